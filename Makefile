@@ -1,0 +1,93 @@
+PYTHON ?= python3
+UV ?= uv
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# What lies directly in a package is pure, and so can be covered to the last branch.
+comma := ,
+empty :=
+space := $(empty) $(empty)
+PURE := $(filter-out %/__init__.py %/__main__.py %/application.py, \
+	$(wildcard ledger/*.py projections/*.py bot/*.py))
+
+# The caller's Python settings do not reach into the project's own environment.
+unexport PYTHONPATH PYTHONHOME
+
+.DELETE_ON_ERROR:
+.PHONY: help venv run test cover check bench trials lock clean
+
+help: ## list the targets
+	@echo "make …"
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
+	do printf '  %-8s %s\n' "$$target" "$$what"; done
+
+venv: $(STAMP) ## make .venv from the lock (every other target does so when it has to)
+	@:
+
+# The stamp comes last, so an interrupted run starts over. The environment is made by the
+# interpreter behind $(PYTHON): that one itself may be of the .venv which is about to go.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, and '$(PYTHON)' is missing or older."; \
+		echo "Install one, or name one: make venv PYTHON=python3.12"; \
+		exit 1; } >&2
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make virtual environments: its venv module is missing."; \
+		echo "Install it (on Debian and Ubuntu the package is python3-venv), then try again."; \
+		exit 1; } >&2
+	@echo "Installing the project's dependencies into .venv (once, about a minute) …"
+	@base=$$($(PYTHON) -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))') \
+		&& rm -rf .venv \
+		&& "$$base" -m venv .venv \
+		&& $(BIN)/python -m pip install -qq --disable-pip-version-check \
+			--require-hashes -r requirements.lock \
+		&& $(BIN)/python -m pip install -qq --disable-pip-version-check \
+			--no-deps --no-build-isolation --editable . \
+		&& touch $@
+
+run: $(STAMP) ## take the tour
+	@$(BIN)/engagement tour
+
+test: $(STAMP) ## run the tests (ARGS="-k text" for some of them)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+cover: $(STAMP) ## run the tests; the pure modules must be covered to the last branch
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=
+	@echo "Coverage of the pure modules:"
+	@$(BIN)/coverage report --include=$(subst $(space),$(comma),$(strip $(PURE))) --fail-under=100
+
+check: $(STAMP) ## check format, lint, types, imports, dependencies and the lock
+	@echo "Format …"
+	@$(BIN)/ruff format --check --quiet .
+	@echo "Lint …"
+	@$(BIN)/ruff check --quiet .
+	@echo "Types …"
+	@$(BIN)/mypy
+	@echo "Imports …"
+	@$(BIN)/lint-imports --no-cache --no-logo
+	@echo "Dependencies …"
+	@$(BIN)/deptry --no-ansi .
+	@echo "Lock …"
+	@$(BIN)/python -m tests.tools.lock
+
+bench: $(STAMP) ## run the benchmarks
+	@$(BIN)/python -m tests.benchmarks
+
+trials: $(STAMP) ## run the trials with their full counts (takes its time)
+	@TRIALS=full $(BIN)/python -m pytest -n auto -m trial $(ARGS)
+
+lock: ## compile requirements.lock anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
+	@command -v $(UV) >/dev/null || { \
+		echo "Compiling the lock needs uv; nothing else does. Install it, or name it: make lock UV=…"; \
+		exit 1; } >&2
+	@echo "Compiling requirements.lock …"
+	@$(UV) pip compile pyproject.toml --group dev --output-file requirements.lock --quiet \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+clean: ## remove .venv, caches and reports (never engagement-data)
+	@echo "Removing .venv, caches and reports …"
+	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
+		.coverage .coverage.* htmlcov build dist
+	@find ledger projections bot tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

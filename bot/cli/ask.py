@@ -1,0 +1,176 @@
+"""Commands that ask: score, top, stats, engagements, history."""
+
+from typing import Any
+
+import click
+
+from bot.cli.session import USER_FIRST, Session, at_option, json_option
+from bot.cli.shown import printable, show_json, show_table
+from ledger.application import HistoryEntry
+from ledger.events import ScoreOverridden
+from ledger.instants import Instant, instant_of, iso
+from projections.application import engagement_stats
+from projections.ranking import Ranked
+from projections.scoring import ScoringPolicy
+
+
+@click.command(context_settings=USER_FIRST)
+@click.argument("user")
+@click.argument("issue")
+@at_option
+@json_option
+@click.pass_obj
+def score(session: Session, user: str, issue: str, at: str | None) -> None:
+    """Show the score of USER's engagement with ISSUE, and its parts."""
+    moment = session.moment(at)
+    with session.engagements() as engagements:
+        ranked = engagements.ask(user, issue, moment)
+        instant, policy = instant_of(moment or engagements.clock()), engagements.policy
+    if session.as_json:
+        show_json(_score_document(user, ranked, instant))
+    else:
+        click.echo(_score_sentence(ranked, policy))
+
+
+@click.command(context_settings=USER_FIRST)
+@click.argument("user")
+@click.option("--limit", type=click.IntRange(min=0), default=10, show_default=True)
+@at_option
+@json_option
+@click.pass_obj
+def top(session: Session, user: str, limit: int, at: str | None) -> None:
+    """Show the issues that USER is most engaged with."""
+    moment = session.moment(at)
+    with session.engagements() as engagements:
+        ranked = engagements.top(user, limit, moment)
+    _show_ranked(session, ranked)
+
+
+@click.command(context_settings=USER_FIRST)
+@click.argument("user")
+@click.option("--min-score", type=float, default=0.0, help="Leave out what scores less.")
+@at_option
+@json_option
+@click.pass_obj
+def engagements(session: Session, user: str, min_score: float, at: str | None) -> None:
+    """Show all issues that USER ever touched, dormant ones too."""
+    moment = session.moment(at)
+    with session.engagements() as opened:
+        ranked = opened.ranking(user, moment)
+    _show_ranked(session, [each for each in ranked if each.score.value >= min_score])
+
+
+@click.command(context_settings=USER_FIRST)
+@click.argument("user")
+@at_option
+@json_option
+@click.pass_obj
+def stats(session: Session, user: str, at: str | None) -> None:
+    """Show USER's totals."""
+    moment = session.moment(at)
+    with session.engagements() as engagements:
+        totals = engagement_stats(engagements.statistics(user, moment))
+    if session.as_json:
+        show_json(totals)
+        return
+    issues = ", ".join(f"{issue} {value:.3f}" for issue, value in totals["most_engaged_issues"])
+    shown = {**totals, "most_engaged_issues": issues or None}
+    show_table(("", ""), [(name.replace("_", " "), _text(shown[name])) for name in shown], "")
+
+
+@click.command(context_settings=USER_FIRST)
+@click.argument("user")
+@click.argument("issue", required=False)
+@json_option
+@click.pass_obj
+def history(session: Session, user: str, issue: str | None) -> None:
+    """Show the events of USER, with ISSUE or all, the oldest first."""
+    with session.engagements() as engagements:
+        entries = [_history_document(each) for each in engagements.history(user, issue)]
+    if session.as_json:
+        show_json(entries)
+        return
+    columns = ("position", "occurred_at", "issue_id", "kind", "score", "source", "context")
+    rows = [[entry[column] for column in columns] for entry in entries]
+    show_table([column.replace("_", " ") for column in columns], rows, "no events")
+
+
+def _show_ranked(session: Session, ranked: list[Ranked]) -> None:
+    documents = [_ranked_document(each) for each in ranked]
+    if session.as_json:
+        show_json(documents)
+        return
+    rows = [
+        (place, each["issue_id"], each["score"], each["count"], each["last_at"])
+        for place, each in enumerate(documents, 1)
+    ]
+    show_table(("", "issue", "score", "count", "last"), rows, "no engagements")
+
+
+def _ranked_document(ranked: Ranked) -> dict[str, Any]:
+    return {
+        "issue_id": ranked.issue_id,
+        "score": ranked.score.value,
+        "count": ranked.engagement.count,
+        "last_at": _iso(ranked.engagement.last_at),
+    }
+
+
+def _score_document(user: str, ranked: Ranked, at: Instant) -> dict[str, Any]:
+    return {
+        "user_id": user,
+        "issue_id": ranked.issue_id,
+        "at": iso(at),
+        "score": ranked.score.value,
+        "count": ranked.engagement.count,
+        "first_at": _iso(ranked.engagement.first_at),
+        "last_at": _iso(ranked.engagement.last_at),
+        "frequency": ranked.score.frequency,
+        "recency": ranked.score.recency,
+        "decay": ranked.score.decay,
+        "dormant": ranked.score.dormant,
+    }
+
+
+def _history_document(entry: HistoryEntry) -> dict[str, Any]:
+    event, origin = entry.event, entry.origin
+    if isinstance(event, ScoreOverridden):
+        facts = {"kind": "override", "score": event.score, "linear_id": None}
+    else:
+        facts = {"kind": event.kind.label, "score": None, "linear_id": event.linear_id}
+    return {
+        "position": entry.position,
+        "occurred_at": iso(event.occurred_at),
+        "recorded_at": iso(event.recorded_at),
+        "issue_id": event.issue_id,
+        **facts,
+        "source": origin.source,
+        "context": origin.context,
+    }
+
+
+def _score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
+    parts, count = ranked.score, ranked.engagement.count
+    if parts.idle_days is None:
+        return f"{ranked.issue_id} scores {parts.value:.3f}: never touched, so the default"
+    times = "once" if count == 1 else f"{count} times"
+    days = "today" if parts.idle_days == 0 else f"{parts.idle_days} days ago"
+    base = (
+        f"{policy.frequency_weight:g} × frequency {parts.frequency:.3f}"
+        f" + {policy.recency_weight:g} × recency {parts.recency:.3f}"
+        if parts.override is None
+        else f"set to {parts.override:g}"
+    )
+    dormant = ", dormant" if parts.dormant else ""
+    return (
+        f"{ranked.issue_id} scores {parts.value:.3f}{dormant}: touched {times}, active {days}; "
+        f"({base}) × decay {parts.decay:.3f}"
+    )
+
+
+def _iso(instant: int | None) -> str | None:
+    return None if instant is None else iso(Instant(instant))
+
+
+def _text(value: object) -> str:
+    return "–" if value is None else printable(str(value))

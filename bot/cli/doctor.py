@@ -1,0 +1,114 @@
+"""The command that looks for what could go wrong."""
+
+import datetime as dt
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from sqlalchemy import select
+
+from bot.cli.session import Session, json_option
+from bot.cli.shown import show_json, show_table
+from ledger.errors import LedgerError
+from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.store import schema, tables
+from ledger.store.database import Database
+
+OLDEST_SQLITE = (3, 35, 0)
+"""The first with RETURNING."""
+
+LITTLE_SPACE_BYTES = 256 * 1024 * 1024
+
+OK, NOTE, BAD = "ok", "note", "bad"
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at: ok, a note to know of, or bad."""
+
+    check: str
+    state: str
+    detail: str
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(session: Session) -> int:
+    """Check database, schema, SQLite, settings, free disk and clock; exit with 1 if one is bad."""
+    findings = [*_settings(session), _sqlite(), _space(session), *_database(session)]
+    if session.as_json:
+        show_json([finding._asdict() for finding in findings])
+    else:
+        show_table(("check", "", "what was found"), findings, "")
+    return int(any(finding.state == BAD for finding in findings))
+
+
+def _settings(session: Session) -> Iterator[Finding]:
+    settings = session.settings
+    yield Finding("settings", OK, f"home {settings.home}, timezone {settings.timezone}")
+
+
+def _sqlite() -> Finding:
+    version = sqlite3.sqlite_version_info
+    if version < OLDEST_SQLITE:
+        return Finding("sqlite", BAD, f"{sqlite3.sqlite_version} is too old, 3.35 is needed")
+    if _can_lose_commits(version):
+        detail = (
+            f"{sqlite3.sqlite_version} can lose commits when several connections write and "
+            "checkpoint at once (fixed in 3.51.3, 3.50.7 and 3.44.6); the ledger's file lock keeps "
+            "its own processes from that, so let no other program write to the file"
+        )
+        return Finding("sqlite", NOTE, detail)
+    return Finding("sqlite", OK, sqlite3.sqlite_version)
+
+
+def _can_lose_commits(version: tuple[int, ...]) -> bool:
+    major, minor, patch = version[:3]
+    fixed_in = {(3, 50): 7, (3, 44): 6}.get((major, minor))
+    return version < (3, 51, 3) and (fixed_in is None or patch < fixed_in)
+
+
+def _space(session: Session) -> Finding:
+    folder = Path(session.settings.home).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    state = OK if free >= LITTLE_SPACE_BYTES else BAD
+    return Finding("free disk", state, f"{free / 2**30:,.1f} GiB")
+
+
+def _database(session: Session) -> Iterator[Finding]:
+    try:
+        database = Database(session.settings.database_url)
+        yield Finding("database", *_presence(database))
+        if database.exists():
+            with database.read() as connection:
+                version = schema.version_of(connection)
+                head = connection.execute(select(tables.head.c.recorded_at)).scalar_one()
+            yield Finding("schema", OK, f"version {version}")
+            yield _clock(session.clock(), head)
+    except LedgerError as error:
+        yield Finding("database", BAD, str(error))
+
+
+def _presence(database: Database) -> tuple[str, str]:
+    if not database.exists():
+        return NOTE, f"{database.described}: not there yet; `engagement init` makes it"
+    return OK, database.described
+
+
+def _clock(now: dt.datetime, head: Instant) -> Finding:
+    if not head:
+        return Finding("clock", OK, f"{iso(instant_of(now))}; no event yet")
+    behind = head - instant_of(now)
+    if behind > DAY:
+        detail = (
+            f"{iso(instant_of(now))} is more than a day before the last event, recorded at "
+            f"{iso(head)}: one of the two clocks was wrong, and nothing is recorded until this "
+            "one has passed it"
+        )
+        return Finding("clock", BAD, detail)
+    return Finding("clock", OK, f"{iso(instant_of(now))}, last event recorded at {iso(head)}")

@@ -1,0 +1,68 @@
+"""Commands that write: init, record, set-score."""
+
+import click
+
+from bot.cli.session import USER_FIRST, Session, json_option
+from bot.cli.shown import show_json
+from ledger.interaction import interaction_of
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def init(session: Session) -> None:
+    """Make the ledger, where there is none."""
+    with session.engagements(create=True) as engagements:
+        where = engagements.ledger.database.described
+    if session.as_json:
+        show_json({"ledger": where})
+    else:
+        click.echo(f"the ledger is ready: {where}")
+
+
+@click.command(context_settings=USER_FIRST)
+@click.argument("user")
+@click.argument("issue")
+@click.argument("kind", metavar="query|view|mention")
+@click.option("--at", metavar="MOMENT", help="When it happened: ISO 8601; now, if not given.")
+@click.option("--context", metavar="TEXT", help="What was said; its first 200 characters are kept.")
+@click.option("--key", metavar="KEY", help="What makes it the same again: counted once, for ever.")
+@json_option
+@click.pass_obj
+def record(
+    session: Session,
+    user: str,
+    issue: str,
+    kind: str,
+    at: str | None,
+    context: str | None,
+    key: str | None,
+) -> None:
+    """Record one interaction of USER with ISSUE."""
+    interaction = interaction_of(
+        user, issue, kind, occurred_at=session.moment(at), context=context, source_key=key
+    )
+    with session.engagements(create=True) as engagements:
+        receipt = engagements.ledger.record(interaction)
+    if session.as_json:
+        show_json(receipt)
+    elif receipt.counted:
+        click.echo(f"recorded: {kind} of {interaction.issue_id}, position {receipt.position}")
+    else:
+        click.echo(f"nothing added: this key was counted before, at position {receipt.position}")
+
+
+@click.command("set-score", context_settings=USER_FIRST)
+@click.argument("user")
+@click.argument("issue")
+@click.argument("score", type=float)
+@json_option
+@click.pass_obj
+def set_score(session: Session, user: str, issue: str, score: float) -> None:
+    """Set the base of a score, 0.0 to 1.0, until a later interaction."""
+    with session.engagements() as engagements:
+        receipt = engagements.override(user, issue, score)
+    if session.as_json:
+        show_json(receipt)
+    else:
+        click.echo(f"set: {issue.upper()} starts from {score:g}, position {receipt.position}")

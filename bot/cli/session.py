@@ -1,0 +1,78 @@
+"""What every command shares: settings, the clock, the ledger, and two options."""
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+from dotenv import dotenv_values
+
+from bot.moments import moment_of_text
+from bot.settings import Settings, settings_of
+from ledger.errors import LedgerMissingError
+from ledger.store.clock import Clock, utc_now
+from ledger.store.database import Database
+from projections.application import Engagements
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+USER_FIRST = {"ignore_unknown_options": True}
+"""For commands that take a user: ids may be negative numbers, which are no options."""
+
+
+@dataclass
+class Session:
+    """One run of a command."""
+
+    settings: Settings
+    clock: Clock = utc_now
+    as_json: bool = False
+
+    @contextlib.contextmanager
+    def engagements(self, *, create: bool = False) -> Iterator[Engagements]:
+        """Open the ledger for a block; only with `create` is a missing one made."""
+        url = self.settings.database_url
+        if not create and not Database(url).exists():
+            message = "there is no ledger yet; `engagement init` makes one"
+            raise LedgerMissingError(message)
+        with Engagements(url, clock=self.clock) as engagements:
+            yield engagements
+
+    def moment(self, text: str | None) -> dt.datetime | None:
+        """Return the moment that an option names, or None where it is not given."""
+        return None if text is None else moment_of_text(text, self.clock(), self.settings.zone)
+
+
+def settings_from_environment() -> Settings:
+    """Return the settings of this process: the environment, and `.env` where that is silent."""
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value}
+    return settings_of(from_file | os.environ)
+
+
+def _set_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value:
+        ctx.obj.as_json = True
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json`, which sets the session's flag."""
+    return click.option(
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_json,
+        help="Print one JSON document on stdout.",
+    )(command)
+
+
+def at_option(command: Command) -> Command:
+    """Add `--at`."""
+    return click.option(
+        "--at",
+        metavar="MOMENT",
+        help="Answer as of this moment, by what had occurred up to then: ISO 8601; a bare date "
+        "means its end.",
+    )(command)

@@ -1,0 +1,84 @@
+"""How results are shown: JSON for programs, tables for people, progress on a terminal."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+_WIDE = 10_000  # in a pipe nothing is cut or wrapped
+
+Update = Callable[[int, int], object]
+
+
+def show_json(document: object) -> None:
+    """Print `document` as one JSON document on stdout."""
+    click.echo(msgspec.json.encode(document).decode())
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """Print a table of `rows`, numbers to the right, or the sentence `empty` for none."""
+    if not rows:
+        click.echo(empty)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = isinstance(rows[0][index], int | float)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(table)
+
+
+def printable(text: str) -> str:
+    """Return `text` with what could steer a terminal, or break the line, written out."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))
+
+
+class RateColumn(ProgressColumn):
+    """How many items were done, and how many a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return both, in words of the task's unit."""
+        items, seconds = task.fields["items"], task.elapsed or 0.0
+        rate = f", {items / seconds:,.0f}/s" if seconds else ""
+        return Text(f"{items:,} {task.fields['unit']}{rate}")
+
+
+@contextmanager
+def progress(what: str, unit: str, total: int | None) -> Iterator[Update]:
+    """Yield a function that moves a progress bar on stderr; in a pipe nothing is shown.
+
+    It takes how much of `total` is done, and how many items of `unit` that was.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        RateColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(printable(what), total=total, items=0, unit=unit)
+        yield lambda done, items: bar.update(task, completed=done, items=items)

@@ -1,0 +1,1 @@
+"""What happened: immutable events of users touching issues, and the store that keeps them."""

@@ -1,0 +1,156 @@
+"""EngagementLedger: the one door to write and read events."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+import msgspec
+from eventsourcing.application import Application
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import Mapper, StoredEvent
+from eventsourcing.utils import Environment, EnvType
+from sqlalchemy import Select, bindparam, select
+
+from ledger import codec
+from ledger.errors import UnknownEngagementError
+from ledger.events import Event, EventRow
+from ledger.interaction import Interaction, Override
+from ledger.store import tables
+from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
+from ledger.store.clock import Clock, utc_now
+from ledger.store.database import Database
+from ledger.store.factory import DATABASE_URL, StoreFactory
+from ledger.store.group_commit import GroupCommit
+from ledger.store.recorders import StoreApplicationRecorder
+from ledger.store.rows import FOLDED, event_of, select_stored
+from ledger.store.statements import Statement
+
+_e, _a, _o = tables.events, tables.accounts, tables.origins
+
+
+def _of_user(query: Select[Any]) -> Select[Any]:
+    return query.join(_a, _a.c.stream == _e.c.stream).where(
+        _a.c.user_id == bindparam("user_id"), _e.c.issue_id.is_not(None)
+    )
+
+
+_ROWS_OF_USER = Statement(_of_user(select(*FOLDED)), "user_id")
+_HISTORY = Statement(
+    _of_user(select_stored().add_columns(_o.c.context, _o.c.metadata, _o.c.source))
+    .outerjoin(_o, _o.c.position == _e.c.position)
+    .order_by(_e.c.occurred_at, _e.c.position),
+    "user_id",
+)
+_TOUCHED = Statement(
+    _of_user(select(_e.c.position)).where(
+        _e.c.issue_id == bindparam("issue_id"), _e.c.kind.is_not(None)
+    ),
+    "user_id",
+    "issue_id",
+)
+
+
+class HistoryEntry(NamedTuple):
+    """An event at its position, with what is still kept of its origin."""
+
+    position: int
+    event: Event
+    origin: codec.Origin
+
+
+class LedgerMapper(Mapper[UUID]):
+    """Maps the ledger's events by the codec; any topic that is not on its list is refused."""
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
+        """Return the event in its canonical bytes."""
+        event = cast("Event", domain_event)
+        return StoredEvent(
+            event.originator_id,
+            event.originator_version,
+            codec.topic_of(event),
+            codec.encode(event),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
+        """Return the event that was stored, or raise UnknownTopicError."""
+        return codec.decode(
+            stored_event.topic,
+            cast("UUID", stored_event.originator_id),
+            stored_event.originator_version,
+            stored_event.state,
+        )
+
+
+class EngagementLedger(Application[UUID]):
+    """An append-only ledger of interactions and overrides.
+
+    `projection` is brought up to date inside every transaction that appends. All methods may be
+    called from any thread; those that write raise LedgerUnavailableError when the database cannot
+    be written, after which trying again with the same source key is safe.
+    """
+
+    def __init__(self, url: str, *, projection: Projection, clock: Clock = utc_now) -> None:
+        """Open the ledger at the SQLAlchemy `url`, making it where there is none."""
+        self._clock = clock
+        super().__init__({"PERSISTENCE_MODULE": "ledger.store", DATABASE_URL: url})
+        self._appender = Appender(self.database, projection, clock)
+        self._group_commit = GroupCommit[Entry, Receipt](self._appender.append)
+
+    @property
+    def database(self) -> Database:
+        """The transactions of this ledger's database."""
+        return cast("StoreFactory", self.factory).database
+
+    def record(self, interaction: Interaction) -> Receipt:
+        """Record durably and return what became of it; calls from several threads share commits."""
+        return self._group_commit.submit(interaction)
+
+    async def record_async(self, interaction: Interaction) -> Receipt:
+        """Record as `record` does, without blocking the event loop."""
+        return await self._group_commit.submit_async(interaction)
+
+    def record_many(self, interactions: Sequence[Interaction]) -> list[Outcome]:
+        """Record in one transaction; a refused one is an error among the outcomes."""
+        return self._appender.append(interactions)
+
+    def override(self, override: Override) -> Receipt:
+        """Record an override; UnknownEngagementError where there is no interaction to override.
+
+        Interactions never go away, so looking before the transaction is as good as inside it.
+        """
+        with self.database.read() as connection:
+            touched = _TOUCHED.run(connection, override.user_id, override.issue_id).fetchone()
+        if touched is None:
+            raise UnknownEngagementError(override.issue_id)
+        return self._group_commit.submit(override)
+
+    def rows_of(self, user_id: str) -> list[EventRow]:
+        """Return what folds read of the user's events, in no particular order."""
+        with self.database.read() as connection:
+            return [EventRow(*row) for row in _ROWS_OF_USER.run(connection, user_id)]
+
+    def history(self, user_id: str) -> Iterator[HistoryEntry]:
+        """Yield the user's events, the earliest first; at one instant as they were recorded."""
+        with self.database.read() as connection:
+            for row in _HISTORY.run(connection, user_id):
+                *stored, context, metadata, source = row
+                raw = None if metadata is None else msgspec.Raw(metadata)
+                yield HistoryEntry(row[0], event_of(stored), codec.Origin(context, raw, source))
+
+    def close(self) -> None:
+        """Finish what was submitted and close the database."""
+        if hasattr(self, "_group_commit"):
+            self._group_commit.close()
+        super().close()
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """Take what the constructor was given, and nothing from the process's environment."""
+        return Environment(name, dict(env or {}))
+
+    def construct_mapper(self) -> Mapper[UUID]:
+        """Return the mapper that knows the ledger's events only."""
+        return LedgerMapper(self.construct_transcoder())
+
+    def construct_recorder(self) -> StoreApplicationRecorder:
+        """Return the recorder, at this ledger's clock."""
+        return StoreApplicationRecorder(self.database, self._clock)

@@ -1,0 +1,61 @@
+"""The canonical bytes of events and origins: one value, one byte string, on every machine."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ledger.errors import UnknownTopicError
+from ledger.events import TOPICS, Event
+
+_TOPIC_OF = {event_type: topic for topic, event_type in TOPICS.items()}
+_HEADER = ("originator_id", "originator_version")
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What an interaction leaves outside its event, so that it can be deleted (R11)."""
+
+    context: str | None = None
+    metadata: msgspec.Raw | None = None
+    source: str | None = None
+
+
+def topic_of(event: Event) -> str:
+    """Return the short stable topic of `event`, or raise UnknownTopicError."""
+    try:
+        return _TOPIC_OF[type(event)]
+    except KeyError:
+        message = f"{type(event).__qualname__} is no event of the ledger"
+        raise UnknownTopicError(message) from None
+
+
+def encode(event: Event) -> bytes:
+    """Return the canonical state of `event`: JSON with sorted keys, without id and version."""
+    state = msgspec.structs.asdict(event)
+    for name in _HEADER:
+        del state[name]
+    return msgspec.json.encode(state, order="sorted")
+
+
+def decode(topic: str, originator_id: UUID, originator_version: int, state: bytes) -> Event:
+    """Return the event that `encode` made `state` of.
+
+    Raises UnknownTopicError for a topic that is not the ledger's, or a state not the topic's.
+    """
+    event_type = TOPICS.get(topic)
+    if event_type is None:
+        message = f"{topic[:40]!r} is no topic of the ledger"
+        raise UnknownTopicError(message)
+    try:
+        fields: dict[str, Any] = msgspec.json.decode(state)
+        header = dict(zip(_HEADER, (originator_id, originator_version), strict=True))
+        return msgspec.convert(fields | header, event_type)
+    except (msgspec.MsgspecError, TypeError) as error:
+        message = f"the state of a {topic} event cannot be read: {error}"
+        raise UnknownTopicError(message) from error
+
+
+def commitment(salt: bytes, origin: Origin) -> bytes:
+    """Return the SHA-256 that binds an event to `origin` without telling anything of it."""
+    return hashlib.sha256(salt + msgspec.json.encode(origin, order="sorted")).digest()

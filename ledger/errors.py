@@ -1,0 +1,56 @@
+"""Everything that the ledger refuses or fails at, one small tree under `LedgerError`.
+
+A message names the broken fact in one line, and never repeats a person's words or ids.
+"""
+
+
+class LedgerError(Exception):
+    """The base of every error that the ledger raises on purpose."""
+
+
+class InvalidInteractionError(LedgerError, ValueError):
+    """A field of an interaction breaks R1; `field` names it, `reason` says how."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        """Keep the field's name and the reason apart for callers that report rows."""
+        super().__init__(f"Invalid {field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class InvalidScoreError(LedgerError, ValueError):
+    """A score outside 0.0..1.0."""
+
+    def __init__(self, score: object) -> None:
+        """Say the allowed range and what was given."""
+        super().__init__(f"Score must be between 0.0 and 1.0, not {score!r}")
+        self.score = score
+
+
+class UnknownEngagementError(LedgerError, LookupError):
+    """An override of an engagement that has no interaction (R6)."""
+
+    def __init__(self, issue_id: str) -> None:
+        """Name the issue; the user stays unnamed."""
+        super().__init__(f"this user has no interaction with {issue_id} whose score could be set")
+        self.issue_id = issue_id
+
+
+class UnknownTopicError(LedgerError, ValueError):
+    """A stored event of a topic that is not on the ledger's list."""
+
+
+class ClockBehindError(LedgerError):
+    """The clock stands more than a day before the ledger's last event (R8)."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """The ledger could not be opened, read or written; nothing is known to be recorded."""
+
+
+class DiskFullError(LedgerUnavailableError):
+    """There is no space left for the ledger; it works again once there is."""
+
+
+class LedgerMissingError(LedgerUnavailableError):
+    """There is no ledger at the address that the settings name."""

@@ -1,0 +1,1 @@
+"""Histories from elsewhere, read as interactions one entry at a time."""

@@ -1,0 +1,180 @@
+"""Histories in CSV: one interaction a row, read as a stream.
+
+Columns: occurred_at, user (or user_id), issue_id, kind (or interaction_type), context; and, where
+they are there, key and linear_id. UTF-8, plain or gzipped.
+"""
+
+import csv
+import datetime as dt
+import gzip
+import hashlib
+import io
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ledger.errors import InvalidInteractionError
+from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
+from ledger.interaction import Interaction, interaction_of
+from ledger.source_keys import SourceKey
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+_OTHER_NAMES = {"user": "user_id", "interaction_type": "kind"}
+_REQUIRED = ("occurred_at", "user_id", "issue_id", "kind", "context")
+_OPTIONAL = ("key", "linear_id")
+_GZIP_MAGIC = b"\x1f\x8b"
+_CONTENT_BYTES = 16
+
+
+def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
+    """Yield an entry or a refusal for each row of `stream`, in constant memory.
+
+    A row without a key is known by its content and its ordinal among equal rows, so that reading a
+    file again adds nothing, and two truly equal rows are two. `name` is what the origin calls the
+    source. Raises UnreadableHistoryError where the file cannot be read on.
+    """
+    reader = csv.reader(_text(stream))
+    with closing(_Ordinals()) as ordinals:
+        columns = None
+        for line, row in _rows(reader):
+            if isinstance(row, str):
+                yield Refusal(line, row)
+            elif columns is None:
+                columns = _columns(row)
+            else:
+                yield _entry(row, columns, ordinals, (name, line))
+    if columns is None:
+        raise UnreadableHistoryError("line 1: there is no header")
+
+
+def _text(stream: io.BufferedReader) -> io.TextIOWrapper:
+    gzipped = stream.peek(2)[:2] == _GZIP_MAGIC
+    plain = gzip.GzipFile(fileobj=stream) if gzipped else stream
+    # Bytes that are no UTF-8 become lone surrogates, by which the row that holds them is refused.
+    return io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _rows(reader: "Reader") -> Iterator[tuple[int, list[str] | str]]:
+    """Yield each row, or the reason why it is none, with the line on which it begins."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            yield line, f"is no CSV: {error}"
+            continue
+        except (EOFError, OSError, zlib.error) as error:
+            reason = "the file is truncated" if isinstance(error, EOFError) else str(error)
+            raise UnreadableHistoryError(f"line {line}: cannot be read on: {reason}") from error
+        if row is None:
+            return
+        if row:
+            yield line, row
+
+
+def _columns(header: Sequence[str]) -> dict[str, int]:
+    names = [_OTHER_NAMES.get(name.strip(), name.strip()) for name in header]
+    missing = [name for name in _REQUIRED if name not in names]
+    if missing:
+        reason = f"line 1: the header has no column {', '.join(missing)}"
+        if "\0" in "".join(header) or "\udcff" in header[0]:
+            reason = "line 1: the file is not in UTF-8"
+        raise UnreadableHistoryError(reason)
+    twice = sorted({name for name in names if names.count(name) > 1} & {*_REQUIRED, *_OPTIONAL})
+    if twice:
+        raise UnreadableHistoryError(f"line 1: the header has {', '.join(twice)} twice")
+    columns = {name: names.index(name) for name in (*_REQUIRED, *_OPTIONAL) if name in names}
+    return columns | {"": len(names)}
+
+
+def _entry(
+    row: Sequence[str], columns: dict[str, int], ordinals: "_Ordinals", place: tuple[str, int]
+) -> Entry | Refusal:
+    name, line = place
+    if len(row) != columns[""]:
+        return Refusal(line, f"has {len(row)} fields where the header has {columns['']}")
+    try:
+        interaction = _interaction(row, columns)
+        key = _cell(row, columns, "key")
+        if key is None:
+            source_key = _content_key(interaction, ordinals, f"{name}:{line}")
+        else:
+            source_key = SourceKey(key)
+    except InvalidInteractionError as error:
+        return Refusal(line, str(error))
+    return Entry(line, msgspec.structs.replace(interaction, source_key=source_key))
+
+
+def _interaction(row: Sequence[str], columns: dict[str, int]) -> Interaction:
+    for text in row:
+        if not text.isascii() and _is_not_utf8(text):
+            raise InvalidInteractionError("row", "is not in UTF-8")
+    return interaction_of(
+        row[columns["user_id"]],
+        row[columns["issue_id"]],
+        row[columns["kind"]],
+        occurred_at=_moment(row[columns["occurred_at"]]),
+        context=row[columns["context"]],
+        linear_id=_cell(row, columns, "linear_id"),
+    )
+
+
+def _is_not_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _moment(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        reason = f"{text[:40]!r} is no ISO 8601 instant"
+        raise InvalidInteractionError("occurred_at", reason) from None
+
+
+def _cell(row: Sequence[str], columns: dict[str, int], name: str) -> str | None:
+    index = columns.get(name)
+    return None if index is None else row[index] or None
+
+
+def _content_key(interaction: Interaction, ordinals: "_Ordinals", label: str) -> SourceKey:
+    at = interaction.occurred_at
+    facts = (at, interaction.user_id, interaction.issue_id, interaction.kind, interaction.context)
+    content = hashlib.blake2b(msgspec.json.encode(facts), digest_size=_CONTENT_BYTES).digest()
+    return SourceKey(f"csv:{content.hex()}:{ordinals.next(content)}", at, label)
+
+
+class _Ordinals:
+    """Counts equal rows, on disk once they are many: memory does not grow with the file."""
+
+    def __init__(self) -> None:
+        # An unnamed database is SQLite's own temporary file, gone when it is closed.
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=OFF")
+        self._database.execute("PRAGMA synchronous=OFF")
+        self._database.execute(
+            "CREATE TABLE seen (content BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID"
+        )
+        self._database.execute("BEGIN")
+
+    def next(self, content: bytes) -> int:
+        """Return how many rows of this content came before."""
+        (times,) = self._database.execute(
+            "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1"
+            " RETURNING times",
+            (content,),
+        ).fetchone()
+        return int(times) - 1
+
+    def close(self) -> None:
+        """Drop the counts."""
+        self._database.close()

@@ -1,0 +1,147 @@
+"""Interactions: one touch of one issue by one user, checked before it can be recorded (R1)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from ledger.errors import InvalidInteractionError, InvalidScoreError
+from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.source_keys import SourceKey
+from ledger.text import (
+    IssueId,
+    UserId,
+    context_of,
+    issue_id_of,
+    linear_id_of,
+    user_id_of,
+)
+
+EARLIEST = instant_of(datetime(2000, 1, 1, tzinfo=UTC))
+"""Nothing can have happened before this."""
+
+METADATA_LIMIT_BYTES = 4096
+
+
+class Kind(IntEnum):
+    """How an issue was touched; the value is the rank that decides equal instants (R3)."""
+
+    MENTION = 1
+    VIEW = 2
+    QUERY = 3
+
+    @property
+    def label(self) -> str:
+        """The word that people and files use."""
+        return self.name.lower()
+
+
+KINDS = {kind.label: kind for kind in Kind}
+
+
+def kind_of(text: str) -> Kind:
+    """Return the kind that `text` names, else raise InvalidInteractionError (a ValueError)."""
+    try:
+        return KINDS[text]
+    except (KeyError, TypeError):
+        reason = f"{str(text)[:20]!r} is none of query, view, mention"
+        raise InvalidInteractionError("interaction_type", reason) from None
+
+
+class Interaction(msgspec.Struct, frozen=True, gc=False):
+    """A checked interaction, ready to be recorded; made by `interaction_of`.
+
+    `occurred_at` None stands for the instant at which it is recorded. `metadata` is a JSON object
+    in its canonical bytes.
+    """
+
+    user_id: UserId
+    issue_id: IssueId
+    kind: Kind
+    occurred_at: Instant | None = None
+    linear_id: str | None = None
+    context: str | None = None
+    metadata: bytes | None = None
+    chat_id: str | None = None
+    source_key: SourceKey | None = None
+
+
+class Override(msgspec.Struct, frozen=True, gc=False):
+    """A checked decision that an engagement's base is `score` (R6); made by `override_of`."""
+
+    user_id: UserId
+    issue_id: IssueId
+    score: float
+    occurred_at: Instant | None = None
+
+
+def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all but three have defaults
+    user_id: str,
+    issue_id: str,
+    kind: str,
+    *,
+    occurred_at: datetime | None = None,
+    linear_id: str | None = None,
+    context: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    chat_id: str | None = None,
+    source_key: SourceKey | str | None = None,
+) -> Interaction:
+    """Return the interaction that these words describe.
+
+    Raises InvalidInteractionError, which is a ValueError, naming the first field that breaks R1.
+    """
+    return Interaction(
+        user_id=user_id_of(user_id),
+        issue_id=issue_id_of(issue_id),
+        kind=kind_of(kind),
+        occurred_at=None if occurred_at is None else occurred_at_of(occurred_at),
+        linear_id=linear_id_of(linear_id),
+        context=context_of(context),
+        metadata=_metadata_of(metadata),
+        chat_id=chat_id,
+        source_key=SourceKey(source_key) if isinstance(source_key, str) else source_key,
+    )
+
+
+def override_of(
+    user_id: str, issue_id: str, score: float, *, occurred_at: datetime | None = None
+) -> Override:
+    """Return the override that these words describe, or raise InvalidScoreError."""
+    if not (isinstance(score, int | float) and 0.0 <= score <= 1.0):
+        raise InvalidScoreError(score)
+    at = None if occurred_at is None else occurred_at_of(occurred_at)
+    return Override(user_id_of(user_id), issue_id_of(issue_id), float(score), at)
+
+
+def occurred_at_of(moment: datetime) -> Instant:
+    """Return the instant of `moment`; refuse a naive one and any before 2000."""
+    try:
+        instant = instant_of(moment)
+    except ValueError as error:
+        raise InvalidInteractionError("occurred_at", str(error)) from None
+    if instant < EARLIEST:
+        raise InvalidInteractionError("occurred_at", "must not be before 2000")
+    return instant
+
+
+def check_not_future(occurred_at: Instant, recorded_at: Instant) -> None:
+    """Refuse what is said to have occurred more than a day after it is recorded."""
+    if occurred_at > recorded_at + DAY:
+        reason = f"{iso(occurred_at)} is more than a day in the future"
+        raise InvalidInteractionError("occurred_at", reason)
+
+
+def _metadata_of(metadata: Mapping[str, Any] | None) -> bytes | None:
+    if not metadata:
+        return None
+    try:
+        encoded = msgspec.json.encode(dict(metadata), order="sorted")
+    except (TypeError, ValueError) as error:
+        raise InvalidInteractionError("extra_metadata", f"is no JSON object: {error}") from None
+    if len(encoded) > METADATA_LIMIT_BYTES:
+        reason = f"is longer than {METADATA_LIMIT_BYTES} bytes"
+        raise InvalidInteractionError("extra_metadata", reason)
+    return encoded

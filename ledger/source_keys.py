@@ -1,0 +1,49 @@
+"""Source keys: what makes an interaction the same interaction again, counted once (R2)."""
+
+import hashlib
+
+import msgspec
+
+from ledger.errors import InvalidInteractionError
+from ledger.instants import Instant
+
+SOURCE_KEY_LIMIT = 500
+DIGEST_KEY_BYTES = 32
+
+_PREFIX_BYTES = 4
+_MAC_BYTES = 12
+
+
+class SourceKey(msgspec.Struct, frozen=True):
+    """The identity of an interaction at its source.
+
+    `text` is 1..500 characters. `dated_at` is the source's own date where the key has one that
+    never changes (a message's date, say): it keeps neighbours in time neighbours in the index.
+    `label` is what a person reads as the source, where that is not the key itself.
+    """
+
+    text: str
+    dated_at: Instant | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a key that could not be told apart from others or encoded."""
+        if not 1 <= len(self.text) <= SOURCE_KEY_LIMIT:
+            reason = f"must be 1 to {SOURCE_KEY_LIMIT} characters long"
+            raise InvalidInteractionError("source_key", reason)
+        try:
+            self.text.encode()
+        except UnicodeEncodeError:
+            reason = "must not hold a lone surrogate"
+            raise InvalidInteractionError("source_key", reason) from None
+
+
+def digest(key: SourceKey, secret: bytes) -> bytes:
+    """Return the 16 bytes that the ledger keeps of `key`.
+
+    Four bytes are the source's date in whole seconds, big-endian (zero without one), and twelve are
+    keyed BLAKE2b of the text: without `secret` nobody can test a guess.
+    """
+    seconds = 0 if key.dated_at is None else key.dated_at // 1_000_000
+    mac = hashlib.blake2b(key.text.encode(), digest_size=_MAC_BYTES, key=secret)
+    return seconds.to_bytes(_PREFIX_BYTES, "big") + mac.digest()

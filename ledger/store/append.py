@@ -1,0 +1,203 @@
+"""Appending interactions and overrides: all of R10 in one transaction.
+
+An event, its digest, its origin and its effect on the read model commit together or not at all.
+"""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select
+
+from ledger import codec
+from ledger.errors import InvalidInteractionError, LedgerError
+from ledger.events import INTERACTION, OVERRIDE, EventRow
+from ledger.instants import Instant, instant_of
+from ledger.interaction import Interaction, Override, check_not_future
+from ledger.source_keys import digest
+from ledger.store import tables
+from ledger.store.clock import Clock
+from ledger.store.database import Database
+from ledger.store.head import Head
+from ledger.store.places import Places
+from ledger.store.rows import INSERT_EVENT
+from ledger.store.statements import Statement
+from ledger.store.streams import Streams
+
+Entry = Interaction | Override
+
+_SALT_BYTES = 16
+
+_SEEN = Statement(
+    select(tables.sources.c.position).where(tables.sources.c.digest == bindparam("digest")),
+    "digest",
+)
+_INSERT_SOURCE = Statement(insert(tables.sources), *tables.sources.c.keys())
+_INSERT_ORIGIN = Statement(insert(tables.origins), *tables.origins.c.keys())
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of an entry: `counted` now, or a repetition of what `position` says already."""
+
+    position: int
+    counted: bool
+
+
+Outcome = Receipt | LedgerError
+"""A refused entry is a value: the others of its transaction are not its business."""
+
+
+class Projection(Protocol):
+    """What is brought up to date inside the transaction that appends."""
+
+    def prepare(self, database: Database) -> None:
+        """Make the projection's tables where they are missing."""
+
+    def project(self, connection: Connection, rows: Sequence[EventRow]) -> None:
+        """Take in `rows`, none of which was ever seen before."""
+
+
+class Appender:
+    """Appends to one ledger, one transaction a call."""
+
+    def __init__(self, database: Database, projection: Projection, clock: Clock) -> None:
+        """Append to `database` at the instants of `clock`, bringing `projection` along."""
+        self._database = database
+        self._projection = projection
+        self._clock = clock
+        projection.prepare(database)
+        with database.read() as connection:
+            self._secret: bytes = connection.execute(
+                select(tables.ledger.c.digest_key)
+            ).scalar_one()
+
+    def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Append `entries` in their order and return an outcome for each.
+
+        When this returns, what was counted survives a power cut. Raises ClockBehindError or
+        LedgerUnavailableError for all at once; then none is known to be recorded, and trying
+        again with the same source keys is safe.
+        """
+        with self._database.write() as connection:
+            batch = _Batch(connection, self._secret)
+            batch.head.advance(instant_of(self._clock()))
+            outcomes = [batch.add(entry) for entry in entries]
+            if batch.events:
+                batch.write()
+                self._projection.project(connection, batch.folded)
+        return outcomes
+
+
+class _Batch:
+    """The rows that one transaction will write."""
+
+    def __init__(self, connection: Connection, secret: bytes) -> None:
+        self.head = Head.read(connection)
+        self.events: list[tuple[Any, ...]] = []
+        self.folded: list[EventRow] = []
+        self._connection = connection
+        self._secret = secret
+        self._streams = Streams(connection)
+        self._places = Places(connection)
+        self._sources: dict[bytes, int] = {}
+        self._origins: list[tuple[Any, ...]] = []
+
+    def add(self, entry: Entry) -> Outcome:
+        occurred_at = self.head.recorded_at if entry.occurred_at is None else entry.occurred_at
+        try:
+            check_not_future(occurred_at, self.head.recorded_at)
+        except InvalidInteractionError as refusal:
+            return refusal
+        if isinstance(entry, Override):
+            return self._add_override(entry, occurred_at)
+        return self._add_interaction(entry, occurred_at)
+
+    def write(self) -> None:
+        self.head.write(self._connection)
+        INSERT_EVENT.run_many(self._connection, self.events)
+        _INSERT_SOURCE.run_many(self._connection, list(self._sources.items()))
+        _INSERT_ORIGIN.run_many(self._connection, self._origins)
+        self._streams.write_back()
+
+    def _add_interaction(self, entry: Interaction, occurred_at: Instant) -> Receipt:
+        key = entry.source_key
+        if key is not None:
+            mark = digest(key, self._secret)
+            counted_as = self._position_of(mark)
+            if counted_as is not None:
+                return Receipt(counted_as, counted=False)
+            self._sources[mark] = self.head.position + 1
+        event = EventRow(
+            self.head.next_position(),
+            self._streams.of_user(entry.user_id).id,
+            entry.issue_id,
+            int(entry.kind),
+            occurred_at,
+            entry.linear_id,
+            None,
+            self.head.recorded_at,
+        )
+        place = self._places.of_chat(entry.chat_id)
+        return self._add(entry, INTERACTION, event, place, self._commitment(event.position, entry))
+
+    def _add_override(self, entry: Override, occurred_at: Instant) -> Receipt:
+        event = EventRow(
+            self.head.next_position(),
+            self._streams.of_user(entry.user_id).id,
+            entry.issue_id,
+            None,
+            occurred_at,
+            None,
+            entry.score,
+            self.head.recorded_at,
+        )
+        return self._add(entry, OVERRIDE, event, None, None)
+
+    def _add(
+        self,
+        entry: Entry,
+        topic: str,
+        event: EventRow,
+        place: int | None,
+        commitment: bytes | None,
+    ) -> Receipt:
+        stream = self._streams.of_user(entry.user_id)
+        stream.version += 1
+        position, stream_id, issue_id, kind, occurred_at, linear_id, score, recorded_at = event
+        self.events.append(
+            (
+                position,
+                stream_id,
+                stream.version,
+                topic,
+                recorded_at,
+                issue_id,
+                kind,
+                occurred_at,
+                linear_id,
+                score,
+                place,
+                commitment,
+                None,
+            )
+        )
+        self.folded.append(event)
+        return Receipt(position, counted=True)
+
+    def _position_of(self, mark: bytes) -> int | None:
+        position = self._sources.get(mark)
+        if position is None:
+            row = _SEEN.run(self._connection, mark).fetchone()
+            position = row[0] if row else None
+        return position
+
+    def _commitment(self, position: int, entry: Interaction) -> bytes | None:
+        key = entry.source_key
+        source = None if key is None else key.label or key.text
+        if entry.context is None and entry.metadata is None and source is None:
+            return None
+        salt = secrets.token_bytes(_SALT_BYTES)
+        self._origins.append((position, salt, entry.context, entry.metadata, source))
+        metadata = None if entry.metadata is None else msgspec.Raw(entry.metadata)
+        return codec.commitment(salt, codec.Origin(entry.context, metadata, source))

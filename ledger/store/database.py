@@ -1,0 +1,250 @@
+"""One database: a single writing connection, readers that never write, and one lock for writers."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import sqlalchemy
+from eventsourcing import persistence
+from sqlalchemy import URL, Connection, Engine, event, make_url
+from sqlalchemy.pool import NullPool, QueuePool
+
+from ledger.errors import DiskFullError, LedgerUnavailableError
+
+LOCK_TIMEOUT_SECONDS = 60
+READERS_AT_ONCE = 16
+
+_FIRST_PAUSE_SECONDS = 0.000_1
+_LONGEST_PAUSE_SECONDS = 0.005
+
+_PRAGMAS = (
+    "foreign_keys=ON",
+    "secure_delete=ON",  # without it a deleted text stays readable in the file
+    "busy_timeout=10000",
+    "synchronous=FULL",  # NORMAL loses acknowledged commits when the power fails
+)
+
+
+class StoreUnavailableError(LedgerUnavailableError, persistence.OperationalError):
+    """A failure of the database, in the words of the ledger and of the eventsourcing package."""
+
+
+class StoreFullError(DiskFullError, persistence.OperationalError):
+    """No space left, in the words of both."""
+
+
+class FileLock:
+    """An exclusive lock between processes, on a file beside the database.
+
+    It is the kernel's: it ends with the process that holds it, however that process ends.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Lock the file at `path`, which is made when it is first needed."""
+        self._path = path
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> None:
+        """Take the lock, waiting at most LOCK_TIMEOUT_SECONDS."""
+        pause = _FIRST_PAUSE_SECONDS
+        deadline: float | None = None
+        descriptor = self._opened()
+        while not _locked(descriptor):
+            deadline = deadline or time.monotonic() + LOCK_TIMEOUT_SECONDS
+            if time.monotonic() > deadline:
+                message = f"another process has held the ledger for {LOCK_TIMEOUT_SECONDS} seconds"
+                raise StoreUnavailableError(message)
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lock back."""
+        fcntl.flock(self._opened(), fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the file; it is opened again when the lock is."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            _make_folder(self._path.parent)
+            try:
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                self._descriptor = os.open(self._path, flags, 0o600)
+            except OSError as error:
+                message = f"cannot write beside the ledger: {error.strerror}"
+                raise StoreUnavailableError(message) from error
+        return self._descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Database:
+    """Transactions on one database, SQLite or PostgreSQL, named by an SQLAlchemy URL.
+
+    On SQLite every write, checkpoint and closing of a writer holds one file lock across processes:
+    before 3.51.3 SQLite can lose commits when several connections write and checkpoint. Readers are
+    opened read-only, so they never checkpoint.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Prepare to connect; raises LedgerUnavailableError for a URL that cannot be a ledger's."""
+        self.url = _url_of(url)
+        self._guard = RLock()
+        self._writer: Connection | None = None
+        self._lock: FileLock | None = None
+        path = self.path
+        if path is None:
+            self._writers = self._readers = sqlalchemy.create_engine(self.url, paramstyle="format")
+        else:
+            self._lock = FileLock(path.with_name(path.name + ".lock"))
+            self._writers = _sqlite_engine(path, "rwc", "BEGIN IMMEDIATE", NullPool)
+            self._readers = _sqlite_engine(path, "ro", "BEGIN", QueuePool)
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file, or None on another database."""
+        if self.url.get_backend_name() != "sqlite":
+            return None
+        return Path(str(self.url.database))
+
+    @property
+    def described(self) -> str:
+        """Where the database is, without a password."""
+        return str(self.path or self.url.render_as_string(hide_password=True))
+
+    def exists(self) -> bool:
+        """Tell whether there is something to read: a server, or a file that is not empty."""
+        return self.path is None or (self.path.exists() and self.path.stat().st_size > 0)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield the writing connection inside a transaction that commits at the end, or not at all.
+
+        When the block is left without an error, its work survives a power cut. An error while
+        committing means that nobody knows: trying again with the same source keys is safe.
+        """
+        with self._guard, self._lock or nullcontext(), self._translated():
+            connection = self._connected()
+            try:
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                # SQLAlchemy rolled back; what state the driver is in after an I/O error is unsure.
+                if connection.invalidated or not _usable(connection):
+                    self._disconnect()
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection that sees one unchanging moment of the database."""
+        with self._translated(), self._readers.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection; under the lock, since closing the last writer checkpoints."""
+        with self._guard:
+            if self._writer is not None:
+                with self._lock or nullcontext():
+                    self._disconnect()
+            self._readers.dispose()
+            self._writers.dispose()
+            if self._lock is not None:
+                self._lock.close()
+
+    def _connected(self) -> Connection:
+        if self._writer is None:
+            self._writer = self._writers.connect()
+        return self._writer
+
+    def _disconnect(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        driver = self._writers.dialect.loaded_dbapi
+        try:
+            yield
+        except (driver.Error, sqlalchemy.exc.DBAPIError) as error:
+            raise _translation(getattr(error, "orig", error) or error, driver) from error
+
+
+def _url_of(text: str) -> URL:
+    try:
+        url = make_url(text)
+        backend = url.get_backend_name()
+    except sqlalchemy.exc.ArgumentError:
+        message = "the database URL is not of the form that SQLAlchemy reads, sqlite:///path say"
+        raise StoreUnavailableError(message) from None
+    if backend == "sqlite" and (url.database in (None, "", ":memory:") or url.query):
+        message = "an SQLite ledger is a plain file: sqlite:///path, without memory or options"
+        raise StoreUnavailableError(message)
+    return url
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make the folder {folder}: {error.strerror}"
+        raise StoreUnavailableError(message) from error
+
+
+def _sqlite_engine(path: Path, mode: str, begin: str, pool: type[Any]) -> Engine:
+    location = URL.create(
+        "sqlite", database=f"file:{_escaped(path)}", query={"mode": mode, "uri": "true"}
+    )
+    sizes = {"pool_size": READERS_AT_ONCE, "max_overflow": -1} if pool is QueuePool else {}
+    engine = sqlalchemy.create_engine(
+        location,
+        poolclass=pool,
+        # The driver must open no transaction of its own: it would not begin one for a SELECT.
+        connect_args={"isolation_level": None, "check_same_thread": False},
+        **sizes,
+    )
+    event.listen(engine, "connect", _set_pragmas(journal=mode != "ro"))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _set_pragmas(*, journal: bool) -> Callable[[Any, object], None]:
+    def set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401 - a DBAPI connection
+        if journal:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    return set_pragmas
+
+
+def _usable(connection: Connection) -> bool:
+    driver_connection = connection.connection.driver_connection
+    return not getattr(driver_connection, "in_transaction", False)
+
+
+def _translation(error: BaseException, driver: Any) -> Exception:  # noqa: ANN401 - a DBAPI module
+    if isinstance(error, driver.IntegrityError):
+        return persistence.IntegrityError(str(error))
+    message = str(error)
+    if "disk is full" in message:
+        return StoreFullError("the disk that holds the ledger is full; nothing was recorded")
+    return StoreUnavailableError(f"the ledger's database failed: {message.splitlines()[0]}")

@@ -1,0 +1,92 @@
+"""Shared commits: what many callers record at once goes to disk in one transaction.
+
+A durable commit costs far more than what it carries. Whoever finds the door free leads: it takes
+all that waits (up to a limit) and commits it for everyone; the others find their work done.
+"""
+
+from asyncio import wrap_future
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
+from typing import Generic, TypeVar
+
+SHARED_BY_AT_MOST = 256
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+
+class GroupCommit(Generic[Work, Result]):
+    """Hands out work in groups to `commit`, which returns one result or error for each."""
+
+    def __init__(self, commit: Callable[[Sequence[Work]], Sequence[Result | Exception]]) -> None:
+        """Commit with `commit`, called by one thread at a time."""
+        self._commit = commit
+        self._waiting: deque[tuple[Work, Future[Result]]] = deque()
+        self._leading = Lock()
+        self._summoning = Lock()
+        self._summoned = False
+        self._leader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="group-commit")
+
+    def submit(self, work: Work) -> Result:
+        """Return the result of `work` once it is committed; the caller's thread may lead."""
+        future = self._enqueue(work)
+        while not future.done():
+            with self._leading:
+                self._lead()
+        return future.result()
+
+    async def submit_async(self, work: Work) -> Result:
+        """Return the result of `work` once it is committed, without blocking the event loop."""
+        future = self._enqueue(work)
+        # Enqueued first: the leader either still sees the work, or has said that it left.
+        with self._summoning:
+            if not self._summoned:
+                self._summoned = True
+                self._leader.submit(self._lead_all)
+        return await wrap_future(future)
+
+    def close(self) -> None:
+        """Finish what was submitted and stop the leader's thread."""
+        self._leader.shutdown(wait=True)
+
+    def _enqueue(self, work: Work) -> Future[Result]:
+        future: Future[Result] = Future()
+        self._waiting.append((work, future))
+        return future
+
+    def _lead_all(self) -> None:
+        while True:
+            with self._summoning:
+                if not self._waiting:
+                    self._summoned = False
+                    return
+            with self._leading:
+                self._lead()
+
+    def _lead(self) -> None:
+        group = self._take()
+        if not group:
+            return
+        try:
+            results = self._commit([work for work, _ in group])
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait for it
+            results = [error] * len(group)
+        except BaseException as error:
+            for _, future in group:
+                future.set_exception(error)
+            raise
+        for (_, future), result in zip(group, results, strict=True):
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    def _take(self) -> list[tuple[Work, Future[Result]]]:
+        group: list[tuple[Work, Future[Result]]] = []
+        while self._waiting and len(group) < SHARED_BY_AT_MOST:
+            work, future = self._waiting.popleft()
+            if future.set_running_or_notify_cancel():
+                group.append((work, future))
+        return group

@@ -1,0 +1,55 @@
+"""The head of the ledger within one transaction: the last position and instant given."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from ledger.errors import ClockBehindError
+from ledger.instants import DAY, Instant, iso
+from ledger.store import tables
+from ledger.store.statements import Statement
+
+# The lock makes appends take turns where the database allows several writers at once.
+_READ = Statement(select(tables.head.c.position, tables.head.c.recorded_at).with_for_update())
+_WRITE = Statement(
+    update(tables.head).values(
+        position=bindparam("position_"), recorded_at=bindparam("recorded_at_")
+    ),
+    "position_",
+    "recorded_at_",
+)
+
+
+@dataclass(slots=True)
+class Head:
+    """Where the one total order ends; `advance` moves it, nothing moves it back."""
+
+    position: int
+    recorded_at: Instant
+
+    @classmethod
+    def read(cls, connection: Connection) -> "Head":
+        """Return the head, locked until the transaction ends."""
+        return cls(*_READ.run(connection).fetchone())
+
+    def advance(self, now: Instant) -> None:
+        """Take `now` as the instant of what is recorded next, unless that is earlier (R8).
+
+        Raises ClockBehindError where the clock is more than a day behind.
+        """
+        if now < self.recorded_at - DAY:
+            message = (
+                f"the clock says {iso(now)}, but the ledger's last event was recorded at "
+                f"{iso(self.recorded_at)}; set the clock right (`engagement doctor` explains)"
+            )
+            raise ClockBehindError(message)
+        self.recorded_at = max(now, self.recorded_at)
+
+    def next_position(self) -> int:
+        """Give the next position away."""
+        self.position += 1
+        return self.position
+
+    def write(self, connection: Connection) -> None:
+        """Store the head; only then do the events up to it go in (the database insists)."""
+        _WRITE.run(connection, self.position, self.recorded_at)

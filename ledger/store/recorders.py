@@ -1,0 +1,254 @@
+"""The recorders of the eventsourcing package on the ledger's tables.
+
+Aggregates of other applications are written this way. Interactions and overrides are not: they also
+have a digest, an origin and an effect on the read model, so `ledger.store.append` writes them, and
+here they are refused.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    ApplicationRecorder,
+    IntegrityError,
+    Notification,
+    ProcessRecorder,
+    ProgrammingError,
+    StoredEvent,
+    Tracking,
+    TrackingRecorder,
+)
+from sqlalchemy import ColumnElement, Connection, Select, insert, select, update
+
+from ledger.events import TOPICS
+from ledger.instants import instant_of
+from ledger.store import tables
+from ledger.store.clock import Clock, utc_now
+from ledger.store.database import Database
+from ledger.store.head import Head
+from ledger.store.rows import INSERT_EVENT, foreign_row, select_stored, stored_state
+from ledger.store.streams import Stream, Streams
+
+
+class StoreAggregateRecorder(AggregateRecorder):
+    """Snapshots of aggregates: stored events that are in no common order."""
+
+    def __init__(self, database: Database) -> None:
+        """Record in `database`, whose schema is there."""
+        self.database = database
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> None:  # noqa: ANN401 - the package's signature
+        """Insert all or none; IntegrityError where a version is taken."""
+        with self.database.write() as connection:
+            streams = Streams(connection)
+            for event in stored_events:
+                connection.execute(
+                    insert(tables.snapshots).values(
+                        stream=streams.of_originator(_uuid(event.originator_id)).id,
+                        version=event.originator_version,
+                        topic=event.topic,
+                        state=event.state,
+                    )
+                )
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return the snapshots of one originator by version."""
+        table = tables.snapshots
+        columns: Select[Any] = select(table.c.version, table.c.topic, table.c.state)
+        query = _of_originator(columns.join(tables.streams), originator_id)
+        query = _by_version(query, table.c.version, gt=gt, lte=lte, desc=desc, limit=limit)
+        with self.database.read() as connection:
+            return [StoredEvent(originator_id, *row) for row in connection.execute(query)]
+
+
+class StoreApplicationRecorder(ApplicationRecorder):
+    """Events of aggregates, each at its position in the ledger's one order."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        """Record in `database`, whose schema is there, at the instants of `clock`."""
+        self.database = database
+        self._clock = clock
+
+    def insert_events(
+        self,
+        stored_events: Sequence[StoredEvent],
+        **kwargs: Any,  # noqa: ANN401 - the package's signature
+    ) -> Sequence[int] | None:
+        """Insert all or none, return their positions; IntegrityError where a version is taken."""
+        with self.database.write() as connection:
+            positions = self._append(connection, stored_events)
+            _track(connection, kwargs.get("tracking"))
+        return positions
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return the events of one originator by version."""
+        query = _of_originator(select_stored(), originator_id)
+        version = tables.events.c.version
+        query = _by_version(query, version, gt=gt, lte=lte, desc=desc, limit=limit)
+        with self.database.read() as connection:
+            return [
+                StoredEvent(originator_id, row[2], row[3], stored_state(row))
+                for row in connection.execute(query)
+            ]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Return at most `limit` events from position `start` to `stop`, of `topics` if any."""
+        position = tables.events.c.position
+        query = select_stored().order_by(position).limit(limit)
+        if start is not None:
+            query = query.where(position >= start if inclusive_of_start else position > start)
+        if stop is not None:
+            query = query.where(position <= stop)
+        if topics:
+            query = query.where(tables.events.c.topic.in_(topics))
+        with self.database.read() as connection:
+            return [_notification(row) for row in connection.execute(query)]
+
+    def max_notification_id(self) -> int | None:
+        """Return the last position given, or None in an empty ledger."""
+        with self.database.read() as connection:
+            return connection.scalar(select(tables.head.c.position)) or None
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> NoReturn:
+        """Raise NotImplementedError: followers of a live ledger are not served yet."""
+        message = "this store does not serve subscriptions; read notifications by position"
+        raise NotImplementedError(message)
+
+    def _append(
+        self, connection: Connection, stored_events: Sequence[StoredEvent]
+    ) -> list[int] | None:
+        if not stored_events:
+            return None
+        head = Head.read(connection)
+        head.advance(instant_of(self._clock()))
+        streams = Streams(connection)
+        rows = [
+            _row(head, streams.of_originator(_uuid(event.originator_id)), event)
+            for event in stored_events
+        ]
+        head.write(connection)
+        INSERT_EVENT.run_many(connection, rows)
+        streams.write_back()
+        return [row[0] for row in rows]
+
+
+class StoreTrackingRecorder(TrackingRecorder):
+    """How far a follower of another ledger has read."""
+
+    def __init__(self, database: Database, **_: Any) -> None:  # noqa: ANN401 - mixed with recorders that take a clock
+        """Track in `database`, whose schema is there."""
+        self.database = database
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Note the position; IntegrityError unless it is higher than the last."""
+        with self.database.write() as connection:
+            _track(connection, tracking)
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """Return the last position noted for that application, or None."""
+        with self.database.read() as connection:
+            return _tracked(connection, application_name)
+
+
+class StoreProcessRecorder(StoreTrackingRecorder, StoreApplicationRecorder, ProcessRecorder):
+    """Events together with how far the application that made them has read, in one transaction."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        """Record in `database`, whose schema is there, at the instants of `clock`."""
+        StoreApplicationRecorder.__init__(self, database, clock)
+
+
+def _row(head: Head, stream: Stream, event: StoredEvent) -> tuple[Any, ...]:
+    version = event.originator_version
+    if event.topic in TOPICS:
+        message = f"{event.topic} events are written by EngagementLedger.record, not by save"
+        raise ProgrammingError(message)
+    if version <= stream.version:
+        message = f"version {version} of this stream is taken"
+        raise IntegrityError(message)
+    stream.version = version
+    header = (head.next_position(), stream.id, version, event.topic, head.recorded_at)
+    return foreign_row(header, event.state)
+
+
+def _notification(row: Sequence[Any]) -> Notification:
+    return Notification(
+        originator_id=UUID(bytes=row[1]),
+        originator_version=row[2],
+        topic=row[3],
+        state=stored_state(row),
+        id=row[0],
+    )
+
+
+def _track(connection: Connection, tracking: Tracking | None) -> None:
+    if tracking is None:
+        return
+    name, position = tracking.application_name, tracking.notification_id
+    last = _tracked(connection, name)
+    if last is not None and last >= position:
+        message = f"position {position} of {name} is tracked already"
+        raise IntegrityError(message)
+    table = tables.tracking
+    if last is None:
+        connection.execute(insert(table).values(application_name=name, position=position))
+    else:
+        connection.execute(
+            update(table).values(position=position).where(table.c.application_name == name)
+        )
+
+
+def _tracked(connection: Connection, name: str) -> int | None:
+    table = tables.tracking
+    query = select(table.c.position).where(table.c.application_name == name)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def _of_originator(query: Select[Any], originator_id: UUID | str) -> Select[Any]:
+    return query.where(tables.streams.c.originator_id == _uuid(originator_id).bytes)
+
+
+def _by_version(  # noqa: PLR0913 - the package's five ways to narrow a selection
+    query: Select[Any],
+    version: ColumnElement[int],
+    *,
+    gt: int | None,
+    lte: int | None,
+    desc: bool,
+    limit: int | None,
+) -> Select[Any]:
+    if gt is not None:
+        query = query.where(version > gt)
+    if lte is not None:
+        query = query.where(version <= lte)
+    return query.order_by(version.desc() if desc else version).limit(limit)
+
+
+def _uuid(originator_id: UUID | str) -> UUID:
+    return originator_id if isinstance(originator_id, UUID) else UUID(originator_id)

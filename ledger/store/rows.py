@@ -1,0 +1,93 @@
+"""Rows of the events table, and the events that they say."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, insert, select
+
+from ledger import codec
+from ledger.events import INTERACTION, OVERRIDE, Event, InteractionRecorded, ScoreOverridden
+from ledger.instants import Instant
+from ledger.interaction import Kind
+from ledger.store import tables
+from ledger.store.statements import Statement
+
+_e = tables.events
+
+INSERT_EVENT = Statement(insert(_e), *_e.c.keys())
+"""Takes a whole row, in the order of the table's columns."""
+
+FOLDED = (
+    _e.c.position,
+    _e.c.stream,
+    _e.c.issue_id,
+    _e.c.kind,
+    _e.c.occurred_at,
+    _e.c.linear_id,
+    _e.c.score,
+    _e.c.recorded_at,
+)
+"""The columns that make an `EventRow`."""
+
+
+def foreign_row(
+    head: tuple[int, int, int, str, Instant], state: bytes
+) -> tuple[int | str | bytes | None, ...]:
+    """Return the row of another application's event: only a state beyond its head.
+
+    The head is position, stream, version, topic and recorded_at.
+    """
+    return (*head, *(None,) * 7, state)
+
+
+def select_stored() -> Select[Any]:
+    """Return the query of whole events, in the shape that `stored_state` reads."""
+    return (
+        select(
+            _e.c.position,
+            tables.streams.c.originator_id,
+            _e.c.version,
+            _e.c.topic,
+            _e.c.state,
+            _e.c.recorded_at,
+            _e.c.issue_id,
+            _e.c.kind,
+            _e.c.occurred_at,
+            _e.c.linear_id,
+            tables.places.c.place,
+            _e.c.commitment,
+            _e.c.score,
+        )
+        .join(tables.streams, tables.streams.c.id == _e.c.stream)
+        .outerjoin(tables.places, tables.places.c.id == _e.c.place)
+    )
+
+
+def stored_state(row: Sequence[Any]) -> bytes:
+    """Return the state of a stored event: kept for foreign ones, rebuilt for the ledger's own."""
+    topic: str = row[3]
+    if topic in (INTERACTION, OVERRIDE):
+        return codec.encode(event_of(row))
+    state: bytes = row[4]
+    return state
+
+
+def event_of(row: Sequence[Any]) -> Event:
+    """Return the domain event of a row of the ledger's own."""
+    _, originator, version, topic, _, recorded_at, issue_id, kind, occurred_at, *rest = row
+    linear_id, place, commitment, score = rest
+    originator_id = UUID(bytes=originator)
+    if topic == OVERRIDE:
+        return ScoreOverridden(originator_id, version, recorded_at, issue_id, occurred_at, score)
+    return InteractionRecorded(
+        originator_id=originator_id,
+        originator_version=version,
+        recorded_at=recorded_at,
+        issue_id=issue_id,
+        kind=Kind(kind),
+        occurred_at=occurred_at,
+        linear_id=linear_id,
+        place=UUID(bytes=place) if place else None,
+        commitment=commitment,
+    )

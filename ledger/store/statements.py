@@ -1,0 +1,59 @@
+"""Core statements compiled once and run on the DBAPI cursor, inside SQLAlchemy's transaction.
+
+SQLAlchemy's own execution costs about as much as a whole durable transaction; the SQL that it
+writes is the same either way. Parameters and results are plain integers, strings, floats and bytes,
+so no type has anything to convert.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
+
+Row = Sequence[Any]
+
+
+class Statement:
+    """A Core statement whose parameters are given by position, in the order of `names`."""
+
+    def __init__(self, construct: ClauseElement, *names: str) -> None:
+        """Keep `construct`; it is compiled at first use, once for each dialect."""
+        self._construct = construct
+        self._names = names
+        self._sql: dict[str, str] = {}
+
+    def run(self, connection: Connection, *parameters: object) -> Any:  # noqa: ANN401 - a DBAPI cursor
+        """Execute once and return the DBAPI cursor, which iterates over rows as tuples."""
+        cursor = connection.connection.cursor()
+        cursor.execute(self._sql_for(connection.dialect), parameters)
+        return cursor
+
+    def run_many(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Execute once for each of `rows`; none is fine."""
+        cursor = connection.connection.cursor()
+        cursor.executemany(self._sql_for(connection.dialect), rows)
+        cursor.close()
+
+    def _sql_for(self, dialect: Dialect) -> str:
+        sql = self._sql.get(dialect.name)
+        if sql is None:
+            sql = self._sql[dialect.name] = compile_positional(
+                self._construct, self._names, dialect
+            )
+        return sql
+
+
+def compile_positional(construct: ClauseElement, names: Sequence[str], dialect: Dialect) -> str:
+    """Return the SQL of `construct` with positional parameters in the order of `names`.
+
+    Raises ValueError where the statement wants them in another order.
+    """
+    compiled = construct.compile(dialect=dialect)
+    wanted = list(compiled.positiontup or ()) if isinstance(compiled, SQLCompiler) else []
+    if wanted != list(names):
+        message = f"parameters are {wanted}, not {list(names)}"
+        raise ValueError(message)
+    return str(compiled)

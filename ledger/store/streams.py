@@ -1,0 +1,91 @@
+"""Streams within one transaction: which number stands for whom, and which version comes next."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from ledger.store import tables
+from ledger.store.statements import Statement
+
+_t = tables.streams
+
+_BY_USER = Statement(
+    select(_t.c.id, _t.c.version)
+    .join(tables.accounts)
+    .where(tables.accounts.c.user_id == bindparam("user_id")),
+    "user_id",
+)
+_BY_ORIGINATOR = Statement(
+    select(_t.c.id, _t.c.version).where(_t.c.originator_id == bindparam("originator_id")),
+    "originator_id",
+)
+_NEW_STREAM = Statement(
+    insert(_t)
+    .values(originator_id=bindparam("originator_id"), version=bindparam("version"))
+    .returning(_t.c.id),
+    "originator_id",
+    "version",
+)
+_NEW_ACCOUNT = Statement(
+    insert(tables.accounts).values(stream=bindparam("stream"), user_id=bindparam("user_id")),
+    "stream",
+    "user_id",
+)
+_WRITE_VERSION = Statement(
+    update(_t).values(version=bindparam("version_")).where(_t.c.id == bindparam("id_")),
+    "version_",
+    "id_",
+)
+
+NO_VERSION = -1
+
+
+@dataclass(slots=True)
+class Stream:
+    """An interned account or aggregate, and the last version given in it."""
+
+    id: int
+    version: int = NO_VERSION
+
+
+class Streams:
+    """The streams that one transaction appends to: read once, written back at the end."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work inside the transaction of `connection`."""
+        self._connection = connection
+        self._by_user: dict[str, Stream] = {}
+        self._by_originator: dict[UUID, Stream] = {}
+
+    def of_user(self, user_id: str) -> Stream:
+        """Return the stream of the user's account, making account and stream at first sight."""
+        stream = self._by_user.get(user_id)
+        if stream is None:
+            row = _BY_USER.run(self._connection, user_id).fetchone()
+            stream = Stream(*row) if row else self._new_account(user_id)
+            self._by_user[user_id] = stream
+        return stream
+
+    def of_originator(self, originator_id: UUID) -> Stream:
+        """Return the stream of an account or aggregate by its UUID, making it at first sight."""
+        stream = self._by_originator.get(originator_id)
+        if stream is None:
+            row = _BY_ORIGINATOR.run(self._connection, originator_id.bytes).fetchone()
+            stream = Stream(*row) if row else self._new_stream(originator_id)
+            self._by_originator[originator_id] = stream
+        return stream
+
+    def write_back(self) -> None:
+        """Write the versions as they stand now."""
+        touched = [*self._by_user.values(), *self._by_originator.values()]
+        _WRITE_VERSION.run_many(self._connection, [(each.version, each.id) for each in touched])
+
+    def _new_account(self, user_id: str) -> Stream:
+        stream = self._new_stream(uuid4())
+        _NEW_ACCOUNT.run(self._connection, stream.id, user_id)
+        return stream
+
+    def _new_stream(self, originator_id: UUID) -> Stream:
+        cursor = _NEW_STREAM.run(self._connection, originator_id.bytes, NO_VERSION)
+        return Stream(cursor.fetchone()[0])

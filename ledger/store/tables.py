@@ -1,0 +1,141 @@
+"""The ledger's tables, which are all truth: events, what ties them to people, and the counters.
+
+Instants are integer microseconds UTC. Kinds are the ranks of `ledger.interaction.Kind`.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+TRUTH = {"kind": "truth"}
+
+# Positions and instants need 64 bits; on SQLite only INTEGER can be a rowid, and it holds 64.
+Big = BigInteger().with_variant(Integer, "sqlite")
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("originator_id", LargeBinary(16), nullable=False, comment="the ledger's own stream"),
+    Column("digest_key", LargeBinary(32), nullable=False, comment="secret of the source digests"),
+    info=TRUTH,
+    comment="one row: which ledger this is",
+)
+
+head = Table(
+    "head",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("position", Big, nullable=False, comment="the last position given"),
+    Column("recorded_at", Big, nullable=False, comment="the last instant given"),
+    info=TRUTH,
+    comment="one row: where the order of events ends, also when events are archived",
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("originator_id", LargeBinary(16), nullable=False, unique=True, comment="the account"),
+    Column("version", Integer, nullable=False, comment="the last version given"),
+    info=TRUTH,
+    comment="the accounts, interned, and where each one's events end",
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("stream", ForeignKey(streams.c.id), primary_key=True, autoincrement=False),
+    Column("user_id", Text, nullable=False, unique=True),
+    Column("display_name", Text),
+    info=TRUTH,
+    comment="the only tie between a user and an account; deleting a row forgets the user",
+)
+
+places = Table(
+    "places",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("place", LargeBinary(16), nullable=False, unique=True),
+    Column("chat_id", Text, unique=True, comment="null once forgotten"),
+    info=TRUTH,
+    comment="the random ids that stand for chats",
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", Big, CheckConstraint("position > 0"), primary_key=True, autoincrement=True),
+    Column("stream", ForeignKey(streams.c.id), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("recorded_at", Big, nullable=False),
+    Column("issue_id", Text),
+    Column("kind", SmallInteger, CheckConstraint("kind BETWEEN 1 AND 3")),
+    Column("occurred_at", Big),
+    Column("linear_id", Text),
+    Column("score", Double, comment="what an override sets the base to"),
+    Column("place", ForeignKey(places.c.id)),
+    Column("commitment", LargeBinary(32), comment="SHA-256 of a salt and the origin"),
+    Column("state", LargeBinary, comment="what events of other applications say"),
+    UniqueConstraint("stream", "version"),
+    info=TRUTH,
+    sqlite_autoincrement=True,
+    comment="the ledger: immutable, in one total order",
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("digest", LargeBinary(16), primary_key=True),
+    Column("position", Big, nullable=False, comment="the event that the source key counted as"),
+    info=TRUTH,
+    sqlite_with_rowid=False,
+    comment="the source keys that were counted, as keyed digests",
+)
+
+origins = Table(
+    "origins",
+    metadata,
+    Column("position", Big, primary_key=True, autoincrement=False, comment="of its event"),
+    Column("salt", LargeBinary(16), nullable=False),
+    Column("context", Text),
+    Column("metadata", LargeBinary, comment="a JSON object"),
+    Column("source", Text, comment="the source as a person reads it"),
+    info=TRUTH,
+    comment="what was said and where, kept apart from the event so that it can be deleted",
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("stream", ForeignKey(streams.c.id), primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("topic", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    info=TRUTH,
+    comment="aggregate snapshots of other eventsourcing applications in this store",
+)
+
+tracking = Table(
+    "tracking",
+    metadata,
+    Column("application_name", Text, primary_key=True),
+    Column("position", Big, nullable=False),
+    info=TRUTH,
+    comment="how far followers of other ledgers have read",
+)

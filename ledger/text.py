@@ -1,0 +1,89 @@
+"""Rules of text: what a user id and an issue id may be, and how a context is cleaned (R1)."""
+
+import unicodedata
+from functools import lru_cache
+from typing import NewType
+
+import regex
+
+from ledger.errors import InvalidInteractionError
+
+UserId = NewType("UserId", str)
+IssueId = NewType("IssueId", str)
+
+USER_ID_LIMIT = 100
+ISSUE_ID_LIMIT = 50
+CONTEXT_LIMIT = 200
+LINEAR_ID_LIMIT = 100
+
+# Cc control, Cf format; Cs lone surrogates cannot be encoded at all.
+_UNSAFE_IN_IDS = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}]")
+# NUL breaks C strings, lone surrogates break encoders, bidi controls reorder what is shown.
+_REMOVED_FROM_CONTEXT = regex.compile(
+    "[\x00\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+_GRAPHEME = regex.compile(r"\X")
+
+
+@lru_cache(maxsize=65_536)
+def user_id_of(text: str) -> UserId:
+    """Return `text` as a user id, unchanged.
+
+    Raises InvalidInteractionError unless it is 1..100 characters of NFC text without control or
+    format characters. Nothing is cleaned away: cleaning would merge people.
+    """
+    if not 1 <= len(text) <= USER_ID_LIMIT:
+        raise InvalidInteractionError("user_id", f"must be 1 to {USER_ID_LIMIT} characters long")
+    if _UNSAFE_IN_IDS.search(text):
+        raise InvalidInteractionError("user_id", "must not hold control or format characters")
+    if not unicodedata.is_normalized("NFC", text):
+        raise InvalidInteractionError("user_id", "must be in Unicode form NFC")
+    return UserId(text)
+
+
+@lru_cache(maxsize=65_536)
+def issue_id_of(text: str) -> IssueId:
+    """Return `text` in upper case as an issue id.
+
+    Raises InvalidInteractionError unless it is 1..50 printable ASCII characters; a blank at either
+    end counts as a mistake.
+    """
+    if not 1 <= len(text) <= ISSUE_ID_LIMIT:
+        raise InvalidInteractionError("issue_id", f"must be 1 to {ISSUE_ID_LIMIT} characters long")
+    if not (text.isascii() and text.isprintable()):
+        raise InvalidInteractionError("issue_id", "must be printable ASCII")
+    if text != text.strip():
+        raise InvalidInteractionError("issue_id", "must not begin or end with a blank")
+    return IssueId(text.upper())
+
+
+def linear_id_of(text: str | None) -> str | None:
+    """Return `text` as given, or None where it could not be stored as given (R1)."""
+    if not text or len(text) > LINEAR_ID_LIMIT or _UNSAFE_IN_IDS.search(text):
+        return None
+    return text
+
+
+def context_of(text: str | None) -> str | None:
+    """Return `text` cleaned and cut, or None where nothing is left.
+
+    The result is NFC, holds no NUL, lone surrogate or bidi control, is at most 200 characters long
+    and ends at a grapheme boundary. Cleaning what is clean changes nothing.
+    """
+    if not text:
+        return None
+    if text.isascii() and len(text) <= CONTEXT_LIMIT and "\0" not in text:
+        return text
+    cleaned = unicodedata.normalize("NFC", _REMOVED_FROM_CONTEXT.sub("", text))
+    return cleaned[: _cut(cleaned)] or None
+
+
+def _cut(text: str) -> int:
+    if len(text) <= CONTEXT_LIMIT:
+        return len(text)
+    end = 0
+    for grapheme in _GRAPHEME.finditer(text):
+        if grapheme.end() > CONTEXT_LIMIT:
+            break
+        end = grapheme.end()
+    return end

@@ -1,0 +1,1 @@
+"""What it means: engagements, scores and rankings, computed from the ledger's events."""

@@ -1,0 +1,1 @@
+"""Projections kept in the ledger's database, all of them derived: replay brings them back."""

@@ -1,0 +1,255 @@
+"""The read model: every engagement as it stands, brought along by each append (R10, R12)."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, inspect, or_, select, update
+
+from ledger.events import EventRow
+from ledger.instants import Instant
+from ledger.store.database import Database
+from ledger.store.statements import Statement
+from ledger.store.tables import accounts, origins
+from projections.engagement import NONE, Engagement, fold, merge
+from projections.ranking import OVERRIDDEN_BAND, Ranked, band, merge_bands, ranking, top
+from projections.scoring import (
+    DEFAULT_POLICY,
+    DEFAULT_POLICY_VERSION,
+    MOST_FREQUENCY_BANDS,
+    ScoringPolicy,
+    idle_days,
+    score,
+)
+from projections.views.tables import engagements, issue_engagements, metadata
+
+REFRESHED_AT_ONCE = 5_000
+
+COLUMNS: tuple[str, ...] = tuple(engagements.c.keys())
+
+_e = engagements.c
+_FOLD = tuple(engagements.c[name] for name in Engagement.__struct_fields__)
+_STREAM_OF_USER = (
+    select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()
+)
+
+_STORED = Statement(
+    select(_e.id, _e.last_position, *_FOLD).where(
+        _e.stream == bindparam("stream_"), _e.issue_id == bindparam("issue")
+    ),
+    "stream_",
+    "issue",
+)
+INSERT = Statement(insert(engagements), *COLUMNS)
+_UPDATE = Statement(
+    update(engagements)
+    .values({name: bindparam(f"{name}_") for name in COLUMNS if name != "id"})
+    .where(_e.id == bindparam("id_")),
+    *(f"{name}_" for name in COLUMNS if name != "id"),
+    "id_",
+)
+_ONE = Statement(
+    select(*_FOLD).where(_e.stream == _STREAM_OF_USER, _e.issue_id == bindparam("issue")),
+    "user_id",
+    "issue",
+)
+_OF_USER = Statement(select(_e.issue_id, *_FOLD).where(_e.stream == _STREAM_OF_USER), "user_id")
+_OF_BAND = Statement(
+    select(_e.issue_id, *_FOLD)
+    .where(_e.stream == _STREAM_OF_USER, _e.band == bindparam("band_"))
+    .order_by(_e.last_at.desc(), _e.issue_id),
+    "user_id",
+    "band_",
+)
+
+
+_BATCH = Statement(
+    select(_e.id, *_FOLD)
+    .where(
+        _e.id > bindparam("last_id"),
+        or_(bindparam("everybody").is_(None), _e.stream == _STREAM_OF_USER),
+    )
+    .order_by(_e.id),
+    "last_id",
+    "everybody",
+    "user_id",
+)
+_REFRESH = Statement(
+    update(engagements)
+    .values(score=bindparam("score_"), scored_at=bindparam("scored_at_"))
+    .where(_e.id == bindparam("id_")),
+    "score_",
+    "scored_at_",
+    "id_",
+)
+_DETAILS = Statement(
+    select(_e.id, origins.c.context, origins.c.metadata)
+    .outerjoin(origins, origins.c.position == _e.last_position)
+    .where(_e.stream == _STREAM_OF_USER, _e.issue_id == bindparam("issue")),
+    "user_id",
+    "issue",
+)
+
+
+class Details(NamedTuple):
+    """What a row of the read model has beside its engagement."""
+
+    id: int
+    context: str | None
+    metadata: bytes | None
+
+
+class Stored(NamedTuple):
+    """A row of the read model, but for what a policy makes of it."""
+
+    id: int
+    stream: int
+    issue_id: str
+    engagement: Engagement
+    last_position: int | None
+    scored_at: int
+
+
+class ReadModel:
+    """Keeps and reads the engagements table of one ledger, scored and banded by one policy."""
+
+    def __init__(self, policy: ScoringPolicy = DEFAULT_POLICY) -> None:
+        """Score and band by `policy`."""
+        self.policy = policy
+
+    def prepare(self, database: Database) -> None:
+        """Make the table and the view where they are missing."""
+        with database.read() as connection:
+            if _is_there(connection):
+                return
+        with database.write() as connection:
+            if not _is_there(connection):
+                metadata.create_all(connection)
+                connection.execute(issue_engagements)
+
+    def project(self, connection: Connection, rows: Sequence[EventRow]) -> None:
+        """Merge `rows` into the engagements that they belong to."""
+        new, changed = [], []
+        for (stream, issue_id), group in _grouped(rows).items():
+            before = _STORED.run(connection, stream, issue_id).fetchone()
+            after = fold_stored(group)
+            if before is None:
+                new.append(self.values(after))
+            else:
+                position, *values = self.values(_merged(before, after))
+                changed.append((*values, position))
+        INSERT.run_many(connection, new)
+        _UPDATE.run_many(connection, changed)
+
+    def refresh(
+        self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None
+    ) -> int:
+        """Bring the score column to the instant `at`, a batch a transaction.
+
+        Returns how many of the engagements have been idle for more than the given days by then.
+        """
+        idle, last_id = 0, 0
+        while True:
+            with database.write() as connection:
+                rows = _BATCH.run(connection, last_id, user_id, user_id).fetchmany(
+                    REFRESHED_AT_ONCE
+                )
+                scored = [(row[0], Engagement(*row[1:])) for row in rows]
+                _REFRESH.run_many(
+                    connection,
+                    [(score(each, at, self.policy).value, at, where) for where, each in scored],
+                )
+            idle += sum(idle_days(each, at) > idle_longer_than_days for _, each in scored)
+            if len(rows) < REFRESHED_AT_ONCE:
+                return idle
+            last_id = rows[-1][0]
+
+    def values(self, row: Stored) -> tuple[Any, ...]:
+        """Return `row` in the order of the table's columns, with its score and band."""
+        engagement = row.engagement
+        return (
+            row.id,
+            row.stream,
+            row.issue_id,
+            *msgspec.structs.astuple(engagement),
+            row.last_position,
+            band(engagement, self.policy),
+            score(engagement, Instant(row.scored_at), self.policy).value,
+            row.scored_at,
+            DEFAULT_POLICY_VERSION,
+        )
+
+
+def _is_there(connection: Connection) -> bool:
+    return engagements.name in inspect(connection).get_table_names()
+
+
+def fold_stored(rows: Sequence[EventRow]) -> Stored:
+    """Return the read model's row that the events of one user with one issue add up to."""
+    position, stream, issue_id, *_ = min(rows)
+    interactions = [(at, kind, where) for where, _, _, kind, at, *_ in rows if kind is not None]
+    return Stored(
+        position,
+        stream,
+        issue_id,
+        fold(rows),
+        last_position=max(interactions)[2] if interactions else None,
+        scored_at=max(row[-1] for row in rows),
+    )
+
+
+def _merged(before: Sequence[Any], after: Stored) -> Stored:
+    position, last_position, *fields = before
+    known = Engagement(*fields)
+    if after.last_position is None or (known.last_at, known.last_kind) > (
+        after.engagement.last_at,
+        after.engagement.last_kind,
+    ):
+        after = after._replace(last_position=last_position)
+    return after._replace(id=position, engagement=merge(known, after.engagement))
+
+
+def _grouped(rows: Sequence[EventRow]) -> dict[tuple[int, str], list[EventRow]]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row.stream, row.issue_id].append(row)
+    return groups
+
+
+def engagement_of(connection: Connection, user_id: str, issue_id: str) -> Engagement:
+    """Return the engagement of one user with one issue, or NONE."""
+    row = _ONE.run(connection, user_id, issue_id).fetchone()
+    return Engagement(*row) if row else NONE
+
+
+def details_of(connection: Connection, user_id: str, issue_id: str) -> Details:
+    """Return the details of an engagement that is in the read model."""
+    return Details(*_DETAILS.run(connection, user_id, issue_id).fetchone())
+
+
+def engagements_of(connection: Connection, user_id: str) -> list[tuple[str, Engagement]]:
+    """Return all engagements of one user with their issues, in no particular order."""
+    return [_pair(row) for row in _OF_USER.run(connection, user_id)]
+
+
+def top_of(
+    connection: Connection, user_id: str, limit: int, at: Instant, policy: ScoringPolicy
+) -> list[Ranked]:
+    """Return the user's first `limit` engagements at `at`, reading few more than those (R5)."""
+    bands = policy.frequency_bands
+    if bands > MOST_FREQUENCY_BANDS:
+        return top(ranking(engagements_of(connection, user_id), at, policy), limit)
+    lists = [_band_of(connection, user_id, band) for band in range(1, bands + 1)]
+    overridden = _band_of(connection, user_id, OVERRIDDEN_BAND)
+    return list(islice(merge_bands(lists, overridden, at, policy), limit))
+
+
+def _band_of(connection: Connection, user_id: str, band: int) -> Iterator[tuple[str, Engagement]]:
+    return map(_pair, _OF_BAND.run(connection, user_id, band))
+
+
+def _pair(row: Sequence[Any]) -> tuple[str, Engagement]:
+    issue_id, *fields = row
+    return issue_id, Engagement(*fields)

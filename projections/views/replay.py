@@ -1,0 +1,110 @@
+"""Replay: fold every event again and compare with the read model, or write it anew (R12).
+
+Events come sorted by engagement, so only one engagement is in memory at a time.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, cast
+
+import msgspec
+from sqlalchemy import Connection, delete, func, select
+
+from ledger.events import EventRow
+from ledger.store.database import Database
+from ledger.store.rows import FOLDED
+from ledger.store.statements import Statement
+from ledger.store.tables import events
+from projections.views.read_model import COLUMNS, INSERT, ReadModel, Stored, fold_stored
+from projections.views.tables import engagements
+
+BATCH = 2_000
+
+_EVENTS = Statement(
+    select(*FOLDED)
+    .where(events.c.issue_id.is_not(None))
+    .order_by(events.c.stream, events.c.issue_id)
+)
+_ROWS = Statement(select(engagements).order_by(engagements.c.stream, engagements.c.issue_id))
+_STREAM, _ISSUE, _SCORED_AT = (COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at"))
+
+Progress = Callable[[int], object]
+"""Called now and then with how many more events were folded."""
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What a replay found: `difference` is None where the read model is identical."""
+
+    events: int
+    engagements: int
+    difference: str | None
+
+
+def count_events(database: Database) -> int:
+    """Return how many events a replay folds."""
+    with database.read() as connection:
+        query = select(func.count()).where(events.c.issue_id.is_not(None))
+        return connection.execute(query).scalar_one()
+
+
+def compare(database: Database, read_model: ReadModel, progress: Progress) -> Replay:
+    """Fold every event, and return the first difference from the read model, if any.
+
+    It sees one moment of the ledger; recording goes on meanwhile.
+    """
+    difference = None
+    folded = counted = 0
+    with database.read() as connection:
+        kept = iter(_ROWS.run(connection))
+        stored = next(kept, None)
+        for count, fresh in _folds(connection):
+            folded, counted = folded + count, counted + 1
+            progress(count)
+            if difference is None:
+                difference = _difference(fresh, stored, read_model)
+                stored = next(kept, None)
+        if difference is None and stored is not None:
+            difference = f"{_name(stored)}: in the read model, but in no event"
+    return Replay(folded, counted, difference)
+
+
+def repair(database: Database, read_model: ReadModel, progress: Progress) -> Replay:
+    """Write the read model anew from every event, in one transaction."""
+    folded = counted = 0
+    with database.write() as connection:
+        connection.execute(delete(engagements))
+        batch: list[tuple[Any, ...]] = []
+        for count, fresh in _folds(connection):
+            folded, counted = folded + count, counted + 1
+            progress(count)
+            batch.append(read_model.values(fresh))
+            if len(batch) == BATCH:
+                INSERT.run_many(connection, batch)
+                batch.clear()
+        INSERT.run_many(connection, batch)
+    return Replay(folded, counted, None)
+
+
+def _folds(connection: Connection) -> Iterator[tuple[int, Stored]]:
+    for _, group in groupby(_EVENTS.run(connection), key=itemgetter(1, 2)):
+        rows = cast("list[EventRow]", list(group))
+        yield len(rows), fold_stored(rows)
+
+
+def _difference(fresh: Stored, stored: Sequence[Any] | None, read_model: ReadModel) -> str | None:
+    if stored is None or (stored[_STREAM], stored[_ISSUE]) > (fresh.stream, fresh.issue_id):
+        return f"engagement {fresh.id} ({fresh.issue_id}): not in the read model"
+    if (stored[_STREAM], stored[_ISSUE]) < (fresh.stream, fresh.issue_id):
+        return f"{_name(stored)}: in the read model, but in no event"
+    # The score column may have been brought up to date since; it must hold for its own instant.
+    scored_at = max(fresh.scored_at, stored[_SCORED_AT])
+    expected = read_model.values(fresh._replace(scored_at=scored_at))
+    for column, is_, was in zip(COLUMNS, stored, expected, strict=True):
+        if is_ != was:
+            return f"{_name(stored)}: {column} is {is_!r}, the events say {was!r}"
+    return None
+
+
+def _name(stored: Sequence[Any]) -> str:
+    return f"engagement {stored[0]} ({stored[_ISSUE]})"

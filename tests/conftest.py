@@ -1,0 +1,15 @@
+"""How many examples a property is tried on: a hundred, or with TRIALS=full five thousand."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile(
+    "ci",
+    derandomize=False,  # new examples every run; a failing one is printed with its blob
+    deadline=None,  # how long an example takes depends on what else the machine is doing
+    max_examples=100,
+    print_blob=True,
+)
+settings.register_profile("full", settings.get_profile("ci"), max_examples=5000)
+settings.load_profile("full" if os.environ.get("TRIALS") == "full" else "ci")
