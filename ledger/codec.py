@@ -13,7 +13,7 @@ _TOPIC_OF = {event_type: topic for topic, event_type in TOPICS.items()}
 _HEADER = ("originator_id", "originator_version")
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """What an interaction leaves outside its event, so that it can be deleted (R11)."""
 
     context: str | None = None
@@ -51,7 +51,7 @@ def decode(topic: str, originator_id: UUID, originator_version: int, state: byte
         fields: dict[str, Any] = msgspec.json.decode(state)
         header = dict(zip(_HEADER, (originator_id, originator_version), strict=True))
         return msgspec.convert(fields | header, event_type)
-    except (msgspec.MsgspecError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         message = f"the state of a {topic} event cannot be read: {error}"
         raise UnknownTopicError(message) from error
 

@@ -20,7 +20,7 @@ def instant_of(moment: datetime) -> Instant:
     Raises ValueError for a naive one, which without a zone names no instant, and for one that in
     UTC falls outside the years 1 to 9999.
     """
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         message = "needs a time zone, such as 2026-01-31T10:00:00Z"
         raise ValueError(message)
     elapsed = moment - _EPOCH

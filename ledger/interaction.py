@@ -13,6 +13,7 @@ from ledger.source_keys import SourceKey
 from ledger.text import (
     IssueId,
     UserId,
+    chat_id_of,
     context_of,
     issue_id_of,
     linear_id_of,
@@ -101,7 +102,7 @@ def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all b
         linear_id=linear_id_of(linear_id),
         context=context_of(context),
         metadata=_metadata_of(metadata),
-        chat_id=chat_id,
+        chat_id=None if chat_id is None else chat_id_of(chat_id),
         source_key=SourceKey(source_key) if isinstance(source_key, str) else source_key,
     )
 
@@ -139,7 +140,7 @@ def _metadata_of(metadata: Mapping[str, Any] | None) -> bytes | None:
         return None
     try:
         encoded = msgspec.json.encode(dict(metadata), order="sorted")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInteractionError("extra_metadata", f"is no JSON object: {error}") from None
     if len(encoded) > METADATA_LIMIT_BYTES:
         reason = f"is longer than {METADATA_LIMIT_BYTES} bytes"

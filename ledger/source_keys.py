@@ -12,9 +12,10 @@ DIGEST_KEY_BYTES = 32
 
 _PREFIX_BYTES = 4
 _MAC_BYTES = 12
+_LAST_SECOND = 2 ** (8 * _PREFIX_BYTES) - 1
 
 
-class SourceKey(msgspec.Struct, frozen=True):
+class SourceKey(msgspec.Struct, frozen=True, gc=False):
     """The identity of an interaction at its source.
 
     `text` is 1..500 characters. `dated_at` is the source's own date where the key has one that
@@ -32,7 +33,7 @@ class SourceKey(msgspec.Struct, frozen=True):
             reason = f"must be 1 to {SOURCE_KEY_LIMIT} characters long"
             raise InvalidInteractionError("source_key", reason)
         try:
-            self.text.encode()
+            (self.text + (self.label or "")).encode()
         except UnicodeEncodeError:
             reason = "must not hold a lone surrogate"
             raise InvalidInteractionError("source_key", reason) from None
@@ -45,5 +46,6 @@ def digest(key: SourceKey, secret: bytes) -> bytes:
     keyed BLAKE2b of the text: without `secret` nobody can test a guess.
     """
     seconds = 0 if key.dated_at is None else key.dated_at // 1_000_000
+    seconds = min(max(seconds, 0), _LAST_SECOND)  # it only has to keep neighbours together
     mac = hashlib.blake2b(key.text.encode(), digest_size=_MAC_BYTES, key=secret)
     return seconds.to_bytes(_PREFIX_BYTES, "big") + mac.digest()

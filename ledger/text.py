@@ -11,7 +11,7 @@ from ledger.errors import InvalidInteractionError
 UserId = NewType("UserId", str)
 IssueId = NewType("IssueId", str)
 
-USER_ID_LIMIT = 100
+ID_LIMIT = 100
 ISSUE_ID_LIMIT = 50
 CONTEXT_LIMIT = 200
 LINEAR_ID_LIMIT = 100
@@ -32,13 +32,22 @@ def user_id_of(text: str) -> UserId:
     Raises InvalidInteractionError unless it is 1..100 characters of NFC text without control or
     format characters. Nothing is cleaned away: cleaning would merge people.
     """
-    if not 1 <= len(text) <= USER_ID_LIMIT:
-        raise InvalidInteractionError("user_id", f"must be 1 to {USER_ID_LIMIT} characters long")
+    return UserId(_id_of("user_id", text))
+
+
+def chat_id_of(text: str) -> str:
+    """Return `text` as a chat id, unchanged, by the rules of a user id."""
+    return _id_of("chat_id", text)
+
+
+def _id_of(field: str, text: str) -> str:
+    if not 1 <= len(text) <= ID_LIMIT:
+        raise InvalidInteractionError(field, f"must be 1 to {ID_LIMIT} characters long")
     if _UNSAFE_IN_IDS.search(text):
-        raise InvalidInteractionError("user_id", "must not hold control or format characters")
+        raise InvalidInteractionError(field, "must not hold control or format characters")
     if not unicodedata.is_normalized("NFC", text):
-        raise InvalidInteractionError("user_id", "must be in Unicode form NFC")
-    return UserId(text)
+        raise InvalidInteractionError(field, "must be in Unicode form NFC")
+    return text
 
 
 @lru_cache(maxsize=65_536)

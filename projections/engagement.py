@@ -39,7 +39,8 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
     @property
     def idle_since(self) -> int:
         """The last interaction's or the override's instant, whichever is later; -1 without any."""
-        return max(-1 if at is None else at for at in (self.last_at, self.override_at))
+        last_at = -1 if self.last_at is None else self.last_at
+        return last_at if self.override_at is None else max(last_at, self.override_at)
 
     @property
     def is_overridden(self) -> bool:

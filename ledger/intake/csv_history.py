@@ -31,6 +31,9 @@ _OPTIONAL = ("key", "linear_id")
 _GZIP_MAGIC = b"\x1f\x8b"
 _CONTENT_BYTES = 16
 
+COUNTED_IN_MEMORY = 100_000
+"""Different rows whose ordinals are counted in memory, about 15 MB of them."""
+
 
 def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
     """Yield an entry or a refusal for each row of `stream`, in constant memory.
@@ -154,27 +157,38 @@ def _content_key(interaction: Interaction, ordinals: "_Ordinals", label: str) ->
 
 
 class _Ordinals:
-    """Counts equal rows, on disk once they are many: memory does not grow with the file."""
+    """Counts equal rows; older counts go to disk, so memory does not grow with the file."""
 
     def __init__(self) -> None:
+        self._recent: dict[bytes, int] = {}
+        self._spilled = False
         # An unnamed database is SQLite's own temporary file, gone when it is closed.
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=OFF")
-        self._database.execute("PRAGMA synchronous=OFF")
-        self._database.execute(
-            "CREATE TABLE seen (content BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID"
-        )
-        self._database.execute("BEGIN")
+        self._disk = sqlite3.connect("", isolation_level=None)
+        self._disk.execute("PRAGMA synchronous=OFF")
+        self._disk.execute("CREATE TABLE seen (content PRIMARY KEY, times) WITHOUT ROWID")
+        self._disk.execute("BEGIN")
 
     def next(self, content: bytes) -> int:
         """Return how many rows of this content came before."""
-        (times,) = self._database.execute(
-            "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1"
-            " RETURNING times",
-            (content,),
-        ).fetchone()
-        return int(times) - 1
+        times = self._recent.get(content)
+        if times is None:
+            times = self._on_disk(content) if self._spilled else 0
+        self._recent[content] = times + 1
+        if len(self._recent) == COUNTED_IN_MEMORY:
+            self._spill()
+        return times
 
     def close(self) -> None:
         """Drop the counts."""
-        self._database.close()
+        self._disk.close()
+
+    def _on_disk(self, content: bytes) -> int:
+        query = "SELECT times FROM seen WHERE content = ?"
+        row = self._disk.execute(query, (content,)).fetchone()
+        return row[0] if row else 0
+
+    def _spill(self) -> None:
+        rows = sorted(self._recent.items())
+        self._disk.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", rows)
+        self._recent.clear()
+        self._spilled = True

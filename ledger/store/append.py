@@ -37,7 +37,7 @@ _INSERT_SOURCE = Statement(insert(tables.sources), *tables.sources.c.keys())
 _INSERT_ORIGIN = Statement(insert(tables.origins), *tables.origins.c.keys())
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What became of an entry: `counted` now, or a repetition of what `position` says already."""
 
     position: int
@@ -98,6 +98,7 @@ class _Batch:
         self.folded: list[EventRow] = []
         self._connection = connection
         self._secret = secret
+        self._seen = _SEEN.finder(connection)
         self._streams = Streams(connection)
         self._places = Places(connection)
         self._sources: dict[bytes, int] = {}
@@ -188,7 +189,7 @@ class _Batch:
     def _position_of(self, mark: bytes) -> int | None:
         position = self._sources.get(mark)
         if position is None:
-            row = _SEEN.run(self._connection, mark).fetchone()
+            row = self._seen(mark)
             position = row[0] if row else None
         return position
 

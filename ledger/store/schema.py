@@ -12,27 +12,25 @@ from ledger.store.database import Database
 
 VERSION = 1
 
-# What an event says can never change, and its position and version are never given again. The
-# last trigger also stops REPLACE, which deletes without asking a DELETE trigger.
-_SQLITE_GUARDS = (
-    """CREATE TRIGGER events_are_never_updated BEFORE UPDATE ON events
-    BEGIN SELECT RAISE(ABORT, 'events are immutable: never updated'); END""",
-    """CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
-    BEGIN SELECT RAISE(ABORT, 'events are immutable: never deleted'); END""",
-    """CREATE TRIGGER events_are_appended_once BEFORE INSERT ON events
-    WHEN NEW.position > (SELECT position FROM head)
-      OR EXISTS (SELECT 1 FROM events WHERE position = NEW.position)
-      OR EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version)
-    BEGIN SELECT RAISE(ABORT, 'events are immutable: position or version already used'); END""",
-    """CREATE TRIGGER head_never_goes_back BEFORE UPDATE ON head
-    WHEN NEW.position < OLD.position OR NEW.recorded_at < OLD.recorded_at
-    BEGIN SELECT RAISE(ABORT, 'the head of the ledger never goes back'); END""",
-    """CREATE TRIGGER head_is_never_deleted BEFORE DELETE ON head
-    BEGIN SELECT RAISE(ABORT, 'the head of the ledger is never deleted'); END""",
-    """CREATE TRIGGER versions_never_go_back BEFORE UPDATE ON streams
-    WHEN NEW.version < OLD.version
-    BEGIN SELECT RAISE(ABORT, 'the versions of a stream never go back'); END""",
-)
+# What an event says can never change, and positions and versions are never given again. The
+# triggers before an INSERT also stop REPLACE, which deletes without asking a DELETE trigger.
+_SQLITE_GUARDS = {
+    "events_are_never_updated BEFORE UPDATE ON events": "",
+    "events_are_never_deleted BEFORE DELETE ON events": "",
+    "events_are_appended_once BEFORE INSERT ON events": """
+        WHEN NEW.position NOT BETWEEN 1 AND (SELECT position FROM head)
+        OR EXISTS (SELECT 1 FROM events WHERE position = NEW.position)
+        OR EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version)""",
+    "head_never_goes_back BEFORE UPDATE ON head": """
+        WHEN NEW.position < OLD.position OR NEW.recorded_at < OLD.recorded_at""",
+    "head_is_never_deleted BEFORE DELETE ON head": "",
+    "head_is_never_replaced BEFORE INSERT ON head": "WHEN EXISTS (SELECT 1 FROM head)",
+    "versions_never_go_back BEFORE UPDATE ON streams": "WHEN NEW.version < OLD.version",
+    "streams_are_never_deleted BEFORE DELETE ON streams": "",
+    "streams_are_never_replaced BEFORE INSERT ON streams": """
+        WHEN EXISTS (SELECT 1 FROM streams
+                     WHERE id = NEW.id OR originator_id = NEW.originator_id)""",
+}
 
 
 def prepare(database: Database) -> None:
@@ -67,8 +65,8 @@ def version_of(connection: Connection) -> int | None:
 def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
     if connection.dialect.name == "sqlite":
-        for guard in _SQLITE_GUARDS:
-            connection.execute(text(guard))
+        for guard, condition in _SQLITE_GUARDS.items():
+            connection.execute(text(f"CREATE TRIGGER {guard} {condition} {_refusal(guard)}"))
     connection.execute(insert(tables.head).values(id=1, position=0, recorded_at=0))
     connection.execute(
         insert(tables.ledger).values(
@@ -78,3 +76,8 @@ def _create(connection: Connection) -> None:
             digest_key=secrets.token_bytes(DIGEST_KEY_BYTES),
         )
     )
+
+
+def _refusal(guard: str) -> str:
+    fact = guard.partition(" ")[0].replace("_", " ")
+    return f"BEGIN SELECT RAISE(ABORT, 'the ledger is immutable: {fact}'); END"

@@ -5,7 +5,7 @@ writes is the same either way. Parameters and results are plain integers, string
 so no type has anything to convert.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -31,11 +31,23 @@ class Statement:
         cursor.execute(self._sql_for(connection.dialect), parameters)
         return cursor
 
+    def finder(self, connection: Connection) -> Callable[..., Row | None]:
+        """Return a function that executes with its arguments and returns the first row, if any."""
+        cursor = connection.connection.cursor()
+        sql = self._sql_for(connection.dialect)
+
+        def find(*parameters: object) -> Row | None:
+            cursor.execute(sql, parameters)
+            row: Row | None = cursor.fetchone()
+            return row
+
+        return find
+
     def run_many(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Execute once for each of `rows`; none is fine."""
-        cursor = connection.connection.cursor()
-        cursor.executemany(self._sql_for(connection.dialect), rows)
-        cursor.close()
+        if rows:
+            cursor = connection.connection.cursor()
+            cursor.executemany(self._sql_for(connection.dialect), rows)
 
     def _sql_for(self, dialect: Dialect) -> str:
         sql = self._sql.get(dialect.name)

@@ -27,6 +27,9 @@ from projections.views.tables import engagements, issue_engagements, metadata
 
 REFRESHED_AT_ONCE = 5_000
 
+# Rows from a cursor are plain tuples.
+_KIND, _AT = map(EventRow._fields.index, ("kind", "occurred_at"))
+
 COLUMNS: tuple[str, ...] = tuple(engagements.c.keys())
 
 _e = engagements.c
@@ -66,7 +69,7 @@ _OF_BAND = Statement(
 
 
 _BATCH = Statement(
-    select(_e.id, *_FOLD)
+    select(_e.id, _e.scored_at, *_FOLD)
     .where(
         _e.id > bindparam("last_id"),
         or_(bindparam("everybody").is_(None), _e.stream == _STREAM_OF_USER),
@@ -132,8 +135,9 @@ class ReadModel:
     def project(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         """Merge `rows` into the engagements that they belong to."""
         new, changed = [], []
+        stored = _STORED.finder(connection)
         for (stream, issue_id), group in _grouped(rows).items():
-            before = _STORED.run(connection, stream, issue_id).fetchone()
+            before = stored(stream, issue_id)
             after = fold_stored(group)
             if before is None:
                 new.append(self.values(after))
@@ -156,15 +160,16 @@ class ReadModel:
                 rows = _BATCH.run(connection, last_id, user_id, user_id).fetchmany(
                     REFRESHED_AT_ONCE
                 )
-                scored = [(row[0], Engagement(*row[1:])) for row in rows]
-                _REFRESH.run_many(
-                    connection,
-                    [(score(each, at, self.policy).value, at, where) for where, each in scored],
-                )
-            idle += sum(idle_days(each, at) > idle_longer_than_days for _, each in scored)
+                _REFRESH.run_many(connection, [self._refreshed(row, at) for row in rows])
+            idle += sum(idle_days(Engagement(*row[2:]), at) > idle_longer_than_days for row in rows)
             if len(rows) < REFRESHED_AT_ONCE:
                 return idle
             last_id = rows[-1][0]
+
+    def _refreshed(self, row: Sequence[Any], at: Instant) -> tuple[float, int, int]:
+        where, scored_at, *fields = row
+        at = max(at, scored_at)
+        return score(Engagement(*fields), at, self.policy).value, at, where
 
     def values(self, row: Stored) -> tuple[Any, ...]:
         """Return `row` in the order of the table's columns, with its score and band."""
@@ -187,17 +192,26 @@ def _is_there(connection: Connection) -> bool:
 
 
 def fold_stored(rows: Sequence[EventRow]) -> Stored:
-    """Return the read model's row that the events of one user with one issue add up to."""
-    position, stream, issue_id, *_ = min(rows)
-    interactions = [(at, kind, where) for where, _, _, kind, at, *_ in rows if kind is not None]
+    """Return the read model's row for the events of one user with one issue, by position."""
+    position, stream, issue_id, *_ = rows[0]
     return Stored(
         position,
         stream,
         issue_id,
         fold(rows),
-        last_position=max(interactions)[2] if interactions else None,
-        scored_at=max(row[-1] for row in rows),
+        last_position=_last_position(rows),
+        scored_at=rows[-1][-1],
     )
+
+
+def _last_position(rows: Sequence[EventRow]) -> int | None:
+    last: EventRow | None = None
+    for row in rows:
+        if row[_KIND] is not None and (
+            last is None or (row[_AT], row[_KIND]) >= (last[_AT], last[_KIND])
+        ):
+            last = row
+    return None if last is None else last[0]
 
 
 def _merged(before: Sequence[Any], after: Stored) -> Stored:

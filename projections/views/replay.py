@@ -24,7 +24,7 @@ BATCH = 2_000
 _EVENTS = Statement(
     select(*FOLDED)
     .where(events.c.issue_id.is_not(None))
-    .order_by(events.c.stream, events.c.issue_id)
+    .order_by(events.c.stream, events.c.issue_id, events.c.position)
 )
 _ROWS = Statement(select(engagements).order_by(engagements.c.stream, engagements.c.issue_id))
 _STREAM, _ISSUE, _SCORED_AT = (COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at"))
