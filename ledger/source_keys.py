@@ -12,7 +12,7 @@ DIGEST_KEY_BYTES = 32
 
 _PREFIX_BYTES = 4
 _MAC_BYTES = 12
-_LAST_SECOND = 2 ** (8 * _PREFIX_BYTES) - 1
+_LAST_SECOND: int = 2 ** (8 * _PREFIX_BYTES) - 1
 
 
 class SourceKey(msgspec.Struct, frozen=True, gc=False):

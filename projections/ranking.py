@@ -39,15 +39,15 @@ def top(ranked: Iterable[Ranked], limit: int) -> list[Ranked]:
     return list(islice((each for each in ranked if not each.score.dormant), limit))
 
 
-def band(engagement: Engagement, policy: ScoringPolicy = DEFAULT_POLICY) -> int:
+def band(engagement: Engagement, bands: int) -> int:
     """Return the band of an engagement: within one, later means higher, at every moment.
 
     Band 0 holds what is overridden, which no order by time ranks; the others are named by their
-    count, up to the one from which on more no longer counts.
+    count, up to `bands` (ScoringPolicy.frequency_bands), from which on more no longer counts.
     """
     if engagement.is_overridden:
         return OVERRIDDEN_BAND
-    return min(engagement.count, policy.frequency_bands)
+    return min(engagement.count, bands)
 
 
 def merge_bands(

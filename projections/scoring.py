@@ -13,6 +13,8 @@ DECIMALS = 12
 MOST_FREQUENCY_BANDS = 20
 """Policies whose frequency takes more steps than this rank by looking at every engagement."""
 
+_MANY_BANDS = 1e9  # for steps too small to be told apart, or to be divided by
+
 
 class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of the formula; the defaults are the client's.
@@ -38,7 +40,7 @@ class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True):
             if not (math.isfinite(value) and value >= 0):
                 message = f"{name} must not be negative"
                 raise ValueError(message)
-        if not math.isclose(self.frequency_weight + self.recency_weight, 1.0):
+        if round(self.frequency_weight + self.recency_weight, DECIMALS) != 1:
             message = "frequency_weight and recency_weight must sum to 1"
             raise ValueError(message)
         if max(self.decay_rate_per_day, self.default_score) > 1:
@@ -48,9 +50,8 @@ class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def frequency_bands(self) -> int:
         """How many interactions it takes until more of them no longer count."""
-        if self.frequency_per_interaction == 0:
-            return 1
-        return math.ceil(round(1 / self.frequency_per_interaction, DECIMALS))
+        step = self.frequency_per_interaction
+        return math.ceil(round(min(1 / step, _MANY_BANDS), DECIMALS)) if step else 1
 
 
 DEFAULT_POLICY = ScoringPolicy()

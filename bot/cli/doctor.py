@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 @click.pass_obj
 def doctor(session: Session) -> int:
     """Check database, schema, SQLite, settings, free disk and clock; exit with 1 if one is bad."""
-    findings = [*_settings(session), _sqlite(), _space(session), *_database(session)]
+    findings = [_settings(session), _sqlite(), *_database(session)]
     if session.as_json:
         show_json([finding._asdict() for finding in findings])
     else:
@@ -46,9 +46,9 @@ def doctor(session: Session) -> int:
     return int(any(finding.state == BAD for finding in findings))
 
 
-def _settings(session: Session) -> Iterator[Finding]:
+def _settings(session: Session) -> Finding:
     settings = session.settings
-    yield Finding("settings", OK, f"home {settings.home}, timezone {settings.timezone}")
+    return Finding("settings", OK, f"home {settings.home}, timezone {settings.timezone}")
 
 
 def _sqlite() -> Finding:
@@ -71,8 +71,7 @@ def _can_lose_commits(version: tuple[int, ...]) -> bool:
     return version < (3, 51, 3) and (fixed_in is None or patch < fixed_in)
 
 
-def _space(session: Session) -> Finding:
-    folder = Path(session.settings.home).absolute()
+def _space(folder: Path) -> Finding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -84,6 +83,8 @@ def _database(session: Session) -> Iterator[Finding]:
     try:
         database = Database(session.settings.database_url)
         yield Finding("database", *_presence(database))
+        if database.path is not None:
+            yield _space(database.path.absolute().parent)
         if database.exists():
             with database.read() as connection:
                 version = schema.version_of(connection)

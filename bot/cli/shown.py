@@ -41,7 +41,10 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: 
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def printable(text: str) -> str:

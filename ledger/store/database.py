@@ -26,6 +26,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",  # without it a deleted text stays readable in the file
     "busy_timeout=10000",
+    "cache_size=-32768",  # KiB; a replay sorts in it before it needs the disk
     "synchronous=FULL",  # NORMAL loses acknowledged commits when the power fails
 )
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, inspect, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, inspect, literal_column, or_, select, update
 
 from ledger.events import EventRow
 from ledger.instants import Instant
@@ -59,13 +59,16 @@ _ONE = Statement(
     "issue",
 )
 _OF_USER = Statement(select(_e.issue_id, *_FOLD).where(_e.stream == _STREAM_OF_USER), "user_id")
-_OF_BAND = Statement(
-    select(_e.issue_id, *_FOLD)
-    .where(_e.stream == _STREAM_OF_USER, _e.band == bindparam("band_"))
-    .order_by(_e.last_at.desc(), _e.issue_id),
-    "user_id",
-    "band_",
-)
+# The bands are read side by side: one SQL text would have to be prepared anew for each.
+_OF_BAND = [
+    Statement(
+        select(_e.issue_id, *_FOLD)
+        .where(_e.stream == _STREAM_OF_USER, _e.band == literal_column(str(number)))
+        .order_by(_e.last_at.desc(), _e.issue_id),
+        "user_id",
+    )
+    for number in range(MOST_FREQUENCY_BANDS + 1)
+]
 
 
 _BATCH = Statement(
@@ -121,6 +124,7 @@ class ReadModel:
     def __init__(self, policy: ScoringPolicy = DEFAULT_POLICY) -> None:
         """Score and band by `policy`."""
         self.policy = policy
+        self._bands = policy.frequency_bands
 
     def prepare(self, database: Database) -> None:
         """Make the table and the view where they are missing."""
@@ -171,18 +175,22 @@ class ReadModel:
         at = max(at, scored_at)
         return score(Engagement(*fields), at, self.policy).value, at, where
 
-    def values(self, row: Stored) -> tuple[Any, ...]:
-        """Return `row` in the order of the table's columns, with its score and band."""
-        engagement = row.engagement
+    def values(self, row: Stored, scored_at: int = 0) -> tuple[Any, ...]:
+        """Return `row` in the order of the table's columns, with its band and score.
+
+        The score is that at the row's own instant or at `scored_at`, whichever is later.
+        """
+        position, stream, issue_id, engagement, last_position, own_instant = row
+        scored_at = max(scored_at, own_instant)
         return (
-            row.id,
-            row.stream,
-            row.issue_id,
+            position,
+            stream,
+            issue_id,
             *msgspec.structs.astuple(engagement),
-            row.last_position,
-            band(engagement, self.policy),
-            score(engagement, Instant(row.scored_at), self.policy).value,
-            row.scored_at,
+            last_position,
+            band(engagement, self._bands),
+            score(engagement, Instant(scored_at), self.policy).value,
+            scored_at,
             DEFAULT_POLICY_VERSION,
         )
 
@@ -261,7 +269,7 @@ def top_of(
 
 
 def _band_of(connection: Connection, user_id: str, band: int) -> Iterator[tuple[str, Engagement]]:
-    return map(_pair, _OF_BAND.run(connection, user_id, band))
+    return map(_pair, _OF_BAND[band].run(connection, user_id))
 
 
 def _pair(row: Sequence[Any]) -> tuple[str, Engagement]:

@@ -93,17 +93,24 @@ def _folds(connection: Connection) -> Iterator[tuple[int, Stored]]:
 
 
 def _difference(fresh: Stored, stored: Sequence[Any] | None, read_model: ReadModel) -> str | None:
-    if stored is None or (stored[_STREAM], stored[_ISSUE]) > (fresh.stream, fresh.issue_id):
-        return f"engagement {fresh.id} ({fresh.issue_id}): not in the read model"
-    if (stored[_STREAM], stored[_ISSUE]) < (fresh.stream, fresh.issue_id):
+    if stored is None:
+        return _missing(fresh)
+    # The score may have been brought up to date since; it must hold for its own instant.
+    expected = read_model.values(fresh, stored[_SCORED_AT])
+    if expected == stored:
+        return None
+    place, stored_place = (fresh.stream, fresh.issue_id), (stored[_STREAM], stored[_ISSUE])
+    if stored_place > place:
+        return _missing(fresh)
+    if stored_place < place:
         return f"{_name(stored)}: in the read model, but in no event"
-    # The score column may have been brought up to date since; it must hold for its own instant.
-    scored_at = max(fresh.scored_at, stored[_SCORED_AT])
-    expected = read_model.values(fresh._replace(scored_at=scored_at))
-    for column, is_, was in zip(COLUMNS, stored, expected, strict=True):
-        if is_ != was:
-            return f"{_name(stored)}: {column} is {is_!r}, the events say {was!r}"
-    return None
+    columns = zip(COLUMNS, stored, expected, strict=True)
+    column, is_, was = next(each for each in columns if each[1] != each[2])
+    return f"{_name(stored)}: {column} is {is_!r}, the events say {was!r}"
+
+
+def _missing(fresh: Stored) -> str:
+    return f"engagement {fresh.id} ({fresh.issue_id}): not in the read model"
 
 
 def _name(stored: Sequence[Any]) -> str:
