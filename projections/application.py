@@ -1,4 +1,4 @@
-"""Engagements, and the client's two doors: EngagementTracker and IssueEngagementRepository."""
+"""Engagements, and two doors to them: EngagementTracker and IssueEngagementRepository."""
 
 import asyncio
 import datetime as dt
@@ -133,7 +133,7 @@ class Engagements:
 
 
 class EngagementStats(TypedDict):
-    """The five totals of a user, under the client's names."""
+    """The five totals of a user, under the names of the API."""
 
     total_interactions: int
     unique_issues: int
@@ -161,7 +161,7 @@ class EngagementTracker:
         """Record and ask through `engagements`, which the caller closes."""
         self._engagements = engagements
 
-    async def track_issue_mention(  # noqa: PLR0913 - the client's signature
+    async def track_issue_mention(  # noqa: PLR0913 - the API's signature
         self,
         user_id: str,
         issue_id: str,
@@ -210,7 +210,7 @@ class EngagementTracker:
 
 
 class IssueEngagement(msgspec.Struct, frozen=True):
-    """An engagement under the client's names; `engagement_score` is the score at `scored_at`."""
+    """An engagement under the names of the API; `engagement_score` is the score at `scored_at`."""
 
     id: int
     user_id: str
@@ -228,13 +228,13 @@ class IssueEngagement(msgspec.Struct, frozen=True):
 
 
 class IssueEngagementRepository:
-    """The synchronous door, in the words of the client's table; any thread may use it."""
+    """The synchronous door, in the words of the read model; any thread may use it."""
 
     def __init__(self, engagements: Engagements) -> None:
         """Record and ask through `engagements`, which the caller closes."""
         self._engagements = engagements
 
-    def record_interaction(  # noqa: PLR0913, PLR0917 - the client's signature
+    def record_interaction(  # noqa: PLR0913, PLR0917 - the API's signature
         self,
         user_id: str,
         issue_id: str,

@@ -17,7 +17,7 @@ _MANY_BANDS = 1e9  # for steps too small to be told apart, or to be divided by
 
 
 class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of the formula; the defaults are the client's.
+    """The numbers of the formula; the defaults are the product's.
 
     Raises ValueError unless both weights are in 0..1 and sum to 1, rates are in 0..1 and days are
     not negative.

@@ -21,7 +21,7 @@ from projections.scoring import ScoringPolicy
 @json_option
 @click.pass_obj
 def score(session: Session, user: str, issue: str, at: str | None) -> None:
-    """Show the score of USER's engagement with ISSUE, and its parts."""
+    """Show how USER's engagement with ISSUE scores, and why."""
     moment = session.moment(at)
     with session.engagements() as engagements:
         ranked = engagements.ask(user, issue, moment)
@@ -34,7 +34,7 @@ def score(session: Session, user: str, issue: str, at: str | None) -> None:
 
 @click.command(context_settings=USER_FIRST)
 @click.argument("user")
-@click.option("--limit", type=click.IntRange(min=0), default=10, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True)
 @at_option
 @json_option
 @click.pass_obj

@@ -37,7 +37,10 @@ class Finding(NamedTuple):
 @json_option
 @click.pass_obj
 def doctor(session: Session) -> int:
-    """Check database, schema, SQLite, settings, free disk and clock; exit with 1 if one is bad."""
+    """Look for what could go wrong.
+
+    Checks settings, SQLite, database, free disk, schema and clock; exits with 1 if one is bad.
+    """
     findings = [_settings(session), _sqlite(), *_database(session)]
     if session.as_json:
         show_json([finding._asdict() for finding in findings])
@@ -48,7 +51,11 @@ def doctor(session: Session) -> int:
 
 def _settings(session: Session) -> Finding:
     settings = session.settings
-    return Finding("settings", OK, f"home {settings.home}, timezone {settings.timezone}")
+    return Finding(
+        "settings",
+        OK,
+        f"home {settings.home}, timezone {settings.timezone}, log level {settings.log_level}",
+    )
 
 
 def _sqlite() -> Finding:

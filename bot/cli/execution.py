@@ -6,10 +6,19 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from bot.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
 from bot.cli.session import Session
 from ledger.errors import LedgerError
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+FAILURES = (
+    click.ClickException,
+    click.Abort,
+    KeyboardInterrupt,
+    LedgerError,
+    ValueError,
+    OSError,
+)
+"""What a command may end with; anything else is a fault of the program."""
 
 
 def execute(group: click.Command, arguments: Sequence[str], session: Callable[[], Session]) -> int:
@@ -19,32 +28,30 @@ def execute(group: click.Command, arguments: Sequence[str], session: Callable[[]
     """
     try:
         code = group.main(list(arguments), "engagement", standalone_mode=False, obj=session())
-    except click.UsageError as error:
-        return _fail(_usage(error), USAGE)
-    except click.ClickException as error:
-        return _fail(error.format_message(), FAILED)
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted", INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = USAGE
     except BrokenPipeError:
         # Whoever read the output has seen enough; nothing may be flushed into it at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except (LedgerError, ValueError, OSError) as error:
-        return _fail(_described(error), FAILED)
+        code = DONE
+    except FAILURES as error:
+        message, code = _told(error)
+        click.echo(f"error: {' '.join(message.split())}", err=True)
     return code if isinstance(code, int) else DONE
 
 
-def _usage(error: click.UsageError) -> str:
-    where = error.ctx.command_path if error.ctx else "engagement"
-    return f"{error.format_message()} (`{where} --help` explains)"
-
-
-def _described(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
-
-
-def _fail(message: str, code: int) -> int:
-    click.echo(f"error: {' '.join(message.split())}", err=True)
-    return code
+def _told(error: BaseException) -> tuple[str, int]:
+    match error:
+        case click.UsageError():
+            where = error.ctx.command_path if error.ctx else "engagement"
+            return f"{error.format_message()} (`{where} --help` explains)", USAGE
+        case click.ClickException():
+            return error.format_message(), FAILED
+        case click.Abort() | KeyboardInterrupt():
+            return "interrupted", INTERRUPTED
+        case OSError(strerror=str(reason), filename=None):
+            return reason, FAILED
+        case OSError(strerror=str(reason), filename=filename):
+            return f"{filename}: {reason}", FAILED
+    return str(error), FAILED

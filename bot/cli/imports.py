@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bot.cli.exits import DONE, FAILED, INTERRUPTED
 from bot.cli.session import Session, json_option
 from bot.cli.shown import printable, progress, show_json
 from ledger.errors import LedgerError
@@ -17,7 +18,10 @@ from projections.application import Engagements
 
 @click.group("import")
 def imports() -> None:
-    """Bring in a history from elsewhere; doing it again adds nothing."""
+    """Bring in a history from elsewhere.
+
+    Doing it again adds nothing.
+    """
 
 
 @imports.command("csv")
@@ -34,11 +38,12 @@ def import_csv(session: Session, file: str) -> int:
     try:
         with _opened(file) as stream, session.engagements(create=True) as engagements:
             _import(engagements, stream, file, report)
-    except LedgerError as error:
-        click.echo(f"error: {printable(file)}: {error}", err=True)
-        report_failed = True
+    except (LedgerError, KeyboardInterrupt) as error:
+        reason = str(error) or "interrupted; import it again to go on"
+        click.echo(f"error: {_name(file)}: {reason}", err=True)
+        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
     else:
-        report_failed = report.refused > 0
+        code = FAILED if report.refused else DONE
     if session.as_json:
         show_json(report)
     else:
@@ -46,13 +51,13 @@ def import_csv(session: Session, file: str) -> int:
             f"read {report.read:,}: recorded {report.recorded:,}, "
             f"duplicates {report.duplicates:,}, refused {report.refused:,}"
         )
-    return int(report_failed)
+    return code
 
 
 def _import(
     engagements: Engagements, stream: io.BufferedReader, file: str, report: ImportReport
 ) -> None:
-    name = Path(file).name
+    name = _name(file)
     size = os.fstat(stream.fileno()).st_size if stream.seekable() else None
     with progress(name, "rows", size) as update:
         record_history(
@@ -70,6 +75,10 @@ def _opened(file: str) -> AbstractContextManager[io.BufferedReader]:
         if file == "-"
         else Path(file).open("rb")
     )
+
+
+def _name(file: str) -> str:
+    return "standard input" if file == "-" else printable(Path(file).name)
 
 
 def _tell(refusal: Refusal) -> None:

@@ -59,7 +59,10 @@ def record(
 @json_option
 @click.pass_obj
 def set_score(session: Session, user: str, issue: str, score: float) -> None:
-    """Set the base of a score, 0.0 to 1.0, until a later interaction."""
+    """Set what a score starts from, 0.0 to 1.0.
+
+    It holds until a later interaction of USER with ISSUE.
+    """
     with session.engagements() as engagements:
         receipt = engagements.override(user, issue, score)
     if session.as_json:

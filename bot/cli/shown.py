@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
     Progress,
@@ -30,14 +30,19 @@ def show_json(document: object) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Print a table of `rows`, numbers to the right, or the sentence `empty` for none."""
+    """Print a table of `rows`, numbers to the right, or the sentence `empty` for none.
+
+    On a narrow terminal only the last column is wrapped.
+    """
     if not rows:
         click.echo(empty)
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for index, column in enumerate(columns):
         numeric = isinstance(rows[0][index], int | float)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        justify: JustifyMethod = "right" if numeric else "left"
+        last = index == len(columns) - 1
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=not last)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
@@ -82,6 +87,8 @@ def progress(what: str, unit: str, total: int | None) -> Iterator[Update]:
         RateColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as bar:
         task = bar.add_task(printable(what), total=total, items=0, unit=unit)
         yield lambda done, items: bar.update(task, completed=done, items=items)

@@ -57,8 +57,8 @@ def tour(ctx: click.Context) -> None:
 
 def _moments(now: dt.datetime) -> dict[str, str]:
     return {
-        "two_weeks_ago": f"{now - dt.timedelta(days=14):%Y-%m-%d}",
-        "in_a_month": f"{now + dt.timedelta(days=31):%Y-%m-%d}",
+        "two_weeks_ago": f"{now - dt.timedelta(days=14):%Y-%m-%dT%H:%MZ}",
+        "in_a_month": f"{now + dt.timedelta(days=31):%Y-%m-%dT%H:%MZ}",
     }
 
 

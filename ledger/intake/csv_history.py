@@ -42,16 +42,19 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
     file again adds nothing, and two truly equal rows are two. `name` is what the origin calls the
     source. Raises UnreadableHistoryError where the file cannot be read on.
     """
-    reader = csv.reader(_text(stream))
-    with closing(_Ordinals()) as ordinals:
-        columns = None
-        for line, row in _rows(reader):
-            if isinstance(row, str):
-                yield Refusal(line, row)
-            elif columns is None:
-                columns = _columns(row)
-            else:
-                yield _entry(row, columns, ordinals, (name, line))
+    text = _text(stream)
+    columns = None
+    try:
+        with closing(_Ordinals()) as ordinals:
+            for line, row in _rows(csv.reader(text)):
+                if isinstance(row, str):
+                    yield Refusal(line, row)
+                elif columns is None:
+                    columns = _columns(row)
+                else:
+                    yield _entry(row, columns, ordinals, (name, line))
+    finally:
+        text.detach()  # the stream stays open: it is the caller's
     if columns is None:
         raise UnreadableHistoryError("line 1: there is no header")
 

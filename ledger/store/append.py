@@ -3,6 +3,7 @@
 An event, its digest, its origin and its effect on the read model commit together or not at all.
 """
 
+import logging
 import secrets
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -25,9 +26,14 @@ from ledger.store.rows import INSERT_EVENT
 from ledger.store.statements import Statement
 from ledger.store.streams import Streams
 
+_log = logging.getLogger(__name__)
+
 Entry = Interaction | Override
 
 _SALT_BYTES = 16
+
+_FACTS = slice(EventRow._fields.index("issue_id"), EventRow._fields.index("score") + 1)
+"""The fields of an EventRow that stand side by side in the events table, too."""
 
 _SEEN = Statement(
     select(tables.sources.c.position).where(tables.sources.c.digest == bindparam("digest")),
@@ -86,6 +92,7 @@ class Appender:
             if batch.events:
                 batch.write()
                 self._projection.project(connection, batch.folded)
+        _log.info("appended", extra={"events": len(batch.events), "head": batch.head.position})
         return outcomes
 
 
@@ -165,26 +172,10 @@ class _Batch:
     ) -> Receipt:
         stream = self._streams.of_user(entry.user_id)
         stream.version += 1
-        position, stream_id, issue_id, kind, occurred_at, linear_id, score, recorded_at = event
-        self.events.append(
-            (
-                position,
-                stream_id,
-                stream.version,
-                topic,
-                recorded_at,
-                issue_id,
-                kind,
-                occurred_at,
-                linear_id,
-                score,
-                place,
-                commitment,
-                None,
-            )
-        )
+        header = (event.position, stream.id, stream.version, topic, event.recorded_at)
+        self.events.append((*header, *tuple(event)[_FACTS], place, commitment, None))
         self.folded.append(event)
-        return Receipt(position, counted=True)
+        return Receipt(event.position, counted=True)
 
     def _position_of(self, mark: bytes) -> int | None:
         position = self._sources.get(mark)

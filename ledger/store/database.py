@@ -27,6 +27,7 @@ _PRAGMAS = (
     "secure_delete=ON",  # without it a deleted text stays readable in the file
     "busy_timeout=10000",
     "cache_size=-32768",  # KiB; a replay sorts in it before it needs the disk
+    "fullfsync=ON",  # macOS: a sync reaches the drive, not only its cache
     "synchronous=FULL",  # NORMAL loses acknowledged commits when the power fails
 )
 
@@ -105,11 +106,12 @@ class Database:
         """Prepare to connect; raises LedgerUnavailableError for a URL that cannot be a ledger's."""
         self.url = _url_of(url)
         self._guard = RLock()
+        self._closed = False
         self._writer: Connection | None = None
         self._lock: FileLock | None = None
         path = self.path
         if path is None:
-            self._writers = self._readers = sqlalchemy.create_engine(self.url, paramstyle="format")
+            self._writers = self._readers = _server_engine(self.url)
         else:
             self._lock = FileLock(path.with_name(path.name + ".lock"))
             self._writers = _sqlite_engine(path, "rwc", "BEGIN IMMEDIATE", NullPool)
@@ -138,6 +140,7 @@ class Database:
         When the block is left without an error, its work survives a power cut. An error while
         committing means that nobody knows: trying again with the same source keys is safe.
         """
+        self._check_open()
         with self._guard, self._lock or nullcontext(), self._translated():
             connection = self._connected()
             try:
@@ -152,22 +155,34 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection that sees one unchanging moment of the database."""
+        self._check_open()
         with self._translated(), self._readers.connect() as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
-        """Close every connection; under the lock, since closing the last writer checkpoints."""
+        """Close every connection; under the lock, since closing the last one checkpoints.
+
+        The writer goes last, so that an idle ledger is one file again.
+        """
         with self._guard:
+            self._closed = True
+            self._readers.dispose()
             if self._writer is not None:
                 with self._lock or nullcontext():
                     self._disconnect()
-            self._readers.dispose()
             self._writers.dispose()
             if self._lock is not None:
                 self._lock.close()
 
+    def _check_open(self) -> None:
+        if self._closed:
+            message = "the ledger is closed"
+            raise StoreUnavailableError(message)
+
     def _connected(self) -> Connection:
         if self._writer is None:
+            if self.path is not None:
+                self.path.touch(mode=0o600)  # what people said is for nobody else to read
             self._writer = self._writers.connect()
         return self._writer
 
@@ -203,6 +218,14 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         message = f"cannot make the folder {folder}: {error.strerror}"
+        raise StoreUnavailableError(message) from error
+
+
+def _server_engine(url: URL) -> Engine:
+    try:
+        return sqlalchemy.create_engine(url, paramstyle="format")
+    except (ImportError, sqlalchemy.exc.ArgumentError) as error:
+        message = f"cannot connect to {url.get_backend_name()}: {error}"
         raise StoreUnavailableError(message) from error
 
 

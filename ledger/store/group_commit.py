@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import Generic, TypeVar
 
+from ledger.errors import LedgerUnavailableError
+
 SHARED_BY_AT_MOST = 256
 
 Work = TypeVar("Work")
@@ -27,6 +29,7 @@ class GroupCommit(Generic[Work, Result]):
         self._leading = Lock()
         self._summoning = Lock()
         self._summoned = False
+        self._closed = False
         self._leader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="group-commit")
 
     def submit(self, work: Work) -> Result:
@@ -49,9 +52,13 @@ class GroupCommit(Generic[Work, Result]):
 
     def close(self) -> None:
         """Finish what was submitted and stop the leader's thread."""
+        self._closed = True
         self._leader.shutdown(wait=True)
 
     def _enqueue(self, work: Work) -> Future[Result]:
+        if self._closed:
+            message = "the ledger is closed"
+            raise LedgerUnavailableError(message)
         future: Future[Result] = Future()
         self._waiting.append((work, future))
         return future

@@ -1,4 +1,4 @@
-"""The read model's table, and the view that shows it under the client's names."""
+"""The read model's table, and the view that shows it under the names of the API."""
 
 from sqlalchemy import (
     Column,
@@ -65,10 +65,10 @@ issue_engagements = text(
            e.mentions + e.views + e.queries AS interaction_count,
            e.score AS engagement_score,
            e.last_at AS last_interaction, e.first_at AS first_interaction,
-           o.context, o.metadata AS extra_metadata,
+           o.context, CAST(o.metadata AS TEXT) AS extra_metadata,
            e.scored_at, e.policy_version
     FROM engagements e
     JOIN accounts a ON a.stream = e.stream
     LEFT JOIN origins o ON o.position = e.last_position"""  # noqa: S608 - see above
 )
-"""The client's read model, for SQL from outside."""
+"""The read model for SQL from outside."""
