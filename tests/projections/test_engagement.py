@@ -1,0 +1,174 @@
+"""Engagements: any split of a history, in any order of arrival, folds to the same one (R3)."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ledger.events import EventRow
+from ledger.interaction import Kind
+from projections.engagement import NONE, Engagement, fold, merge
+from tests import strategies
+
+engagements = strategies.engagements(min_interactions=0)
+
+
+def by_sums_and_maxima(rows: list[EventRow]) -> Engagement:
+    """What a query would say: COUNT, MIN and MAX over the columns, one clause for each field."""
+    interactions = [row for row in rows if row.kind is not None]
+    last = max(((row.occurred_at, row.kind) for row in interactions), default=(None, None))
+    linear = max(
+        ((row.occurred_at, row.linear_id) for row in interactions if row.linear_id is not None),
+        default=(None, None),
+    )
+    override = max(
+        ((row.occurred_at, row.score) for row in rows if row.kind is None), default=(None, None)
+    )
+    return Engagement(
+        mentions=sum(row.kind == 1 for row in rows),
+        views=sum(row.kind == 2 for row in rows),
+        queries=sum(row.kind == 3 for row in rows),
+        first_at=min((row.occurred_at for row in interactions), default=None),
+        last_at=last[0],
+        last_kind=last[1],
+        linear_at=linear[0],
+        linear_id=linear[1],
+        override_at=override[0],
+        override=override[1],
+    )
+
+
+# --- merge ---------------------------------------------------------------------------------------
+
+
+@given(engagements, engagements, engagements)
+def test_merging_is_associative(a, b, c):
+    assert merge(merge(a, b), c) == merge(a, merge(b, c))
+
+
+@given(engagements, engagements)
+def test_merging_is_commutative(a, b):
+    assert merge(a, b) == merge(b, a)
+
+
+@given(engagements)
+@example(NONE)
+def test_no_engagement_is_the_identity_of_merging(a):
+    assert merge(a, NONE) == a == merge(NONE, a)
+
+
+@given(engagements, engagements)
+def test_counts_add_up(a, b):
+    assert merge(a, b).count == a.count + b.count
+
+
+# --- fold ----------------------------------------------------------------------------------------
+
+
+@given(strategies.histories())
+def test_a_fold_is_what_a_query_with_sums_and_maxima_says(history):
+    assert fold(history) == by_sums_and_maxima(history)
+
+
+@given(strategies.histories(), st.data())
+def test_any_order_of_arrival_folds_to_the_same_engagement(history, data):
+    assert fold(data.draw(st.permutations(history))) == fold(history)
+
+
+@given(strategies.histories(), st.data())
+def test_any_split_of_a_history_folds_to_the_same_engagement(history, data):
+    parts: list[list[EventRow]] = [[], [], []]
+    for row in history:
+        data.draw(st.sampled_from(parts)).append(row)
+    whole = NONE
+    for part in data.draw(st.permutations(parts)):
+        whole = merge(whole, fold(part))
+    assert whole == fold(history)
+
+
+@given(strategies.histories())
+def test_one_event_at_a_time_folds_to_the_same_engagement(history):
+    engagement = NONE
+    for row in history:
+        engagement = merge(fold([row]), engagement)
+    assert engagement == fold(history)
+
+
+@given(strategies.histories(), st.integers(1, 1000), st.integers(0, 1000))
+def test_position_and_instant_of_recording_are_no_part_of_an_engagement(history, moved, later):
+    elsewhere = [
+        row._replace(position=row.position + moved, recorded_at=row.recorded_at + later, stream=9)
+        for row in reversed(history)
+    ]
+    assert fold(elsewhere) == fold(history)
+
+
+def test_nothing_folds_to_no_engagement():
+    assert fold([]) == NONE
+    assert NONE.count == 0
+    assert NONE.idle_since == -1
+    assert not NONE.is_overridden
+
+
+# --- what the fields say -------------------------------------------------------------------------
+
+
+@given(strategies.histories(min_interactions=1))
+def test_the_first_is_never_after_the_last_and_neither_is_made_up(history):
+    engagement = fold(history)
+    occurred = {row.occurred_at for row in history if row.kind is not None}
+    assert engagement.first_at == min(occurred)
+    assert engagement.last_at == max(occurred)
+
+
+@given(strategies.histories())
+def test_an_engagement_is_idle_since_its_latest_event(history):
+    idle_since = fold(history).idle_since
+    assert idle_since == max((row.occurred_at for row in history), default=-1)
+
+
+@given(strategies.histories())
+def test_an_override_is_in_force_unless_an_interaction_occurred_after_it(history):
+    interactions = [row.occurred_at for row in history if row.kind is not None]
+    overrides = [row.occurred_at for row in history if row.kind is None]
+    in_force = bool(overrides) and max(overrides) >= max(interactions, default=-1)
+    assert fold(history).is_overridden == in_force
+
+
+def touched(at: int, kind: Kind | None, linear_id: str | None = None, score: float | None = None):
+    """An event of the only engagement there is here."""
+    return EventRow(at, 1, "AI-1", kind and int(kind), at, linear_id, score, at)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "last"),
+    [
+        ((Kind.QUERY, Kind.VIEW, Kind.MENTION), Kind.QUERY),
+        ((Kind.MENTION, Kind.VIEW), Kind.VIEW),
+        ((Kind.VIEW, Kind.MENTION), Kind.VIEW),
+        ((Kind.MENTION, Kind.MENTION), Kind.MENTION),
+    ],
+    ids=["query-first", "view-last", "view-first", "mentions"],
+)
+def test_at_equal_instants_a_query_is_later_than_a_view_than_a_mention(kinds, last):
+    assert fold(touched(5, kind) for kind in kinds).last_kind == last
+
+
+def test_a_later_mention_is_the_last_interaction_in_spite_of_its_rank():
+    assert fold([touched(5, Kind.QUERY), touched(6, Kind.MENTION)]).last_kind == Kind.MENTION
+
+
+def test_the_linear_id_is_the_latest_that_was_given():
+    rows = [
+        touched(7, Kind.VIEW),
+        touched(5, Kind.QUERY, "older"),
+        touched(6, Kind.MENTION, "newer"),
+    ]
+    assert fold(rows).linear_id == "newer"
+    assert fold(rows).last_at == 7
+
+
+def test_an_override_is_no_interaction():
+    engagement = fold([touched(5, Kind.QUERY), touched(9, None, score=0.8)])
+    assert engagement.count == 1
+    assert (engagement.first_at, engagement.last_at) == (5, 5)
+    assert (engagement.override_at, engagement.override) == (9, 0.8)

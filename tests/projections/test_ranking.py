@@ -1,0 +1,242 @@
+"""Rankings: the top few, merged out of bands, are the first of all, sorted (R5)."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.application import EngagementLedger
+from ledger.events import EventRow
+from ledger.instants import DAY, Instant, moment_of
+from ledger.interaction import Interaction, Kind, Override
+from ledger.text import IssueId, UserId
+from projections.engagement import Engagement, fold
+from projections.ranking import OVERRIDDEN_BAND, Ranked, band, merge_bands, ranking, top
+from projections.scoring import DEFAULT_POLICY, ScoringPolicy, score
+from projections.views.read_model import ReadModel, top_of
+from tests import strategies
+
+NOON = strategies.NOON
+
+moments = strategies.moments_of_asking
+policies = st.just(DEFAULT_POLICY) | strategies.policies()
+policies_of_few_bands = st.just(DEFAULT_POLICY) | strategies.policies(strategies.few_bands)
+Engagements = dict[str, Engagement]
+
+
+def sorted_by_hand(engagements: Engagements, at: Instant, policy: ScoringPolicy) -> list[Ranked]:
+    """Every engagement scored, then sorted three times, by the least important key first."""
+    rows = [Ranked(issue, each, score(each, at, policy)) for issue, each in engagements.items()]
+    rows.sort(key=lambda row: row.issue_id)
+    rows.sort(
+        key=lambda row: max(row.engagement.last_at or 0, row.engagement.override_at or 0),
+        reverse=True,
+    )
+    rows.sort(key=lambda row: row.score.value, reverse=True)
+    return rows
+
+
+def awake(ranked: list[Ranked]) -> list[Ranked]:
+    return [each for each in ranked if not each.score.dormant]
+
+
+def in_bands(
+    engagements: Engagements, policy: ScoringPolicy
+) -> tuple[list[list[tuple[str, Engagement]]], list[tuple[str, Engagement]]]:
+    """The bands as an index gives them, and the overridden, in no order."""
+    lists = defaultdict(list)
+    by_issue = sorted(engagements.items())
+    for issue, each in sorted(by_issue, key=lambda pair: pair[1].last_at or 0, reverse=True):
+        lists[band(each, policy.frequency_bands)].append((issue, each))
+    overridden = lists.pop(OVERRIDDEN_BAND, [])
+    return list(lists.values()), overridden
+
+
+# --- the order -----------------------------------------------------------------------------------
+
+
+@given(strategies.engagements_by_issue(), moments, policies)
+def test_a_ranking_is_by_score_then_idle_since_then_issue(engagements, at, policy):
+    assert ranking(engagements.items(), at, policy) == sorted_by_hand(engagements, at, policy)
+
+
+@given(strategies.engagements_by_issue(), moments, policies, st.data())
+def test_the_order_in_which_engagements_are_read_makes_no_difference(engagements, at, policy, data):
+    shuffled = data.draw(st.permutations(list(engagements.items())))
+    assert ranking(shuffled, at, policy) == ranking(engagements.items(), at, policy)
+
+
+@given(strategies.engagements_by_issue(), moments, policies, st.integers(0, 12))
+def test_the_top_leaves_out_the_dormant_and_nobody_else(engagements, at, policy, limit):
+    expected = awake(sorted_by_hand(engagements, at, policy))[:limit]
+    assert top(ranking(engagements.items(), at, policy), limit) == expected
+
+
+# --- the merge of bands --------------------------------------------------------------------------
+
+
+@given(strategies.engagements_by_issue(), moments, policies)
+def test_merged_bands_are_all_that_is_awake_in_order(engagements, at, policy):
+    lists, overridden = in_bands(engagements, policy)
+    merged = list(merge_bands(lists, overridden, at, policy))
+    assert merged == awake(sorted_by_hand(engagements, at, policy))
+
+
+@given(strategies.engagements_by_issue(), moments, policies, st.integers(0, 12))
+def test_the_first_of_merged_bands_are_the_first_of_all(engagements, at, policy, limit):
+    lists, overridden = in_bands(engagements, policy)
+    merged = list(islice(merge_bands(lists, overridden, at, policy), limit))
+    assert merged == awake(sorted_by_hand(engagements, at, policy))[:limit]
+
+
+@given(strategies.engagements_by_issue(), moments, moments, policies)
+def test_the_order_within_a_band_is_the_same_at_every_moment(engagements, one, other, policy):
+    lists, _ = in_bands(engagements, policy)
+    for each in lists:
+        orders = [[row.issue_id for row in ranking(each, at, policy)] for at in (one, other)]
+        assert orders[0] == orders[1] == [issue for issue, _ in each]
+
+
+class Reading:
+    """Bands that count how many engagements are read of them."""
+
+    def __init__(self, bands: list[list[tuple[str, Engagement]]]) -> None:
+        self.read = 0
+        self.bands = [self._counted(each) for each in bands]
+
+    def _counted(self, pairs: list[tuple[str, Engagement]]) -> Iterator[tuple[str, Engagement]]:
+        for pair in pairs:
+            self.read += 1
+            yield pair
+
+
+@given(strategies.engagements_by_issue(40), moments, policies_of_few_bands, st.integers(0, 5))
+def test_no_more_is_read_of_a_band_than_is_asked_for(engagements, at, policy, limit):
+    lists, overridden = in_bands(engagements, policy)
+    reading = Reading(lists)
+    list(islice(merge_bands(reading.bands, overridden, at, policy), limit))
+    assert reading.read <= len(lists) + limit
+
+
+def test_the_dormant_of_a_band_are_not_read_but_for_the_first():
+    asleep = [touched(f"AI-{n}", NOON - 100 * DAY) for n in range(50)]
+    reading = Reading([[touched("AI-99", NOON), *asleep], asleep])
+    assert issues(list(merge_bands(reading.bands, [], NOON))) == ["AI-99"]
+    assert reading.read == 3
+
+
+@given(strategies.engagements(), st.integers(1, 30))
+def test_a_band_is_named_by_what_counts_of_the_count(engagement, bands):
+    if engagement.is_overridden:
+        assert band(engagement, bands) == OVERRIDDEN_BAND
+    else:
+        assert band(engagement, bands) == min(engagement.count, bands) >= 1
+
+
+# --- examples ------------------------------------------------------------------------------------
+
+
+def touched(issue: str, at: int, count: int = 1) -> tuple[str, Engagement]:
+    rows = [EventRow(n, 1, issue, int(Kind.QUERY), at, None, None, at) for n in range(count)]
+    return issue, fold(rows)
+
+
+def issues(ranked: list[Ranked]) -> list[str]:
+    return [each.issue_id for each in ranked]
+
+
+def test_equal_scores_of_one_day_are_told_apart_by_the_later_microsecond():
+    pairs = [touched("AI-1", NOON), touched("AI-2", NOON + 1)]
+    assert issues(ranking(pairs, NOON)) == ["AI-2", "AI-1"]
+
+
+def test_equal_instants_are_told_apart_by_the_issue():
+    pairs = [touched(issue, NOON) for issue in ("AI-2", "AI-10", "AI-1")]
+    assert issues(ranking(pairs, NOON)) == ["AI-1", "AI-10", "AI-2"]
+
+
+def test_three_touches_last_week_are_behind_one_now_that_was_made_twice():
+    pairs = [touched("AI-3", NOON - 7 * DAY, 3), touched("AI-2", NOON, 2)]
+    assert issues(ranking(pairs, NOON)) == ["AI-2", "AI-3"]
+
+
+def test_what_is_dormant_ranks_last_but_is_not_at_the_top():
+    pairs = [touched("AI-1", NOON - 91 * DAY, 5), touched("AI-2", NOON)]
+    ranked = ranking(pairs, NOON)
+    assert issues(ranked) == ["AI-2", "AI-1"]
+    assert issues(top(ranked, 10)) == ["AI-2"]
+
+
+# --- the same through a real ledger --------------------------------------------------------------
+
+Entry = Interaction | Override
+USER = UserId("4711")
+
+
+def entries(row: EventRow) -> Entry:
+    at = Instant(row.occurred_at)
+    if row.kind is None:
+        return Override(USER, IssueId(row.issue_id), row.score or 0.0, at)
+    return Interaction(USER, IssueId(row.issue_id), Kind(row.kind), at, row.linear_id)
+
+
+def issues_many(rows: list[EventRow]) -> list[EventRow]:
+    """Make it some dozen issues, each of which is touched before it is overridden."""
+    spread = [row._replace(issue_id=f"AI-{n % 13}") for n, row in enumerate(rows)]
+    firsts = [row._replace(kind=2, score=None) for row in spread[:13]]
+    return firsts + spread[13:]
+
+
+@settings(max_examples=max(10, settings().max_examples // 4))
+@given(
+    strategies.event_rows(streams=1, max_size=60).map(issues_many),
+    moments,
+    st.just(DEFAULT_POLICY)
+    | strategies.policies(strategies.few_bands)
+    | strategies.policies(strategies.many_bands),
+    st.integers(0, 15),
+)
+def test_the_top_of_a_ledger_is_the_first_of_all(rows, at, policy, limit):
+    with TemporaryDirectory() as folder, opened(Path(folder), policy) as ledger:
+        ledger._appender.append([entries(row) for row in rows])
+        with ledger.database.read() as connection:
+            found = top_of(connection, USER, limit, at, policy)
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row.issue_id].append(row)
+    engagements = {issue: fold(group) for issue, group in groups.items()}
+    assert found == awake(sorted_by_hand(engagements, at, policy))[:limit]
+
+
+def opened(folder: Path, policy: ScoringPolicy) -> EngagementLedger:
+    return EngagementLedger(
+        f"sqlite:///{folder}/ledger.db",
+        projection=ReadModel(policy),
+        clock=lambda: moment_of(Instant(NOON + 100 * DAY)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("per_interaction", "queries"),
+    [(0.2, 6), (0.05, 21), (0.04, 1), (0.01, 1)],
+    ids=["five-bands", "twenty-bands", "twenty-five-bands", "hundred-bands"],
+)
+def test_policies_of_more_than_twenty_bands_look_at_every_engagement_instead(
+    tmp_path, per_interaction, queries
+):
+    policy = ScoringPolicy(frequency_per_interaction=per_interaction)
+    with opened(tmp_path, policy) as ledger:
+        ledger.record(Interaction(USER, IssueId("AI-1"), Kind.QUERY))
+        with ledger.database.read() as connection:
+            asked: list[str] = []
+            driver: Any = connection.connection.driver_connection
+            driver.set_trace_callback(asked.append)
+            assert issues(top_of(connection, USER, 10, NOON, policy)) == ["AI-1"]
+            driver.set_trace_callback(None)
+    assert len(asked) == queries

@@ -1,0 +1,93 @@
+"""Statistics: what a user's engagements add up to, dormant ones too."""
+
+from fractions import Fraction
+
+from hypothesis import given
+
+from ledger.events import EventRow
+from ledger.instants import DAY
+from ledger.interaction import Kind
+from projections.engagement import fold
+from projections.ranking import ranking
+from projections.statistics import Statistics, statistics
+from tests import strategies
+
+NOON = strategies.NOON
+
+
+def ranked(*touches: tuple[str, int, int]):
+    """A ranking at noon of issues touched so often, that many days before."""
+    return ranking(
+        (
+            (
+                issue,
+                fold(
+                    EventRow(n, 1, issue, int(Kind.QUERY), NOON - days * DAY, None, None, NOON)
+                    for n in range(count)
+                ),
+            )
+            for issue, count, days in touches
+        ),
+        NOON,
+    )
+
+
+@given(strategies.engagements_by_issue(), strategies.moments_of_asking)
+def test_totals_are_over_all_engagements(engagements, at):
+    totals = statistics(ranking(engagements.items(), at))
+    assert totals.total_interactions == sum(
+        each.mentions + each.views + each.queries for each in engagements.values()
+    )
+    assert totals.unique_issues == len(engagements)
+    assert totals.last_interaction == max(
+        (each.last_at for each in engagements.values()), default=None
+    )
+
+
+@given(strategies.engagements_by_issue(), strategies.moments_of_asking)
+def test_the_average_is_the_quotient_to_two_decimals(engagements, at):
+    totals = statistics(ranking(engagements.items(), at))
+    average = totals.avg_interactions_per_issue
+    assert average == round(average, 2)
+    if engagements:
+        exact = Fraction(totals.total_interactions, len(engagements))
+        assert abs(Fraction(average) - exact) <= Fraction(5001, 1_000_000)
+    else:
+        assert average == 0.0
+
+
+@given(strategies.engagements_by_issue(), strategies.moments_of_asking)
+def test_the_most_engaged_issues_are_the_first_five_that_are_awake(engagements, at):
+    order = ranking(engagements.items(), at)
+    expected = [(each.issue_id, each.score.value) for each in order if not each.score.dormant]
+    assert statistics(order).most_engaged_issues == expected[:5]
+
+
+def test_nothing_adds_up_to_zeros_an_empty_list_and_none():
+    assert statistics([]) == Statistics(0, 0, 0.0, [], None)
+
+
+def test_four_interactions_on_three_issues_are_1_33_on_average():
+    totals = statistics(ranked(("AI-1", 2, 0), ("AI-2", 1, 1), ("AI-3", 1, 2)))
+    assert totals.total_interactions == 4
+    assert totals.unique_issues == 3
+    assert totals.avg_interactions_per_issue == 1.33
+    assert [issue for issue, _ in totals.most_engaged_issues] == ["AI-1", "AI-2", "AI-3"]
+    assert totals.last_interaction == NOON
+
+
+def test_what_is_dormant_counts_in_the_totals_but_is_not_among_the_most_engaged():
+    totals = statistics(ranked(("AI-1", 3, 400), ("AI-2", 1, 0)))
+    assert totals.total_interactions == 4
+    assert totals.unique_issues == 2
+    assert totals.avg_interactions_per_issue == 2.0
+    assert totals.most_engaged_issues == [("AI-2", 0.68)]
+
+
+def test_an_override_is_not_the_last_interaction():
+    at = NOON - 5 * DAY
+    rows = [
+        EventRow(1, 1, "AI-1", int(Kind.VIEW), at, None, None, at),
+        EventRow(2, 1, "AI-1", None, NOON, None, 0.9, NOON),
+    ]
+    assert statistics(ranking([("AI-1", fold(rows))], NOON)).last_interaction == at

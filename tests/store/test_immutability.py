@@ -1,0 +1,190 @@
+"""What is recorded stays: the database itself refuses anything else, whoever asks (R9).
+
+The statements come from outside: from a bare sqlite3 connection with the default pragmas, where
+foreign keys and recursive triggers are off, and from one where they are on.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+from eventsourcing.persistence import IntegrityError
+
+from ledger.application import EngagementLedger
+from ledger.interaction import interaction_of, override_of
+from projections.views.read_model import ReadModel
+from tests.strategies import HOUR, Clock
+
+COLUMNS = (
+    "position",
+    "stream",
+    "version",
+    "topic",
+    "recorded_at",
+    "issue_id",
+    "kind",
+    "occurred_at",
+    "linear_id",
+    "score",
+    "place",
+    "commitment",
+    "state",
+)
+USED = {"position": 2, "stream": 1, "version": 1}
+
+INSERT = (
+    "{verb} INTO events (position, stream, version, topic, recorded_at) "
+    "VALUES ({position}, {stream}, {version}, 'interaction', 0)"
+)
+
+
+def insert(verb: str = "INSERT", **where: object) -> str:
+    return INSERT.format(verb=verb, **USED | where)
+
+
+REFUSED = {
+    **{f"update-{name}": f"UPDATE events SET {name} = {name}" for name in COLUMNS},  # noqa: S608 - our own words
+    "update-to-another-value": "UPDATE events SET issue_id = 'AI-2' WHERE position = 2",
+    "update-or-replace": "UPDATE OR REPLACE events SET position = 1 WHERE position = 2",
+    "update-or-ignore": "UPDATE OR IGNORE events SET kind = 1",
+    "delete-one": "DELETE FROM events WHERE position = 2",
+    "delete-last": "DELETE FROM events WHERE position = (SELECT MAX(position) FROM events)",
+    "delete-all": "DELETE FROM events",
+    "insert-at-a-used-position": insert(version=77),
+    "insert-again": insert(),
+    "insert-beyond-the-head": insert(position=99, version=77),
+    "insert-wherever-there-is-room": insert(position="NULL", version=77),
+    "insert-at-position-0": insert(position=0, version=77),
+    "insert-before-the-first": insert(position=-1, version=77),
+    "replace-at-a-used-position": insert("REPLACE", version=77),
+    "replace-beyond-the-head": insert("REPLACE", position=99),
+    "replace-wherever-there-is-room": insert("REPLACE", position="NULL"),
+    "insert-or-replace": insert("INSERT OR REPLACE"),
+    "upsert": insert() + " ON CONFLICT DO UPDATE SET topic = 'override'",
+    "upsert-position": insert(version=77) + " ON CONFLICT(position) DO UPDATE SET kind = 1",
+    "replace-with-itself": "REPLACE INTO events SELECT * FROM events",
+    "head-position-back": "UPDATE head SET position = position - 1",
+    "head-instant-back": "UPDATE head SET recorded_at = recorded_at - 1",
+    "head-deleted": "DELETE FROM head",
+    "head-replaced": "REPLACE INTO head (id, position, recorded_at) VALUES (1, 0, 0)",
+    "head-upserted": "INSERT INTO head VALUES (1, 0, 0) ON CONFLICT DO UPDATE SET position = 0",
+    "second-head": "INSERT INTO head (id, position, recorded_at) VALUES (2, 0, 0)",
+    "versions-back": "UPDATE streams SET version = version - 1",
+    "versions-replaced": "REPLACE INTO streams SELECT id, originator_id, -1 FROM streams",
+}
+
+Rows = list[tuple[Any, ...]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[EngagementLedger]:
+    """A ledger with four events of two users, an override among them."""
+    clock = Clock()
+    with EngagementLedger(f"sqlite:///{path}", projection=ReadModel(), clock=clock) as opened:
+        opened.record(interaction_of("4711", "AI-1", "query", context="said", source_key="k"))
+        opened.record(interaction_of("4711", "AI-2", "view", linear_id="lin-2", chat_id="-100"))
+        clock.move(HOUR)
+        opened.override(override_of("4711", "AI-1", 0.8))
+        opened.record(interaction_of("42", "AI-1", "mention"))
+        yield opened
+
+
+def truth(path: Path) -> dict[str, Rows]:
+    """What must be the same after any attempt, read from outside."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            "events": connection.execute("SELECT * FROM events ORDER BY position").fetchall(),
+            "head": connection.execute("SELECT * FROM head").fetchall(),
+            "streams": connection.execute("SELECT * FROM streams ORDER BY id").fetchall(),
+        }
+
+
+def attempt(path: Path, statement: str, *pragmas: str) -> None:
+    """Run a statement from outside and commit it."""
+    with closing(sqlite3.connect(path)) as connection:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(statement)
+        connection.commit()
+
+
+@pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
+def test_the_database_refuses_it_from_a_bare_connection(ledger, path, statement):
+    before = truth(path)
+    with pytest.raises(sqlite3.IntegrityError):
+        attempt(path, statement)
+    assert truth(path) == before
+
+
+@pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
+def test_the_database_refuses_it_once_the_ledger_is_closed(ledger, path, statement):
+    ledger.close()
+    before = truth(path)
+    with pytest.raises(sqlite3.IntegrityError):
+        attempt(path, statement, "foreign_keys=ON", "recursive_triggers=ON")
+    assert truth(path) == before
+
+
+@pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
+def test_the_database_refuses_it_from_the_ledgers_own_connection(ledger, path, statement):
+    before = truth(path)
+    with pytest.raises(IntegrityError), ledger.database.write() as connection:
+        connection.execute(sqlalchemy.text(statement))
+    assert truth(path) == before
+
+
+@pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
+def test_the_ledger_records_on_after_an_attempt(ledger, path, statement):
+    before = truth(path)["events"]
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            connection.execute(statement)
+        except sqlite3.Error:
+            connection.rollback()
+        else:
+            connection.commit()
+    receipt = ledger.record(interaction_of("42", "AI-3", "view"))
+    assert receipt.position == 5
+    assert truth(path)["events"][:4] == before
+
+
+@pytest.mark.parametrize("verb", ["INSERT", "REPLACE", "INSERT OR REPLACE", "INSERT OR FAIL"])
+def test_a_used_version_is_refused_at_a_position_that_is_free(ledger, path, verb):
+    attempt(path, "UPDATE head SET position = 9")
+    before = truth(path)
+    for statement in (insert(verb, position=7), insert(verb, position=7, version=0)):
+        with pytest.raises(sqlite3.IntegrityError, match="immutable"):
+            attempt(path, statement)
+    assert truth(path) == before
+    assert ledger.record(interaction_of("42", "AI-3", "view")).position == 10
+
+
+def test_insert_or_ignore_changes_nothing(ledger, path):
+    before = truth(path)
+    try:
+        attempt(path, insert("INSERT OR IGNORE"))
+    except sqlite3.IntegrityError as error:
+        assert "immutable" in str(error)  # noqa: PT017 - it may be refused, not must
+    assert truth(path) == before
+
+
+def test_the_refusal_says_why(ledger, path):
+    for statement in (REFUSED["delete-one"], REFUSED["update-kind"], REFUSED["insert-again"]):
+        with pytest.raises(sqlite3.IntegrityError, match="the ledger is immutable"):
+            attempt(path, statement)
+
+
+def test_what_the_ledger_itself_appends_is_not_refused(ledger, path):
+    before = truth(path)["events"]
+    ledger.record(interaction_of("4711", "AI-1", "query"))
+    assert truth(path)["events"][:-1] == before
+    assert truth(path)["head"][0][1] == 5
