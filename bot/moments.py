@@ -6,8 +6,7 @@ from zoneinfo import ZoneInfo
 from ledger.errors import LedgerError
 from ledger.instants import instant_of
 
-_DAY = dt.timedelta(days=1)
-_MICROSECOND = dt.timedelta(microseconds=1)
+_LAST_TIME = dt.time.max.replace(fold=1)
 
 
 class InvalidMomentError(LedgerError, ValueError):
@@ -23,7 +22,7 @@ def moment_of_text(text: str, now: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     try:
         day = _date(text)
         moment = dt.datetime.fromisoformat(text) if day is None else _end_of(day, now, zone)
-    except (ValueError, OverflowError):
+    except ValueError:
         message = f"{text[:40]!r} is no ISO 8601 moment, such as 2026-01-31 or 2026-01-31T10:00:00Z"
         raise InvalidMomentError(message) from None
     try:
@@ -44,5 +43,5 @@ def _date(text: str) -> dt.date | None:
 def _end_of(day: dt.date, now: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     if day == now.astimezone(zone).date():
         return now
-    next_midnight = dt.datetime.combine(day + _DAY, dt.time.min, zone)
-    return next_midnight.astimezone(dt.UTC) - _MICROSECOND
+    # fold: where clocks go back over the day's end, it ends the second time.
+    return dt.datetime.combine(day, _LAST_TIME, zone)

@@ -1,6 +1,7 @@
 """Settings: what the environment says, checked at the start."""
 
 from collections.abc import Mapping
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -48,7 +49,7 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
         message = f"{PREFIX}{name.upper()} is no setting; there are {known}"
         raise SettingsError(message)
     home = given.setdefault("home", "./engagement-data")
-    given.setdefault("database_url", f"sqlite:///{home}/ledger.db")
+    given.setdefault("database_url", f"sqlite:///{quote(home)}/ledger.db")
     settings = Settings(**given)
     _check(settings)
     return settings

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypedDict, cast
@@ -60,7 +61,7 @@ class Engagements:
         if limit < 0:
             message = "limit must not be negative"
             raise ValueError(message)
-        user, instant = user_id_of(user_id), self._instant(at)
+        user, instant, limit = user_id_of(user_id), self._instant(at), min(limit, sys.maxsize)
         if at is not None:
             return top(ranking(self._past(user, at), instant, self.policy), limit)
         with self.ledger.database.read() as connection:

@@ -4,7 +4,7 @@
 any order of arrival, folds to the same engagement.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -56,7 +56,7 @@ def fold(rows: Iterable[EventRow]) -> Engagement:
     """Return the engagement that the events of one user with one issue add up to."""
     counts = [0, 0, 0, 0]
     first_at: int | None = None
-    last = linear = override = None
+    last, linear, override = _BEFORE_ALL, None, None
     for _, _, _, kind, at, linear_id, score, _ in rows:
         if kind is None:
             override = _latest(override, (at, score))
@@ -64,30 +64,36 @@ def fold(rows: Iterable[EventRow]) -> Engagement:
         counts[kind] += 1
         if first_at is None or at < first_at:
             first_at = at
-        if last is None or (at, kind) > last:
-            last = (at, kind)
+        if at >= last[0]:
+            last = max(last, (at, kind))
         if linear_id is not None:
             linear = _latest(linear, (at, linear_id))
-    return _engagement(counts, first_at, last, linear, override)
+    _, mentions, views, queries = counts
+    last_pair = _NO_PAIR if last is _BEFORE_ALL else last
+    pairs = (*last_pair, *(linear or _NO_PAIR), *(override or _NO_PAIR))
+    return Engagement(mentions, views, queries, first_at, *pairs)
 
 
 def merge(a: Engagement, b: Engagement) -> Engagement:
     """Return the engagement of both histories together; no event may be in both."""
-    if a.first_at is None or b.first_at is None:
-        first_at = b.first_at if a.first_at is None else a.first_at
-    else:
-        first_at = min(a.first_at, b.first_at)
-    return _engagement(
-        (0, a.mentions + b.mentions, a.views + b.views, a.queries + b.queries),
-        first_at,
-        _latest(_pair(a.last_at, a.last_kind), _pair(b.last_at, b.last_kind)),
-        _latest(_pair(a.linear_at, a.linear_id), _pair(b.linear_at, b.linear_id)),
-        _latest(_pair(a.override_at, a.override), _pair(b.override_at, b.override)),
+    firsts = [at for at in (a.first_at, b.first_at) if at is not None]
+    last = _latest(_pair(a.last_at, a.last_kind), _pair(b.last_at, b.last_kind))
+    linear = _latest(_pair(a.linear_at, a.linear_id), _pair(b.linear_at, b.linear_id))
+    override = _latest(_pair(a.override_at, a.override), _pair(b.override_at, b.override))
+    return Engagement(
+        a.mentions + b.mentions,
+        a.views + b.views,
+        a.queries + b.queries,
+        min(firsts, default=None),
+        *(last or _NO_PAIR),
+        *(linear or _NO_PAIR),
+        *(override or _NO_PAIR),
     )
 
 
 _Pair = tuple[int, Any]
 _NO_PAIR = (None, None)
+_BEFORE_ALL = (-(2**63), 0)
 
 
 def _pair(at: int | None, value: object) -> _Pair | None:
@@ -98,22 +104,3 @@ def _latest(a: _Pair | None, b: _Pair | None) -> _Pair | None:
     if a is None or b is None:
         return a or b
     return max(a, b)
-
-
-def _engagement(
-    counts: Sequence[int],
-    first_at: int | None,
-    last: _Pair | None,
-    linear: _Pair | None,
-    override: _Pair | None,
-) -> Engagement:
-    _, mentions, views, queries = counts
-    return Engagement(
-        mentions,
-        views,
-        queries,
-        first_at,
-        *(last or _NO_PAIR),
-        *(linear or _NO_PAIR),
-        *(override or _NO_PAIR),
-    )

@@ -1,6 +1,7 @@
 """Scores: an engagement's value at a moment (R4 to R7), a pure function of both and a policy."""
 
 import math
+from functools import lru_cache
 
 import msgspec
 
@@ -16,7 +17,7 @@ MOST_FREQUENCY_BANDS = 20
 _MANY_BANDS = 1e9  # for steps too small to be told apart, or to be divided by
 
 
-class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True):
+class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """The numbers of the formula; the defaults are the product's.
 
     Raises ValueError unless both weights are in 0..1 and sum to 1, rates are in 0..1 and days are
@@ -50,8 +51,12 @@ class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def frequency_bands(self) -> int:
         """How many interactions it takes until more of them no longer count."""
-        step = self.frequency_per_interaction
-        return math.ceil(round(min(1 / step, _MANY_BANDS), DECIMALS)) if step else 1
+        return _bands(self.frequency_per_interaction)
+
+
+@lru_cache
+def _bands(step: float) -> int:
+    return math.ceil(round(min(1 / step, _MANY_BANDS), DECIMALS)) if step else 1
 
 
 DEFAULT_POLICY = ScoringPolicy()
@@ -81,12 +86,18 @@ def idle_days(engagement: Engagement, at: Instant) -> int:
 
 def score(engagement: Engagement, at: Instant, policy: ScoringPolicy = DEFAULT_POLICY) -> Score:
     """Return the score of `engagement` at the instant `at`, by the formula of R4 and R6."""
-    if not engagement.count:
+    count = engagement.count
+    if not count:
         return Score(policy.default_score)
-    days = idle_days(engagement, at)
-    frequency = min(1.0, policy.frequency_per_interaction * engagement.count)
-    recency = math.exp(-policy.recency_rate_per_day * days)
     override = engagement.override if engagement.is_overridden else None
+    return _score(policy, count, idle_days(engagement, at), override)
+
+
+@lru_cache(maxsize=65_536)
+def _score(policy: ScoringPolicy, count: int, days: int, override: float | None) -> Score:
+    # Whole days and small counts leave few different scores, and rankings ask for many.
+    frequency = min(1.0, policy.frequency_per_interaction * count)
+    recency = math.exp(-policy.recency_rate_per_day * days)
     base = policy.frequency_weight * frequency + policy.recency_weight * recency
     decay = (1 - policy.decay_rate_per_day) ** max(0, days - policy.decay_after_days)
     value = round((base if override is None else override) * decay, DECIMALS)

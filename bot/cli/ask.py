@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from bot.cli.session import USER_FIRST, Session, at_option, json_option
+from bot.cli.session import USER_FIRST, Session, Share, Word, at_option, json_option
 from bot.cli.shown import printable, show_json, show_table
 from ledger.application import HistoryEntry
 from ledger.events import ScoreOverridden
@@ -15,8 +15,8 @@ from projections.scoring import ScoringPolicy
 
 
 @click.command(context_settings=USER_FIRST)
-@click.argument("user")
-@click.argument("issue")
+@click.argument("user", type=Word())
+@click.argument("issue", type=Word())
 @at_option
 @json_option
 @click.pass_obj
@@ -33,7 +33,7 @@ def score(session: Session, user: str, issue: str, at: str | None) -> None:
 
 
 @click.command(context_settings=USER_FIRST)
-@click.argument("user")
+@click.argument("user", type=Word())
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True)
 @at_option
 @json_option
@@ -47,8 +47,8 @@ def top(session: Session, user: str, limit: int, at: str | None) -> None:
 
 
 @click.command(context_settings=USER_FIRST)
-@click.argument("user")
-@click.option("--min-score", type=float, default=0.0, help="Leave out what scores less.")
+@click.argument("user", type=Word())
+@click.option("--min-score", type=Share(), default=0.0, help="Leave out what scores less.")
 @at_option
 @json_option
 @click.pass_obj
@@ -61,7 +61,7 @@ def engagements(session: Session, user: str, min_score: float, at: str | None) -
 
 
 @click.command(context_settings=USER_FIRST)
-@click.argument("user")
+@click.argument("user", type=Word())
 @at_option
 @json_option
 @click.pass_obj
@@ -79,8 +79,8 @@ def stats(session: Session, user: str, at: str | None) -> None:
 
 
 @click.command(context_settings=USER_FIRST)
-@click.argument("user")
-@click.argument("issue", required=False)
+@click.argument("user", type=Word())
+@click.argument("issue", type=Word(), required=False)
 @json_option
 @click.pass_obj
 def history(session: Session, user: str, issue: str | None) -> None:

@@ -93,13 +93,20 @@ def _database(session: Session) -> Iterator[Finding]:
         if database.path is not None:
             yield _space(database.path.absolute().parent)
         if database.exists():
-            with database.read() as connection:
-                version = schema.version_of(connection)
-                head = connection.execute(select(tables.head.c.recorded_at)).scalar_one()
-            yield Finding("schema", OK, f"version {version}")
-            yield _clock(session.clock(), head)
+            yield from _contents(database, session.clock())
     except LedgerError as error:
         yield Finding("database", BAD, str(error))
+
+
+def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
+    with database.read() as connection:
+        version = schema.version_of(connection)
+        if version is None:
+            yield Finding("schema", NOTE, "not there yet; `engagement init` makes it")
+            return
+        head = connection.execute(select(tables.head.c.recorded_at)).scalar_one()
+    yield Finding("schema", OK, f"version {version}")
+    yield _clock(now, head)
 
 
 def _presence(database: Database) -> tuple[str, str]:

@@ -27,7 +27,11 @@ def execute(group: click.Command, arguments: Sequence[str], session: Callable[[]
     0 done, 1 refused or failed, 2 usage, 130 interrupted.
     """
     try:
-        code = group.main(list(arguments), "engagement", standalone_mode=False, obj=session())
+        # Not group.main, which has its own mind about broken pipes.
+        with group.make_context("engagement", list(arguments), obj=session()) as context:
+            code = group.invoke(context)
+    except click.exceptions.Exit as end:
+        code = end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = USAGE

@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+from bot.cli.shown import on_terminal
+
 
 def configure_logs(level: str) -> None:
     """Log from `level` on to stderr, for a person on a terminal and as JSON elsewhere."""
@@ -14,10 +16,8 @@ def configure_logs(level: str) -> None:
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    on_terminal = sys.stderr.isatty()
-    rendered = (
-        structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
-    )
+    watched = on_terminal(sys.stderr)
+    rendered = structlog.dev.ConsoleRenderer() if watched else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -2,7 +2,7 @@
 
 import click
 
-from bot.cli.session import USER_FIRST, Session, json_option
+from bot.cli.session import USER_FIRST, Session, Word, json_option
 from bot.cli.shown import show_json
 from ledger.interaction import interaction_of
 
@@ -21,9 +21,9 @@ def init(session: Session) -> None:
 
 
 @click.command(context_settings=USER_FIRST)
-@click.argument("user")
-@click.argument("issue")
-@click.argument("kind", metavar="query|view|mention")
+@click.argument("user", type=Word())
+@click.argument("issue", type=Word())
+@click.argument("kind", type=Word(), metavar="query|view|mention")
 @click.option("--at", metavar="MOMENT", help="When it happened: ISO 8601; now, if not given.")
 @click.option("--context", metavar="TEXT", help="What was said; its first 200 characters are kept.")
 @click.option("--key", metavar="KEY", help="What makes it the same again: counted once, for ever.")
@@ -53,8 +53,8 @@ def record(
 
 
 @click.command("set-score", context_settings=USER_FIRST)
-@click.argument("user")
-@click.argument("issue")
+@click.argument("user", type=Word())
+@click.argument("issue", type=Word())
 @click.argument("score", type=float)
 @json_option
 @click.pass_obj

@@ -2,7 +2,9 @@
 
 import contextlib
 import datetime as dt
+import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,7 +13,7 @@ import click
 from dotenv import dotenv_values
 
 from bot.moments import moment_of_text
-from bot.settings import Settings, settings_of
+from bot.settings import Settings, SettingsError, settings_of
 from ledger.errors import LedgerMissingError
 from ledger.store.clock import Clock, utc_now
 from ledger.store.database import Database
@@ -21,6 +23,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 USER_FIRST = {"ignore_unknown_options": True}
 """For commands that take a user: ids may be negative numbers, which are no options."""
+
+_NEGATIVE_NUMBER = re.compile(r"-\d+")
+
+
+class Word(click.ParamType[str]):
+    """A word in its place; one that looks like an option is one, unless it is a number."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return `value`, or fail as for any unknown option."""
+        del param
+        if value.startswith("-") and not _NEGATIVE_NUMBER.fullmatch(value):
+            raise click.NoSuchOption(value, ctx=ctx)
+        return value
 
 
 @dataclass
@@ -46,9 +63,32 @@ class Session:
         return None if text is None else moment_of_text(text, self.clock(), self.settings.zone)
 
 
+class Share(click.FloatRange):
+    """A number from 0 to 1."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 1.0)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return the number; NaN is none."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail("nan is no number from 0 to 1", param, ctx)
+        return number
+
+
 def settings_from_environment() -> Settings:
     """Return the settings of this process: the environment, and `.env` where that is silent."""
-    from_file = {name: value for name, value in dotenv_values(".env").items() if value}
+    try:
+        from_file = {name: value for name, value in dotenv_values(".env").items() if value}
+    except UnicodeDecodeError:
+        message = ".env is not in UTF-8"
+        raise SettingsError(message) from None
     return settings_of(from_file | os.environ)
 
 

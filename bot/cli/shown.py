@@ -1,8 +1,10 @@
 """How results are shown: JSON for programs, tables for people, progress on a terminal."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 import click
 import msgspec
@@ -22,6 +24,11 @@ from rich.text import Text
 _WIDE = 10_000  # in a pipe nothing is cut or wrapped
 
 Update = Callable[[int, int], object]
+
+
+def on_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a person watches `stream`; a closed one is None."""
+    return stream is not None and stream.isatty()
 
 
 def show_json(document: object) -> None:
@@ -45,7 +52,8 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: 
         table.add_column(column, justify=justify, overflow="fold", no_wrap=not last)
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    width = None if on_terminal(sys.stdout) else _WIDE
+    console = Console(file=sys.stdout or io.StringIO(), width=width)
     with console.capture() as captured:
         console.print(table)
     for line in captured.get().splitlines():
@@ -79,7 +87,7 @@ def progress(what: str, unit: str, total: int | None) -> Iterator[Update]:
 
     It takes how much of `total` is done, and how many items of `unit` that was.
     """
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr or io.StringIO())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

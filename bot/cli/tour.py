@@ -12,6 +12,7 @@ import msgspec
 
 from bot.cli.execution import execute
 from bot.cli.session import Session
+from bot.cli.shown import on_terminal
 
 EXAMPLE = (
     ("A fresh ledger:", "init"),
@@ -81,7 +82,7 @@ def _run(ctx: click.Context, session: Session, line: str) -> None:
 
 def _typed() -> Iterator[str]:
     """Yield the lines of standard input, asking for them on a terminal, until it ends."""
-    asking = sys.stdin is not None and sys.stdin.isatty()
+    asking = on_terminal(sys.stdin)
     if asking:
         click.echo("\nYour turn, on the same ledger: `top ana` or `--help`, say. Ctrl-D ends.")
     while True:

@@ -12,8 +12,7 @@ import io
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING
+from contextlib import closing, suppress
 
 import msgspec
 
@@ -22,14 +21,14 @@ from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.interaction import Interaction, interaction_of
 from ledger.source_keys import SourceKey
 
-if TYPE_CHECKING:
-    from _csv import Reader
-
 _OTHER_NAMES = {"user": "user_id", "interaction_type": "kind"}
 _REQUIRED = ("occurred_at", "user_id", "issue_id", "kind", "context")
 _OPTIONAL = ("key", "linear_id")
-_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_BEGINS = b"\x1f"
 _CONTENT_BYTES = 16
+
+LINE_LIMIT = 2_097_152
+"""Characters; no row that could be recorded comes near it."""
 
 COUNTED_IN_MEMORY = 100_000
 """Different rows whose ordinals are counted in memory, about 15 MB of them."""
@@ -46,7 +45,7 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
     columns = None
     try:
         with closing(_Ordinals()) as ordinals:
-            for line, row in _rows(csv.reader(text)):
+            for line, row in _rows(text):
                 if isinstance(row, str):
                     yield Refusal(line, row)
                 elif columns is None:
@@ -54,22 +53,26 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
                 else:
                     yield _entry(row, columns, ordinals, (name, line))
     finally:
-        text.detach()  # the stream stays open: it is the caller's
+        with suppress(ValueError):  # where the caller has closed it already
+            text.detach()  # the stream stays open: it is the caller's
     if columns is None:
         raise UnreadableHistoryError("line 1: there is no header")
 
 
 def _text(stream: io.BufferedReader) -> io.TextIOWrapper:
-    gzipped = stream.peek(2)[:2] == _GZIP_MAGIC
+    # One byte is all that a slow pipe promises, and enough: no text begins with this one.
+    gzipped = stream.peek(1)[:1] == _GZIP_BEGINS
     plain = gzip.GzipFile(fileobj=stream) if gzipped else stream
     # Bytes that are no UTF-8 become lone surrogates, by which the row that holds them is refused.
     return io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _rows(reader: "Reader") -> Iterator[tuple[int, list[str] | str]]:
+def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
     """Yield each row, or the reason why it is none, with the line on which it begins."""
+    lines = _Lines(text)
+    reader = csv.reader(lines, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = lines.read + 1
         try:
             row = next(reader, None)
         except csv.Error as error:
@@ -82,6 +85,26 @@ def _rows(reader: "Reader") -> Iterator[tuple[int, list[str] | str]]:
             return
         if row:
             yield line, row
+
+
+class _Lines(Iterator[str]):
+    """The lines of a file; one that is too long to hold in memory is passed over, with an error."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self.read = 0
+        self._text = text
+
+    def __next__(self) -> str:
+        line = self._text.readline(LINE_LIMIT)
+        if not line:
+            raise StopIteration
+        self.read += 1
+        if len(line) == LINE_LIMIT and not line.endswith("\n"):
+            while (rest := self._text.readline(LINE_LIMIT)) and not rest.endswith("\n"):
+                pass
+            message = f"it is longer than {LINE_LIMIT:,} characters"
+            raise csv.Error(message)
+        return line
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:

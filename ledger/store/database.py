@@ -14,7 +14,7 @@ from eventsourcing import persistence
 from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.pool import NullPool, QueuePool
 
-from ledger.errors import DiskFullError, LedgerUnavailableError
+from ledger.errors import DiskFullError, LedgerError, LedgerUnavailableError
 
 LOCK_TIMEOUT_SECONDS = 60
 READERS_AT_ONCE = 16
@@ -40,6 +40,10 @@ class StoreFullError(DiskFullError, persistence.OperationalError):
     """No space left, in the words of both."""
 
 
+class StoreConflictError(LedgerError, persistence.IntegrityError):
+    """The database refused what breaks its rules, in the words of both."""
+
+
 class FileLock:
     """An exclusive lock between processes, on a file beside the database.
 
@@ -47,7 +51,7 @@ class FileLock:
     """
 
     def __init__(self, path: Path) -> None:
-        """Lock the file at `path`, which is made when it is first needed."""
+        """Guard the database at `path`; the lock's file is made when it is first needed."""
         self._path = path
         self._descriptor: int | None = None
 
@@ -78,8 +82,9 @@ class FileLock:
         if self._descriptor is None:
             _make_folder(self._path.parent)
             try:
+                real = self._path.resolve()  # one lock for one file, whichever link leads to it
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                self._descriptor = os.open(self._path, flags, 0o600)
+                self._descriptor = os.open(real.with_name(real.name + ".lock"), flags, 0o600)
             except OSError as error:
                 message = f"cannot write beside the ledger: {error.strerror}"
                 raise StoreUnavailableError(message) from error
@@ -113,7 +118,7 @@ class Database:
         if path is None:
             self._writers = self._readers = _server_engine(self.url)
         else:
-            self._lock = FileLock(path.with_name(path.name + ".lock"))
+            self._lock = FileLock(path)
             self._writers = _sqlite_engine(path, "rwc", "BEGIN IMMEDIATE", NullPool)
             self._readers = _sqlite_engine(path, "ro", "BEGIN", QueuePool)
 
@@ -130,8 +135,20 @@ class Database:
         return str(self.path or self.url.render_as_string(hide_password=True))
 
     def exists(self) -> bool:
-        """Tell whether there is something to read: a server, or a file that is not empty."""
-        return self.path is None or (self.path.exists() and self.path.stat().st_size > 0)
+        """Tell whether there is something to read: a server, or a file that is not empty.
+
+        Raises LedgerUnavailableError for a folder, and for a name that no file can have.
+        """
+        if self.path is None:
+            return True
+        try:
+            if self.path.is_dir():
+                message = f"{self.path} is a folder, not a file"
+                raise StoreUnavailableError(message)
+            return self.path.exists() and self.path.stat().st_size > 0
+        except OSError as error:
+            message = f"cannot read the ledger: {error.strerror}"
+            raise StoreUnavailableError(message) from error
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -207,7 +224,8 @@ def _url_of(text: str) -> URL:
     except sqlalchemy.exc.ArgumentError:
         message = "the database URL is not of the form that SQLAlchemy reads, sqlite:///path say"
         raise StoreUnavailableError(message) from None
-    if backend == "sqlite" and (url.database in (None, "", ":memory:") or url.query):
+    file = url.database or ":memory:"
+    if backend == "sqlite" and (file == ":memory:" or "\0" in file or url.query):
         message = "an SQLite ledger is a plain file: sqlite:///path, without memory or options"
         raise StoreUnavailableError(message)
     return url
@@ -230,9 +248,10 @@ def _server_engine(url: URL) -> Engine:
 
 
 def _sqlite_engine(path: Path, mode: str, begin: str, pool: type[Any]) -> Engine:
-    location = URL.create(
-        "sqlite", database=f"file:{_escaped(path)}", query={"mode": mode, "uri": "true"}
-    )
+    query = {"mode": mode, "uri": "true"}
+    if mode == "ro" and _is_archived(path):
+        query["immutable"] = "1"
+    location = URL.create("sqlite", database=f"file:{_escaped(path)}", query=query)
     sizes = {"pool_size": READERS_AT_ONCE, "max_overflow": -1} if pool is QueuePool else {}
     engine = sqlalchemy.create_engine(
         location,
@@ -244,6 +263,12 @@ def _sqlite_engine(path: Path, mode: str, begin: str, pool: type[Any]) -> Engine
     event.listen(engine, "connect", _set_pragmas(journal=mode != "ro"))
     event.listen(engine, "begin", _beginner(begin))
     return engine
+
+
+def _is_archived(path: Path) -> bool:
+    """Tell whether nobody here can write beside `path`, so that SQLite must do without locks."""
+    log = path.with_name(path.name + "-wal")
+    return not os.access(path.parent, os.W_OK) and path.exists() and not log.exists()
 
 
 def _escaped(path: Path) -> str:
@@ -275,8 +300,8 @@ def _usable(connection: Connection) -> bool:
 
 def _translation(error: BaseException, driver: Any) -> Exception:  # noqa: ANN401 - a DBAPI module
     if isinstance(error, driver.IntegrityError):
-        return persistence.IntegrityError(str(error))
+        return StoreConflictError(str(error))
     message = str(error)
     if "disk is full" in message:
-        return StoreFullError("the disk that holds the ledger is full; nothing was recorded")
+        return StoreFullError("the disk that holds the ledger is full")
     return StoreUnavailableError(f"the ledger's database failed: {message.splitlines()[0]}")

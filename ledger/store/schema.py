@@ -26,10 +26,14 @@ _SQLITE_GUARDS = {
     "head_is_never_deleted BEFORE DELETE ON head": "",
     "head_is_never_replaced BEFORE INSERT ON head": "WHEN EXISTS (SELECT 1 FROM head)",
     "versions_never_go_back BEFORE UPDATE ON streams": "WHEN NEW.version < OLD.version",
+    "streams_never_change_hands BEFORE UPDATE OF id, originator_id ON streams": "",
     "streams_are_never_deleted BEFORE DELETE ON streams": "",
     "streams_are_never_replaced BEFORE INSERT ON streams": """
         WHEN EXISTS (SELECT 1 FROM streams
                      WHERE id = NEW.id OR originator_id = NEW.originator_id)""",
+    "the_identity_never_changes BEFORE UPDATE OF id, originator_id, digest_key ON ledger": "",
+    "the_identity_is_never_deleted BEFORE DELETE ON ledger": "",
+    "the_identity_is_never_replaced BEFORE INSERT ON ledger": "WHEN EXISTS (SELECT 1 FROM ledger)",
 }
 
 
@@ -49,17 +53,22 @@ def prepare(database: Database) -> None:
 
 def version_of(connection: Connection) -> int | None:
     """Return the schema's version, or None in an empty database."""
-    names = inspect(connection).get_table_names()
+    inspector = inspect(connection)
+    names = {*inspector.get_table_names(), *inspector.get_view_names()}
     if not names:
         return None
-    if tables.ledger.name not in names:
+    version = None
+    if tables.ledger.name in names:
+        known = {column["name"] for column in inspector.get_columns(tables.ledger.name)}
+        column = tables.ledger.c.schema_version
+        version = connection.scalar(select(column)) if column.name in known else None
+    if not isinstance(version, int):
         message = "the database holds something else than a ledger"
         raise LedgerUnavailableError(message)
-    version = connection.scalar(select(tables.ledger.c.schema_version))
-    if version is None or version > VERSION:
+    if version > VERSION:
         message = f"the ledger's schema is version {version}; this program knows {VERSION}"
         raise LedgerUnavailableError(message)
-    return int(version)
+    return version
 
 
 def _create(connection: Connection) -> None:

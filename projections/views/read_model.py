@@ -201,15 +201,9 @@ def _is_there(connection: Connection) -> bool:
 
 def fold_stored(rows: Sequence[EventRow]) -> Stored:
     """Return the read model's row for the events of one user with one issue, by position."""
-    position, stream, issue_id, *_ = rows[0]
-    return Stored(
-        position,
-        stream,
-        issue_id,
-        fold(rows),
-        last_position=_last_position(rows),
-        scored_at=rows[-1][-1],
-    )
+    position, stream, issue_id = rows[0][:3]
+    scored_at = rows[-1][-1]
+    return Stored(position, stream, issue_id, fold(rows), _last_position(rows), scored_at)
 
 
 def _last_position(rows: Sequence[EventRow]) -> int | None:

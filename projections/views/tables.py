@@ -38,7 +38,7 @@ engagements = Table(
     Column("override_at", Big),
     Column("override", Double),
     Column("last_position", Big, comment="of the last interaction; its origin has the context"),
-    Column("band", SmallInteger, nullable=False, comment="projections.ranking.band"),
+    Column("band", Integer, nullable=False, comment="projections.ranking.band"),
     Column("score", Double, nullable=False, comment="at scored_at, by policy_version"),
     Column("scored_at", Big, nullable=False),
     Column("policy_version", Integer, nullable=False),

@@ -74,6 +74,11 @@ REFUSED = {
     "head-upserted": "INSERT INTO head VALUES (1, 0, 0) ON CONFLICT DO UPDATE SET position = 0",
     "second-head": "INSERT INTO head (id, position, recorded_at) VALUES (2, 0, 0)",
     "versions-back": "UPDATE streams SET version = version - 1",
+    "streams-change-hands": "UPDATE streams SET originator_id = randomblob(16)",
+    "streams-renumbered": "UPDATE streams SET id = id + 100",
+    "another-digest-key": "UPDATE ledger SET digest_key = randomblob(32)",
+    "identity-deleted": "DELETE FROM ledger",
+    "identity-replaced": "REPLACE INTO ledger SELECT * FROM ledger",
     "versions-replaced": "REPLACE INTO streams SELECT id, originator_id, -1 FROM streams",
 }
 
