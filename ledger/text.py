@@ -2,6 +2,7 @@
 
 import unicodedata
 from functools import lru_cache
+from itertools import takewhile
 from typing import NewType
 
 import regex
@@ -90,9 +91,5 @@ def context_of(text: str | None) -> str | None:
 def _cut(text: str) -> int:
     if len(text) <= CONTEXT_LIMIT:
         return len(text)
-    end = 0
-    for grapheme in _GRAPHEME.finditer(text):
-        if grapheme.end() > CONTEXT_LIMIT:
-            break
-        end = grapheme.end()
-    return end
+    ends = (grapheme.end() for grapheme in _GRAPHEME.finditer(text))
+    return max(takewhile(lambda end: end <= CONTEXT_LIMIT, ends), default=0)

@@ -352,7 +352,8 @@ def _words(name: str) -> str:
 
 
 def _refused(sql: str) -> tuple[str, str]:
-    found = re.search(r" BEFORE (\w+(?: OF [\w, ]+)?) ON (\w+)(?:\s+WHEN (.*?))?\s*BEGIN ", sql, re.DOTALL)
+    statement = r" BEFORE (\w+(?: OF [\w, ]+)?) ON (\w+)(?:\s+WHEN (.*?))?\s*BEGIN "
+    found = re.search(statement, sql, re.DOTALL)
     assert found, sql
     verb, table, condition = found.groups()
     return f"{verb} on `{table}`", f"`{' '.join(condition.split())}`" if condition else "always"

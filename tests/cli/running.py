@@ -1,0 +1,98 @@
+"""Running commands: inside this process at a clock that stands still, or as real processes."""
+
+import contextlib
+import datetime as dt
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.cli.execution import execute
+from bot.cli.main import engagement
+from bot.cli.session import Session
+from bot.settings import settings_of
+
+NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
+PATIENCE_SECONDS = 300
+
+ENGAGEMENT = (sys.executable, "-m", "bot")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command said, and the code it ended with."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines on stderr."""
+        return self.err.splitlines()
+
+
+@dataclass
+class CommandLine:
+    """The command line on the ledger of one folder."""
+
+    home: Path
+    now: dt.datetime = NOON
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite file, unless the settings name another database."""
+        return self.home / "ledger.db"
+
+    def __call__(self, *arguments: str) -> Done:
+        """Run a command here, at `now`."""
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            contextlib.redirect_stderr(io.StringIO()) as err,
+        ):
+            code = execute(engagement, arguments, self.session)
+        return Done(code, out.getvalue(), err.getvalue())
+
+    def process(
+        self,
+        *arguments: str | bytes,
+        stdin: bytes = b"",
+        program: tuple[str, ...] = ENGAGEMENT,
+        **settings: str | bytes,
+    ) -> Done:
+        """Run a command as a process of its own, at the real time."""
+        done = subprocess.run(
+            [*program, *arguments],
+            input=stdin,
+            capture_output=True,
+            env=self.environment(settings),
+            cwd=self.home,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        return Done(done.returncode, _text(done.stdout), _text(done.stderr))
+
+    def environment(self, settings: Mapping[str, str | bytes] | None = None) -> dict[str, Any]:
+        """The environment of a process that is to work on this ledger."""
+        kept = {name: value for name, value in os.environ.items() if "ENGAGEMENT" not in name}
+        return kept | {"ENGAGEMENT_HOME": str(self.home)} | self.settings | dict(settings or {})
+
+    def session(self) -> Session:
+        """What a command is given when it runs here."""
+        settings = settings_of({"ENGAGEMENT_HOME": str(self.home)} | self.settings)
+        return Session(settings, lambda: self.now)
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="backslashreplace")

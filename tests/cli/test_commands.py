@@ -1,0 +1,714 @@
+"""Every command: what people read, what programs read, and the code it ends with."""
+
+import contextlib
+import datetime as dt
+import gzip
+import json
+import os
+import pty
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.histories import FIRST, HEADER, history, row, rows, text, written
+from tests.cli.running import ENGAGEMENT, NOON, PATIENCE_SECONDS, CommandLine
+
+DAY = dt.timedelta(days=1)
+
+
+def at(days_ago: float) -> str:
+    """The moment that many days before noon."""
+    return f"{NOON - days_ago * DAY:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.fixture
+def ana(cli: CommandLine) -> CommandLine:
+    """Five touches of three issues: one often, one once, one so long ago that it is dormant."""
+    for issue, kind, days_ago in (
+        ("OLD-1", "query", 200),
+        ("DMD-480", "mention", 14),
+        ("AI-1799", "mention", 2),
+        ("AI-1799", "query", 1),
+        ("AI-1799", "view", 0),
+    ):
+        cli("record", "ana", issue, kind, "--at", at(days_ago))
+    return cli
+
+
+ANA_TOP = [
+    {"issue_id": "AI-1799", "score": 0.84, "count": 3, "last_at": at(0)},
+    {"issue_id": "DMD-480", "score": 0.377951182275, "count": 1, "last_at": at(14)},
+]
+OLD = {"issue_id": "OLD-1", "score": 1.332e-09, "count": 1, "last_at": at(200)}
+SCORE_KEYS = [
+    *("user_id", "issue_id", "at", "score", "count", "first_at", "last_at"),
+    *("frequency", "recency", "decay", "dormant"),
+]
+
+# --- init, record, set-score ---------------------------------------------------------------------
+
+
+def test_init_makes_the_ledger_once_and_is_fine_ever_after(cli):
+    assert str(cli.ledger) in cli("init").out
+    made = cli.ledger.read_bytes()
+    assert cli("init", "--json").json == {"ledger": str(cli.ledger)}
+    assert cli.ledger.read_bytes() == made
+
+
+def test_record_says_what_it_recorded(cli):
+    done = cli("record", "ana", "ai-1799", "query")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "recorded: query of AI-1799, position 1\n"
+
+
+def test_record_needs_no_init_and_makes_the_folders(tmp_path):
+    deep = CommandLine(tmp_path / "a" / "b")
+    assert deep("record", "ana", "AI-1799", "query", "--json").json == {
+        "position": 1,
+        "counted": True,
+    }
+
+
+def test_a_key_counts_once_whoever_brings_it(cli):
+    cli("record", "ana", "AI-1799", "query", "--key", "chat:1")
+    cli("record", "ana", "AI-1799", "query", "--key", "chat:2")
+    again = cli("record", "bob", "DMD-480", "view", "--key", "chat:1", "--json")
+    assert (again.code, again.json) == (0, {"position": 1, "counted": False})
+    assert "position 2" in cli("record", "ana", "AI-1799", "query", "--key", "chat:2").out
+    assert cli("score", "ana", "AI-1799", "--json").json["count"] == 2
+    assert cli("stats", "bob", "--json").json["total_interactions"] == 0
+
+
+def test_without_a_key_every_call_counts(cli):
+    for _ in range(3):
+        cli("record", "ana", "AI-1799", "query", "--at", at(1))
+    assert cli("score", "ana", "AI-1799", "--json").json["count"] == 3
+
+
+def test_a_set_score_holds_until_a_later_interaction(ana):
+    assert ana("set-score", "ana", "DMD-480", "0.9", "--json").json == {
+        "position": 6,
+        "counted": True,
+    }
+    assert ana("score", "ana", "DMD-480", "--json").json["score"] == 0.9
+    assert "set to 0.9" in ana("score", "ana", "DMD-480").out
+    ana.now += 31 * DAY
+    assert ana("score", "ana", "DMD-480", "--json").json["score"] == pytest.approx(0.81)
+    ana("record", "ana", "DMD-480", "view")
+    assert ana("score", "ana", "DMD-480", "--json").json["score"] == 0.76
+
+
+def test_set_score_says_what_it_set(ana):
+    assert ana("set-score", "ana", "ai-1799", "0.25").out.startswith(
+        "set: AI-1799 starts from 0.25"
+    )
+
+
+# --- score ---------------------------------------------------------------------------------------
+
+
+def test_score_tells_every_part(ana):
+    done = ana("score", "ana", "AI-1799", "--json")
+    assert list(done.json) == SCORE_KEYS
+    assert done.json == {
+        "user_id": "ana",
+        "issue_id": "AI-1799",
+        "at": at(0),
+        "score": 0.84,
+        "count": 3,
+        "first_at": at(2),
+        "last_at": at(0),
+        "frequency": pytest.approx(0.6),
+        "recency": 1.0,
+        "decay": 1.0,
+        "dormant": False,
+    }
+
+
+def test_score_of_what_was_never_touched_is_the_default(ana):
+    document = ana("score", "bob", "ai-1799", "--json").json
+    given = {"user_id": "bob", "issue_id": "AI-1799", "at": at(0), "score": 0.5, "count": 0}
+    assert document == dict.fromkeys(SCORE_KEYS) | given | {"dormant": False}
+    assert "0.500" in ana("score", "bob", "AI-1799").out
+
+
+def test_score_at_a_past_moment_knows_what_had_occurred(ana):
+    document = ana("score", "ana", "AI-1799", "--at", at(1), "--json").json
+    assert (document["count"], document["at"], document["last_at"]) == (2, at(1), at(1))
+    assert ana("score", "ana", "AI-1799", "--at", at(3), "--json").json["count"] == 0
+
+
+def test_score_in_words(ana):
+    words = ana("score", "ana", "OLD-1").out
+    assert words.startswith("OLD-1 scores 0.000, dormant: touched once, active 200 days ago")
+    assert len(words.splitlines()) == 1
+
+
+# --- top, engagements, stats, history ------------------------------------------------------------
+
+
+def test_top_leaves_out_the_dormant(ana):
+    done = ana("top", "ana", "--json")
+    assert done.json == ANA_TOP
+    assert [list(each) for each in done.json] == [["issue_id", "score", "count", "last_at"]] * 2
+
+
+def test_top_at_a_past_moment_ranks_as_it_was(ana):
+    before = ana("top", "ana", "--at", at(3), "--json").json
+    assert [each["issue_id"] for each in before] == ["DMD-480"]
+    long_ago = ana("top", "ana", "--at", at(199), "--json").json
+    assert [each["issue_id"] for each in long_ago] == ["OLD-1"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 10**9, 10**20])
+def test_top_shows_as_many_as_asked_for(ana, limit):
+    assert ana("top", "ana", "--limit", str(limit), "--json").json == ANA_TOP[:limit]
+
+
+def test_top_for_people_is_a_table(ana):
+    header, first, second = ana("top", "ana").out.splitlines()
+    assert header.split() == ["issue", "score", "count", "last"]
+    assert first.split() == ["1", "AI-1799", "0.840", "3", at(0)]
+    assert second.split() == ["2", "DMD-480", "0.378", "1", at(14)]
+
+
+def test_engagements_holds_the_dormant_too(ana):
+    assert ana("engagements", "ana", "--json").json == [*ANA_TOP, OLD]
+    assert ana("engagements", "ana", "--min-score", "0.5", "--json").json == ANA_TOP[:1]
+    assert ana("engagements", "ana", "--min-score", "0.84", "--json").json == ANA_TOP[:1]
+    assert ana("engagements", "ana", "--at", at(20), "--json").json[0]["issue_id"] == "OLD-1"
+
+
+def test_stats_are_the_five_of_the_api(ana):
+    done = ana("stats", "ana", "--json")
+    assert done.json == {
+        "total_interactions": 5,
+        "unique_issues": 3,
+        "avg_interactions_per_issue": 1.67,
+        "most_engaged_issues": [[each["issue_id"], each["score"]] for each in ANA_TOP],
+        "last_interaction": at(0),
+    }
+    assert ana("stats", "ana", "--at", at(14), "--json").json["total_interactions"] == 2
+
+
+def test_stats_of_nobody_are_nothing(ana):
+    assert ana("stats", "bob", "--json").json == {
+        "total_interactions": 0,
+        "unique_issues": 0,
+        "avg_interactions_per_issue": 0.0,
+        "most_engaged_issues": [],
+        "last_interaction": None,
+    }
+
+
+def test_stats_for_people_name_each_total(ana):
+    words = ana("stats", "ana").out
+    for name in ("total interactions", "unique issues", "most engaged issues", "last interaction"):
+        assert name in words
+    assert "AI-1799 0.840, DMD-480 0.378" in words
+
+
+def test_history_is_the_events_the_oldest_first(cli):
+    cli("record", "ana", "AI-1", "view", "--at", at(1), "--key", "k:1")
+    cli("record", "ana", "AI-2", "query", "--at", at(5), "--context", "late\narrival")
+    cli("set-score", "ana", "AI-1", "0.3")
+    documents = cli("history", "ana", "--json").json
+    assert [each["position"] for each in documents] == [2, 1, 3]
+    assert [each["kind"] for each in documents] == ["query", "view", "override"]
+    assert [each["score"] for each in documents] == [None, None, 0.3]
+    assert [each["source"] for each in documents] == [None, "k:1", None]
+    assert [each["context"] for each in documents] == ["late\narrival", None, None]
+    assert [each["occurred_at"] for each in documents] == [at(5), at(1), at(0)]
+    assert {each["recorded_at"] for each in documents} == {at(0)}
+    assert [each["position"] for each in cli("history", "ana", "ai-1", "--json").json] == [1, 3]
+
+
+def test_what_somebody_wrote_cannot_steer_a_terminal_or_break_a_line(cli):
+    hostile = "\x1b]0;owned\x07\x1b[2J\r\nnext\u2028line\x85"
+    cli("record", "ana", "AI-1", "view", "--context", hostile)
+    out = cli("history", "ana").out
+    assert len(out.splitlines()) == 2
+    assert all(line.isprintable() for line in out.split("\n"))
+
+
+EMPTY = {
+    "top": "no engagements\n",
+    "engagements": "no engagements\n",
+    "history": "no events\n",
+}
+
+
+@pytest.mark.parametrize("command", EMPTY)
+def test_nothing_is_said_in_a_sentence(ana, command):
+    assert ana(command, "bob").out == EMPTY[command]
+    assert ana(command, "bob", "--json").json == []
+
+
+# --- users and moments ---------------------------------------------------------------------------
+
+
+def test_a_user_id_may_be_a_negative_number(cli):
+    user = "-1001234567890"
+    assert cli("record", user, "AI-1", "query", "--key", "k").code == 0
+    assert cli("record", "--key", "j", user, "AI-1", "query").code == 0
+    assert cli("set-score", user, "AI-1", "0.4").code == 0
+    assert cli("score", user, "AI-1", "--json").json["user_id"] == user
+    assert cli("score", "--json", user, "AI-1").json["count"] == 2
+    for command in ("top", "engagements", "history"):
+        assert len(cli(command, user, "--json").json) > 0
+        assert len(cli(command, "--json", "--", user).json) > 0
+    assert cli("stats", user, "--json").json["total_interactions"] == 2
+
+
+@pytest.mark.parametrize(
+    "user", ["4711", "Zoë", "ユーザー", "a b", "u" * 100, "👍🏽", "' OR 1=1 --"]
+)
+def test_any_clean_text_is_a_user_id(cli, user):
+    cli("record", user, "AI-1", "query")
+    assert cli("stats", user, "--json").json["total_interactions"] == 1
+    assert cli("score", user, "AI-1", "--json").json["user_id"] == user
+
+
+ZONES = {
+    "in winter": ("America/New_York", "2025-01-01", "2025-01-02T05:00:00Z"),
+    "in summer": ("America/New_York", "2025-06-01", "2025-06-02T04:00:00Z"),
+    "east of Greenwich": ("Asia/Kolkata", "2025-06-01", "2025-06-01T18:30:00Z"),
+    "without a midnight": ("America/Santiago", "2025-09-06", "2025-09-07T04:00:00Z"),
+    "with two midnights": ("America/Havana", "2025-11-01", "2025-11-02T04:00:00Z"),
+    "of 25 hours": ("Europe/Berlin", "2025-10-26", "2025-10-26T23:00:00Z"),
+}
+
+
+@pytest.mark.parametrize(("zone", "day", "next_day"), ZONES.values(), ids=ZONES)
+def test_a_bare_date_is_its_last_instant_in_the_configured_zone(cli, zone, day, next_day):
+    cli.settings["ENGAGEMENT_TIMEZONE"] = zone
+    begins = dt.datetime.fromisoformat(next_day)
+    last = begins - dt.timedelta(microseconds=1)
+    cli("record", "ana", "AI-1", "view", "--at", next_day)
+    cli("record", "ana", "AI-2", "view", "--at", last.isoformat())
+    document = cli("score", "ana", "AI-2", "--at", day, "--json").json
+    assert dt.datetime.fromisoformat(document["at"]) == last
+    assert [each["issue_id"] for each in cli("top", "ana", "--at", day, "--json").json] == ["AI-2"]
+    cli("record", "ana", "AI-3", "view", "--at", day)
+    assert cli("score", "ana", "AI-3", "--json").json["last_at"] == document["at"]
+
+
+def test_today_is_now(cli):
+    cli("record", "ana", "AI-1", "view", "--at", "2026-01-31")
+    assert cli("history", "ana", "--json").json[0]["occurred_at"] == at(0)
+    cli.settings["ENGAGEMENT_TIMEZONE"] = "Pacific/Kiritimati"  # where it is tomorrow already
+    assert cli("score", "ana", "AI-1", "--at", "2026-02-01", "--json").json["at"] == at(0)
+
+
+@pytest.mark.parametrize(
+    "moment", ["2025-06-01T12:00:00Z", "2025-06-01T14:00:00+02:00", "20250601T120000Z"]
+)
+def test_a_moment_is_the_same_however_it_is_written(cli, moment):
+    cli("record", "ana", "AI-1", "view", "--at", moment)
+    assert cli("history", "ana", "--json").json[0]["occurred_at"] == "2025-06-01T12:00:00Z"
+    assert cli("score", "ana", "AI-1", "--at", moment, "--json").json["count"] == 1
+
+
+# --- import --------------------------------------------------------------------------------------
+
+ROWS = rows(50)
+
+
+def counts(read: int, recorded: int, duplicates: int = 0, refused: int = 0) -> dict[str, int]:
+    return {"read": read, "recorded": recorded, "duplicates": duplicates, "refused": refused}
+
+
+def imported(cli: CommandLine, content: bytes, name: str = "history.csv") -> dict[str, int]:
+    """What an import of this file reports; nothing in it may be refused."""
+    done = cli("import", "csv", written(cli.home, content, name), "--json")
+    assert (done.code, done.err) == (0, "")
+    report: dict[str, int] = done.json
+    assert list(report) == ["read", "recorded", "duplicates", "refused"]
+    return report
+
+
+def test_an_import_records_every_row_and_again_adds_nothing(cli):
+    assert imported(cli, history(*ROWS)) == counts(50, 50)
+    assert imported(cli, history(*ROWS)) == counts(50, 0, 50)
+    assert imported(cli, history(*ROWS), "of another name.csv") == counts(50, 0, 50)
+    assert imported(cli, gzip.compress(history(*ROWS)), "packed.csv.gz") == counts(50, 0, 50)
+    assert imported(cli, gzip.compress(history(*ROWS)), "packed.csv") == counts(50, 0, 50)
+    assert cli("replay", "--json").json["events"] == 50
+
+
+def test_an_import_for_people_is_a_sentence(cli):
+    path = written(cli.home, history(*rows(1_234)))
+    done = cli("import", "csv", path)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "read 1,234: recorded 1,234, duplicates 0, refused 0\n"
+
+
+def test_two_truly_equal_rows_count_twice_once(cli):
+    twins = [ROWS[0], ROWS[0], ROWS[1]]
+    assert imported(cli, history(*twins)) == counts(3, 3)
+    assert imported(cli, history(*twins)) == counts(3, 0, 3)
+    assert imported(cli, history(ROWS[0])) == counts(1, 0, 1)
+    assert imported(cli, history(*twins, ROWS[0])) == counts(4, 1, 3)
+
+
+def test_equal_rows_are_equal_however_they_are_written(cli):
+    lines = [
+        "2025-01-01T12:00:00Z,ana,AI-1,query,hi",
+        "2025-01-01T13:00:00+01:00,ana,ai-1,query,hi",
+        '2025-01-01T12:00:00.000000+00:00,"ana","AI-1","query","hi"',
+    ]
+    assert imported(cli, history(*lines)) == counts(3, 3)
+    assert imported(cli, history(*reversed(lines))) == counts(3, 0, 3)
+
+
+def test_rows_that_differ_anywhere_are_different(cli):
+    assert imported(cli, history(row(1))) == counts(1, 1)
+    others = [
+        row(1, occurred_at="2025-01-01T00:01:00.000001Z"),
+        row(1, user="other"),
+        row(1, issue_id="AI-99"),
+        row(1, kind="query"),
+        row(1, context="other"),
+        row(1, context=""),
+    ]
+    assert imported(cli, history(row(1), *others)) == counts(7, 6, 1)
+
+
+def test_a_file_that_grew_adds_what_is_new_in_any_order(cli):
+    imported(cli, history(*ROWS[10:30]))
+    assert imported(cli, history(*ROWS)) == counts(50, 30, 20)
+    assert imported(cli, history(*reversed(ROWS))) == counts(50, 0, 50)
+
+
+SHAPES = {
+    "a byte order mark": b"\xef\xbb\xbf" + history(*ROWS),
+    "Windows lines": history(*ROWS).replace(b"\n", b"\r\n"),
+    "old Mac lines": history(*ROWS).replace(b"\n", b"\r"),
+    "no last newline": history(*ROWS).rstrip(),
+    "blank lines": history(*ROWS).replace(b"\n", b"\n\n"),
+    "the other names": history(*ROWS)
+    .replace(b"user,", b"user_id,", 1)
+    .replace(b",kind", b",interaction_type", 1),
+    "blanks in the header": history(*ROWS).replace(b",", b", ", 4),
+    "quotes": "\n".join(
+        ",".join(f'"{cell}"' for cell in line.split(",")) for line in text(*ROWS).splitlines()
+    ).encode(),
+    "more columns": "\n".join(f"{line},more" for line in text(*ROWS).splitlines()).encode(),
+    "another order": "\n".join(
+        ",".join(reversed(line.split(","))) for line in text(*ROWS).splitlines()
+    ).encode(),
+    "several gzips in one": gzip.compress(history(*ROWS[:20]))
+    + gzip.compress("\n".join(ROWS[20:]).encode()),
+}
+
+
+@pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES)
+def test_the_shape_of_a_file_changes_nothing(cli, content):
+    assert imported(cli, history(*ROWS), "plain.csv") == counts(50, 50)
+    assert imported(cli, content, "shaped.csv") == counts(50, 0, 50)
+
+
+def test_the_rows_become_the_interactions_that_they_say(cli):
+    columns = "linear_id,context,interaction_type,issue_id,user_id,occurred_at"
+    line = 'uuid-7,"said ""so"", he",view,ai-7,-100,2025-01-01T01:00:00+01:00'
+    imported(cli, f"{columns}\n{line}\n".encode(), "file.csv")
+    (event,) = cli("history", "-100", "--json").json
+    assert (event["issue_id"], event["kind"], event["linear_id"]) == ("AI-7", "view", "uuid-7")
+    assert (event["occurred_at"], event["context"]) == ("2025-01-01T00:00:00Z", 'said "so", he')
+    assert event["source"].startswith("file.csv")
+
+
+def test_a_key_column_says_what_is_the_same(cli):
+    keyed = [
+        f"{HEADER},key",
+        f"{row(1)},k1",
+        f"{row(1)},k2",
+        f"{row(2)},k1",
+        f"{row(3)},",
+        row(3) + ",",
+    ]
+    cli("record", "ana", "AI-9", "view", "--key", "k2")
+    assert imported(cli, "\n".join(keyed).encode()) == counts(5, 3, 2)
+    assert imported(cli, "\n".join(keyed).encode()) == counts(5, 0, 5)
+    assert not json.loads(cli("record", "ana", "AI-9", "view", "--key", "k1", "--json").out)[
+        "counted"
+    ]
+
+
+def test_a_dash_is_standard_input(cli):
+    done = cli.process("import", "csv", "-", "--json", stdin=gzip.compress(history(*ROWS)))
+    assert (done.code, done.err, done.json) == (0, "", counts(50, 50))
+    cli.now = dt.datetime.now(dt.UTC)
+    assert imported(cli, history(*ROWS)) == counts(50, 0, 50)
+
+
+def test_standard_input_may_be_a_file(cli):
+    path = written(cli.home, history(*ROWS))
+    shell = ("/bin/sh", "-c", '"$0" -m bot import csv - --json < "$1"', sys.executable, path)
+    done = cli.process(program=shell)
+    assert (done.code, done.err, done.json) == (0, "", counts(50, 50))
+
+
+# --- replay, doctor ------------------------------------------------------------------------------
+
+
+def test_replay_says_identical(ana):
+    done = ana("replay", "--json")
+    assert list(done.json) == ["events", "engagements", "seconds", "identical"]
+    assert (done.code, done.err) == (0, "")
+    seconds = done.json["seconds"]
+    assert done.json == {"events": 5, "engagements": 3, "seconds": seconds, "identical": True}
+    assert ana("replay").out.startswith("identical: 5 events fold to 3 engagements")
+
+
+def test_replay_of_an_empty_ledger_is_identical(cli):
+    cli("init")
+    assert cli("replay", "--json").json["identical"]
+
+
+DAMAGE = {
+    "a count": "UPDATE engagements SET views = views + 1 WHERE issue_id = 'AI-1799'",
+    "a score": "UPDATE engagements SET score = score / 2 WHERE issue_id = 'AI-1799'",
+    "an instant": "UPDATE engagements SET last_at = last_at + 1 WHERE issue_id = 'AI-1799'",
+    "the issue": "UPDATE engagements SET issue_id = 'AI-1' WHERE issue_id = 'AI-1799'",
+    "one row missing": "DELETE FROM engagements WHERE issue_id = 'AI-1799'",
+    "the last row missing": "DELETE FROM engagements WHERE issue_id = 'OLD-1'",
+    "all rows missing": "DELETE FROM engagements",
+}
+
+
+@pytest.mark.parametrize("statement", DAMAGE.values(), ids=DAMAGE)
+def test_replay_names_the_first_difference_and_repairs_it(ana, statement):
+    with contextlib.closing(sqlite3.connect(ana.ledger)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    found = ana("replay", "--json")
+    assert (found.code, found.json["identical"]) == (1, False)
+    assert re.fullmatch(r"error: engagement \d+ \([A-Z]+-\d+\): .+\n", found.err)
+    assert ana("replay").out.startswith("different: 5 events")
+    repaired = ana("replay", "--repair", "--json")
+    assert (repaired.code, repaired.err, repaired.json["identical"]) == (0, "", True)
+    assert ana("replay").code == 0
+    assert ana("top", "ana", "--json").json == ANA_TOP
+
+
+def test_a_row_that_no_event_made_is_a_difference(ana):
+    with contextlib.closing(sqlite3.connect(ana.ledger)) as connection:
+        columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(engagements)")]
+        chosen = ", ".join({"id": "99", "issue_id": "'ZZ-1'"}.get(name, name) for name in columns)
+        connection.execute(
+            f"INSERT INTO engagements SELECT {chosen} FROM engagements WHERE issue_id = 'OLD-1'"  # noqa: S608 - the names are the table's own
+        )
+        connection.commit()
+    found = ana("replay")
+    assert found.code == 1
+    assert "ZZ-1" in found.err
+    assert ana("replay", "--repair").code == 0
+    assert ana("replay").code == 0
+
+
+def test_doctor_looks_at_everything(ana):
+    done = ana("doctor", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert {"database", "schema", "sqlite", "settings", "free disk", "clock"} <= {
+        each["check"] for each in done.json
+    }
+    details = " ".join(each["detail"] for each in done.json)
+    assert str(ana.ledger) in details
+    assert sqlite3.sqlite_version in details
+    assert at(0) in details
+
+
+def test_doctor_finds_nothing_bad_before_there_is_a_ledger(cli):
+    done = cli("doctor")
+    assert (done.code, done.err) == (0, "")
+    assert "engagement init" in done.out
+    assert not cli.ledger.exists()
+
+
+# --- every command -------------------------------------------------------------------------------
+
+COMMANDS = (
+    "init",
+    "record ana AI-1 view",
+    "set-score ana AI-1799 0.5",
+    "score ana AI-1799",
+    "top ana",
+    "stats ana",
+    "engagements ana",
+    "history ana",
+    "replay",
+    "doctor",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_json_is_one_document_on_one_line_wherever_the_flag_stands(ana, command):
+    for words in ([*command.split(), "--json"], ["--json", *command.split()]):
+        done = ana(*words)
+        assert (done.code, done.err) == (0, "")
+        assert len(done.out.splitlines()) == 1
+        assert isinstance(done.json, dict | list)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_words_are_for_people(ana, command):
+    done = ana(*command.split())
+    assert (done.code, done.err) == (0, "")
+    assert "{" not in done.out
+    assert "\x1b" not in done.out
+
+
+@pytest.mark.parametrize("command", ["", *(each.split()[0] for each in COMMANDS), "import", "tour"])
+def test_every_command_explains_itself(cli, command):
+    done = cli(*command.split(), "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Usage: engagement {command}".rstrip())
+
+
+def test_python_m_bot_is_the_same_program(ana):
+    console = (str(Path(sys.executable).with_name("engagement")),)
+    asked = ("top", "ana", "--at", at(0), "--json")
+    assert ana.process(*asked).json == ana.process(*asked, program=console).json == ANA_TOP
+    assert re.fullmatch(r"engagement \d+\.\d+\.\d+\n", ana("--version").out)
+
+
+def test_exit_codes_reach_the_shell(cli):
+    assert cli.process("record", "u", "AI-1", "shout").code == 1
+    assert cli.process("praise").code == 2
+
+
+# --- the tour ------------------------------------------------------------------------------------
+
+
+def test_the_tour_runs_its_example_and_leaves_nothing(cli):
+    done = cli.process("tour")
+    assert (done.code, done.err) == (0, "")
+    commands = re.findall(r"^\$ engagement (\S+)", done.out, re.MULTILINE)
+    assert {"init", "record", "top", "score", "history", "replay"} <= set(commands)
+    assert "nothing added" in done.out
+    assert "identical" in done.out
+    assert list(cli.home.iterdir()) == []
+
+
+def test_the_tour_then_takes_commands_until_it_is_told_to_quit(cli):
+    lines = ["top ana --json", "", "engagement stats ana --json", "quit", "history ana --json"]
+    done = cli.process("tour", stdin="\n".join(lines).encode())
+    documents = [line for line in done.out.splitlines() if line.startswith(("[", "{"))]
+    assert [type(json.loads(each)) for each in documents] == [list, dict]
+    assert (done.code, done.err) == (0, "")
+
+
+def test_the_tour_survives_what_it_does_not_understand(cli):
+    lines = ["praise ana", 'record ana "AI-1', "record ana AI-1 shout", "tour x", "top ana --json"]
+    done = cli.process("tour", stdin="\n".join(lines).encode())
+    assert done.code == 0
+    assert [line.startswith("error: ") for line in done.errors] == [True] * 4
+    assert json.loads(done.out.splitlines()[-1])[0]["issue_id"] == "AI-1799"
+
+
+# --- pipes and terminals -------------------------------------------------------------------------
+
+
+def on_terminal(cli: CommandLine, *arguments: str) -> str:
+    """What a command writes to a stderr that is a terminal."""
+    plain = {k: v for k, v in cli.environment().items() if not k.startswith(("TTY_", "FORCE_"))}
+    ours, theirs = pty.openpty()
+    with (
+        os.fdopen(ours, "rb", buffering=0) as shown,
+        subprocess.Popen(
+            [*ENGAGEMENT, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            env=plain | {"TERM": "xterm", "COLUMNS": "100"},
+            cwd=cli.home,
+        ) as process,
+    ):
+        os.close(theirs)
+        written_to_it = b""
+        with contextlib.suppress(OSError):  # EIO: the last one to hold the other end is gone
+            while some := shown.read(65_536):
+                written_to_it += some
+        assert process.wait(PATIENCE_SECONDS) == 0
+    return written_to_it.decode()
+
+
+def test_long_work_shows_its_progress_rate_and_time_left_on_a_terminal(cli):
+    path = written(cli.home, history(*rows(7_001)))
+    shown = on_terminal(cli, "import", "csv", path)
+    assert "history.csv" in shown
+    assert re.search(r"\d%.*[\d,]+ rows, [\d,]+/s.*\d:\d\d:\d\d", shown)
+    assert re.search(r"\d%.*[\d,]+ events", on_terminal(cli, "replay"))
+
+
+def test_in_a_pipe_there_is_no_progress(cli):
+    path = written(cli.home, history(*rows(5_000)))
+    assert cli.process("import", "csv", path).err == ""
+
+
+def unread(cli: CommandLine, *arguments: str, after: int) -> tuple[int, bytes]:
+    """The exit code and stderr of a command whose output is read no further than that."""
+    with subprocess.Popen(
+        [*ENGAGEMENT, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=cli.environment(),
+        cwd=cli.home,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(after)
+        process.stdout.close()
+        return process.wait(PATIENCE_SECONDS), process.stderr.read()
+
+
+@pytest.mark.parametrize(("command", "after"), [("--help", 0), ("history u", 10)])
+def test_a_reader_who_has_seen_enough_is_no_failure(cli, command, after):
+    cli("import", "csv", written(cli.home, history(*(row(n, user="u") for n in range(3_000)))))
+    assert unread(cli, *command.split(), after=after) == (0, b"")
+
+
+def test_a_full_disk_behind_the_output_is_told(cli):
+    shell = ("/bin/sh", "-c", '"$0" -m bot doctor > /dev/full', sys.executable)
+    done = cli.process(program=shell)
+    assert (done.code, done.err) == (1, "error: No space left on device\n")
+
+
+@pytest.mark.parametrize("command", ["doctor", "replay"])
+def test_a_closed_output_breaks_nothing(ana, command):
+    shell = ("/bin/sh", "-c", f'"$0" -m bot {command} >&-', sys.executable)
+    done = ana.process(program=shell)
+    assert "Traceback" not in done.err
+    assert len(done.errors) <= 1
+
+
+def test_a_closed_stderr_breaks_nothing(ana):
+    shell = ("/bin/sh", "-c", '"$0" -m bot top ana --json 2>&-', sys.executable)
+    done = ana.process(program=shell)
+    assert (done.code, isinstance(done.json, list)) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "content", [history(row(1)), gzip.compress(history(row(1)))], ids=["plain", "gzipped"]
+)
+def test_a_history_may_come_slowly(cli, content):
+    first, rest = (written(cli.home, part, str(len(part))) for part in (content[:1], content[1:]))
+    slow = f'{{ cat {first}; sleep 1.5; cat {rest}; }} | "$0" -m bot import csv - --json'
+    done = cli.process(program=("/bin/sh", "-c", slow, sys.executable))
+    assert (done.code, done.json) == (0, counts(1, 1))
+
+
+def test_times_out_are_iso_8601_in_utc(cli):
+    cli.settings["ENGAGEMENT_TIMEZONE"] = "Asia/Kolkata"
+    cli("record", "ana", "AI-1", "view", "--at", "2025-06-01T12:00:00.5+05:30")
+    (event,) = cli("history", "ana", "--json").json
+    assert event["occurred_at"] == "2025-06-01T06:30:00.500000Z"
+    assert cli("stats", "ana", "--json").json["last_interaction"] == event["occurred_at"]
+    assert dt.datetime.fromisoformat(event["recorded_at"]) == NOON
+    assert FIRST < NOON

@@ -1,0 +1,187 @@
+"""Faults to plant: what the trials are there to catch.
+
+Most make of R10's one transaction several, with time enough between them to be killed in. Without a
+kill nobody could tell the difference: in the end the same rows are there.
+"""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import msgspec
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from bot.cli import imports
+from ledger.application import EngagementLedger
+from ledger.intake.csv_history import read_csv
+from ledger.interaction import Interaction
+from ledger.source_keys import SourceKey, digest
+from ledger.store.append import Outcome, Receipt
+from ledger.store.tables import head, sources
+from ledger.store.tables import ledger as identity
+from projections.views.read_model import ReadModel
+
+Append = Callable[[Sequence[Interaction]], Sequence[Outcome]]
+Wait = Callable[[], object]
+Patch = contextlib.AbstractContextManager[object]
+Rows = list[dict[str, object]]
+
+
+@contextlib.contextmanager
+def planted(name: str, window_seconds: float = 0.0) -> Iterator[None]:
+    """Break the ledgers of this process; wherever it could be killed in between, it waits."""
+    with contextlib.ExitStack() as patches:
+        for patch in FAULTS[name](partial(time.sleep, window_seconds)):
+            patches.enter_context(patch)
+        yield
+
+
+# --- the source key in a transaction of its own --------------------------------------------------
+
+
+def key_first(wait: Wait) -> list[Patch]:
+    """Commit the source keys, and only then what they stand for: a kill between loses that."""
+
+    def fault(
+        ledger: EngagementLedger, new: Sequence[Interaction], append: Append
+    ) -> Sequence[Outcome]:
+        decoys = [_decoy(each) for each in new]
+        with ledger.database.write() as connection:
+            first = 1 + connection.execute(select(head.c.position)).scalar_one()
+            marks = enumerate(_marks(ledger, new), first)
+            rows: Rows = [{"digest": mark, "position": position} for position, mark in marks]
+            connection.execute(insert(sources), rows)
+        wait()
+        outcomes = append(decoys)
+        with ledger.database.write() as connection:
+            rows = [{"mark": mark} for mark in _marks(ledger, decoys)]
+            connection.execute(delete(sources).where(sources.c.digest == bindparam("mark")), rows)
+        return outcomes
+
+    return _for_new_ones(fault)
+
+
+def key_last(wait: Wait) -> list[Patch]:
+    """Commit the events, and only then their source keys: a kill between counts them again."""
+
+    def fault(
+        ledger: EngagementLedger, new: Sequence[Interaction], append: Append
+    ) -> Sequence[Outcome]:
+        decoys = [_decoy(each) for each in new]
+        outcomes = append(decoys)
+        wait()
+        pairs = zip(_marks(ledger, decoys), _marks(ledger, new), strict=True)
+        with ledger.database.write() as connection:
+            connection.execute(
+                update(sources)
+                .where(sources.c.digest == bindparam("decoy"))
+                .values(digest=bindparam("real")),
+                [{"decoy": decoy, "real": real} for decoy, real in pairs],
+            )
+        return outcomes
+
+    return _for_new_ones(fault)
+
+
+Fault = Callable[[EngagementLedger, Sequence[Interaction], Append], Sequence[Outcome]]
+
+
+def _for_new_ones(fault: Fault) -> list[Patch]:
+    """Let the fault record whatever has no source key that was counted before."""
+    record_many = EngagementLedger.record_many
+
+    def broken_many(self: EngagementLedger, interactions: Sequence[Interaction]) -> list[Outcome]:
+        known = [_position(self, mark) for mark in _marks(self, interactions)]
+        new = [each for each, at in zip(interactions, known, strict=True) if at is None]
+        fresh = iter(fault(self, new, partial(record_many, self)) if new else [])
+        return [next(fresh) if at is None else Receipt(at, counted=False) for at in known]
+
+    def broken(self: EngagementLedger, interaction: Interaction) -> Outcome:
+        return broken_many(self, [interaction])[0]
+
+    return [
+        mock.patch.object(EngagementLedger, "record_many", broken_many),
+        mock.patch.object(EngagementLedger, "record", broken),
+    ]
+
+
+def _decoy(interaction: Interaction) -> Interaction:
+    """The same under a key that nobody has, but that reads like its own."""
+    key = interaction.source_key
+    assert key is not None
+    decoy = SourceKey(uuid.uuid4().hex, key.dated_at, key.label or key.text)
+    return msgspec.structs.replace(interaction, source_key=decoy)
+
+
+def _marks(ledger: EngagementLedger, interactions: Sequence[Interaction]) -> list[bytes]:
+    with ledger.database.read() as connection:
+        secret: bytes = connection.execute(select(identity.c.digest_key)).scalar_one()
+    return [digest(each.source_key, secret) for each in interactions if each.source_key]
+
+
+def _position(ledger: EngagementLedger, mark: bytes) -> int | None:
+    with ledger.database.read() as connection:
+        query = select(sources.c.position).where(sources.c.digest == mark)
+        position: int | None = connection.execute(query).scalar_one_or_none()
+    return position
+
+
+# --- the read model in a transaction of its own --------------------------------------------------
+
+
+def read_model_last(wait: Wait) -> list[Patch]:
+    """Commit the events, and only then their effect on the read model."""
+    project, record_many = ReadModel.project, EngagementLedger.record_many
+    record = EngagementLedger.record
+    waiting: list[tuple[ReadModel, tuple[Any, ...]]] = []
+
+    def put_off(self: ReadModel, _: object, *rest: Any) -> None:
+        waiting.append((self, rest))
+
+    def catch_up(ledger: EngagementLedger) -> None:
+        wait()
+        while waiting:
+            read_model, rest = waiting.pop(0)
+            with ledger.database.write() as connection:
+                project(read_model, connection, *rest)
+
+    def broken_many(self: EngagementLedger, interactions: Sequence[Interaction]) -> list[Outcome]:
+        outcomes = record_many(self, interactions)
+        catch_up(self)
+        return outcomes
+
+    def broken(self: EngagementLedger, interaction: Interaction) -> Receipt:
+        receipt = record(self, interaction)
+        catch_up(self)
+        return receipt
+
+    return [
+        mock.patch.object(ReadModel, "project", put_off),
+        mock.patch.object(EngagementLedger, "record_many", broken_many),
+        mock.patch.object(EngagementLedger, "record", broken),
+    ]
+
+
+# --- the whole file in memory --------------------------------------------------------------------
+
+
+def whole_file(_: Wait) -> list[Patch]:
+    """Read a history to its end before the first row is recorded."""
+
+    def read_all(*arguments: Any) -> Iterator[Any]:
+        return iter(list(read_csv(*arguments)))
+
+    return [mock.patch.object(imports, "read_csv", read_all)]
+
+
+FAULTS: dict[str, Callable[[Wait], list[Patch]]] = {
+    "key-first": key_first,
+    "key-last": key_last,
+    "read-model-last": read_model_last,
+    "whole-file": whole_file,
+}
+SPLIT_TRANSACTIONS = ("key-first", "key-last", "read-model-last")

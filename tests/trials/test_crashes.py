@@ -1,0 +1,211 @@
+"""kill -9 at random moments: nothing acknowledged is missing, and nothing counts twice.
+
+The same trials run against programs that commit the source key, or the read model, in a transaction
+of its own, and have to catch that.
+"""
+
+import csv
+import gzip
+import json
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from projections.application import Engagements
+from tests.cli.running import CommandLine
+from tests.trials import checker
+from tests.trials.faults import SPLIT_TRANSACTIONS
+from tests.trials.processes import (
+    Process,
+    first_line,
+    kill_after,
+    lines_of,
+    start,
+    start_command,
+    wait_for,
+)
+from tests.trials.sizes import FULL, chance, count, real_history
+from tests.trials.touches import Touch, totals, touches
+
+pytestmark = pytest.mark.trial
+
+KILLS = count(full=100, small=4)
+HISTORY = "kafka" if FULL else "tika"
+UNTIL_CAUGHT = 20
+"""A planted fault must be caught within that many kills; most of them hit its window."""
+
+# --- during an import ----------------------------------------------------------------------------
+
+
+def import_and_kill(cli: CommandLine, process: Process, seconds: float) -> bool:
+    """Kill an import that long after the ledger's file appeared, unless it is done by then."""
+    wait_for(cli.ledger, process)
+    killed = kill_after(process, seconds)
+    said = lines_of(process)
+    assert killed or process.returncode == 0, said
+    return killed
+
+
+def wrong_after_import(
+    cli: CommandLine, path: Path, expected: Counter[tuple[str, str]]
+) -> list[str]:
+    """What is wrong after a crash, and after the import was done once more."""
+    assert cli("init").code == 0, "the ledger does not open unaided"
+    wrong = checker.complaints(cli)
+    before = checker.totals(cli.ledger).total()
+    report = cli("import", "csv", str(path), "--json").json
+    if (report["duplicates"], report["recorded"]) != (before, expected.total() - before):
+        wrong.append(f"{before} were recorded before the crash, but again: {report}")
+    if checker.totals(cli.ledger) != expected:
+        wrong.append("some user's count of some issue differs from the file's")
+    return wrong + checker.complaints(cli)
+
+
+def totals_of(path: Path) -> Counter[tuple[str, str]]:
+    """How often each user touches each issue in a file."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+        return Counter((row["user"], row["issue_id"].upper()) for row in csv.DictReader(lines))
+
+
+def seconds_of_import(cli: CommandLine, path: Path) -> float:
+    """How long an import takes from the ledger's file on, when nobody kills it."""
+    process = start_command(cli, "import", "csv", str(path))
+    wait_for(cli.ledger, process)
+    started = time.perf_counter()
+    lines_of(process)
+    assert process.returncode == 0
+    return time.perf_counter() - started
+
+
+def fresh(cli: CommandLine) -> CommandLine:
+    """The same place, without the ledger."""
+    shutil.rmtree(cli.home)
+    cli.home.mkdir()
+    return cli
+
+
+def test_an_import_that_is_killed_goes_on_where_it_was(cli):
+    dice, path = chance(), real_history(HISTORY)
+    expected, seconds = totals_of(path), seconds_of_import(cli, path)
+    kills = 0
+    while kills < KILLS:
+        fresh(cli)
+        for _ in range(dice.randint(1, 3)):  # the import that goes on may be killed as well
+            process = start_command(cli, "import", "csv", str(path))
+            kills += import_and_kill(cli, process, dice.uniform(0, seconds))
+        assert wrong_after_import(cli, path, expected) == []
+
+
+DIFFERS = "differs from the file's"
+OF_IMPORT = {"key-first": DIFFERS, "key-last": DIFFERS, "read-model-last": "replay: error"}
+
+
+@pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)
+def test_an_import_in_several_transactions_is_caught(cli, fault):
+    dice, path = chance(), real_history("tika")
+    expected = totals_of(path)
+    for _ in range(UNTIL_CAUGHT):
+        fresh(cli)
+        process = start(cli, "faulty", fault, "0.3", "run", "import", "csv", str(path))
+        killed = import_and_kill(cli, process, dice.uniform(0.1, 1))
+        if OF_IMPORT[fault] in " ".join(wrong_after_import(cli, path, expected)):
+            assert killed
+            return
+    pytest.fail(f"the planted fault was not caught in {UNTIL_CAUGHT} kills")
+
+
+def test_an_import_that_is_interrupted_tells_what_was_recorded(cli):
+    dice, path = chance(), real_history("kafka")
+    for _ in range(count(full=10, small=1)):
+        process = start_command(fresh(cli), "import", "csv", str(path), "--json")
+        wait_for(cli.ledger, process)
+        time.sleep(dice.uniform(0.1, 0.4))
+        process.send_signal(signal.SIGINT)
+        *complaints, report = lines_of(process)
+        recorded = checker.totals(cli.ledger).total()
+        assert json.loads(report)["recorded"] == recorded
+        if process.returncode:
+            assert process.returncode == 130
+            assert complaints == ["error: kafka.csv.gz: interrupted; import it again to go on"]
+        assert wrong_after_import(cli, path, totals_of(path)) == []
+
+
+# --- during single records -----------------------------------------------------------------------
+
+MANY = 20_000
+"""More than are recorded before the kill."""
+
+
+def record_and_kill(
+    cli: CommandLine, name: str, dice: random.Random, fault: str | None = None
+) -> list[str]:
+    """Start recording one by one, kill it, and return the keys that were acknowledged."""
+    threads = "1" if fault else str(dice.choice([1, 1, 4]))
+    program = ["record", f"sqlite:///{cli.ledger}", name, str(MANY), threads]
+    process = start(cli, *(["faulty", fault, "0.05"] if fault else []), *program)
+    first = first_line(process)
+    killed = kill_after(process, dice.uniform(0, 0.3))
+    said = [first, *lines_of(process)]
+    assert killed, said
+    assert all(line.startswith(f"{name}-") for line in said), said
+    return said
+
+
+def wrong_after_recording(cli: CommandLine, name: str, acknowledged: list[str]) -> list[str]:
+    """What is wrong after a crash, and after all that may be lost was recorded once more."""
+    possible = touches(name, MANY)
+    wrong = checker.complaints(cli)
+    wrong += checker.miscounts(cli.ledger, acknowledged, (touch.key for touch in possible))
+    again = possible[: checker.keys(cli.ledger).total() + len(acknowledged) + 10]
+    wrong += _recorded_again(cli, again, set(acknowledged))
+    keys = [touch.key for touch in again]
+    wrong += checker.miscounts(cli.ledger, keys, keys)
+    if checker.totals(cli.ledger) != totals(again):
+        wrong.append("some user's count of some issue is not what was recorded")
+    return wrong + checker.complaints(cli)
+
+
+def _recorded_again(cli: CommandLine, again: list[Touch], acknowledged: set[str]) -> list[str]:
+    with Engagements(f"sqlite:///{cli.ledger}") as engagements:
+        receipts = engagements.ledger.record_many([touch.interaction for touch in again])
+    return [
+        f"acknowledged, and counted again: {touch.key}"
+        for touch, receipt in zip(again, receipts, strict=True)
+        if touch.key in acknowledged and getattr(receipt, "counted", True)
+    ]
+
+
+def test_what_was_acknowledged_survives_the_kill(cli):
+    dice = chance()
+    for kill in range(KILLS):
+        acknowledged = record_and_kill(cli, f"kill {kill}", dice)
+        wrong = wrong_after_recording(cli, f"kill {kill}", acknowledged)
+        assert wrong == [], f"kill {kill}"
+        fresh(cli)
+
+
+OF_RECORD = {"key-first": "missing: ", "key-last": "twice: ", "read-model-last": "replay: error"}
+
+
+@pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)
+def test_a_record_in_several_transactions_is_caught(cli, fault):
+    dice = chance()
+    for kill in range(UNTIL_CAUGHT):
+        acknowledged = record_and_kill(cli, f"kill {kill}", dice, fault)
+        if OF_RECORD[fault] in " ".join(wrong_after_recording(cli, f"kill {kill}", acknowledged)):
+            return
+        fresh(cli)
+    pytest.fail(f"the planted fault was not caught in {UNTIL_CAUGHT} kills")
+
+
+@pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)
+def test_without_a_kill_nobody_can_tell_the_faulty_program_from_the_right_one(cli, fault):
+    process = start(cli, "faulty", fault, "0.05", "record", f"sqlite:///{cli.ledger}", "calm", "5")
+    keys = [touch.key for touch in touches("calm", 5)]
+    assert lines_of(process) == keys
+    assert checker.complaints(cli) + checker.miscounts(cli.ledger, keys, keys) == []

@@ -1,0 +1,295 @@
+"""A full disk: one clear line, no half event, answers as ever, and all goes on once there is space.
+
+Three ways to run out of space, from the reproducible to the real: SQLite is allowed no further
+page (which it reports as a full disk), no file may grow beyond a size (a write fails in the
+middle), and a small disk is really full.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+
+from ledger.errors import DiskFullError
+from projections.application import Engagements
+from tests.cli.disks import remount, small_disk
+from tests.cli.histories import written
+from tests.cli.running import CommandLine, Done
+from tests.trials import checker
+from tests.trials.faults import planted
+from tests.trials.processes import PROGRAMS
+from tests.trials.sizes import chance, count
+from tests.trials.touches import CSV_HEADER, Touch, totals, touches
+
+pytestmark = pytest.mark.trial
+
+NO_LIMIT = 2**30
+
+
+class Pages:
+    """How many pages any database of this process may have."""
+
+    def __init__(self) -> None:
+        self._connections: list[Any] = []
+        self._limit = NO_LIMIT
+
+    def watch(self, connection: Any, _: object = None) -> None:
+        """Hold a new connection to the limit as well."""
+        self._connections.append(connection)
+        self._hold(connection)
+
+    def limit(self, pages: int) -> None:
+        """Allow that many; a database that has more already may not grow."""
+        self._limit = pages
+        for connection in self._connections:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed by now
+                self._hold(connection)
+
+    def _hold(self, connection: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count={self._limit}").close()
+
+
+@pytest.fixture
+def pages() -> Iterator[Pages]:
+    limited = Pages()
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", limited.watch)
+    yield limited
+    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", limited.watch)
+
+
+def page_count(ledger: Path) -> int:
+    """How many pages the ledger has now."""
+    with checker.opened(ledger) as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        return int(pages)
+
+
+def expect_full(done: Done) -> None:
+    """One line that says what is the matter, and exit code 1."""
+    (line,) = done.errors
+    assert line.startswith("error: ")
+    assert "full" in line
+    assert done.code == 1
+
+
+def expect_answers(cli: CommandLine, todo: Sequence[Touch]) -> None:
+    """Reading works, and finds just these."""
+    count_by_pair = totals(todo)
+    user = todo[0].user
+    stats = cli("stats", user, "--json").json
+    assert stats["total_interactions"] == sum(
+        times for (who, _), times in count_by_pair.items() if who == user
+    )
+    score = cli("score", user, todo[0].issue, "--json").json
+    assert score["count"] == count_by_pair[user, todo[0].issue]
+    assert cli("top", user, "--json").code == 0
+    assert len(cli("history", user, "--json").json) == stats["total_interactions"]
+    assert cli("doctor").code in {0, 1}
+
+
+def expect_just(cli: CommandLine, todo: Sequence[Touch]) -> None:
+    """All of these are there, whole and once, and nothing else."""
+    keys = [touch.key for touch in todo]
+    assert checker.complaints(cli) == []
+    assert checker.miscounts(cli.ledger, keys, keys) == []
+    assert checker.totals(cli.ledger) == totals(todo)
+
+
+def file_of(cli: CommandLine, todo: Sequence[Touch]) -> str:
+    """The path of a history beside the ledger's folder."""
+    content = "\n".join([CSV_HEADER, *(touch.row for touch in todo)]) + "\n"
+    return written(cli.home.parent, content.encode())
+
+
+def recorded_until_full(engagements: Engagements, todo: Sequence[Touch], start: int) -> int:
+    """Record one by one from `start` on; return which of them was the first to be refused."""
+    for number in range(start, len(todo)):
+        try:
+            engagements.ledger.record(todo[number].interaction)
+        except DiskFullError:
+            return number
+    pytest.fail("the disk was never full")
+
+
+def fill(ballast: Path) -> None:
+    """Write a file that leaves no space on its disk."""
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1_000))
+
+
+# --- no further page -----------------------------------------------------------------------------
+
+BATCH = 250
+
+
+def test_wherever_in_the_transaction_space_ends_nothing_is_half_recorded(cli, pages):
+    """One page more each time: another statement of the transaction is the first to fail."""
+    todo, done, failures = touches("page", BATCH * 60), 0, 0
+    with Engagements(f"sqlite:///{cli.ledger}") as engagements:
+        for spare in range(40):
+            batch = [each.interaction for each in todo[done : done + BATCH]]
+            pages.limit(page_count(cli.ledger) + spare)
+            try:
+                engagements.ledger.record_many(batch)
+            except DiskFullError:
+                failures += 1
+                expect_just(cli, todo[:done])
+                pages.limit(NO_LIMIT)
+                engagements.ledger.record_many(batch)
+            done += BATCH
+            if failures and not spare % 10:
+                expect_just(cli, todo[:done])
+        pages.limit(NO_LIMIT)
+    assert failures >= 5
+    expect_just(cli, todo[:done])
+
+
+def test_a_source_key_in_a_transaction_of_its_own_is_caught(cli, pages):
+    todo = touches("half", BATCH * 20)
+    with Engagements(f"sqlite:///{cli.ledger}") as engagements, planted("key-first"):
+        for spare in range(20):
+            batch = [each.interaction for each in todo[spare * BATCH : (spare + 1) * BATCH]]
+            pages.limit(page_count(cli.ledger) + spare)
+            try:
+                engagements.ledger.record_many(batch)
+            except DiskFullError:
+                if "source keys without their event" in " ".join(checker.complaints(cli)):
+                    return
+    pytest.fail("the planted fault was not caught")
+
+
+def test_a_single_record_on_a_full_disk_is_refused_and_can_be_tried_again(cli, pages):
+    todo = touches("single", 2_000)
+    with Engagements(f"sqlite:///{cli.ledger}") as engagements:
+        engagements.ledger.record_many([each.interaction for each in todo[:100]])
+        pages.limit(1)
+        done = recorded_until_full(engagements, todo, 100)
+        with pytest.raises(DiskFullError, match="full"):
+            engagements.ledger.record(todo[done].interaction)
+        expect_just(cli, todo[:done])
+        expect_answers(cli, todo[:done])
+        pages.limit(NO_LIMIT)
+        assert engagements.ledger.record(todo[done].interaction).counted
+    expect_just(cli, todo[: done + 1])
+
+
+def test_the_record_command_says_that_the_disk_is_full(cli, pages):
+    cli("init")
+    pages.limit(1)
+    words = ("record", "u", "AI-1", "view", "--context", "x" * 200, "--key")
+    recorded = times_recorded(cli, words)
+    refused = cli(*words, str(recorded))
+    assert refused.out == ""
+    expect_full(refused)
+    assert cli("score", "u", "AI-1", "--json").json["count"] == recorded
+    pages.limit(NO_LIMIT)
+    assert cli(*words, str(recorded), "--json").json["counted"]
+    assert checker.complaints(cli) == []
+
+
+def times_recorded(cli: CommandLine, words: Sequence[str]) -> int:
+    """How often that was recorded, with another key each time, before it was refused."""
+    return next(number for number in range(2_000) if cli(*words, str(number)).code)
+
+
+def test_an_import_on_a_full_disk_tells_what_was_recorded_and_goes_on_later(cli, pages):
+    todo = touches("import", 15_000)
+    path = file_of(cli, todo)
+    cli("init")
+    pages.limit(500)
+    full = cli("import", "csv", path, "--json")
+    expect_full(full)
+    recorded = full.json["recorded"]
+    assert 0 < recorded < len(todo)
+    assert (full.json["duplicates"], full.json["refused"]) == (0, 0)
+    expect_just(cli, todo[:recorded])
+    expect_answers(cli, todo[:recorded])
+    still_full = cli("import", "csv", path, "--json")
+    expect_full(still_full)
+    pages.limit(NO_LIMIT)
+    goes_on = cli("import", "csv", path, "--json")
+    assert (goes_on.code, goes_on.json["duplicates"]) == (0, recorded)
+    expect_just(cli, todo)
+
+
+def test_an_import_never_says_that_nothing_was_recorded_when_something_was(cli, pages):
+    path = file_of(cli, touches("import", 15_000))
+    cli("init")
+    pages.limit(500)
+    full = cli("import", "csv", path, "--json")
+    assert full.json["recorded"] > 0
+    assert "nothing was recorded" not in full.err
+
+
+# --- a write that fails in the middle ------------------------------------------------------------
+
+
+def test_whichever_write_fails_nothing_is_half_recorded(cli):
+    dice, todo = chance(), touches("write", 3_000)
+    path = file_of(cli, todo)
+    for attempt in range(count(full=40, small=2)):
+        home = cli.home / str(attempt)
+        limited = CommandLine(home, cli.now)
+        limited("init")
+        bytes_ = str(dice.randrange(180_000, 900_000))
+        failed = limited.process(
+            *("small_files", bytes_, "import", "csv", path, "--json"), program=PROGRAMS
+        )
+        (line,) = failed.errors
+        assert line.startswith("error: ")
+        assert failed.code == 1
+        expect_just(limited, todo[: failed.json["recorded"]])
+        assert limited("import", "csv", path).code == 0
+        expect_just(limited, todo)
+
+
+# --- a disk that is full -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(cli) -> Iterator[Path]:
+    """A disk of one megabyte that holds the ledger."""
+    with small_disk(cli.home, "1m"):
+        yield cli.home
+
+
+def test_a_small_disk_fills_up_and_is_made_larger(cli, disk):
+    todo = touches("disk", 12_000)
+    path = file_of(cli, todo)
+    full = cli.process("import", "csv", path, "--json")
+    expect_full(full)
+    recorded = full.json["recorded"]
+    expect_just(cli, todo[:recorded])
+    expect_answers(cli, todo[:recorded])
+    remount(disk, "size=64m")
+    assert cli.process("import", "csv", path, "--json").json["duplicates"] == recorded
+    expect_just(cli, todo)
+
+
+def test_a_disk_that_somebody_else_fills_and_frees(cli, disk):
+    todo, ballast = touches("ballast", 4_000), disk / "ballast"
+    with Engagements(f"sqlite:///{cli.ledger}") as engagements:
+        engagements.ledger.record_many([each.interaction for each in todo[:50]])
+        fill(ballast)
+        done = recorded_until_full(engagements, todo, 50)
+        expect_answers(cli, todo[:done])
+        expect_full(cli("record", "u", "AI-1", "view"))
+        expect_just(cli, todo[:done])
+        ballast.unlink()
+        assert engagements.ledger.record(todo[done].interaction).counted
+    expect_just(cli, todo[: done + 1])
+
+
+def test_no_ledger_is_begun_on_a_full_disk(cli, disk):
+    ballast = disk / "ballast"
+    fill(ballast)
+    for words in (["init"], ["record", "u", "AI-1", "view"]):
+        expect_full(cli(*words))
+    ballast.unlink()
+    assert cli("record", "u", "AI-1", "view", "--json").json == {"position": 1, "counted": True}
+    assert cli("replay").code == 0

@@ -1,0 +1,76 @@
+"""Memory does not grow with the history: ten times the rows are imported in about the same.
+
+The planted fault reads the whole file before it records the first row.
+"""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.histories import written
+from tests.cli.running import CommandLine
+from tests.trials.processes import PROGRAMS
+from tests.trials.sizes import count
+from tests.trials.touches import CSV_HEADER, touches
+
+pytestmark = [
+    pytest.mark.trial,
+    pytest.mark.skipif(
+        not Path("/proc/self/status").exists(), reason="only Linux tells the peak of one program"
+    ),
+]
+
+ROWS = count(full=300_000, small=40_000)
+ROOM_KIB = count(full=64, small=20) * 1024
+"""How much more ten times the rows may take: caches fill up, each to a limit of its own."""
+
+
+def lines(rows: int) -> Iterator[str]:
+    """A history without keys, so that every row's content is remembered until the end."""
+    yield CSV_HEADER.removesuffix(",key")
+    for touch in touches("row", rows):
+        yield ",".join([*touch.row.split(",")[:4], f"text {touch.number:020}"])
+
+
+def packed(cli: CommandLine, rows: int) -> str:
+    """The path of a gzipped history of that many rows."""
+    content = "\n".join(lines(rows)).encode()
+    cli.home.mkdir(exist_ok=True)
+    return written(cli.home, gzip.compress(content, 1), f"{rows}.csv.gz")
+
+
+def peak_kib(cli: CommandLine, *arguments: str, fault: str | None = None) -> int:
+    """The most memory that a process held while it ran a command, which must succeed."""
+    program = ("faulty", fault, "0", "peak") if fault else ("peak",)
+    done = cli.process(*program, *arguments, program=PROGRAMS)
+    assert (done.code, done.err) == (0, "")
+    return int(done.out.splitlines()[-1])
+
+
+def test_memory_does_not_grow_with_the_file(cli):
+    few, many = CommandLine(cli.home / "few", cli.now), CommandLine(cli.home / "many", cli.now)
+    small, large = packed(few, ROWS // 10), packed(many, ROWS)
+    base = peak_kib(few, "import", "csv", small)
+    assert peak_kib(many, "import", "csv", large) < base + ROOM_KIB
+    assert many("stats", "user 1", "--json").json["total_interactions"] == len(
+        [touch for touch in touches("row", ROWS) if touch.user == "user 1"]
+    )
+
+
+def test_a_file_that_is_read_whole_is_caught(cli):
+    base = peak_kib(cli, "import", "csv", packed(cli, ROWS // 10))
+    path = packed(cli, ROWS)
+    assert peak_kib(cli, "import", "csv", path, fault="whole-file") > base + ROOM_KIB
+
+
+@pytest.mark.parametrize("packing", [bytes, gzip.compress], ids=["plain", "gzipped"])
+def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory(cli, packing):
+    cli("init")
+    base = peak_kib(cli, "replay")
+    path = written(cli.home, packing(bytes(64 * 1024 * 1024)))
+    done = cli.process("peak", "import", "csv", path, program=PROGRAMS)
+    assert done.err.startswith("error: ")
+    assert "line 1" in done.err
+    assert int(done.out.splitlines()[-1]) < base + 24 * 1024
