@@ -58,7 +58,7 @@ def compare(database: Database, read_model: ReadModel, progress: Progress) -> Re
     with database.read() as connection:
         kept = iter(_ROWS.run(connection))
         stored = next(kept, None)
-        for count, fresh in _folds(connection):
+        for count, fresh in folds(connection):
             folded, counted = folded + count, counted + 1
             progress(count)
             if difference is None:
@@ -75,7 +75,7 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
     with database.write() as connection:
         connection.execute(delete(engagements))
         batch: list[tuple[Any, ...]] = []
-        for count, fresh in _folds(connection):
+        for count, fresh in folds(connection):
             folded, counted = folded + count, counted + 1
             progress(count)
             batch.append(read_model.values(fresh))
@@ -86,7 +86,8 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
     return Replay(folded, counted, None)
 
 
-def _folds(connection: Connection) -> Iterator[tuple[int, Stored]]:
+def folds(connection: Connection) -> Iterator[tuple[int, Stored]]:
+    """Yield every engagement folded from its events, and how many those were."""
     for _, group in groupby(_EVENTS.run(connection), key=itemgetter(1, 2)):
         rows = cast("list[EventRow]", list(group))
         yield len(rows), fold_stored(rows)

@@ -1,0 +1,1 @@
+"""How fast and how small the ledger is, as ratios to peers measured beside it in the same run."""

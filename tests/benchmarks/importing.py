@@ -1,0 +1,64 @@
+"""Importing a history of real shape into an empty ledger, in batches and from a CSV file.
+
+Ours does all of R10. The peer appends events that say an issue, a kind and two dates in batches of
+a thousand, without deduplication, origins or a read model.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.benchmarks.histories import Touch, history, write_csv
+from tests.benchmarks.ledgers import import_all, open_ledger
+from tests.benchmarks.peers import stock_store
+from tests.benchmarks.report import Row, ratio
+from tests.benchmarks.sizes import Sizes
+from tests.benchmarks.timing import alternate, rate
+
+ROOT = Path(__file__).parents[2]
+
+
+def rows(folder: Path, sizes: Sizes) -> list[Row]:
+    """Measure both ways of importing against the package's own batch append."""
+    touches = list(history(sizes.imported_events, sizes.users))
+    file = folder / "history.csv"
+    write_csv(touches, file)
+    peer, ours, command = alternate(
+        sizes.slow_rounds,
+        lambda number: _stock_rate(folder / f"stock-{number}.db", touches),
+        lambda number: _batches_rate(folder / f"batches-{number}.db", touches),
+        lambda number: _command_rate(folder / f"command-{number}.db", file, len(touches)),
+    )
+    name = "stock append"
+    return [
+        ratio("import, record_many", "/s", ours, peer, name, 0.9, 1.5),
+        ratio("import, engagement import csv", "/s", command, peer, name, 0.9, 1.5),
+    ]
+
+
+def _stock_rate(path: Path, touches: list[Touch]) -> float:
+    """Return the rate of the peer: events made and saved, a thousand a transaction."""
+    with stock_store(path) as stock:
+        return rate(len(touches), lambda: stock.append(touches))
+
+
+def _batches_rate(path: Path, touches: list[Touch]) -> float:
+    """Return the rate of checking interactions and recording them in batches."""
+    with open_ledger(path) as ours:
+        return rate(len(touches), lambda: import_all(ours, touches))
+
+
+def _command_rate(path: Path, file: Path, rows: int) -> float:
+    """Return the rate of the command line from a CSV file, its start and its end included."""
+    names = [name for name in os.environ if not name.startswith("ENGAGEMENT_")]
+    settings = {"ENGAGEMENT_DATABASE_URL": f"sqlite:///{path}", "PYTHONPATH": str(ROOT)}
+    environment = {name: os.environ[name] for name in names} | settings
+    command = [sys.executable, "-m", "bot", "import", "csv", str(file)]
+
+    def run() -> None:
+        subprocess.run(
+            command, env=environment, cwd=path.parent, check=True, stdout=subprocess.DEVNULL
+        )
+
+    return rate(rows, run)

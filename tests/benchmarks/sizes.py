@@ -1,0 +1,50 @@
+"""How much each benchmark does: the full run, the quick one, and a tiny one for the smoke test."""
+
+import msgspec
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts for one run; a round measures ours and the peer once each."""
+
+    rounds: int = 5
+    slow_rounds: int = 3
+    users: int = 400
+    prefilled_events: int = 32_000
+    single_records: int = 1_000
+    shared_records: int = 6_400
+    imported_events: int = 50_000
+    ranked_engagements: int = 100_000
+    top_calls: int = 200
+    replayed_events: int = 200_000
+    few_events: int = 250_000
+    many_events: int = 1_000_000
+
+
+FULL = Sizes()
+
+QUICK = Sizes(
+    rounds=3,
+    slow_rounds=2,
+    single_records=300,
+    shared_records=1_920,
+    imported_events=10_000,
+    ranked_engagements=20_000,
+    replayed_events=30_000,
+    few_events=10_000,
+    many_events=40_000,
+)
+
+TINY = Sizes(
+    rounds=1,
+    slow_rounds=1,
+    users=60,
+    prefilled_events=200,
+    single_records=10,
+    shared_records=128,
+    imported_events=500,
+    ranked_engagements=300,
+    top_calls=2,
+    replayed_events=600,
+    few_events=300,
+    many_events=900,
+)

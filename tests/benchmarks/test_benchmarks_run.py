@@ -1,0 +1,55 @@
+"""The benchmarks run, and report every row; how fast anything is is not tested."""
+
+import json
+import math
+
+import pytest
+
+from tests.benchmarks import __main__ as program
+from tests.benchmarks.report import machine
+from tests.benchmarks.sizes import TINY
+
+WORKS = [
+    "record one, synchronous",
+    "record one, asyncio",
+    "64 tasks recording",
+    "import, record_many",
+    "import, engagement import csv",
+    "top 10 of 300",
+    "top 10 of 300, one call",
+    "replay 600 hot events, fold",
+    "replay 600 hot events, fold and compare",
+    "memory of a replay, 900 events",
+    "memory of a replay, 900 events, flat",
+    "hot events, sources, origins",
+    "hot read model",
+]
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("benchmarks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(program, "QUICK", TINY)
+        program.main(["--quick"])
+    assert [path.name for path in folder.iterdir()] == ["bench.json"]
+    return json.loads((folder / "bench.json").read_text())
+
+
+def test_every_row_is_reported(document):
+    assert [row["work"] for row in document["rows"]] == WORKS
+
+
+def test_every_figure_is_positive(document):
+    figures = [row[name] for row in document["rows"] for name in ("ours", "figure")]
+    figures += [row["peer"] for row in document["rows"] if row["peer"] is not None]
+    assert all(math.isfinite(figure) and figure > 0 for figure in figures)
+
+
+def test_every_row_says_which_of_its_aims_are_met(document):
+    assert all(0 <= row["met"] <= len(row["aims"]) for row in document["rows"])
+
+
+def test_the_machine_is_told(document):
+    assert document["machine"].keys() == machine().keys()
