@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from bot.cli.session import USER_FIRST, Session, Share, Word, at_option, json_option
+from bot.cli.session import Session, Share, UserCommand, Word, at_option, json_option
 from bot.cli.shown import printable, show_json, show_table
 from ledger.application import HistoryEntry
 from ledger.events import ScoreOverridden
@@ -14,7 +14,7 @@ from projections.ranking import Ranked
 from projections.scoring import ScoringPolicy
 
 
-@click.command(context_settings=USER_FIRST)
+@click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word())
 @at_option
@@ -32,7 +32,7 @@ def score(session: Session, user: str, issue: str, at: str | None) -> None:
         click.echo(_score_sentence(ranked, policy))
 
 
-@click.command(context_settings=USER_FIRST)
+@click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True)
 @at_option
@@ -46,7 +46,7 @@ def top(session: Session, user: str, limit: int, at: str | None) -> None:
     _show_ranked(session, ranked)
 
 
-@click.command(context_settings=USER_FIRST)
+@click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.option("--min-score", type=Share(), default=0.0, help="Leave out what scores less.")
 @at_option
@@ -60,7 +60,7 @@ def engagements(session: Session, user: str, min_score: float, at: str | None) -
     _show_ranked(session, [each for each in ranked if each.score.value >= min_score])
 
 
-@click.command(context_settings=USER_FIRST)
+@click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @at_option
 @json_option
@@ -78,7 +78,7 @@ def stats(session: Session, user: str, at: str | None) -> None:
     show_table(("", ""), [(name.replace("_", " "), _text(shown[name])) for name in shown], "")
 
 
-@click.command(context_settings=USER_FIRST)
+@click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word(), required=False)
 @json_option

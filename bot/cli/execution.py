@@ -36,13 +36,21 @@ def execute(group: click.Command, arguments: Sequence[str], session: Callable[[]
         click.echo(error.format_message(), err=True)
         code = USAGE
     except BrokenPipeError:
-        # Whoever read the output has seen enough; nothing may be flushed into it at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = DONE
+        code = DONE  # whoever read the output has seen enough
     except FAILURES as error:
         message, code = _told(error)
         click.echo(f"error: {' '.join(message.split())}", err=True)
+    _settle_output()
     return code if isinstance(code, int) else DONE
+
+
+def _settle_output() -> None:
+    """Turn output that cannot be written away, or the interpreter would fail on it at its exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(error: BaseException) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 import click
 
-from bot.cli.session import USER_FIRST, Session, Word, json_option
+from bot.cli.session import Session, UserCommand, Word, json_option
 from bot.cli.shown import show_json
 from ledger.interaction import interaction_of
 
@@ -20,7 +20,7 @@ def init(session: Session) -> None:
         click.echo(f"the ledger is ready: {where}")
 
 
-@click.command(context_settings=USER_FIRST)
+@click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word())
 @click.argument("kind", type=Word(), metavar="query|view|mention")
@@ -52,7 +52,7 @@ def record(
         click.echo(f"nothing added: this key was counted before, at position {receipt.position}")
 
 
-@click.command("set-score", context_settings=USER_FIRST)
+@click.command("set-score", cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word())
 @click.argument("score", type=float)

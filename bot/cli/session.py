@@ -21,10 +21,19 @@ from projections.application import Engagements
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-USER_FIRST = {"ignore_unknown_options": True}
-"""For commands that take a user: ids may be negative numbers, which are no options."""
-
 _NEGATIVE_NUMBER = re.compile(r"-\d+")
+_END_OF_OPTIONS = "--"
+
+
+class UserCommand(click.Command):
+    """A command that takes a user, whose id may be a negative number: that is no option."""
+
+    ignore_unknown_options = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, but remember whether options were ended by two dashes."""
+        ctx.meta[_END_OF_OPTIONS] = _END_OF_OPTIONS in args
+        return super().parse_args(ctx, args)
 
 
 class Word(click.ParamType[str]):
@@ -35,7 +44,8 @@ class Word(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return `value`, or fail as for any unknown option."""
         del param
-        if value.startswith("-") and not _NEGATIVE_NUMBER.fullmatch(value):
+        anything = ctx is not None and ctx.meta[_END_OF_OPTIONS]
+        if value.startswith("-") and not (anything or _NEGATIVE_NUMBER.fullmatch(value)):
             raise click.NoSuchOption(value, ctx=ctx)
         return value
 

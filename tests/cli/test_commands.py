@@ -273,6 +273,13 @@ def test_any_clean_text_is_a_user_id(cli, user):
     assert cli("score", user, "AI-1", "--json").json["user_id"] == user
 
 
+@pytest.mark.parametrize("user", ["-abc", "--json", "--"])
+def test_after_two_dashes_any_word_is_a_user(cli, user):
+    imported(cli, history(row(1, user=user)))
+    for command in ("engagements", "history"):
+        assert len(cli(command, "--json", "--", user).json) == 1
+
+
 ZONES = {
     "in winter": ("America/New_York", "2025-01-01", "2025-01-02T05:00:00Z"),
     "in summer": ("America/New_York", "2025-06-01", "2025-06-02T04:00:00Z"),

@@ -1,43 +1,55 @@
 """Starting processes, and ending them with SIGKILL at a moment of our choice."""
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from tests.cli.running import ENGAGEMENT, CommandLine
 
 PROGRAMS = (sys.executable, "-m", "tests.trials.programs")
+PAUSE_SECONDS = 0.000_5
 
-Process = subprocess.Popen[str]
+
+class Process(subprocess.Popen[bytes]):
+    """A process whose output goes to a file, so that it never waits for a reader."""
+
+    def __init__(self, cli: CommandLine, *command: str) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="output-", dir=cli.home.parent)
+        self.output = Path(name)
+        super().__init__(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=descriptor,
+            stderr=subprocess.STDOUT,
+            env=cli.environment(),
+            cwd=cli.home,
+        )
+        os.close(descriptor)
 
 
 def start(cli: CommandLine, *arguments: str) -> Process:
     """Start one of tests.trials.programs on a ledger."""
-    return _started(cli, [*PROGRAMS, *arguments])
+    return Process(cli, *PROGRAMS, *arguments)
 
 
 def start_command(cli: CommandLine, *arguments: str) -> Process:
     """Start the command line on a ledger."""
-    return _started(cli, [*ENGAGEMENT, *arguments])
-
-
-def _started(cli: CommandLine, command: list[str]) -> Process:
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=cli.environment(),
-        cwd=cli.home,
-    )
+    return Process(cli, *ENGAGEMENT, *arguments)
 
 
 def wait_for(path: Path, process: Process) -> None:
     """Wait until there is such a file, or the process has ended."""
     while process.poll() is None and not path.exists():
-        time.sleep(0.000_5)
+        time.sleep(PAUSE_SECONDS)
+
+
+def wait_for_a_line(process: Process) -> None:
+    """Wait until the process has said a whole line, or has ended."""
+    while process.poll() is None and b"\n" not in process.output.read_bytes():
+        time.sleep(PAUSE_SECONDS)
 
 
 def kill_after(process: Process, seconds: float) -> bool:
@@ -52,12 +64,9 @@ def kill_after(process: Process, seconds: float) -> bool:
 
 
 def lines_of(process: Process) -> list[str]:
-    """The whole lines that are left on stdout, which is closed after that."""
-    output, _ = process.communicate()
-    return [line.rstrip("\n") for line in output.splitlines(keepends=True) if line.endswith("\n")]
-
-
-def first_line(process: Process) -> str:
-    """The first line on stdout, once it is there."""
-    assert process.stdout is not None
-    return process.stdout.readline().rstrip("\n")
+    """All whole lines that the process said until its end, which is awaited; stdin ends now."""
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
+    lines = process.output.read_text().splitlines(keepends=True)
+    return [line.rstrip("\n") for line in lines if line.endswith("\n")]

@@ -17,10 +17,15 @@ def count(*, full: int, small: int) -> int:
 
 
 def chance() -> random.Random:
-    """Randomness whose seed is printed with a failure; -p randomly_seed brings it back."""
+    """Randomness whose seed is told; pytest's --randomly-seed brings it back."""
     seed = random.getrandbits(32)
-    print(f"seed {seed}")  # noqa: T201 - pytest shows it where the trial fails
+    tell(f"seed {seed}")
     return random.Random(seed)
+
+
+def tell(figures: str) -> None:
+    """Print what a trial did: pytest shows it where one fails, and with -rP everywhere."""
+    print(figures)  # noqa: T201 - it is a trial's report
 
 
 def real_history(name: str) -> Path:

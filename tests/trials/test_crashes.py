@@ -16,20 +16,21 @@ from pathlib import Path
 
 import pytest
 
+from ledger.intake.history import BATCH
 from projections.application import Engagements
 from tests.cli.running import CommandLine
 from tests.trials import checker
 from tests.trials.faults import SPLIT_TRANSACTIONS
 from tests.trials.processes import (
     Process,
-    first_line,
     kill_after,
     lines_of,
     start,
     start_command,
     wait_for,
+    wait_for_a_line,
 )
-from tests.trials.sizes import FULL, chance, count, real_history
+from tests.trials.sizes import FULL, chance, count, real_history, tell
 from tests.trials.touches import Touch, totals, touches
 
 pytestmark = pytest.mark.trial
@@ -92,13 +93,15 @@ def fresh(cli: CommandLine) -> CommandLine:
 def test_an_import_that_is_killed_goes_on_where_it_was(cli):
     dice, path = chance(), real_history(HISTORY)
     expected, seconds = totals_of(path), seconds_of_import(cli, path)
-    kills = 0
+    kills = ledgers = 0
     while kills < KILLS:
         fresh(cli)
+        ledgers += 1
         for _ in range(dice.randint(1, 3)):  # the import that goes on may be killed as well
             process = start_command(cli, "import", "csv", str(path))
             kills += import_and_kill(cli, process, dice.uniform(0, seconds))
         assert wrong_after_import(cli, path, expected) == []
+    tell(f"{kills} kills of imports into {ledgers} ledgers")
 
 
 DIFFERS = "differs from the file's"
@@ -109,12 +112,13 @@ OF_IMPORT = {"key-first": DIFFERS, "key-last": DIFFERS, "read-model-last": "repl
 def test_an_import_in_several_transactions_is_caught(cli, fault):
     dice, path = chance(), real_history("tika")
     expected = totals_of(path)
-    for _ in range(UNTIL_CAUGHT):
+    for kill in range(UNTIL_CAUGHT):
         fresh(cli)
         process = start(cli, "faulty", fault, "0.3", "run", "import", "csv", str(path))
         killed = import_and_kill(cli, process, dice.uniform(0.1, 1))
         if OF_IMPORT[fault] in " ".join(wrong_after_import(cli, path, expected)):
             assert killed
+            tell(f"caught by kill {kill + 1}")
             return
     pytest.fail(f"the planted fault was not caught in {UNTIL_CAUGHT} kills")
 
@@ -128,7 +132,8 @@ def test_an_import_that_is_interrupted_tells_what_was_recorded(cli):
         process.send_signal(signal.SIGINT)
         *complaints, report = lines_of(process)
         recorded = checker.totals(cli.ledger).total()
-        assert json.loads(report)["recorded"] == recorded
+        told = json.loads(report)["recorded"]  # the last batch may be durable, but not counted yet
+        assert recorded - BATCH <= told <= recorded
         if process.returncode:
             assert process.returncode == 130
             assert complaints == ["error: kafka.csv.gz: interrupted; import it again to go on"]
@@ -148,9 +153,9 @@ def record_and_kill(
     threads = "1" if fault else str(dice.choice([1, 1, 4]))
     program = ["record", f"sqlite:///{cli.ledger}", name, str(MANY), threads]
     process = start(cli, *(["faulty", fault, "0.05"] if fault else []), *program)
-    first = first_line(process)
+    wait_for_a_line(process)
     killed = kill_after(process, dice.uniform(0, 0.3))
-    said = [first, *lines_of(process)]
+    said = lines_of(process)
     assert killed, said
     assert all(line.startswith(f"{name}-") for line in said), said
     return said
@@ -181,12 +186,14 @@ def _recorded_again(cli: CommandLine, again: list[Touch], acknowledged: set[str]
 
 
 def test_what_was_acknowledged_survives_the_kill(cli):
-    dice = chance()
+    dice, survivors = chance(), 0
     for kill in range(KILLS):
         acknowledged = record_and_kill(cli, f"kill {kill}", dice)
+        survivors += len(acknowledged)
         wrong = wrong_after_recording(cli, f"kill {kill}", acknowledged)
         assert wrong == [], f"kill {kill}"
         fresh(cli)
+    tell(f"{KILLS} kills, {survivors} acknowledged interactions")
 
 
 OF_RECORD = {"key-first": "missing: ", "key-last": "twice: ", "read-model-last": "replay: error"}
@@ -198,6 +205,7 @@ def test_a_record_in_several_transactions_is_caught(cli, fault):
     for kill in range(UNTIL_CAUGHT):
         acknowledged = record_and_kill(cli, f"kill {kill}", dice, fault)
         if OF_RECORD[fault] in " ".join(wrong_after_recording(cli, f"kill {kill}", acknowledged)):
+            tell(f"caught by kill {kill + 1}")
             return
         fresh(cli)
     pytest.fail(f"the planted fault was not caught in {UNTIL_CAUGHT} kills")

@@ -22,7 +22,7 @@ from tests.cli.running import CommandLine, Done
 from tests.trials import checker
 from tests.trials.faults import planted
 from tests.trials.processes import PROGRAMS
-from tests.trials.sizes import chance, count
+from tests.trials.sizes import chance, count, tell
 from tests.trials.touches import CSV_HEADER, Touch, totals, touches
 
 pytestmark = pytest.mark.trial
@@ -145,6 +145,7 @@ def test_wherever_in_the_transaction_space_ends_nothing_is_half_recorded(cli, pa
             if failures and not spare % 10:
                 expect_just(cli, todo[:done])
         pages.limit(NO_LIMIT)
+    tell(f"full at {failures} places")
     assert failures >= 5
     expect_just(cli, todo[:done])
 
@@ -232,13 +233,16 @@ def test_an_import_never_says_that_nothing_was_recorded_when_something_was(cli, 
 def test_whichever_write_fails_nothing_is_half_recorded(cli):
     dice, todo = chance(), touches("write", 3_000)
     path = file_of(cli, todo)
+    empty, whole = (CommandLine(cli.home / name, cli.now) for name in ("empty", "whole"))
+    empty("init")
+    whole("import", "csv", path)
+    sizes = (empty.ledger.stat().st_size, whole.ledger.stat().st_size)
     for attempt in range(count(full=40, small=2)):
-        home = cli.home / str(attempt)
-        limited = CommandLine(home, cli.now)
+        limited = CommandLine(cli.home / str(attempt), cli.now)
         limited("init")
-        bytes_ = str(dice.randrange(180_000, 900_000))
+        longest = str(dice.randrange(*sizes))
         failed = limited.process(
-            *("small_files", bytes_, "import", "csv", path, "--json"), program=PROGRAMS
+            *("small_files", longest, "import", "csv", path, "--json"), program=PROGRAMS
         )
         (line,) = failed.errors
         assert line.startswith("error: ")

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.histories import written
 from tests.cli.running import CommandLine
 from tests.trials.processes import PROGRAMS
-from tests.trials.sizes import count
+from tests.trials.sizes import count, tell
 from tests.trials.touches import CSV_HEADER, touches
 
 pytestmark = [
@@ -46,7 +46,9 @@ def peak_kib(cli: CommandLine, *arguments: str, fault: str | None = None) -> int
     program = ("faulty", fault, "0", "peak") if fault else ("peak",)
     done = cli.process(*program, *arguments, program=PROGRAMS)
     assert (done.code, done.err) == (0, "")
-    return int(done.out.splitlines()[-1])
+    peak = int(done.out.splitlines()[-1])
+    tell(f"{' '.join(arguments[:2])}{' ' + fault if fault else ''}: {peak:,} KiB")
+    return peak
 
 
 def test_memory_does_not_grow_with_the_file(cli):

@@ -11,13 +11,13 @@ from tests.cli.running import CommandLine
 from tests.trials import checker
 from tests.trials.processes import (
     Process,
-    first_line,
     kill_after,
     lines_of,
     start,
     start_command,
+    wait_for_a_line,
 )
-from tests.trials.sizes import chance, count
+from tests.trials.sizes import chance, count, tell
 from tests.trials.touches import CSV_HEADER, Touch, totals, touches
 
 pytestmark = pytest.mark.trial
@@ -53,12 +53,13 @@ def kill_and_restart(
     while kills < LEAST_KILLS or any(writer.poll() is None for writer in writers):
         if dice.random() < 0.5:
             victim = recorder(cli, name, str(dice.choice([1, 4])))
-            acknowledged.append(first_line(victim))
+            wait_for_a_line(victim)
         else:
             victim = importer(cli, path)
             time.sleep(0.3)
         kills += kill_after(victim, dice.uniform(0, 0.5))
         acknowledged += lines_of(victim)
+    tell(f"{kills} kills")
     return [line for line in acknowledged if line.startswith(f"{name}-")]
 
 
@@ -83,6 +84,7 @@ def test_four_processes_share_a_ledger(cli):
         assert lines_of(writer) == [touch.key for touch in touches(name, EACH)]
         assert writer.returncode == 0
     replays = lines_of(reader)
+    tell(f"{len(replays)} replays meanwhile")
     assert len(replays) >= 3
     assert wrong_with(replays) == []
     assert checker.complaints(cli) == []
@@ -101,10 +103,10 @@ def test_a_read_model_in_a_transaction_of_its_own_is_caught(cli):
     cli("init")
     program = ("record", f"sqlite:///{cli.ledger}", "late", "20")
     writer = start(cli, "faulty", "read-model-last", "0.1", *program)
-    first_line(writer)
+    wait_for_a_line(writer)
     reader = start(cli, "read", f"sqlite:///{cli.ledger}")
-    first_line(reader)
-    assert len(lines_of(writer)) == 19
+    wait_for_a_line(reader)
+    assert len(lines_of(writer)) == 20
     assert wrong_with(lines_of(reader)) != []
     assert checker.complaints(cli) == []
 

@@ -21,7 +21,7 @@ import pytest
 from bot.cli.session import Session
 from tests.cli.running import CommandLine
 from tests.trials import checker
-from tests.trials.sizes import FULL, chance, count, real_history
+from tests.trials.sizes import FULL, chance, count, real_history, tell
 
 pytestmark = pytest.mark.trial
 
@@ -229,11 +229,12 @@ def questions(
 
 def wrong(ask: Callable[..., Any], asked: Iterator[Question]) -> list[str]:
     """The questions that are not answered as expected."""
-    mistakes = []
-    for words, expected in asked:
+    mistakes, number = [], 0
+    for number, (words, expected) in enumerate(asked, 1):  # noqa: B007 - it is told below
         given = ask(*words).json
         if given != expected:
             mistakes.append(f"{' '.join(words)}: {given}, not {expected}")
+    tell(f"{number} questions, {len(mistakes)} mistakes")
     return mistakes
 
 
