@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import importing, ranking, recording, replaying, report, storage
+from tests.benchmarks import importing, memory, ranking, recording, replaying, report, storage
 from tests.benchmarks.report import Row
 from tests.benchmarks.sizes import FULL, QUICK, Sizes
 
@@ -16,6 +16,7 @@ THEMES: tuple[Callable[[Path, Sizes], list[Row]], ...] = (
     importing.rows,
     ranking.rows,
     replaying.rows,
+    memory.rows,
     storage.rows,
 )
 

@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-WIDTH = 120
+WIDTH = 132
 """What the table needs, also where the terminal is said to be narrower."""
 
 CAPTION = """Medians of rounds in which ours and the peer take turns; the ratio is that of a round.
@@ -103,8 +103,8 @@ def machine() -> dict[str, Any]:
 
 def show(rows: Sequence[Row], facts: dict[str, Any]) -> None:
     """Print the rows as a table, and the machine's facts below it."""
-    table = Table("work", box=SIMPLE_HEAD, caption=CAPTION, caption_justify="left")
-    for name in ("ours", "peer", "", "ratio", "aim", "met"):
+    table = Table(box=SIMPLE_HEAD, caption=CAPTION, caption_justify="left")
+    for name in ("work", "ours", "peer", "", "ratio", "aim", "met"):
         table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
     for row in rows:
         table.add_row(*_cells(row))
@@ -128,7 +128,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{_figure(row.ours)} {row.unit}",
         "" if row.peer is None else f"{_figure(row.peer)} {row.unit}",
         row.peer_name,
-        "" if row.is_limit else f"{row.figure:.2f}",
+        "" if row.is_limit else _figure(row.figure),
         ", ".join(f"{sign} {aim:g}" for aim in row.aims),
         f"{row.met} of {len(row.aims)}" if len(row.aims) > 1 else ("no", "yes")[row.met],
     )

@@ -16,8 +16,9 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     ranked_engagements: int = 100_000
     top_calls: int = 200
     replayed_events: int = 200_000
-    few_events: int = 250_000
-    many_events: int = 1_000_000
+    repeated_events: int = 20_000
+    few_events: int = 400_000
+    many_events: int = 1_200_000
 
 
 FULL = Sizes()
@@ -30,8 +31,8 @@ QUICK = Sizes(
     imported_events=10_000,
     ranked_engagements=20_000,
     replayed_events=30_000,
-    few_events=10_000,
-    many_events=40_000,
+    few_events=160_000,
+    many_events=320_000,
 )
 
 TINY = Sizes(
@@ -45,6 +46,7 @@ TINY = Sizes(
     ranked_engagements=300,
     top_calls=2,
     replayed_events=600,
-    few_events=300,
+    repeated_events=300,
+    few_events=600,
     many_events=900,
 )

@@ -30,13 +30,13 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
     return [
         limit(
             "hot events, sources, origins",
-            "B/event",
+            "B each",
             truth,
             MOST_BYTES_PER_EVENT,
             peer,
             "stock, events alone",
         ),
-        limit("hot read model", "B/engagement", read_model, MOST_BYTES_PER_ENGAGEMENT),
+        limit("hot read model", "B each", read_model, MOST_BYTES_PER_ENGAGEMENT),
     ]
 
 
