@@ -4,12 +4,14 @@ The same trials run against programs that commit the source key, or the read mod
 of its own, and have to catch that.
 """
 
+import contextlib
 import csv
 import gzip
 import json
 import random
 import shutil
 import signal
+import sqlite3
 import time
 from collections import Counter
 from pathlib import Path
@@ -104,6 +106,15 @@ def test_an_import_that_is_killed_goes_on_where_it_was(cli):
     tell(f"{kills} kills of imports into {ledgers} ledgers")
 
 
+def wait_for_a_source(ledger: Path, process: Process) -> None:
+    """Wait until the first transaction of an import is there, or the process has ended."""
+    while process.poll() is None:
+        with contextlib.suppress(sqlite3.OperationalError), checker.opened(ledger) as connection:
+            if connection.execute("SELECT 1 FROM sources").fetchone():
+                return
+        time.sleep(0.002)
+
+
 DIFFERS = "differs from the file's"
 OF_IMPORT = {"key-first": DIFFERS, "key-last": DIFFERS, "read-model-last": "replay: error"}
 
@@ -115,7 +126,8 @@ def test_an_import_in_several_transactions_is_caught(cli, fault):
     for kill in range(UNTIL_CAUGHT):
         fresh(cli)
         process = start(cli, "faulty", fault, "0.3", "run", "import", "csv", str(path))
-        killed = import_and_kill(cli, process, dice.uniform(0.1, 1))
+        wait_for_a_source(cli.ledger, process)
+        killed = import_and_kill(cli, process, dice.uniform(0, 0.3))
         if OF_IMPORT[fault] in " ".join(wrong_after_import(cli, path, expected)):
             assert killed
             tell(f"caught by kill {kill + 1}")
