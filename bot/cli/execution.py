@@ -8,6 +8,7 @@ import click
 
 from bot.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
 from bot.cli.session import Session
+from bot.cli.shown import printable
 from ledger.errors import LedgerError
 
 FAILURES = (
@@ -39,7 +40,7 @@ def execute(group: click.Command, arguments: Sequence[str], session: Callable[[]
         code = DONE  # whoever read the output has seen enough
     except FAILURES as error:
         message, code = _told(error)
-        click.echo(f"error: {' '.join(message.split())}", err=True)
+        click.echo(f"error: {printable(' '.join(message.split()))}", err=True)
     _settle_output()
     return code if isinstance(code, int) else DONE
 

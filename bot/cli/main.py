@@ -1,5 +1,6 @@
 """The entry point and its commands."""
 
+import io
 import sys
 
 import click
@@ -39,6 +40,9 @@ for command in (
 
 def main() -> None:
     """Run one command and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names need more than ASCII
     sys.exit(execute(engagement, sys.argv[1:], _session))
 
 

@@ -215,6 +215,10 @@ class _Ordinals:
 
     def _spill(self) -> None:
         rows = sorted(self._recent.items())
-        self._disk.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", rows)
+        try:
+            self._disk.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", rows)
+        except sqlite3.Error as error:
+            message = f"cannot count equal rows in the temporary folder: {error}"
+            raise UnreadableHistoryError(message) from error
         self._recent.clear()
         self._spilled = True

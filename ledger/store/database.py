@@ -266,9 +266,12 @@ def _sqlite_engine(path: Path, mode: str, begin: str, pool: type[Any]) -> Engine
 
 
 def _is_archived(path: Path) -> bool:
-    """Tell whether nobody here can write beside `path`, so that SQLite must do without locks."""
+    """Tell whether the file lies where nobody can write, so that SQLite must do without locks."""
     log = path.with_name(path.name + "-wal")
-    return not os.access(path.parent, os.W_OK) and path.exists() and not log.exists()
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY) and not log.exists()
+    except OSError:
+        return False
 
 
 def _escaped(path: Path) -> str:
