@@ -46,11 +46,13 @@ _STORED = Statement(
     "issue",
 )
 INSERT = Statement(insert(engagements), *COLUMNS)
+# What identifies a row stays out of the update: SQLite rewrites each index that it names.
+_IDENTITY, _CHANGING = COLUMNS[:3], COLUMNS[3:]
 _UPDATE = Statement(
     update(engagements)
-    .values({name: bindparam(f"{name}_") for name in COLUMNS if name != "id"})
+    .values({name: bindparam(f"{name}_") for name in _CHANGING})
     .where(_e.id == bindparam("id_")),
-    *(f"{name}_" for name in COLUMNS if name != "id"),
+    *(f"{name}_" for name in _CHANGING),
     "id_",
 )
 _ONE = Statement(
@@ -146,8 +148,8 @@ class ReadModel:
             if before is None:
                 new.append(self.values(after))
             else:
-                position, *values = self.values(_merged(before, after))
-                changed.append((*values, position))
+                values = self.values(_merged(before, after))
+                changed.append((*values[len(_IDENTITY) :], values[0]))
         INSERT.run_many(connection, new)
         _UPDATE.run_many(connection, changed)
 
