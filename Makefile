@@ -77,6 +77,7 @@ bench: $(STAMP) ## run the benchmarks
 trials: $(STAMP) ## run the trials with their full counts (takes its time)
 	@TRIALS=full $(BIN)/python -m pytest -n auto -m trial $(ARGS)
 
+# Extras stay in the lock: without them pip looks for a newer package with the extra, unpinned.
 lock: ## compile requirements.lock anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
 	@command -v $(UV) >/dev/null || { \
 		echo "Compiling the lock needs uv; nothing else does. Install it, or name it: make lock UV=…"; \
@@ -84,7 +85,7 @@ lock: ## compile requirements.lock anew from pyproject.toml (needs uv; UPGRADE=1
 	@echo "Compiling requirements.lock …"
 	@$(UV) pip compile pyproject.toml --group dev --output-file requirements.lock --quiet \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+		--no-strip-extras --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 clean: ## remove .venv, caches and reports (never engagement-data)
 	@echo "Removing .venv, caches and reports …"

@@ -15,7 +15,7 @@ from packaging.version import Version
 SOURCES = re.compile(
     r"https?:|file:|--[a-z-]*index[a-z-]*|--find-links|\s@\s|(?:^|\s)/\S+", re.MULTILINE
 )
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
 def declared(pyproject: str) -> list[Requirement]:
