@@ -46,8 +46,8 @@ $(STAMP): requirements.lock pyproject.toml
 			--no-deps --no-build-isolation --editable . \
 		&& touch $@
 
-run: $(STAMP) ## take the tour
-	@$(BIN)/engagement tour
+run: $(STAMP) ## run the bot: on Telegram with TELEGRAM_BOT_TOKEN, else in this terminal
+	@$(BIN)/engagement run --or-chat
 
 test: $(STAMP) ## run the tests (ARGS="-k text" for some of them)
 	@$(BIN)/python -m pytest -n auto $(ARGS)

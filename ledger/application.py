@@ -9,21 +9,27 @@ from eventsourcing.application import Application
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
 from eventsourcing.utils import Environment, EnvType
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, func, select
 
 from ledger import codec
-from ledger.errors import UnknownEngagementError
 from ledger.events import Event, EventRow
-from ledger.interaction import Interaction, Override
+from ledger.instants import Instant
+from ledger.interaction import Override
 from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
 from ledger.store.clock import Clock, utc_now
-from ledger.store.database import Database
-from ledger.store.factory import DATABASE_URL, StoreFactory
+from ledger.store.database import PATIENCE_SECONDS, Database
+from ledger.store.erasure import erase
+from ledger.store.expiry import expire
+from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
 from ledger.store.group_commit import GroupCommit
+from ledger.store.opt_outs import OptOuts
+from ledger.store.places import migrate, migrations
 from ledger.store.recorders import StoreApplicationRecorder
 from ledger.store.rows import FOLDED, event_of, select_stored
 from ledger.store.statements import Statement
+from ledger.store.streams import Streams
+from ledger.text import chat_id_of
 
 _e, _a, _o = tables.events, tables.accounts, tables.origins
 
@@ -40,13 +46,6 @@ _HISTORY = Statement(
     .outerjoin(_o, _o.c.position == _e.c.position)
     .order_by(_e.c.occurred_at, _e.c.position),
     "user_id",
-)
-_TOUCHED = Statement(
-    _of_user(select(_e.c.position)).where(
-        _e.c.issue_id == bindparam("issue_id"), _e.c.kind.is_not(None)
-    ),
-    "user_id",
-    "issue_id",
 )
 
 
@@ -89,10 +88,27 @@ class EngagementLedger(Application[UUID]):
     be written, after which trying again with the same source key is safe.
     """
 
-    def __init__(self, url: str, *, projection: Projection, clock: Clock = utc_now) -> None:
-        """Open the ledger at the SQLAlchemy `url`, making it where there is none."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        projection: Projection,
+        clock: Clock = utc_now,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Open the ledger at the SQLAlchemy `url`, making it where there is none.
+
+        Writing waits at most `patience_seconds` for another process.
+        """
         self._clock = clock
-        super().__init__({"PERSISTENCE_MODULE": "ledger.store", DATABASE_URL: url})
+        self._projection = projection
+        super().__init__(
+            {
+                "PERSISTENCE_MODULE": "ledger.store",
+                DATABASE_URL: url,
+                PATIENCE: str(patience_seconds),
+            }
+        )
         self._appender = Appender(self.database, projection, clock)
         self._group_commit = GroupCommit[Entry, Receipt](self._appender.append)
 
@@ -101,28 +117,70 @@ class EngagementLedger(Application[UUID]):
         """The transactions of this ledger's database."""
         return cast("StoreFactory", self.factory).database
 
-    def record(self, interaction: Interaction) -> Receipt:
-        """Record durably and return what became of it; calls from several threads share commits."""
-        return self._group_commit.submit(interaction)
+    def record(self, entry: Entry) -> Receipt:
+        """Record durably and return what became of it; calls from several threads share commits.
 
-    async def record_async(self, interaction: Interaction) -> Receipt:
+        Raises OptedOutError for what its user does not want recorded.
+        """
+        return self._group_commit.submit(entry)
+
+    async def record_async(self, entry: Entry) -> Receipt:
         """Record as `record` does, without blocking the event loop."""
-        return await self._group_commit.submit_async(interaction)
+        return await self._group_commit.submit_async(entry)
 
-    def record_many(self, interactions: Sequence[Interaction]) -> list[Outcome]:
+    def record_many(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Record in one transaction; a refused one is an error among the outcomes."""
-        return self._appender.append(interactions)
+        return self._appender.append(entries)
 
     def override(self, override: Override) -> Receipt:
-        """Record an override; UnknownEngagementError where there is no interaction to override.
-
-        Interactions never go away, so looking before the transaction is as good as inside it.
-        """
-        with self.database.read() as connection:
-            touched = _TOUCHED.run(connection, override.user_id, override.issue_id).fetchone()
-        if touched is None:
-            raise UnknownEngagementError(override.issue_id)
+        """Record an override; UnknownEngagementError where there is no interaction to override."""
         return self._group_commit.submit(override)
+
+    def erase(self, user_id: str, at: Instant) -> None:
+        """Forget the user: tie, texts, digests and read model go; the events stay, nobody's.
+
+        Nothing of the user's that occurred before `at` is ever recorded again, and no byte of what
+        was deleted is left in the database's files. Writers wait while the file is written anew.
+        Raises TracesLeftError where the rows are gone but copies may be left; calling it again
+        finishes. A user whom the ledger does not know is only barred.
+        """
+        erase(self.database, self._projection, self._appender.secret, user_id, at)
+
+    def expire_origins(self, before: Instant) -> int:
+        """Delete the origins of what was recorded before an instant; return how many."""
+        return expire(self.database, before)
+
+    def is_opted_out(self, user_id: str, at: Instant) -> bool:
+        """Tell whether the user does not want recorded what occurred at `at`."""
+        with self.database.read() as connection:
+            return OptOuts(connection, self._appender.secret).refuses(user_id, at)
+
+    def knows(self, user_id: str) -> bool:
+        """Tell whether the user has an account, or ever opted out or was forgotten."""
+        with self.database.read() as connection:
+            if Streams(connection).known(user_id) is not None:
+                return True
+            return OptOuts(connection, self._appender.secret).knows(user_id)
+
+    def migrate_chat(self, old: str, new: str) -> None:
+        """Let the chat `old` go on as `new`, at the same place; again changes nothing.
+
+        Where `new` has a place of its own already, that is the place of both from now on.
+        """
+        old, new = chat_id_of(old), chat_id_of(new)
+        with self.database.write() as connection:
+            migrate(connection, old, new)
+
+    def migrations(self) -> dict[str, str]:
+        """Return the present id of each chat that has had another, by the former one."""
+        with self.database.read() as connection:
+            return migrations(connection)
+
+    def size(self) -> tuple[int, int]:
+        """Return how many events there are, and how many users with an account."""
+        with self.database.read() as connection:
+            users = connection.scalar(select(func.count()).select_from(_a))
+            return connection.scalar(select(tables.head.c.position)) or 0, users or 0
 
     def rows_of(self, user_id: str) -> list[EventRow]:
         """Return what folds read of the user's events, in no particular order."""

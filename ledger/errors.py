@@ -36,6 +36,14 @@ class UnknownEngagementError(LedgerError, LookupError):
         self.issue_id = issue_id
 
 
+class OptedOutError(LedgerError):
+    """An entry that its user does not want recorded: an opt-out or a deletion is in force."""
+
+    def __init__(self) -> None:
+        """Name nobody."""
+        super().__init__("the user does not want this to be recorded")
+
+
 class UnknownTopicError(LedgerError, ValueError):
     """A stored event of a topic that is not on the ledger's list."""
 
@@ -46,6 +54,17 @@ class ClockBehindError(LedgerError):
 
 class LedgerUnavailableError(LedgerError):
     """The ledger could not be opened, read or written; nothing is known to be recorded."""
+
+
+class TracesLeftError(LedgerUnavailableError):
+    """What was to be deleted is, but copies may be left in the database's files."""
+
+    def __init__(self, reason: str) -> None:
+        """Say why they could not be removed yet, and that trying again does it."""
+        super().__init__(
+            f"deleted, but copies may still be in the ledger's files ({reason}); "
+            "erasing again removes them"
+        )
 
 
 class DiskFullError(LedgerUnavailableError):

@@ -78,6 +78,21 @@ class Override(msgspec.Struct, frozen=True, gc=False):
     occurred_at: Instant | None = None
 
 
+FOREVER = Instant(253_402_300_799_999_999)
+"""The last instant there is, at the end of 9999: an opt-out until then has no end."""
+
+
+class OptOut(msgspec.Struct, frozen=True, gc=False):
+    """A user's will: nothing of theirs that occurred before the instant `before` is recorded.
+
+    An opt-out says FOREVER; an opt-in says the instant of the opt-in, so that what was said in
+    between stays unrecorded. An opt-in of who is not opted out changes nothing.
+    """
+
+    user_id: UserId
+    before: Instant
+
+
 def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all but three have defaults
     user_id: str,
     issue_id: str,

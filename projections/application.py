@@ -10,12 +10,14 @@ from typing import Any, Self, TypedDict, cast
 import msgspec
 
 from ledger.application import EngagementLedger, HistoryEntry
+from ledger.errors import OptedOutError
 from ledger.events import EventRow
 from ledger.instants import Instant, instant_of, iso, moment_of
 from ledger.interaction import Kind, interaction_of, override_of
 from ledger.source_keys import SourceKey
 from ledger.store.append import Receipt
 from ledger.store.clock import Clock, utc_now
+from ledger.store.database import PATIENCE_SECONDS
 from ledger.text import issue_id_of, user_id_of
 from projections.engagement import NONE, Engagement, fold
 from projections.ranking import Ranked, ranking, top
@@ -32,14 +34,19 @@ class Engagements:
     InvalidInteractionError, which is a ValueError.
     """
 
-    def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, url: str, *, clock: Clock = utc_now, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """Open the ledger at the SQLAlchemy `url`, making it where there is none.
 
-        Raises LedgerUnavailableError where that is not possible.
+        Raises LedgerUnavailableError where that is not possible, and later from whatever writes,
+        where another process keeps it waiting for more than `patience_seconds`.
         """
         self.clock = clock
         self.read_model = read_model.ReadModel()
-        self.ledger = EngagementLedger(url, projection=self.read_model, clock=clock)
+        self.ledger = EngagementLedger(
+            url, projection=self.read_model, clock=clock, patience_seconds=patience_seconds
+        )
 
     @property
     def policy(self) -> ScoringPolicy:
@@ -91,6 +98,13 @@ class Engagements:
         """Set the base of an engagement's score from now on, until a later interaction (R6)."""
         return self.ledger.override(override_of(user_id, issue_id, value, occurred_at=self.clock()))
 
+    def erase(self, user_id: str) -> None:
+        """Forget the user: what happened before now is nobody's, and is not recorded again.
+
+        Raises TracesLeftError where copies may be left in files; calling it again removes them.
+        """
+        self.ledger.erase(user_id_of(user_id), self._instant(None))
+
     def refresh_scores(self, idle_longer_than_days: int, user_id: str | None = None) -> int:
         """Bring the read model's score column up to the present; one user's, or everybody's.
 
@@ -102,6 +116,11 @@ class Engagements:
             idle_longer_than_days,
             user_id and user_id_of(user_id),
         )
+
+    def count_dormant(self) -> int:
+        """Return how many of everybody's engagements are dormant now."""
+        with self.ledger.database.read() as connection:
+            return read_model.dormant_count(connection, self._instant(None), self.policy)
 
     def replay(self, *, repair: bool, progress: replay.Progress) -> replay.Replay:
         """Fold every event again; compare with the read model, or write it anew."""
@@ -162,6 +181,11 @@ class EngagementTracker:
         """Record and ask through `engagements`, which the caller closes."""
         self._engagements = engagements
 
+    @property
+    def engagements(self) -> Engagements:
+        """What it records and asks through; its methods do block."""
+        return self._engagements
+
     async def track_issue_mention(  # noqa: PLR0913 - the API's signature
         self,
         user_id: str,
@@ -176,7 +200,8 @@ class EngagementTracker:
         """Record one interaction durably; a source key that was seen before adds nothing.
 
         Raises InvalidInteractionError, a ValueError ("Invalid interaction_type: …"), for what R1
-        refuses, and LedgerUnavailableError where the ledger cannot be written.
+        refuses, OptedOutError where the user does not want it recorded, and LedgerUnavailableError
+        where the ledger cannot be written.
         """
         interaction = interaction_of(
             user_id,
@@ -247,7 +272,10 @@ class IssueEngagementRepository:
         source_key: SourceKey | str | None = None,
         occurred_at: dt.datetime | None = None,
     ) -> IssueEngagement:
-        """Record one interaction durably and return the engagement that it belongs to."""
+        """Record one interaction durably and return the engagement that it belongs to.
+
+        Raises what `EngagementTracker.track_issue_mention` raises.
+        """
         interaction = interaction_of(
             user_id,
             issue_id,
@@ -259,12 +287,12 @@ class IssueEngagementRepository:
             occurred_at=occurred_at,
         )
         self._engagements.ledger.record(interaction)
-        return self._shown(user_id, [self._engagements.ask(user_id, issue_id)])[0]
+        return self._changed(user_id, issue_id)
 
     def get_engagement(self, user_id: str, issue_id: str) -> IssueEngagement | None:
         """Return the engagement, or None for a user who never touched the issue."""
-        ranked = self._engagements.ask(user_id, issue_id)
-        return self._shown(user_id, [ranked])[0] if ranked.engagement.count else None
+        shown = self._shown(user_id, [self._engagements.ask(user_id, issue_id)])
+        return shown[0] if shown else None
 
     def get_all_engagements(self, user_id: str, min_score: float = 0.0) -> list[IssueEngagement]:
         """Return all engagements that score at least `min_score`, the highest first."""
@@ -282,7 +310,7 @@ class IssueEngagementRepository:
         UnknownEngagementError where the user never touched the issue.
         """
         self._engagements.override(user_id, issue_id, score)
-        return self._shown(user_id, [self._engagements.ask(user_id, issue_id)])[0]
+        return self._changed(user_id, issue_id)
 
     def decay_old_engagements(
         self, user_id: str, days_threshold: int = 30, decay_factor: float = 0.1
@@ -303,15 +331,22 @@ class IssueEngagementRepository:
             raise ValueError(message)
         return self._engagements.refresh_scores(days_threshold, user_id)
 
+    def _changed(self, user_id: str, issue_id: str) -> IssueEngagement:
+        shown = self.get_engagement(user_id, issue_id)
+        if shown is None:  # forgotten since
+            raise OptedOutError
+        return shown
+
     def _shown(self, user_id: str, ranked: Iterable[Ranked]) -> list[IssueEngagement]:
         now = self._engagements.clock()
         with self._engagements.ledger.database.read() as connection:
-            return [
-                _issue_engagement(
-                    user_id, each, read_model.details_of(connection, user_id, each.issue_id), now
-                )
+            details = [
+                (each, read_model.details_of(connection, user_id, each.issue_id))
                 for each in ranked
+                if each.engagement.count
             ]
+        # What has no details any more was forgotten between the two looks.
+        return [_issue_engagement(user_id, each, kept, now) for each, kept in details if kept]
 
 
 def _issue_engagement(

@@ -1,28 +1,68 @@
-"""Logs: structured lines on stderr, never a person's words."""
+"""Logs: structured lines on stderr, never a person's words, never a token."""
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 from bot.cli.shown import on_terminal
 
+OWN = ("ledger", "projections", "bot")
+TALKATIVE = ("apscheduler", "asyncio", "httpcore", "httpx", "matplotlib", "telegram", "tornado")
+"""Libraries that log each thing they do, and what with."""
+
+_OF_EVERY_RECORD = vars(logging.makeLogRecord({})).keys()
+
+
+class ForeignRecords(logging.Filter):
+    """Lets through what libraries warn of, without what they say it about.
+
+    Libraries log whole updates, addresses that hold the token, and exceptions that quote either.
+    What is kept of theirs is the fixed part of the text, and the exception's type.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether to log `record`, which loses what it may not say."""
+        if record.name.partition(".")[0] in OWN:
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        # Without arguments the text may have been put together from anything.
+        if not (record.args and isinstance(record.msg, str)):
+            record.msg = f"{record.funcName}, line {record.lineno}"
+        record.args = None
+        for name in vars(record).keys() - _OF_EVERY_RECORD:
+            delattr(record, name)
+        if record.exc_info and record.exc_info[0]:
+            record.error = record.exc_info[0].__name__
+        record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
 
 def configure_logs(level: str) -> None:
     """Log from `level` on to stderr, for a person on a terminal and as JSON elsewhere."""
+    logging.basicConfig(level=level.upper(), handlers=[handler_for(sys.stderr)], force=True)
+
+
+def handler_for(stream: TextIO) -> logging.Handler:
+    """Return what writes log records to `stream`, one a line; talkative libraries are quieted."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     before: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    watched = on_terminal(sys.stderr)
+    watched = on_terminal(stream)
     rendered = structlog.dev.ConsoleRenderer() if watched else structlog.processors.JSONRenderer()
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(ForeignRecords())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, rendered],
         )
     )
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    return handler

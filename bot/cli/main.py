@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from bot.cli import ask, doctor, imports, record, replay, tour
+from bot.cli import ask, doctor, imports, record, replay, talk, tour
 from bot.cli.execution import execute
 from bot.cli.logs import configure_logs
 from bot.cli.session import Session, json_option, settings_from_environment
@@ -22,6 +22,8 @@ def engagement() -> None:
 
 
 for command in (
+    talk.run,
+    talk.chat,
     record.init,
     record.record,
     imports.imports,

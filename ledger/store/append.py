@@ -1,4 +1,4 @@
-"""Appending interactions and overrides: all of R10 in one transaction.
+"""Appending interactions, overrides and opt-outs: all of R10 in one transaction.
 
 An event, its digest, its origin and its effect on the read model commit together or not at all.
 """
@@ -12,15 +12,21 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select
 
 from ledger import codec
-from ledger.errors import InvalidInteractionError, LedgerError
+from ledger.errors import (
+    InvalidInteractionError,
+    LedgerError,
+    OptedOutError,
+    UnknownEngagementError,
+)
 from ledger.events import INTERACTION, OVERRIDE, EventRow
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Interaction, Override, check_not_future
+from ledger.interaction import Interaction, OptOut, Override, check_not_future
 from ledger.source_keys import digest
 from ledger.store import tables
 from ledger.store.clock import Clock
 from ledger.store.database import Database
 from ledger.store.head import Head
+from ledger.store.opt_outs import OptOuts
 from ledger.store.places import Places
 from ledger.store.rows import INSERT_EVENT
 from ledger.store.statements import Statement
@@ -28,7 +34,7 @@ from ledger.store.streams import Streams
 
 _log = logging.getLogger(__name__)
 
-Entry = Interaction | Override
+Entry = Interaction | Override | OptOut
 
 _SALT_BYTES = 16
 
@@ -38,6 +44,15 @@ _FACTS = slice(EventRow._fields.index("issue_id"), EventRow._fields.index("score
 _SEEN = Statement(
     select(tables.sources.c.position).where(tables.sources.c.digest == bindparam("digest")),
     "digest",
+)
+_TOUCHED = Statement(
+    select(tables.events.c.position).where(
+        tables.events.c.stream == bindparam("stream"),
+        tables.events.c.issue_id == bindparam("issue"),
+        tables.events.c.kind.is_not(None),
+    ),
+    "stream",
+    "issue",
 )
 _INSERT_SOURCE = Statement(insert(tables.sources), *tables.sources.c.keys())
 _INSERT_ORIGIN = Statement(insert(tables.origins), *tables.origins.c.keys())
@@ -63,6 +78,9 @@ class Projection(Protocol):
     def project(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         """Take in `rows`, none of which was ever seen before."""
 
+    def forget(self, connection: Connection, stream: int) -> None:
+        """Delete what is kept of the account that is interned as `stream`."""
+
 
 class Appender:
     """Appends to one ledger, one transaction a call."""
@@ -74,9 +92,7 @@ class Appender:
         self._clock = clock
         projection.prepare(database)
         with database.read() as connection:
-            self._secret: bytes = connection.execute(
-                select(tables.ledger.c.digest_key)
-            ).scalar_one()
+            self.secret: bytes = connection.execute(select(tables.ledger.c.digest_key)).scalar_one()
 
     def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Append `entries` in their order and return an outcome for each.
@@ -86,7 +102,7 @@ class Appender:
         again with the same source keys is safe.
         """
         with self._database.write() as connection:
-            batch = _Batch(connection, self._secret)
+            batch = _Batch(connection, self.secret)
             batch.head.advance(instant_of(self._clock()))
             outcomes = [batch.add(entry) for entry in entries]
             if batch.events:
@@ -108,15 +124,22 @@ class _Batch:
         self._seen = _SEEN.finder(connection)
         self._streams = Streams(connection)
         self._places = Places(connection)
+        self._opt_outs = OptOuts(connection, secret)
         self._sources: dict[bytes, int] = {}
         self._origins: list[tuple[Any, ...]] = []
 
     def add(self, entry: Entry) -> Outcome:
+        if isinstance(entry, OptOut):
+            self._opt_outs.put(entry.user_id, entry.before)
+            return Receipt(self.head.position, counted=True)
         occurred_at = self.head.recorded_at if entry.occurred_at is None else entry.occurred_at
         try:
             check_not_future(occurred_at, self.head.recorded_at)
         except InvalidInteractionError as refusal:
             return refusal
+        # Before anything is made for this user: no stream, no account, no place, no digest.
+        if self._opt_outs.refuses(entry.user_id, occurred_at):
+            return OptedOutError()
         if isinstance(entry, Override):
             return self._add_override(entry, occurred_at)
         return self._add_interaction(entry, occurred_at)
@@ -149,10 +172,13 @@ class _Batch:
         place = self._places.of_chat(entry.chat_id)
         return self._add(entry, INTERACTION, event, place, self._commitment(event.position, entry))
 
-    def _add_override(self, entry: Override, occurred_at: Instant) -> Receipt:
+    def _add_override(self, entry: Override, occurred_at: Instant) -> Outcome:
+        stream = self._streams.known(entry.user_id)
+        if stream is None or not self._is_touched(stream.id, entry.issue_id):
+            return UnknownEngagementError(entry.issue_id)
         event = EventRow(
             self.head.next_position(),
-            self._streams.of_user(entry.user_id).id,
+            stream.id,
             entry.issue_id,
             None,
             occurred_at,
@@ -164,7 +190,7 @@ class _Batch:
 
     def _add(
         self,
-        entry: Entry,
+        entry: Interaction | Override,
         topic: str,
         event: EventRow,
         place: int | None,
@@ -176,6 +202,11 @@ class _Batch:
         self.events.append((*header, *tuple(event)[_FACTS], place, commitment, None))
         self.folded.append(event)
         return Receipt(event.position, counted=True)
+
+    def _is_touched(self, stream: int, issue_id: str) -> bool:
+        return any((row.stream, row.issue_id) == (stream, issue_id) for row in self.folded) or bool(
+            _TOUCHED.run(self._connection, stream, issue_id).fetchone()
+        )
 
     def _position_of(self, mark: bytes) -> int | None:
         position = self._sources.get(mark)

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import RLock
@@ -11,25 +11,17 @@ from typing import Any
 
 import sqlalchemy
 from eventsourcing import persistence
-from sqlalchemy import URL, Connection, Engine, event, make_url
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy import URL, Connection, Engine, make_url
 
 from ledger.errors import DiskFullError, LedgerError, LedgerUnavailableError
+from ledger.store.sqlite import READING, WRITING, engine_of
 
-LOCK_TIMEOUT_SECONDS = 60
-READERS_AT_ONCE = 16
+PATIENCE_SECONDS = 60.0
+READERS_PATIENCE_SECONDS = 10.0
 
 _FIRST_PAUSE_SECONDS = 0.000_1
 _LONGEST_PAUSE_SECONDS = 0.005
-
-_PRAGMAS = (
-    "foreign_keys=ON",
-    "secure_delete=ON",  # without it a deleted text stays readable in the file
-    "busy_timeout=10000",
-    "cache_size=-32768",  # KiB; a replay sorts in it before it needs the disk
-    "fullfsync=ON",  # macOS: a sync reaches the drive, not only its cache
-    "synchronous=FULL",  # NORMAL loses acknowledged commits when the power fails
-)
+_CHECKPOINT_WAITS_MILLISECONDS = 100  # long enough for short readers to leave
 
 
 class StoreUnavailableError(LedgerUnavailableError, persistence.OperationalError):
@@ -50,20 +42,22 @@ class FileLock:
     It is the kernel's: it ends with the process that holds it, however that process ends.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Guard the database at `path`; the lock's file is made when it is first needed."""
         self._path = path
+        self._patience_seconds = patience_seconds
         self._descriptor: int | None = None
 
     def __enter__(self) -> None:
-        """Take the lock, waiting at most LOCK_TIMEOUT_SECONDS."""
+        """Take the lock, waiting no longer than the patience lasts."""
         pause = _FIRST_PAUSE_SECONDS
         deadline: float | None = None
         descriptor = self._opened()
         while not _locked(descriptor):
-            deadline = deadline or time.monotonic() + LOCK_TIMEOUT_SECONDS
+            deadline = deadline or time.monotonic() + self._patience_seconds
             if time.monotonic() > deadline:
-                message = f"another process has held the ledger for {LOCK_TIMEOUT_SECONDS} seconds"
+                waited = f"{self._patience_seconds:g} seconds"
+                message = f"another process has held the ledger for {waited}"
                 raise StoreUnavailableError(message)
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
@@ -107,9 +101,13 @@ class Database:
     opened read-only, so they never checkpoint.
     """
 
-    def __init__(self, url: str) -> None:
-        """Prepare to connect; raises LedgerUnavailableError for a URL that cannot be a ledger's."""
+    def __init__(self, url: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Prepare to connect; raises LedgerUnavailableError for a URL that cannot be a ledger's.
+
+        A writer waits at most `patience_seconds` for another process, then raises the same.
+        """
         self.url = _url_of(url)
+        self.patience_seconds = patience_seconds
         self._guard = RLock()
         self._closed = False
         self._writer: Connection | None = None
@@ -118,9 +116,9 @@ class Database:
         if path is None:
             self._writers = self._readers = _server_engine(self.url)
         else:
-            self._lock = FileLock(path)
-            self._writers = _sqlite_engine(path, "rwc", "BEGIN IMMEDIATE", NullPool)
-            self._readers = _sqlite_engine(path, "ro", "BEGIN", QueuePool)
+            self._lock = FileLock(path, patience_seconds)
+            self._writers = engine_of(path, WRITING, patience_seconds)
+            self._readers = engine_of(path, READING, READERS_PATIENCE_SECONDS)
 
     @property
     def path(self) -> Path | None:
@@ -175,6 +173,51 @@ class Database:
         self._check_open()
         with self._translated(), self._readers.connect() as connection, connection.begin():
             yield connection
+
+    def vacuum(self) -> None:
+        """Write the file anew from its rows alone, so that no copy of a deleted one is left in it.
+
+        Writers wait meanwhile, readers do not; it needs about twice the file's size on the disk.
+        """
+        if self.path is not None:
+            with self._writing() as connection:
+                connection.execute("VACUUM").close()
+
+    def truncate_log(self) -> None:
+        """Bring everything into the file and leave the log empty.
+
+        Writers get their turns between attempts. Raises LedgerUnavailableError if readers have kept
+        the log in use for as long as a writer's patience lasts.
+        """
+        deadline = time.monotonic() + self.patience_seconds
+        while not self._is_log_truncated():
+            if time.monotonic() > deadline:
+                message = f"a reader has held the log for {self.patience_seconds:g} seconds"
+                raise StoreUnavailableError(message)
+            time.sleep(_LONGEST_PAUSE_SECONDS)
+
+    def _is_log_truncated(self) -> bool:
+        if self.path is None:
+            return True
+        with self._writing() as connection:
+            connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_WAITS_MILLISECONDS}").close()
+            try:
+                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                waiting = int(self.patience_seconds * 1000)
+                connection.execute(f"PRAGMA busy_timeout={waiting}").close()
+        return not busy
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """Yield the driver's writing connection outside any transaction, under the lock."""
+        self._check_open()
+        with self._guard, self._lock or nullcontext(), self._translated():
+            try:
+                yield self._connected().connection.driver_connection
+            except BaseException:
+                self._disconnect()
+                raise
 
     def close(self) -> None:
         """Close every connection; under the lock, since closing the last one checkpoints.
@@ -245,55 +288,6 @@ def _server_engine(url: URL) -> Engine:
     except (ImportError, sqlalchemy.exc.ArgumentError) as error:
         message = f"cannot connect to {url.get_backend_name()}: {error}"
         raise StoreUnavailableError(message) from error
-
-
-def _sqlite_engine(path: Path, mode: str, begin: str, pool: type[Any]) -> Engine:
-    query = {"mode": mode, "uri": "true"}
-    if mode == "ro" and _is_archived(path):
-        query["immutable"] = "1"
-    location = URL.create("sqlite", database=f"file:{_escaped(path)}", query=query)
-    sizes = {"pool_size": READERS_AT_ONCE, "max_overflow": -1} if pool is QueuePool else {}
-    engine = sqlalchemy.create_engine(
-        location,
-        poolclass=pool,
-        # The driver must open no transaction of its own: it would not begin one for a SELECT.
-        connect_args={"isolation_level": None, "check_same_thread": False},
-        **sizes,
-    )
-    event.listen(engine, "connect", _set_pragmas(journal=mode != "ro"))
-    event.listen(engine, "begin", _beginner(begin))
-    return engine
-
-
-def _is_archived(path: Path) -> bool:
-    """Tell whether the file lies where nobody can write, so that SQLite must do without locks."""
-    log = path.with_name(path.name + "-wal")
-    try:
-        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY) and not log.exists()
-    except OSError:
-        return False
-
-
-def _escaped(path: Path) -> str:
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _set_pragmas(*, journal: bool) -> Callable[[Any, object], None]:
-    def set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401 - a DBAPI connection
-        if journal:
-            connection.execute("PRAGMA journal_mode=WAL").close()
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    return set_pragmas
-
-
-def _beginner(statement: str) -> Callable[[Connection], None]:
-    def begin(connection: Connection) -> None:
-        # Past SQLAlchemy, whose execution would cost as much as three of the statements inside.
-        connection.connection.cursor().execute(statement)
-
-    return begin
 
 
 def _usable(connection: Connection) -> bool:

@@ -6,7 +6,7 @@ from eventsourcing.persistence import InfrastructureFactory
 from eventsourcing.utils import Environment, EnvType, resolve_topic
 
 from ledger.store import schema
-from ledger.store.database import Database
+from ledger.store.database import PATIENCE_SECONDS, Database
 from ledger.store.recorders import (
     StoreAggregateRecorder,
     StoreApplicationRecorder,
@@ -17,6 +17,7 @@ from ledger.store.recorders import (
 T = TypeVar("T")
 
 DATABASE_URL = "ENGAGEMENT_DATABASE_URL"
+PATIENCE = "ENGAGEMENT_PATIENCE_SECONDS"
 
 
 class StoreFactory(InfrastructureFactory[StoreTrackingRecorder]):
@@ -29,7 +30,7 @@ class StoreFactory(InfrastructureFactory[StoreTrackingRecorder]):
         if not url:
             message = f"{DATABASE_URL} must name the ledger's database"
             raise OSError(message)
-        self.database = Database(url)
+        self.database = Database(url, float(self.env.get(PATIENCE) or PATIENCE_SECONDS))
         schema.prepare(self.database)
 
     def aggregate_recorder(self, purpose: str = "events") -> StoreAggregateRecorder:  # noqa: ARG002 - the package's signature

@@ -1,19 +1,25 @@
-"""Places within one transaction: which number stands for which chat."""
+"""Places within one transaction: which number stands for which chat, also under a former id."""
 
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ledger.store import tables
 from ledger.store.statements import Statement
 
-_t = tables.places
+_t, _alias = tables.places, tables.aliases
 
 _BY_CHAT = Statement(select(_t.c.id).where(_t.c.chat_id == bindparam("chat_id")), "chat_id")
+_BY_ALIAS = Statement(
+    select(_alias.c.place).where(_alias.c.chat_id == bindparam("chat_id")), "chat_id"
+)
 _NEW_PLACE = Statement(
     insert(_t).values(place=bindparam("place"), chat_id=bindparam("chat_id")).returning(_t.c.id),
     "place",
     "chat_id",
+)
+_MIGRATIONS = Statement(
+    select(_alias.c.chat_id, _t.c.chat_id).join(_t).where(_t.c.chat_id.is_not(None))
 )
 
 
@@ -31,7 +37,54 @@ class Places:
             return None
         place = self._by_chat.get(chat_id)
         if place is None:
-            row = _BY_CHAT.run(self._connection, chat_id).fetchone()
-            row = row or _NEW_PLACE.run(self._connection, uuid4().bytes, chat_id).fetchone()
-            place = self._by_chat[chat_id] = row[0]
+            place = place_of(self._connection, chat_id)
+            if place is None:
+                place = _new_place(self._connection, chat_id)
+            self._by_chat[chat_id] = place
         return place
+
+
+def place_of(connection: Connection, chat_id: str) -> int | None:
+    """Return the number of the chat's place by its present or a former id, or None."""
+    row = _BY_CHAT.run(connection, chat_id).fetchone()
+    row = row or _BY_ALIAS.run(connection, chat_id).fetchone()
+    return row[0] if row else None
+
+
+def migrate(connection: Connection, old: str, new: str) -> None:
+    """Let `old` and `new` name one place from now on, `new` being its present id.
+
+    A place that `old` has keeps its number, unless `new` has one already: then that is the one for
+    both. Again, or between ids that name one place already, it changes nothing.
+    """
+    before, after = place_of(connection, old), place_of(connection, new)
+    if old == new or (before is not None and before == after):
+        return
+    if after is None and before is not None:
+        _rename(connection, before, new)
+        return
+    place = _new_place(connection, new) if after is None else after
+    if before is not None:
+        _rename(connection, before, None)
+        moved = update(_alias).where(_alias.c.place == before).values(place=place)
+        connection.execute(moved)
+    else:
+        connection.execute(insert(_alias).values(chat_id=old, place=place))
+
+
+def migrations(connection: Connection) -> dict[str, str]:
+    """Return the present id of each chat by its former one."""
+    return dict(_MIGRATIONS.run(connection))
+
+
+def _rename(connection: Connection, place: int, chat_id: str | None) -> None:
+    """Give the place another id, or none; the one that it had becomes an alias."""
+    former = connection.scalar(select(_t.c.chat_id).where(_t.c.id == place))
+    connection.execute(update(_t).where(_t.c.id == place).values(chat_id=chat_id))
+    if former is not None:
+        connection.execute(insert(_alias).values(chat_id=former, place=place))
+
+
+def _new_place(connection: Connection, chat_id: str) -> int:
+    number: int = _NEW_PLACE.run(connection, uuid4().bytes, chat_id).fetchone()[0]
+    return number

@@ -3,18 +3,18 @@
 import secrets
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from ledger.errors import LedgerUnavailableError
 from ledger.source_keys import DIGEST_KEY_BYTES
 from ledger.store import tables
 from ledger.store.database import Database
 
-VERSION = 1
+VERSION = 2
 
 # What an event says can never change, and positions and versions are never given again. The
 # triggers before an INSERT also stop REPLACE, which deletes without asking a DELETE trigger.
-_SQLITE_GUARDS = {
+_GUARDS_OF_VERSION_1 = {
     "events_are_never_updated BEFORE UPDATE ON events": "",
     "events_are_never_deleted BEFORE DELETE ON events": "",
     "events_are_appended_once BEFORE INSERT ON events": """
@@ -36,19 +36,40 @@ _SQLITE_GUARDS = {
     "the_identity_is_never_replaced BEFORE INSERT ON ledger": "WHEN EXISTS (SELECT 1 FROM ledger)",
 }
 
+# What was forgotten stays barred: nobody goes behind the last deletion, not even by an opt-in.
+_GUARDS_OF_VERSION_2 = {
+    "barriers_never_go_back BEFORE UPDATE ON opt_outs": """
+        WHEN NEW.user_digest IS NOT OLD.user_digest
+        OR (OLD.erased_at IS NOT NULL
+            AND (NEW.erased_at IS NULL OR NEW.erased_at < OLD.erased_at))
+        OR NEW.before_at < NEW.erased_at""",
+    "barriers_are_never_deleted BEFORE DELETE ON opt_outs": "",
+    "barriers_are_never_replaced BEFORE INSERT ON opt_outs": """
+        WHEN EXISTS (SELECT 1 FROM opt_outs WHERE user_digest = NEW.user_digest)""",
+}
+_TABLES_OF_VERSION_2 = (tables.aliases, tables.opt_outs, tables.job_runs)
+
 
 def prepare(database: Database) -> None:
-    """Make the schema in an empty database, or check that it is of this version.
+    """Make the schema in an empty database, or bring that of an older version up to this one.
 
-    Raises LedgerUnavailableError for a database of a newer version or of something else.
+    Raises LedgerUnavailableError for a database of a newer version or of something else, and for
+    one of an older version that cannot be written.
     """
+    version = None
     if database.exists():
         with database.read() as connection:
-            if version_of(connection) == VERSION:
-                return
-    with database.write() as connection:
-        if version_of(connection) is None:
-            _create(connection)
+            version = version_of(connection)
+    if version == VERSION:
+        return
+    try:
+        with database.write() as connection:
+            _bring_up(connection)
+    except LedgerUnavailableError as error:
+        if version is None:
+            raise
+        message = f"the ledger's schema is version {version} and must become {VERSION}: {error}"
+        raise LedgerUnavailableError(message) from error
 
 
 def version_of(connection: Connection) -> int | None:
@@ -71,11 +92,19 @@ def version_of(connection: Connection) -> int | None:
     return version
 
 
+def _bring_up(connection: Connection) -> None:
+    version = version_of(connection)  # another process may have done it meanwhile
+    if version is None:
+        _create(connection)
+    elif version < VERSION:
+        tables.metadata.create_all(connection, _TABLES_OF_VERSION_2)
+        _guard(connection, _GUARDS_OF_VERSION_2)
+        connection.execute(update(tables.ledger).values(schema_version=VERSION))
+
+
 def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
-    if connection.dialect.name == "sqlite":
-        for guard, condition in _SQLITE_GUARDS.items():
-            connection.execute(text(f"CREATE TRIGGER {guard} {condition} {_refusal(guard)}"))
+    _guard(connection, _GUARDS_OF_VERSION_1 | _GUARDS_OF_VERSION_2)
     connection.execute(insert(tables.head).values(id=1, position=0, recorded_at=0))
     connection.execute(
         insert(tables.ledger).values(
@@ -85,6 +114,12 @@ def _create(connection: Connection) -> None:
             digest_key=secrets.token_bytes(DIGEST_KEY_BYTES),
         )
     )
+
+
+def _guard(connection: Connection, guards: dict[str, str]) -> None:
+    if connection.dialect.name == "sqlite":
+        for guard, condition in guards.items():
+            connection.execute(text(f"CREATE TRIGGER {guard} {condition} {_refusal(guard)}"))
 
 
 def _refusal(guard: str) -> str:

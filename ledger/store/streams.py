@@ -60,11 +60,18 @@ class Streams:
 
     def of_user(self, user_id: str) -> Stream:
         """Return the stream of the user's account, making account and stream at first sight."""
+        stream = self.known(user_id)
+        if stream is None:
+            stream = self._by_user[user_id] = self._new_account(user_id)
+        return stream
+
+    def known(self, user_id: str) -> Stream | None:
+        """Return the stream of the user's account, or None where there is no account."""
         stream = self._by_user.get(user_id)
         if stream is None:
             row = _BY_USER.run(self._connection, user_id).fetchone()
-            stream = Stream(*row) if row else self._new_account(user_id)
-            self._by_user[user_id] = stream
+            if row:
+                stream = self._by_user[user_id] = Stream(*row)
         return stream
 
     def of_originator(self, originator_id: UUID) -> Stream:

@@ -76,6 +76,40 @@ places = Table(
     comment="the random ids that stand for chats",
 )
 
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("chat_id", Text, primary_key=True),
+    Column("place", ForeignKey(places.c.id), nullable=False),
+    info=TRUTH,
+    sqlite_with_rowid=False,
+    comment="the former ids of chats, of groups that became supergroups",
+)
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("user_digest", LargeBinary(16), primary_key=True, comment="keyed, of the user's id"),
+    Column("before_at", Big, nullable=False, comment="nothing that occurred earlier is recorded"),
+    Column("erased_at", Big, comment="where the last deletion stands; no opt-in goes behind it"),
+    Column("traces", SmallInteger, nullable=False, comment="1 while files may hold deleted bytes"),
+    info=TRUTH,
+    sqlite_with_rowid=False,
+    comment="who does not want to be recorded, without saying who that is",
+)
+
+job_runs = Table(
+    "job_runs",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("day", Text, primary_key=True, comment="the logical day, as an ISO date"),
+    Column("ran_at", Big, nullable=False),
+    Column("counted", Big, nullable=False, comment="what the job counted"),
+    info=TRUTH,
+    sqlite_with_rowid=False,
+    comment="which logical days of scheduled jobs are done",
+)
+
 events = Table(
     "events",
     metadata,

@@ -6,10 +6,20 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, inspect, literal_column, or_, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    insert,
+    inspect,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from ledger.events import EventRow
-from ledger.instants import Instant
+from ledger.instants import DAY, Instant
 from ledger.store.database import Database
 from ledger.store.statements import Statement
 from ledger.store.tables import accounts, origins
@@ -25,7 +35,8 @@ from projections.scoring import (
 )
 from projections.views.tables import engagements, issue_engagements, metadata
 
-REFRESHED_AT_ONCE = 5_000
+REFRESHED_AT_ONCE = 500
+"""Rows a transaction: whoever records meanwhile waits for no more."""
 
 # Rows from a cursor are plain tuples.
 _KIND, _AT = map(EventRow._fields.index, ("kind", "occurred_at"))
@@ -92,6 +103,14 @@ _REFRESH = Statement(
     "scored_at_",
     "id_",
 )
+_IDLE = Statement(
+    select(*_FOLD).where(
+        _e.last_at <= bindparam("last_at_"),
+        or_(_e.override_at.is_(None), _e.override_at <= bindparam("override_at_")),
+    ),
+    "last_at_",
+    "override_at_",
+)
 _DETAILS = Statement(
     select(_e.id, origins.c.context, origins.c.metadata)
     .outerjoin(origins, origins.c.position == _e.last_position)
@@ -152,6 +171,10 @@ class ReadModel:
                 changed.append((*values[len(_IDENTITY) :], values[0]))
         INSERT.run_many(connection, new)
         _UPDATE.run_many(connection, changed)
+
+    def forget(self, connection: Connection, stream: int) -> None:
+        """Delete the engagements of one account."""
+        connection.execute(delete(engagements).where(_e.stream == stream))
 
     def refresh(
         self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None
@@ -242,9 +265,10 @@ def engagement_of(connection: Connection, user_id: str, issue_id: str) -> Engage
     return Engagement(*row) if row else NONE
 
 
-def details_of(connection: Connection, user_id: str, issue_id: str) -> Details:
-    """Return the details of an engagement that is in the read model."""
-    return Details(*_DETAILS.run(connection, user_id, issue_id).fetchone())
+def details_of(connection: Connection, user_id: str, issue_id: str) -> Details | None:
+    """Return the details of an engagement, or None where it is not in the read model."""
+    row = _DETAILS.run(connection, user_id, issue_id).fetchone()
+    return Details(*row) if row else None
 
 
 def engagements_of(connection: Connection, user_id: str) -> list[tuple[str, Engagement]]:
@@ -262,6 +286,13 @@ def top_of(
     lists = [_band_of(connection, user_id, band) for band in range(1, bands + 1)]
     overridden = _band_of(connection, user_id, OVERRIDDEN_BAND)
     return list(islice(merge_bands(lists, overridden, at, policy), limit))
+
+
+def dormant_count(connection: Connection, at: Instant, policy: ScoringPolicy) -> int:
+    """Return how many of everybody's engagements are dormant at `at`, one in memory at a time."""
+    idle_since = at - (policy.dormant_after_days + 1) * DAY
+    rows = _IDLE.run(connection, idle_since, idle_since)
+    return sum(score(Engagement(*row), at, policy).dormant for row in rows)
 
 
 def _band_of(connection: Connection, user_id: str, band: int) -> Iterator[tuple[str, Engagement]]:

@@ -9,22 +9,23 @@ from operator import itemgetter
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, and_, delete, func, select
 
 from ledger.events import EventRow
 from ledger.store.database import Database
 from ledger.store.rows import FOLDED
 from ledger.store.statements import Statement
-from ledger.store.tables import events
+from ledger.store.tables import accounts, events
 from projections.views.read_model import COLUMNS, INSERT, ReadModel, Stored, fold_stored
 from projections.views.tables import engagements
 
 BATCH = 2_000
 
+# Events of a user who was forgotten are nobody's: no account, so no engagement.
+_FOLDABLE = and_(events.c.issue_id.is_not(None), events.c.stream.in_(select(accounts.c.stream)))
+
 _EVENTS = Statement(
-    select(*FOLDED)
-    .where(events.c.issue_id.is_not(None))
-    .order_by(events.c.stream, events.c.issue_id, events.c.position)
+    select(*FOLDED).where(_FOLDABLE).order_by(events.c.stream, events.c.issue_id, events.c.position)
 )
 _ROWS = Statement(select(engagements).order_by(engagements.c.stream, engagements.c.issue_id))
 _STREAM, _ISSUE, _SCORED_AT = (COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at"))
@@ -44,7 +45,7 @@ class Replay(msgspec.Struct, frozen=True):
 def count_events(database: Database) -> int:
     """Return how many events a replay folds."""
     with database.read() as connection:
-        query = select(func.count()).where(events.c.issue_id.is_not(None))
+        query = select(func.count()).select_from(events).where(_FOLDABLE)
         return connection.execute(query).scalar_one()
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import importing, memory, ranking, recording, replaying, report, storage
+from tests.benchmarks import (
+    importing,
+    memory,
+    ranking,
+    recording,
+    replaying,
+    report,
+    storage,
+    talking,
+)
 from tests.benchmarks.report import Row
 from tests.benchmarks.sizes import FULL, QUICK, Sizes
 
@@ -18,6 +27,7 @@ THEMES: tuple[Callable[[Path, Sizes], list[Row]], ...] = (
     replaying.rows,
     memory.rows,
     storage.rows,
+    talking.rows,
 )
 
 

@@ -19,6 +19,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     repeated_events: int = 20_000
     few_events: int = 400_000
     many_events: int = 1_200_000
+    talk_seconds: float = 60.0
 
 
 FULL = Sizes()
@@ -33,6 +34,7 @@ QUICK = Sizes(
     replayed_events=30_000,
     few_events=160_000,
     many_events=320_000,
+    talk_seconds=10.0,
 )
 
 TINY = Sizes(
@@ -49,4 +51,5 @@ TINY = Sizes(
     repeated_events=300,
     few_events=600,
     many_events=900,
+    talk_seconds=0.5,
 )

@@ -23,6 +23,8 @@ WORKS = [
     "memory of a replay, 900 events, flat",
     "hot events, sources, origins",
     "hot read model",
+    "bot, 500 messages a second, p99 of recording",
+    "bot, 500 messages a second, memory flat",
 ]
 
 

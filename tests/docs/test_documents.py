@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.commands import COMMANDS
 from ledger.store.clock import utc_now
 from tests.docs.documents import DOCUMENTS, ROOT, name_of, parsed, pattern_of, unlike
 from tests.tools import reference
@@ -14,7 +15,7 @@ from tests.tools import reference
 YEARS = dt.timedelta(days=5 * 365)
 
 SHOWS = re.compile(r"^```(?:console|python)$", re.MULTILINE)
-NEEDS_A_SHELL = {"docs/how-to/import-csv.md"}
+NEEDS_A_SHELL = {"docs/how-to/import-csv.md", "docs/how-to/run-the-bot.md"}
 """Their commands run as processes of their own, which only know the real time."""
 
 REPORTS = {"docs/trials.md"}
@@ -26,6 +27,8 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 HOST = re.compile(r"https?://([\w.-]+)")
 HOSTS_TO_NAME = {"www.sqlite.org"}
 ABSOLUTE_PATH = re.compile(r"""(?:^|(?<=[\s"'(=`]))(?:/|~/|[A-Z]:\\)\w[\w.-]*""", re.MULTILINE)
+BOTFATHERS = ("newbot", "setprivacy")
+"""Commands of the bot that makes bots."""
 CODE = [*ROOT.glob("ledger/**/*.py"), *ROOT.glob("projections/**/*.py"), *ROOT.glob("bot/**/*.py")]
 RULE = re.compile(r"\bR(\d+)\b")
 
@@ -150,7 +153,8 @@ def test_every_document_can_be_reached_from_the_readme():
 @every_document
 def test_no_document_names_a_path_or_a_host_of_somebodys(path):
     text = path.read_text()
-    assert ABSOLUTE_PATH.findall(text) == []
+    commands = {f"/{name}" for name in (*COMMANDS, *BOTFATHERS)}
+    assert {path.rstrip(".") for path in ABSOLUTE_PATH.findall(text)} <= commands
     assert set(HOST.findall(text)) <= HOSTS_TO_NAME
 
 

@@ -79,6 +79,12 @@ REFUSED = {
     "another-digest-key": "UPDATE ledger SET digest_key = randomblob(32)",
     "identity-deleted": "DELETE FROM ledger",
     "identity-replaced": "REPLACE INTO ledger SELECT * FROM ledger",
+    "barrier-back": "UPDATE opt_outs SET before_at = erased_at - 1",
+    "erasure-back": "UPDATE opt_outs SET erased_at = erased_at - 1",
+    "erasure-undone": "UPDATE opt_outs SET erased_at = NULL",
+    "barrier-changes-hands": "UPDATE opt_outs SET user_digest = randomblob(16)",
+    "barrier-deleted": "DELETE FROM opt_outs",
+    "barrier-replaced": "REPLACE INTO opt_outs SELECT user_digest, 0, NULL, 0 FROM opt_outs",
     "versions-replaced": "REPLACE INTO streams SELECT id, originator_id, -1 FROM streams",
 }
 
@@ -92,7 +98,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(path: Path) -> Iterator[EngagementLedger]:
-    """A ledger with four events of two users, an override among them."""
+    """A ledger with four events of two users, an override among them, and a third one's erasure."""
     clock = Clock()
     with EngagementLedger(f"sqlite:///{path}", projection=ReadModel(), clock=clock) as opened:
         opened.record(interaction_of("4711", "AI-1", "query", context="said", source_key="k"))
@@ -100,6 +106,7 @@ def ledger(path: Path) -> Iterator[EngagementLedger]:
         clock.move(HOUR)
         opened.override(override_of("4711", "AI-1", 0.8))
         opened.record(interaction_of("42", "AI-1", "mention"))
+        opened.erase("43", clock.at)
         yield opened
 
 
@@ -109,6 +116,7 @@ def truth(path: Path) -> dict[str, Rows]:
         return {
             "events": connection.execute("SELECT * FROM events ORDER BY position").fetchall(),
             "head": connection.execute("SELECT * FROM head").fetchall(),
+            "opt_outs": connection.execute("SELECT * FROM opt_outs").fetchall(),
             "streams": connection.execute("SELECT * FROM streams ORDER BY id").fetchall(),
         }
 

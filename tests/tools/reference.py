@@ -23,13 +23,13 @@ from bot.cli.execution import execute
 from bot.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
 from bot.cli.main import engagement
 from bot.cli.session import Session
-from bot.settings import PREFIX, Settings, settings_of
+from bot.settings import VARIABLES, Settings, settings_of
 from ledger.store import schema, tables
 from projections.application import Engagements
 from projections.views import tables as views
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = [PREFIX + name.upper() for name in Settings.__struct_fields__]
+SETTINGS = list(VARIABLES)
 NOW = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
 WIDTH = 88
 
@@ -49,7 +49,7 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "Interactions": {
-        "ledger.interaction": ("interaction_of", "Interaction", "Kind"),
+        "ledger.interaction": ("interaction_of", "Interaction", "Kind", "OptOut"),
         "ledger.source_keys": ("SourceKey",),
         "ledger.store.append": ("Receipt",),
         "ledger.application": ("EngagementLedger", "HistoryEntry"),
@@ -63,7 +63,20 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """What is public, by chapter and module; every error follows."""
 
-OWN_FEW = {"EngagementLedger": {"record", "record_async", "record_many", "override", "history"}}
+OWN_FEW = {
+    "EngagementLedger": {
+        "record",
+        "record_async",
+        "record_many",
+        "override",
+        "history",
+        "erase",
+        "is_opted_out",
+        "knows",
+        "migrate_chat",
+        "migrations",
+    }
+}
 """Classes of which only some methods are for callers; the others are their base class's."""
 
 EXAMPLES = {
@@ -232,8 +245,8 @@ def settings() -> Iterator[str]:
     yield _table(
         ("Variable", "Default", "Meaning"),
         [
-            (f"`{variable}`", f"`{getattr(defaults, field)}`", meanings["Settings", field])
-            for variable, field in zip(SETTINGS, Settings.__struct_fields__, strict=True)
+            (f"`{variable}`", _shown_value(getattr(defaults, field)), meanings["Settings", field])
+            for variable, field in VARIABLES.items()
         ],
     )
     yield (
@@ -241,6 +254,10 @@ def settings() -> Iterator[str]:
         "path starts from the current folder. `engagement doctor` says which database a command "
         "uses."
     )
+
+
+def _shown_value(value: object) -> str:
+    return f"`{value}`" if value or value == 0 else ""
 
 
 def _attribute_docs(module: ModuleType) -> dict[tuple[str, str], str]:

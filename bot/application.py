@@ -1,0 +1,119 @@
+"""EngagementBot: puts the bot together, for Telegram and the terminal alike."""
+
+import asyncio
+import logging
+from typing import Any, Self
+
+import telegram
+from telegram.ext import AIORateLimiter, Application, ApplicationBuilder
+
+from bot import english as words
+from bot.commands import COMMANDS, Audience
+from bot.jobs import (
+    EngagementJobs,
+    add_engagement_jobs_to_scheduler,
+    add_expiry_to_scheduler,
+)
+from bot.settings import Settings
+from bot.telegram.conversation import Conversation
+from bot.telegram.gate import Gate
+from bot.telegram.outbox import Outbox
+from bot.telegram.recording import Recorder, install
+from ledger.errors import LedgerError
+from projections.application import Engagements, EngagementTracker
+
+_log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 4.0
+"""For so long a stopping bot still delivers replies."""
+
+SEND_RETRIES = 2
+"""How often a send is tried again that Telegram asked to wait with."""
+
+AnyBuilder = ApplicationBuilder[Any, Any, Any, Any, Any, Any]
+AnyApplication = Application[Any, Any, Any, Any, Any, Any]
+
+
+class EngagementBot:
+    """The application, its recorder and its outbox, on one opened ledger.
+
+    As an asynchronous context manager it is started on entering, and stopped on leaving: then what
+    was received is handled, and replies are delivered for some seconds.
+    """
+
+    def __init__(self, engagements: Engagements, settings: Settings, builder: AnyBuilder) -> None:
+        """Put together what `builder` builds, which says how to reach Telegram."""
+        self.engagements = engagements
+        self._settings = settings
+        self._gate = Gate(settings.chats, settings.admins, self._knows)
+        self.application: AnyApplication = builder.build()
+        self.recorder: Recorder = install(
+            self.application, EngagementTracker(engagements), settings, gate=self._gate
+        )
+        self.outbox = Outbox()
+        Conversation(engagements, settings, self._gate, self.recorder, self.outbox).join(
+            self.application
+        )
+        if self.application.job_queue is not None:
+            jobs = EngagementJobs(engagements, settings.zone)
+            add_engagement_jobs_to_scheduler(self.application.job_queue, jobs)
+            add_expiry_to_scheduler(self.application.job_queue, jobs, settings.context_days)
+
+    async def __aenter__(self) -> Self:
+        """Start handling updates; raises TelegramError where Telegram refuses."""
+        self._gate.migrate(await asyncio.to_thread(self._migrations))
+        await self.application.initialize()
+        self.recorder.start_draining()
+        await self.application.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Handle what was received, deliver what can be, and stop."""
+        await self.application.stop()
+        await self.outbox.close(DRAIN_SECONDS)
+        await self.recorder.close()
+        await self.application.shutdown()
+
+    async def show_commands(self) -> None:
+        """Set the menus: all commands in private, fewer in groups, one more for the admins."""
+        bot: telegram.Bot = self.application.bot
+        await bot.set_my_commands(_menu(in_group=False), telegram.BotCommandScopeAllPrivateChats())
+        await bot.set_my_commands(_menu(in_group=True), telegram.BotCommandScopeAllGroupChats())
+        for admin in sorted(self._settings.admins):
+            try:
+                scope = telegram.BotCommandScopeChat(admin)
+                await bot.set_my_commands(_menu(in_group=False, for_admins=True), scope)
+            except telegram.error.BadRequest:
+                _log.info("no menu for an admin", extra={"why": "has not opened the chat yet"})
+
+    async def _knows(self, user_id: str) -> bool:
+        return await asyncio.to_thread(self.engagements.ledger.knows, user_id)
+
+    def _migrations(self) -> dict[int, int]:
+        try:
+            known = self.engagements.ledger.migrations()
+        except LedgerError as error:
+            _log.warning("migrations unread", extra={"error": type(error).__name__})
+            return {}
+        return {int(old): int(new) for old, new in known.items()}
+
+
+def telegram_builder(settings: Settings) -> AnyBuilder:
+    """Return what builds an application on Telegram itself, within its limits of sending."""
+    token = settings.telegram_bot_token
+    if token is None:
+        raise ValueError("there is no token")
+    return (
+        Application.builder()
+        .token(token.reveal())
+        .rate_limiter(AIORateLimiter(max_retries=SEND_RETRIES))
+    )
+
+
+def _menu(*, in_group: bool, for_admins: bool = False) -> list[telegram.BotCommand]:
+    return [
+        telegram.BotCommand(name, words.SUMMARIES[name])
+        for name, command in COMMANDS.items()
+        if (for_admins or not command.for_admins)
+        and not (in_group and command.audience is Audience.PRIVATE_CHAT)
+    ]

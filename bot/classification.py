@@ -1,0 +1,153 @@
+"""What counts: which interactions a message or a press is, and which none."""
+
+import datetime as dt
+from enum import Enum
+
+import msgspec
+
+from bot.commands import COMMANDS, OPT_IN, OPT_OUT
+from bot.issue_keys import IssueKeys
+from ledger.instants import instant_of
+from ledger.interaction import FOREVER, Interaction, Kind, OptOut, interaction_of
+from ledger.message_keys import press_key, private_key, supergroup_key
+from ledger.source_keys import SourceKey
+from ledger.text import UserId, context_of
+
+ISSUES_OF_A_MESSAGE = 20
+"""The most that one message can touch; a pasted list is no interest in each of its lines."""
+
+CARD = "card:"
+"""What the data of a button begins with that opens the card of the issue behind it."""
+
+
+class ChatKind(Enum):
+    """Where people talk, as far as message ids and manners differ."""
+
+    PRIVATE = "private"
+    GROUP = "group"
+    SUPERGROUP = "supergroup"
+    CHANNEL = "channel"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message as far as it matters here.
+
+    `sender_id` is None for whoever is no person: bots, channels, groups, Telegram itself. `links`
+    are addresses that stand behind the text. `command` is the name of the command that the message
+    begins with, without a slash, unless it is for another bot. `addressed` says that the message
+    names the bot or replies to it.
+    """
+
+    bot_id: int
+    chat_id: int
+    chat_kind: ChatKind
+    message_id: int
+    sender_id: int | None
+    text: str
+    sent_at: dt.datetime
+    links: tuple[str, ...] = ()
+    command: str | None = None
+    addressed: bool = False
+    forwarded: bool = False
+
+    @property
+    def is_for_the_bot(self) -> bool:
+        """Tell whether the bot is asked, rather than overhearing."""
+        return self.chat_kind is ChatKind.PRIVATE or self.addressed or self.command is not None
+
+
+class Press(msgspec.Struct, frozen=True):
+    """A press on a button of the bot's; `data` may be forged by whoever pressed."""
+
+    bot_id: int
+    callback_query_id: str
+    presser_id: int
+    data: str
+    pressed_at: dt.datetime
+    chat_id: int | None = None
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """A basic group became a supergroup, which is the same place under another id."""
+
+    old_chat_id: int
+    new_chat_id: int
+
+
+Entry = Interaction | OptOut | Migration
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What is to be recorded, in its order, and how many issues beyond the limit are not."""
+
+    entries: tuple[Entry, ...] = ()
+    left_out: int = 0
+
+
+NOTHING = Heard()
+
+
+def heard_in(message: Message, keys: IssueKeys) -> Heard:
+    """Return what `message` leaves in the ledger (R1, R2); an edit is the same message again.
+
+    Raises InvalidInteractionError where Telegram says what R1 refuses, such as a date before 2000.
+    """
+    if message.sender_id is None or message.forwarded or message.chat_kind is ChatKind.CHANNEL:
+        return NOTHING
+    if message.command in {OPT_OUT, OPT_IN}:
+        return Heard((_opt_out(message, message.sender_id),))
+    if message.command in COMMANDS:
+        # Asking what the ledger thinks of an issue is no interest in the issue: it would move the
+        # number that was asked for.
+        return NOTHING
+    issues = keys.found_in("\n".join((message.text, *message.links)))
+    counted = issues[:ISSUES_OF_A_MESSAGE]
+    context = context_of(message.text) if counted else None  # once: a long text takes its time
+    entries = tuple(_interaction(message, message.sender_id, issue, context) for issue in counted)
+    return Heard(entries, len(issues) - len(counted))
+
+
+def seen_in(press: Press, keys: IssueKeys) -> Heard:
+    """Return the view that a press on a card's button is."""
+    issue = card_of(press.data, keys)
+    if issue is None:
+        return NOTHING
+    view = interaction_of(
+        str(press.presser_id),
+        issue,
+        Kind.VIEW.label,
+        occurred_at=press.pressed_at,
+        chat_id=None if press.chat_id is None else str(press.chat_id),
+        source_key=press_key(press.bot_id, press.callback_query_id),
+    )
+    return Heard((view,))
+
+
+def card_of(data: str, keys: IssueKeys) -> str | None:
+    """Return the issue whose card a button's data opens, or None."""
+    return keys.named_by(data.removeprefix(CARD)) if data.startswith(CARD) else None
+
+
+def _interaction(message: Message, sender_id: int, issue: str, context: str | None) -> Interaction:
+    kind = Kind.QUERY if message.is_for_the_bot else Kind.MENTION
+    return interaction_of(
+        str(sender_id),
+        issue,
+        kind.label,
+        occurred_at=message.sent_at,
+        context=context,
+        chat_id=str(message.chat_id),
+        source_key=_source_key(message, issue),
+    )
+
+
+def _source_key(message: Message, issue: str) -> SourceKey:
+    at = instant_of(message.sent_at)
+    if message.chat_kind is ChatKind.SUPERGROUP:
+        return supergroup_key(message.chat_id, message.message_id, issue, at)
+    return private_key(message.bot_id, message.chat_id, message.message_id, issue, at)
+
+
+def _opt_out(message: Message, sender_id: int) -> OptOut:
+    before = FOREVER if message.command == OPT_OUT else instant_of(message.sent_at)
+    return OptOut(UserId(str(sender_id)), before)

@@ -1,0 +1,96 @@
+"""Commands that talk: the bot on Telegram, and the bot in this terminal.
+
+The bot is imported by these two alone: it takes half a second that no other command needs.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import click
+
+from bot.cli.session import Session
+from bot.cli.shown import printable
+from bot.settings import SettingsError, variable_of
+from projections.application import Engagements
+
+PATIENCE_SECONDS = 5.0
+"""For so long the bot waits for another process that writes: then the spool takes over."""
+
+
+@click.command()
+@click.option("--webhook", metavar="URL", help="Have updates sent here by Telegram: https://…")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    default="127.0.0.1:8080",
+    show_default=True,
+    help="Where to listen for what is sent to the webhook.",
+)
+@click.option("--or-chat", is_flag=True, help="Without a token, open the chat in this terminal.")
+@click.pass_obj
+def run(session: Session, webhook: str | None, listen: str, or_chat: bool) -> None:  # noqa: FBT001 - click passes a flag so
+    """Run the bot on Telegram.
+
+    It polls for updates, or takes them from a webhook, until SIGTERM or Ctrl-C.
+    """
+    settings = session.settings
+    if settings.telegram_bot_token is None:
+        if not or_chat:
+            message = (
+                f"{variable_of('telegram_bot_token')} is not set; `engagement chat` needs no token"
+            )
+            raise SettingsError(message)
+        _chat(session)
+        return
+    from bot.telegram import running  # noqa: PLC0415 - see the module
+
+    hook = (
+        None if webhook is None else running.Webhook(webhook, *_address(session, webhook, listen))
+    )
+    with _opened(session) as engagements:
+        click.echo("The bot is running; Ctrl-C ends it.", err=True)
+        asyncio.run(running.run(engagements, settings, hook))
+
+
+@click.command()
+@click.pass_obj
+def chat(session: Session) -> None:
+    """Talk with the bot in this terminal; it needs no token.
+
+    A line is a message, a number presses a button, `@ana: text` is somebody else's message.
+    """
+    _chat(session)
+
+
+def _chat(session: Session) -> None:
+    from bot import terminal  # noqa: PLC0415 - see the module
+
+    with _opened(session) as engagements:
+        asyncio.run(terminal.chat(engagements, session.settings, _show))
+
+
+def _show(text: str) -> None:
+    for line in text.split("\n"):
+        click.echo(printable(line))
+
+
+@contextmanager
+def _opened(session: Session) -> Iterator[Engagements]:
+    url = session.settings.database_url
+    with Engagements(url, clock=session.clock, patience_seconds=PATIENCE_SECONDS) as engagements:
+        yield engagements
+
+
+def _address(session: Session, url: str, listen: str) -> tuple[str, int]:
+    """Return host and port of `listen`; refuse what no webhook can be."""
+    if session.settings.webhook_secret is None:
+        raise SettingsError(f"a webhook needs {variable_of('webhook_secret')}")
+    address = urlsplit(url)
+    if address.scheme not in {"https", "http"} or not address.hostname:
+        raise click.BadParameter("must be an https:// address", param_hint="--webhook")
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) <= 65_535:  # noqa: PLR2004 - ports end there
+        raise click.BadParameter("must be a host and a port", param_hint="--listen")
+    return host, int(port)

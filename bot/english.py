@@ -1,0 +1,208 @@
+"""Every word that people read, in English: sentences with names in braces to be filled in.
+
+They are HTML as Telegram takes it; what is filled in is escaped where that is done. For another
+language, translate this module and let `bot.replies` import that one.
+"""
+
+from bot.chart_words import ChartWords
+
+SUMMARIES = {
+    "start": "say hello",
+    "briefing": "your issues, with a button for each",
+    "top": "what you are most engaged with",
+    "score": "how an issue scores, and why",
+    "history": "what is recorded of you",
+    "chart": "a picture of your scores",
+    "stats": "your totals",
+    "export": "all that is recorded of you, as a file",
+    "privacy": "what is kept, where and for how long",
+    "optout": "record nothing of me from now on",
+    "optin": "record me again",
+    "forget": "delete what ties the past to me",
+    "help": "what I do and what I record",
+    "status": "the state of the ledger",
+}
+"""What each command does, for menus and /help."""
+
+EXAMPLES = {
+    "top": "/top, /top 5 or /top 5 2026-01-31",
+    "score": "/score AI-1799 or /score AI-1799 2026-01-31",
+    "history": "/history or /history AI-1799",
+    "chart": "/chart or /chart AI-1799",
+}
+"""How a command is given that takes arguments."""
+
+START = (
+    "Hello! I remember which Linear issues you ask about, open and mention, and tell you what you "
+    "are most engaged with.\n"
+    "Name one, such as <b>AI-1799</b>, or ask for your /briefing. /help says more, /privacy what "
+    "is kept."
+)
+START_IN_GROUP = (
+    "Hello! I remember who asks about which issue and who mentions it. Ask me by name, as in "
+    "<b>@{bot} AI-1799</b>; /help says more, /privacy what is kept, /optout keeps you out."
+)
+
+HELP = (
+    "<b>What I do</b>\n"
+    "I keep a ledger of who is engaged with which Linear issue, and answer from it. A score goes "
+    "from 0 to 1: it rises with every touch and falls with every day without one.\n"
+    "\n"
+    "<b>What I record</b>\n"
+    "A <i>query</i> when you ask me about an issue, a <i>view</i> when you open its card from a "
+    "list, a <i>mention</i> when you name it in a group that I am in. Only messages that name an "
+    "issue are recorded; no forwards, no bots. My own commands are never recorded.\n"
+    "{sees}\n"
+    "\n"
+    "<b>Commands</b>\n"
+    "{commands}"
+)
+COMMAND_LINE = "/{usage} – {summary}"
+SEES_ALL = "In groups I see every message."
+SEES_FEW = (
+    "In groups Telegram shows me only commands, replies to me and messages with my name (privacy "
+    "mode is on), so other mentions are not recorded. BotFather's /setprivacy changes that."
+)
+
+CARD = "<b>{issue}</b> · score <b>{score}</b>\n{touches}, {last}"
+CARD_AGAIN = "<b>{issue}</b> · score <b>{score}</b>\n{touches} · first {first}, last {last}"
+CARD_NEW = "<b>{issue}</b> · score <b>{score}</b>\nnothing is recorded of you for it"
+SCORE = "<b>{issue}</b> scores <b>{score}</b> {moment}\n{sentence}"
+NOW = "now"
+AS_OF = "as of {when}"
+
+TOP = "<b>What you are most engaged with</b> {moment}"
+TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}"
+NO_TOP = "Nothing of yours is recorded {moment}, or it is too long ago to rank."
+
+BRIEFING = "<b>Your briefing</b>, {when}\nPress an issue to open its card."
+BRIEFING_BUTTON = "{issue} · {score}"
+NO_BRIEFING = "There is nothing to brief you about yet: ask me about an issue, such as AI-1799."
+
+STATS = (
+    "<b>Your totals</b>\n"
+    "{total} interactions with {issues} issues, {average} for each\n"
+    "Last one {last}\n"
+    "Most engaged: {most}"
+)
+NO_STATS = "Nothing of yours is recorded yet."
+NONE = "none"
+
+HISTORY = "<b>What is recorded of you</b>{of_issue}, the latest first"
+HISTORY_OF = ": {issue}"
+HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>"
+HISTORY_CONTEXT = "<i>“{context}”</i>"
+HISTORY_SET = "score set to {score}"
+HISTORY_MORE = "… and {count} earlier; /export has them all"
+NO_HISTORY = "Nothing is recorded of you{of_issue}."
+
+CHART_OF_ISSUE = "<b>{issue}</b>: your score since {start}, now {score}"
+CHART_OF_TOP = "What you are most engaged with now"
+NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue}."
+
+EXPORT = "All that is recorded of you: {count} events, as JSON."
+
+PRIVACY = (
+    "<b>What is kept</b>\n"
+    "For each touch of an issue: which issue, how and when, under random ids that stand for you "
+    "and the chat; up to 200 characters of the message, and where it stood; what ties those ids "
+    "to your Telegram id and the chat's. No names, no other messages.\n"
+    "<b>Where</b>\n"
+    "In one database on the computer where I run, and nowhere else.\n"
+    "<b>How long</b>\n"
+    "The words of a message, and where it stood, for {days} days. The touches themselves for "
+    "good, without your name once you say /forget.\n"
+    "<b>What you can do</b>\n"
+    "/export shows all of it. /optout records nothing of you from now on, /optin takes that back. "
+    "/forget deletes what ties the past to you."
+)
+
+OPTED_OUT = (
+    "Done: from now on nothing of yours is recorded. What was recorded before stays until you say "
+    "/forget. /optin takes this back."
+)
+OPTED_IN = "Done: what you ask, open and mention is recorded from now on."
+NOT_NOTED = "That could not be written down just now. Please try again in a minute."
+
+FORGET = (
+    "This deletes what ties the past to you: your id, your words, where they stood, your scores. "
+    "The bare touches stay, as somebody's. It cannot be undone.\n"
+    "Shall I forget you?"
+)
+FORGET_YES = "Yes, forget me"
+FORGET_NO = "No"
+FORGOTTEN = (
+    "Done: nothing here leads to you any more. What you write from now on is recorded as "
+    "somebody new's; /optout prevents that."
+)
+FORGET_KEPT = "Nothing was deleted."
+FORGET_LATER = (
+    "You are forgotten, but the last copies in the database's log can only go when nobody reads "
+    "it. Please press once more in a minute."
+)
+NOT_YOURS = "Only who asked can answer this."
+
+STATUS = "<b>The ledger</b>\n{events} events of {users} people{waiting}"
+STATUS_WAITING = "\nIt cannot be written just now: what is said waits in the spool."
+STATUS_JOB = "{job}: done for {day}, counted {counted}"
+
+ANSWERED_IN_PRIVATE = "I have answered you in private."
+ANSWERED_ISSUES = "{issues}: I have sent you what I know in private."
+OPEN_PRIVATE = "That is for you alone, and I may not write to you first. Open our chat:"
+OPEN_BUTTON = "Open the chat with me"
+ONLY_IN_PRIVATE = "/{command} works in our private chat only."
+
+UNKNOWN_COMMAND = "I do not know /{command}. /help lists what I know."
+NO_ISSUE_NAMED = "Name an issue, such as AI-1799, or ask for /help."
+BAD_ARGUMENTS = "I did not understand that. Try {example}."
+NO_ISSUE = "{word} is no issue that I know how to read. Try {example}."
+BAD_DATE = "{reason}. Try {example}."
+UNREADABLE = "I cannot look that up right now. Please try again in a minute."
+FOR_ADMINS = "/{command} is for the admins of this bot."
+
+NOT_HERE = "I am not meant for this chat (its id is {chat_id}), so I leave. Nothing was recorded."
+NOT_WITH_YOU = (
+    "I only talk with the people of my groups. Name an issue in one of them first, or ask an admin "
+    "to add your id, {user_id}. Nothing was recorded."
+)
+
+SCORE_SENTENCE = "touched {times}, active {idle}; ({base}) × decay {decay}"
+SCORE_BASE = "{frequency_weight} × frequency {frequency} + {recency_weight} × recency {recency}"
+SCORE_SET = "set to {score}"
+SCORE_DEFAULT = "never touched, so the default"
+
+KINDS = {
+    "query": ("query", "queries"),
+    "view": ("view", "views"),
+    "mention": ("mention", "mentions"),
+}
+"""Each kind in the singular and the plural."""
+
+ONCE, TIMES = "once", "{count} times"
+TODAY, TODAY_AT, YESTERDAY_AT = "today", "today at {time}", "yesterday at {time}"
+DAY_AGO, DAYS_AGO = "1 day ago", "{days} days ago"
+DATE_AT, DATE_YEAR = "{day} {month} at {time}", "{day} {month} {year}"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+CHART = ChartWords(
+    score_caption="Score, {start} to {end} ({zone})",
+    score_caption_of_day="Score on {start} ({zone})",
+    no_interactions="Nothing recorded yet",
+    query="queries",
+    view="views",
+    mention="mentions",
+    override="set by hand",
+    decay="daily decay",
+    ranking_title="Most engaged with",
+    nothing_ranked="Nothing ranks",
+    day="{day} {month}",
+    date="{day} {month} {year}",
+    months=MONTHS,
+)
+
+CHAT_START = (
+    "This is the bot in your terminal; a line is a message, a number presses a button, and\n"
+    "`@ana: text` is somebody else's. Try `How is AI-1799?`, then /top or /help. Ctrl-D ends."
+)
+CHAT_PROMPT = "\n> "
+CHAT_NO_BUTTON = "There are {count} buttons."

@@ -1,0 +1,76 @@
+"""EngagementJobs: does the scheduled work of one ledger, once for each logical day."""
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+
+from bot.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
+from ledger.instants import DAY, Instant, instant_of
+from ledger.store.job_runs import job_alone, last_run, note_runs
+from projections.application import Engagements
+
+_log = logging.getLogger(__name__)
+
+
+class EngagementJobs:
+    """The scheduled work of one ledger, whose days are those of a zone.
+
+    A call does what is due by the ledger's clock, or nothing: any process may call as often as it
+    likes. Days that were missed are done together, since the work is about the present; one that
+    broke off is done again. Raises LedgerUnavailableError where the ledger cannot be written, or
+    another process has been at it for too long; then the days stay due.
+    """
+
+    def __init__(self, engagements: Engagements, zone: dt.tzinfo) -> None:
+        """Work on `engagements`, which the caller closes, by the days of `zone`."""
+        self.zone = zone
+        self._engagements = engagements
+
+    def decay(self) -> int:
+        """Bring the read model's score column up to date, once a day.
+
+        Returns how many engagements were under decay when that was done last.
+        """
+        idle_longer_than_days = self._engagements.policy.decay_after_days
+        return self._do(DECAY, lambda: self._engagements.refresh_scores(idle_longer_than_days))
+
+    def cleanup(self) -> int:
+        """Count the dormant engagements, once a week; they stay as they are.
+
+        Returns how many there were when they were counted last.
+        """
+        return self._do(CLEANUP, self._engagements.count_dormant)
+
+    def expire(self, context_days: int) -> int:
+        """Delete the words and sources of what was recorded so many days ago, once a day.
+
+        Returns how many that were when it was done last.
+        """
+        return self._do(EXPIRY, lambda: self._expired(context_days))
+
+    def _expired(self, context_days: int) -> int:
+        now = instant_of(self._engagements.clock())
+        return self._engagements.ledger.expire_origins(Instant(now - context_days * DAY))
+
+    def _do(self, schedule: Schedule, work: Callable[[], int]) -> int:
+        database = self._engagements.ledger.database
+        if self._due(schedule):
+            with job_alone(database, schedule.job):
+                self._do_alone(schedule, work)
+        last = last_run(database, schedule.job)
+        return 0 if last is None else last.counted
+
+    def _do_alone(self, schedule: Schedule, work: Callable[[], int]) -> None:
+        # Whoever had the lock before may have done it.
+        days = self._due(schedule)
+        if not days:
+            return
+        database, ran_at = self._engagements.ledger.database, instant_of(self._engagements.clock())
+        counted = work()
+        # Only now: a run that breaks off leaves its days due.
+        noted = note_runs(database, schedule.job, days, ran_at, counted)
+        _log.info("job done", extra={"job": schedule.job, "days": len(noted), "counted": counted})
+
+    def _due(self, schedule: Schedule) -> list[dt.date]:
+        last = last_run(self._engagements.ledger.database, schedule.job)
+        return due_days(schedule, last and last.day, self._engagements.clock(), self.zone)

@@ -1,0 +1,158 @@
+"""Scheduling the work with APScheduler 3, under the names of the API."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Protocol
+
+from telegram.ext import Job, JobQueue
+
+from bot.job_days import CLEANUP, DECAY, EXPIRY
+from bot.jobs.engagement_jobs import EngagementJobs
+from bot.settings import settings_of
+from ledger.errors import LedgerError
+from ledger.store.clock import utc_now
+from projections.application import Engagements
+
+_log = logging.getLogger(__name__)
+
+
+class Scheduler(Protocol):
+    """Any scheduler of APScheduler 3."""
+
+    def add_job(self, func: Callable[..., object], trigger: str, **options: Any) -> object:  # noqa: ANN401 - APScheduler's signature
+        """Add a job."""
+        ...
+
+
+class HasScheduler(Protocol):
+    """What has a scheduler, as python-telegram-bot's JobQueue does."""
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """The scheduler."""
+        ...
+
+
+def add_engagement_jobs_to_scheduler(
+    scheduler: Scheduler | HasScheduler, jobs: EngagementJobs | None = None
+) -> None:
+    """Have `engagement_decay` done daily at midnight and `engagement_cleanup` Sundays at 02:00.
+
+    Without `jobs`, the environment says which ledger and zone are meant, and each run opens that
+    ledger for itself; raises SettingsError where the environment cannot be meant. The scheduler
+    asks at its start and at every full hour of the zone's wall clock, in a thread. What is missed
+    is caught up; a failure is logged as a warning, and tried again an hour later.
+    """
+    zone = settings_of(os.environ).zone if jobs is None else jobs.zone
+    for job, ask, work in (
+        (DECAY.job, ask_for_decay, decay_engagement_scores_job),
+        (CLEANUP.job, ask_for_cleanup, cleanup_zero_engagements_job),
+    ):
+        # A JobQueue takes every job's second argument for one of its own Jobs when it lists them.
+        shown = [_shown(job, work, jobs)] if isinstance(scheduler, JobQueue) else []
+        _add(scheduler, zone, job, ask, [jobs, *shown])
+
+
+def add_expiry_to_scheduler(queue: JobQueue[Any], jobs: EngagementJobs, context_days: int) -> None:
+    """Have what `EngagementJobs.expire` does done daily at midnight, under the same terms."""
+
+    async def work(jobs: EngagementJobs | None) -> int:
+        return await asyncio.to_thread(_expire, jobs, context_days)
+
+    def ask(jobs: EngagementJobs | None, *_: object) -> None:
+        with _survived(EXPIRY.job):
+            _expire(jobs, context_days)
+
+    _add(queue, jobs.zone, EXPIRY.job, ask, [jobs, _shown(EXPIRY.job, work, jobs)])
+
+
+def _add(
+    scheduler: Scheduler | HasScheduler,
+    zone: dt.tzinfo,
+    job: str,
+    ask: Callable[..., None],
+    arguments: list[object],
+) -> None:
+    target = scheduler if hasattr(scheduler, "add_job") else scheduler.scheduler
+    target.add_job(
+        ask,
+        "cron",
+        args=arguments,
+        minute=0,
+        timezone=zone,
+        next_run_time=utc_now(),
+        id=job,
+        name=job,
+        replace_existing=True,
+        misfire_grace_time=None,
+        coalesce=True,
+        max_instances=1,
+    )
+
+
+async def decay_engagement_scores_job(jobs: EngagementJobs | None = None) -> int:
+    """Do what `EngagementJobs.decay` does, and return what it does, in a thread."""
+    return await asyncio.to_thread(_decay, jobs)
+
+
+async def cleanup_zero_engagements_job(jobs: EngagementJobs | None = None) -> int:
+    """Do what `EngagementJobs.cleanup` does, and return what it does, in a thread."""
+    return await asyncio.to_thread(_cleanup, jobs)
+
+
+def ask_for_decay(jobs: EngagementJobs | None, *_: object) -> None:
+    """Do what is due of the decay."""
+    with _survived(DECAY.job):
+        _decay(jobs)
+
+
+def ask_for_cleanup(jobs: EngagementJobs | None, *_: object) -> None:
+    """Do what is due of the cleanup."""
+    with _survived(CLEANUP.job):
+        _cleanup(jobs)
+
+
+def _shown(
+    job: str, work: Callable[[EngagementJobs | None], Awaitable[int]], jobs: EngagementJobs | None
+) -> Job[Any]:
+    async def run(_: object) -> None:
+        await work(jobs)
+
+    return Job(run, name=job)
+
+
+def _decay(jobs: EngagementJobs | None) -> int:
+    with _opened(jobs) as opened:
+        return opened.decay()
+
+
+def _cleanup(jobs: EngagementJobs | None) -> int:
+    with _opened(jobs) as opened:
+        return opened.cleanup()
+
+
+def _expire(jobs: EngagementJobs | None, context_days: int) -> int:
+    with _opened(jobs) as opened:
+        return opened.expire(context_days)
+
+
+@contextlib.contextmanager
+def _opened(jobs: EngagementJobs | None) -> Iterator[EngagementJobs]:
+    if jobs is not None:
+        yield jobs
+        return
+    settings = settings_of(os.environ)
+    with Engagements(settings.database_url) as engagements:
+        yield EngagementJobs(engagements, settings.zone)
+
+
+@contextlib.contextmanager
+def _survived(job: str) -> Iterator[None]:
+    try:
+        yield
+    except LedgerError as error:
+        _log.warning("job not done", extra={"job": job, "reason": str(error)})

@@ -1,0 +1,292 @@
+"""Replies: what the bot answers, as values that any place to talk can show.
+
+The text is HTML as Telegram takes it. Words come from `bot.english`; whatever is filled into them
+is escaped here, in one place.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from html import escape
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from bot import english as words
+from bot.classification import CARD
+from bot.commands import COMMANDS
+from bot.times import since, when
+from ledger.events import Event, ScoreOverridden
+from ledger.instants import Instant, moment_of
+from ledger.interaction import Kind
+from projections.engagement import Engagement
+from projections.ranking import Ranked
+from projections.scoring import ScoringPolicy
+from projections.statistics import Statistics
+
+TEXT_LIMIT = 4096
+"""UTF-16 units of a message; Telegram counts them without the markup, we count it in."""
+
+HISTORY_SHOWN = 20
+CONTEXT_SHOWN = 100
+
+
+class Button(msgspec.Struct, frozen=True):
+    """A button below a reply: pressing it sends `data` back, or opens `url`."""
+
+    text: str
+    data: str = ""
+    url: str | None = None
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """A file that comes with a reply; a picture is shown, anything else is saved."""
+
+    name: str
+    content: bytes
+    is_picture: bool
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What is answered: HTML, rows of one button each, and a file."""
+
+    html: str
+    buttons: tuple[Button, ...] = ()
+    attachment: Attachment | None = None
+
+
+class Time(msgspec.Struct, frozen=True):
+    """The moment that an answer is about, and from when and where it is looked at."""
+
+    now: dt.datetime
+    zone: ZoneInfo
+    at: dt.datetime | None = None
+
+    @property
+    def moment(self) -> str:
+        """The moment in words: now, or as of another one."""
+        return words.NOW if self.at is None else words.AS_OF.format(when=self.said(self.at))
+
+    def said(self, moment: dt.datetime) -> str:
+        """Return `moment` as people say it."""
+        return when(moment, self.now, self.zone)
+
+    def said_instant(self, instant: int | None) -> str:
+        """Return an instant as people say it, or the word for none."""
+        return words.NONE if instant is None else self.said(moment_of(Instant(instant)))
+
+
+def fill(template: str, /, **values: object) -> str:
+    """Return `template` with the values filled in, escaped so that they can be no markup.
+
+    Half of a surrogate pair, which cannot be sent, becomes a question mark.
+    """
+    shown = {name: str(value).encode(errors="replace").decode() for name, value in values.items()}
+    return template.format_map({name: escape(value) for name, value in shown.items()})
+
+
+def say(template: str, /, **values: object) -> Reply:
+    """Return the reply of one sentence."""
+    return Reply(fill(template, **values))
+
+
+def parts(html: str) -> list[str]:
+    """Return `html` in messages below the limit, parted at line ends; no line may be longer."""
+    messages: list[str] = []
+    waiting, *lines = html.split("\n")
+    for line in lines:
+        longer = f"{waiting}\n{line}"
+        if utf16_units(longer) >= TEXT_LIMIT:
+            messages.append(waiting)
+            waiting = line
+        else:
+            waiting = longer
+    return [*messages, waiting]
+
+
+def utf16_units(text: str) -> int:
+    """Return the length of `text` as Telegram counts it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+# --- about oneself -------------------------------------------------------------------------------
+
+
+def cards(ranked: Iterable[Ranked], time: Time) -> Reply:
+    """Return the cards of issues, one below the other."""
+    return Reply("\n\n".join(_card(each, time) for each in ranked))
+
+
+def _card(ranked: Ranked, time: Time) -> str:
+    engagement, value = ranked.engagement, f"{ranked.score.value:.3f}"
+    known = words.CARD if engagement.first_at == engagement.last_at else words.CARD_AGAIN
+    return fill(
+        known if engagement.count else words.CARD_NEW,
+        issue=ranked.issue_id,
+        score=value,
+        touches=touches(engagement),
+        first=time.said_instant(engagement.first_at),
+        last=time.said_instant(engagement.last_at),
+    )
+
+
+def touches(engagement: Engagement) -> str:
+    """Return how often an issue was touched in each way, as in "2 queries, 1 view"."""
+    counts = (engagement.queries, engagement.views, engagement.mentions)
+    kinds = (Kind.QUERY, Kind.VIEW, Kind.MENTION)
+    return ", ".join(
+        f"{count} {words.KINDS[kind.label][count != 1]}"
+        for count, kind in zip(counts, kinds, strict=True)
+        if count
+    )
+
+
+def score(ranked: Ranked, policy: ScoringPolicy, time: Time) -> Reply:
+    """Return a score and, in a sentence, what it is made of."""
+    return say(
+        words.SCORE,
+        issue=ranked.issue_id,
+        score=f"{ranked.score.value:.3f}",
+        moment=time.moment,
+        sentence=score_sentence(ranked, policy),
+    )
+
+
+def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
+    """Return what a score is made of, as plain text."""
+    parts, count = ranked.score, ranked.engagement.count
+    if parts.idle_days is None:
+        return words.SCORE_DEFAULT
+    base = (
+        words.SCORE_BASE.format(
+            frequency_weight=f"{policy.frequency_weight:g}",
+            frequency=f"{parts.frequency:.3f}",
+            recency_weight=f"{policy.recency_weight:g}",
+            recency=f"{parts.recency:.3f}",
+        )
+        if parts.override is None
+        else words.SCORE_SET.format(score=f"{parts.override:g}")
+    )
+    return words.SCORE_SENTENCE.format(
+        times=_times(count), idle=since(parts.idle_days), base=base, decay=f"{parts.decay:.3f}"
+    )
+
+
+def top(ranked: Sequence[Ranked], time: Time) -> Reply:
+    """Return a ranking."""
+    if not ranked:
+        return say(words.NO_TOP, moment=time.moment)
+    return Reply("\n".join([fill(words.TOP, moment=time.moment), *_ranking(ranked, time)]))
+
+
+def briefing(ranked: Sequence[Ranked], time: Time) -> Reply:
+    """Return a ranking with a button for each issue."""
+    if not ranked:
+        return say(words.NO_BRIEFING)
+    head = fill(words.BRIEFING, when=time.said(time.now))
+    buttons = tuple(
+        Button(
+            words.BRIEFING_BUTTON.format(issue=each.issue_id, score=f"{each.score.value:.3f}"),
+            CARD + each.issue_id,
+        )
+        for each in ranked
+    )
+    return Reply("\n".join([head, *_ranking(ranked, time)]), buttons)
+
+
+def _ranking(ranked: Sequence[Ranked], time: Time) -> Iterable[str]:
+    return (
+        fill(
+            words.TOP_LINE,
+            place=place,
+            issue=each.issue_id,
+            score=f"{each.score.value:.3f}",
+            times=_times(each.engagement.count),
+            last=time.said_instant(each.engagement.last_at),
+        )
+        for place, each in enumerate(ranked, 1)
+    )
+
+
+def stats(totals: Statistics, time: Time) -> Reply:
+    """Return somebody's totals."""
+    if not totals.total_interactions:
+        return say(words.NO_STATS)
+    most = ", ".join(f"{issue} {value:.3f}" for issue, value in totals.most_engaged_issues)
+    return say(
+        words.STATS,
+        total=totals.total_interactions,
+        issues=totals.unique_issues,
+        average=f"{totals.avg_interactions_per_issue:g}",
+        last=time.said_instant(totals.last_interaction),
+        most=most or words.NONE,
+    )
+
+
+def history(entries: Sequence[tuple[Event, str | None]], issue_id: str | None, time: Time) -> Reply:
+    """Return the latest of events, which come the earliest first, each with its context."""
+    of_issue = "" if issue_id is None else words.HISTORY_OF.format(issue=issue_id)
+    if not entries:
+        return say(words.NO_HISTORY, of_issue=of_issue)
+    shown = list(reversed(entries[-HISTORY_SHOWN:]))
+    lines = [fill(words.HISTORY, of_issue=of_issue)]
+    lines += [_event(event, context, time) for event, context in shown]
+    if len(entries) > len(shown):
+        lines.append(fill(words.HISTORY_MORE, count=len(entries) - len(shown)))
+    return Reply("\n".join(lines))
+
+
+def _event(event: Event, context: str | None, time: Time) -> str:
+    kind = (
+        words.HISTORY_SET.format(score=f"{event.score:g}")
+        if isinstance(event, ScoreOverridden)
+        else words.KINDS[event.kind.label][0]
+    )
+    at = time.said_instant(event.occurred_at)
+    line = fill(words.HISTORY_LINE, when=at, kind=kind, issue=event.issue_id)
+    said = one_line(context or "")
+    return f"{line}\n{fill(words.HISTORY_CONTEXT, context=said)}" if said else line
+
+
+def one_line(text: str) -> str:
+    """Return the beginning of `text` in one line, with an ellipsis where it goes on."""
+    line = " ".join(text.split())
+    return line if len(line) <= CONTEXT_SHOWN else f"{line[: CONTEXT_SHOWN - 1].rstrip()}…"
+
+
+# --- about the bot -------------------------------------------------------------------------------
+
+
+def help_(*, reads_all: bool) -> Reply:
+    """Return what the bot does; `reads_all` says whether it sees every message of a group."""
+    lines = "\n".join(
+        fill(
+            words.COMMAND_LINE,
+            usage=f"{name} {command.arguments}".strip(),
+            summary=words.SUMMARIES[name],
+        )
+        for name, command in COMMANDS.items()
+        if not command.for_admins
+    )
+    sees = words.SEES_ALL if reads_all else words.SEES_FEW
+    return Reply(words.HELP.format(sees=escape(sees), commands=lines))
+
+
+def status(
+    events: int, users: int, runs: Iterable[tuple[str, dt.date, int]], *, is_waiting: bool
+) -> Reply:
+    """Return the state of the ledger: its size, and of each job the last day and its count."""
+    waiting = words.STATUS_WAITING if is_waiting else ""
+    lines = [fill(words.STATUS, events=events, users=users, waiting=waiting)]
+    lines += [
+        fill(words.STATUS_JOB, job=job, day=day, counted=counted) for job, day, counted in runs
+    ]
+    return Reply("\n".join(lines))
+
+
+def privacy(context_days: int) -> Reply:
+    """Return what is kept, where and for how long."""
+    return say(words.PRIVACY, days=context_days)
+
+
+def _times(count: int) -> str:
+    return words.ONCE if count == 1 else words.TIMES.format(count=count)

@@ -1,0 +1,5 @@
+"""Telegram: what comes in is recorded before it is acknowledged, what goes out is sent in turn."""
+
+from bot.telegram.recording import Recorder, install
+
+__all__ = ["Recorder", "install"]

@@ -1,0 +1,300 @@
+"""Answers: what each command says to whoever gave it, read from the ledger as it stands.
+
+Every answer blocks while it reads, so it is for a thread, not for the event loop. A ledger that
+cannot be read is an answer too.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+
+import msgspec
+
+from bot import english as words
+from bot import replies
+from bot.charts import ranking_chart, score_chart
+from bot.commands import Asked
+from bot.issue_keys import IssueKeys
+from bot.job_days import CLEANUP, DECAY, EXPIRY
+from bot.moments import InvalidMomentError, moment_of_text
+from bot.replies import Attachment, Button, Reply, Time, fill, say
+from bot.settings import Settings
+from ledger.application import HistoryEntry
+from ledger.errors import LedgerError
+from ledger.events import ScoreOverridden
+from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.store.job_runs import last_run
+from projections.application import Engagements
+from projections.timeline import score_series
+
+BRIEFED = 10
+RANKED_AT_MOST = 50
+CHARTED = 10
+CHARTED_DAYS = 90
+JOBS = (DECAY.job, CLEANUP.job, EXPIRY.job)
+
+YES, NO = "forget:", "keep:"
+"""What the data of the buttons begins with that answer /forget; the asker's id follows."""
+
+CARDS, HINT = "", " "
+"""What is asked without a command: cards of issues, or nothing that is understood."""
+
+
+class Misunderstood(Exception):  # noqa: N818 - no fault of the program's, and never told as one
+    """Arguments that cannot be meant; `reply` says what could."""
+
+    def __init__(self, reply: Reply) -> None:
+        """Keep what to answer."""
+        super().__init__()
+        self.reply = reply
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Who asks what, when."""
+
+    engagements: Engagements
+    settings: Settings
+    keys: IssueKeys
+    user_id: int
+    asked: Asked
+    reads_all: bool = False
+    waiting: bool = False
+
+    @property
+    def user(self) -> str:
+        """The asker as the ledger knows them."""
+        return str(self.user_id)
+
+    @property
+    def now(self) -> dt.datetime:
+        """The present, by the ledger's clock."""
+        return self.engagements.clock()
+
+    def time(self, at: dt.datetime | None = None) -> Time:
+        """Return the present, or the moment `at`, as the asker's zone has it."""
+        return Time(self.now, self.settings.zone, at)
+
+
+def answer(question: Question) -> Reply:
+    """Return the answer to a command or to issues that are named."""
+    try:
+        return ANSWERS.get(question.asked.name, _unknown)(question)
+    except Misunderstood as misunderstood:
+        return misunderstood.reply
+    except LedgerError:
+        return say(words.UNREADABLE)
+
+
+# --- issues --------------------------------------------------------------------------------------
+
+
+def _cards(question: Question) -> Reply:
+    engagements = question.engagements
+    ranked = [engagements.ask(question.user, issue) for issue in question.asked.arguments]
+    return replies.cards(ranked, question.time())
+
+
+def _score(question: Question) -> Reply:
+    word, *rest = question.asked.arguments or [""]
+    issue, at = _issue(question, word), _moment(question, rest)
+    ranked = question.engagements.ask(question.user, issue, at)
+    return replies.score(ranked, question.engagements.policy, question.time(at))
+
+
+def _top(question: Question) -> Reply:
+    arguments = list(question.asked.arguments)
+    limit = BRIEFED
+    if arguments and arguments[0].isascii() and arguments[0].isdigit():
+        limit = min(int(arguments.pop(0)[:9]), RANKED_AT_MOST)
+    if limit == 0:
+        raise Misunderstood(_bad(question))
+    at = _moment(question, arguments)
+    ranked = question.engagements.top(question.user, limit, at)
+    return replies.top(ranked, question.time(at))
+
+
+def _briefing(question: Question) -> Reply:
+    ranked = question.engagements.top(question.user, BRIEFED)
+    return replies.briefing(ranked, question.time())
+
+
+def _stats(question: Question) -> Reply:
+    return replies.stats(question.engagements.statistics(question.user), question.time())
+
+
+def _history(question: Question) -> Reply:
+    issue = _issue_or_none(question)
+    entries = [
+        (each.event, each.origin.context)
+        for each in question.engagements.history(question.user, issue)
+    ]
+    return replies.history(entries, issue, question.time())
+
+
+def _chart(question: Question) -> Reply:
+    issue = _issue_or_none(question)
+    return _chart_of_top(question) if issue is None else _chart_of(question, issue)
+
+
+def _chart_of(question: Question, issue: str) -> Reply:
+    engagements, end = question.engagements, instant_of(question.now)
+    first_at = engagements.ask(question.user, issue).engagement.first_at
+    if first_at is None:
+        return say(words.NO_CHART, of_issue=words.HISTORY_OF.format(issue=issue))
+    rows = engagements.ledger.rows_of(question.user)
+    start = Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end) - DAY))
+    series = score_series(issue, rows, start, end, engagements.policy)
+    picture = score_chart(series, question.settings.zone, words.CHART)
+    last = series.points[-1][1]
+    caption = fill(
+        words.CHART_OF_ISSUE,
+        issue=issue,
+        start=question.time().said_instant(start),
+        score=words.NONE if last is None else f"{last.value:.3f}",
+    )
+    return Reply(caption, attachment=Attachment(f"{issue}.png", picture, is_picture=True))
+
+
+def _chart_of_top(question: Question) -> Reply:
+    ranked = question.engagements.top(question.user, CHARTED)
+    if not ranked:
+        return say(words.NO_CHART, of_issue="")
+    picture = ranking_chart([(each.issue_id, each.score.value) for each in ranked], words.CHART)
+    return Reply(words.CHART_OF_TOP, attachment=Attachment("top.png", picture, is_picture=True))
+
+
+# --- what is kept --------------------------------------------------------------------------------
+
+
+def _export(question: Question) -> Reply:
+    entries = [_exported(each) for each in question.engagements.history(question.user)]
+    content = msgspec.json.format(msgspec.json.encode(entries))
+    name = f"engagement-{question.user}-{question.now:%Y-%m-%d}.json"
+    file = Attachment(name, content, is_picture=False)
+    return Reply(fill(words.EXPORT, count=len(entries)), attachment=file)
+
+
+def _exported(entry: HistoryEntry) -> dict[str, object]:
+    event, origin = entry.event, entry.origin
+    what = (
+        {"kind": "override", "score": event.score}
+        if isinstance(event, ScoreOverridden)
+        else {"kind": event.kind.label, "linear_id": event.linear_id}
+    )
+    return {
+        "issue_id": event.issue_id,
+        **what,
+        "occurred_at": iso(event.occurred_at),
+        "recorded_at": iso(event.recorded_at),
+        "context": origin.context,
+        "source": origin.source,
+    }
+
+
+def _privacy(question: Question) -> Reply:
+    return replies.privacy(question.settings.context_days)
+
+
+def _forget(question: Question) -> Reply:
+    return Reply(words.FORGET, forget_buttons(question.user))
+
+
+def forget_buttons(user_id: str) -> tuple[Button, Button]:
+    """Return the buttons of whether to forget, for this user alone."""
+    return Button(words.FORGET_YES, YES + user_id), Button(words.FORGET_NO, NO + user_id)
+
+
+def _opt_out(question: Question) -> Reply:
+    return _noted(question, words.OPTED_OUT, opted_out=True)
+
+
+def _opt_in(question: Question) -> Reply:
+    return _noted(question, words.OPTED_IN, opted_out=False)
+
+
+def _noted(question: Question, done: str, *, opted_out: bool) -> Reply:
+    # The recorder has written it down before this is asked, or else it waits in the spool.
+    ledger = question.engagements.ledger
+    is_noted = ledger.is_opted_out(question.user, instant_of(question.now)) is opted_out
+    return say(done if is_noted or question.waiting else words.NOT_NOTED)
+
+
+# --- about the bot -------------------------------------------------------------------------------
+
+
+def _start(_: Question) -> Reply:
+    return Reply(words.START)
+
+
+def _help(question: Question) -> Reply:
+    return replies.help_(reads_all=question.reads_all)
+
+
+def _hint(_: Question) -> Reply:
+    return say(words.NO_ISSUE_NAMED)
+
+
+def _unknown(question: Question) -> Reply:
+    return say(words.UNKNOWN_COMMAND, command=replies.one_line(question.asked.name)[:32])
+
+
+def _status(question: Question) -> Reply:
+    if question.user_id not in question.settings.admins:
+        return say(words.FOR_ADMINS, command=question.asked.name)
+    ledger = question.engagements.ledger
+    runs = ((job, last_run(ledger.database, job)) for job in JOBS)
+    done = [(job, run.day, run.counted) for job, run in runs if run is not None]
+    events, users = ledger.size()
+    return replies.status(events, users, done, is_waiting=question.waiting)
+
+
+# --- arguments -----------------------------------------------------------------------------------
+
+
+def _issue(question: Question, word: str) -> str:
+    issue = question.keys.named_by(word)
+    if issue is not None:
+        return issue
+    example = words.EXAMPLES[question.asked.name]
+    if not word:
+        raise Misunderstood(_bad(question))
+    raise Misunderstood(say(words.NO_ISSUE, word=replies.one_line(word)[:32], example=example))
+
+
+def _issue_or_none(question: Question) -> str | None:
+    arguments = question.asked.arguments
+    return _issue(question, arguments[0]) if arguments else None
+
+
+def _moment(question: Question, arguments: list[str]) -> dt.datetime | None:
+    if not arguments:
+        return None
+    text = " ".join(arguments)
+    try:
+        return moment_of_text(text, question.now, question.settings.zone)
+    except InvalidMomentError as error:
+        example = words.EXAMPLES[question.asked.name]
+        raise Misunderstood(say(words.BAD_DATE, reason=error, example=example)) from None
+
+
+def _bad(question: Question) -> Reply:
+    return say(words.BAD_ARGUMENTS, example=words.EXAMPLES[question.asked.name])
+
+
+ANSWERS: dict[str, Callable[[Question], Reply]] = {
+    CARDS: _cards,
+    HINT: _hint,
+    "start": _start,
+    "help": _help,
+    "top": _top,
+    "score": _score,
+    "stats": _stats,
+    "history": _history,
+    "briefing": _briefing,
+    "chart": _chart,
+    "export": _export,
+    "privacy": _privacy,
+    "optout": _opt_out,
+    "optin": _opt_in,
+    "forget": _forget,
+    "status": _status,
+}

@@ -1,0 +1,265 @@
+"""The conversation: who is answered what, and where the answer may stand.
+
+Handlers decide and post; reading the ledger and sending happen in the outbox's turn for the chat.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import telegram
+from telegram.constants import ChatMemberStatus, ParseMode
+from telegram.error import BadRequest
+from telegram.ext import (
+    Application,
+    CallbackContext,
+    CallbackQueryHandler,
+    ChatMemberHandler,
+    MessageHandler,
+    filters,
+)
+
+from bot import english as words
+from bot.classification import ISSUES_OF_A_MESSAGE, ChatKind, Message, card_of
+from bot.commands import COMMANDS, Asked, Audience, asked_by_link, asked_in, link_payload
+from bot.issue_keys import IssueKeys
+from bot.replies import Reply, say
+from bot.settings import Settings
+from bot.telegram.answers import CARDS, HINT, NO, YES, Question, answer, forget_buttons
+from bot.telegram.gate import Gate
+from bot.telegram.outbox import Delivery, Outbox, fault
+from bot.telegram.recording import Recorder
+from bot.telegram.sending import Address, InGroup, keyboard, send, send_in_private
+from bot.telegram.updates import message_of
+from ledger.errors import LedgerError, TracesLeftError
+from projections.application import Engagements
+
+_log = logging.getLogger(__name__)
+
+Context = CallbackContext[Any, Any, Any, Any]
+
+_IN_A_GROUP = {ChatKind.GROUP, ChatKind.SUPERGROUP}
+_PRESENT = {ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR}
+
+
+class Conversation:
+    """Answers what people say to one bot."""
+
+    def __init__(
+        self,
+        engagements: Engagements,
+        settings: Settings,
+        gate: Gate,
+        recorder: Recorder,
+        outbox: Outbox,
+    ) -> None:
+        """Answer from `engagements` through `outbox`."""
+        self._engagements = engagements
+        self._settings = settings
+        self._keys: IssueKeys = settings.issue_keys
+        self._gate = gate
+        self._recorder = recorder
+        self._outbox = outbox
+
+    def join(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
+        """Add the handlers to `application`."""
+        # Edits are recorded, but a question is answered once.
+        application.add_handler(MessageHandler(filters.UpdateType.MESSAGE, self.on_message))
+        application.add_handler(CallbackQueryHandler(self.on_press))
+        application.add_handler(
+            ChatMemberHandler(self.on_membership, ChatMemberHandler.MY_CHAT_MEMBER)
+        )
+        application.add_error_handler(on_error)
+
+    async def on_message(self, update: telegram.Update, context: Context) -> None:
+        """Answer a message that is meant for the bot."""
+        bot: telegram.Bot = context.bot
+        message = message_of(update, bot)
+        if message is None or message.sender_id is None or update.message is None:
+            return
+        if not await self._gate.is_open(message.chat_id, message.chat_kind, message.sender_id):
+            self._turn_away(bot, message)
+            return
+        asked = self._asked_in(message, bot)
+        if asked is not None:
+            topic = update.message.message_thread_id if update.message.is_topic_message else None
+            deliver = partial(self._answer, bot, message, asked, topic)
+            self._outbox.post(message.chat_id, deliver)
+
+    async def on_press(self, update: telegram.Update, context: Context) -> None:
+        """Answer a press on a button: open a card, or forget somebody, or not."""
+        query = update.callback_query
+        if query is None:
+            return
+        bot: telegram.Bot = context.bot
+        self._outbox.post(query.from_user.id, self._delivery_of(bot, query, query.data or ""))
+
+    async def on_membership(self, update: telegram.Update, context: Context) -> None:
+        """Say hello where the bot is brought in, or leave where it is not meant to be."""
+        change = update.my_chat_member
+        if change is None or change.chat.type == telegram.Chat.PRIVATE:
+            return
+        if (
+            change.old_chat_member.status in _PRESENT
+            or change.new_chat_member.status not in _PRESENT
+        ):
+            return
+        bot: telegram.Bot = context.bot
+        if self._gate.may_be_added_by(change.from_user.id, change.chat.id):
+            hello = say(words.START_IN_GROUP, bot=bot.username)
+            self._post(bot, Address(change.chat.id), hello)
+        else:
+            self._leave(bot, change.chat.id)
+
+    # --- messages --------------------------------------------------------------------------------
+
+    def _asked_in(self, message: Message, bot: telegram.Bot) -> Asked | None:
+        asked = asked_in(message.text, bot.username)
+        if asked is not None:
+            if asked.name == "start" and asked.arguments:
+                return asked_by_link(asked.arguments[0]) or asked
+            others = message.chat_kind in _IN_A_GROUP and not asked.by_name
+            return None if others and asked.name not in COMMANDS else asked
+        if not message.is_for_the_bot or message.forwarded or not message.text:
+            return None
+        issues = self._keys.found_in("\n".join((message.text, *message.links)))
+        return Asked(CARDS, tuple(issues[:ISSUES_OF_A_MESSAGE])) if issues else Asked(HINT)
+
+    async def _answer(
+        self, bot: telegram.Bot, message: Message, asked: Asked, topic: int | None
+    ) -> None:
+        user_id = message.sender_id or 0
+        if message.chat_kind is ChatKind.PRIVATE:
+            await send(bot, Address(message.chat_id), await self._reply(bot, user_id, asked))
+            return
+        group = Address(message.chat_id, topic, message.message_id)
+        audience = _audience(asked)
+        if audience is Audience.PRIVATE_CHAT:
+            await send(bot, group, say(words.ONLY_IN_PRIVATE, command=asked.name))
+        elif audience is Audience.EVERYBODY:
+            await send(bot, group, await self._in_group(bot, user_id, asked))
+        else:
+            reply = await self._reply(bot, user_id, asked)
+            in_group = InGroup(group, _note(asked), _payload(asked))
+            await send_in_private(bot, user_id, reply, in_group)
+
+    async def _in_group(self, bot: telegram.Bot, user_id: int, asked: Asked) -> Reply:
+        if asked.name == "start":
+            return say(words.START_IN_GROUP, bot=bot.username)
+        return await self._reply(bot, user_id, asked)
+
+    async def _reply(self, bot: telegram.Bot, user_id: int, asked: Asked) -> Reply:
+        question = Question(
+            engagements=self._engagements,
+            settings=self._settings,
+            keys=self._keys,
+            user_id=user_id,
+            asked=asked,
+            reads_all=bool(bot.bot.can_read_all_group_messages),
+            waiting=self._recorder.is_behind,
+        )
+        return await asyncio.to_thread(answer, question)
+
+    def _turn_away(self, bot: telegram.Bot, message: Message) -> None:
+        if message.chat_kind in _IN_A_GROUP:
+            self._leave(bot, message.chat_id)
+        elif self._gate.tells(message.chat_id):
+            reply = say(words.NOT_WITH_YOU, user_id=message.sender_id)
+            self._post(bot, Address(message.chat_id), reply)
+
+    def _leave(self, bot: telegram.Bot, chat_id: int) -> None:
+        if self._gate.tells(chat_id):
+            self._post(bot, Address(chat_id), say(words.NOT_HERE, chat_id=chat_id))
+        self._outbox.post(chat_id, partial(_leave, bot, chat_id))
+
+    def _post(self, bot: telegram.Bot, to: Address, reply: Reply) -> None:
+        self._outbox.post(to.chat_id, partial(send, bot, to, reply))
+
+    # --- presses ---------------------------------------------------------------------------------
+
+    def _delivery_of(self, bot: telegram.Bot, query: telegram.CallbackQuery, data: str) -> Delivery:
+        issue = card_of(data, self._keys)
+        if issue is not None:
+            return partial(self._open_card, bot, query, issue)
+        for prefix, decide in ((YES, self._forget), (NO, self._keep)):
+            if data.startswith(prefix):
+                is_own = data.removeprefix(prefix) == str(query.from_user.id)
+                return partial(decide, query) if is_own else partial(_refuse, query)
+        return partial(_acknowledge, query)
+
+    async def _open_card(
+        self, bot: telegram.Bot, query: telegram.CallbackQuery, issue: str
+    ) -> None:
+        await _acknowledge(query)
+        reply = await self._reply(bot, query.from_user.id, Asked(CARDS, (issue,)))
+        await send(bot, Address(query.from_user.id), reply)
+
+    async def _forget(self, query: telegram.CallbackQuery) -> None:
+        await _acknowledge(query)
+        reply = await asyncio.to_thread(self._forgotten, str(query.from_user.id))
+        await _replace(query, reply)
+
+    def _forgotten(self, user_id: str) -> Reply:
+        try:
+            self._recorder.drain_now()  # what waits there is to be forgotten as well
+            self._engagements.erase(user_id)
+        except TracesLeftError:
+            return Reply(words.FORGET_LATER, forget_buttons(user_id))
+        except (LedgerError, OSError) as error:
+            _log.warning("not forgotten", extra={"error": type(error).__name__})
+            return Reply(words.NOT_NOTED, forget_buttons(user_id))
+        return say(words.FORGOTTEN)
+
+    async def _keep(self, query: telegram.CallbackQuery) -> None:
+        await _acknowledge(query)
+        await _replace(query, say(words.FORGET_KEPT))
+
+
+def _audience(asked: Asked) -> Audience:
+    if asked.name == CARDS:
+        return Audience.ASKER
+    command = COMMANDS.get(asked.name)
+    return Audience.EVERYBODY if command is None else command.audience
+
+
+def _note(asked: Asked) -> Reply:
+    if asked.name == CARDS:
+        return say(words.ANSWERED_ISSUES, issues=", ".join(asked.arguments))
+    return say(words.ANSWERED_IN_PRIVATE)
+
+
+def _payload(asked: Asked) -> str:
+    if asked.name == CARDS:
+        return link_payload(Asked("score", asked.arguments[:1]))
+    return link_payload(asked)
+
+
+async def _leave(bot: telegram.Bot, chat_id: int) -> None:
+    await bot.leave_chat(chat_id)
+
+
+async def _acknowledge(query: telegram.CallbackQuery, alert: str | None = None) -> None:
+    # Telegram waits only for seconds; what was asked for is to be done all the same.
+    with suppress(BadRequest):
+        await query.answer(alert, show_alert=alert is not None)
+
+
+async def _refuse(query: telegram.CallbackQuery) -> None:
+    await _acknowledge(query, words.NOT_YOURS)
+
+
+async def _replace(query: telegram.CallbackQuery, reply: Reply) -> None:
+    if not isinstance(query.message, telegram.Message):  # too old to be changed
+        await send(query.get_bot(), Address(query.from_user.id), reply)
+        return
+    await query.edit_message_text(
+        reply.html, parse_mode=ParseMode.HTML, reply_markup=keyboard(reply.buttons)
+    )
+
+
+async def on_error(_: object, context: Context) -> None:
+    """Log what a handler failed at, without what anybody said."""
+    error = context.error
+    _log.error("handler failed", extra={"error": "" if error is None else fault(error)})

@@ -1,0 +1,55 @@
+"""The gate: in which chats the bot listens, and with whom it talks in private."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from bot.classification import ChatKind
+
+REMEMBERED = 10_000
+"""Closed chats that were told; after so many the bot begins anew, and may tell one twice."""
+
+Knows = Callable[[str], Awaitable[bool]]
+"""Tells whether the ledger knows a user."""
+
+
+class Gate:
+    """Bounds the bot to some chats, where any are named, and to the people who write there."""
+
+    def __init__(self, chats: frozenset[int], admins: frozenset[int], knows: Knows) -> None:
+        """Listen in `chats`, or everywhere without any."""
+        self._chats = chats
+        self._admins = admins
+        self._knows = knows
+        self._migrated: dict[int, int] = {}
+        self._told: set[int] = set()
+
+    async def is_open(self, chat_id: int, kind: ChatKind, user_id: int | None) -> bool:
+        """Tell whether the bot listens to this user in this chat."""
+        if not self._chats or chat_id in self._chats:
+            return True
+        if kind is ChatKind.PRIVATE and user_id is not None:
+            return user_id in self._admins or await self._knows(str(user_id))
+        old = self._migrated.get(chat_id)
+        return old is not None and old in self._chats
+
+    def may_be_added_by(self, user_id: int, chat_id: int) -> bool:
+        """Tell whether this user may bring the bot into this chat."""
+        if self._chats:
+            return chat_id in self._chats or self._migrated.get(chat_id) in self._chats
+        return not self._admins or user_id in self._admins
+
+    def is_admin(self, user_id: int) -> bool:
+        """Tell whether this user is named among the admins."""
+        return user_id in self._admins
+
+    def migrate(self, new_of_old: Mapping[int, int]) -> None:
+        """Let the supergroups that groups became stand for them."""
+        self._migrated |= {new: old for old, new in new_of_old.items()}
+
+    def tells(self, chat_id: int) -> bool:
+        """Tell whether a closed chat is to be told so: only once."""
+        if chat_id in self._told:
+            return False
+        if len(self._told) == REMEMBERED:
+            self._told.clear()
+        self._told.add(chat_id)
+        return True

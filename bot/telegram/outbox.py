@@ -1,0 +1,105 @@
+"""The outbox: replies wait for their turn, chat by chat, and no longer than they are worth.
+
+A chat that Telegram slows down holds up nobody else's. Recording never waits here.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from telegram.error import Forbidden, TelegramError
+
+_log = logging.getLogger(__name__)
+
+WAITING_AT_MOST = 1_000
+WAITING_IN_A_CHAT = 20
+STALE_SECONDS = 120.0
+"""An answer that comes later than this answers nothing any more."""
+
+Delivery = Callable[[], Awaitable[None]]
+
+
+class _Waiting(NamedTuple):
+    deliver: Delivery
+    stale_at: float
+
+
+class Outbox:
+    """Delivers what is posted, in order within a chat; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._chats: dict[int, deque[_Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+
+    def post(self, chat_id: int, deliver: Delivery) -> None:
+        """Let `deliver` have its turn in its chat; the oldest there gives way to one too many."""
+        waiting = self._chats.get(chat_id)
+        is_full = self._waiting >= WAITING_AT_MOST
+        if waiting and (is_full or len(waiting) >= WAITING_IN_A_CHAT):
+            waiting.popleft()
+            self._waiting -= 1
+            _log.warning("reply dropped", extra={"why": "too many wait in its chat"})
+        elif is_full:
+            _log.warning("reply dropped", extra={"why": "too many wait"})
+            return
+        if waiting is None:
+            waiting = self._chats[chat_id] = deque()
+            self._begin(chat_id)
+        waiting.append(_Waiting(deliver, asyncio.get_running_loop().time() + STALE_SECONDS))
+        self._waiting += 1
+
+    async def join(self) -> None:
+        """Return once nothing waits and nothing is being delivered."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def close(self, seconds: float) -> None:
+        """Deliver what waits for so long at the most; drop the rest with a log line."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        stopped = [task for task in self._tasks if task.cancel()]  # each delivers one
+        if dropped := self._waiting + len(stopped):
+            _log.warning("replies dropped", extra={"why": "stopping", "count": dropped})
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, chat_id: int) -> None:
+        task = asyncio.create_task(self._deliver_all(chat_id), name="engagement-replies")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver_all(self, chat_id: int) -> None:
+        waiting = self._chats[chat_id]
+        try:
+            while waiting:
+                deliver, stale_at = waiting.popleft()
+                self._waiting -= 1
+                if asyncio.get_running_loop().time() > stale_at:
+                    _log.warning("reply dropped", extra={"why": "stale"})
+                else:
+                    await _deliver(deliver)
+        finally:
+            del self._chats[chat_id]
+
+
+async def _deliver(deliver: Delivery) -> None:
+    try:
+        await deliver()
+    except Forbidden:
+        _log.info("reply not wanted", extra={"why": "blocked, or no longer in the chat"})
+    except TelegramError as error:
+        _log.warning("reply not delivered", extra={"error": type(error).__name__})
+    except Exception as error:  # noqa: BLE001 - one reply's fault is no other reply's business
+        _log.error("reply failed", extra={"error": fault(error)})
+
+
+def fault(error: BaseException) -> str:
+    """Return where an error arose and of what type it is, without its message."""
+    traceback, where = error.__traceback__, ""
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        where, traceback = f" in {code.co_name}, line {traceback.tb_lineno}", traceback.tb_next
+    return type(error).__name__ + where

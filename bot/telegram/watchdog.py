@@ -1,0 +1,75 @@
+"""The watchdog: notices when polling has died, or is stuck on an update that cannot be parsed.
+
+python-telegram-bot goes on looking alive in both cases: it logs, and asks again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from telegram.request import HTTPXRequest, RequestData
+
+from ledger.errors import LedgerError
+
+SILENCE_SECONDS = 180.0
+"""Polling asks at least every ten seconds, and pauses for thirty after failures of the network."""
+
+SAME_AGAIN = 20
+"""How often the same updates may come in a row: each time they are acknowledged, or should be."""
+
+LOOKED_AT_EVERY_SECONDS = 1.0
+
+_NOTHING_NEW = b'"result":[]'
+
+
+class PollingFailedError(LedgerError):
+    """Polling has ended or does not get on; the process has to be started again, or mended."""
+
+
+class PollingRequest(HTTPXRequest):
+    """The connection that updates are polled through, which remembers how that goes."""
+
+    def __init__(self, clock: Callable[[], float], **options: Any) -> None:  # noqa: ANN401 - as the library takes them
+        """Poll as HTTPXRequest does; `clock` is monotonic, in seconds."""
+        super().__init__(**options)
+        self._clock = clock
+        self._heard_at = clock()
+        self._offset: object = None
+        self._times = 0
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        *args: Any,  # noqa: ANN401 - as the library takes them
+        **kwargs: Any,  # noqa: ANN401 - as the library takes them
+    ) -> tuple[int, bytes]:
+        """Ask as HTTPXRequest does, and note what came of it."""
+        self._heard_at = self._clock()
+        code, payload = await super().do_request(url, method, request_data, *args, **kwargs)
+        self._heard_at = self._clock()
+        offset = None if request_data is None else request_data.parameters.get("offset")
+        is_same = offset == self._offset and _NOTHING_NEW not in payload.replace(b" ", b"")
+        self._times = self._times + 1 if is_same else 0
+        self._offset = offset
+        return code, payload
+
+    def check(self) -> None:
+        """Raise PollingFailedError where polling has fallen silent or goes in a circle."""
+        if self._times >= SAME_AGAIN:
+            message = (
+                f"Telegram has sent the same updates {self._times} times, and one of them cannot "
+                "be read: a newer version of this program may know how"
+            )
+            raise PollingFailedError(message)
+        silence = self._clock() - self._heard_at
+        if silence > SILENCE_SECONDS:
+            raise PollingFailedError(f"polling has stopped: nothing for {silence:.0f} seconds")
+
+
+async def watch(polling: PollingRequest) -> None:
+    """Look at `polling` for ever; raise PollingFailedError once it does not get on."""
+    while True:
+        polling.check()
+        await asyncio.sleep(LOOKED_AT_EVERY_SECONDS)

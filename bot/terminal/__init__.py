@@ -1,0 +1,5 @@
+"""The terminal: the same bot, with a keyboard and a screen in Telegram's place."""
+
+from bot.terminal.chat import chat
+
+__all__ = ["chat"]

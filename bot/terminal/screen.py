@@ -1,0 +1,101 @@
+"""The screen: takes what the bot sends, as Telegram would, and shows it as text."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from telegram.request import BaseRequest, RequestData
+
+from bot.plain_text import plain_text
+from bot.replies import Button
+
+BOT = {
+    "id": 1,
+    "is_bot": True,
+    "first_name": "Engagement",
+    "username": "engagement_bot",
+    "can_read_all_group_messages": True,
+}
+TOKEN = f"{BOT['id']}:terminal"
+
+_UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Screen(BaseRequest):
+    """Telegram's side of the wire: what the bot sends is shown, and its files are saved.
+
+    `buttons` are those of the last message that had any.
+    """
+
+    def __init__(self, show: Callable[[str], object], folder: Path) -> None:
+        """Show lines by `show`; save files in `folder`, which is made when it is needed."""
+        self.buttons: list[Button] = []
+        self._show = show
+        self._folder = folder
+        self._message_ids = itertools.count(1)
+
+    @property
+    def read_timeout(self) -> float | None:
+        """No limit: a screen answers at once."""
+        return None
+
+    async def initialize(self) -> None:
+        """Do nothing."""
+
+    async def shutdown(self) -> None:
+        """Do nothing."""
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        *_: object,
+        **__: object,
+    ) -> tuple[int, bytes]:
+        """Show what is sent, and answer as Telegram does."""
+        del method
+        parameters = {} if request_data is None else request_data.parameters
+        files = {} if request_data is None else request_data.multipart_data or {}
+        result = self._result(url.rpartition("/")[2], parameters, files)
+        return 200, json.dumps({"ok": True, "result": result}).encode()
+
+    def _result(self, method: str, parameters: dict[str, Any], files: dict[str, Any]) -> object:
+        if method == "getMe":
+            return BOT
+        if method not in {"sendMessage", "sendPhoto", "sendDocument", "editMessageText"}:
+            if text := parameters.get("text"):
+                self._show(text)
+            return True
+        self._show(plain_text(parameters.get("text") or parameters.get("caption") or ""))
+        for name, content, _ in files.values():
+            self._show(f"[saved as {self._saved(name, content)}]")
+        self._show_buttons(parameters.get("reply_markup", {}).get("inline_keyboard", []))
+        chat = {"id": parameters["chat_id"], "type": "private", "first_name": ""}
+        return {"message_id": next(self._message_ids), "date": 0, "chat": chat}
+
+    def _show_buttons(self, rows: list[list[dict[str, str]]]) -> None:
+        if rows:
+            self.buttons = [
+                Button(b["text"], b.get("callback_data", "")) for row in rows for b in row
+            ]
+        for number, button in enumerate(self.buttons if rows else (), 1):
+            self._show(f"  [{number}] {button.text}")
+
+    def _saved(self, name: str, content: bytes) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        safe = Path(_UNSAFE_IN_NAMES.sub("_", name))
+        for number in itertools.count(1):
+            path = self._folder / (
+                f"{safe.stem}-{number}{safe.suffix}" if number > 1 else safe.name
+            )
+            try:
+                with path.open("xb") as file:
+                    file.write(content)
+            except FileExistsError:
+                continue
+            return path
+        raise AssertionError  # the count has no end

@@ -1,0 +1,34 @@
+"""Moments as people say them: the inverse of `bot.moments`, for whoever reads an answer."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from bot import english as words
+
+_LATELY_DAYS = 180
+"""For so long a date is clear without its year."""
+
+
+def when(moment: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> str:
+    """Return `moment` in words, on the calendar and the clock of `zone`."""
+    try:
+        there = moment.astimezone(zone)
+    except OverflowError:  # the last hours of the year 9999, east of Greenwich
+        there = moment
+    days = (now.astimezone(zone).date() - there.date()).days
+    time = f"{there:%H:%M}"
+    if days == 0:
+        return words.TODAY_AT.format(time=time)
+    if days == 1:
+        return words.YESTERDAY_AT.format(time=time)
+    month = words.MONTHS[there.month - 1]
+    if abs(days) < _LATELY_DAYS:
+        return words.DATE_AT.format(day=there.day, month=month, time=time)
+    return words.DATE_YEAR.format(day=there.day, month=month, year=there.year)
+
+
+def since(days: int) -> str:
+    """Return how many whole days something is ago."""
+    if days == 1:
+        return words.DAY_AGO
+    return words.TODAY if days == 0 else words.DAYS_AGO.format(days=days)

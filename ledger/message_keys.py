@@ -1,0 +1,24 @@
+"""Source keys of what people do in Telegram: the same live, delivered again, edited or exported."""
+
+from ledger.instants import Instant
+from ledger.source_keys import SourceKey
+
+
+def supergroup_key(chat_id: int, message_id: int, issue_id: str, sent_at: Instant) -> SourceKey:
+    """Return the key of an issue in a supergroup's message, whose id is the same for everybody."""
+    return SourceKey(f"{chat_id}:{message_id}:{issue_id}", sent_at)
+
+
+def private_key(
+    bot_id: int, chat_id: int, message_id: int, issue_id: str, sent_at: Instant
+) -> SourceKey:
+    """Return the key of an issue in a message of a private chat or a basic group.
+
+    Message ids there belong to the bot's account: with another bot they start anew.
+    """
+    return SourceKey(f"{bot_id}:{chat_id}:{message_id}:{issue_id}", sent_at)
+
+
+def press_key(bot_id: int, callback_query_id: str) -> SourceKey:
+    """Return the key of a press on a button, which opens one issue and has no date of its own."""
+    return SourceKey(f"{bot_id}:callback:{callback_query_id}")

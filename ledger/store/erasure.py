@@ -1,0 +1,55 @@
+"""Erasure: everything that ties events to a person goes, the events stay, nobody's (R11).
+
+First the rows, in one transaction; then the bytes. `secure_delete` zeroes what a statement deletes,
+but not the copies that SQLite leaves behind when it moves rows between pages, nor the log. So the
+file is written anew from the rows that are left, and the log is cut.
+"""
+
+from sqlalchemy import Connection, delete, select, update
+
+from ledger.errors import LedgerUnavailableError, TracesLeftError
+from ledger.instants import Instant
+from ledger.store import tables
+from ledger.store.append import Projection
+from ledger.store.database import Database
+from ledger.store.opt_outs import OptOuts
+
+_accounts, _places = tables.accounts, tables.places
+
+
+def erase(
+    database: Database, projection: Projection, secret: bytes, user_id: str, at: Instant
+) -> None:
+    """Delete what is known of the user, and bar what occurred before `at` for ever.
+
+    Raises TracesLeftError where the rows are gone but their bytes may not be; calling it again
+    finishes the work, also after a crash. `secret` is the ledger's digest key.
+    """
+    with database.write() as connection:
+        opt_outs = OptOuts(connection, secret)
+        deleted = _delete(connection, projection, user_id)
+        opt_outs.erase(user_id, at, traces=deleted)
+        has_traces = opt_outs.has_traces(user_id)
+    if not has_traces:
+        return  # nobody can make the ledger write its file anew by asking for nothing
+    try:
+        database.vacuum()
+        database.truncate_log()
+    except LedgerUnavailableError as error:
+        raise TracesLeftError(str(error)) from error
+    with database.write() as connection:
+        OptOuts(connection, secret).clear_traces(user_id)
+
+
+def _delete(connection: Connection, projection: Projection, user_id: str) -> bool:
+    """Delete the user's rows and tell whether there were any."""
+    stream = connection.scalar(select(_accounts.c.stream).where(_accounts.c.user_id == user_id))
+    if stream is not None:
+        positions = select(tables.events.c.position).where(tables.events.c.stream == stream)
+        for table in (tables.origins, tables.sources):
+            connection.execute(delete(table).where(table.c.position.in_(positions)))
+        projection.forget(connection, stream)
+        connection.execute(delete(_accounts).where(_accounts.c.stream == stream))
+    # A private chat's id is the user's.
+    private = update(_places).where(_places.c.chat_id == user_id).values(chat_id=None)
+    return bool(connection.execute(private).rowcount) or stream is not None

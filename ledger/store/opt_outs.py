@@ -1,0 +1,95 @@
+"""Opt-outs within one transaction: who does not want to be recorded, and up to when."""
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from ledger.instants import Instant
+from ledger.interaction import FOREVER
+from ledger.source_keys import user_digest
+from ledger.store import tables
+from ledger.store.statements import Statement
+
+_t = tables.opt_outs
+
+_ROW = Statement(
+    select(_t.c.before_at, _t.c.erased_at, _t.c.traces).where(
+        _t.c.user_digest == bindparam("digest")
+    ),
+    "digest",
+)
+_INSERT = Statement(insert(_t), *_t.c.keys())
+_CHANGE = Statement(
+    update(_t)
+    .values(
+        before_at=bindparam("before"), erased_at=bindparam("erased"), traces=bindparam("traces_")
+    )
+    .where(_t.c.user_digest == bindparam("digest")),
+    "before",
+    "erased",
+    "traces_",
+    "digest",
+)
+
+_NEVER = Instant(-(2**63))
+
+_Row = tuple[Instant, Instant | None, int]
+_NO_ROW: _Row = (_NEVER, None, 0)
+
+
+class OptOuts:
+    """The opt-outs that one transaction reads, each once, and changes at once."""
+
+    def __init__(self, connection: Connection, secret: bytes) -> None:
+        """Work inside the transaction of `connection`; `secret` is the ledger's digest key."""
+        self._connection = connection
+        self._secret = secret
+        self._find = _ROW.finder(connection)
+        self._rows: dict[str, _Row] = {}
+
+    def refuses(self, user_id: str, occurred_at: Instant) -> bool:
+        """Tell whether the user does not want recorded what occurred then."""
+        return occurred_at < self._row(user_id)[0]
+
+    def knows(self, user_id: str) -> bool:
+        """Tell whether the user ever opted out or was forgotten."""
+        return self._row(user_id) is not _NO_ROW
+
+    def has_traces(self, user_id: str) -> bool:
+        """Tell whether deleted bytes of the user's may still be in the database's files."""
+        return bool(self._row(user_id)[2])
+
+    def put(self, user_id: str, before: Instant) -> None:
+        """Opt out or in; nothing earlier than the last deletion is ever wanted again.
+
+        Only who is opted out can opt in: else it would bar a past that was never unwanted.
+        """
+        in_force, erased_at, traces = self._row(user_id)
+        if before != FOREVER and in_force != FOREVER:
+            return
+        before = before if erased_at is None else max(before, erased_at)
+        self._write(user_id, (before, erased_at, traces))
+
+    def erase(self, user_id: str, at: Instant, *, traces: bool) -> None:
+        """Bar for ever what occurred before `at`; an opt-out that is in force stays so."""
+        before, erased_at, had_traces = self._row(user_id)
+        erased_at = at if erased_at is None else max(at, erased_at)
+        self._write(user_id, (max(before, at), erased_at, int(traces or had_traces)))
+
+    def clear_traces(self, user_id: str) -> None:
+        """Note that no deleted byte of the user's is left."""
+        before, erased_at, _ = self._row(user_id)
+        self._write(user_id, (before, erased_at, 0))
+
+    def _row(self, user_id: str) -> _Row:
+        row = self._rows.get(user_id)
+        if row is None:
+            found = self._find(user_digest(user_id, self._secret))
+            row = self._rows[user_id] = _NO_ROW if found is None else (*found,)
+        return row
+
+    def _write(self, user_id: str, row: _Row) -> None:
+        digest = user_digest(user_id, self._secret)
+        if self.knows(user_id):
+            _CHANGE.run(self._connection, *row, digest)
+        else:
+            _INSERT.run(self._connection, digest, *row)
+        self._rows[user_id] = row

@@ -1,0 +1,107 @@
+"""Timelines: the score of one engagement at a series of instants, and when it changes.
+
+A score is a step function of time. It moves when an event occurs, and each time another whole day
+of idleness is full; in between it stands still.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from ledger.events import EventRow
+from ledger.instants import DAY, Instant
+from ledger.interaction import Kind
+from projections.engagement import NONE, fold, merge
+from projections.scoring import DEFAULT_POLICY, Score, ScoringPolicy, score
+
+
+def timeline(
+    rows: Iterable[EventRow],
+    instants: Sequence[Instant],
+    policy: ScoringPolicy = DEFAULT_POLICY,
+) -> list[Score | None]:
+    """Return the score at each of `instants`, None where no interaction had occurred by then.
+
+    Each is the score of the fold of what had occurred up to the instant (R8), however late it was
+    recorded. `rows` are of one engagement; both they and the instants may come in any order.
+    """
+    ordered = sorted(rows, key=_occurred_at)
+    engagement, folded = NONE, 0
+    scores: dict[Instant, Score | None] = {}
+    for at in sorted(set(instants)):
+        known = bisect_right(ordered, at, lo=folded, key=_occurred_at)
+        engagement = merge(engagement, fold(ordered[folded:known]))
+        folded = known
+        scores[at] = score(engagement, at, policy) if engagement.count else None
+    return [scores[at] for at in instants]
+
+
+def instants_of_change(rows: Iterable[EventRow], start: Instant, end: Instant) -> list[Instant]:
+    """Return, ascending, `start`, `end`, and every instant between at which the score may change.
+
+    `rows` are of one engagement. Between two neighbours of the result its score stands still, under
+    any policy. There are at most as many instants as events and days in the span, and two. Raises
+    ValueError where `start` is after `end`.
+    """
+    if start > end:
+        message = "start must not be after end"
+        raise ValueError(message)
+    occurred = sorted({row.occurred_at for row in rows if row.occurred_at <= end})
+    instants = {start, end}
+    for at, following in pairwise([*occurred, end + 1]):
+        days = max(0, -((at - start) // DAY))  # rounded up: nothing before start is of interest
+        instants.update(map(Instant, range(at + days * DAY, following, DAY)))
+    return sorted(instants)
+
+
+class ScoreSeries(msgspec.Struct, frozen=True):
+    """The score of one user's engagement with one issue over a span of time.
+
+    `points` ascend, from the span's start to its end; each score holds until the next point, and is
+    None before the first interaction. `interactions` and `overrides` are what occurred within the
+    span, ascending.
+    """
+
+    issue_id: str
+    points: list[tuple[Instant, Score | None]]
+    interactions: list[tuple[Instant, Kind]]
+    overrides: list[Instant]
+
+    @property
+    def start(self) -> Instant:
+        """The first instant of the span."""
+        return self.points[0][0]
+
+    @property
+    def end(self) -> Instant:
+        """The last instant of the span."""
+        return self.points[-1][0]
+
+
+def score_series(
+    issue_id: str,
+    rows: Iterable[EventRow],
+    start: Instant,
+    end: Instant,
+    policy: ScoringPolicy = DEFAULT_POLICY,
+) -> ScoreSeries:
+    """Return how the score of `issue_id` went from `start` to `end`, exact at every moment.
+
+    `rows` are of one user; those of other issues are left out. Raises ValueError where `start` is
+    after `end`.
+    """
+    own = sorted((row for row in rows if row.issue_id == issue_id), key=_occurred_at)
+    instants = instants_of_change(own, start, end)
+    within = [row for row in own if start <= row.occurred_at <= end]
+    return ScoreSeries(
+        issue_id,
+        list(zip(instants, timeline(own, instants, policy), strict=True)),
+        [(Instant(row.occurred_at), Kind(row.kind)) for row in within if row.kind is not None],
+        [Instant(row.occurred_at) for row in within if row.kind is None],
+    )
+
+
+def _occurred_at(row: EventRow) -> Instant:
+    return Instant(row.occurred_at)

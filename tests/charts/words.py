@@ -1,0 +1,22 @@
+"""Words for the tests' charts."""
+
+from bot.chart_words import ChartWords
+
+WORDS = ChartWords(
+    score_caption="Score, {start} to {end} ({zone})",
+    score_caption_of_day="Score on {start} ({zone})",
+    no_interactions="No interactions yet",
+    query="query",
+    view="view",
+    mention="mention",
+    override="override",
+    decay="decay",
+    ranking_title="Your most engaged issues",
+    nothing_ranked="Nothing ranks yet",
+    day="{day} {month}",
+    date="{day} {month} {year}",
+    months=(
+        *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+        *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    ),
+)

@@ -1,0 +1,294 @@
+"""The scheduled work itself: once for each logical day, whoever asks, how often, and from where."""
+
+import asyncio
+import datetime as dt
+import logging
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from threading import Barrier
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, delete
+
+from bot.job_days import CLEANUP, DECAY
+from bot.jobs import EngagementJobs, cleanup_zero_engagements_job, decay_engagement_scores_job
+from bot.settings import SettingsError
+from ledger.errors import LedgerUnavailableError
+from ledger.instants import DAY, Instant
+from ledger.store.clock import utc_now
+from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
+from projections.application import Engagements
+from projections.scoring import score
+from projections.views.read_model import INSERT, ReadModel, Stored, dormant_count
+from projections.views.tables import engagements as table
+from projections.views.tables import metadata
+from tests.jobs.working import DORMANT, SUNDAY, UNDER_DECAY, YESTERDAY, ZONE, done, touch
+from tests.strategies import HOUR, NOON, engagements_by_issue, moments_of_asking, policies
+
+ONE_DAY = dt.timedelta(days=1)
+
+
+def both(jobs: EngagementJobs) -> tuple[int, int]:
+    """What both jobs say."""
+    return jobs.decay(), jobs.cleanup()
+
+
+# --- the work ------------------------------------------------------------------------------------
+
+
+def test_the_decay_brings_the_scores_up_to_date_and_counts_what_is_under_decay(engagements, jobs):
+    assert asyncio.run(decay_engagement_scores_job(jobs)) == UNDER_DECAY
+    assert done(engagements) == ([YESTERDAY], [])
+    with engagements.ledger.database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT DISTINCT scored_at FROM engagements").all()
+    assert rows == [(NOON,)]
+
+
+def test_the_cleanup_counts_the_dormant_and_leaves_them(engagements, jobs):
+    assert asyncio.run(cleanup_zero_engagements_job(jobs)) == DORMANT
+    assert done(engagements) == ([], [SUNDAY])
+    assert [each.issue_id for each in engagements.ranking("ana")] == ["AI-1"]
+
+
+def test_a_run_is_noted_with_its_instant_and_its_count(engagements, jobs):
+    jobs.decay()
+    noted = last_run(engagements.ledger.database, DECAY.job)
+    assert noted == Run(YESTERDAY, NOON, UNDER_DECAY)
+
+
+def test_asking_again_does_nothing_and_says_what_was_counted(engagements, jobs, worked):
+    for _ in range(3):
+        assert both(jobs) == (UNDER_DECAY, DORMANT)
+    touch(engagements, "ana", "AI-1")  # no longer dormant, nor under decay
+    assert both(jobs) == (UNDER_DECAY, DORMANT)
+    assert worked == ["decay", "cleanup"]
+
+
+def test_the_next_day_it_is_done_again(engagements, jobs, clock, worked):
+    jobs.decay()
+    clock.move(11 * HOUR - 1)  # to the last microsecond of the first of January in Berlin
+    jobs.decay()
+    assert worked == ["decay"]
+    clock.move(1)
+    jobs.decay()
+    assert worked == ["decay", "decay"]
+    assert done(engagements)[0] == [YESTERDAY, YESTERDAY + ONE_DAY]
+
+
+def test_missed_days_are_caught_up_together(engagements, jobs, clock, worked):
+    both(jobs)
+    clock.move(15 * DAY)
+    both(jobs)
+    days = [YESTERDAY + number * ONE_DAY for number in range(16)]
+    assert done(engagements) == (days, [SUNDAY, SUNDAY + 7 * ONE_DAY, SUNDAY + 14 * ONE_DAY])
+    assert worked == ["decay", "cleanup"] * 2
+
+
+def test_a_restart_does_nothing_again(url, engagements, jobs, clock, worked):
+    both(jobs)
+    engagements.close()
+    with Engagements(url, clock=clock) as opened:
+        assert both(EngagementJobs(opened, ZONE)) == (UNDER_DECAY, DORMANT)
+        assert done(opened) == ([YESTERDAY], [SUNDAY])
+    assert worked == ["decay", "cleanup"]
+
+
+def test_a_day_is_a_day_of_the_zone(engagements, clock):
+    jobs = EngagementJobs(engagements, ZoneInfo("Pacific/Kiritimati"))
+    jobs.decay()
+    assert done(engagements)[0] == [YESTERDAY + ONE_DAY]  # it is two in the morning there
+
+
+def test_each_run_is_logged_with_its_counts_and_nobody(jobs, caplog):
+    with caplog.at_level(logging.DEBUG):
+        both(jobs), both(jobs)
+    lines = [vars(record) for record in caplog.records if record.msg == "job done"]
+    facts = [(line["levelname"], line["job"], line["days"], line["counted"]) for line in lines]
+    assert facts == [("INFO", DECAY.job, 1, UNDER_DECAY), ("INFO", CLEANUP.job, 1, DORMANT)]
+    for record in caplog.records:
+        assert "ana" not in str(vars(record))
+        assert "AI-1" not in str(vars(record))
+
+
+# --- several at once -----------------------------------------------------------------------------
+
+
+def test_of_many_who_ask_at_once_one_does_it(url, engagements, clock, worked):
+    with ThreadPoolExecutor(8) as threads, Engagements(url, clock=clock) as second:
+        each = [EngagementJobs(opened, ZONE) for opened in (engagements, second)] * 4
+        asked = [threads.submit(jobs.decay) for jobs in each]
+        assert [answer.result() for answer in asked] == [UNDER_DECAY] * 8
+    assert worked == ["decay"]
+    assert done(engagements)[0] == [YESTERDAY]
+
+
+def test_without_a_lock_the_days_are_noted_once_all_the_same(url, engagements, clock, monkeypatch):
+    """As on a database that is no file."""
+    monkeypatch.setattr("bot.jobs.engagement_jobs.job_alone", lambda *_: nullcontext())
+    meeting = Barrier(2)
+    with Engagements(url, clock=clock) as second, ThreadPoolExecutor(2) as threads:
+        for opened in (engagements, second):
+            monkeypatch.setattr(opened, "count_dormant", lambda: meeting.wait(10) * 0 + DORMANT)
+        both = [EngagementJobs(opened, ZONE) for opened in (engagements, second)]
+        list(threads.map(EngagementJobs.cleanup, both))
+    assert not meeting.broken  # both were at it at the same time
+    assert done(engagements) == ([], [SUNDAY])
+
+
+def test_whoever_waits_too_long_for_another_leaves_the_days_due(engagements, jobs, url, clock):
+    with Engagements(url, clock=clock) as second:
+        second.ledger.database.patience_seconds = 0.001
+        impatient = EngagementJobs(second, ZONE)
+        with job_alone(engagements.ledger.database, DECAY.job):
+            with pytest.raises(LedgerUnavailableError):
+                impatient.decay()
+            assert impatient.cleanup() == DORMANT  # that is another job
+        assert done(engagements) == ([], [SUNDAY])
+        assert EngagementJobs(second, ZONE).decay() == UNDER_DECAY
+
+
+def test_others_may_write_while_a_job_runs(engagements, jobs, monkeypatch):
+    def count() -> int:
+        touch(engagements, "ana", "AI-3")
+        return 7
+
+    monkeypatch.setattr(engagements, "count_dormant", count)
+    assert jobs.cleanup() == 7
+    assert engagements.ask("ana", "AI-3").engagement.count == 1
+
+
+# --- breaking off --------------------------------------------------------------------------------
+
+
+def test_a_run_that_fails_is_done_again_and_noted_once(engagements, jobs, monkeypatch):
+    def fail() -> int:
+        raise LedgerUnavailableError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engagements, "count_dormant", fail)
+        with pytest.raises(LedgerUnavailableError):
+            jobs.cleanup()
+        assert done(engagements) == ([], [])
+    assert jobs.cleanup() == DORMANT
+    assert done(engagements) == ([], [SUNDAY])
+
+
+KILLED = """
+import sys
+from zoneinfo import ZoneInfo
+from bot.jobs import EngagementJobs
+from projections.application import Engagements
+from tests.strategies import Clock
+
+engagements = Engagements(sys.argv[1], clock=Clock())
+
+def count():
+    print("counting", flush=True)
+    sys.stdin.read()  # until killed
+
+engagements.count_dormant = count
+EngagementJobs(engagements, ZoneInfo("Europe/Berlin")).cleanup()
+"""
+
+
+def test_a_process_that_is_killed_in_the_middle_holds_nobody_up(url, engagements, jobs, worked):
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"counting\n"
+        engagements.ledger.database.patience_seconds = 0.001
+        with pytest.raises(LedgerUnavailableError):
+            jobs.cleanup()
+        process.kill()
+    assert jobs.cleanup() == DORMANT
+    assert done(engagements) == ([], [SUNDAY])
+    assert worked == ["cleanup"]
+
+
+# --- by the environment --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("work", "job"),
+    [(decay_engagement_scores_job, DECAY), (cleanup_zero_engagements_job, CLEANUP)],
+    ids=["decay", "cleanup"],
+)
+def test_without_jobs_the_environment_says_which_ledger(work, job, url, tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path))
+    assert asyncio.run(work()) == 0
+    with Engagements(url) as opened:
+        days = days_done(opened.ledger.database, job.job)
+    assert len(days) == 1
+    assert ONE_DAY / 2 < utc_now() - dt.datetime.combine(days[0], dt.time(), dt.UTC) < 8 * ONE_DAY
+
+
+def test_an_environment_that_cannot_be_meant_is_refused(monkeypatch):
+    monkeypatch.setenv("ENGAGEMENT_TIMEZONE", "Mars/Olympus")
+    with pytest.raises(SettingsError):
+        asyncio.run(decay_engagement_scores_job())
+
+
+# --- what is noted -------------------------------------------------------------------------------
+
+few_days = st.lists(st.integers(0, 6).map(lambda number: SUNDAY + number * ONE_DAY), max_size=5)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), few_days), max_size=8))
+def test_a_day_of_a_job_is_noted_once(tmp_path_factory, notes):
+    known: dict[str, dict[dt.date, int]] = {"a": {}, "b": {}}
+    with Engagements(f"sqlite:///{tmp_path_factory.mktemp('notes')}/ledger.db") as opened:
+        database = opened.ledger.database
+        for number, (job, days) in enumerate(notes):
+            new = [day for day in dict.fromkeys(days) if day not in known[job]]
+            assert note_runs(database, job, days, Instant(NOON + number), number) == new
+            known[job] |= dict.fromkeys(new, number)
+        for job, days in known.items():
+            assert days_done(database, job) == sorted(days)
+            last = max(days, default=None)
+            expected = last and Run(last, Instant(NOON + days[last]), days[last])
+            assert last_run(database, job) == expected
+
+
+# --- counting the dormant ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def memory():
+    """A read model in memory."""
+    with create_engine("sqlite://").connect() as connection:
+        metadata.create_all(connection)
+        yield connection
+
+
+@given(engagements_by_issue(), moments_of_asking, policies())
+def test_the_dormant_are_those_whose_score_says_so(memory, known, at, policy):
+    memory.execute(delete(table))
+    read_model = ReadModel(policy)
+    rows = [Stored(n, 1, issue, each, n, 0) for n, (issue, each) in enumerate(known.items())]
+    INSERT.run_many(memory, [read_model.values(row) for row in rows])
+    expected = sum(score(each, at, policy).dormant for each in known.values())
+    assert dormant_count(memory, at, policy) == expected
+
+
+def test_an_engagement_is_dormant_from_the_ninety_first_day_on(engagements, clock):
+    clock.move(51 * DAY - 1)  # a user's first touch was forty days before noon
+    assert engagements.count_dormant() == 1
+    clock.move(1)
+    assert engagements.count_dormant() == 2
+
+
+def test_an_override_keeps_an_engagement_awake(engagements):
+    assert engagements.count_dormant() == 1
+    engagements.override("ana", "AI-1", 0.9)
+    assert engagements.count_dormant() == 0

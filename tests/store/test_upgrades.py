@@ -1,0 +1,132 @@
+"""A ledger of an older version is brought up at the start, whole or not at all."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import LedgerUnavailableError, OptedOutError
+from ledger.interaction import FOREVER, OptOut, interaction_of
+from ledger.store import schema
+from ledger.store.append import Receipt
+from ledger.store.database import Database, StoreUnavailableError
+from ledger.text import UserId
+from projections.application import Engagements
+from tests.strategies import HOUR, Clock
+
+VERSION_1 = Path(__file__).with_name("version_1.sql")
+"""What version 1 made and wrote: two users, three interactions and an override."""
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    path: Path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(VERSION_1.read_text())
+        connection.execute("PRAGMA journal_mode=WAL")
+    return path
+
+
+@pytest.fixture
+def clock() -> Clock:
+    clock = Clock()
+    clock.move(2 * HOUR)
+    return clock
+
+
+def opened(path: Path, clock: Clock) -> Engagements:
+    return Engagements(f"sqlite:///{path}", clock=clock)
+
+
+def objects(path: Path) -> set[tuple[str, str]]:
+    """Every table, index, trigger and view, as words without blanks at the ends of lines."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT name, COALESCE(sql, '') FROM sqlite_master").fetchall()
+    return {(name, " ".join(sql.split())) for name, sql in rows}
+
+
+def version_of(path: Path) -> object:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT schema_version FROM ledger").fetchone()[0]
+
+
+def test_an_upgraded_ledger_is_laid_out_as_a_new_one(path, tmp_path, clock):
+    new = tmp_path / "new.db"
+    assert version_of(path) == 1
+    for each in (path, new):
+        opened(each, clock).close()
+    assert objects(path) == objects(new)
+    assert version_of(path) == version_of(new) == schema.VERSION
+
+
+def test_an_upgraded_ledger_answers_as_before_and_records_on(path, clock):
+    with opened(path, clock) as engagements:
+        found = [(each.issue_id, each.score.value) for each in engagements.top("4711")]
+        assert found == [("AI-1", 0.8), ("AI-2", 0.68)]
+        again = interaction_of("4711", "AI-1", "query", chat_id="4711", source_key="4711 1")
+        assert engagements.ledger.record(again) == Receipt(1, counted=False)
+        new = interaction_of("42", "AI-1", "query", context="more", source_key="-100 9")
+        assert engagements.ledger.record(new) == Receipt(5, counted=True)
+        assert engagements.ask("42", "AI-1").engagement.count == 2
+        replayed = engagements.replay(repair=False, progress=lambda _: None)
+        assert (replayed.events, replayed.difference) == (5, None)
+
+
+def test_what_is_new_works_on_what_is_old(path, clock):
+    with opened(path, clock) as engagements:
+        engagements.erase("4711")
+        assert not engagements.top("4711")
+        engagements.ledger.record(OptOut(UserId("42"), FOREVER))
+        with pytest.raises(OptedOutError):
+            engagements.ledger.record(interaction_of("42", "AI-1", "query"))
+        engagements.ledger.migrate_chat("-100", "-1001")
+        assert engagements.ledger.migrations() == {"-100": "-1001"}
+        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+        assert engagements.ask("42", "AI-1").engagement.count == 1
+    assert b"what of AI-1?" not in path.read_bytes()
+
+
+def test_several_at_once_bring_it_up_once(path, clock):
+    with ThreadPoolExecutor(4) as pool:
+        ledgers = list(pool.map(lambda _: opened(path, clock), range(4)))
+    for each in ledgers:
+        assert len(each.top("4711")) == 2
+        each.close()
+    assert version_of(path) == schema.VERSION
+
+
+def test_an_upgrade_that_fails_leaves_the_old_version(path, clock, monkeypatch):
+    before = objects(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_guard", _failing)
+        with pytest.raises(RuntimeError):
+            opened(path, clock)
+    assert (version_of(path), objects(path)) == (1, before)
+    opened(path, clock).close()
+    assert version_of(path) == schema.VERSION
+
+
+def _failing(*_: object) -> None:
+    raise RuntimeError
+
+
+def test_an_old_ledger_that_cannot_be_written_is_refused_plainly(path, clock, monkeypatch):
+    monkeypatch.setattr(Database, "write", _read_only)
+    with pytest.raises(LedgerUnavailableError, match=r"version 1 and must become 2: .*read-only"):
+        opened(path, clock)
+    assert version_of(path) == 1
+
+
+def _read_only(_: Database) -> None:
+    message = "the disk is read-only"
+    raise StoreUnavailableError(message)
+
+
+def test_a_newer_ledger_is_refused(path, clock):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE ledger SET schema_version = ?", (schema.VERSION + 1,))
+        connection.commit()
+    with pytest.raises(LedgerUnavailableError, match="this program knows 2"):
+        opened(path, clock)

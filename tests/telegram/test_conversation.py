@@ -1,0 +1,264 @@
+"""The conversation: each command in private and in groups, and what a group may know."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from bot.commands import COMMANDS
+from ledger.instants import DAY
+from tests.charts.pictures import size_of
+from tests.telegram.stage import Stage
+
+
+@pytest.fixture
+def ana(stage: Stage):
+    person = stage.api.person("Ana Canary", id=1001)
+    person.starts()
+    return person
+
+
+@pytest.fixture
+def team(stage: Stage, ana):
+    return stage.api.supergroup("Team Canary", members=[ana, stage.api.person("Bob", id=1002)])
+
+
+# --- in private ----------------------------------------------------------------------------------
+
+
+def test_issues_that_are_named_are_answered_with_their_cards(stage, ana):
+    card = stage.answer(ana, "What's the status of AI-1799 and DMD-480?")
+    assert card.text == (
+        "AI-1799 · score 0.680\n1 query, today at 12:00\n\n"
+        "DMD-480 · score 0.680\n1 query, today at 12:00"
+    )
+
+
+def test_a_score_comes_with_its_parts(stage, ana):
+    ana.says("AI-1799?")
+    assert stage.answer(ana, "/score AI-1799").text == (
+        "AI-1799 scores 0.680 now\n"
+        "touched once, active today; "
+        "(0.4 × frequency 0.200 + 0.6 × recency 1.000) × decay 1.000"
+    )
+
+
+def test_a_score_can_be_asked_for_as_of_a_date(stage, ana):
+    ana.says("AI-1799?")
+    stage.settle()
+    stage.clock.move(10 * DAY)
+    assert "scores 0.444 now" in stage.answer(ana, "/score ai-1799").text
+    assert "scores 0.680 as of 1 Jan" in stage.answer(ana, "/score AI-1799 2026-01-01").text
+    assert "scores 0.500 as of" in stage.answer(ana, "/score AI-1799 2025-12-01").text
+
+
+def test_the_ranking_can_be_shorter_and_of_another_day(stage, ana):
+    for issue in ("AI-1", "AI-2", "AI-2", "AI-3"):
+        ana.says(issue)
+        stage.settle()
+        stage.clock.move(DAY)
+    lines = stage.answer(ana, "/top 2").text.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["1.", "AI-2"], ["2.", "AI-3"]]
+    assert stage.answer(ana, "/top 5 2026-01-01").text.splitlines()[1:] == [
+        "1. AI-1 0.680 · once · 1 Jan at 12:00"
+    ]
+    assert "Nothing of yours is recorded" in stage.answer(ana, "/top 2020-01-01").text
+
+
+def test_a_briefing_has_a_button_for_each_issue(stage, ana):
+    ana.says("AI-1 and AI-2")
+    briefing = stage.answer(ana, "/briefing")
+    assert briefing.buttons == ["AI-1 · 0.680", "AI-2 · 0.680"]
+    ana.presses(briefing, "AI-2 · 0.680")
+    assert stage.answers(ana)[-1].text.startswith("AI-2 · score 0.760")
+
+
+def test_totals_and_history(stage, ana):
+    ana.says("AI-1 <b>canary</b> & AI-2")
+    assert stage.answer(ana, "/stats").text.startswith("Your totals\n2 interactions with 2 issues")
+    history = stage.answer(ana, "/history AI-1").text
+    assert history == (
+        "What is recorded of you: AI-1, the latest first\n"
+        "today at 12:00 · query · AI-1\n“AI-1 <b>canary</b> & AI-2”"
+    )
+
+
+def test_a_long_history_ends_with_what_is_left_out(stage, ana):
+    for number in range(1, 24):
+        ana.says(f"AI-{number}")
+    assert stage.answer(ana, "/history").text.splitlines()[-1] == (
+        "… and 3 earlier; /export has them all"
+    )
+
+
+@pytest.mark.parametrize("command", ["/chart", "/chart AI-1"])
+def test_a_chart_is_a_picture(stage, ana, command):
+    ana.says("AI-1")
+    chart = stage.answer(ana, command)
+    assert chart.message["photo"]
+    width, height = size_of(chart.file.content)
+    assert width >= 1_000
+    assert height >= 300
+
+
+def test_an_export_is_a_file_of_all_ones_own_interactions(stage, ana):
+    ana.says("AI-1 canary")
+    export = stage.answer(ana, "/export")
+    assert export.file.name == "engagement-1001-2026-01-01.json"
+    (entry,) = json.loads(export.file.content)
+    assert (entry["issue_id"], entry["kind"], entry["context"]) == ("AI-1", "query", "AI-1 canary")
+
+
+def test_nobody_elses_history_is_in_an_answer(stage, ana):
+    bob = stage.api.person("Bob", id=1002)
+    bob.says("AI-666 canary")
+    for command in ("/top", "/stats", "/history", "/briefing", "/export", "/chart"):
+        answer = stage.answer(ana, command)
+        content = answer.file.content if answer.file else b""
+        assert "AI-666" not in answer.text + content.decode(errors="replace")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("hello", "Name an issue, such as AI-1799, or ask for /help."),
+        ("/nonsense", "I do not know /nonsense. /help lists what I know."),
+        ("/score", "I did not understand that. Try /score AI-1799"),
+        ("/score hello", "hello is no issue that I know how to read. Try /score AI-1799"),
+        ("/score AI-1 yesterday", "'yesterday' is no ISO 8601 moment"),
+        ("/top 0", "I did not understand that. Try /top"),
+        ("/top many", "'many' is no ISO 8601 moment"),
+        ("/history <b>", "<b> is no issue that I know how to read"),
+        ("/status", "/status is for the admins of this bot."),
+    ],
+)
+def test_what_cannot_be_meant_gets_one_helpful_line(stage, ana, text, answer):
+    sent = stage.answer(ana, text)
+    assert sent.text.startswith(answer)
+    assert "\n" not in sent.text
+
+
+def test_help_lists_every_command_and_says_what_is_recorded(stage, ana):
+    text = stage.answer(ana, "/help").text
+    for name, command in COMMANDS.items():
+        assert (f"/{name} " in text) is not command.for_admins
+    assert "What I record" in text
+
+
+@pytest.mark.parametrize(
+    ("reads_all", "said"), [(True, "I see every message"), (False, "privacy mode is on")]
+)
+def test_help_says_whether_privacy_mode_hides_messages(set_stage, reads_all, said):
+    stage = set_stage(reads_all=reads_all)
+    assert said in stage.answer(stage.api.person("Ana Canary"), "/help").text
+
+
+def test_an_edited_question_is_not_answered_again(stage, ana):
+    question = ana.says("AI-1?")
+    stage.settle()
+    ana.edits(question, "AI-1 and AI-2?")
+    assert len(stage.answers(ana)) == 2  # hello, and the card
+
+
+# --- in groups -----------------------------------------------------------------------------------
+
+PERSONAL = ("top", "score AI-1", "stats", "history", "briefing", "chart")
+
+
+@pytest.mark.parametrize("command", PERSONAL)
+def test_a_personal_command_in_a_group_is_answered_in_private(stage, ana, team, command):
+    ana.says("AI-1 canary", in_=team)
+    before = len(stage.answers(ana))
+    in_group = stage.answer(ana, f"/{command}", team)
+    assert in_group.text == "I have answered you in private."
+    assert len(stage.answers(ana)) == before + 1
+
+
+def test_an_issue_asked_for_in_a_group_is_answered_in_private(stage, ana, team):
+    in_group = stage.answer(ana, "@ledger_bot AI-1 and AI-2?", team)
+    assert in_group.text == "AI-1, AI-2: I have sent you what I know in private."
+    assert "AI-1 · score 0.680" in stage.answers(ana)[-1].text
+
+
+def test_whoever_the_bot_may_not_write_to_gets_a_link_to_the_answer(stage, team):
+    bob = stage.api.person("Bob", id=1002)
+    in_group = stage.answer(bob, "/score AI-1", team)
+    ((button,),) = in_group.rows
+    assert "0.5" not in in_group.text
+    url, _, payload = button["url"].partition("?start=")
+    assert url.endswith("/ledger_bot")
+    bob.starts(payload=payload)
+    assert "AI-1 scores 0.500 now" in stage.answers(bob)[-1].text
+
+
+def test_an_export_is_for_the_private_chat_only(stage, ana, team):
+    assert stage.answer(ana, "/export", team).text == "/export works in our private chat only."
+
+
+@pytest.mark.parametrize("command", ["help", "privacy", "start"])
+def test_what_is_for_everybody_is_answered_in_the_group(stage, ana, team, command):
+    before = len(stage.answers(ana))
+    assert stage.answer(ana, f"/{command}", team).text
+    assert len(stage.answers(ana)) == before
+
+
+def test_an_unknown_command_in_a_group_may_be_somebody_elses(stage, ana, team):
+    assert stage.asks(ana, "/nonsense", team) == []
+    assert stage.answer(ana, "/nonsense@ledger_bot", team).text.startswith("I do not know")
+    assert stage.asks(ana, "/top@other_bot", team) == []
+
+
+def test_an_answer_stands_in_the_topic_where_it_was_asked(stage, ana):
+    forum = stage.api.forum("Team Canary", members=[ana])
+    topic = forum.creates_topic("Releases", by=ana)
+    in_topic = stage.answer(ana, "/help@ledger_bot", forum, topic=topic)
+    assert in_topic.topic == topic
+    assert stage.answer(ana, "/help@ledger_bot", forum).topic is None
+
+
+def test_the_menus_differ_by_scope(stage):
+    scopes = {
+        request.parameters["scope"]["type"]: {c["command"] for c in request.parameters["commands"]}
+        for request in stage.api.asked("setMyCommands")
+    }
+    everything = {name for name, command in COMMANDS.items() if not command.for_admins}
+    assert scopes["all_private_chats"] == everything
+    assert scopes["all_group_chats"] == everything - {"export"}
+
+
+# --- presses -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "data", ["card:", "card:nothing", "card:AI-1 AI-2", "forget:", "forget:1002", "keep:1002", "x"]
+)
+def test_a_forged_press_does_nothing(stage, ana, data):
+    card = stage.answer(ana, "AI-1")
+    briefing = stage.answer(ana, "/briefing")
+    before = len(stage.answers(ana))
+    ana.presses(briefing, data=data)
+    assert len(stage.answers(ana)) == before
+    assert card.edits == briefing.edits == []
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
+def test_every_press_is_acknowledged(stage, ana):
+    ana.says("AI-1")
+    briefing = stage.answer(ana, "/briefing")
+    ana.presses(briefing)
+    stage.settle()
+    assert len(stage.api.asked("answerCallbackQuery")) == 1
+
+
+def test_a_press_in_another_year_opens_the_card_as_it_is_then(stage, ana):
+    ana.says("AI-1")
+    briefing = stage.answer(ana, "/briefing")
+    stage.clock.move(400 * DAY)
+    ana.presses(briefing)
+    assert "1 query, 1 view · first 1 Jan 2026, last today" in stage.answers(ana)[-1].text
+
+
+def test_times_are_told_in_the_configured_zone(set_stage):
+    stage = set_stage(ENGAGEMENT_TIMEZONE="Asia/Kathmandu")
+    assert stage.clock() == dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+    assert "today at 17:45" in stage.answer(stage.api.person("Ana Canary"), "AI-1").text

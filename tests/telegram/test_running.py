@@ -1,0 +1,184 @@
+"""Running: polling and webhooks, stopping, and what the watchdog notices."""
+
+import asyncio
+import socket
+import time
+
+import aiohttp
+import pytest
+from telegram.request import HTTPXRequest, RequestData
+from telegram.request._requestparameter import RequestParameter
+
+from bot.telegram.running import Webhook
+from bot.telegram.watchdog import SAME_AGAIN, SILENCE_SECONDS, PollingFailedError, PollingRequest
+from projections.application import Engagements
+from tests.telegram.processes import BotProcess
+from tests.telegram.server import BotApi
+
+SECRET = "a-secret-of-at-least-thirty-two-characters"  # noqa: S105 - guards nothing
+
+
+@pytest.fixture
+def api():
+    with BotApi() as server:
+        yield server
+
+
+def touched(folder, user_id: int, issue: str) -> int:
+    """How often the user touched the issue, by the ledger in the folder."""
+    with Engagements(f"sqlite:///{folder}/ledger.db") as engagements:
+        return engagements.ask(str(user_id), issue).engagement.count
+
+
+# --- polling -------------------------------------------------------------------------------------
+
+
+def test_a_polling_bot_records_answers_and_stops_within_ten_seconds(api, tmp_path):
+    ana = api.person("Ana Canary", id=1001)
+    bot = BotProcess(api, tmp_path)
+    ana.says("AI-1 canary")
+    api.wait_until(lambda: len(api.sent_to(ana)) == 1, 20)
+    began = time.monotonic()
+    assert bot.terminate() == 0
+    assert time.monotonic() - began < 10
+    assert touched(tmp_path, 1001, "AI-1") == 1
+    assert api.pending() == 0
+    assert api.complaints == []
+    assert "canary" not in bot.log.lower()
+    assert api.token.partition(":")[2] not in bot.log
+
+
+def test_what_was_received_before_the_stop_is_answered(api, tmp_path):
+    ana = api.person("Ana Canary", id=1001)
+    bot = BotProcess(api, tmp_path)
+    api.wait_until(lambda: api.asked("getUpdates"), 20)
+    with api.faults.holding("sendMessage"):
+        ana.says("AI-1")
+        api.wait_until(lambda: api.asked("sendMessage"), 20)
+        bot.process.terminate()
+    assert bot.ended() == 0
+    assert api.sent_to(ana)[0].text.startswith("AI-1")
+
+
+def test_a_token_that_telegram_does_not_know_ends_the_start(api, tmp_path):
+    other = {"TELEGRAM_BOT_TOKEN": "110201543:another-token-canary"}
+    bot = BotProcess(api, tmp_path, settings=other)
+    assert bot.ended() == 1
+    assert "error: Telegram does not know this TELEGRAM_BOT_TOKEN" in bot.log
+    assert "canary" not in bot.log
+
+
+def test_an_update_that_cannot_be_parsed_ends_the_process_with_a_clear_error(api, tmp_path):
+    ana = api.person("Ana Canary", id=1001)
+    bot = BotProcess(api, tmp_path)
+    ana.says("AI-1 canary")
+    api.wait_until(lambda: api.pending() == 0 and api.asked("sendMessage"), 20)
+    api.queue_raw({"message": {"message_id": "canary"}})
+    assert bot.ended() == 1, bot.log
+    assert "error: Telegram has sent the same updates" in bot.log
+    assert "canary" not in bot.log.lower()
+    assert touched(tmp_path, 1001, "AI-1") == 1
+
+
+# --- webhooks ------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_behind_a_webhook_the_answer_to_telegram_comes_after_the_record(api, tmp_path):
+    port = free_port()
+    hook = Webhook(f"http://127.0.0.1:{port}/hook", "127.0.0.1", port)
+    bot = BotProcess(api, tmp_path, webhook=hook, settings={"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
+    api.wait_until(lambda: api.asked("setWebhook"), 20)
+    ana = api.person("Ana Canary", id=1001)
+    ana.says("AI-1 canary")
+    api.wait_until(lambda: api.pending() == 0, 20)
+    bot.kill()
+    assert touched(tmp_path, 1001, "AI-1") == 1
+    assert api.asked("setWebhook")[0].parameters["secret_token"] == SECRET
+    assert SECRET not in bot.log
+
+
+def test_who_does_not_know_the_secret_is_not_heard(api, tmp_path):
+    port = free_port()
+    hook = Webhook(f"http://127.0.0.1:{port}/hook", "127.0.0.1", port)
+    bot = BotProcess(api, tmp_path, webhook=hook, settings={"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
+    api.wait_until(lambda: api.asked("setWebhook"), 20)
+    ana = api.person("Ana Canary", id=1001)
+    ana.says("hello")
+    api.wait_until(lambda: api.pending() == 0, 20)
+    update = ana.says("AI-1 canary", queued=False)
+
+    async def post(headers: dict[str, str]) -> int:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(hook.url, json=update, headers=headers) as response,
+        ):
+            return response.status
+
+    name = "X-Telegram-Bot-Api-Secret-Token"
+    assert asyncio.run(post({})) == asyncio.run(post({name: "wrong-canary"})) == 403
+    assert asyncio.run(post({name: SECRET})) == 200
+    assert bot.terminate() == 0
+    assert touched(tmp_path, 1001, "AI-1") == 1
+    assert "canary" not in bot.log.lower()
+
+
+# --- the watchdog --------------------------------------------------------------------------------
+
+
+class Wire:
+    """What a PollingRequest is answered, in place of a network."""
+
+    def __init__(self, monkeypatch) -> None:
+        """Answer nothing new until told otherwise."""
+        self.payload = b'{"ok":true,"result":[]}'
+        self.now = 0.0
+        monkeypatch.setattr(HTTPXRequest, "do_request", self._answer)
+        self.request = PollingRequest(lambda: self.now)
+
+    async def _answer(self, *_: object, **__: object) -> tuple[int, bytes]:
+        return 200, self.payload
+
+    def poll(self, offset: int) -> None:
+        parameter = RequestParameter("offset", offset, None)
+        data = RequestData([parameter])
+        asyncio.run(self.request.do_request("https://x/getUpdates", "POST", data))
+
+
+@pytest.fixture
+def wire(monkeypatch):
+    return Wire(monkeypatch)
+
+
+def test_polling_that_gets_on_is_left_alone(wire):
+    for offset in range(SAME_AGAIN * 3):
+        wire.payload = b'{"ok":true,"result":[{"update_id":1}]}'
+        wire.poll(offset)
+        wire.now += SILENCE_SECONDS
+        wire.request.check()
+
+
+def test_long_silence_of_people_is_left_alone(wire):
+    for _ in range(SAME_AGAIN * 3):
+        wire.poll(7)
+        wire.now += 10
+        wire.request.check()
+
+
+def test_the_same_updates_again_and_again_are_noticed(wire):
+    wire.payload = b'{"ok":true,"result":[{"update_id":1}]}'
+    for _ in range(SAME_AGAIN + 1):
+        wire.poll(7)
+    with pytest.raises(PollingFailedError, match="the same updates"):
+        wire.request.check()
+
+
+def test_polling_that_has_died_is_noticed(wire):
+    wire.poll(7)
+    wire.now += SILENCE_SECONDS + 1
+    with pytest.raises(PollingFailedError, match="polling has stopped"):
+        wire.request.check()

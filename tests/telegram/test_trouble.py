@@ -1,0 +1,227 @@
+"""Trouble: floods, blocks, kicks, lost answers, and a ledger that cannot be written."""
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from bot.telegram import outbox, recording, sending
+from bot.telegram.spool import Spool
+from ledger.application import EngagementLedger
+from ledger.errors import LedgerUnavailableError
+from tests.telegram.stage import Stage
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """Pauses are for people; here nobody waits."""
+    monkeypatch.setattr(sending, "RETRY_PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(recording, "PAUSES_SECONDS", (0.01,))
+    monkeypatch.setattr(recording, "PATIENCE_SECONDS", 0.2)
+
+
+@pytest.fixture
+def ana(stage: Stage):
+    person = stage.api.person("Ana Canary", id=1001)
+    person.starts()
+    return person
+
+
+@contextmanager
+def unwritable(stage: Stage) -> Iterator[None]:
+    """Let another process, as it were, hold the ledger."""
+    with (stage.folder / "ledger.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+# --- a ledger that cannot be written -------------------------------------------------------------
+
+
+def test_a_ledger_that_cannot_be_written_stops_no_conversation(stage, ana, log):
+    stage.settle()
+    with unwritable(stage):
+        assert stage.answer(ana, "AI-1 canary").text.startswith("AI-1 · score 0.500")
+        assert stage.answer(ana, "/help").text
+        assert stage.bot.recorder.is_behind
+    stage.run(stage.bot.recorder.drain())
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+    assert "ledger cannot be written" in log.getvalue()
+
+
+def test_what_waits_is_recorded_in_its_order(stage, ana):
+    stage.settle()
+    with unwritable(stage):
+        for text in ("AI-1", "/optout", "AI-2", "/optin", "AI-3"):
+            ana.says(text)
+            stage.settle()
+            stage.clock.move(60_000_000)
+    stage.run(stage.bot.recorder.drain())
+    assert stage.recorded(ana) == {("AI-1", "query"): 1, ("AI-3", "query"): 1}
+
+
+def test_an_opt_out_that_waits_is_confirmed(stage, ana):
+    stage.settle()
+    with unwritable(stage):
+        assert stage.answer(ana, "/optout").text.startswith("Done")
+
+
+def test_what_waits_survives_a_restart(set_stage):
+    stage = set_stage()
+    ana = stage.api.person("Ana Canary", id=1001)
+    stage.settle()
+    with unwritable(stage):
+        ana.says("AI-1 canary")
+        stage.settle()
+        spool = next(stage.folder.glob("ledger.db.spool-*"))
+        assert b"AI-1 canary" in spool.read_bytes()
+        stage.run(stage.bot.recorder.close())
+    again = set_stage()
+    again.run(again.bot.recorder.drain())
+    assert again.recorded(ana) == {("AI-1", "query"): 1}
+
+
+def test_where_nothing_can_be_kept_the_answer_comes_all_the_same(stage, ana, log, monkeypatch):
+    monkeypatch.setattr(Spool, "append", _fail)
+    stage.settle()
+    with unwritable(stage):
+        assert stage.answer(ana, "AI-1?").text.startswith("AI-1 · score")
+    assert '"event": "not recorded", "level": "warning"' in log.getvalue()
+
+
+def test_a_fault_of_the_recorder_is_nobody_elses(stage, ana, monkeypatch):
+    monkeypatch.setattr(recording, "heard_in", _fail)
+    assert stage.answer(ana, "AI-1?").text.startswith("AI-1 · score")
+
+
+def test_a_ledger_that_cannot_be_read_is_an_answer_too(stage, ana, monkeypatch):
+    stage.settle()
+    monkeypatch.setattr(type(stage.engagements), "ask", _unavailable)
+    assert stage.answer(ana, "AI-1?").text.startswith("I cannot look that up right now")
+
+
+def test_what_waits_is_forgotten_as_well(stage, ana):
+    stage.settle()
+    with unwritable(stage):
+        ana.says("AI-1 canary of Ana")
+        question = stage.answer(ana, "/forget")
+        ana.presses(question, "Yes, forget me")
+        stage.settle()
+        assert stage.api.sent_to(ana)[-1].text.startswith("That could not be written down")
+    ana.presses(question, "Yes, forget me")
+    stage.settle()
+    assert stage.api.sent_to(ana)[-1].text.startswith("Done")
+    assert all(b"canary of Ana" not in path.read_bytes() for path in stage.folder.glob("*"))
+
+
+def _fail(*_: object) -> None:
+    raise OSError(28, "no space left")
+
+
+def _unavailable(*_: object) -> None:
+    raise LedgerUnavailableError("unreadable")
+
+
+def test_recording_does_not_block_the_event_loop(stage, ana, monkeypatch):
+    stage.settle()
+    going = threading.Event()
+    record = EngagementLedger.record_many
+    monkeypatch.setattr(recording, "PATIENCE_SECONDS", 60.0)
+
+    def stuck(self, entries):
+        going.wait()
+        return record(self, entries)
+
+    monkeypatch.setattr(EngagementLedger, "record_many", stuck)
+    with unwritable(stage):
+        ana.says("AI-1")
+        # The record waits for the lock, and the loop turns all the same.
+        stage.run(_turn())
+    going.set()
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
+async def _turn() -> None:
+    return
+
+
+# --- sending -------------------------------------------------------------------------------------
+
+
+def test_a_flood_is_waited_for(stage, ana):
+    stage.settle()
+    stage.api.flood(ana, seconds=0)
+    assert stage.answer(ana, "/help").text.startswith("What I do")
+
+
+def test_a_flood_without_end_drops_the_reply_and_nothing_else(stage, ana, log):
+    stage.settle()
+    stage.api.flood(ana, seconds=0, times=3)
+    ana.says("AI-1")
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+    assert "reply not delivered" in log.getvalue()
+    assert stage.answer(ana, "/help").text
+
+
+def test_who_blocks_the_bot_is_recorded_in_groups_and_not_written_to(stage, ana):
+    team = stage.api.supergroup("Team Canary", members=[ana])
+    ana.says("AI-1")
+    stage.settle()
+    ana.blocks_bot()
+    in_group = stage.answer(ana, "/top", team)
+    assert in_group.buttons == ["Open the chat with me"]
+
+
+def test_a_kick_before_the_answer_is_survived(stage, ana):
+    team = stage.api.supergroup("Team Canary", members=[ana])
+    ana.says("/help", in_=team)
+    ana.removes_bot(team)
+    stage.settle()
+    assert stage.answer(ana, "/help").text
+
+
+def test_an_answer_follows_a_group_that_became_a_supergroup(stage, ana):
+    group = stage.api.group("Team Canary", members=[ana])
+    with stage.api.changed:
+        ana.says("/help", in_=group)
+        supergroup = group.becomes_supergroup()
+    assert stage.answers(supergroup)[0].text.startswith("What I do")
+
+
+def test_an_answer_whose_topic_is_gone_stands_in_the_group(stage, ana):
+    forum = stage.api.forum("Team Canary", members=[ana])
+    topic = forum.creates_topic("Releases", by=ana)
+    with stage.api.changed:
+        ana.says("/help@ledger_bot", in_=forum, topic=topic)
+        del forum.topics[topic]
+    assert stage.answers(forum)[0].text.startswith("What I do")
+
+
+@pytest.mark.parametrize("trouble", ["fail_next", "lose_answer"])
+def test_a_lost_answer_is_sent_again(stage, ana, trouble):
+    stage.settle()
+    getattr(stage.api, trouble)("sendMessage")
+    assert stage.asks(ana, "/help")[-1].text.startswith("What I do")
+
+
+def test_a_stale_reply_is_dropped(stage, ana, log, monkeypatch):
+    stage.settle()
+    monkeypatch.setattr(outbox, "STALE_SECONDS", -1.0)
+    assert stage.asks(ana, "AI-1") == []
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+    assert '"why": "stale"' in log.getvalue()
+
+
+def test_one_chat_can_have_so_many_replies_waiting(stage, ana, log):
+    stage.settle()
+    with stage.api.faults.holding("sendMessage"):
+        for number in range(1, 40):
+            ana.says(f"AI-{number}")
+        stage.api.wait_until(lambda: stage.api.pending() == 0)
+        stage.run(stage.bot.application.update_queue.join())
+    stage.settle()
+    assert sum(stage.recorded(ana).values()) == 39
+    assert len(stage.api.sent_to(ana)) == 1 + 1 + outbox.WAITING_IN_A_CHAT
+    assert "too many wait in its chat" in log.getvalue()

@@ -1,0 +1,190 @@
+"""The terminal: the same bot, by a pipe, as somebody without a token tries it."""
+
+import json
+import re
+
+import pytest
+
+from bot.terminal.chat import speaker_of
+from tests.charts.pictures import size_of
+from tests.cli.running import CommandLine
+
+
+def talk(cli: CommandLine, *lines: str, command: tuple[str, ...] = ("chat",)) -> str:
+    """What the bot shows for these lines; it ends with 0 and without an error."""
+    done = cli.process(*command, stdin="".join(f"{line}\n" for line in lines).encode())
+    assert (done.code, done.err) == (0, "")
+    return done.out
+
+
+def answers(shown: str) -> list[str]:
+    """What stands below each line."""
+    return [
+        each.partition("\n")[2].strip() for each in re.split(r"^> ", shown, flags=re.MULTILINE)[1:]
+    ]
+
+
+def test_the_first_try_records_two_queries_and_explains_a_score(cli):
+    shown = talk(
+        cli,
+        "What's the status of AI-1799 and DMD-480?",
+        "/top",
+        "/score AI-1799",
+        command=("run", "--or-chat"),
+    )
+    cards, top, score = answers(shown)
+    assert cards.count("score 0.680") == 2
+    assert top.splitlines()[1].startswith("1. AI-1799 0.680")
+    assert score.splitlines()[1] == (
+        "touched once, active today; (0.4 × frequency 0.200 + 0.6 × recency 1.000) × decay 1.000"
+    )
+    history = cli("history", "1", "--json").json
+    assert [(each["issue_id"], each["kind"]) for each in history] == [
+        ("AI-1799", "query"),
+        ("DMD-480", "query"),
+    ]
+
+
+def test_another_session_goes_on_with_the_same_ledger(cli):
+    talk(cli, "AI-1")
+    (card,) = answers(talk(cli, "AI-1"))
+    assert "2 queries" in card
+
+
+def test_several_people_talk(cli):
+    shown = talk(cli, "@ana: AI-1", "@bob: AI-2", "@Ana: /top", "/top")
+    *_, anas, yours = answers(shown)
+    assert "AI-1" in anas
+    assert "AI-2" not in anas
+    assert yours.startswith("Nothing of yours is recorded")
+
+
+def test_a_number_presses_a_button(cli):
+    *_, briefing, card, none, most = answers(talk(cli, "AI-1 and AI-2", "/briefing", "2", "7", "0"))
+    assert briefing.splitlines()[-2:] == [
+        "  [1] AI-1 · 0.680",
+        "  [2] AI-2 · 0.680",
+    ]
+    assert card.startswith("AI-2 · score 0.760")
+    assert none == most == "There are 2 buttons."
+
+
+def test_a_number_without_buttons_is_a_message(cli):
+    (answer,) = answers(talk(cli, "7"))
+    assert answer.startswith("Name an issue")
+
+
+def test_forgetting_works_by_buttons(cli):
+    *_, question, done, stats = answers(talk(cli, "AI-1", "/forget", "1", "/stats"))
+    assert question.endswith("[2] No")
+    assert done.startswith("Done: nothing here leads to you")
+    assert stats == "Nothing of yours is recorded yet."
+
+
+def test_charts_and_exports_are_saved_and_named(cli):
+    *_, chart, again, export = answers(talk(cli, "AI-1", "/chart AI-1", "/chart AI-1", "/export"))
+    saved = cli.home / "saved"
+    assert chart.endswith(f"[saved as {saved / 'AI-1.png'}]")
+    assert again.endswith(f"[saved as {saved / 'AI-1-2.png'}]")
+    assert size_of((saved / "AI-1.png").read_bytes())[0] >= 1_000
+    (path,) = saved.glob("engagement-1-*.json")
+    assert export.endswith(f"[saved as {path}]")
+    assert len(json.loads(path.read_text())) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\x1b[31mAI-1\x1b[0m",
+        "AI-1 \x07\x08",
+        "AI-1 \u202e",
+        "@ana:",
+        "@: AI-1",
+        "/",
+        "//",
+        "<b>",
+        "%s {}",
+    ],
+)
+def test_odd_lines_are_survived(cli, line):
+    shown = talk(cli, line, "AI-2")
+    assert "AI-2 · score 0.680" in answers(shown)[-1]
+    assert "\x1b" not in shown
+
+
+def test_blank_lines_and_no_lines_are_nothing(cli):
+    assert answers(talk(cli)) == answers(talk(cli, "", "   ")) == []
+
+
+def test_bytes_that_are_no_text_are_survived(cli):
+    done = cli.process("chat", stdin=b"\xff\xfe AI-1\nAI-2\n")
+    assert done.code == 0
+    assert "AI-2 · score 0.680" in done.out
+
+
+@pytest.mark.parametrize(
+    ("line", "speaker"),
+    [
+        ("AI-1", ("you", "AI-1")),
+        ("@ana: AI-1", ("ana", "AI-1")),
+        ("@Zoë:  hello: you", ("Zoë", "hello: you")),
+        ("@ana AI-1", ("you", "@ana AI-1")),
+        ("mail@ana: AI-1", ("you", "mail@ana: AI-1")),
+    ],
+)
+def test_a_name_before_a_colon_speaks(line, speaker):
+    assert speaker_of(line) == speaker
+
+
+# --- what cannot be started ----------------------------------------------------------------------
+
+
+def complaint(cli: CommandLine, *words: str, **settings: str) -> str:
+    """The one line that a command ends with."""
+    cli.settings.update(settings)
+    done = cli.process(*words)
+    assert done.code in {1, 2}
+    assert done.out == ""
+    (line,) = done.errors
+    return line
+
+
+TOKEN = "123456:a-token-canary"  # noqa: S105 - of no bot
+
+
+def test_a_bot_needs_a_token(cli):
+    assert "TELEGRAM_BOT_TOKEN is not set" in complaint(cli, "run")
+
+
+@pytest.mark.parametrize("token", ["canary", "canary:1", "12345", ":", "12345:canary canary"])
+def test_what_is_no_token_is_an_error_that_does_not_repeat_it(cli, token):
+    line = complaint(cli, "run", TELEGRAM_BOT_TOKEN=token)
+    assert "TELEGRAM_BOT_TOKEN is no token" in line
+    assert "canary" not in line
+
+
+def test_a_webhook_without_a_secret_does_not_start(cli):
+    words = ("run", "--webhook", "https://bot.example.org/x")
+    assert "ENGAGEMENT_WEBHOOK_SECRET" in complaint(cli, *words, TELEGRAM_BOT_TOKEN=TOKEN)
+
+
+@pytest.mark.parametrize("secret", ["short", "x" * 31, "x" * 257, "ü" * 40, "a b" * 20])
+def test_a_secret_that_telegram_or_we_would_not_take_is_refused(cli, secret):
+    line = complaint(cli, "run", TELEGRAM_BOT_TOKEN=TOKEN, ENGAGEMENT_WEBHOOK_SECRET=secret)
+    assert "must be 32 to 256" in line
+    assert secret not in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--webhook", "bot.example.org"),
+        ("--webhook", "ftp://bot.example.org"),
+        ("--webhook", "https://b.example.org", "--listen", "8080"),
+        ("--webhook", "https://b.example.org", "--listen", "127.0.0.1:x"),
+        ("--webhook", "https://b.example.org", "--listen", "127.0.0.1:99999"),
+    ],
+)
+def test_a_webhook_that_cannot_be_meant_is_refused(cli, words):
+    settings = {"TELEGRAM_BOT_TOKEN": TOKEN, "ENGAGEMENT_WEBHOOK_SECRET": "x" * 32}
+    assert "must be a" in complaint(cli, "run", *words, **settings)

@@ -1,0 +1,99 @@
+"""A bot that is killed, again and again, while people write: what Telegram was told, is recorded.
+
+The server delivers again whatever was not acknowledged, as Telegram does. So nothing is missing in
+the end if, and only if, each message is recorded before it is acknowledged; and nothing is twice.
+"""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from projections.application import Engagements
+from tests.telegram.processes import BotProcess
+from tests.telegram.server import BotApi
+from tests.trials.sizes import chance, count, tell
+
+PEOPLE = 20
+LONGEST_LIFE_SECONDS = 0.4
+PATIENCE_SECONDS = 60.0
+
+
+class Office:
+    """Twenty people in a group and in private chats, each message about issues of its own."""
+
+    def __init__(self, api: BotApi, chance: random.Random) -> None:
+        """Let nobody have said anything."""
+        self.api = api
+        self.chance = chance
+        self.people = [
+            api.person(f"Person {number}", id=5_000 + number) for number in range(PEOPLE)
+        ]
+        self.team = api.supergroup("Team", members=self.people)
+        self.said: Counter[tuple[str, str]] = Counter()
+
+    def talk(self, messages: int) -> None:
+        """Let people say so many things, in the group or to the bot."""
+        for _ in range(messages):
+            person = self.chance.choice(self.people)
+            number = len(self.said)
+            issues = [f"AI-{number}", f"DMD-{number}"][: self.chance.randint(1, 2)]
+            where = self.chance.choice([self.team, person.private()])
+            person.says(f"look at {' and '.join(issues)}", in_=where)
+            self.said.update((str(person.id), issue) for issue in issues)
+
+
+def live_through(
+    api: BotApi, office: Office, folder: Path, kills: int, fault: str | None = None
+) -> None:
+    """Kill the bot so many times at random moments while people write; then let it catch up."""
+    for _ in range(kills):
+        office.talk(office.chance.randint(5, 60))
+        bot = polling(api, folder, fault=fault)
+        bot.process.join(office.chance.uniform(0, LONGEST_LIFE_SECONDS))
+        bot.kill()
+    bot = polling(api, folder, fault=fault)
+    api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
+    assert bot.terminate() == 0
+
+
+def polling(api: BotApi, folder: Path, fault: str | None = None) -> BotProcess:
+    """Start a bot; it has asked for updates."""
+    asked = len(api.asked("getUpdates"))
+    bot = BotProcess(api, folder, fault=fault)
+    api.wait_until(lambda: len(api.asked("getUpdates")) > asked, PATIENCE_SECONDS)
+    return bot
+
+
+def recorded(folder: Path) -> Counter[tuple[str, str]]:
+    """How often each user touched each issue, by the events; the read model must agree."""
+    counts: Counter[tuple[str, str]] = Counter()
+    with Engagements(f"sqlite:///{folder}/ledger.db") as engagements:
+        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+        for number in range(PEOPLE):
+            user_id = str(5_000 + number)
+            for entry in engagements.history(user_id):
+                counts[user_id, entry.event.issue_id] += 1
+    return counts
+
+
+def test_whatever_telegram_was_told_is_recorded_once(tmp_path):
+    with BotApi(strict=False) as api:
+        office = Office(api, chance())
+        kills = count(full=200, small=4)
+        live_through(api, office, tmp_path, kills)
+        assert recorded(tmp_path) == office.said
+        tell(f"{kills} kills, {len(office.said):,} interactions, each there once")
+
+
+def test_recording_in_a_handler_loses_what_telegram_was_told(tmp_path):
+    with BotApi(strict=False) as api:
+        for attempt in range(20):
+            folder = tmp_path / str(attempt)
+            office = Office(api, random.Random(attempt))
+            office.talk(100)
+            live_through(api, office, folder, 3, fault="records late")
+            if office.said - recorded(folder):
+                return
+    pytest.fail("twenty times three kills, and nothing was lost: the trial sees nothing")

@@ -1,0 +1,124 @@
+"""A ledger that cannot be written for a while, under load: all are answered, nothing is lost.
+
+Another process, as it were, holds the writers' lock; people talk on, in groups and to the bot.
+"""
+
+import fcntl
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.telegram.spool import Spool
+from projections.application import Engagements
+from tests.telegram.people import Person
+from tests.telegram.processes import BotProcess
+from tests.telegram.server import BotApi
+from tests.trials.sizes import count, tell
+
+PEOPLE = 20
+MENTIONS_A_TICK, TICKS_A_SECOND = 5, 20
+PATIENCE_SECONDS = 60.0
+
+
+class Office:
+    """Twenty people: at each tick one asks the bot, and some talk in the group."""
+
+    def __init__(self, api: BotApi) -> None:
+        """Let nobody have said anything."""
+        self.people = [
+            api.person(f"Person {number}", id=5_000 + number) for number in range(PEOPLE)
+        ]
+        self.team = api.supergroup("Team", members=self.people)
+        self.asked: Counter[int] = Counter()
+        self.said: Counter[tuple[str, str]] = Counter()
+        self._ticks = 0
+
+    def talk(self, seconds: float) -> None:
+        """Let people talk so long."""
+        pause = threading.Event()
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._tick()
+            pause.wait(1 / TICKS_A_SECOND)
+
+    def _tick(self) -> None:
+        for number in range(MENTIONS_A_TICK + 1):
+            person: Person = self.people[(self._ticks + number) % PEOPLE]
+            issue = f"AI-{len(self.said)}"
+            person.says(f"look at {issue}", in_=None if number == 0 else self.team)
+            self.asked[person.id] += number == 0
+            self.said[str(person.id), issue] += 1
+        self._ticks += 1
+
+
+@contextmanager
+def unwritable(folder: Path) -> Iterator[None]:
+    """Hold the writers' lock."""
+    with (folder / "ledger.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def recorded(folder: Path) -> Counter[tuple[str, str]]:
+    """How often each user touched each issue, by the events; the read model must agree."""
+    with Engagements(f"sqlite:///{folder}/ledger.db") as engagements:
+        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+        return Counter(
+            (str(5_000 + number), entry.event.issue_id)
+            for number in range(PEOPLE)
+            for entry in engagements.history(str(5_000 + number))
+        )
+
+
+@pytest.mark.parametrize("ends", ["while it runs", "after a kill"])
+def test_everybody_is_answered_and_everything_is_there_in_the_end_once(tmp_path, ends):
+    seconds = count(full=20, small=2)
+    with BotApi(strict=False) as api:
+        office = Office(api)
+        bot = BotProcess(api, tmp_path, log_level="warning")
+        api.wait_until(lambda: api.asked("getUpdates"), PATIENCE_SECONDS)
+        office.talk(1)
+        with unwritable(tmp_path):
+            office.talk(seconds)
+            api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
+            (spool,) = tmp_path.glob("ledger.db.spool-*")
+            waited = spool.read_bytes().count(b"\n")
+            assert waited > 0
+            _await_answers(api, office)
+            if ends == "after a kill":
+                bot.kill()
+        if ends == "after a kill":
+            bot = BotProcess(api, tmp_path, log_level="warning")
+        office.talk(1)
+        api.wait_until(lambda: api.pending() == 0 and spool.stat().st_size == 0, PATIENCE_SECONDS)
+        _await_answers(api, office)
+        assert bot.terminate() == 0
+    assert Spool(spool).is_empty
+    assert recorded(tmp_path) == office.said
+    tell(f"{ends}: {len(office.said)} interactions, {waited} of them waited, each there once")
+
+
+def test_a_spool_that_keeps_nothing_is_noticed(tmp_path):
+    with BotApi(strict=False) as api:
+        office = Office(api)
+        bot = BotProcess(api, tmp_path, log_level="warning", fault="spools nothing")
+        api.wait_until(lambda: api.asked("getUpdates"), PATIENCE_SECONDS)
+        office.talk(0.2)
+        with unwritable(tmp_path):
+            office.talk(0.2)
+            api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
+        assert bot.terminate() == 0
+    assert office.said - recorded(tmp_path)
+
+
+def _await_answers(api: BotApi, office: Office) -> None:
+    answered = api.wait_until(
+        lambda: all(len(api.sent_to(user)) == times for user, times in office.asked.items()),
+        PATIENCE_SECONDS,
+    )
+    assert answered
