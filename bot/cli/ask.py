@@ -6,6 +6,7 @@ import click
 
 from bot.cli.session import Session, Share, UserCommand, Word, at_option, json_option
 from bot.cli.shown import printable, show_json, show_table
+from bot.replies import score_sentence
 from ledger.application import HistoryEntry
 from ledger.events import ScoreOverridden
 from ledger.instants import Instant, instant_of, iso
@@ -150,22 +151,9 @@ def _history_document(entry: HistoryEntry) -> dict[str, Any]:
 
 
 def _score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
-    parts, count = ranked.score, ranked.engagement.count
-    if parts.idle_days is None:
-        return f"{ranked.issue_id} scores {parts.value:.3f}: never touched, so the default"
-    times = "once" if count == 1 else f"{count} times"
-    days = "today" if parts.idle_days == 0 else f"{parts.idle_days} days ago"
-    base = (
-        f"{policy.frequency_weight:g} × frequency {parts.frequency:.3f}"
-        f" + {policy.recency_weight:g} × recency {parts.recency:.3f}"
-        if parts.override is None
-        else f"set to {parts.override:g}"
-    )
-    dormant = ", dormant" if parts.dormant else ""
-    return (
-        f"{ranked.issue_id} scores {parts.value:.3f}{dormant}: touched {times}, active {days}; "
-        f"({base}) × decay {parts.decay:.3f}"
-    )
+    dormant = ", dormant" if ranked.score.dormant else ""
+    sentence = score_sentence(ranked, policy)
+    return f"{ranked.issue_id} scores {ranked.score.value:.3f}{dormant}: {sentence}"
 
 
 def _iso(instant: int | None) -> str | None:
