@@ -1,0 +1,298 @@
+"""What counts: who says what where, and which interactions that is."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bot.classification import (
+    CARD,
+    ISSUES_OF_A_MESSAGE,
+    NOTHING,
+    ChatKind,
+    Heard,
+    Message,
+    Press,
+    card_of,
+    heard_in,
+    seen_in,
+)
+from bot.commands import COMMANDS, OPT_IN, OPT_OUT
+from bot.issue_keys import IssueKeys
+from ledger.errors import InvalidInteractionError
+from ledger.instants import instant_of, moment_of
+from ledger.interaction import FOREVER, Interaction, Kind, OptOut
+from ledger.text import CONTEXT_LIMIT, UserId, context_of
+from tests.strategies import NOON, any_instants, hostile_texts
+
+KEYS = IssueKeys()
+AT_NOON = moment_of(NOON)
+PRIVATE, GROUP = ChatKind.PRIVATE, ChatKind.GROUP
+SUPERGROUP, CHANNEL = ChatKind.SUPERGROUP, ChatKind.CHANNEL
+
+IN_PRIVATE = Message(
+    bot_id=99,
+    chat_id=1001,
+    chat_kind=PRIVATE,
+    message_id=7,
+    sender_id=1001,
+    text="How are AI-1799 and DMD-480?",
+    sent_at=AT_NOON,
+)
+IN_GROUP = replace(IN_PRIVATE, chat_id=-5, chat_kind=GROUP)
+IN_SUPERGROUP = replace(IN_PRIVATE, chat_id=-1_001_234, chat_kind=SUPERGROUP)
+
+PRESS = Press(
+    bot_id=99,
+    callback_query_id="4711",
+    presser_id=1001,
+    data=f"{CARD}AI-1799",
+    pressed_at=AT_NOON,
+    chat_id=1001,
+)
+
+
+def touches(heard: Heard) -> list[tuple[str, str]]:
+    """Which issues are touched in which way."""
+    return [(each.issue_id, each.kind.label) for each in interactions(heard)]
+
+
+def interactions(heard: Heard) -> list[Interaction]:
+    assert all(isinstance(each, Interaction) for each in heard.entries)
+    return list(heard.entries)  # type: ignore[arg-type]
+
+
+def keys_of(heard: Heard) -> list[str]:
+    """The source keys; each has the date of the message."""
+    sources = [each.source_key for each in interactions(heard)]
+    assert all(source is not None and source.dated_at == NOON for source in sources)
+    return [source.text for source in sources if source]
+
+
+# --- who, where, what ----------------------------------------------------------------------------
+
+QUERIES = [("AI-1799", "query"), ("DMD-480", "query")]
+MENTIONS = [("AI-1799", "mention"), ("DMD-480", "mention")]
+
+
+@pytest.mark.parametrize(
+    ("where", "how", "recorded"),
+    [
+        pytest.param(IN_PRIVATE, {}, QUERIES, id="in private"),
+        pytest.param(IN_PRIVATE, {"command": "look"}, QUERIES, id="an unknown command in private"),
+        pytest.param(IN_GROUP, {}, MENTIONS, id="in a group"),
+        pytest.param(IN_SUPERGROUP, {}, MENTIONS, id="in a supergroup"),
+        pytest.param(IN_GROUP, {"addressed": True}, QUERIES, id="naming the bot"),
+        pytest.param(IN_SUPERGROUP, {"addressed": True}, QUERIES, id="replying to the bot"),
+        pytest.param(IN_SUPERGROUP, {"command": "look"}, QUERIES, id="an unknown command"),
+        pytest.param(IN_SUPERGROUP, {"command": "top"}, [], id="one of the bot's commands"),
+        pytest.param(IN_PRIVATE, {"command": "score"}, [], id="the same in private"),
+        pytest.param(IN_PRIVATE, {"forwarded": True}, [], id="forwarded in private"),
+        pytest.param(IN_GROUP, {"forwarded": True, "addressed": True}, [], id="forwarded"),
+        pytest.param(IN_GROUP, {"sender_id": None}, [], id="by a bot or a channel"),
+        pytest.param(IN_PRIVATE, {"sender_id": None}, [], id="by a bot in private"),
+        pytest.param(IN_PRIVATE, {"chat_kind": CHANNEL}, [], id="in a channel"),
+        pytest.param(IN_PRIVATE, {"text": ""}, [], id="a service message"),
+        pytest.param(IN_PRIVATE, {"text": "hello"}, [], id="without an issue"),
+    ],
+)
+def test_what_is_recorded_of_a_message(where, how, recorded):
+    assert touches(heard_in(replace(where, **how), KEYS)) == recorded
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {OPT_OUT, OPT_IN}))
+def test_the_bots_own_commands_are_no_interest_in_what_they_name(name):
+    for where in (IN_PRIVATE, IN_GROUP, IN_SUPERGROUP):
+        assert heard_in(replace(where, command=name, addressed=True), KEYS) == NOTHING
+
+
+@pytest.mark.parametrize(("name", "before"), [(OPT_OUT, FOREVER), (OPT_IN, NOON)])
+@pytest.mark.parametrize("where", [IN_PRIVATE, IN_GROUP, IN_SUPERGROUP], ids=lambda m: m.chat_kind)
+def test_a_will_is_recorded_instead_of_issues(name, before, where):
+    assert heard_in(replace(where, command=name), KEYS) == Heard((OptOut(UserId("1001"), before),))
+
+
+@pytest.mark.parametrize("name", [OPT_OUT, OPT_IN])
+@pytest.mark.parametrize("how", [{"sender_id": None}, {"forwarded": True}, {"chat_kind": CHANNEL}])
+def test_nobody_elses_will_is_recorded(name, how):
+    assert heard_in(replace(IN_SUPERGROUP, command=name, **how), KEYS) == NOTHING
+
+
+def test_an_issue_behind_a_link_counts_once_with_the_text():
+    message = replace(
+        IN_PRIVATE, text="this and AI-1", links=("https://linear.app/x/issue/AI-2/a", "x/AI-1")
+    )
+    assert touches(heard_in(message, KEYS)) == [("AI-1", "query"), ("AI-2", "query")]
+
+
+def test_a_key_does_not_run_on_from_a_text_into_a_link():
+    assert heard_in(replace(IN_PRIVATE, text="AI-1", links=("2/x",)), KEYS).left_out == 0
+    assert touches(heard_in(replace(IN_PRIVATE, text="AI-1", links=("2/x",)), KEYS)) == [
+        ("AI-1", "query")
+    ]
+
+
+@pytest.mark.parametrize(("named", "left_out"), [(19, 0), (20, 0), (21, 1), (2_000, 1_980)])
+def test_twenty_issues_count_and_the_rest_is_counted(named, left_out):
+    text = " ".join(f"AI-{number}" for number in range(named))
+    heard = heard_in(replace(IN_PRIVATE, text=text), KEYS)
+    assert [each.issue_id for each in interactions(heard)] == [
+        f"AI-{number}" for number in range(min(named, ISSUES_OF_A_MESSAGE))
+    ]
+    assert heard.left_out == left_out
+
+
+@given(hostile_texts)
+def test_an_interaction_says_who_touched_what_when_where_and_in_which_words(text):
+    heard = heard_in(replace(IN_SUPERGROUP, text=f"AI-1 {text}"), KEYS)
+    for each in interactions(heard):
+        assert (each.user_id, each.chat_id, each.occurred_at) == ("1001", "-1001234", NOON)
+        assert each.context == context_of(f"AI-1 {text}")
+        assert len(each.context or "") <= CONTEXT_LIMIT
+        assert each.kind is Kind.MENTION
+
+
+@pytest.mark.parametrize("year", [1970, 1999])
+def test_a_date_that_telegram_cannot_mean_is_refused(year):
+    message = replace(IN_PRIVATE, sent_at=dt.datetime(year, 1, 1, tzinfo=dt.UTC))
+    with pytest.raises(InvalidInteractionError):
+        heard_in(message, KEYS)
+    assert heard_in(replace(message, text="hello"), KEYS) == NOTHING
+
+
+# --- source keys ---------------------------------------------------------------------------------
+
+
+def test_a_message_of_a_supergroup_has_the_same_keys_for_every_bot_and_reader():
+    keys = keys_of(heard_in(IN_SUPERGROUP, KEYS))
+    assert keys == ["-1001234:7:AI-1799", "-1001234:7:DMD-480"]
+    for change in ({"bot_id": 98}, {"sender_id": 5}, {"addressed": True}):
+        assert keys_of(heard_in(replace(IN_SUPERGROUP, **change), KEYS)) == keys
+
+
+@pytest.mark.parametrize("where", [IN_PRIVATE, IN_GROUP], ids=["private", "group"])
+def test_elsewhere_message_ids_belong_to_the_bot(where):
+    keys = keys_of(heard_in(where, KEYS))
+    assert keys[0] == f"99:{where.chat_id}:7:AI-1799"
+    assert not set(keys) & set(keys_of(heard_in(replace(where, bot_id=98), KEYS)))
+
+
+@pytest.mark.parametrize("where", [IN_PRIVATE, IN_GROUP, IN_SUPERGROUP], ids=lambda m: m.chat_kind)
+def test_an_edit_has_the_keys_of_the_message_it_is(where):
+    before = heard_in(where, KEYS)
+    after = heard_in(replace(where, text="DMD-480, AI-1799 and AI-2"), KEYS)
+    assert set(keys_of(before)) < set(keys_of(after))
+    assert set(keys_of(after)) - set(keys_of(before)) == {
+        keys_of(before)[0].replace("AI-1799", "AI-2")
+    }
+
+
+ids = st.integers(1, 3)
+
+
+@st.composite
+def messages(draw) -> Message:
+    kind = draw(st.sampled_from([PRIVATE, GROUP, SUPERGROUP]))
+    sign = 1 if kind is PRIVATE else -1
+    return Message(
+        bot_id=draw(ids),
+        chat_id=sign * draw(ids) - (1_000_000 if kind is SUPERGROUP else 0),
+        chat_kind=kind,
+        message_id=draw(ids),
+        sender_id=draw(ids),
+        text=draw(st.sampled_from(["AI-1", "AI-11", "AI-1 AI-11"])),
+        sent_at=AT_NOON,
+        addressed=draw(st.booleans()),
+    )
+
+
+def identity(message: Message, issue: str) -> tuple[Any, ...]:
+    """What makes it the same again, by R2."""
+    bot = None if message.chat_kind is SUPERGROUP else message.bot_id
+    return (bot, message.chat_id, message.message_id, issue)
+
+
+@given(st.lists(messages(), min_size=2, max_size=8))
+def test_two_interactions_have_one_key_when_they_are_the_same_by_r2_and_only_then(several):
+    by_key: dict[str, set[tuple[Any, ...]]] = {}
+    by_identity: dict[tuple[Any, ...], set[str]] = {}
+    for message in several:
+        heard = heard_in(message, KEYS)
+        for key, each in zip(keys_of(heard), interactions(heard), strict=True):
+            same = identity(message, each.issue_id)
+            by_key.setdefault(key, set()).add(same)
+            by_identity.setdefault(same, set()).add(key)
+    assert all(len(same) == 1 for same in by_key.values())
+    assert all(len(keys) == 1 for keys in by_identity.values())
+
+
+def test_a_place_says_where_and_a_view_without_a_message_has_none():
+    assert interactions(heard_in(IN_GROUP, KEYS))[0].chat_id == "-5"
+    assert interactions(seen_in(PRESS, KEYS))[0].chat_id == "1001"
+    assert interactions(seen_in(replace(PRESS, chat_id=None), KEYS))[0].chat_id is None
+
+
+# --- presses -------------------------------------------------------------------------------------
+
+
+def test_a_press_on_a_card_is_a_view_of_its_own():
+    heard = seen_in(PRESS, KEYS)
+    assert touches(heard) == [("AI-1799", "view")]
+    (view,) = interactions(heard)
+    assert view.occurred_at == NOON
+    assert view.user_id == "1001"
+    assert view.context is None
+    assert view.source_key is not None
+    assert view.source_key.text == "99:callback:4711"
+    assert view.source_key.dated_at is None  # so that it is the same whenever it is delivered
+
+
+def test_a_press_that_comes_again_later_has_the_same_key():
+    again = replace(PRESS, pressed_at=AT_NOON + dt.timedelta(hours=1))
+    first, second = (interactions(seen_in(each, KEYS))[0] for each in (PRESS, again))
+    assert first.source_key == second.source_key
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["", CARD, "card", "AI-1", "card:AI-1 ", "card: AI-1", "card:AI-1,AI-2", "card:UTF-8",
+     "CARD:AI-1", "card:card:AI-1", "forget:1001", "keep:1001", "card:\0", "card:ß-1",
+     "card:" + "A" * 60 + "-1"],
+)  # fmt: skip
+def test_forged_data_is_no_view(data):
+    assert card_of(data, KEYS) is None
+    assert seen_in(replace(PRESS, data=data), KEYS) == NOTHING
+
+
+@given(hostile_texts | hostile_texts.map(f"{CARD}{{}}".format), any_instants.map(moment_of))
+def test_no_data_is_too_hostile(data, pressed_at):
+    heard = seen_in(replace(PRESS, data=data, pressed_at=pressed_at), KEYS)
+    assert [each.occurred_at for each in interactions(heard)] in ([], [instant_of(pressed_at)])
+
+
+# --- nobody is recorded by mistake ---------------------------------------------------------------
+
+
+@given(
+    messages(),
+    hostile_texts,
+    st.sampled_from([None, "top", "look", OPT_OUT]),
+    st.booleans(),
+    st.sampled_from([None, 1001]),
+)
+def test_only_a_person_who_speaks_for_themselves_is_recorded(
+    message, text, command, forwarded, who
+):
+    message = replace(
+        message, text=message.text + text, command=command, forwarded=forwarded, sender_id=who
+    )
+    heard = heard_in(message, KEYS)
+    if forwarded or who is None:
+        assert heard == NOTHING
+    for each in heard.entries:
+        assert not forwarded
+        assert getattr(each, "user_id", None) == str(who)
+    assert len(heard.entries) <= ISSUES_OF_A_MESSAGE
