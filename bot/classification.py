@@ -49,6 +49,7 @@ class Message(msgspec.Struct, frozen=True):
     command: str | None = None
     addressed: bool = False
     forwarded: bool = False
+    edited: bool = False
 
     @property
     def is_for_the_bot(self) -> bool:
@@ -94,7 +95,8 @@ def heard_in(message: Message, keys: IssueKeys) -> Heard:
     """
     if message.sender_id is None or message.forwarded or message.chat_kind is ChatKind.CHANNEL:
         return NOTHING
-    if message.command in {OPT_OUT, OPT_IN}:
+    if message.command in {OPT_OUT, OPT_IN} and not message.edited:
+        # What somebody wants is what they said last, and an edit is silent: it answers nothing.
         return Heard((_opt_out(message, message.sender_id),))
     if message.command in COMMANDS:
         # Asking what the ledger thinks of an issue is no interest in the issue: it would move the

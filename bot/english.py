@@ -81,8 +81,9 @@ NO_BRIEFING = "There is nothing to brief you about yet: ask me about an issue, s
 
 STATS = (
     "<b>Your totals</b>\n"
-    "{total} interactions with {issues} issues, {average} for each\n"
-    "Last one {last}\n"
+    "Interactions: {total}\n"
+    "Issues: {issues}, with {average} interactions each on average\n"
+    "Last: {last}\n"
     "Most engaged: {most}"
 )
 NO_STATS = "Nothing of yours is recorded yet."
@@ -100,7 +101,7 @@ CHART_OF_ISSUE = "<b>{issue}</b>: your score since {start}, now {score}"
 CHART_OF_TOP = "What you are most engaged with now"
 NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue}."
 
-EXPORT = "All that is recorded of you: {count} events, as JSON."
+EXPORT = "All that is recorded of you, as JSON. Events: {count}"
 
 PRIVACY = (
     "<b>What is kept</b>\n"
@@ -142,7 +143,7 @@ FORGET_LATER = (
 )
 NOT_YOURS = "Only who asked can answer this."
 
-STATUS = "<b>The ledger</b>\n{events} events of {users} people{waiting}"
+STATUS = "<b>The ledger</b>\nEvents: {events}\nPeople: {users}{waiting}"
 STATUS_WAITING = "\nIt cannot be written just now: what is said waits in the spool."
 STATUS_JOB = "{job}: done for {day}, counted {counted}"
 

@@ -31,6 +31,7 @@ def message_of(update: telegram.Update, bot: telegram.Bot) -> Message | None:
         links=tuple(entity.url for entity in entities if entity.url),
         command=None if asked is None else asked.name,
         addressed=_names_bot(text, entities, bot) or _replies_to(message, bot.id),
+        edited=update.message is None,
         forwarded=message.forward_origin is not None or bool(message.is_automatic_forward),
     )
 

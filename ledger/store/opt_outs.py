@@ -63,7 +63,7 @@ class OptOuts:
         Only who is opted out can opt in: else it would bar a past that was never unwanted.
         """
         in_force, erased_at, traces = self._row(user_id)
-        if before != FOREVER and in_force != FOREVER:
+        if FOREVER not in {before, in_force}:
             return
         before = before if erased_at is None else max(before, erased_at)
         self._write(user_id, (before, erased_at, traces))

@@ -262,14 +262,14 @@ def test_totals_of_the_longest_ids_fit_into_a_message():
     most: list[tuple[str, float]] = [(WORST_ISSUE, 1.0)] * 5
     (text,) = sent(replies.stats(Statistics(10**12, 10**9, 1000.25, most, NOON), NOW))
     assert text.count(WORST_ISSUE) == 5
-    assert "1000.25 for each" in text
+    assert "with 1000.25 interactions each" in text
 
 
 def test_totals_of_dormant_ones_alone_name_none():
     (text,) = sent(replies.stats(Statistics(3, 2, 1.5, [], Instant(NOON - DAY)), NOW))
     assert text == (
-        "Your totals\n3 interactions with 2 issues, 1.5 for each\n"
-        "Last one yesterday at 12:00\nMost engaged: none"
+        "Your totals\nInteractions: 3\nIssues: 2, with 1.5 interactions each on average\n"
+        "Last: yesterday at 12:00\nMost engaged: none"
     )
 
 
@@ -354,11 +354,12 @@ def test_the_state_of_the_ledger_tells_the_last_day_of_each_job():
     (text,) = sent(reply)
     assert text.splitlines() == [
         "The ledger",
-        "3 events of 2 people",
+        "Events: 3",
+        "People: 2",
         "It cannot be written just now: what is said waits in the spool.",
         "engagement_decay: done for 2026-01-01, counted 7",
     ]
-    assert sent(replies.status(0, 0, [], is_waiting=False)) == ["The ledger\n0 events of 0 people"]
+    assert sent(replies.status(0, 0, [], is_waiting=False)) == ["The ledger\nEvents: 0\nPeople: 0"]
 
 
 # --- in another language -------------------------------------------------------------------------

@@ -75,7 +75,9 @@ def test_a_briefing_has_a_button_for_each_issue(stage, ana):
 
 def test_totals_and_history(stage, ana):
     ana.says("AI-1 <b>canary</b> & AI-2")
-    assert stage.answer(ana, "/stats").text.startswith("Your totals\n2 interactions with 2 issues")
+    assert stage.answer(ana, "/stats").text.startswith(
+        "Your totals\nInteractions: 2\nIssues: 2, with 1 "
+    )
     history = stage.answer(ana, "/history AI-1").text
     assert history == (
         "What is recorded of you: AI-1, the latest first\n"

@@ -69,6 +69,14 @@ def test_opting_in_again_records_from_then_on(stage, ana):
     assert stage.recorded(ana) == {("AI-2", "query"): 1}
 
 
+def test_an_edit_says_nothing_of_what_somebody_wants(stage, ana):
+    old = ana.says("/optin")
+    ana.says("/optout")
+    ana.edits(old, "/optin please")
+    ana.says("AI-1")
+    assert stage.recorded(ana) == {}
+
+
 def test_an_opt_out_in_a_group_is_confirmed_in_private(stage, ana, team):
     assert stage.answer(ana, "/optout", team).text == "I have answered you in private."
     ana.says("AI-1", in_=team)
@@ -203,4 +211,4 @@ def test_an_admin_sees_the_state_of_the_ledger(bounded):
     boss.says("AI-1")
     bounded.settle()
     bounded.clock.move(DAY)
-    assert bounded.answer(boss, "/status").text.startswith("The ledger\n1 events of 1 people")
+    assert bounded.answer(boss, "/status").text.startswith("The ledger\nEvents: 1\nPeople: 1")
