@@ -7,13 +7,13 @@ from typing import Any, Self
 import telegram
 from telegram.ext import AIORateLimiter, Application, ApplicationBuilder
 
-from bot import english as words
 from bot.commands import COMMANDS, Audience
 from bot.jobs import (
     EngagementJobs,
     add_engagement_jobs_to_scheduler,
     add_expiry_to_scheduler,
 )
+from bot.language import words
 from bot.settings import Settings
 from bot.telegram.conversation import Conversation
 from bot.telegram.gate import Gate
@@ -26,9 +26,6 @@ _log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 4.0
 """For so long a stopping bot still delivers replies."""
-
-SEND_RETRIES = 2
-"""How often a send is tried again that Telegram asked to wait with."""
 
 AnyBuilder = ApplicationBuilder[Any, Any, Any, Any, Any, Any]
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
@@ -63,7 +60,7 @@ class EngagementBot:
         """Start handling updates; raises TelegramError where Telegram refuses."""
         self._gate.migrate(await asyncio.to_thread(self._migrations))
         await self.application.initialize()
-        self.recorder.start_draining()
+        self.recorder.keeper.start_draining()
         await self.application.start()
         return self
 
@@ -87,7 +84,12 @@ class EngagementBot:
                 _log.info("no menu for an admin", extra={"why": "has not opened the chat yet"})
 
     async def _knows(self, user_id: str) -> bool:
-        return await asyncio.to_thread(self.engagements.ledger.knows, user_id)
+        try:
+            return await asyncio.to_thread(self.engagements.ledger.knows, user_id)
+        except LedgerError as error:
+            # Better a stranger heard while nobody can tell than a colleague lost (R13).
+            _log.warning("users unread", extra={"error": type(error).__name__})
+            return True
 
     def _migrations(self) -> dict[int, int]:
         try:
@@ -106,7 +108,8 @@ def telegram_builder(settings: Settings) -> AnyBuilder:
     return (
         Application.builder()
         .token(token.reveal())
-        .rate_limiter(AIORateLimiter(max_retries=SEND_RETRIES))
+        # It would hold up everybody while it waits for one chat; `bot.telegram.sending` retries.
+        .rate_limiter(AIORateLimiter(max_retries=0))
     )
 
 

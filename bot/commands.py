@@ -1,5 +1,6 @@
 """The bot's commands: their names, who may give them and who sees the answer."""
 
+import re
 from enum import Enum
 
 import msgspec
@@ -57,15 +58,19 @@ class Asked(msgspec.Struct, frozen=True):
     """Whether it was for this bot by its name: `/top@this_bot`."""
 
 
+_COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@(\w+))?", re.ASCII)
+
+
 def asked_in(text: str, bot_username: str) -> Asked | None:
     """Return the command that `text` begins with, or None: no command, or another bot's."""
     words = text.split()
-    if not words or not words[0].startswith("/"):
+    match = _COMMAND.fullmatch(words[0]) if words else None
+    if match is None:
         return None
-    name, at, bot = words[0][1:].lower().partition("@")
-    if not name or (at and bot != bot_username.lower()):
+    name, bot = match[1].lower(), match[2]
+    if bot is not None and bot.lower() != bot_username.lower():
         return None
-    return Asked(name, tuple(words[1:]), bool(at))
+    return Asked(name, tuple(words[1:]), bot is not None)
 
 
 # Telegram carries this through its link into the private chat: A-Z, a-z, 0-9, _ and - only.

@@ -51,8 +51,10 @@ HELP = (
     "<b>What I record</b>\n"
     "A <i>query</i> when you ask me about an issue, a <i>view</i> when you open its card from a "
     "list, a <i>mention</i> when you name it in a group that I am in. Only messages that name an "
-    "issue are recorded; no forwards, no bots. My own commands are never recorded.\n"
+    "issue are recorded, in capitals as in AI-1799; no forwards, no bots, none of my own "
+    "commands.\n"
     "{sees}\n"
+    "Times are those of {zone}.\n"
     "\n"
     "<b>Commands</b>\n"
     "{commands}"
@@ -66,14 +68,14 @@ SEES_FEW = (
 
 CARD = "<b>{issue}</b> · score <b>{score}</b>\n{touches}, {last}"
 CARD_AGAIN = "<b>{issue}</b> · score <b>{score}</b>\n{touches} · first {first}, last {last}"
-CARD_NEW = "<b>{issue}</b> · score <b>{score}</b>\nnothing is recorded of you for it"
+CARD_NEW = "<b>{issue}</b> · score <b>{score}</b>\nnot touched yet: every issue starts there"
 SCORE = "<b>{issue}</b> scores <b>{score}</b> {moment}\n{sentence}"
 NOW = "now"
 AS_OF = "as of {when}"
 
 TOP = "<b>What you are most engaged with</b> {moment}"
 TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}"
-NO_TOP = "Nothing of yours is recorded {moment}, or it is too long ago to rank."
+NO_TOP = "Nothing of yours ranks {moment}: there is nothing yet, or it is too long ago."
 
 BRIEFING = "<b>Your briefing</b>, {when}\nPress an issue to open its card."
 BRIEFING_BUTTON = "{issue} · {score}"
@@ -90,14 +92,14 @@ NO_STATS = "Nothing of yours is recorded yet."
 NONE = "none"
 
 HISTORY = "<b>What is recorded of you</b>{of_issue}, the latest first"
-HISTORY_OF = ": {issue}"
+HISTORY_OF = " for {issue}"
 HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>"
 HISTORY_CONTEXT = "<i>“{context}”</i>"
 HISTORY_SET = "score set to {score}"
 HISTORY_MORE = "… and {count} earlier; /export has them all"
 NO_HISTORY = "Nothing is recorded of you{of_issue}."
 
-CHART_OF_ISSUE = "<b>{issue}</b>: your score since {start}, now {score}"
+CHART_OF_ISSUE = "<b>{issue}</b>: your score, now {score}"
 CHART_OF_TOP = "What you are most engaged with now"
 NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue}."
 
@@ -109,13 +111,15 @@ PRIVACY = (
     "and the chat; up to 200 characters of the message, and where it stood; what ties those ids "
     "to your Telegram id and the chat's. No names, no other messages.\n"
     "<b>Where</b>\n"
-    "In one database on the computer where I run, and nowhere else.\n"
+    "In the ledger's database and in a file beside it, where messages wait while it cannot be "
+    "written. I hand nothing on.\n"
     "<b>How long</b>\n"
-    "The words of a message, and where it stood, for {days} days. The touches themselves for "
-    "good, without your name once you say /forget.\n"
+    "The words of a message, and where it stood, for {days} days. The touches, and what ties "
+    "them to you, until you say /forget. Then the touches stay, as nobody's, with a mark that "
+    "keeps your past from being recorded again; it holds no id that can be read.\n"
     "<b>What you can do</b>\n"
-    "/export shows all of it. /optout records nothing of you from now on, /optin takes that back. "
-    "/forget deletes what ties the past to you."
+    "/export gives you your touches, and the words that are still kept. /optout records nothing of "
+    "you from now on, /optin takes that back. /forget deletes what ties the past to you."
 )
 
 OPTED_OUT = (
@@ -127,14 +131,14 @@ NOT_NOTED = "That could not be written down just now. Please try again in a minu
 
 FORGET = (
     "This deletes what ties the past to you: your id, your words, where they stood, your scores. "
-    "The bare touches stay, as somebody's. It cannot be undone.\n"
+    "The bare touches stay, as nobody's. It cannot be undone.\n"
     "Shall I forget you?"
 )
 FORGET_YES = "Yes, forget me"
 FORGET_NO = "No"
 FORGOTTEN = (
-    "Done: nothing here leads to you any more. What you write from now on is recorded as "
-    "somebody new's; /optout prevents that."
+    "Done. What was recorded of you is nobody's now, and will not be recorded again. What you "
+    "write from now on counts as somebody new's; /optout prevents that."
 )
 FORGET_KEPT = "Nothing was deleted."
 FORGET_LATER = (
@@ -144,8 +148,12 @@ FORGET_LATER = (
 NOT_YOURS = "Only who asked can answer this."
 
 STATUS = "<b>The ledger</b>\nEvents: {events}\nPeople: {users}{waiting}"
-STATUS_WAITING = "\nIt cannot be written just now: what is said waits in the spool."
-STATUS_JOB = "{job}: done for {day}, counted {counted}"
+STATUS_WAITING = "\nI cannot write to it just now; what people say waits in a file."
+STATUS_JOBS = {
+    "engagement_decay": "Scores brought up to date for {day}: {counted} under decay",
+    "engagement_cleanup": "Dormant engagements counted for {day}: {counted}",
+    "engagement_expiry": "Old words deleted for {day}: {counted}",
+}
 
 ANSWERED_IN_PRIVATE = "I have answered you in private."
 ANSWERED_ISSUES = "{issues}: I have sent you what I know in private."
@@ -154,17 +162,18 @@ OPEN_BUTTON = "Open the chat with me"
 ONLY_IN_PRIVATE = "/{command} works in our private chat only."
 
 UNKNOWN_COMMAND = "I do not know /{command}. /help lists what I know."
-NO_ISSUE_NAMED = "Name an issue, such as AI-1799, or ask for /help."
+NO_ISSUE_NAMED = "Name an issue in capitals, such as AI-1799, or ask for /help."
 BAD_ARGUMENTS = "I did not understand that. Try {example}."
 NO_ISSUE = "{word} is no issue that I know how to read. Try {example}."
-BAD_DATE = "{reason}. Try {example}."
+BAD_DATE = "{word} is no date that I can read. Try {example}."
+FAILED = "Something went wrong on my side. Please try again in a minute."
 UNREADABLE = "I cannot look that up right now. Please try again in a minute."
 FOR_ADMINS = "/{command} is for the admins of this bot."
 
 NOT_HERE = "I am not meant for this chat (its id is {chat_id}), so I leave. Nothing was recorded."
 NOT_WITH_YOU = (
-    "I only talk with the people of my groups. Name an issue in one of them first, or ask an admin "
-    "to add your id, {user_id}. Nothing was recorded."
+    "I only talk with the people of my groups. Name an issue in one of them first, or ask who runs "
+    "me to let your id in: {user_id}. Nothing was recorded."
 )
 
 SCORE_SENTENCE = "touched {times}, active {idle}; ({base}) × decay {decay}"
@@ -206,4 +215,5 @@ CHAT_START = (
     "`@ana: text` is somebody else's. Try `How is AI-1799?`, then /top or /help. Ctrl-D ends."
 )
 CHAT_PROMPT = "\n> "
+CHAT_SAVED = "[saved as {path}]"
 CHAT_NO_BUTTON = "There are {count} buttons."

@@ -69,7 +69,13 @@ class IssueKeys:
         return [key for key in found if self._is(key)]
 
     def named_by(self, word: str) -> str | None:
-        """Return the issue that a word of a command names, in either case, or None."""
+        """Return the issue that a word of a command names, in either case, or None.
+
+        An address names the one issue that is in it.
+        """
+        if "/" in word:
+            found = self.found_in(word)
+            return found[0] if len(found) == 1 else None
         key = word.upper()
         written = (key, word, word.lower()) if word.isascii() else ()
         return key if any(self.found_in(each) == [key] for each in written) else None

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bot import english as words
 from bot.classification import CARD
 from bot.commands import COMMANDS
+from bot.language import words
 from bot.times import since, when
 from ledger.events import Event, ScoreOverridden
 from ledger.instants import Instant, moment_of
@@ -256,8 +256,11 @@ def one_line(text: str) -> str:
 # --- about the bot -------------------------------------------------------------------------------
 
 
-def help_(*, reads_all: bool) -> Reply:
-    """Return what the bot does; `reads_all` says whether it sees every message of a group."""
+def help_(zone: str, *, reads_all: bool) -> Reply:
+    """Return what the bot does; `reads_all` says whether it sees every message of a group.
+
+    `zone` is the name of the zone whose times it tells.
+    """
     lines = "\n".join(
         fill(
             words.COMMAND_LINE,
@@ -268,7 +271,7 @@ def help_(*, reads_all: bool) -> Reply:
         if not command.for_admins
     )
     sees = words.SEES_ALL if reads_all else words.SEES_FEW
-    return Reply(words.HELP.format(sees=escape(sees), commands=lines))
+    return Reply(words.HELP.format(sees=escape(sees), zone=escape(zone), commands=lines))
 
 
 def status(
@@ -277,9 +280,7 @@ def status(
     """Return the state of the ledger: its size, and of each job the last day and its count."""
     waiting = words.STATUS_WAITING if is_waiting else ""
     lines = [fill(words.STATUS, events=events, users=users, waiting=waiting)]
-    lines += [
-        fill(words.STATUS_JOB, job=job, day=day, counted=counted) for job, day, counted in runs
-    ]
+    lines += [fill(words.STATUS_JOBS[job], day=day, counted=counted) for job, day, counted in runs]
     return Reply("\n".join(lines))
 
 

@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True):
     chats: frozenset[int] = frozenset()
     """Ids of chats, by commas: the bot listens only there, and in private with who wrote there."""
     admins: frozenset[int] = frozenset()
-    """User ids, by commas: they may bring the bot into chats, and may ask it for `/status`."""
+    """User ids, by commas: they may talk to the bot anyway, and ask `/status`; see the how-to."""
     webhook_secret: Secret | None = None
     """What Telegram must say with each update of a webhook: 32 to 256 of A-Z, a-z, 0-9, _ and -."""
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from bot import english as words
+from bot.language import words
 
 _LATELY_DAYS = 180
 """For so long a date is clear without its year."""

@@ -18,6 +18,18 @@ class InvalidInteractionError(LedgerError, ValueError):
         self.reason = reason
 
 
+class FutureInteractionError(InvalidInteractionError):
+    """An interaction that is said to occur more than a day from now: one of two clocks is wrong.
+
+    `ahead` says by how many microseconds.
+    """
+
+    def __init__(self, reason: str, ahead: int) -> None:
+        """Name the instant, and keep how far off it is."""
+        super().__init__("occurred_at", reason)
+        self.ahead = ahead
+
+
 class InvalidScoreError(LedgerError, ValueError):
     """A score outside 0.0..1.0."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.errors import InvalidInteractionError, InvalidScoreError
+from ledger.errors import FutureInteractionError, InvalidInteractionError, InvalidScoreError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.source_keys import SourceKey
 from ledger.text import (
@@ -147,7 +147,7 @@ def check_not_future(occurred_at: Instant, recorded_at: Instant) -> None:
     """Refuse what is said to have occurred more than a day after it is recorded."""
     if occurred_at > recorded_at + DAY:
         reason = f"{iso(occurred_at)} is more than a day in the future"
-        raise InvalidInteractionError("occurred_at", reason)
+        raise FutureInteractionError(reason, occurred_at - recorded_at)
 
 
 def _metadata_of(metadata: Mapping[str, Any] | None) -> bytes | None:

@@ -5,7 +5,7 @@ The bot is imported by these two alone: it takes half a second that no other com
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 import click
@@ -50,7 +50,7 @@ def run(session: Session, webhook: str | None, listen: str, or_chat: bool) -> No
         None if webhook is None else running.Webhook(webhook, *_address(session, webhook, listen))
     )
     with _opened(session) as engagements:
-        click.echo("The bot is running; Ctrl-C ends it.", err=True)
+        click.echo("Starting the bot; Ctrl-C ends it.", err=True)
         asyncio.run(running.run(engagements, settings, hook))
 
 
@@ -67,7 +67,7 @@ def chat(session: Session) -> None:
 def _chat(session: Session) -> None:
     from bot import terminal  # noqa: PLC0415 - see the module
 
-    with _opened(session) as engagements:
+    with _opened(session) as engagements, suppress(KeyboardInterrupt):  # it ends a chat, too
         asyncio.run(terminal.chat(engagements, session.settings, _show))
 
 

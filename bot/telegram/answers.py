@@ -5,19 +5,22 @@ cannot be read is an answer too.
 """
 
 import datetime as dt
+import logging
+import re
 from collections.abc import Callable
 
 import msgspec
 
-from bot import english as words
 from bot import replies
 from bot.charts import ranking_chart, score_chart
 from bot.commands import Asked
 from bot.issue_keys import IssueKeys
 from bot.job_days import CLEANUP, DECAY, EXPIRY
+from bot.language import words
 from bot.moments import InvalidMomentError, moment_of_text
 from bot.replies import Attachment, Button, Reply, Time, fill, say
 from bot.settings import Settings
+from bot.telegram.outbox import fault
 from ledger.application import HistoryEntry
 from ledger.errors import LedgerError
 from ledger.events import ScoreOverridden
@@ -26,11 +29,15 @@ from ledger.store.job_runs import last_run
 from projections.application import Engagements
 from projections.timeline import score_series
 
+_log = logging.getLogger(__name__)
+
 BRIEFED = 10
 RANKED_AT_MOST = 50
 CHARTED = 10
 CHARTED_DAYS = 90
 JOBS = (DECAY.job, CLEANUP.job, EXPIRY.job)
+
+_COUNT = re.compile(r"[0-9]{1,3}")  # longer ones are dates, or nothing
 
 YES, NO = "forget:", "keep:"
 """What the data of the buttons begins with that answer /forget; the asker's id follows."""
@@ -57,7 +64,11 @@ class Question(msgspec.Struct, frozen=True):
     user_id: int
     asked: Asked
     reads_all: bool = False
-    waiting: bool = False
+    """Whether the bot sees every message of a group."""
+    is_behind: bool = False
+    """Whether anything waits in the spool."""
+    will: bool | None = None
+    """Whether the asker's opt-out (True) or opt-in waits there, if one does."""
 
     @property
     def user(self) -> str:
@@ -82,6 +93,9 @@ def answer(question: Question) -> Reply:
         return misunderstood.reply
     except LedgerError:
         return say(words.UNREADABLE)
+    except Exception as error:  # noqa: BLE001 - who asks is answered, whatever went wrong (R13)
+        _log.error("answer failed", extra={"error": fault(error)})
+        return say(words.FAILED)
 
 
 # --- issues --------------------------------------------------------------------------------------
@@ -103,8 +117,8 @@ def _score(question: Question) -> Reply:
 def _top(question: Question) -> Reply:
     arguments = list(question.asked.arguments)
     limit = BRIEFED
-    if arguments and arguments[0].isascii() and arguments[0].isdigit():
-        limit = min(int(arguments.pop(0)[:9]), RANKED_AT_MOST)
+    if arguments and _COUNT.fullmatch(arguments[0]):
+        limit = min(int(arguments.pop(0)), RANKED_AT_MOST)
     if limit == 0:
         raise Misunderstood(_bad(question))
     at = _moment(question, arguments)
@@ -141,14 +155,13 @@ def _chart_of(question: Question, issue: str) -> Reply:
     if first_at is None:
         return say(words.NO_CHART, of_issue=words.HISTORY_OF.format(issue=issue))
     rows = engagements.ledger.rows_of(question.user)
-    start = Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end) - DAY))
+    start = Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end)))
     series = score_series(issue, rows, start, end, engagements.policy)
     picture = score_chart(series, question.settings.zone, words.CHART)
     last = series.points[-1][1]
     caption = fill(
         words.CHART_OF_ISSUE,
         issue=issue,
-        start=question.time().said_instant(start),
         score=words.NONE if last is None else f"{last.value:.3f}",
     )
     return Reply(caption, attachment=Attachment(f"{issue}.png", picture, is_picture=True))
@@ -212,10 +225,12 @@ def _opt_in(question: Question) -> Reply:
 
 
 def _noted(question: Question, done: str, *, opted_out: bool) -> Reply:
-    # The recorder has written it down before this is asked, or else it waits in the spool.
-    ledger = question.engagements.ledger
-    is_noted = ledger.is_opted_out(question.user, instant_of(question.now)) is opted_out
-    return say(done if is_noted or question.waiting else words.NOT_NOTED)
+    # The recorder has written it down before this is asked; if it waits in the spool, that counts.
+    will = question.will
+    if will is None:
+        ledger = question.engagements.ledger
+        will = ledger.is_opted_out(question.user, instant_of(question.now))
+    return say(done if will is opted_out else words.NOT_NOTED)
 
 
 # --- about the bot -------------------------------------------------------------------------------
@@ -226,7 +241,7 @@ def _start(_: Question) -> Reply:
 
 
 def _help(question: Question) -> Reply:
-    return replies.help_(reads_all=question.reads_all)
+    return replies.help_(question.settings.timezone, reads_all=question.reads_all)
 
 
 def _hint(_: Question) -> Reply:
@@ -244,7 +259,7 @@ def _status(question: Question) -> Reply:
     runs = ((job, last_run(ledger.database, job)) for job in JOBS)
     done = [(job, run.day, run.counted) for job, run in runs if run is not None]
     events, users = ledger.size()
-    return replies.status(events, users, done, is_waiting=question.waiting)
+    return replies.status(events, users, done, is_waiting=question.is_behind)
 
 
 # --- arguments -----------------------------------------------------------------------------------
@@ -271,9 +286,9 @@ def _moment(question: Question, arguments: list[str]) -> dt.datetime | None:
     text = " ".join(arguments)
     try:
         return moment_of_text(text, question.now, question.settings.zone)
-    except InvalidMomentError as error:
-        example = words.EXAMPLES[question.asked.name]
-        raise Misunderstood(say(words.BAD_DATE, reason=error, example=example)) from None
+    except InvalidMomentError:
+        word, example = replies.one_line(text)[:32], words.EXAMPLES[question.asked.name]
+        raise Misunderstood(say(words.BAD_DATE, word=word, example=example)) from None
 
 
 def _bad(question: Question) -> Reply:

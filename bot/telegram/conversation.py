@@ -11,7 +11,7 @@ from typing import Any
 
 import telegram
 from telegram.constants import ChatMemberStatus, ParseMode
-from telegram.error import BadRequest
+from telegram.error import TelegramError
 from telegram.ext import (
     Application,
     CallbackContext,
@@ -21,10 +21,10 @@ from telegram.ext import (
     filters,
 )
 
-from bot import english as words
-from bot.classification import ISSUES_OF_A_MESSAGE, ChatKind, Message, card_of
+from bot.classification import CARD, ISSUES_OF_A_MESSAGE, ChatKind, Message, card_of
 from bot.commands import COMMANDS, Asked, Audience, asked_by_link, asked_in, link_payload
 from bot.issue_keys import IssueKeys
+from bot.language import words
 from bot.replies import Reply, say
 from bot.settings import Settings
 from bot.telegram.answers import CARDS, HINT, NO, YES, Question, answer, forget_buttons
@@ -62,6 +62,7 @@ class Conversation:
         self._gate = gate
         self._recorder = recorder
         self._outbox = outbox
+        self._forgetting = asyncio.Lock()
 
     def join(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Add the handlers to `application`."""
@@ -94,7 +95,11 @@ class Conversation:
         if query is None:
             return
         bot: telegram.Bot = context.bot
-        self._outbox.post(query.from_user.id, self._delivery_of(bot, query, query.data or ""))
+        presser, data = query.from_user.id, query.data or ""
+        if await self._gate.is_open(presser, ChatKind.PRIVATE, presser):
+            # What is decided by a button is done however late its turn comes.
+            is_lasting = not data.startswith(CARD)
+            self._outbox.post(presser, self._delivery_of(bot, query, data), lasting=is_lasting)
 
     async def on_membership(self, update: telegram.Update, context: Context) -> None:
         """Say hello where the bot is brought in, or leave where it is not meant to be."""
@@ -116,13 +121,15 @@ class Conversation:
     # --- messages --------------------------------------------------------------------------------
 
     def _asked_in(self, message: Message, bot: telegram.Bot) -> Asked | None:
+        if message.forwarded:
+            return None  # it was said to somebody else
         asked = asked_in(message.text, bot.username)
         if asked is not None:
             if asked.name == "start" and asked.arguments:
                 return asked_by_link(asked.arguments[0]) or asked
             others = message.chat_kind in _IN_A_GROUP and not asked.by_name
             return None if others and asked.name not in COMMANDS else asked
-        if not message.is_for_the_bot or message.forwarded or not message.text:
+        if not message.is_for_the_bot or not message.text:
             return None
         issues = self._keys.found_in("\n".join((message.text, *message.links)))
         return Asked(CARDS, tuple(issues[:ISSUES_OF_A_MESSAGE])) if issues else Asked(HINT)
@@ -158,7 +165,8 @@ class Conversation:
             user_id=user_id,
             asked=asked,
             reads_all=bool(bot.bot.can_read_all_group_messages),
-            waiting=self._recorder.is_behind,
+            is_behind=self._recorder.keeper.is_behind,
+            will=self._recorder.keeper.will_of(str(user_id)),
         )
         return await asyncio.to_thread(answer, question)
 
@@ -198,12 +206,13 @@ class Conversation:
 
     async def _forget(self, query: telegram.CallbackQuery) -> None:
         await _acknowledge(query)
-        reply = await asyncio.to_thread(self._forgotten, str(query.from_user.id))
+        async with self._forgetting:  # each may wait for the ledger, and threads are few
+            reply = await asyncio.to_thread(self._forgotten, str(query.from_user.id))
         await _replace(query, reply)
 
     def _forgotten(self, user_id: str) -> Reply:
         try:
-            self._recorder.drain_now()  # what waits there is to be forgotten as well
+            self._recorder.keeper.drain_now()  # what waits there is to be forgotten as well
             self._engagements.erase(user_id)
         except TracesLeftError:
             return Reply(words.FORGET_LATER, forget_buttons(user_id))
@@ -242,7 +251,7 @@ async def _leave(bot: telegram.Bot, chat_id: int) -> None:
 
 async def _acknowledge(query: telegram.CallbackQuery, alert: str | None = None) -> None:
     # Telegram waits only for seconds; what was asked for is to be done all the same.
-    with suppress(BadRequest):
+    with suppress(TelegramError):
         await query.answer(alert, show_alert=alert is not None)
 
 

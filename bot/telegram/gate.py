@@ -37,10 +37,6 @@ class Gate:
             return chat_id in self._chats or self._migrated.get(chat_id) in self._chats
         return not self._admins or user_id in self._admins
 
-    def is_admin(self, user_id: int) -> bool:
-        """Tell whether this user is named among the admins."""
-        return user_id in self._admins
-
     def migrate(self, new_of_old: Mapping[int, int]) -> None:
         """Let the supergroups that groups became stand for them."""
         self._migrated |= {new: old for old, new in new_of_old.items()}

@@ -5,6 +5,7 @@ A chat that Telegram slows down holds up nobody else's. Recording never waits he
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -35,8 +36,11 @@ class Outbox:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
 
-    def post(self, chat_id: int, deliver: Delivery) -> None:
-        """Let `deliver` have its turn in its chat; the oldest there gives way to one too many."""
+    def post(self, chat_id: int, deliver: Delivery, *, lasting: bool = False) -> None:
+        """Let `deliver` have its turn in its chat; the oldest there gives way to one too many.
+
+        What is `lasting` never gets stale.
+        """
         waiting = self._chats.get(chat_id)
         is_full = self._waiting >= WAITING_AT_MOST
         if waiting and (is_full or len(waiting) >= WAITING_IN_A_CHAT):
@@ -49,7 +53,8 @@ class Outbox:
         if waiting is None:
             waiting = self._chats[chat_id] = deque()
             self._begin(chat_id)
-        waiting.append(_Waiting(deliver, asyncio.get_running_loop().time() + STALE_SECONDS))
+        lifetime = math.inf if lasting else STALE_SECONDS
+        waiting.append(_Waiting(deliver, asyncio.get_running_loop().time() + lifetime))
         self._waiting += 1
 
     async def join(self) -> None:

@@ -10,15 +10,20 @@ from typing import NamedTuple
 import telegram
 import telegram.helpers
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError
+from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter
 
-from bot import english as words
+from bot.language import words
 from bot.replies import Attachment, Button, Reply, parts, say
 
 _log = logging.getLogger(__name__)
 
 RETRY_PAUSES_SECONDS = (0.5, 2.0)
 """After a fault of the network; a message may then come twice, which is better than not at all."""
+
+LONGEST_WAIT_SECONDS = 60.0
+"""A chat that Telegram slows down for longer gets no answer; it would come too late."""
+
+FLOOD_SLACK_SECONDS = 0.1
 
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
@@ -90,11 +95,22 @@ async def _persistently(call: Callable[[], Awaitable[object]]) -> None:
             await call()
         except BadRequest:
             raise  # it is a NetworkError by name only: the same again would be refused again
+        except RetryAfter as flooded:
+            await asyncio.sleep(_wait_of(flooded))
         except NetworkError:
             await asyncio.sleep(pause)
         else:
             return
     await call()
+
+
+def _wait_of(flooded: RetryAfter) -> float:
+    """Return how many seconds Telegram wants us to wait; raise `flooded` where that is too long."""
+    # The public attribute warns each time of what it will be one day.
+    seconds = flooded._retry_after.total_seconds()  # noqa: SLF001 - see above
+    if seconds > LONGEST_WAIT_SECONDS:
+        raise flooded
+    return seconds + FLOOD_SLACK_SECONDS
 
 
 async def _send_text(

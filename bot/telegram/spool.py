@@ -81,9 +81,12 @@ class Spool:
     def close(self) -> None:
         """Give the file back to whoever comes next."""
         with self._lock:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _is_through(self, done: int) -> bool:
         with self._lock:
@@ -93,6 +96,7 @@ class Spool:
                 os.ftruncate(self._opened(), 0)
                 self._end = 0
                 os.fsync(self._opened())
+            self._give_back()  # it is nobody's while nothing waits in it
             return True
 
     def _read(self, start: int) -> tuple[list[Entry], int]:

@@ -5,6 +5,7 @@ python-telegram-bot goes on looking alive in both cases: it logs, and asks again
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from telegram.request import HTTPXRequest, RequestData
@@ -36,6 +37,7 @@ class PollingRequest(HTTPXRequest):
         self._heard_at = clock()
         self._offset: object = None
         self._times = 0
+        self._is_known = True
 
     async def do_request(
         self,
@@ -49,14 +51,18 @@ class PollingRequest(HTTPXRequest):
         self._heard_at = self._clock()
         code, payload = await super().do_request(url, method, request_data, *args, **kwargs)
         self._heard_at = self._clock()
-        offset = None if request_data is None else request_data.parameters.get("offset")
-        is_same = offset == self._offset and _NOTHING_NEW not in payload.replace(b" ", b"")
-        self._times = self._times + 1 if is_same else 0
-        self._offset = offset
+        self._is_known = code != HTTPStatus.UNAUTHORIZED
+        if code == HTTPStatus.OK:
+            offset = None if request_data is None else request_data.parameters.get("offset")
+            is_same = offset == self._offset and _NOTHING_NEW not in payload.replace(b" ", b"")
+            self._times = self._times + 1 if is_same else 0
+            self._offset = offset
         return code, payload
 
     def check(self) -> None:
         """Raise PollingFailedError where polling has fallen silent or goes in a circle."""
+        if not self._is_known:
+            raise PollingFailedError("Telegram does not know this TELEGRAM_BOT_TOKEN any more")
         if self._times >= SAME_AGAIN:
             message = (
                 f"Telegram has sent the same updates {self._times} times, and one of them cannot "

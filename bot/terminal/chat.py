@@ -15,15 +15,16 @@ from typing import Any
 import telegram
 from telegram.ext import Application
 
-from bot import english as words
 from bot.application import EngagementBot
+from bot.language import words
 from bot.settings import Settings
 from bot.terminal.screen import TOKEN, Screen
 from projections.application import Engagements
 
 YOU = "you"
 _YOUR_ID = 1
-_OTHERS_FROM = 1_000
+_OTHERS_FROM = 2**52
+"""Above every id of Telegram's: the ledger may be that of a bot on Telegram, too."""
 
 _SPEAKER = re.compile(r"@(\w{1,32}):\s*(.*)", re.DOTALL)
 _PRESS = re.compile(r"\[?(\d{1,3})\]?")
@@ -58,13 +59,15 @@ class _People:
         """Let somebody say `line`, or press the button whose number it is; wait for answers."""
         name, text = speaker_of(line)
         press = _PRESS.fullmatch(text.strip())
-        if press and self._screen.buttons:
+        buttons = self._screen.buttons.get(_person(name)["id"], [])
+        if press and buttons:
             number = int(press[1])
-            if not 1 <= number <= len(self._screen.buttons):
-                show(words.CHAT_NO_BUTTON.format(count=len(self._screen.buttons)))
+            if not 1 <= number <= len(buttons):
+                show(words.CHAT_NO_BUTTON.format(count=len(buttons)))
                 return
-            content = self._press(name, self._screen.buttons[number - 1].data)
+            content = self._press(name, buttons[number - 1].data)
         else:
+            self._screen.buttons.pop(_person(name)["id"], None)
             content = {"message": self._message(name, text=text)}
         update = telegram.Update.de_json(
             {"update_id": next(self._ids), **content}, self._bot.application.bot

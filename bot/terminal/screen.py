@@ -9,6 +9,7 @@ from typing import Any
 
 from telegram.request import BaseRequest, RequestData
 
+from bot.language import words
 from bot.plain_text import plain_text
 from bot.replies import Button
 
@@ -27,12 +28,13 @@ _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 class Screen(BaseRequest):
     """Telegram's side of the wire: what the bot sends is shown, and its files are saved.
 
-    `buttons` are those of the last message that had any.
+    `buttons` are those that can be pressed in each chat: of its last message that had any, until
+    that one is changed or something else is said.
     """
 
     def __init__(self, show: Callable[[str], object], folder: Path) -> None:
         """Show lines by `show`; save files in `folder`, which is made when it is needed."""
-        self.buttons: list[Button] = []
+        self.buttons: dict[int, list[Button]] = {}
         self._show = show
         self._folder = folder
         self._message_ids = itertools.count(1)
@@ -72,29 +74,33 @@ class Screen(BaseRequest):
             return True
         self._show(plain_text(parameters.get("text") or parameters.get("caption") or ""))
         for name, content, _ in files.values():
-            self._show(f"[saved as {self._saved(name, content)}]")
-        self._show_buttons(parameters.get("reply_markup", {}).get("inline_keyboard", []))
+            self._show(words.CHAT_SAVED.format(path=self._saved(name, content)))
+        if method == "editMessageText":
+            self.buttons.pop(parameters["chat_id"], None)
+        rows = parameters.get("reply_markup", {}).get("inline_keyboard", [])
+        self._show_buttons(parameters["chat_id"], rows)
         chat = {"id": parameters["chat_id"], "type": "private", "first_name": ""}
         return {"message_id": next(self._message_ids), "date": 0, "chat": chat}
 
-    def _show_buttons(self, rows: list[list[dict[str, str]]]) -> None:
-        if rows:
-            self.buttons = [
-                Button(b["text"], b.get("callback_data", "")) for row in rows for b in row
-            ]
-        for number, button in enumerate(self.buttons if rows else (), 1):
+    def _show_buttons(self, chat_id: int, rows: list[list[dict[str, str]]]) -> None:
+        shown = [
+            Button(each["text"], each.get("callback_data", "")) for row in rows for each in row
+        ]
+        for number, button in enumerate(shown, 1):
             self._show(f"  [{number}] {button.text}")
+        if shown:
+            self.buttons[chat_id] = shown
 
     def _saved(self, name: str, content: bytes) -> Path:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         safe = Path(_UNSAFE_IN_NAMES.sub("_", name))
         for number in itertools.count(1):
             path = self._folder / (
                 f"{safe.stem}-{number}{safe.suffix}" if number > 1 else safe.name
             )
             try:
-                with path.open("xb") as file:
-                    file.write(content)
+                path.touch(mode=0o600, exist_ok=False)  # an export is for nobody else to read
+                path.write_bytes(content)
             except FileExistsError:
                 continue
             return path

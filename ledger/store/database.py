@@ -111,6 +111,7 @@ class Database:
         self._guard = RLock()
         self._closed = False
         self._writer: Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._lock: FileLock | None = None
         path = self.path
         if path is None:
@@ -157,6 +158,7 @@ class Database:
         """
         self._check_open()
         with self._guard, self._lock or nullcontext(), self._translated():
+            self._check_file()
             connection = self._connected()
             try:
                 with connection.begin():
@@ -243,8 +245,20 @@ class Database:
         if self._writer is None:
             if self.path is not None:
                 self.path.touch(mode=0o600)  # what people said is for nobody else to read
+                self._file = _identity(self.path)
             self._writer = self._writers.connect()
         return self._writer
+
+    def _check_file(self) -> None:
+        """Refuse to write to a file that is no longer at its path: that would be lost."""
+        if self.path is None or self._file is None or self._file == _identity(self.path):
+            return
+        self._disconnect()
+        self._readers.dispose()
+        if self.path.exists():
+            self._file = None  # the next one to write goes on in the new file
+        message = "the ledger's file was moved or replaced while it was open"
+        raise StoreUnavailableError(message)
 
     def _disconnect(self) -> None:
         if self._writer is not None:
@@ -258,6 +272,14 @@ class Database:
             yield
         except (driver.Error, sqlalchemy.exc.DBAPIError) as error:
             raise _translation(getattr(error, "orig", error) or error, driver) from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _url_of(text: str) -> URL:

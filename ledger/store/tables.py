@@ -31,7 +31,7 @@ ledger = Table(
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
     Column("schema_version", Integer, nullable=False),
     Column("originator_id", LargeBinary(16), nullable=False, comment="the ledger's own stream"),
-    Column("digest_key", LargeBinary(32), nullable=False, comment="secret of the source digests"),
+    Column("digest_key", LargeBinary(32), nullable=False, comment="secret of the digests"),
     info=TRUTH,
     comment="one row: which ledger this is",
 )

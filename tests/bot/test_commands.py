@@ -29,7 +29,9 @@ arguments = st.lists(st.from_regex(r"[A-Za-z0-9-]{1,12}", fullmatch=True), max_s
         ("/top@", None),
         ("/top@ledger_bot@ledger_bot", None),
         ("/", None),
-        ("//", Asked("/")),
+        ("//", None),
+        ("/usr/bin AI-1", None),
+        ("/top-secret AI-1", None),
         ("/@ledger_bot AI-1", None),  # no name: this is not how cards are asked for
         ("top", None),
         ("say /top", None),

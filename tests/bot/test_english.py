@@ -127,7 +127,8 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         if not isinstance(getattr(english, name), ChartWords)
         and any(placeholders(text) for text in texts(getattr(english, name)))
     }
-    assert asking - filled == {"CARD", "CARD_AGAIN", "CARD_NEW"}  # one of three, with all names
+    # One of three, and one of each job's, with all names.
+    assert asking - filled == {"CARD", "CARD_AGAIN", "CARD_NEW", "STATUS_JOBS"}
 
 
 def test_a_sentence_holds_no_braces_but_names():

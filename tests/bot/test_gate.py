@@ -98,12 +98,6 @@ def test_who_may_bring_the_bot_where(chats, admins, user_id, chat_id, may):
     assert gate(*chats, admins=admins).may_be_added_by(user_id, chat_id) is may
 
 
-def test_admins_are_those_who_are_named():
-    assert gate(admins=(BOSS,)).is_admin(BOSS)
-    assert not gate(admins=(BOSS,)).is_admin(ANA)
-    assert not gate().is_admin(ANA)
-
-
 def test_a_closed_chat_is_told_once():
     bounded = gate(TEAM)
     assert [bounded.tells(chat) for chat in (OTHER, EVE, OTHER, EVE)] == [True, True, False, False]

@@ -212,7 +212,7 @@ def test_a_score_is_told_in_a_sentence(engagement, sentence):
 @pytest.mark.parametrize(
     ("engagement", "card"),
     [
-        (NONE, "AI-1 · score 0.500\nnothing is recorded of you for it"),
+        (NONE, "AI-1 · score 0.500\nnot touched yet: every issue starts there"),
         (
             Engagement(queries=1, first_at=NOON, last_at=NOON),
             "AI-1 · score 0.680\n1 query, today at 12:00",
@@ -249,8 +249,8 @@ def test_a_briefing_has_a_button_for_each_issue_that_carries_it():
 
 def test_where_nothing_ranks_that_is_said():
     then = Time(moment_of(NOON), UTC, moment_of(Instant(NOON - 400 * DAY)))
-    assert sent(replies.top([], NOW))[0].startswith("Nothing of yours is recorded now")
-    assert "recorded as of 27 Nov 2024," in sent(replies.top([], then))[0]
+    assert sent(replies.top([], NOW))[0].startswith("Nothing of yours ranks now")
+    assert "ranks as of 27 Nov 2024:" in sent(replies.top([], then))[0]
     assert sent(replies.briefing([], NOW))[0].startswith("There is nothing to brief you about")
     assert not replies.briefing([], NOW).buttons
 
@@ -328,7 +328,7 @@ def test_a_history_tells_the_kinds_and_what_was_set():
 
 @pytest.mark.parametrize(
     ("issue", "text"),
-    [(None, "Nothing is recorded of you."), ("<B>", "Nothing is recorded of you: <B>.")],
+    [(None, "Nothing is recorded of you."), ("<B>", "Nothing is recorded of you for <B>.")],
 )
 def test_an_empty_history_is_said_to_be_empty(issue, text):
     assert sent(replies.history([], issue, NOW)) == [text]
@@ -339,7 +339,7 @@ def test_an_empty_history_is_said_to_be_empty(issue, text):
 
 @pytest.mark.parametrize("reads_all", [True, False])
 def test_help_fits_into_a_message(reads_all):
-    (text,) = sent(replies.help_(reads_all=reads_all))
+    (text,) = sent(replies.help_("UTC", reads_all=reads_all))
     assert ("privacy mode" in text) is not reads_all
 
 
@@ -356,8 +356,8 @@ def test_the_state_of_the_ledger_tells_the_last_day_of_each_job():
         "The ledger",
         "Events: 3",
         "People: 2",
-        "It cannot be written just now: what is said waits in the spool.",
-        "engagement_decay: done for 2026-01-01, counted 7",
+        "I cannot write to it just now; what people say waits in a file.",
+        "Scores brought up to date for 2026-01-01: 7 under decay",
     ]
     assert sent(replies.status(0, 0, [], is_waiting=False)) == ["The ledger\nEvents: 0\nPeople: 0"]
 

@@ -107,6 +107,14 @@ class Spools(RuleBasedStateMachine):
         if self.spools[who]._descriptor is not None:
             self.holder = who
             self.unaware.discard(who)
+        elif self.holder == who:
+            self.holder = None
+
+    def drained_by(self, who: int) -> None:
+        """It gave the file back, and does not know what others put there since."""
+        self.waiting = []
+        self.used_by(who)
+        self.unaware.add(who)
 
     def new(self, size: int) -> list[Entry]:
         return entries(size, next(self.made))
@@ -134,8 +142,7 @@ class Spools(RuleBasedStateMachine):
             assert handed == []
             return
         assert handed == self.waiting
-        self.used_by(who)
-        self.waiting = []
+        self.drained_by(who)
 
     def refuses_to_drain(self, who: int) -> None:
         handed: list[Entry] = []
@@ -175,7 +182,8 @@ class Spools(RuleBasedStateMachine):
         else:
             self.spools[who].drain(record)
             assert handed == self.waiting
-            self.waiting = []
+            self.drained_by(who)
+            return
         self.used_by(who)
 
     @precondition(lambda self: self.waiting)

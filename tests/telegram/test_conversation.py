@@ -5,7 +5,10 @@ import json
 
 import pytest
 
+from bot.charts import score_chart
 from bot.commands import COMMANDS
+from bot.telegram import answers
+from bot.telegram.answers import CHARTED_DAYS, RANKED_AT_MOST
 from ledger.instants import DAY
 from tests.charts.pictures import size_of
 from tests.telegram.stage import Stage
@@ -62,7 +65,7 @@ def test_the_ranking_can_be_shorter_and_of_another_day(stage, ana):
     assert stage.answer(ana, "/top 5 2026-01-01").text.splitlines()[1:] == [
         "1. AI-1 0.680 · once · 1 Jan at 12:00"
     ]
-    assert "Nothing of yours is recorded" in stage.answer(ana, "/top 2020-01-01").text
+    assert "Nothing of yours ranks" in stage.answer(ana, "/top 2020-01-01").text
 
 
 def test_a_briefing_has_a_button_for_each_issue(stage, ana):
@@ -80,7 +83,7 @@ def test_totals_and_history(stage, ana):
     )
     history = stage.answer(ana, "/history AI-1").text
     assert history == (
-        "What is recorded of you: AI-1, the latest first\n"
+        "What is recorded of you for AI-1, the latest first\n"
         "today at 12:00 · query · AI-1\n“AI-1 <b>canary</b> & AI-2”"
     )
 
@@ -103,6 +106,37 @@ def test_a_chart_is_a_picture(stage, ana, command):
     assert height >= 300
 
 
+def test_a_ranking_has_its_limit(stage, ana):
+    for begun in range(0, 60, 20):
+        ana.says(" ".join(f"AI-{number}" for number in range(begun + 1, begun + 21)))
+    lines = stage.asks(ana, "/top 999")[-1].text.splitlines()
+    assert len(lines) == 1 + RANKED_AT_MOST
+
+
+def test_a_chart_goes_back_so_many_days(stage, ana, monkeypatch):
+    spans = []
+
+    def drawn(series, *rest):
+        spans.append(series.end - series.start)
+        return score_chart(series, *rest)
+
+    monkeypatch.setattr(answers, "score_chart", drawn)
+    ana.says("AI-1")
+    stage.settle()
+    stage.clock.move(10 * DAY)
+    stage.answer(ana, "/chart AI-1")
+    stage.clock.move(400 * DAY)
+    stage.answer(ana, "/chart AI-1")
+    assert spans == [10 * DAY, CHARTED_DAYS * DAY]
+
+
+def test_a_fault_of_an_answer_is_an_answer_too(stage, ana, log, monkeypatch):
+    stage.settle()
+    monkeypatch.setitem(answers.ANSWERS, "stats", lambda _: 1 / 0)
+    assert stage.answer(ana, "/stats").text.startswith("Something went wrong on my side")
+    assert "ZeroDivisionError" in log.getvalue()
+
+
 def test_an_export_is_a_file_of_all_ones_own_interactions(stage, ana):
     ana.says("AI-1 canary")
     export = stage.answer(ana, "/export")
@@ -123,13 +157,16 @@ def test_nobody_elses_history_is_in_an_answer(stage, ana):
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("hello", "Name an issue, such as AI-1799, or ask for /help."),
+        ("hello", "Name an issue in capitals, such as AI-1799, or ask for /help."),
         ("/nonsense", "I do not know /nonsense. /help lists what I know."),
         ("/score", "I did not understand that. Try /score AI-1799"),
         ("/score hello", "hello is no issue that I know how to read. Try /score AI-1799"),
-        ("/score AI-1 yesterday", "'yesterday' is no ISO 8601 moment"),
+        ("/score AI-1 yesterday", "yesterday is no date that I can read"),
+        ("/top 2026", "2026 is no date"),
+        ("/top 20260131", "Nothing of yours"),
+        ("/score https://linear.app/x/issue/AI-1/t", "AI-1 scores 0.500"),
         ("/top 0", "I did not understand that. Try /top"),
-        ("/top many", "'many' is no ISO 8601 moment"),
+        ("/top many", "many is no date that I can read"),
         ("/history <b>", "<b> is no issue that I know how to read"),
         ("/status", "/status is for the admins of this bot."),
     ],
@@ -137,7 +174,7 @@ def test_nobody_elses_history_is_in_an_answer(stage, ana):
 def test_what_cannot_be_meant_gets_one_helpful_line(stage, ana, text, answer):
     sent = stage.answer(ana, text)
     assert sent.text.startswith(answer)
-    assert "\n" not in sent.text
+    assert text.startswith("/score http") or "\n" not in sent.text
 
 
 def test_help_lists_every_command_and_says_what_is_recorded(stage, ana):

@@ -52,7 +52,7 @@ def test_what_follows_an_opt_out_at_once_is_not_recorded_either(stage, ana):
 
 def test_whoever_opts_out_is_answered_all_the_same(stage, ana):
     ana.says("/optout")
-    assert "nothing is recorded of you" in stage.answer(ana, "AI-1?").text
+    assert "not touched yet" in stage.answer(ana, "AI-1?").text
 
 
 def test_opting_in_again_records_from_then_on(stage, ana):
@@ -96,7 +96,7 @@ def test_forgetting_asks_back_and_then_leaves_nothing(stage, ana, bob, team):
     stage.clock.move(MINUTE)
     ana.presses(question, "Yes, forget me")
     stage.settle()
-    assert stage.api.sent_to(ana)[-1].text.startswith("Done: nothing here leads to you")
+    assert stage.api.sent_to(ana)[-1].text.startswith("Done. What was recorded of you")
     left = files(stage)
     assert b"canary of Ana" not in left
     assert str(ANA).encode() not in left
@@ -180,6 +180,17 @@ def test_whoever_wrote_in_the_group_may_write_in_private(bounded):
     bounded.settle()
     assert "AI-1 · score" in bounded.answer(ana, "AI-1?").text
     assert bounded.recorded(ana) == {("AI-2", "mention"): 1, ("AI-1", "query"): 1}
+
+
+def test_a_stranger_presses_in_vain(bounded):
+    boss, eve = bounded.api.person("Boss", id=1009), bounded.api.person("Eve Canary", id=1666)
+    boss.says("AI-1")
+    briefing = bounded.answer(boss, "/briefing")
+    eve.says("hello")
+    before = len(bounded.answers(eve))
+    eve.presses(briefing, data="card:AI-1")
+    assert len(bounded.answers(eve)) == before
+    assert bounded.recorded(eve) == {}
 
 
 def test_a_group_on_the_list_stays_there_as_a_supergroup(set_stage):

@@ -136,12 +136,13 @@ class Wire:
     def __init__(self, monkeypatch) -> None:
         """Answer nothing new until told otherwise."""
         self.payload = b'{"ok":true,"result":[]}'
+        self.code = 200
         self.now = 0.0
         monkeypatch.setattr(HTTPXRequest, "do_request", self._answer)
         self.request = PollingRequest(lambda: self.now)
 
     async def _answer(self, *_: object, **__: object) -> tuple[int, bytes]:
-        return 200, self.payload
+        return self.code, self.payload
 
     def poll(self, offset: int) -> None:
         parameter = RequestParameter("offset", offset, None)
@@ -181,4 +182,19 @@ def test_polling_that_has_died_is_noticed(wire):
     wire.poll(7)
     wire.now += SILENCE_SECONDS + 1
     with pytest.raises(PollingFailedError, match="polling has stopped"):
+        wire.request.check()
+
+
+def test_a_long_outage_is_left_alone(wire):
+    wire.code, wire.payload = 502, b'{"ok":false,"error_code":502,"description":"Bad Gateway"}'
+    for _ in range(SAME_AGAIN * 3):
+        wire.poll(7)
+        wire.now += 30
+        wire.request.check()
+
+
+def test_a_token_that_was_revoked_is_noticed_at_once(wire):
+    wire.code = 401
+    wire.poll(7)
+    with pytest.raises(PollingFailedError, match="does not know this"):
         wire.request.check()

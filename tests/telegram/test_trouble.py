@@ -1,16 +1,19 @@
 """Trouble: floods, blocks, kicks, lost answers, and a ledger that cannot be written."""
 
+import asyncio
 import fcntl
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from bot.telegram import outbox, recording, sending
+from bot.telegram import keeping, outbox, recording, sending
 from bot.telegram.spool import Spool
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerUnavailableError
+from ledger.instants import DAY, moment_of
 from tests.telegram.stage import Stage
 
 
@@ -18,8 +21,8 @@ from tests.telegram.stage import Stage
 def hurry(monkeypatch):
     """Pauses are for people; here nobody waits."""
     monkeypatch.setattr(sending, "RETRY_PAUSES_SECONDS", (0.0, 0.0))
-    monkeypatch.setattr(recording, "PAUSES_SECONDS", (0.01,))
-    monkeypatch.setattr(recording, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(keeping, "PAUSES_SECONDS", (0.01,))
+    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -45,8 +48,8 @@ def test_a_ledger_that_cannot_be_written_stops_no_conversation(stage, ana, log):
     with unwritable(stage):
         assert stage.answer(ana, "AI-1 canary").text.startswith("AI-1 · score 0.500")
         assert stage.answer(ana, "/help").text
-        assert stage.bot.recorder.is_behind
-    stage.run(stage.bot.recorder.drain())
+        assert stage.bot.recorder.keeper.is_behind
+    stage.run(stage.bot.recorder.keeper.drain())
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
     assert "ledger cannot be written" in log.getvalue()
 
@@ -58,7 +61,7 @@ def test_what_waits_is_recorded_in_its_order(stage, ana):
             ana.says(text)
             stage.settle()
             stage.clock.move(60_000_000)
-    stage.run(stage.bot.recorder.drain())
+    stage.run(stage.bot.recorder.keeper.drain())
     assert stage.recorded(ana) == {("AI-1", "query"): 1, ("AI-3", "query"): 1}
 
 
@@ -79,7 +82,7 @@ def test_what_waits_survives_a_restart(set_stage):
         assert b"AI-1 canary" in spool.read_bytes()
         stage.run(stage.bot.recorder.close())
     again = set_stage()
-    again.run(again.bot.recorder.drain())
+    again.run(again.bot.recorder.keeper.drain())
     assert again.recorded(ana) == {("AI-1", "query"): 1}
 
 
@@ -116,6 +119,106 @@ def test_what_waits_is_forgotten_as_well(stage, ana):
     assert all(b"canary of Ana" not in path.read_bytes() for path in stage.folder.glob("*"))
 
 
+def test_a_restart_that_overlaps_loses_nothing(set_stage):
+    old = set_stage()
+    ana = old.api.person("Ana Canary", id=1001)
+    old.settle()
+    with unwritable(old):
+        ana.says("AI-1")
+        old.settle()
+        old.run(old.bot.recorder.keeper.close())
+        held = Spool(next(old.folder.glob("ledger.db.spool-*")))
+        held.append([])  # the process that is about to end has the file still
+    new = set_stage()
+    bob = new.api.person("Bob Canary", id=1002)
+    bob.says("AI-2")
+    assert new.recorded(bob) == {("AI-2", "query"): 1}
+    held.close()
+    new.run(new.bot.recorder.keeper.drain())
+    assert new.recorded(new.api.person("Ana", id=1001)) == {("AI-1", "query"): 1}
+
+
+def test_a_clock_that_is_days_behind_costs_nothing(stage, ana):
+    stage.settle()
+    today = stage.clock.at
+    stage.api.clock = lambda: moment_of(today + 3 * DAY)
+    ana.says("AI-1")
+    stage.settle()
+    assert stage.bot.recorder.keeper.is_behind
+    stage.clock.move(3 * DAY)
+    stage.run(stage.bot.recorder.keeper.drain())
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
+def test_a_ledger_whose_file_is_moved_is_waited_for(stage, ana):
+    ana.says("AI-1")
+    stage.settle()
+    file, aside = stage.folder / "ledger.db", stage.folder / "aside"
+    aside.mkdir()
+    for part in stage.folder.glob("ledger.db*"):
+        if ".lock" not in part.name and "spool" not in part.name:
+            part.rename(aside / part.name)
+    ana.says("AI-2")
+    stage.settle()
+    assert not file.exists()
+    assert stage.bot.recorder.keeper.is_behind
+    for part in aside.iterdir():
+        part.rename(stage.folder / part.name)
+    stage.run(stage.bot.recorder.keeper.drain())
+    assert stage.recorded(ana) == {("AI-1", "query"): 1, ("AI-2", "query"): 1}
+
+
+def test_an_entry_that_cannot_be_stored_holds_up_no_other(stage, ana, log):
+    stage.settle()
+    with unwritable(stage):
+        ana.says("AI-1")
+        stage.settle()
+        (spool,) = stage.folder.glob("ledger.db.spool-*")
+        line = spool.read_bytes().replace(b"AI-1", b"AI-2").replace(b'"kind":3', b'"kind":2')
+        poison = re.sub(rb'"occurred_at":\d+', b'"occurred_at":' + b"9" * 20, line)
+        stage.run(stage.bot.recorder.keeper.close())
+        spool.write_bytes(poison + spool.read_bytes())
+    keeper = keeping.Keeper(stage.engagements.ledger, spool)
+    asyncio.run(keeper.drain())
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+    assert '"event": "not recorded"' in log.getvalue()
+
+
+def test_an_opt_out_that_cannot_be_kept_is_not_confirmed(stage, ana, monkeypatch):
+    stage.settle()
+    with unwritable(stage):
+        ana.says("AI-1")
+        stage.settle()
+        monkeypatch.setattr(Spool, "append", _fail)
+        assert stage.answer(ana, "/optout").text.startswith("That could not be written down")
+
+
+def test_who_opted_out_leaves_no_words_in_the_spool(stage, ana):
+    ana.says("/optout")
+    stage.settle()
+    with unwritable(stage):
+        ana.says("AI-1 canary of Ana")
+        stage.settle()
+        assert all(b"canary of Ana" not in path.read_bytes() for path in stage.folder.glob("*"))
+
+
+def test_a_forwarded_command_is_no_command(stage, ana):
+    said = ana.says("/optout")
+    stage.settle()
+    before = len(stage.api.sent_to(ana))
+    ana.forwards(said)
+    assert len(stage.answers(ana)) == before
+
+
+def test_where_nobody_can_tell_who_is_known_all_are_heard(set_stage, monkeypatch):
+    stage = set_stage(ENGAGEMENT_CHATS="-1001000000777")
+    ana = stage.api.person("Ana Canary", id=1001)
+    with monkeypatch.context() as patch:
+        patch.setattr(EngagementLedger, "knows", _unavailable)
+        assert stage.answer(ana, "AI-1").text.startswith("AI-1 · score")
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
 def _fail(*_: object) -> None:
     raise OSError(28, "no space left")
 
@@ -128,7 +231,7 @@ def test_recording_does_not_block_the_event_loop(stage, ana, monkeypatch):
     stage.settle()
     going = threading.Event()
     record = EngagementLedger.record_many
-    monkeypatch.setattr(recording, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 60.0)
 
     def stuck(self, entries):
         going.wait()
@@ -154,6 +257,26 @@ def test_a_flood_is_waited_for(stage, ana):
     stage.settle()
     stage.api.flood(ana, seconds=0)
     assert stage.answer(ana, "/help").text.startswith("What I do")
+
+
+def test_a_chat_that_is_slowed_down_holds_up_no_other(stage, ana):
+    bob = stage.api.person("Bob Canary", id=1002)
+    bob.starts()
+    stage.settle()
+    stage.api.flood(ana, seconds=50)
+    ana.says("/help")
+    bob.says("/help")
+    stage.api.wait_until(lambda: stage.api.sent_to(bob)[-1].text.startswith("What I do"), 20)
+    stage.run(stage.bot.outbox.close(0))  # nobody waits for Ana's turn here
+
+
+def test_what_is_decided_by_a_button_is_done_though_the_press_cannot_be_acknowledged(stage, ana):
+    ana.says("AI-1")
+    question = stage.answer(ana, "/forget")
+    stage.api.fail_next("answerCallbackQuery", 502, "Bad Gateway", times=3)
+    ana.presses(question, "Yes, forget me")
+    assert stage.recorded(ana) == {}
+    assert stage.api.sent_to(ana)[-1].text.startswith("Done")
 
 
 def test_a_flood_without_end_drops_the_reply_and_nothing_else(stage, ana, log):

@@ -56,7 +56,7 @@ def test_several_people_talk(cli):
     *_, anas, yours = answers(shown)
     assert "AI-1" in anas
     assert "AI-2" not in anas
-    assert yours.startswith("Nothing of yours is recorded")
+    assert yours.startswith("Nothing of yours ranks")
 
 
 def test_a_number_presses_a_button(cli):
@@ -77,8 +77,21 @@ def test_a_number_without_buttons_is_a_message(cli):
 def test_forgetting_works_by_buttons(cli):
     *_, question, done, stats = answers(talk(cli, "AI-1", "/forget", "1", "/stats"))
     assert question.endswith("[2] No")
-    assert done.startswith("Done: nothing here leads to you")
+    assert done.startswith("Done. What was recorded of you")
     assert stats == "Nothing of yours is recorded yet."
+
+
+def test_a_button_that_was_answered_presses_nothing(cli):
+    *_, kept, number = answers(talk(cli, "AI-1", "/forget", "2", "1"))
+    assert kept == "Nothing was deleted."
+    assert number.startswith("Name an issue")
+
+
+def test_whoever_speaks_presses_their_own_buttons(cli):
+    lines = ("@ana: AI-1", "@bob: AI-2", "@ana: /briefing", "@bob: 1", "@ana: 1")
+    *_, bobs, anas = answers(talk(cli, *lines))
+    assert bobs.startswith("Name an issue")
+    assert anas.startswith("AI-1 · score 0.760")
 
 
 def test_charts_and_exports_are_saved_and_named(cli):

@@ -59,6 +59,20 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
         "projections.scoring": ("ScoringPolicy", "Score", "score"),
         "projections.ranking": ("Ranked",),
         "projections.statistics": ("Statistics",),
+        "projections.timeline": ("timeline", "score_series", "ScoreSeries"),
+    },
+    "The bot": {
+        "bot.telegram.recording": ("install", "Recorder"),
+        "bot.telegram.keeping": ("Keeper",),
+        "bot.jobs.engagement_jobs": ("EngagementJobs",),
+        "bot.jobs.scheduling": (
+            "add_engagement_jobs_to_scheduler",
+            "add_expiry_to_scheduler",
+            "decay_engagement_scores_job",
+            "cleanup_zero_engagements_job",
+        ),
+        "bot.charts": ("score_chart", "ranking_chart"),
+        "bot.settings": ("settings_of",),
     },
 }
 """What is public, by chapter and module; every error follows."""
@@ -396,7 +410,8 @@ def api() -> Iterator[str]:
 
 def _members(module: ModuleType, names: Iterable[str]) -> Iterator[str]:
     body = ast.parse(inspect.getsource(module)).body
-    nodes = {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    nodes = {node.name: node for node in body if isinstance(node, kinds)}
     for name in names:
         node = nodes[name]
         yield f"### {name}"

@@ -37,14 +37,21 @@ TIMED_MESSAGES = 20
 def refused(updates: list[Update]) -> int:
     """How many are dated before 2000, which R1 refuses: the only ones that may not be recorded."""
     messages = [each.get("message") or each.get("edited_message") or {} for each in updates]
-    return sum(message.get("date") == 0 for message in messages)
+    return sum(message.get("date") in ODD_DATES for message in messages)
+
+
+ODD_DATES = (0, 2**31 - 1)
+"""Before 2000, and in more than a year."""
 
 
 def complaints(talk: Talk, may_be_refused: int) -> list[str]:
     """All that went wrong: on the wire, and in the logs."""
     worries = [(each.getMessage(), getattr(each, "error", "")) for each in talk.worries.records]
     unlikely = Counter(worries)
-    not_recorded = unlikely.pop(("not recorded", "InvalidInteractionError"), 0)
+    not_recorded = sum(
+        unlikely.pop(("not recorded", error), 0)
+        for error in ("InvalidInteractionError", "FutureInteractionError")
+    )
     if not_recorded > may_be_refused:
         unlikely["not recorded", "too many"] = not_recorded
     return [*talk.reader.complaints, *(f"{n} × {text}: {e}" for (text, e), n in unlikely.items())]
