@@ -4,29 +4,23 @@ Every answer blocks while it reads, so it is for a thread, not for the event loo
 cannot be read is an answer too.
 """
 
-import datetime as dt
 import logging
-import re
 from collections.abc import Callable
 
 import msgspec
 
 from bot import replies
 from bot.charts import ranking_chart, score_chart
-from bot.commands import Asked
-from bot.issue_keys import IssueKeys
 from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.language import words
-from bot.moments import InvalidMomentError, moment_of_text
-from bot.replies import Attachment, Button, Reply, Time, fill, say
-from bot.settings import Settings
+from bot.replies import Attachment, Button, Reply, fill, say
 from bot.telegram.outbox import fault
+from bot.telegram.questions import CARDS, HINT, Misunderstood, Question
 from ledger.application import HistoryEntry
 from ledger.errors import LedgerError
 from ledger.events import ScoreOverridden
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.store.job_runs import last_run
-from projections.application import Engagements
 from projections.timeline import score_series
 
 _log = logging.getLogger(__name__)
@@ -37,52 +31,8 @@ CHARTED = 10
 CHARTED_DAYS = 90
 JOBS = (DECAY.job, CLEANUP.job, EXPIRY.job)
 
-_COUNT = re.compile(r"[0-9]{1,3}")  # longer ones are dates, or nothing
-
 YES, NO = "forget:", "keep:"
 """What the data of the buttons begins with that answer /forget; the asker's id follows."""
-
-CARDS, HINT = "", " "
-"""What is asked without a command: cards of issues, or nothing that is understood."""
-
-
-class Misunderstood(Exception):  # noqa: N818 - no fault of the program's, and never told as one
-    """Arguments that cannot be meant; `reply` says what could."""
-
-    def __init__(self, reply: Reply) -> None:
-        """Keep what to answer."""
-        super().__init__()
-        self.reply = reply
-
-
-class Question(msgspec.Struct, frozen=True):
-    """Who asks what, when."""
-
-    engagements: Engagements
-    settings: Settings
-    keys: IssueKeys
-    user_id: int
-    asked: Asked
-    reads_all: bool = False
-    """Whether the bot sees every message of a group."""
-    is_behind: bool = False
-    """Whether anything waits in the spool."""
-    will: bool | None = None
-    """Whether the asker's opt-out (True) or opt-in waits there, if one does."""
-
-    @property
-    def user(self) -> str:
-        """The asker as the ledger knows them."""
-        return str(self.user_id)
-
-    @property
-    def now(self) -> dt.datetime:
-        """The present, by the ledger's clock."""
-        return self.engagements.clock()
-
-    def time(self, at: dt.datetime | None = None) -> Time:
-        """Return the present, or the moment `at`, as the asker's zone has it."""
-        return Time(self.now, self.settings.zone, at)
 
 
 def answer(question: Question) -> Reply:
@@ -109,20 +59,15 @@ def _cards(question: Question) -> Reply:
 
 def _score(question: Question) -> Reply:
     word, *rest = question.asked.arguments or [""]
-    issue, at = _issue(question, word), _moment(question, rest)
+    issue, at = question.issue(word), question.moment(rest)
     ranked = question.engagements.ask(question.user, issue, at)
     return replies.score(ranked, question.engagements.policy, question.time(at))
 
 
 def _top(question: Question) -> Reply:
-    arguments = list(question.asked.arguments)
-    limit = BRIEFED
-    if arguments and _COUNT.fullmatch(arguments[0]):
-        limit = min(int(arguments.pop(0)), RANKED_AT_MOST)
-    if limit == 0:
-        raise Misunderstood(_bad(question))
-    at = _moment(question, arguments)
-    ranked = question.engagements.top(question.user, limit, at)
+    limit, rest = question.limit(BRIEFED)
+    at = question.moment(rest)
+    ranked = question.engagements.top(question.user, min(limit, RANKED_AT_MOST), at)
     return replies.top(ranked, question.time(at))
 
 
@@ -136,7 +81,7 @@ def _stats(question: Question) -> Reply:
 
 
 def _history(question: Question) -> Reply:
-    issue = _issue_or_none(question)
+    issue = question.issue_or_none()
     entries = [
         (each.event, each.origin.context)
         for each in question.engagements.history(question.user, issue)
@@ -145,7 +90,7 @@ def _history(question: Question) -> Reply:
 
 
 def _chart(question: Question) -> Reply:
-    issue = _issue_or_none(question)
+    issue = question.issue_or_none()
     return _chart_of_top(question) if issue is None else _chart_of(question, issue)
 
 
@@ -260,39 +205,6 @@ def _status(question: Question) -> Reply:
     done = [(job, run.day, run.counted) for job, run in runs if run is not None]
     events, users = ledger.size()
     return replies.status(events, users, done, is_waiting=question.is_behind)
-
-
-# --- arguments -----------------------------------------------------------------------------------
-
-
-def _issue(question: Question, word: str) -> str:
-    issue = question.keys.named_by(word)
-    if issue is not None:
-        return issue
-    example = words.EXAMPLES[question.asked.name]
-    if not word:
-        raise Misunderstood(_bad(question))
-    raise Misunderstood(say(words.NO_ISSUE, word=replies.one_line(word)[:32], example=example))
-
-
-def _issue_or_none(question: Question) -> str | None:
-    arguments = question.asked.arguments
-    return _issue(question, arguments[0]) if arguments else None
-
-
-def _moment(question: Question, arguments: list[str]) -> dt.datetime | None:
-    if not arguments:
-        return None
-    text = " ".join(arguments)
-    try:
-        return moment_of_text(text, question.now, question.settings.zone)
-    except InvalidMomentError:
-        word, example = replies.one_line(text)[:32], words.EXAMPLES[question.asked.name]
-        raise Misunderstood(say(words.BAD_DATE, word=word, example=example)) from None
-
-
-def _bad(question: Question) -> Reply:
-    return say(words.BAD_ARGUMENTS, example=words.EXAMPLES[question.asked.name])
 
 
 ANSWERS: dict[str, Callable[[Question], Reply]] = {

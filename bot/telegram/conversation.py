@@ -27,9 +27,10 @@ from bot.issue_keys import IssueKeys
 from bot.language import words
 from bot.replies import Reply, say
 from bot.settings import Settings
-from bot.telegram.answers import CARDS, HINT, NO, YES, Question, answer, forget_buttons
+from bot.telegram.answers import NO, YES, answer, forget_buttons
 from bot.telegram.gate import Gate
 from bot.telegram.outbox import Delivery, Outbox, fault
+from bot.telegram.questions import CARDS, HINT, Question
 from bot.telegram.recording import Recorder
 from bot.telegram.sending import Address, InGroup, keyboard, send, send_in_private
 from bot.telegram.updates import message_of

@@ -15,6 +15,8 @@ from tests.telegram.processes import BotProcess
 from tests.telegram.server import BotApi
 from tests.trials.sizes import chance, count, tell
 
+pytestmark = pytest.mark.trial
+
 PEOPLE = 20
 LONGEST_LIFE_SECONDS = 0.4
 PATIENCE_SECONDS = 60.0

@@ -20,6 +20,8 @@ from tests.telegram.processes import BotProcess
 from tests.telegram.server import BotApi
 from tests.trials.sizes import count, tell
 
+pytestmark = pytest.mark.trial
+
 PEOPLE = 20
 MENTIONS_A_TICK, TICKS_A_SECOND = 5, 20
 PATIENCE_SECONDS = 60.0

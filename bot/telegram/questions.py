@@ -1,0 +1,95 @@
+"""Questions: who asks what, and what the words behind a command mean."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from bot import replies
+from bot.commands import Asked
+from bot.issue_keys import IssueKeys
+from bot.language import words
+from bot.moments import InvalidMomentError, moment_of_text
+from bot.replies import Reply, Time, say
+from bot.settings import Settings
+from projections.application import Engagements
+
+_COUNT = re.compile(r"[0-9]{1,3}")  # longer ones are dates, or nothing
+
+WORD_SHOWN = 32
+"""Characters of a word that is not understood."""
+
+CARDS, HINT = "", " "
+"""What is asked without a command: cards of issues, or nothing that is understood."""
+
+
+class Misunderstood(Exception):  # noqa: N818 - no fault of the program's, and never told as one
+    """Arguments that cannot be meant; `reply` says what could."""
+
+    def __init__(self, reply: Reply) -> None:
+        """Keep what to answer."""
+        super().__init__()
+        self.reply = reply
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Who asks what, when."""
+
+    engagements: Engagements
+    settings: Settings
+    keys: IssueKeys
+    user_id: int
+    asked: Asked
+    reads_all: bool = False
+    """Whether the bot sees every message of a group."""
+    is_behind: bool = False
+    """Whether anything waits in the spool."""
+    will: bool | None = None
+    """Whether the asker's opt-out (True) or opt-in waits there, if one does."""
+
+    @property
+    def user(self) -> str:
+        """The asker as the ledger knows them."""
+        return str(self.user_id)
+
+    @property
+    def now(self) -> dt.datetime:
+        """The present, by the ledger's clock."""
+        return self.engagements.clock()
+
+    def time(self, at: dt.datetime | None = None) -> Time:
+        """Return the present, or the moment `at`, as the asker's zone has it."""
+        return Time(self.now, self.settings.zone, at)
+
+    def issue(self, word: str) -> str:
+        """Return the issue that `word` names, or raise Misunderstood."""
+        issue = self.keys.named_by(word)
+        if issue is None:
+            raise self._misunderstood(words.NO_ISSUE if word else words.BAD_ARGUMENTS, word)
+        return issue
+
+    def issue_or_none(self) -> str | None:
+        """Return the issue that the first argument names, or None without any."""
+        return self.issue(self.asked.arguments[0]) if self.asked.arguments else None
+
+    def limit(self, default: int) -> tuple[int, Sequence[str]]:
+        """Return the count that the arguments begin with, or `default`, and what follows it."""
+        first, *rest = self.asked.arguments or [""]
+        if not _COUNT.fullmatch(first):
+            return default, self.asked.arguments
+        if int(first) == 0:
+            raise self._misunderstood(words.BAD_ARGUMENTS)
+        return int(first), rest
+
+    def moment(self, arguments: Sequence[str]) -> dt.datetime | None:
+        """Return the moment that `arguments` name, None where there are none."""
+        text = " ".join(arguments)
+        try:
+            return moment_of_text(text, self.now, self.settings.zone) if text else None
+        except InvalidMomentError:
+            raise self._misunderstood(words.BAD_DATE, text) from None
+
+    def _misunderstood(self, template: str, word: str = "") -> Misunderstood:
+        shown, example = replies.one_line(word)[:WORD_SHOWN], words.EXAMPLES[self.asked.name]
+        return Misunderstood(say(template, word=shown, example=example))
