@@ -169,7 +169,10 @@ class Conversation:
             is_behind=self._recorder.keeper.is_behind,
             will=self._recorder.keeper.will_of(str(user_id)),
         )
-        return await asyncio.to_thread(answer, question)
+        reply = await asyncio.to_thread(answer, question)
+        # What is no command of ours may be anybody's words.
+        _log.info("served", extra={"answer": asked.name if asked.name in COMMANDS else "text"})
+        return reply
 
     def _turn_away(self, bot: telegram.Bot, message: Message) -> None:
         if message.chat_kind in _IN_A_GROUP:
