@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bot import replies
 from bot.classification import ISSUES_OF_A_MESSAGE
-from bot.telegram import answers, sending
+from bot.telegram import answers, questions, sending
 from tests.strategies import hostile_texts
 from tests.trials.hostile import TODAY, Hostile, Update
 from tests.trials.sizes import chance, count, tell
@@ -196,7 +196,7 @@ def test_a_reply_that_is_too_long_is_caught(tmp_path, monkeypatch):
 
 def test_half_a_surrogate_pair_in_a_reply_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr(replies, "one_line", lambda text: text)
-    monkeypatch.setattr(answers, "say", lambda _, **values: replies.Reply("".join(values.values())))
+    monkeypatch.setattr(questions, "say", lambda _, **words: replies.Reply("".join(words.values())))
     assert any("surrogates" in each for each in wrong(tmp_path, "/score x\ud800"))
 
 
