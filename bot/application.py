@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, Self
 
 import telegram
@@ -19,6 +20,7 @@ from bot.telegram.conversation import Conversation
 from bot.telegram.gate import Gate
 from bot.telegram.outbox import Outbox
 from bot.telegram.recording import Recorder, install
+from bot.telegram.sending import persistently
 from ledger.errors import LedgerError
 from projections.application import Engagements, EngagementTracker
 
@@ -60,7 +62,6 @@ class EngagementBot:
         """Start handling updates; raises TelegramError where Telegram refuses."""
         self._gate.migrate(await asyncio.to_thread(self._migrations))
         await self.application.initialize()
-        self.recorder.keeper.start_draining()
         await self.application.start()
         return self
 
@@ -72,16 +73,24 @@ class EngagementBot:
         await self.application.shutdown()
 
     async def show_commands(self) -> None:
-        """Set the menus: all commands in private, fewer in groups, one more for the admins."""
-        bot: telegram.Bot = self.application.bot
-        await bot.set_my_commands(_menu(in_group=False), telegram.BotCommandScopeAllPrivateChats())
-        await bot.set_my_commands(_menu(in_group=True), telegram.BotCommandScopeAllGroupChats())
+        """Set the menus: all commands in private, fewer in groups, one more for the admins.
+
+        A menu that Telegram does not take is only missed.
+        """
+        everybody, groups = _menu(in_group=False), _menu(in_group=True)
+        await self._show(everybody, telegram.BotCommandScopeAllPrivateChats())
+        await self._show(groups, telegram.BotCommandScopeAllGroupChats())
         for admin in sorted(self._settings.admins):
-            try:
-                scope = telegram.BotCommandScopeChat(admin)
-                await bot.set_my_commands(_menu(in_group=False, for_admins=True), scope)
-            except telegram.error.BadRequest:
-                _log.info("no menu for an admin", extra={"why": "has not opened the chat yet"})
+            menu = _menu(in_group=False, for_admins=True)
+            await self._show(menu, telegram.BotCommandScopeChat(admin))
+
+    async def _show(self, menu: list[telegram.BotCommand], scope: telegram.BotCommandScope) -> None:
+        try:
+            await persistently(partial(self.application.bot.set_my_commands, menu, scope))
+        except telegram.error.TelegramError as error:
+            if isinstance(error, telegram.error.InvalidToken):
+                raise
+            _log.info("menu not shown", extra={"error": type(error).__name__})
 
     async def _knows(self, user_id: str) -> bool:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import telegram
 from telegram.constants import ChatMemberStatus, ParseMode
-from telegram.error import TelegramError
+from telegram.error import BadRequest, TelegramError
 from telegram.ext import (
     Application,
     CallbackContext,
@@ -32,7 +32,7 @@ from bot.telegram.gate import Gate
 from bot.telegram.outbox import Delivery, Outbox, fault
 from bot.telegram.questions import CARDS, HINT, Question
 from bot.telegram.recording import Recorder
-from bot.telegram.sending import Address, InGroup, keyboard, send, send_in_private
+from bot.telegram.sending import Address, InGroup, keyboard, persistently, send, send_in_private
 from bot.telegram.updates import message_of
 from ledger.errors import LedgerError, TracesLeftError
 from projections.application import Engagements
@@ -101,6 +101,8 @@ class Conversation:
             # What is decided by a button is done however late its turn comes.
             is_lasting = not data.startswith(CARD)
             self._outbox.post(presser, self._delivery_of(bot, query, data), lasting=is_lasting)
+        else:
+            self._outbox.post(presser, partial(_acknowledge, query))
 
     async def on_membership(self, update: telegram.Update, context: Context) -> None:
         """Say hello where the bot is brought in, or leave where it is not meant to be."""
@@ -250,7 +252,7 @@ def _payload(asked: Asked) -> str:
 
 
 async def _leave(bot: telegram.Bot, chat_id: int) -> None:
-    await bot.leave_chat(chat_id)
+    await persistently(partial(bot.leave_chat, chat_id))
 
 
 async def _acknowledge(query: telegram.CallbackQuery, alert: str | None = None) -> None:
@@ -267,9 +269,17 @@ async def _replace(query: telegram.CallbackQuery, reply: Reply) -> None:
     if not isinstance(query.message, telegram.Message):  # too old to be changed
         await send(query.get_bot(), Address(query.from_user.id), reply)
         return
-    await query.edit_message_text(
-        reply.html, parse_mode=ParseMode.HTML, reply_markup=keyboard(reply.buttons)
-    )
+    try:
+        await persistently(
+            partial(
+                query.edit_message_text,
+                reply.html,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard(reply.buttons),
+            )
+        )
+    except BadRequest:  # it says the same already, or cannot be changed any more
+        await send(query.get_bot(), Address(query.from_user.id), reply)
 
 
 async def on_error(_: object, context: Context) -> None:

@@ -97,7 +97,7 @@ class Keeper:
 
     def start_draining(self) -> None:
         """Begin to drain, beside whatever else goes on, unless that has begun."""
-        if self._draining is None or self._draining.done():
+        if self.is_behind and (self._draining is None or self._draining.done()):
             self._draining = asyncio.create_task(self.drain(), name="engagement-spool")
 
     async def close(self) -> None:

@@ -97,6 +97,11 @@ class RecordingQueue(asyncio.Queue[object]):
         super().__init__()
         self._recorder = recorder
 
+    async def get(self) -> object:
+        """Return the next item; what waits from an earlier run begins to be recorded."""
+        self._recorder.keeper.start_draining()
+        return await super().get()
+
     async def put(self, item: object) -> None:
         """Record `item`, then queue it; never raises."""
         await self._recorder.record_update(item)

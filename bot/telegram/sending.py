@@ -81,15 +81,16 @@ def _invitation(bot: telegram.Bot, payload: str) -> Reply:
 
 async def _send(bot: telegram.Bot, to: Address, reply: Reply) -> None:
     if reply.attachment is not None:
-        await _persistently(partial(_send_file, bot, to, reply, reply.attachment))
+        await persistently(partial(_send_file, bot, to, reply, reply.attachment))
         return
     *first, last = parts(reply.html)
     for text in first:
-        await _persistently(partial(_send_text, bot, to, text, ()))
-    await _persistently(partial(_send_text, bot, to, last, reply.buttons))
+        await persistently(partial(_send_text, bot, to, text, ()))
+    await persistently(partial(_send_text, bot, to, last, reply.buttons))
 
 
-async def _persistently(call: Callable[[], Awaitable[object]]) -> None:
+async def persistently(call: Callable[[], Awaitable[object]]) -> None:
+    """Call until Telegram has taken it, twice more at the most; raise what it refuses it with."""
     for pause in RETRY_PAUSES_SECONDS:
         try:
             await call()

@@ -74,8 +74,9 @@ class _Office:
 
     def _say(self) -> None:
         number, self.said = self.said, self.said + 1
-        person: Person = self._people[number % PEOPLE]
-        is_asked = number % (MESSAGES_A_SECOND // ASKED_A_SECOND) == 0
+        every = MESSAGES_A_SECOND // ASKED_A_SECOND
+        is_asked = number % every == 0
+        person: Person = self._people[(number // every if is_asked else number) % PEOPLE]
         room: Room = person.private() if is_asked else self._groups[number % GROUPS]
         person.says(f"look at AI-{number % ISSUES}", in_=room)
 

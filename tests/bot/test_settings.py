@@ -45,7 +45,7 @@ def test_an_unknown_name_is_refused_with_those_there_are():
 
 GOOD = [
     ("ENGAGEMENT_HOME", "/srv/it's here", "/srv/it's here"),
-    ("ENGAGEMENT_DATABASE_URL", "sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+    ("ENGAGEMENT_DATABASE_URL", "sqlite:///x.db", "sqlite:///x.db"),
     ("ENGAGEMENT_TIMEZONE", "America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires"),
     ("ENGAGEMENT_LOG_LEVEL", "debug", "debug"),
     ("ENGAGEMENT_ISSUE_PATTERN", r"#\d+", r"#\d+"),

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs import EngagementJobs
@@ -12,6 +12,7 @@ from ledger.interaction import interaction_of
 from ledger.store import expiry
 from projections.application import Engagements
 from tests.strategies import NOON, Clock
+from tests.trials.sizes import count
 
 
 def record(engagements: Engagements, number: int) -> None:
@@ -26,6 +27,7 @@ def contexts(engagements: Engagements) -> list[str | None]:
     return [each.origin.context for each in engagements.history("ana")]
 
 
+@settings(max_examples=count(full=1_000, small=30))  # each example is a ledger of its own
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=12), st.integers(-1, 30), st.integers(1, 4))
 def test_only_what_was_recorded_before_the_instant_goes(tmp_path_factory, gaps, days, at_once):
     clock = Clock()

@@ -23,6 +23,7 @@ def hurry(monkeypatch):
     monkeypatch.setattr(sending, "RETRY_PAUSES_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(keeping, "PAUSES_SECONDS", (0.01,))
     monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setenv("PTB_TIMEDELTA", "true")  # else the library warns of each flood, as an error
 
 
 @pytest.fixture
@@ -229,19 +230,22 @@ def _unavailable(*_: object) -> None:
 
 def test_recording_does_not_block_the_event_loop(stage, ana, monkeypatch):
     stage.settle()
-    going = threading.Event()
-    record = EngagementLedger.record_many
+    entered, going = threading.Event(), threading.Event()
+    shared = stage.engagements.ledger._group_commit
+    commit = shared._commit
     monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 60.0)
 
-    def stuck(self, entries):
-        going.wait()
-        return record(self, entries)
+    def stuck(entries):
+        entered.set()
+        going.wait(20)
+        return commit(entries)
 
-    monkeypatch.setattr(EngagementLedger, "record_many", stuck)
-    with unwritable(stage):
-        ana.says("AI-1")
-        # The record waits for the lock, and the loop turns all the same.
-        stage.run(_turn())
+    monkeypatch.setattr(shared, "_commit", stuck)
+    ana.says("AI-1")
+    assert entered.wait(20)
+    # The record is under way in a thread, and the loop turns all the same.
+    turned = asyncio.run_coroutine_threadsafe(_turn(), stage._loop)
+    turned.result(5)
     going.set()
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
 
@@ -255,8 +259,10 @@ async def _turn() -> None:
 
 def test_a_flood_is_waited_for(stage, ana):
     stage.settle()
-    stage.api.flood(ana, seconds=0)
+    stage.api.flood(ana, seconds=1)
+    before = len(stage.api.asked("sendMessage"))
     assert stage.answer(ana, "/help").text.startswith("What I do")
+    assert len(stage.api.asked("sendMessage")) == before + 2
 
 
 def test_a_chat_that_is_slowed_down_holds_up_no_other(stage, ana):
@@ -265,8 +271,10 @@ def test_a_chat_that_is_slowed_down_holds_up_no_other(stage, ana):
     stage.settle()
     stage.api.flood(ana, seconds=50)
     ana.says("/help")
+    stage.api.wait_until(lambda: len(stage.api.asked("sendMessage")) == 3)
     bob.says("/help")
     stage.api.wait_until(lambda: stage.api.sent_to(bob)[-1].text.startswith("What I do"), 20)
+    assert len(stage.api.sent_to(ana)) == 1  # hello
     stage.run(stage.bot.outbox.close(0))  # nobody waits for Ana's turn here
 
 
@@ -279,9 +287,17 @@ def test_what_is_decided_by_a_button_is_done_though_the_press_cannot_be_acknowle
     assert stage.api.sent_to(ana)[-1].text.startswith("Done")
 
 
+def test_what_was_decided_is_told_though_telegram_asks_to_wait(stage, ana):
+    ana.says("AI-1")
+    question = stage.answer(ana, "/forget")
+    stage.api.flood(ana, seconds=1)
+    ana.presses(question, "Yes, forget me")
+    assert stage.answers(ana)[-1].text.startswith("Done")
+
+
 def test_a_flood_without_end_drops_the_reply_and_nothing_else(stage, ana, log):
     stage.settle()
-    stage.api.flood(ana, seconds=0, times=3)
+    stage.api.flood(ana, seconds=100)
     ana.says("AI-1")
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
     assert "reply not delivered" in log.getvalue()
