@@ -82,4 +82,4 @@ def _name(file: str) -> str:
 
 
 def _tell(refusal: Refusal) -> None:
-    click.echo(f"error: line {refusal.line}: {printable(refusal.reason)}", err=True)
+    click.echo(f"error: {refusal.place}: {printable(refusal.reason)}", err=True)

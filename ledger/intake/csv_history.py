@@ -47,7 +47,7 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
         with closing(_Ordinals()) as ordinals:
             for line, row in _rows(text):
                 if isinstance(row, str):
-                    yield Refusal(line, row)
+                    yield Refusal(f"line {line}", row)
                 elif columns is None:
                     columns = _columns(row)
                 else:
@@ -126,8 +126,9 @@ def _entry(
     row: Sequence[str], columns: dict[str, int], ordinals: "_Ordinals", place: tuple[str, int]
 ) -> Entry | Refusal:
     name, line = place
+    where = f"line {line}"
     if len(row) != columns[""]:
-        return Refusal(line, f"has {len(row)} fields where the header has {columns['']}")
+        return Refusal(where, f"has {len(row)} fields where the header has {columns['']}")
     try:
         interaction = _interaction(row, columns)
         key = _cell(row, columns, "key")
@@ -136,8 +137,8 @@ def _entry(
         else:
             source_key = SourceKey(key)
     except InvalidInteractionError as error:
-        return Refusal(line, str(error))
-    return Entry(line, msgspec.structs.replace(interaction, source_key=source_key))
+        return Refusal(where, str(error))
+    return Entry(where, msgspec.structs.replace(interaction, source_key=source_key))
 
 
 def _interaction(row: Sequence[str], columns: dict[str, int]) -> Interaction:

@@ -21,16 +21,16 @@ class UnreadableHistoryError(LedgerError):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """An interaction and the line on which it stands."""
+    """An interaction and where it stands in its history, as in "line 7"."""
 
-    line: int
+    place: str
     interaction: Interaction
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An entry that is not recorded, the line on which it stands, and why."""
+    """An entry that is not recorded, where it stands in its history, and why."""
 
-    line: int
+    place: str
     reason: str
 
 
@@ -91,12 +91,12 @@ def _record_batch(
         outcome = entry if isinstance(entry, Refusal) else next(outcomes)
         if isinstance(outcome, Refusal | LedgerError):
             report.refused += 1
-            on_refusal(_refusal(entry.line, outcome))
+            on_refusal(_refusal(entry.place, outcome))
         elif outcome.counted:
             report.recorded += 1
         else:
             report.duplicates += 1
 
 
-def _refusal(line: int, outcome: Refusal | LedgerError) -> Refusal:
-    return outcome if isinstance(outcome, Refusal) else Refusal(line, str(outcome))
+def _refusal(place: str, outcome: Refusal | LedgerError) -> Refusal:
+    return outcome if isinstance(outcome, Refusal) else Refusal(place, str(outcome))
