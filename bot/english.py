@@ -180,6 +180,7 @@ SCORE_SENTENCE = "touched {times}, active {idle}; ({base}) × decay {decay}"
 SCORE_BASE = "{frequency_weight} × frequency {frequency} + {recency_weight} × recency {recency}"
 SCORE_SET = "set to {score}"
 SCORE_DEFAULT = "never touched, so the default"
+SCORE_UNCOUNTED = "touched, but in no way that counts"
 
 KINDS = {
     "query": ("query", "queries"),

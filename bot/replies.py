@@ -15,12 +15,12 @@ from bot.classification import CARD
 from bot.commands import COMMANDS
 from bot.language import words
 from bot.times import since, when
-from ledger.events import Event, ScoreOverridden
+from ledger.events import AccountEvent, ScoreOverridden
 from ledger.instants import Instant, moment_of
 from ledger.interaction import Kind
 from projections.engagement import Engagement
+from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
-from projections.scoring import ScoringPolicy
 from projections.statistics import Statistics
 
 TEXT_LIMIT = 4096
@@ -154,8 +154,10 @@ def score(ranked: Ranked, policy: ScoringPolicy, time: Time) -> Reply:
 def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
     """Return what a score is made of, as plain text."""
     parts, count = ranked.score, ranked.engagement.count
-    if parts.idle_days is None:
+    if not count:
         return words.SCORE_DEFAULT
+    if parts.idle_days is None:
+        return words.SCORE_UNCOUNTED
     base = (
         words.SCORE_BASE.format(
             frequency_weight=f"{policy.frequency_weight:g}",
@@ -222,7 +224,9 @@ def stats(totals: Statistics, time: Time) -> Reply:
     )
 
 
-def history(entries: Sequence[tuple[Event, str | None]], issue_id: str | None, time: Time) -> Reply:
+def history(
+    entries: Sequence[tuple[AccountEvent, str | None]], issue_id: str | None, time: Time
+) -> Reply:
     """Return the latest of events, which come the earliest first, each with its context."""
     of_issue = "" if issue_id is None else words.HISTORY_OF.format(issue=issue_id)
     if not entries:
@@ -235,7 +239,7 @@ def history(entries: Sequence[tuple[Event, str | None]], issue_id: str | None, t
     return Reply("\n".join(lines))
 
 
-def _event(event: Event, context: str | None, time: Time) -> str:
+def _event(event: AccountEvent, context: str | None, time: Time) -> str:
     kind = (
         words.HISTORY_SET.format(score=f"{event.score:g}")
         if isinstance(event, ScoreOverridden)

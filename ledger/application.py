@@ -1,20 +1,19 @@
 """EngagementLedger: the one door to write and read events."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import cast
 from uuid import UUID
 
-import msgspec
 from eventsourcing.application import Application
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
 from eventsourcing.utils import Environment, EnvType
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import func, select
 
 from ledger import codec
 from ledger.events import Event, EventRow
 from ledger.instants import Instant
-from ledger.interaction import Override
+from ledger.interaction import Adoption, Override
 from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
 from ledger.store.clock import Clock, utc_now
@@ -23,38 +22,12 @@ from ledger.store.erasure import erase
 from ledger.store.expiry import expire
 from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
 from ledger.store.group_commit import GroupCommit
+from ledger.store.histories import HistoryEntry, history_of_user, rows_of_user
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
 from ledger.store.recorders import StoreApplicationRecorder
-from ledger.store.rows import FOLDED, event_of, select_stored
-from ledger.store.statements import Statement
 from ledger.store.streams import Streams
 from ledger.text import chat_id_of
-
-_e, _a, _o = tables.events, tables.accounts, tables.origins
-
-
-def _of_user(query: Select[Any]) -> Select[Any]:
-    return query.join(_a, _a.c.stream == _e.c.stream).where(
-        _a.c.user_id == bindparam("user_id"), _e.c.issue_id.is_not(None)
-    )
-
-
-_ROWS_OF_USER = Statement(_of_user(select(*FOLDED)), "user_id")
-_HISTORY = Statement(
-    _of_user(select_stored().add_columns(_o.c.context, _o.c.metadata, _o.c.source))
-    .outerjoin(_o, _o.c.position == _e.c.position)
-    .order_by(_e.c.occurred_at, _e.c.position),
-    "user_id",
-)
-
-
-class HistoryEntry(NamedTuple):
-    """An event at its position, with what is still kept of its origin."""
-
-    position: int
-    event: Event
-    origin: codec.Origin
 
 
 class LedgerMapper(Mapper[UUID]):
@@ -136,6 +109,10 @@ class EngagementLedger(Application[UUID]):
         """Record an override; UnknownEngagementError where there is no interaction to override."""
         return self._group_commit.submit(override)
 
+    def adopt(self, adoption: Adoption) -> Receipt:
+        """Record that another policy is in force; PolicyConflictError where it was not the last."""
+        return self._group_commit.submit(adoption)
+
     def erase(self, user_id: str, at: Instant) -> None:
         """Forget the user: tie, texts, digests and read model go; the events stay, nobody's.
 
@@ -179,21 +156,18 @@ class EngagementLedger(Application[UUID]):
     def size(self) -> tuple[int, int]:
         """Return how many events there are, and how many users with an account."""
         with self.database.read() as connection:
-            users = connection.scalar(select(func.count()).select_from(_a))
+            users = connection.scalar(select(func.count()).select_from(tables.accounts))
             return connection.scalar(select(tables.head.c.position)) or 0, users or 0
 
     def rows_of(self, user_id: str) -> list[EventRow]:
         """Return what folds read of the user's events, in no particular order."""
         with self.database.read() as connection:
-            return [EventRow(*row) for row in _ROWS_OF_USER.run(connection, user_id)]
+            return rows_of_user(connection, user_id)
 
     def history(self, user_id: str) -> Iterator[HistoryEntry]:
         """Yield the user's events, the earliest first; at one instant as they were recorded."""
         with self.database.read() as connection:
-            for row in _HISTORY.run(connection, user_id):
-                *stored, context, metadata, source = row
-                raw = None if metadata is None else msgspec.Raw(metadata)
-                yield HistoryEntry(row[0], event_of(stored), codec.Origin(context, raw, source))
+            yield from history_of_user(connection, user_id)
 
     def close(self) -> None:
         """Finish what was submitted and close the database."""

@@ -39,6 +39,24 @@ class InvalidScoreError(LedgerError, ValueError):
         self.score = score
 
 
+class InvalidPolicyError(LedgerError, ValueError):
+    """A field of a scoring policy that cannot be meant; `field` names it."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        """Name the field and say what it must be."""
+        super().__init__(f"{field} {reason}")
+        self.field = field
+
+
+class PolicyConflictError(LedgerError):
+    """Another policy was adopted meanwhile; nothing was adopted now."""
+
+    def __init__(self, version: int) -> None:
+        """Name the version that is in force."""
+        super().__init__(f"policy {version} was adopted meanwhile; look at it and try again")
+        self.version = version
+
+
 class UnknownEngagementError(LedgerError, LookupError):
     """An override of an engagement that has no interaction (R6)."""
 

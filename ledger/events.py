@@ -1,6 +1,6 @@
 """The events: immutable facts in the past tense, and the row of one that folds read."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -39,12 +39,34 @@ class ScoreOverridden(msgspec.Struct, frozen=True):
     score: float
 
 
-Event = InteractionRecorded | ScoreOverridden
+class PolicyAdopted(msgspec.Struct, frozen=True):
+    """From here on scores are computed by another policy (R14): an event of the ledger's own.
+
+    `version` counts the policies of a ledger; the first one, 1, is in force without an event.
+    `fields` are all fields of the policy, whose meaning is not the ledger's business.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    recorded_at: Instant
+    version: int
+    fields: dict[str, Any]
+
+
+AccountEvent = InteractionRecorded | ScoreOverridden
+"""What can happen between a user and an issue."""
+
+Event = AccountEvent | PolicyAdopted
 
 INTERACTION = "interaction"
 OVERRIDE = "override"
+POLICY = "policy"
 
-TOPICS: dict[str, type[Event]] = {INTERACTION: InteractionRecorded, OVERRIDE: ScoreOverridden}
+TOPICS: dict[str, type[Event]] = {
+    INTERACTION: InteractionRecorded,
+    OVERRIDE: ScoreOverridden,
+    POLICY: PolicyAdopted,
+}
 """Short and stable names for event types; a topic that is not here is never resolved."""
 
 

@@ -93,6 +93,16 @@ class OptOut(msgspec.Struct, frozen=True, gc=False):
     before: Instant
 
 
+class Adoption(msgspec.Struct, frozen=True, gc=False):
+    """A decision to compute scores by another policy, the one of these `fields` (R14).
+
+    It is only good while the policy that it `replaces`, named by its version, is in force.
+    """
+
+    fields: dict[str, Any]
+    replaces: int
+
+
 def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all but three have defaults
     user_id: str,
     issue_id: str,

@@ -4,28 +4,30 @@
 any order of arrival, folds to the same engagement.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
 
 from ledger.events import EventRow
+from ledger.interaction import Kind
 
 
 class Engagement(msgspec.Struct, frozen=True, gc=False):
     """What is known of one user and one issue; instants are microseconds UTC.
 
-    `last_at` and `last_kind` are the greatest (occurred_at, kind rank). `linear_at` and `linear_id`
-    are the latest given, `override_at` and `override` the latest override; at equal instants the
-    greater value. All of a pair are None together. `count` is the sum of the three kinds' counts.
+    For each kind, how many interactions there are and when the last one was. `linear_at` and
+    `linear_id` are the latest given, `override_at` and `override` the latest override; at equal
+    instants the greater value. All of a pair are None together.
     """
 
     mentions: int = 0
     views: int = 0
     queries: int = 0
     first_at: int | None = None
-    last_at: int | None = None
-    last_kind: int | None = None
+    mentioned_at: int | None = None
+    viewed_at: int | None = None
+    queried_at: int | None = None
     linear_at: int | None = None
     linear_id: str | None = None
     override_at: int | None = None
@@ -37,10 +39,29 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
         return self.mentions + self.views + self.queries
 
     @property
+    def last_at(self) -> int | None:
+        """When the last interaction was, of whatever kind; None without any."""
+        lasts = [
+            at for at in (self.mentioned_at, self.viewed_at, self.queried_at) if at is not None
+        ]
+        return max(lasts, default=None)
+
+    @property
+    def last_kind(self) -> Kind | None:
+        """The kind of the last interaction; of several at one instant the highest (R3)."""
+        last_at = self.last_at
+        if last_at is None:
+            return None
+        if self.queried_at == last_at:
+            return Kind.QUERY
+        return Kind.VIEW if self.viewed_at == last_at else Kind.MENTION
+
+    @property
     def idle_since(self) -> int:
         """The last interaction's or the override's instant, whichever is later; -1 without any."""
-        last_at = -1 if self.last_at is None else self.last_at
-        return last_at if self.override_at is None else max(last_at, self.override_at)
+        last_at = self.last_at
+        idle_since = -1 if last_at is None else last_at
+        return idle_since if self.override_at is None else max(idle_since, self.override_at)
 
     @property
     def is_overridden(self) -> bool:
@@ -54,30 +75,31 @@ NONE = Engagement()
 
 def fold(rows: Iterable[EventRow]) -> Engagement:
     """Return the engagement that the events of one user with one issue add up to."""
-    counts = [0, 0, 0, 0]
+    counts: list[int] = [0, 0, 0, 0]
+    lasts: list[int | None] = [None, None, None, None]
     first_at: int | None = None
-    last, linear, override = _BEFORE_ALL, None, None
+    linear, override = None, None
     for _, _, _, kind, at, linear_id, score, _ in rows:
         if kind is None:
             override = _latest(override, (at, score))
             continue
         counts[kind] += 1
+        last = lasts[kind]
+        if last is None or at > last:
+            lasts[kind] = at
         if first_at is None or at < first_at:
             first_at = at
-        if at >= last[0]:
-            last = max(last, (at, kind))
         if linear_id is not None:
             linear = _latest(linear, (at, linear_id))
+    instants: tuple[Any, ...] = tuple(lasts[1:])
+    pairs = (*(linear or _NO_PAIR), *(override or _NO_PAIR))
     _, mentions, views, queries = counts
-    last_pair = _NO_PAIR if last is _BEFORE_ALL else last
-    pairs = (*last_pair, *(linear or _NO_PAIR), *(override or _NO_PAIR))
-    return Engagement(mentions, views, queries, first_at, *pairs)
+    return Engagement(mentions, views, queries, first_at, *instants, *pairs)
 
 
 def merge(a: Engagement, b: Engagement) -> Engagement:
     """Return the engagement of both histories together; no event may be in both."""
     firsts = [at for at in (a.first_at, b.first_at) if at is not None]
-    last = _latest(_pair(a.last_at, a.last_kind), _pair(b.last_at, b.last_kind))
     linear = _latest(_pair(a.linear_at, a.linear_id), _pair(b.linear_at, b.linear_id))
     override = _latest(_pair(a.override_at, a.override), _pair(b.override_at, b.override))
     return Engagement(
@@ -85,15 +107,36 @@ def merge(a: Engagement, b: Engagement) -> Engagement:
         a.views + b.views,
         a.queries + b.queries,
         min(firsts, default=None),
-        *(last or _NO_PAIR),
+        _later(a.mentioned_at, b.mentioned_at),
+        _later(a.viewed_at, b.viewed_at),
+        _later(a.queried_at, b.queried_at),
         *(linear or _NO_PAIR),
         *(override or _NO_PAIR),
     )
 
 
+def of_kinds(engagement: Engagement, kinds: Collection[Kind]) -> Engagement:
+    """Return what is left of `engagement` without the interactions of all other kinds.
+
+    Its counts, its last interactions and its override are exact; `first_at` and the linear id stay
+    those of all kinds, for of these no kind is known.
+    """
+    if len(kinds) == len(Kind):
+        return engagement
+    mentioned, viewed, queried = (kind in kinds for kind in Kind)
+    return msgspec.structs.replace(
+        engagement,
+        mentions=engagement.mentions if mentioned else 0,
+        views=engagement.views if viewed else 0,
+        queries=engagement.queries if queried else 0,
+        mentioned_at=engagement.mentioned_at if mentioned else None,
+        viewed_at=engagement.viewed_at if viewed else None,
+        queried_at=engagement.queried_at if queried else None,
+    )
+
+
 _Pair = tuple[int, Any]
 _NO_PAIR = (None, None)
-_BEFORE_ALL = (-(2**63), 0)
 
 
 def _pair(at: int | None, value: object) -> _Pair | None:
@@ -103,4 +146,10 @@ def _pair(at: int | None, value: object) -> _Pair | None:
 def _latest(a: _Pair | None, b: _Pair | None) -> _Pair | None:
     if a is None or b is None:
         return a or b
+    return max(a, b)
+
+
+def _later(a: int | None, b: int | None) -> int | None:
+    if a is None or b is None:
+        return b if a is None else a
     return max(a, b)

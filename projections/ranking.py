@@ -5,24 +5,55 @@ from heapq import merge as merge_sorted
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from ledger.instants import Instant
-from projections.engagement import Engagement
-from projections.scoring import DEFAULT_POLICY, Score, ScoringPolicy, score
+from ledger.instants import DAY, Instant
+from projections.engagement import Engagement, of_kinds
+from projections.policy import DEFAULT_POLICY, ScoringPolicy
+from projections.scoring import Score, score
 
 OVERRIDDEN_BAND = 0
+UNCOUNTED_BAND = -1
+
+_HOUR = DAY // 24
 
 
 class Ranked(NamedTuple):
-    """An issue with its engagement and its score at the moment of the ranking."""
+    """An issue with its engagement and its score at the moment of the ranking; made by `ranked`.
+
+    `idle_since` is as the policy sees it. `pinned_at` is the last interaction that counts, where
+    the policy pins it at that moment, else 0.
+    """
 
     issue_id: str
     engagement: Engagement
     score: Score
+    idle_since: int
+    pinned_at: int = 0
 
 
-def rank_key(ranked: Ranked) -> tuple[float, int, str]:
-    """Return what to sort by: score descending, then idle since descending, then the issue."""
-    return (-ranked.score.value, -ranked.engagement.idle_since, ranked.issue_id)
+def ranked(
+    issue_id: str, engagement: Engagement, at: Instant, policy: ScoringPolicy = DEFAULT_POLICY
+) -> Ranked:
+    """Return `engagement` as it ranks at `at`."""
+    counted = of_kinds(engagement, policy.kinds)
+    pinned_at = _pinned_at(counted, at, policy) if policy.pin_hours else 0
+    value = score(engagement, at, policy)
+    return Ranked(issue_id, engagement, value, counted.idle_since, pinned_at)
+
+
+def _pinned_at(counted: Engagement, at: Instant, policy: ScoringPolicy) -> int:
+    last_at = counted.last_at
+    if last_at is None or counted.is_overridden or at - last_at >= policy.pin_hours * _HOUR:
+        return 0
+    return last_at
+
+
+def rank_key(ranked: Ranked) -> tuple[int, float, int, str]:
+    """Return what to sort by.
+
+    First the pinned, the latest first; then by score descending, then idle since descending, then
+    the issue.
+    """
+    return (-ranked.pinned_at, -ranked.score.value, -ranked.idle_since, ranked.issue_id)
 
 
 def ranking(
@@ -39,15 +70,17 @@ def top(ranked: Iterable[Ranked], limit: int) -> list[Ranked]:
     return list(islice((each for each in ranked if not each.score.dormant), limit))
 
 
-def band(engagement: Engagement, bands: int) -> int:
+def band(engagement: Engagement, policy: ScoringPolicy) -> int:
     """Return the band of an engagement: within one, later means higher, at every moment.
 
-    Band 0 holds what is overridden, which no order by time ranks; the others are named by their
-    count, up to `bands` (ScoringPolicy.frequency_bands), from which on more no longer counts.
+    Band 0 holds what is overridden, which no order by time ranks; the others are named by how many
+    interactions count, up to `policy.frequency_bands`, from which on more make no difference. What
+    has none that counts is in band -1, and ranks nowhere.
     """
-    if engagement.is_overridden:
+    counted = of_kinds(engagement, policy.kinds)
+    if counted.is_overridden:
         return OVERRIDDEN_BAND
-    return min(engagement.count, bands)
+    return min(counted.count, policy.frequency_bands) or UNCOUNTED_BAND
 
 
 def merge_bands(
@@ -58,7 +91,8 @@ def merge_bands(
 ) -> Iterator[Ranked]:
     """Yield the ranking without the dormant, reading no further into a band than is asked for.
 
-    Each band must come by `last_at` descending, then by issue. `overridden` may be in any order.
+    Each band must come by its last interaction that counts descending, then by issue. `overridden`
+    may be in any order.
     """
     awake = (
         takewhile(lambda ranked: not ranked.score.dormant, _scored(each, at, policy))
@@ -70,7 +104,7 @@ def merge_bands(
 def _scored(
     engagements: Iterable[tuple[str, Engagement]], at: Instant, policy: ScoringPolicy
 ) -> Iterator[Ranked]:
-    return (Ranked(issue, each, score(each, at, policy)) for issue, each in engagements)
+    return (ranked(issue, each, at, policy) for issue, each in engagements)
 
 
 def _awake(ranked: Iterable[Ranked]) -> Iterator[Ranked]:

@@ -14,7 +14,8 @@ from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from ledger.interaction import Kind
 from projections.engagement import NONE, fold, merge
-from projections.scoring import DEFAULT_POLICY, Score, ScoringPolicy, score
+from projections.policy import DEFAULT_POLICY, ScoringPolicy
+from projections.scoring import Score, score
 
 
 def timeline(
@@ -38,19 +39,30 @@ def timeline(
     return [scores[at] for at in instants]
 
 
-def instants_of_change(rows: Iterable[EventRow], start: Instant, end: Instant) -> list[Instant]:
+def instants_of_change(
+    rows: Iterable[EventRow],
+    start: Instant,
+    end: Instant,
+    policy: ScoringPolicy = DEFAULT_POLICY,
+) -> list[Instant]:
     """Return, ascending, `start`, `end`, and every instant between at which the score may change.
 
-    `rows` are of one engagement. Between two neighbours of the result its score stands still, under
-    any policy. There are at most as many instants as events and days in the span, and two. Raises
+    `rows` are of one engagement. Between two neighbours of the result its score stands still. There
+    are at most as many instants as events and days in the span, and two. Raises
     ValueError where `start` is after `end`.
     """
     if start > end:
         message = "start must not be after end"
         raise ValueError(message)
-    occurred = sorted({row.occurred_at for row in rows if row.occurred_at <= end})
-    instants = {start, end}
-    for at, following in pairwise([*occurred, end + 1]):
+    known = [row for row in rows if row.occurred_at <= end]
+    # What does not count restarts no day; but the first touch of any kind ends the default score.
+    moving = sorted({row.occurred_at for row in known if row.kind in (None, *policy.kinds)})
+    instants = {
+        start,
+        end,
+        *(Instant(row.occurred_at) for row in known if row.occurred_at >= start),
+    }
+    for at, following in pairwise([*moving, end + 1]):
         days = max(0, -((at - start) // DAY))  # rounded up: nothing before start is of interest
         instants.update(map(Instant, range(at + days * DAY, following, DAY)))
     return sorted(instants)
@@ -93,7 +105,7 @@ def score_series(
     after `end`.
     """
     own = sorted((row for row in rows if row.issue_id == issue_id), key=_occurred_at)
-    instants = instants_of_change(own, start, end)
+    instants = instants_of_change(own, start, end, policy)
     within = [row for row in own if start <= row.occurred_at <= end]
     return ScoreSeries(
         issue_id,

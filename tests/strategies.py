@@ -13,7 +13,7 @@ from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import EARLIEST, Kind
 from projections.engagement import Engagement, fold
-from projections.scoring import ScoringPolicy
+from projections.policy import ScoringPolicy
 
 NOON = Instant(1_767_268_800_000_000)
 """2026-01-01T12:00:00Z, where the tests' clocks begin."""
@@ -165,6 +165,9 @@ many_bands = st.sampled_from([0.04, 0.01, 0.047])
 """Frequencies per interaction that make more than twenty bands."""
 
 
+some_kinds = st.sets(kinds, min_size=1).map(sorted).map(tuple)
+
+
 def _policy(weight: int, **numbers: Any) -> ScoringPolicy:
     return ScoringPolicy(frequency_weight=weight / 100, recency_weight=1 - weight / 100, **numbers)
 
@@ -183,4 +186,6 @@ def policies(
         default_score=_rates,
         dormant_after_days=st.integers(0, 120),
         dormant_below_score=st.sampled_from([0.0, 0.001, 0.2, 1.0]),
+        kinds=st.just(tuple(Kind)) | some_kinds,
+        pin_hours=st.sampled_from([0.0, 0.0, 0.5, 8.0, 48.0, 24.0 * 365]),
     )

@@ -4,29 +4,30 @@ from typing import Any
 
 import click
 
-from bot.cli.session import Session, Share, UserCommand, Word, at_option, json_option
+from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, json_option
 from bot.cli.shown import printable, show_json, show_table
 from bot.replies import score_sentence
-from ledger.application import HistoryEntry
 from ledger.events import ScoreOverridden
 from ledger.instants import Instant, instant_of, iso
+from ledger.store.histories import HistoryEntry
 from projections.application import engagement_stats
+from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
-from projections.scoring import ScoringPolicy
 
 
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word())
-@at_option
+@as_of_options
 @json_option
 @click.pass_obj
-def score(session: Session, user: str, issue: str, at: str | None) -> None:
+def score(session: Session, user: str, issue: str, at: str | None, known_at: str | None) -> None:
     """Show how USER's engagement with ISSUE scores, and why."""
-    moment = session.moment(at)
+    moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        ranked = engagements.ask(user, issue, moment)
-        instant, policy = instant_of(moment or engagements.clock()), engagements.policy
+        ranked = engagements.ask(user, issue, *moments)
+        policy = engagements.policy_known_at(moments[1]).policy
+    instant = instant_of(moments[0] or moments[1] or session.clock())
     if session.as_json:
         show_json(_score_document(user, ranked, instant))
     else:
@@ -36,41 +37,43 @@ def score(session: Session, user: str, issue: str, at: str | None) -> None:
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True)
-@at_option
+@as_of_options
 @json_option
 @click.pass_obj
-def top(session: Session, user: str, limit: int, at: str | None) -> None:
+def top(session: Session, user: str, limit: int, at: str | None, known_at: str | None) -> None:
     """Show the issues that USER is most engaged with."""
-    moment = session.moment(at)
+    moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        ranked = engagements.top(user, limit, moment)
+        ranked = engagements.top(user, limit, *moments)
     _show_ranked(session, ranked)
 
 
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.option("--min-score", type=Share(), default=0.0, help="Leave out what scores less.")
-@at_option
+@as_of_options
 @json_option
 @click.pass_obj
-def engagements(session: Session, user: str, min_score: float, at: str | None) -> None:
+def engagements(
+    session: Session, user: str, min_score: float, at: str | None, known_at: str | None
+) -> None:
     """Show all issues that USER ever touched, dormant ones too."""
-    moment = session.moment(at)
+    moments = session.moments(at, known_at)
     with session.engagements() as opened:
-        ranked = opened.ranking(user, moment)
+        ranked = opened.ranking(user, *moments)
     _show_ranked(session, [each for each in ranked if each.score.value >= min_score])
 
 
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
-@at_option
+@as_of_options
 @json_option
 @click.pass_obj
-def stats(session: Session, user: str, at: str | None) -> None:
+def stats(session: Session, user: str, at: str | None, known_at: str | None) -> None:
     """Show USER's totals."""
-    moment = session.moment(at)
+    moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        totals = engagement_stats(engagements.statistics(user, moment))
+        totals = engagement_stats(engagements.statistics(user, *moments))
     if session.as_json:
         show_json(totals)
         return
@@ -82,12 +85,17 @@ def stats(session: Session, user: str, at: str | None) -> None:
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word(), required=False)
+@as_of_options
 @json_option
 @click.pass_obj
-def history(session: Session, user: str, issue: str | None) -> None:
+def history(
+    session: Session, user: str, issue: str | None, at: str | None, known_at: str | None
+) -> None:
     """Show the events of USER, with ISSUE or all, the oldest first."""
+    moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        entries = [_history_document(each) for each in engagements.history(user, issue)]
+        found = engagements.history(user, issue, *moments)
+        entries = [_history_document(each) for each in found]
     if session.as_json:
         show_json(entries)
         return

@@ -72,6 +72,12 @@ class Session:
         """Return the moment that an option names, or None where it is not given."""
         return None if text is None else moment_of_text(text, self.clock(), self.settings.zone)
 
+    def moments(
+        self, at: str | None, known_at: str | None
+    ) -> tuple[dt.datetime | None, dt.datetime | None]:
+        """Return the two moments of a question."""
+        return self.moment(at), self.moment(known_at)
+
 
 class Share(click.FloatRange):
     """A number from 0 to 1."""
@@ -118,11 +124,18 @@ def json_option(command: Command) -> Command:
     )(command)
 
 
-def at_option(command: Command) -> Command:
-    """Add `--at`."""
-    return click.option(
+def as_of_options(command: Command) -> Command:
+    """Add `--at` and `--known-at`."""
+    known_at = click.option(
+        "--known-at",
+        metavar="MOMENT",
+        help="Answer by what the ledger knew at this moment: the events recorded and the policy in "
+        "force then. Without --at, as of then, too: what was answered at that moment.",
+    )
+    at = click.option(
         "--at",
         metavar="MOMENT",
         help="Answer as of this moment, by what had occurred up to then: ISO 8601; a bare date "
         "means its end.",
-    )(command)
+    )
+    return at(known_at(command))

@@ -16,10 +16,10 @@ from bot.language import words
 from bot.replies import Attachment, Button, Reply, fill, say
 from bot.telegram.outbox import fault
 from bot.telegram.questions import CARDS, HINT, Misunderstood, Question
-from ledger.application import HistoryEntry
 from ledger.errors import LedgerError
 from ledger.events import ScoreOverridden
 from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.store.histories import HistoryEntry
 from ledger.store.job_runs import last_run
 from projections.timeline import score_series
 

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from typing import Any, Protocol
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select
@@ -16,11 +17,12 @@ from ledger.errors import (
     InvalidInteractionError,
     LedgerError,
     OptedOutError,
+    PolicyConflictError,
     UnknownEngagementError,
 )
-from ledger.events import INTERACTION, OVERRIDE, EventRow
+from ledger.events import INTERACTION, OVERRIDE, POLICY, EventRow, PolicyAdopted
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Interaction, OptOut, Override, check_not_future
+from ledger.interaction import Adoption, Interaction, OptOut, Override, check_not_future
 from ledger.source_keys import digest
 from ledger.store import tables
 from ledger.store.clock import Clock
@@ -28,13 +30,13 @@ from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import Places
-from ledger.store.rows import INSERT_EVENT
+from ledger.store.rows import INSERT_EVENT, opaque_row
 from ledger.store.statements import Statement
 from ledger.store.streams import Streams
 
 _log = logging.getLogger(__name__)
 
-Entry = Interaction | Override | OptOut
+Entry = Interaction | Override | OptOut | Adoption
 
 _SALT_BYTES = 16
 
@@ -75,8 +77,13 @@ class Projection(Protocol):
     def prepare(self, database: Database) -> None:
         """Make the projection's tables where they are missing."""
 
-    def project(self, connection: Connection, rows: Sequence[EventRow]) -> None:
-        """Take in `rows`, none of which was ever seen before."""
+    def project(
+        self, connection: Connection, rows: Sequence[EventRow], policy_version: int
+    ) -> None:
+        """Take in `rows`, none of which was ever seen before, under the policy in force."""
+
+    def adopt(self, connection: Connection, at: Instant) -> None:
+        """Bring everything under the policy that is the last one from now on."""
 
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete what is kept of the account that is interned as `stream`."""
@@ -107,7 +114,9 @@ class Appender:
             outcomes = [batch.add(entry) for entry in entries]
             if batch.events:
                 batch.write()
-                self._projection.project(connection, batch.folded)
+                self._projection.project(connection, batch.folded, batch.head.policy_version)
+            if batch.adopts:
+                self._projection.adopt(connection, batch.head.recorded_at)
         _log.info("appended", extra={"events": len(batch.events), "head": batch.head.position})
         return outcomes
 
@@ -119,6 +128,7 @@ class _Batch:
         self.head = Head.read(connection)
         self.events: list[tuple[Any, ...]] = []
         self.folded: list[EventRow] = []
+        self.adopts = False
         self._connection = connection
         self._secret = secret
         self._seen = _SEEN.finder(connection)
@@ -132,6 +142,8 @@ class _Batch:
         if isinstance(entry, OptOut):
             self._opt_outs.put(entry.user_id, entry.before)
             return Receipt(self.head.position, counted=True)
+        if isinstance(entry, Adoption):
+            return self._add_adoption(entry)
         occurred_at = self.head.recorded_at if entry.occurred_at is None else entry.occurred_at
         try:
             check_not_future(occurred_at, self.head.recorded_at)
@@ -187,6 +199,20 @@ class _Batch:
             self.head.recorded_at,
         )
         return self._add(entry, OVERRIDE, event, None, None)
+
+    def _add_adoption(self, entry: Adoption) -> Outcome:
+        if entry.replaces != self.head.policy_version:
+            return PolicyConflictError(self.head.policy_version)
+        own_id = UUID(bytes=self._connection.scalar(select(tables.ledger.c.originator_id)) or b"")
+        stream = self._streams.of_originator(own_id)
+        stream.version += 1
+        self.head.policy_version += 1
+        self.adopts = True
+        version, recorded_at = self.head.policy_version, self.head.recorded_at
+        event = PolicyAdopted(own_id, stream.version, recorded_at, version, entry.fields)
+        header = (self.head.next_position(), stream.id, stream.version, POLICY, recorded_at)
+        self.events.append(opaque_row(header, codec.encode(event)))
+        return Receipt(header[0], counted=True)
 
     def _add(
         self,

@@ -1,4 +1,4 @@
-"""The head of the ledger within one transaction: the last position and instant given."""
+"""The head of the ledger within one transaction: what was given last, and the policy in force."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,17 @@ from ledger.store import tables
 from ledger.store.statements import Statement
 
 # The lock makes appends take turns where the database allows several writers at once.
-_READ = Statement(select(tables.head.c.position, tables.head.c.recorded_at).with_for_update())
+_h = tables.head
+_READ = Statement(select(_h.c.position, _h.c.recorded_at, _h.c.policy_version).with_for_update())
 _WRITE = Statement(
-    update(tables.head).values(
-        position=bindparam("position_"), recorded_at=bindparam("recorded_at_")
+    update(_h).values(
+        position=bindparam("position_"),
+        recorded_at=bindparam("recorded_at_"),
+        policy_version=bindparam("policy_version_"),
     ),
     "position_",
     "recorded_at_",
+    "policy_version_",
 )
 
 
@@ -26,6 +30,7 @@ class Head:
 
     position: int
     recorded_at: Instant
+    policy_version: int
 
     @classmethod
     def read(cls, connection: Connection) -> "Head":
@@ -52,4 +57,4 @@ class Head:
 
     def write(self, connection: Connection) -> None:
         """Store the head; only then do the events up to it go in (the database insists)."""
-        _WRITE.run(connection, self.position, self.recorded_at)
+        _WRITE.run(connection, self.position, self.recorded_at, self.policy_version)

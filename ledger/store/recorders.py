@@ -28,7 +28,7 @@ from ledger.store import tables
 from ledger.store.clock import Clock, utc_now
 from ledger.store.database import Database
 from ledger.store.head import Head
-from ledger.store.rows import INSERT_EVENT, foreign_row, select_stored, stored_state
+from ledger.store.rows import INSERT_EVENT, opaque_row, select_stored, stored_state
 from ledger.store.streams import Stream, Streams
 
 
@@ -194,7 +194,7 @@ def _row(head: Head, stream: Stream, event: StoredEvent) -> tuple[Any, ...]:
         raise IntegrityError(message)
     stream.version = version
     header = (head.next_position(), stream.id, version, event.topic, head.recorded_at)
-    return foreign_row(header, event.state)
+    return opaque_row(header, event.state)
 
 
 def _notification(row: Sequence[Any]) -> Notification:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, insert, select
 
 from ledger import codec
-from ledger.events import INTERACTION, OVERRIDE, Event, InteractionRecorded, ScoreOverridden
+from ledger.events import INTERACTION, OVERRIDE, AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant
 from ledger.interaction import Kind
 from ledger.store import tables
@@ -31,10 +31,10 @@ FOLDED = (
 """The columns that make an `EventRow`."""
 
 
-def foreign_row(
+def opaque_row(
     head: tuple[int, int, int, str, Instant], state: bytes
 ) -> tuple[int | str | bytes | None, ...]:
-    """Return the row of another application's event: only a state beyond its head.
+    """Return the row of an event that says all it says in its state, beyond its head.
 
     The head is position, stream, version, topic and recorded_at.
     """
@@ -65,7 +65,7 @@ def select_stored() -> Select[Any]:
 
 
 def stored_state(row: Sequence[Any]) -> bytes:
-    """Return the state of a stored event: kept for foreign ones, rebuilt for the ledger's own."""
+    """Return the state of a stored event: rebuilt from typed columns where it has those."""
     topic: str = row[3]
     if topic in (INTERACTION, OVERRIDE):
         return codec.encode(event_of(row))
@@ -73,8 +73,8 @@ def stored_state(row: Sequence[Any]) -> bytes:
     return state
 
 
-def event_of(row: Sequence[Any]) -> Event:
-    """Return the domain event of a row of the ledger's own."""
+def event_of(row: Sequence[Any]) -> AccountEvent:
+    """Return the domain event of an interaction's or override's row."""
     _, originator, version, topic, _, recorded_at, issue_id, kind, occurred_at, *rest = row
     linear_id, place, commitment, score = rest
     originator_id = UUID(bytes=originator)

@@ -10,7 +10,7 @@ from ledger.source_keys import DIGEST_KEY_BYTES
 from ledger.store import tables
 from ledger.store.database import Database
 
-VERSION = 2
+VERSION = 3
 
 # What an event says can never change, and positions and versions are never given again. The
 # triggers before an INSERT also stop REPLACE, which deletes without asking a DELETE trigger.
@@ -22,7 +22,8 @@ _GUARDS_OF_VERSION_1 = {
         OR EXISTS (SELECT 1 FROM events WHERE position = NEW.position)
         OR EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version)""",
     "head_never_goes_back BEFORE UPDATE ON head": """
-        WHEN NEW.position < OLD.position OR NEW.recorded_at < OLD.recorded_at""",
+        WHEN NEW.position < OLD.position OR NEW.recorded_at < OLD.recorded_at
+        OR NEW.policy_version < OLD.policy_version""",
     "head_is_never_deleted BEFORE DELETE ON head": "",
     "head_is_never_replaced BEFORE INSERT ON head": "WHEN EXISTS (SELECT 1 FROM head)",
     "versions_never_go_back BEFORE UPDATE ON streams": "WHEN NEW.version < OLD.version",
@@ -47,6 +48,7 @@ _GUARDS_OF_VERSION_2 = {
     "barriers_are_never_replaced BEFORE INSERT ON opt_outs": """
         WHEN EXISTS (SELECT 1 FROM opt_outs WHERE user_digest = NEW.user_digest)""",
 }
+_OPT_OUTS_SINCE, _POLICIES_SINCE = 2, 3
 _TABLES_OF_VERSION_2 = (tables.aliases, tables.opt_outs, tables.job_runs)
 
 
@@ -97,15 +99,33 @@ def _bring_up(connection: Connection) -> None:
     if version is None:
         _create(connection)
     elif version < VERSION:
-        tables.metadata.create_all(connection, _TABLES_OF_VERSION_2)
-        _guard(connection, _GUARDS_OF_VERSION_2)
+        if version < _POLICIES_SINCE:
+            _widen_head(connection)
+        if version < _OPT_OUTS_SINCE:
+            tables.metadata.create_all(connection, _TABLES_OF_VERSION_2)
+            _guard(connection, _GUARDS_OF_VERSION_2)
         connection.execute(update(tables.ledger).values(schema_version=VERSION))
+
+
+def _widen_head(connection: Connection) -> None:
+    """Make the head's table anew, so that an upgraded ledger is laid out as a new one."""
+    last = select(tables.head.c.position, tables.head.c.recorded_at)
+    position, recorded_at = connection.execute(last).one()
+    tables.head.drop(connection)
+    tables.head.create(connection)
+    _begin_head(connection, position, recorded_at)
+    of_head = {name: each for name, each in _GUARDS_OF_VERSION_1.items() if _is_of_head(name)}
+    _guard(connection, of_head)
+
+
+def _is_of_head(guard: str) -> bool:
+    return guard.endswith(" ON head")
 
 
 def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
     _guard(connection, _GUARDS_OF_VERSION_1 | _GUARDS_OF_VERSION_2)
-    connection.execute(insert(tables.head).values(id=1, position=0, recorded_at=0))
+    _begin_head(connection, position=0, recorded_at=0)
     connection.execute(
         insert(tables.ledger).values(
             id=1,
@@ -114,6 +134,11 @@ def _create(connection: Connection) -> None:
             digest_key=secrets.token_bytes(DIGEST_KEY_BYTES),
         )
     )
+
+
+def _begin_head(connection: Connection, position: int, recorded_at: int) -> None:
+    row = {"id": 1, "position": position, "recorded_at": recorded_at, "policy_version": 1}
+    connection.execute(insert(tables.head).values(row))
 
 
 def _guard(connection: Connection, guards: dict[str, str]) -> None:

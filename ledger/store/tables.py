@@ -42,6 +42,13 @@ head = Table(
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
     Column("position", Big, nullable=False, comment="the last position given"),
     Column("recorded_at", Big, nullable=False, comment="the last instant given"),
+    Column(
+        "policy_version",
+        Integer,
+        nullable=False,
+        server_default="1",
+        comment="of the scoring policy in force",
+    ),
     info=TRUTH,
     comment="one row: where the order of events ends, also when events are archived",
 )
@@ -125,7 +132,7 @@ events = Table(
     Column("score", Double, comment="what an override sets the base to"),
     Column("place", ForeignKey(places.c.id)),
     Column("commitment", LargeBinary(32), comment="SHA-256 of a salt and the origin"),
-    Column("state", LargeBinary, comment="what events of other applications say"),
+    Column("state", LargeBinary, comment="what all other events say"),
     UniqueConstraint("stream", "version"),
     info=TRUTH,
     sqlite_autoincrement=True,

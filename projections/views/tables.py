@@ -10,11 +10,13 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    bindparam,
+    select,
     text,
 )
 
 from ledger.interaction import Kind
-from ledger.store.tables import Big
+from ledger.store.tables import Big, accounts
 from ledger.store.tables import streams as _streams
 
 metadata = MetaData()
@@ -31,14 +33,18 @@ engagements = Table(
     Column("views", Integer, nullable=False),
     Column("queries", Integer, nullable=False),
     Column("first_at", Big),
-    Column("last_at", Big),
-    Column("last_kind", SmallInteger),
+    Column("mentioned_at", Big, comment="when the last mention was"),
+    Column("viewed_at", Big),
+    Column("queried_at", Big),
     Column("linear_at", Big),
     Column("linear_id", Text),
     Column("override_at", Big),
     Column("override", Double),
+    Column("last_at", Big, comment="the latest of the three"),
+    Column("last_kind", SmallInteger),
     Column("last_position", Big, comment="of the last interaction; its origin has the context"),
     Column("band", Integer, nullable=False, comment="projections.ranking.band"),
+    Column("active_at", Big, comment="the last interaction that counts, by policy_version"),
     Column("score", Double, nullable=False, comment="at scored_at, by policy_version"),
     Column("scored_at", Big, nullable=False),
     Column("policy_version", Integer, nullable=False),
@@ -52,7 +58,12 @@ Index("engagements_by_issue_of_user", _e.stream, _e.issue_id, unique=True)
 Index("engagements_by_score", _e.stream, _e.score)
 Index("engagements_by_issue", _e.issue_id)
 Index("engagements_by_last_interaction", _e.last_at)
-Index("engagements_by_rank", _e.stream, _e.band, _e.last_at.desc(), _e.issue_id)
+Index("engagements_by_rank", _e.stream, _e.band, _e.active_at.desc(), _e.issue_id)
+
+STREAM_OF_USER = (
+    select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()
+)
+"""The number that stands for a user."""
 
 _KIND_LABEL = " ".join(f"WHEN {int(kind)} THEN '{kind.label}'" for kind in Kind)
 

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from bot import english, replies
 from bot.plain_text import plain_text
 from bot.replies import CONTEXT_SHOWN, HISTORY_SHOWN, Time, fill, parts, say, utf16_units
-from ledger.events import Event, InteractionRecorded, ScoreOverridden
+from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import Kind
 from ledger.text import CONTEXT_LIMIT, ISSUE_ID_LIMIT, IssueId, context_of
+from projections import ranking
 from projections.engagement import NONE, Engagement
+from projections.policy import DEFAULT_POLICY
 from projections.ranking import Ranked
-from projections.scoring import DEFAULT_POLICY, score
 from projections.statistics import Statistics
 from tests.bot.shown import sent, shown
 from tests.strategies import NOON, engagements, hostile_texts
@@ -56,15 +57,19 @@ WORST_CONTEXTS = ['"' * CONTEXT_LIMIT, "\U0001f600" * CONTEXT_LIMIT, "<&>" * 66,
 
 
 def ranked(issue: str, engagement: Engagement = NONE) -> Ranked:
-    return Ranked(issue, engagement, score(engagement, NOON, DEFAULT_POLICY))
+    return ranking.ranked(issue, engagement, NOON)
 
 
-def recorded(issue: str, at: int = NOON, kind: Kind = Kind.QUERY) -> Event:
+def recorded(issue: str, at: int = NOON, kind: Kind = Kind.QUERY) -> AccountEvent:
     return InteractionRecorded(UUID(int=1), 1, NOON, IssueId(issue), kind, Instant(at))
 
 
 MANY = Engagement(
-    mentions=10**9, views=10**9, queries=10**9, first_at=NOON - 400 * DAY, last_at=NOON - 200 * DAY
+    mentions=10**9,
+    views=10**9,
+    queries=10**9,
+    first_at=NOON - 400 * DAY,
+    queried_at=NOON - 200 * DAY,
 )
 """An engagement that takes as many words as there are."""
 
@@ -185,20 +190,20 @@ def test_a_score_is_told_with_its_parts(issue, engagement):
     [
         (NONE, "never touched, so the default"),
         (
-            Engagement(queries=1, first_at=NOON, last_at=NOON),
+            Engagement(queries=1, first_at=NOON, queried_at=NOON),
             "touched once, active today; {} × decay 1.000".format(
                 "(0.4 × frequency 0.200 + 0.6 × recency 1.000)"
             ),
         ),
         (
-            Engagement(queries=2, first_at=NOON, last_at=NOON - DAY),
+            Engagement(queries=2, first_at=NOON, queried_at=NOON - DAY),
             "touched 2 times, active 1 day ago; {} × decay 1.000".format(
                 "(0.4 × frequency 0.400 + 0.6 × recency 0.951)"
             ),
         ),
         (
             Engagement(
-                views=7, first_at=NOON, last_at=NOON - 40 * DAY, override_at=NOON - 31 * DAY,
+                views=7, first_at=NOON, viewed_at=NOON - 40 * DAY, override_at=NOON - 31 * DAY,
                 override=0.25,
             ),
             "touched 7 times, active 31 days ago; (set to 0.25) × decay 0.900",
@@ -214,11 +219,11 @@ def test_a_score_is_told_in_a_sentence(engagement, sentence):
     [
         (NONE, "AI-1 · score 0.500\nnot touched yet: every issue starts there"),
         (
-            Engagement(queries=1, first_at=NOON, last_at=NOON),
+            Engagement(queries=1, first_at=NOON, queried_at=NOON),
             "AI-1 · score 0.680\n1 query, today at 12:00",
         ),
         (
-            Engagement(queries=2, views=1, mentions=1, first_at=NOON - DAY, last_at=NOON),
+            Engagement(queries=2, views=1, mentions=1, first_at=NOON - DAY, queried_at=NOON),
             """AI-1 · score 0.920
 2 queries, 1 view, 1 mention · first yesterday at 12:00, last today at 12:00""",
         ),
@@ -370,7 +375,7 @@ def test_words_of_another_language_are_escaped_once_wherever_they_stand(monkeypa
     monkeypatch.setattr(english, "NOW", "à l'instant")
     monkeypatch.setattr(english, "HISTORY_OF", " d'<{issue}>")
     at_noon = Time(moment_of(NOON), UTC, moment_of(NOON))
-    touched = ranked("AI-1", Engagement(queries=1, first_at=NOON, last_at=NOON))
+    touched = ranked("AI-1", Engagement(queries=1, first_at=NOON, queried_at=NOON))
     for reply in (
         replies.top([touched], at_noon),
         replies.top([], at_noon),

@@ -25,7 +25,10 @@ from ledger.store.clock import utc_now
 from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
 from projections.application import Engagements
 from projections.scoring import score
-from projections.views.read_model import INSERT, ReadModel, Stored, dormant_count
+from projections.views.folding import Stored
+from projections.views.policies import Adopted
+from projections.views.questions import dormant_count
+from projections.views.read_model import INSERT, values
 from projections.views.tables import engagements as table
 from projections.views.tables import metadata
 from tests.jobs.working import DORMANT, SUNDAY, UNDER_DECAY, YESTERDAY, ZONE, done, touch
@@ -274,9 +277,9 @@ def memory():
 @given(engagements_by_issue(), moments_of_asking, policies())
 def test_the_dormant_are_those_whose_score_says_so(memory, known, at, policy):
     memory.execute(delete(table))
-    read_model = ReadModel(policy)
+    adopted = Adopted(1, policy)
     rows = [Stored(n, 1, issue, each, n, 0) for n, (issue, each) in enumerate(known.items())]
-    INSERT.run_many(memory, [read_model.values(row) for row in rows])
+    INSERT.run_many(memory, [values(row, adopted) for row in rows])
     expected = sum(score(each, at, policy).dormant for each in known.values())
     assert dormant_count(memory, at, policy) == expected
 

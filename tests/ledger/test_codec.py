@@ -14,9 +14,11 @@ from ledger.errors import UnknownTopicError
 from ledger.events import (
     INTERACTION,
     OVERRIDE,
+    POLICY,
     TOPICS,
     Event,
     InteractionRecorded,
+    PolicyAdopted,
     ScoreOverridden,
 )
 from ledger.instants import Instant
@@ -134,15 +136,20 @@ def test_the_canonical_bytes_of_known_events_never_change():
 
 
 def test_the_topics_are_short_and_stable():
-    assert dict(TOPICS) == {"interaction": InteractionRecorded, "override": ScoreOverridden}
-    assert {codec.topic_of(each) for each in _examples()} == {INTERACTION, OVERRIDE}
+    assert dict(TOPICS) == {
+        "interaction": InteractionRecorded,
+        "override": ScoreOverridden,
+        "policy": PolicyAdopted,
+    }
+    assert {codec.topic_of(each) for each in _examples()} == {INTERACTION, OVERRIDE, POLICY}
 
 
-def _examples() -> tuple[InteractionRecorded, ScoreOverridden]:
+def _examples() -> tuple[InteractionRecorded, ScoreOverridden, PolicyAdopted]:
     at = Instant(1)
     return (
         InteractionRecorded(ACCOUNT, 1, at, IssueId("AI-1"), Kind.VIEW, at),
         ScoreOverridden(ACCOUNT, 1, at, IssueId("AI-1"), at, 0.5),
+        PolicyAdopted(ACCOUNT, 1, at, 2, {"pin_hours": 8.0, "kinds": ["query"]}),
     )
 
 

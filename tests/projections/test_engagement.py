@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ledger.events import EventRow
 from ledger.interaction import Kind
-from projections.engagement import NONE, Engagement, fold, merge
+from projections.engagement import NONE, Engagement, fold, merge, of_kinds
 from tests import strategies
 
 engagements = strategies.engagements(min_interactions=0)
@@ -15,7 +15,10 @@ engagements = strategies.engagements(min_interactions=0)
 def by_sums_and_maxima(rows: list[EventRow]) -> Engagement:
     """What a query would say: COUNT, MIN and MAX over the columns, one clause for each field."""
     interactions = [row for row in rows if row.kind is not None]
-    last = max(((row.occurred_at, row.kind) for row in interactions), default=(None, None))
+    lasts = [
+        max((row.occurred_at for row in rows if row.kind == kind), default=None)
+        for kind in (1, 2, 3)
+    ]
     linear = max(
         ((row.occurred_at, row.linear_id) for row in interactions if row.linear_id is not None),
         default=(None, None),
@@ -28,8 +31,9 @@ def by_sums_and_maxima(rows: list[EventRow]) -> Engagement:
         views=sum(row.kind == 2 for row in rows),
         queries=sum(row.kind == 3 for row in rows),
         first_at=min((row.occurred_at for row in interactions), default=None),
-        last_at=last[0],
-        last_kind=last[1],
+        mentioned_at=lasts[0],
+        viewed_at=lasts[1],
+        queried_at=lasts[2],
         linear_at=linear[0],
         linear_id=linear[1],
         override_at=override[0],
@@ -172,3 +176,21 @@ def test_an_override_is_no_interaction():
     assert engagement.count == 1
     assert (engagement.first_at, engagement.last_at) == (5, 5)
     assert (engagement.override_at, engagement.override) == (9, 0.8)
+
+
+# --- kinds that count ----------------------------------------------------------------------------
+
+
+@given(strategies.histories(), strategies.some_kinds)
+def test_what_is_left_of_some_kinds_is_the_fold_of_their_events(history, kinds):
+    left = of_kinds(fold(history), kinds)
+    folded = fold(row for row in history if row.kind is None or row.kind in kinds)
+    facts = [(each.mentions, each.views, each.queries) for each in (left, folded)]
+    assert facts[0] == facts[1]
+    for name in ("last_at", "last_kind", "idle_since", "is_overridden", "override"):
+        assert getattr(left, name) == getattr(folded, name)
+
+
+@given(engagements)
+def test_all_kinds_leave_an_engagement_as_it_is(engagement):
+    assert of_kinds(engagement, tuple(Kind)) is engagement

@@ -14,12 +14,23 @@ from hypothesis import strategies as st
 from ledger.application import EngagementLedger
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Interaction, Kind, Override
+from ledger.interaction import Adoption, Interaction, Kind, Override
 from ledger.text import IssueId, UserId
 from projections.engagement import Engagement, fold
-from projections.ranking import OVERRIDDEN_BAND, Ranked, band, merge_bands, ranking, top
-from projections.scoring import DEFAULT_POLICY, ScoringPolicy, score
-from projections.views.read_model import ReadModel, top_of
+from projections.policy import DEFAULT_POLICY, ScoringPolicy, fields_of
+from projections.ranking import (
+    OVERRIDDEN_BAND,
+    UNCOUNTED_BAND,
+    Ranked,
+    band,
+    merge_bands,
+    ranked,
+    ranking,
+    top,
+)
+from projections.scoring import score
+from projections.views.questions import top_of
+from projections.views.read_model import ReadModel
 from tests import strategies
 
 NOON = strategies.NOON
@@ -32,14 +43,38 @@ Engagements = dict[str, Engagement]
 
 def sorted_by_hand(engagements: Engagements, at: Instant, policy: ScoringPolicy) -> list[Ranked]:
     """Every engagement scored, then sorted three times, by the least important key first."""
-    rows = [Ranked(issue, each, score(each, at, policy)) for issue, each in engagements.items()]
+    rows = [ranked(issue, each, at, policy) for issue, each in engagements.items()]
     rows.sort(key=lambda row: row.issue_id)
-    rows.sort(
-        key=lambda row: max(row.engagement.last_at or 0, row.engagement.override_at or 0),
-        reverse=True,
+    rows.sort(key=lambda row: active_since(row.engagement, policy), reverse=True)
+    rows.sort(key=lambda row: score(row.engagement, at, policy).value, reverse=True)
+    pinned = [row for row in rows if is_pinned(row.engagement, at, policy)]
+    pinned.sort(key=lambda row: last_counted(row.engagement, policy), reverse=True)
+    return [*pinned, *(row for row in rows if row not in pinned)]
+
+
+def last_counted(engagement: Engagement, policy: ScoringPolicy) -> int:
+    """When the last interaction was that counts, -1 without one."""
+    lasts = dict(
+        zip(
+            Kind,
+            (engagement.mentioned_at, engagement.viewed_at, engagement.queried_at),
+            strict=True,
+        )
     )
-    rows.sort(key=lambda row: row.score.value, reverse=True)
-    return rows
+    return max(-1 if lasts[kind] is None else lasts[kind] or 0 for kind in policy.kinds)
+
+
+def active_since(engagement: Engagement, policy: ScoringPolicy) -> int:
+    return max(last_counted(engagement, policy), engagement.override_at or -1)
+
+
+def is_pinned(engagement: Engagement, at: Instant, policy: ScoringPolicy) -> bool:
+    last = last_counted(engagement, policy)
+    return (
+        last >= 0
+        and (engagement.override_at or -1) < last
+        and max(0, at - last) < policy.pin_hours * 3_600_000_000
+    )
 
 
 def awake(ranked: list[Ranked]) -> list[Ranked]:
@@ -52,9 +87,12 @@ def in_bands(
     """The bands as an index gives them, and the overridden, in no order."""
     lists = defaultdict(list)
     by_issue = sorted(engagements.items())
-    for issue, each in sorted(by_issue, key=lambda pair: pair[1].last_at or 0, reverse=True):
-        lists[band(each, policy.frequency_bands)].append((issue, each))
+    for issue, each in sorted(
+        by_issue, key=lambda pair: last_counted(pair[1], policy), reverse=True
+    ):
+        lists[band(each, policy)].append((issue, each))
     overridden = lists.pop(OVERRIDDEN_BAND, [])
+    lists.pop(UNCOUNTED_BAND, None)
     return list(lists.values()), overridden
 
 
@@ -131,12 +169,30 @@ def test_the_dormant_of_a_band_are_not_read_but_for_the_first():
     assert reading.read == 3
 
 
-@given(strategies.engagements(), st.integers(1, 30))
-def test_a_band_is_named_by_what_counts_of_the_count(engagement, bands):
-    if engagement.is_overridden:
-        assert band(engagement, bands) == OVERRIDDEN_BAND
+@given(strategies.engagements(), policies)
+def test_a_band_is_named_by_what_counts_of_the_count(engagement, policy):
+    counts = dict(
+        zip(Kind, (engagement.mentions, engagement.views, engagement.queries), strict=True)
+    )
+    counted = sum(counts[kind] for kind in policy.kinds)
+    if (engagement.override_at or -1) >= last_counted(engagement, policy):
+        assert (
+            band(engagement, policy) == OVERRIDDEN_BAND
+            if engagement.override_at is not None
+            else UNCOUNTED_BAND
+        )
     else:
-        assert band(engagement, bands) == min(engagement.count, bands) >= 1
+        assert band(engagement, policy) == min(counted, policy.frequency_bands) >= 1
+
+
+@given(strategies.engagements_by_issue(), moments, policies)
+def test_the_pinned_come_first_and_the_latest_of_them_before_all(engagements, at, policy):
+    ranks = ranking(engagements.items(), at, policy)
+    pinned = [bool(each.pinned_at) for each in ranks]
+    assert pinned == sorted(pinned, reverse=True)
+    assert pinned == [is_pinned(each.engagement, at, policy) for each in ranks]
+    instants = [each.pinned_at for each in ranks if each.pinned_at]
+    assert instants == sorted(instants, reverse=True)
 
 
 # --- examples ------------------------------------------------------------------------------------
@@ -203,7 +259,8 @@ def issues_many(rows: list[EventRow]) -> list[EventRow]:
     st.integers(0, 15),
 )
 def test_the_top_of_a_ledger_is_the_first_of_all(rows, at, policy, limit):
-    with TemporaryDirectory() as folder, opened(Path(folder), policy) as ledger:
+    with TemporaryDirectory() as folder, opened(Path(folder)) as ledger:
+        ledger.adopt(Adoption(fields_of(policy), 1))
         ledger._appender.append([entries(row) for row in rows])
         with ledger.database.read() as connection:
             found = top_of(connection, USER, limit, at, policy)
@@ -214,10 +271,10 @@ def test_the_top_of_a_ledger_is_the_first_of_all(rows, at, policy, limit):
     assert found == awake(sorted_by_hand(engagements, at, policy))[:limit]
 
 
-def opened(folder: Path, policy: ScoringPolicy) -> EngagementLedger:
+def opened(folder: Path) -> EngagementLedger:
     return EngagementLedger(
         f"sqlite:///{folder}/ledger.db",
-        projection=ReadModel(policy),
+        projection=ReadModel(),
         clock=lambda: moment_of(Instant(NOON + 100 * DAY)),
     )
 
@@ -231,7 +288,8 @@ def test_policies_of_more_than_twenty_bands_look_at_every_engagement_instead(
     tmp_path, per_interaction, queries
 ):
     policy = ScoringPolicy(frequency_per_interaction=per_interaction)
-    with opened(tmp_path, policy) as ledger:
+    with opened(tmp_path) as ledger:
+        ledger.adopt(Adoption(fields_of(policy), 1))
         ledger.record(Interaction(USER, IssueId("AI-1"), Kind.QUERY))
         with ledger.database.read() as connection:
             asked: list[str] = []

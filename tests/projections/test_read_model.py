@@ -129,6 +129,7 @@ class Known(NamedTuple):
     linear: str | None = None
     context: str | None = None
     score: float | None = None
+    recorded_at: int = 0
 
 
 class Model:
@@ -172,8 +173,15 @@ class Model:
 
     def _add(self, recorded_at: int, *fields: Any, **more: Any) -> int:
         self.recorded_at = recorded_at
-        self.known.append(Known(len(self.known) + 1, *fields, **more))
+        row = Known(len(self.known) + 1, *fields, **more)
+        self.known.append(row._replace(recorded_at=recorded_at))
         return len(self.known)
+
+    def as_known_at(self, moment: float) -> "Model":
+        """The model as it was at a moment."""
+        then = Model()
+        then.known = [each for each in self.known if each.recorded_at <= moment]
+        return then
 
     def touched(self, user: str, issue: str) -> list[Known]:
         return [
@@ -233,7 +241,7 @@ def said(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def shown(ranked: Ranked) -> tuple[Any, ...]:
-    issue, engagement, score = ranked
+    issue, engagement, score, *_ = ranked
     return (
         issue,
         (engagement.mentions, engagement.views, engagement.queries),
@@ -365,19 +373,22 @@ def assert_identical(run: Run) -> None:
     assert replayed.engagements == len({(each.user, each.issue) for each in run.model.known})
 
 
-def assert_answers_agree(run: Run, at: int | None) -> None:
-    """Ask everything, at the present or at a moment, and let the model answer as well."""
-    asked_at = run.clock.at if at is None else at
-    moment = None if at is None else moment_of(Instant(at))
+def assert_answers_agree(run: Run, at: int | None, known_at: int | None = None) -> None:
+    """Ask everything, at the present or of the past, and let the model answer as well."""
+    asked_at = next(each for each in (at, known_at, run.clock.at) if each is not None)
+    moments = [None if each is None else moment_of(Instant(each)) for each in (at, known_at)]
+    model = run.model if known_at is None else run.model.as_known_at(known_at)
     until = math.inf if at is None else at
     for user in USERS:
-        rows = run.model.ranking(user, until, asked_at)
+        rows = model.ranking(user, until, asked_at)
         awake = [row for row in rows if not row["dormant"]]
-        assert [shown(each) for each in run.engagements.ranking(user, moment)] == [*map(said, rows)]
+        assert [shown(each) for each in run.engagements.ranking(user, *moments)] == [
+            *map(said, rows)
+        ]
         for limit in (0, 1, 2, 10):
-            found = run.engagements.top(user, limit, moment)
+            found = run.engagements.top(user, limit, *moments)
             assert [shown(each) for each in found] == [said(row) for row in awake[:limit]]
-        totals = run.engagements.statistics(user, moment)
+        totals = run.engagements.statistics(user, *moments)
         interactions = sum(sum(row["ranks"]) for row in rows)
         assert totals.total_interactions == interactions
         assert totals.unique_issues == len(rows)
@@ -387,8 +398,8 @@ def assert_answers_agree(run: Run, at: int | None) -> None:
         assert totals.most_engaged_issues == [(row["issue"], row["score"]) for row in awake[:5]]
         assert totals.last_interaction == max((row["last_at"] for row in rows), default=None)
         for issue in ISSUES:
-            row = run.model.engagement(user, issue, until, asked_at)
-            found_one = run.engagements.ask(user, issue, moment)
+            row = model.engagement(user, issue, until, asked_at)
+            found_one = run.engagements.ask(user, issue, *moments)
             if row is None:
                 assert (found_one.engagement.count, found_one.score.value) == (0, 0.5)
             else:
@@ -445,6 +456,37 @@ def test_whatever_is_done_the_answers_at_any_moment_are_those_of_plain_python(co
             assert_answers_agree(run, NOON + moment)
 
 
+asked_moments = st.integers(-130 * DAY, 200 * DAY) | agos.map(lambda ago: -ago)
+
+
+@half_as_often
+@given(
+    st.lists(appends | moves, max_size=20),
+    st.lists(st.tuples(st.none() | asked_moments, asked_moments), max_size=4),
+)
+def test_what_was_true_by_what_was_known_is_what_plain_python_says(commands, moments):
+    with running() as run:
+        for command in commands:
+            run.do(command)
+        for at, known_at in moments:
+            assert_answers_agree(run, None if at is None else NOON + at, NOON + known_at)
+
+
+@half_as_often
+@given(st.lists(st.lists(appends, max_size=6), min_size=2, max_size=4))
+def test_what_was_answered_is_what_was_known_then(batches):
+    with running() as run:
+        said_then = []
+        for batch in batches:
+            for command in batch:
+                run.do(command)
+            rankings = [run.engagements.ranking(user) for user in USERS]
+            said_then.append((moment_of(run.clock.at), rankings))
+            run.clock.move(5 * DAY)
+        for moment, rankings in said_then:
+            assert [run.engagements.ranking(user, None, moment) for user in USERS] == rankings
+
+
 @half_as_often
 @given(st.lists(touches, max_size=25))
 def test_one_batch_and_one_at_a_time_leave_the_same_read_model(commands):
@@ -489,6 +531,9 @@ def assert_brought_back(run: Run) -> None:
     drop_what_is_derived(run)
     run.reopen()
     assert definitions(run) == tables_before
+    assert_identical(run)  # opening has brought it back
+    if run.model.known:
+        spoil(run, "DELETE FROM engagements")
     assert (run.compare().difference is None) == (not run.model.known)
     assert run.repair().events == len(run.model.known)
     assert_identical(run)
@@ -618,8 +663,10 @@ def test_a_clock_more_than_a_day_behind_the_ledger_is_an_error(run):
 class _FailingReadModel(ReadModel):
     """A projection that cannot take anything in."""
 
-    def project(self, connection: Connection, rows: Sequence[EventRow], *rest: object) -> None:
-        super().project(connection, rows, *rest)
+    def project(
+        self, connection: Connection, rows: Sequence[EventRow], policy_version: int
+    ) -> None:
+        super().project(connection, rows, policy_version)
         raise RuntimeError
 
 

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from ledger.interaction import Kind
-from projections.engagement import NONE, Engagement, fold
-from projections.scoring import DEFAULT_POLICY, Score, ScoringPolicy, idle_days, score
+from projections.engagement import NONE, Engagement, fold, of_kinds
+from projections.policy import DEFAULT_POLICY, ScoringPolicy
+from projections.scoring import NEVER_COUNTED, Score, idle_days, score
 from tests import strategies
 
 NOW = strategies.NOON
+NUMBERS = sorted({*ScoringPolicy.__struct_fields__} - {"kinds"})
 HALF_A_UNIT = Decimal("0.5e-12")
 """What rounding to twelve decimals may change; floats add less than a thousandth of it."""
 
@@ -40,13 +42,23 @@ def later(days: float) -> Instant:
 def exactly(engagement: Engagement, at: Instant, policy: ScoringPolicy) -> Decimal:
     """R4 and R6 in fifty digits, from the policy's numbers as they are."""
     with localcontext(prec=50):
-        number = {name: Decimal(getattr(policy, name)) for name in ScoringPolicy.__struct_fields__}
-        instants = [t for t in (engagement.last_at, engagement.override_at) if t is not None]
+        number = {name: Decimal(getattr(policy, name)) for name in NUMBERS}
+        touched = {
+            Kind.MENTION: (engagement.mentions, engagement.mentioned_at),
+            Kind.VIEW: (engagement.views, engagement.viewed_at),
+            Kind.QUERY: (engagement.queries, engagement.queried_at),
+        }
+        counted = [touched[kind] for kind in policy.kinds]
+        instants = [
+            t for t in (*(at for _, at in counted), engagement.override_at) if t is not None
+        ]
+        if not instants:
+            return Decimal(0)
         days = max(0, math.floor((at - max(instants)) / DAY))
         if engagement.override_at == max(instants):
             base = Decimal(engagement.override or 0)
         else:
-            steps = engagement.mentions + engagement.views + engagement.queries
+            steps = sum(times for times, _ in counted)
             frequency = min(Decimal(1), number["frequency_per_interaction"] * steps)
             recency = (-number["recency_rate_per_day"] * days).exp()
             base = number["frequency_weight"] * frequency + number["recency_weight"] * recency
@@ -97,6 +109,10 @@ def test_recency_fades_by_a_twentieth_a_day(days, expected):
 @given(strategies.engagements(), strategies.moments_of_asking, strategies.policies())
 def test_the_parts_of_a_score_explain_it(engagement, at, policy):
     parts = score(engagement, at, policy)
+    counted = of_kinds(engagement, policy.kinds)
+    if counted.idle_since < 0:
+        assert parts == NEVER_COUNTED
+        return
     base = parts.override
     if base is None:
         assert parts.frequency is not None
@@ -104,7 +120,7 @@ def test_the_parts_of_a_score_explain_it(engagement, at, policy):
         base = policy.frequency_weight * parts.frequency + policy.recency_weight * parts.recency
     assert parts.decay is not None
     assert parts.value == round(base * parts.decay, 12)
-    assert parts.idle_days == idle_days(engagement, at)
+    assert parts.idle_days == idle_days(counted, at)
 
 
 @given(strategies.engagements(), strategies.moments_of_asking, strategies.policies())
@@ -216,7 +232,9 @@ def test_dormant_is_idle_for_longer_than_the_days_with_a_score_below_the_thresho
     exact = exactly(engagement, at, policy)
     threshold = Decimal(policy.dormant_below_score)
     assume(abs(exact - threshold) > HALF_A_UNIT * 2)
-    days = max(0, (at - engagement.idle_since) // DAY)
+    counted = of_kinds(engagement, policy.kinds)
+    assume(counted.idle_since >= 0)
+    days = max(0, (at - counted.idle_since) // DAY)
     expected = days > policy.dormant_after_days and exact < threshold
     assert score(engagement, at, policy).dormant == expected
 
@@ -248,8 +266,6 @@ def test_an_engagement_that_wakes_up_goes_on_from_its_full_count():
 
 # --- policies ------------------------------------------------------------------------------------
 
-NUMBERS = sorted(ScoringPolicy.__struct_fields__)
-
 
 def test_the_defaults_are_the_clients_numbers():
     assert {name: getattr(DEFAULT_POLICY, name) for name in NUMBERS} == {
@@ -262,7 +278,9 @@ def test_the_defaults_are_the_clients_numbers():
         "default_score": 0.5,
         "dormant_after_days": 90,
         "dormant_below_score": 0.001,
+        "pin_hours": 0.0,
     }
+    assert DEFAULT_POLICY.kinds == tuple(Kind)
     assert DEFAULT_POLICY.frequency_bands == 5
 
 
@@ -316,7 +334,7 @@ def test_more_interactions_than_there_are_bands_no_longer_count(policy):
     assert bands >= 1
     assume(bands < 10_000)
     enough, more = (
-        score(Engagement(queries=count, first_at=0, last_at=0, last_kind=3), Instant(0), policy)
+        score(Engagement(queries=count, first_at=0, queried_at=0), Instant(0), policy)
         for count in (bands, bands + 1)
     )
     assert enough.value == more.value

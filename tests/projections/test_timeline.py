@@ -10,7 +10,8 @@ from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from ledger.interaction import Kind
 from projections.engagement import fold
-from projections.scoring import ScoringPolicy, score
+from projections.policy import ScoringPolicy
+from projections.scoring import score
 from projections.timeline import ScoreSeries, instants_of_change, score_series, timeline
 from tests import strategies
 

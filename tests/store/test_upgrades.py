@@ -16,15 +16,21 @@ from ledger.text import UserId
 from projections.application import Engagements
 from tests.strategies import HOUR, Clock
 
-VERSION_1 = Path(__file__).with_name("version_1.sql")
-"""What version 1 made and wrote: two users, three interactions and an override."""
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(params=[1, 2])
+def version(request) -> int:
+    """The older versions: each made and wrote two users, three interactions and an override."""
+    number: int = request.param
+    return number
 
 
 @pytest.fixture
-def path(tmp_path) -> Path:
+def path(tmp_path, version) -> Path:
     path: Path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(VERSION_1.read_text())
+        connection.executescript((HERE / f"version_{version}.sql").read_text())
         connection.execute("PRAGMA journal_mode=WAL")
     return path
 
@@ -52,9 +58,9 @@ def version_of(path: Path) -> object:
         return connection.execute("SELECT schema_version FROM ledger").fetchone()[0]
 
 
-def test_an_upgraded_ledger_is_laid_out_as_a_new_one(path, tmp_path, clock):
+def test_an_upgraded_ledger_is_laid_out_as_a_new_one(path, version, tmp_path, clock):
     new = tmp_path / "new.db"
-    assert version_of(path) == 1
+    assert version_of(path) == version
     for each in (path, new):
         opened(each, clock).close()
     assert objects(path) == objects(new)
@@ -97,13 +103,13 @@ def test_several_at_once_bring_it_up_once(path, clock):
     assert version_of(path) == schema.VERSION
 
 
-def test_an_upgrade_that_fails_leaves_the_old_version(path, clock, monkeypatch):
+def test_an_upgrade_that_fails_leaves_the_old_version(path, version, clock, monkeypatch):
     before = objects(path)
     with monkeypatch.context() as patch:
         patch.setattr(schema, "_guard", _failing)
         with pytest.raises(RuntimeError):
             opened(path, clock)
-    assert (version_of(path), objects(path)) == (1, before)
+    assert (version_of(path), objects(path)) == (version, before)
     opened(path, clock).close()
     assert version_of(path) == schema.VERSION
 
@@ -112,11 +118,12 @@ def _failing(*_: object) -> None:
     raise RuntimeError
 
 
-def test_an_old_ledger_that_cannot_be_written_is_refused_plainly(path, clock, monkeypatch):
+def test_an_old_ledger_that_cannot_be_written_is_refused_plainly(path, version, clock, monkeypatch):
     monkeypatch.setattr(Database, "write", _read_only)
-    with pytest.raises(LedgerUnavailableError, match=r"version 1 and must become 2: .*read-only"):
+    expected = f"version {version} and must become {schema.VERSION}: .*read-only"
+    with pytest.raises(LedgerUnavailableError, match=expected):
         opened(path, clock)
-    assert version_of(path) == 1
+    assert version_of(path) == version
 
 
 def _read_only(_: Database) -> None:
@@ -128,5 +135,5 @@ def test_a_newer_ledger_is_refused(path, clock):
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE ledger SET schema_version = ?", (schema.VERSION + 1,))
         connection.commit()
-    with pytest.raises(LedgerUnavailableError, match="this program knows 2"):
+    with pytest.raises(LedgerUnavailableError, match="this program knows 3"):
         opened(path, clock)

@@ -52,11 +52,13 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
         "ledger.interaction": ("interaction_of", "Interaction", "Kind", "OptOut"),
         "ledger.source_keys": ("SourceKey",),
         "ledger.store.append": ("Receipt",),
-        "ledger.application": ("EngagementLedger", "HistoryEntry"),
+        "ledger.application": ("EngagementLedger",),
+        "ledger.store.histories": ("HistoryEntry",),
     },
     "Engagements and scores": {
         "projections.engagement": ("Engagement", "fold", "merge"),
-        "projections.scoring": ("ScoringPolicy", "Score", "score"),
+        "projections.policy": ("ScoringPolicy", "changed"),
+        "projections.scoring": ("Score", "score"),
         "projections.ranking": ("Ranked",),
         "projections.statistics": ("Statistics",),
         "projections.timeline": ("timeline", "score_series", "ScoreSeries"),
@@ -409,11 +411,11 @@ def api() -> Iterator[str]:
 
 
 def _members(module: ModuleType, names: Iterable[str]) -> Iterator[str]:
-    body = ast.parse(inspect.getsource(module)).body
     kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    nodes = {node.name: node for node in body if isinstance(node, kinds)}
     for name in names:
-        node = nodes[name]
+        home = importlib.import_module(getattr(module, name).__module__)
+        body = ast.parse(inspect.getsource(home)).body
+        node = next(each for each in body if isinstance(each, kinds) and each.name == name)
         yield f"### {name}"
         yield f"From `{module.__name__}`."
         yield from _class(node) if isinstance(node, ast.ClassDef) else _function(node)

@@ -1,0 +1,227 @@
+"""Engagements: one ledger, opened for recording and for asking."""
+
+import datetime as dt
+import sys
+from collections.abc import Iterator
+from typing import Self
+
+from sqlalchemy import Connection
+
+from ledger.application import EngagementLedger
+from ledger.instants import Instant, instant_of
+from ledger.interaction import Adoption, override_of
+from ledger.store.append import Receipt
+from ledger.store.clock import Clock, utc_now
+from ledger.store.database import PATIENCE_SECONDS
+from ledger.store.histories import HistoryEntry, rows_of_user
+from ledger.text import issue_id_of, user_id_of
+from projections.as_of import AsOf, engagements_as_of
+from projections.engagement import NONE, Engagement
+from projections.policy import ScoringPolicy, fields_of
+from projections.ranking import Ranked, ranked, ranking, top
+from projections.statistics import Statistics, statistics
+from projections.timeline import ScoreSeries, score_series
+from projections.views import questions, replay
+from projections.views.policies import Adopted
+from projections.views.read_model import ReadModel
+
+Moment = dt.datetime | None
+
+
+class Engagements:
+    """One ledger, opened for recording and for asking.
+
+    Every question takes two aware moments. `at` asks what was true then, by the events that had
+    occurred; `known_at` by what the ledger knew then: the events that were recorded and the policy
+    that was in force. Without `at` everything that is known is folded, and scored at `known_at`, or
+    at the present. Ids are checked as R1 says and refused with InvalidInteractionError, which is a
+    ValueError.
+    """
+
+    def __init__(
+        self, url: str, *, clock: Clock = utc_now, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        """Open the ledger at the SQLAlchemy `url`, making it where there is none.
+
+        Raises LedgerUnavailableError where that is not possible, and later from whatever writes,
+        where another process keeps it waiting for more than `patience_seconds`.
+        """
+        self.clock = clock
+        self.read_model = ReadModel()
+        self.ledger = EngagementLedger(
+            url, projection=self.read_model, clock=clock, patience_seconds=patience_seconds
+        )
+
+    # --- questions -------------------------------------------------------------------------------
+
+    def ask(
+        self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
+    ) -> Ranked:
+        """Return the engagement of a user with an issue and its score; NONE scores the default."""
+        user, issue, as_of = user_id_of(user_id), issue_id_of(issue_id), _as_of(at, known_at)
+        with self.ledger.database.read() as connection:
+            policy = self._policy(connection, as_of)
+            if as_of.is_present:
+                engagement = questions.engagement_of(connection, user, issue)
+            else:
+                engagement = dict(_past(connection, user, as_of)).get(issue, NONE)
+        return ranked(issue, engagement, self._instant(as_of), policy)
+
+    def top(
+        self, user_id: str, limit: int = 10, at: Moment = None, known_at: Moment = None
+    ) -> list[Ranked]:
+        """Return the user's first `limit` engagements without the dormant."""
+        if limit < 0:
+            message = "limit must not be negative"
+            raise ValueError(message)
+        user, limit, as_of = user_id_of(user_id), min(limit, sys.maxsize), _as_of(at, known_at)
+        instant = self._instant(as_of)
+        with self.ledger.database.read() as connection:
+            policy = self._policy(connection, as_of)
+            if as_of.is_present:
+                return questions.top_of(connection, user, limit, instant, policy)
+            return top(ranking(_past(connection, user, as_of), instant, policy), limit)
+
+    def ranking(self, user_id: str, at: Moment = None, known_at: Moment = None) -> list[Ranked]:
+        """Return all of the user's engagements in their order, dormant ones too."""
+        user, as_of = user_id_of(user_id), _as_of(at, known_at)
+        with self.ledger.database.read() as connection:
+            policy = self._policy(connection, as_of)
+            if as_of.is_present:
+                engagements = questions.engagements_of(connection, user)
+            else:
+                engagements = _past(connection, user, as_of)
+        return ranking(engagements, self._instant(as_of), policy)
+
+    def statistics(self, user_id: str, at: Moment = None, known_at: Moment = None) -> Statistics:
+        """Return the totals of the user's engagements."""
+        return statistics(self.ranking(user_id, at, known_at))
+
+    def history(
+        self,
+        user_id: str,
+        issue_id: str | None = None,
+        at: Moment = None,
+        known_at: Moment = None,
+    ) -> Iterator[HistoryEntry]:
+        """Yield the user's events, of one issue or of all, the earliest first."""
+        user, as_of = user_id_of(user_id), _as_of(at, known_at)
+        issue = None if issue_id is None else issue_id_of(issue_id)
+        return (
+            entry
+            for entry in self.ledger.history(user)
+            if issue in {None, entry.event.issue_id}
+            and as_of.sees(entry.event.occurred_at, entry.event.recorded_at)
+        )
+
+    def series(
+        self,
+        user_id: str,
+        issue_id: str,
+        start: dt.datetime,
+        end: dt.datetime,
+        known_at: Moment = None,
+    ) -> ScoreSeries:
+        """Return how the score of the user's engagement went from `start` to `end`."""
+        user, issue, as_of = user_id_of(user_id), issue_id_of(issue_id), _as_of(None, known_at)
+        with self.ledger.database.read() as connection:
+            policy = self._policy(connection, as_of)
+            rows = as_of.of(rows_of_user(connection, user))
+        return score_series(issue, rows, instant_of(start), instant_of(end), policy)
+
+    def count_dormant(self) -> int:
+        """Return how many of everybody's engagements are dormant now."""
+        with self.ledger.database.read() as connection:
+            policy = self.read_model.policies.in_force(connection).policy
+            return questions.dormant_count(connection, self._now(), policy)
+
+    # --- policies --------------------------------------------------------------------------------
+
+    @property
+    def policy(self) -> ScoringPolicy:
+        """The policy in force."""
+        return self.policy_known_at(None).policy
+
+    def policy_known_at(self, known_at: Moment) -> Adopted:
+        """Return the policy that was in force at a moment, or is now; with its version."""
+        with self.ledger.database.read() as connection:
+            return self._adopted(connection, _as_of(None, known_at))
+
+    def policies(self) -> list[Adopted]:
+        """Return all policies that ever were in force, the first one first."""
+        with self.ledger.database.read() as connection:
+            return self.read_model.policies.history(connection)
+
+    def adopt(self, policy: ScoringPolicy, replaces: int) -> Receipt:
+        """Compute scores by `policy` from now on (R14).
+
+        Raises PolicyConflictError where the version that it `replaces` is no longer in force.
+        """
+        return self.ledger.adopt(Adoption(fields_of(policy), replaces))
+
+    # --- changes ---------------------------------------------------------------------------------
+
+    def override(self, user_id: str, issue_id: str, value: float) -> Receipt:
+        """Set the base of an engagement's score from now on, until a later interaction (R6)."""
+        return self.ledger.override(override_of(user_id, issue_id, value, occurred_at=self.clock()))
+
+    def erase(self, user_id: str) -> None:
+        """Forget the user: what happened before now is nobody's, and is not recorded again.
+
+        Raises TracesLeftError where copies may be left in files; calling it again removes them.
+        """
+        self.ledger.erase(user_id_of(user_id), self._now())
+
+    def refresh_scores(self, idle_longer_than_days: int, user_id: str | None = None) -> int:
+        """Bring the read model's score column up to the present; one user's, or everybody's.
+
+        Returns how many of those engagements have been idle for more than the given days.
+        """
+        return self.read_model.refresh(
+            self.ledger.database,
+            self._now(),
+            idle_longer_than_days,
+            user_id and user_id_of(user_id),
+        )
+
+    def replay(self, *, repair: bool, progress: replay.Progress) -> replay.Replay:
+        """Fold every event again; compare with the read model, or write it anew."""
+        work = replay.repair if repair else replay.compare
+        return work(self.ledger.database, self.read_model, progress)
+
+    def close(self) -> None:
+        """Finish what was submitted and close the ledger."""
+        self.ledger.close()
+
+    def __enter__(self) -> Self:
+        """Return the engagements; they are closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the ledger."""
+        self.close()
+
+    def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
+        policies = self.read_model.policies
+        if as_of.known_at is None:
+            return policies.in_force(connection)
+        return policies.known_at(connection, as_of.known_at)
+
+    def _policy(self, connection: Connection, as_of: AsOf) -> ScoringPolicy:
+        return self._adopted(connection, as_of).policy
+
+    def _instant(self, as_of: AsOf) -> Instant:
+        return as_of.instant(self._now())
+
+    def _now(self) -> Instant:
+        return instant_of(self.clock())
+
+
+def _as_of(at: Moment, known_at: Moment) -> AsOf:
+    return AsOf(
+        None if at is None else instant_of(at), None if known_at is None else instant_of(known_at)
+    )
+
+
+def _past(connection: Connection, user_id: str, as_of: AsOf) -> list[tuple[str, Engagement]]:
+    return engagements_as_of(rows_of_user(connection, user_id), as_of)

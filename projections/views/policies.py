@@ -1,0 +1,77 @@
+"""The policies of a ledger: the first one, and those that were adopted since (R14)."""
+
+from bisect import bisect_right
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, select
+
+from ledger import codec
+from ledger.events import POLICY, PolicyAdopted
+from ledger.instants import Instant
+from ledger.store.statements import Statement
+from ledger.store.tables import events, head, ledger, streams
+from projections.policy import DEFAULT_POLICY, DEFAULT_POLICY_VERSION, ScoringPolicy, policy_of
+
+
+class Adopted(NamedTuple):
+    """A policy and since when it is in force; the first one has neither position nor instant."""
+
+    version: int
+    policy: ScoringPolicy
+    position: int | None = None
+    adopted_at: Instant | None = None
+
+
+FIRST = Adopted(DEFAULT_POLICY_VERSION, DEFAULT_POLICY)
+
+_own_stream = select(streams.c.id).join(ledger, ledger.c.originator_id == streams.c.originator_id)
+_ADOPTIONS = Statement(
+    select(events.c.position, events.c.version, events.c.state, ledger.c.originator_id)
+    .where(events.c.stream == _own_stream.scalar_subquery(), events.c.topic == bindparam("topic"))
+    .order_by(events.c.version),
+    "topic",
+)
+_IN_FORCE = Statement(select(head.c.policy_version))
+
+
+class Policies:
+    """All policies of one ledger, read once and again whenever there is another one."""
+
+    def __init__(self) -> None:
+        """Know the first one."""
+        self._known = [FIRST]
+
+    def of_version(self, connection: Connection, version: int) -> Adopted:
+        """Return the policy of that version."""
+        if version > len(self._known):
+            self._known = [FIRST, *_adopted(connection)]
+        return self._known[version - 1]
+
+    def in_force(self, connection: Connection) -> Adopted:
+        """Return the policy that is in force at the moment that `connection` sees."""
+        return self.of_version(connection, _IN_FORCE.run(connection).fetchone()[0])
+
+    def history(self, connection: Connection) -> list[Adopted]:
+        """Return all policies up to the one in force, the first one first."""
+        return self._known[: self.in_force(connection).version]
+
+    def known_at(self, connection: Connection, instant: Instant) -> Adopted:
+        """Return the policy that was in force at an instant."""
+        history = self.history(connection)
+        return history[bisect_right(history[1:], instant, key=_adopted_at)]
+
+
+def _adopted_at(adopted: Adopted) -> Instant:
+    return adopted.adopted_at or Instant(0)
+
+
+def _adopted(connection: Connection) -> list[Adopted]:
+    return [_read(*row) for row in _ADOPTIONS.run(connection, POLICY).fetchall()]
+
+
+def _read(position: int, stream_version: int, state: bytes, originator: bytes) -> Adopted:
+    event = codec.decode(POLICY, UUID(bytes=originator), stream_version, state)
+    if not isinstance(event, PolicyAdopted):
+        raise TypeError(POLICY)
+    return Adopted(event.version, policy_of(event.fields), position, event.recorded_at)
