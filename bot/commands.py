@@ -34,9 +34,9 @@ COMMANDS = {
         Command("briefing", Audience.ASKER),
         Command("top", Audience.ASKER, "[n] [date]"),
         Command("score", Audience.ASKER, "ISSUE [date]"),
-        Command("history", Audience.ASKER, "[ISSUE]"),
+        Command("history", Audience.ASKER, "[ISSUE] [date]"),
         Command("chart", Audience.ASKER, "[ISSUE]"),
-        Command("stats", Audience.ASKER),
+        Command("stats", Audience.ASKER, "[date]"),
         Command("export", Audience.PRIVATE_CHAT),
         Command("privacy", Audience.EVERYBODY),
         Command(OPT_OUT, Audience.ASKER),
@@ -73,18 +73,19 @@ def asked_in(text: str, bot_username: str) -> Asked | None:
     return Asked(name, tuple(words[1:]), bot is not None)
 
 
-# Telegram carries this through its link into the private chat: A-Z, a-z, 0-9, _ and - only.
-_JOINT = "_"
+# Telegram carries this through its link into the private chat: A-Z, a-z, 0-9, _ and - only. No
+# argument is empty, so two joints in a row are free to stand for the colon of a time.
+_JOINT, _COLON = "_", "__"
 
 
 def link_payload(asked: Asked) -> str:
     """Return what a link into the private chat carries, so that `asked` is answered there."""
-    return _JOINT.join((asked.name, *asked.arguments))
+    return _JOINT.join((asked.name, *asked.arguments)).replace(":", _COLON)
 
 
 def asked_by_link(payload: str) -> Asked | None:
     """Return the command that a link carried, or None where it carried none of ours."""
-    name, *arguments = payload.split(_JOINT)
+    name, *arguments = payload.replace(_COLON, ":").split(_JOINT)
     command = COMMANDS.get(name)
     if command is None or name == "start":
         return None

@@ -5,6 +5,7 @@ language, translate this module and let `bot.replies` import that one.
 """
 
 from bot.chart_words import ChartWords
+from bot.date_words import DateWords
 
 SUMMARIES = {
     "start": "say hello",
@@ -25,10 +26,11 @@ SUMMARIES = {
 """What each command does, for menus and /help."""
 
 EXAMPLES = {
-    "top": "/top, /top 5 or /top 5 2026-01-31",
+    "top": "/top, /top 5 or /top 5 last monday",
     "score": "/score AI-1799 or /score AI-1799 2026-01-31",
-    "history": "/history or /history AI-1799",
+    "history": "/history, /history AI-1799 or /history AI-1799 yesterday",
     "chart": "/chart or /chart AI-1799",
+    "stats": "/stats or /stats 3 weeks ago",
 }
 """How a command is given that takes arguments."""
 
@@ -54,7 +56,9 @@ HELP = (
     "issue are recorded, in capitals as in AI-1799; no forwards, no bots, none of my own "
     "commands.\n"
     "{sees}\n"
-    "Times are those of {zone}.\n"
+    "Times are those of {zone}. A date is written as 2026-01-31, 31 Jan, yesterday, last monday, "
+    "3 weeks ago or January 2026, with or without a time: yesterday at 14:00. I answer as it stood "
+    "then, or at the end of the day.\n"
     "\n"
     "<b>Commands</b>\n"
     "{commands}"
@@ -82,22 +86,22 @@ BRIEFING_BUTTON = "{issue} · {score}"
 NO_BRIEFING = "There is nothing to brief you about yet: ask me about an issue, such as AI-1799."
 
 STATS = (
-    "<b>Your totals</b>\n"
+    "<b>Your totals</b> {moment}\n"
     "Interactions: {total}\n"
     "Issues: {issues}, with {average} interactions each on average\n"
     "Last: {last}\n"
     "Most engaged: {most}"
 )
-NO_STATS = "Nothing of yours is recorded yet."
+NO_STATS = "Nothing of yours is recorded {moment}."
 NONE = "none"
 
-HISTORY = "<b>What is recorded of you</b>{of_issue}, the latest first"
+HISTORY = "<b>What is recorded of you</b>{of_issue} {moment}, the latest first"
 HISTORY_OF = " for {issue}"
 HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>"
 HISTORY_CONTEXT = "<i>“{context}”</i>"
 HISTORY_SET = "score set to {score}"
 HISTORY_MORE = "… and {count} earlier; /export has them all"
-NO_HISTORY = "Nothing is recorded of you{of_issue}."
+NO_HISTORY = "Nothing is recorded of you{of_issue} {moment}."
 
 CHART_OF_ISSUE = "<b>{issue}</b>: your score, now {score}"
 CHART_OF_TOP = "What you are most engaged with now"
@@ -165,6 +169,7 @@ UNKNOWN_COMMAND = "I do not know /{command}. /help lists what I know."
 NO_ISSUE_NAMED = "Name an issue in capitals, such as AI-1799, or ask for /help."
 BAD_ARGUMENTS = "I did not understand that. Try {example}."
 NO_ISSUE = "{word} is no issue that I know how to read. Try {example}."
+NO_ISSUE_NO_DATE = "{word} is neither an issue nor a date that I can read. Try {example}."
 BAD_DATE = "{word} is no date that I can read. Try {example}."
 FAILED = "Something went wrong on my side. Please try again in a minute."
 UNREADABLE = "I cannot look that up right now. Please try again in a minute."
@@ -194,6 +199,55 @@ TODAY, TODAY_AT, YESTERDAY_AT = "today", "today at {time}", "yesterday at {time}
 DAY_AGO, DAYS_AGO = "1 day ago", "{days} days ago"
 DATE_AT, DATE_YEAR = "{day} {month} at {time}", "{day} {month} {year}"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+DATES = DateWords(
+    now=("now",),
+    today=("today",),
+    yesterday=("yesterday",),
+    weekdays=(
+        ("monday", "mon"),
+        ("tuesday", "tue"),
+        ("wednesday", "wed"),
+        ("thursday", "thu"),
+        ("friday", "fri"),
+        ("saturday", "sat"),
+        ("sunday", "sun"),
+    ),
+    months=(
+        ("january", "jan"),
+        ("february", "feb"),
+        ("march", "mar"),
+        ("april", "apr"),
+        ("may",),
+        ("june", "jun"),
+        ("july", "jul"),
+        ("august", "aug"),
+        ("september", "sep"),
+        ("october", "oct"),
+        ("november", "nov"),
+        ("december", "dec"),
+    ),
+    units=(
+        ("minute", "minutes"),
+        ("hour", "hours"),
+        ("day", "days"),
+        ("week", "weeks"),
+        ("month", "months"),
+        ("year", "years"),
+    ),
+    one=("a", "an"),
+    ago=("{count} {unit} ago",),
+    last_period=("last {period}",),
+    last_weekday=("{weekday}", "last {weekday}"),
+    day_of_year=(
+        "{day} {month}",
+        "{month} {day}",
+        "{day} {month} {year}",
+        "{month} {day} {year}",
+    ),
+    whole_month=("{month} {year}",),
+    timed=("{date} {clock}", "{date} at {clock}", "{date} at {hour}"),
+)
 
 CHART = ChartWords(
     score_caption="Score, {start} to {end} ({zone})",

@@ -1,29 +1,65 @@
-"""Moments as people write them: ISO 8601, or a bare date."""
+"""Moments as people write them: ISO 8601, or words such as "monday at 9:15" and "3 days ago".
+
+What is not surely one of the forms is refused, never guessed.
+"""
 
 import datetime as dt
+from enum import Enum
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from bot.language import words
+from bot.local_times import first_instant, last_instant, moment_at
+from bot.written_days import (
+    HOUR,
+    MINUTE,
+    UNITS,
+    day_named,
+    days_before,
+    forms_of,
+    meaning_of,
+    month_named,
+    number_of,
+)
 from ledger.errors import LedgerError
 from ledger.instants import instant_of
-
-_LAST_TIME = dt.time.max.replace(fold=1)
 
 
 class InvalidMomentError(LedgerError, ValueError):
     """A text that names no moment."""
 
 
-def moment_of_text(text: str, now: dt.datetime, zone: ZoneInfo) -> dt.datetime:
-    """Return the aware moment that `text` means.
+class Edge(Enum):
+    """Which instant of a day is meant where a day is all that is written."""
 
-    A bare date means the last instant of that day in `zone`, and today means `now`. Raises
-    InvalidMomentError for what is no ISO 8601, and for a time of day without a zone.
+    START = "start"
+    END = "end"
+
+
+def moment_of_text(
+    text: str, now: dt.datetime, zone: ZoneInfo, *, edge: Edge = Edge.END
+) -> dt.datetime:
+    """Return the aware moment that `text` means to whoever reads the clocks of `zone` at `now`.
+
+    A day, or a month with its year, means its last instant, or now while it lasts; with
+    `Edge.START` it means its first. A date without a year is the latest that is not to come, a
+    weekday the latest before today. "3 weeks ago" and "last month" keep the time of day; months
+    have at most their last day. A time that clocks show twice is the second, with `Edge.START` the
+    first; one that they jump over is the moment of the jump.
+
+    Raises InvalidMomentError for anything else, for ISO 8601 with a time but without a zone, and
+    for what is outside the years 1 to 9999.
     """
     try:
-        day = _date(text)
-        moment = dt.datetime.fromisoformat(text) if day is None else _end_of(day, now, zone)
+        moment = _meant(text, _Reading(now, zone, edge))
+    except OverflowError:
+        message = f"{text[:40]!r} is outside the years 1 to 9999"
+        raise InvalidMomentError(message) from None
     except ValueError:
-        message = f"{text[:40]!r} is no ISO 8601 moment, such as 2026-01-31 or 2026-01-31T10:00:00Z"
+        message = (
+            f"{text[:40]!r} is neither ISO 8601, such as 2026-01-31 or 2026-01-31T10:00:00Z, nor a "
+            "date in words, such as yesterday, 3 weeks ago or 31 Jan at 14:00"
+        )
         raise InvalidMomentError(message) from None
     try:
         instant_of(moment)
@@ -33,15 +69,97 @@ def moment_of_text(text: str, now: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     return moment
 
 
-def _date(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
+# --- when and where it is read -------------------------------------------------------------------
+
+
+class _Reading(NamedTuple):
+    """When and where a text is read, and which instant of a day it is to mean."""
+
+    now: dt.datetime
+    zone: ZoneInfo
+    edge: Edge
+
+    @property
+    def there(self) -> dt.datetime:
+        return self.now.astimezone(self.zone)
+
+    @property
+    def today(self) -> dt.date:
+        return self.there.date()
+
+    def within(self, first: dt.date, last: dt.date) -> dt.datetime:
+        """Return the edge of the days `first` to `last`."""
+        if self.edge is Edge.START:
+            return first_instant(first, self.zone)
+        return self.now if first <= self.today <= last else last_instant(last, self.zone)
+
+    def at(self, day: dt.date, time: dt.time) -> dt.datetime:
+        """Return the moment of a time of day."""
+        local = dt.datetime.combine(day, time)
+        return moment_at(local, self.zone, second=self.edge is Edge.END)
+
+
+def _meant(text: str, reading: _Reading) -> dt.datetime:
+    said = " ".join(text.lower().split())
+    moment = meaning_of(said, _FORMS, reading)
+    if moment is not None:
+        return moment
+    day = day_named(said, reading.today)
+    return dt.datetime.fromisoformat(text) if day is None else reading.within(day, day)
+
+
+# --- what each form means ------------------------------------------------------------------------
+
+
+def _now(reading: _Reading) -> dt.datetime:
+    return reading.now
+
+
+def _ago(reading: _Reading, count: str, unit: str) -> dt.datetime:
+    if UNITS[unit] in _ELAPSED:
+        return reading.now - number_of(count) * _ELAPSED[UNITS[unit]]
+    return reading.at(days_before(reading.today, count, unit), reading.there.time())
+
+
+def _last_period(reading: _Reading, period: str) -> dt.datetime:
+    return _ago(reading, _ONE, period)
+
+
+def _whole_month(reading: _Reading, month: str, year: str) -> dt.datetime:
+    return reading.within(*month_named(month, year))
+
+
+def _timed(
+    reading: _Reading, date: str, clock: str | None = None, hour: str | None = None
+) -> dt.datetime | None:
+    today = reading.today
+    day = day_named(date, today) or meaning_of(date, _DAYS_AGO, today)
+    if day is None:
         return None
+    hours, _, minutes = (clock or f"{hour}:0").partition(":")
+    return reading.at(day, dt.time(int(hours), int(minutes)))
 
 
-def _end_of(day: dt.date, now: dt.datetime, zone: ZoneInfo) -> dt.datetime:
-    if day == now.astimezone(zone).date():
-        return now
-    # fold: where clocks go back over the day's end, it ends the second time.
-    return dt.datetime.combine(day, _LAST_TIME, zone)
+def _day_ago(today: dt.date, count: str, unit: str) -> dt.date | None:
+    return None if UNITS[unit] in _ELAPSED else days_before(today, count, unit)
+
+
+def _day_of_last_period(today: dt.date, period: str) -> dt.date:
+    return days_before(today, _ONE, period)
+
+
+_ONE = words.DATES.one[0]
+_ELAPSED = {MINUTE: dt.timedelta(minutes=1), HOUR: dt.timedelta(hours=1)}
+"""The units that are no matter of the calendar."""
+
+_DAYS_AGO = [
+    *forms_of(words.DATES.ago, _day_ago),
+    *forms_of(words.DATES.last_period, _day_of_last_period),
+]
+_FORMS = [
+    *forms_of(words.DATES.now, _now),
+    *forms_of(words.DATES.ago, _ago),
+    *forms_of(words.DATES.last_period, _last_period),
+    *forms_of(words.DATES.whole_month, _whole_month),
+    *forms_of(words.DATES.timed, _timed),
+]

@@ -212,10 +212,11 @@ def _ranking(ranked: Sequence[Ranked], time: Time) -> Iterable[str]:
 def stats(totals: Statistics, time: Time) -> Reply:
     """Return somebody's totals."""
     if not totals.total_interactions:
-        return say(words.NO_STATS)
+        return say(words.NO_STATS, moment=time.moment)
     most = ", ".join(f"{issue} {value:.3f}" for issue, value in totals.most_engaged_issues)
     return say(
         words.STATS,
+        moment=time.moment,
         total=totals.total_interactions,
         issues=totals.unique_issues,
         average=f"{totals.avg_interactions_per_issue:g}",
@@ -230,9 +231,9 @@ def history(
     """Return the latest of events, which come the earliest first, each with its context."""
     of_issue = "" if issue_id is None else words.HISTORY_OF.format(issue=issue_id)
     if not entries:
-        return say(words.NO_HISTORY, of_issue=of_issue)
+        return say(words.NO_HISTORY, of_issue=of_issue, moment=time.moment)
     shown = list(reversed(entries[-HISTORY_SHOWN:]))
-    lines = [fill(words.HISTORY, of_issue=of_issue)]
+    lines = [fill(words.HISTORY, of_issue=of_issue, moment=time.moment)]
     lines += [_event(event, context, time) for event, context in shown]
     if len(entries) > len(shown):
         lines.append(fill(words.HISTORY_MORE, count=len(entries) - len(shown)))

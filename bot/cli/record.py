@@ -24,7 +24,11 @@ def init(session: Session) -> None:
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word())
 @click.argument("kind", type=Word(), metavar="query|view|mention")
-@click.option("--at", metavar="MOMENT", help="When it happened: ISO 8601; now, if not given.")
+@click.option(
+    "--at",
+    metavar="MOMENT",
+    help="When it happened: ISO 8601, or words such as yesterday at 14:00; now, if not given.",
+)
 @click.option("--context", metavar="TEXT", help="What was said; its first 200 characters are kept.")
 @click.option("--key", metavar="KEY", help="What makes it the same again: counted once, for ever.")
 @json_option

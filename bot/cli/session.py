@@ -135,7 +135,7 @@ def as_of_options(command: Command) -> Command:
     at = click.option(
         "--at",
         metavar="MOMENT",
-        help="Answer as of this moment, by what had occurred up to then: ISO 8601; a bare date "
-        "means its end.",
+        help="Answer as of this moment, by what had occurred up to then: ISO 8601, or words such "
+        "as yesterday, 3 weeks ago or 31 Jan at 14:00; a bare day means its end.",
     )
     return at(known_at(command))

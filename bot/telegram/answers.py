@@ -77,16 +77,17 @@ def _briefing(question: Question) -> Reply:
 
 
 def _stats(question: Question) -> Reply:
-    return replies.stats(question.engagements.statistics(question.user), question.time())
+    at = question.moment(question.asked.arguments)
+    return replies.stats(question.engagements.statistics(question.user, at), question.time(at))
 
 
 def _history(question: Question) -> Reply:
-    issue = question.issue_or_none()
+    issue, at = question.issue_and_moment()
     entries = [
         (each.event, each.origin.context)
-        for each in question.engagements.history(question.user, issue)
+        for each in question.engagements.history(question.user, issue, at)
     ]
-    return replies.history(entries, issue, question.time())
+    return replies.history(entries, issue, question.time(at))
 
 
 def _chart(question: Question) -> Reply:

@@ -74,21 +74,46 @@ class Question(msgspec.Struct, frozen=True):
         return self.issue(self.asked.arguments[0]) if self.asked.arguments else None
 
     def limit(self, default: int) -> tuple[int, Sequence[str]]:
-        """Return the count that the arguments begin with, or `default`, and what follows it."""
+        """Return the count that the arguments begin with, or `default`, and what follows it.
+
+        A number that begins a date, as in "31 Jan" or "3 days ago", is no count.
+        """
         first, *rest = self.asked.arguments or [""]
-        if not _COUNT.fullmatch(first):
+        if not _COUNT.fullmatch(first) or self._is_moment(self.asked.arguments):
             return default, self.asked.arguments
         if int(first) == 0:
             raise self._misunderstood(words.BAD_ARGUMENTS)
         return int(first), rest
 
-    def moment(self, arguments: Sequence[str]) -> dt.datetime | None:
-        """Return the moment that `arguments` name, None where there are none."""
-        text = " ".join(arguments)
+    def moment(
+        self, arguments: Sequence[str], template: str = words.BAD_DATE
+    ) -> dt.datetime | None:
+        """Return the moment that `arguments` name, None where there are none.
+
+        What names none is answered with `template`.
+        """
         try:
-            return moment_of_text(text, self.now, self.settings.zone) if text else None
+            return self._moment(arguments) if arguments else None
         except InvalidMomentError:
-            raise self._misunderstood(words.BAD_DATE, text) from None
+            raise self._misunderstood(template, " ".join(arguments)) from None
+
+    def issue_and_moment(self) -> tuple[str | None, dt.datetime | None]:
+        """Return the issue and the moment that the arguments name, None for what they do not."""
+        first, *rest = self.asked.arguments or [""]
+        issue = self.keys.named_by(first)
+        if issue is not None:
+            return issue, self.moment(rest)
+        return None, self.moment(self.asked.arguments, words.NO_ISSUE_NO_DATE)
+
+    def _moment(self, arguments: Sequence[str]) -> dt.datetime:
+        return moment_of_text(" ".join(arguments), self.now, self.settings.zone)
+
+    def _is_moment(self, arguments: Sequence[str]) -> bool:
+        try:
+            self._moment(arguments)
+        except InvalidMomentError:
+            return False
+        return True
 
     def _misunderstood(self, template: str, word: str = "") -> Misunderstood:
         shown, example = replies.one_line(word)[:WORD_SHOWN], words.EXAMPLES[self.asked.name]

@@ -13,7 +13,8 @@ from tests.strategies import hostile_texts
 BOT = "Ledger_bot"
 
 own = st.sampled_from([name for name in COMMANDS if name != "start"])
-arguments = st.lists(st.from_regex(r"[A-Za-z0-9-]{1,12}", fullmatch=True), max_size=3)
+words_of_links = st.from_regex(r"[A-Za-z0-9-]{1,12}|[0-2]?[0-9]:[0-5][0-9]", fullmatch=True)
+arguments = st.lists(words_of_links, max_size=4)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 import bot
 from bot import english
 from bot.chart_words import ChartWords
+from bot.date_words import DateWords
 from bot.replies import parts
 from tests.telegram.entities import parse_html
 
@@ -19,7 +20,7 @@ SOURCES = sorted(Path(bot.__file__).parent.rglob("*.py"))
 NAMES = {name for name in vars(english) if name.isupper()}
 
 PLAIN = {
-    *("SUMMARIES", "EXAMPLES", "KINDS", "MONTHS", "CHART"),
+    *("SUMMARIES", "EXAMPLES", "KINDS", "MONTHS", "CHART", "DATES"),
     *("BRIEFING_BUTTON", "FORGET_YES", "FORGET_NO", "OPEN_BUTTON"),  # on buttons
     *("NOT_YOURS", "CHAT_START", "CHAT_PROMPT", "CHAT_NO_BUTTON"),  # in alerts and the terminal
     *("SEES_ALL", "SEES_FEW", "NOW", "AS_OF", "NONE", "HISTORY_OF", "STATUS_WAITING"),
@@ -42,7 +43,7 @@ def texts(value: object) -> Iterator[str]:
     """All texts within a constant."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, ChartWords):
+    elif isinstance(value, ChartWords | DateWords):
         yield from texts(msgspec.structs.astuple(value))
     else:
         for each in value.values() if isinstance(value, dict) else value:  # type: ignore[attr-defined]
@@ -124,12 +125,12 @@ def test_what_is_chosen_first_and_filled_later_is_known():
     asking = {
         name
         for name in NAMES
-        if not isinstance(getattr(english, name), ChartWords)
+        if not isinstance(getattr(english, name), ChartWords | DateWords)
         and any(placeholders(text) for text in texts(getattr(english, name)))
     }
     cards, misunderstood = (
         {"CARD", "CARD_AGAIN", "CARD_NEW"},
-        {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE"},
+        {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE", "NO_ISSUE_NO_DATE"},
     )
     assert asking - filled == {*cards, *misunderstood, "STATUS_JOBS"}  # given all that any asks for
 

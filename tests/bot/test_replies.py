@@ -273,14 +273,14 @@ def test_totals_of_the_longest_ids_fit_into_a_message():
 def test_totals_of_dormant_ones_alone_name_none():
     (text,) = sent(replies.stats(Statistics(3, 2, 1.5, [], Instant(NOON - DAY)), NOW))
     assert text == (
-        "Your totals\nInteractions: 3\nIssues: 2, with 1.5 interactions each on average\n"
+        "Your totals now\nInteractions: 3\nIssues: 2, with 1.5 interactions each on average\n"
         "Last: yesterday at 12:00\nMost engaged: none"
     )
 
 
 def test_no_totals_are_said_to_be_none():
     assert sent(replies.stats(Statistics(0, 0, 0.0, [], None), NOW)) == [
-        "Nothing of yours is recorded yet."
+        "Nothing of yours is recorded now."
     ]
 
 
@@ -323,7 +323,7 @@ def test_a_history_tells_the_kinds_and_what_was_set():
     ]
     (text,) = sent(replies.history(entries, None, NOW))
     assert text.splitlines() == [
-        "What is recorded of you, the latest first",
+        "What is recorded of you now, the latest first",
         "today at 12:00 · score set to 0.25 · AI-2",
         "today at 11:59 · view · AI-1",
         "today at 11:59 · mention · AI-1",
@@ -333,7 +333,7 @@ def test_a_history_tells_the_kinds_and_what_was_set():
 
 @pytest.mark.parametrize(
     ("issue", "text"),
-    [(None, "Nothing is recorded of you."), ("<B>", "Nothing is recorded of you for <B>.")],
+    [(None, "Nothing is recorded of you now."), ("<B>", "Nothing is recorded of you for <B> now.")],
 )
 def test_an_empty_history_is_said_to_be_empty(issue, text):
     assert sent(replies.history([], issue, NOW)) == [text]

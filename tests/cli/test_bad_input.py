@@ -69,7 +69,10 @@ BAD_INTERACTIONS = {
 
 BAD_MOMENTS = {
     "empty": ("", "ISO 8601"),
-    "no moment": ("yesterday", "'yesterday' is no ISO 8601"),
+    "no moment": ("tomorrow", "'tomorrow' is neither ISO 8601"),
+    "no day of its month": ("30 Feb", "'30 Feb' is neither ISO 8601"),
+    "a number that could be many things": ("5", "ISO 8601"),
+    "too long ago": ("3000 years ago", "years 1 to 9999"),
     "a number": ("1735689600.5", "ISO 8601"),
     "no such day": ("2025-02-30", "ISO 8601"),
     "no such month": ("2025-13-01T00:00:00Z", "ISO 8601"),

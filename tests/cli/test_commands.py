@@ -311,6 +311,14 @@ def test_today_is_now(cli):
     assert cli("score", "ana", "AI-1", "--at", "2026-02-01", "--json").json["at"] == at(0)
 
 
+def test_a_moment_can_be_given_in_words(cli):
+    cli.settings["ENGAGEMENT_TIMEZONE"] = "Asia/Kolkata"
+    cli("record", "ana", "AI-1", "view", "--at", "31 Dec 2025 at 9:15")
+    assert cli("history", "ana", "--json").json[0]["occurred_at"] == "2025-12-31T03:45:00Z"
+    for moment, count in (("December 2025", 1), ("31 dec", 1), ("30 Dec", 0), ("a year ago", 0)):
+        assert cli("score", "ana", "AI-1", "--at", moment, "--json").json["count"] == count
+
+
 @pytest.mark.parametrize(
     "moment", ["2025-06-01T12:00:00Z", "2025-06-01T14:00:00+02:00", "20250601T120000Z"]
 )

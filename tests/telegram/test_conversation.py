@@ -68,6 +68,62 @@ def test_the_ranking_can_be_shorter_and_of_another_day(stage, ana):
     assert "Nothing of yours ranks" in stage.answer(ana, "/top 2020-01-01").text
 
 
+WRITTEN = {
+    "Thu": "1 Jan at 23:59",
+    "last friday at 13:00": "2 Jan at 13:00",
+    "3 Jan": "3 Jan at 23:59",
+    "January 3 2026 at 13": "3 Jan at 13:00",
+    "6 days ago": "2 Jan at 12:00",
+    "last week": "1 Jan at 12:00",
+    "Yesterday 9:15": "yesterday at 09:15",
+    "December 2025": "31 Dec at 23:59",
+    "an hour ago": "today at 11:00",
+}
+"""What may be asked on Thursday, 8 January at noon, and when that is."""
+
+
+def test_dates_can_be_asked_for_in_words(stage, ana):
+    ana.says("AI-1")
+    stage.settle()
+    stage.clock.move(7 * DAY)
+    for command in ("/top", "/score AI-1", "/stats", "/history", "/history AI-1"):
+        for date, moment in WRITTEN.items():
+            assert f" as of {moment}" in stage.answer(ana, f"{command} {date}").text
+
+
+def test_totals_and_history_can_be_asked_for_as_of_a_date(stage, ana):
+    for issue in ("AI-1", "AI-2", "AI-1"):
+        ana.says(issue)
+        stage.settle()
+        stage.clock.move(DAY)
+    totals = stage.answer(ana, "/stats 2 days ago").text.splitlines()
+    assert totals[:2] == ["Your totals as of 2 Jan at 12:00", "Interactions: 2"]
+    assert stage.answer(ana, "/stats 31 Dec").text == (
+        "Nothing of yours is recorded as of 31 Dec at 23:59."
+    )
+    assert stage.answer(ana, "/history yesterday at 11:59").text == (
+        "What is recorded of you as of yesterday at 11:59, the latest first\n"
+        "2 Jan at 12:00 · query · AI-2\n“AI-2”\n1 Jan at 12:00 · query · AI-1\n“AI-1”"
+    )
+    assert len(stage.answer(ana, "/history AI-1 yesterday").text.splitlines()) == 1 + 2 * 2
+    assert stage.answer(ana, "/history AI-2 thu").text == (
+        "Nothing is recorded of you for AI-2 as of 1 Jan at 23:59."
+    )
+
+
+def test_a_number_that_begins_a_date_is_no_count(stage, ana):
+    for issue in ("AI-1", "AI-2", "AI-3"):
+        ana.says(issue)
+        stage.settle()
+        stage.clock.move(DAY)
+    assert len(stage.answer(ana, "/top 1 days ago").text.splitlines()) == 1 + 3
+    assert len(stage.answer(ana, "/top 1 1 days ago").text.splitlines()) == 1 + 1
+    assert len(stage.answer(ana, "/top 1 Jan 4").text.splitlines()) == 1 + 1
+    assert len(stage.answer(ana, "/top 2 yesterday at 14:00").text.splitlines()) == 1 + 2
+    assert "as of 1 Jan at 23:59" in stage.answer(ana, "/top 1 Jan").text
+    assert "as of 1 Jan at 23:59" in stage.answer(ana, "/top 1 Jan 2026").text
+
+
 def test_a_briefing_has_a_button_for_each_issue(stage, ana):
     ana.says("AI-1 and AI-2")
     briefing = stage.answer(ana, "/briefing")
@@ -79,11 +135,11 @@ def test_a_briefing_has_a_button_for_each_issue(stage, ana):
 def test_totals_and_history(stage, ana):
     ana.says("AI-1 <b>canary</b> & AI-2")
     assert stage.answer(ana, "/stats").text.startswith(
-        "Your totals\nInteractions: 2\nIssues: 2, with 1 "
+        "Your totals now\nInteractions: 2\nIssues: 2, with 1 "
     )
     history = stage.answer(ana, "/history AI-1").text
     assert history == (
-        "What is recorded of you for AI-1, the latest first\n"
+        "What is recorded of you for AI-1 now, the latest first\n"
         "today at 12:00 · query · AI-1\n“AI-1 <b>canary</b> & AI-2”"
     )
 
@@ -161,13 +217,22 @@ def test_nobody_elses_history_is_in_an_answer(stage, ana):
         ("/nonsense", "I do not know /nonsense. /help lists what I know."),
         ("/score", "I did not understand that. Try /score AI-1799"),
         ("/score hello", "hello is no issue that I know how to read. Try /score AI-1799"),
-        ("/score AI-1 yesterday", "yesterday is no date that I can read"),
+        ("/score AI-1 tomorrow", "tomorrow is no date that I can read. Try /score AI-1799 or"),
+        ("/score AI-1 30 Feb", "30 Feb is no date that I can read"),
+        ("/score AI-1 2026-01-01T10:00", "2026-01-01T10:00 is no date that I can read"),
         ("/top 2026", "2026 is no date"),
         ("/top 20260131", "Nothing of yours"),
         ("/score https://linear.app/x/issue/AI-1/t", "AI-1 scores 0.500"),
         ("/top 0", "I did not understand that. Try /top"),
         ("/top many", "many is no date that I can read"),
-        ("/history <b>", "<b> is no issue that I know how to read"),
+        ("/top 5 days", "days is no date that I can read. Try /top, /top 5 or /top 5 last monday"),
+        ("/top 3 5", "5 is no date that I can read"),
+        (
+            "/stats sometime last week",
+            "sometime last week is no date that I can read. Try /stats or",
+        ),
+        ("/history <b>", "<b> is neither an issue nor a date that I can read. Try /history"),
+        ("/history AI-1 AI-2", "AI-2 is no date that I can read"),
         ("/status", "/status is for the admins of this bot."),
     ],
 )
@@ -228,6 +293,14 @@ def test_whoever_the_bot_may_not_write_to_gets_a_link_to_the_answer(stage, team)
     assert url.endswith("/ledger_bot")
     bob.starts(payload=payload)
     assert "AI-1 scores 0.500 now" in stage.answers(bob)[-1].text
+
+
+def test_a_date_in_words_goes_through_the_link(stage, team):
+    bob = stage.api.person("Bob", id=1002)
+    in_group = stage.answer(bob, "/score AI-1 yesterday at 14:00", team)
+    ((button,),) = in_group.rows
+    bob.starts(payload=button["url"].partition("?start=")[2])
+    assert "AI-1 scores 0.500 as of yesterday at 14:00" in stage.answers(bob)[-1].text
 
 
 def test_an_export_is_for_the_private_chat_only(stage, ana, team):

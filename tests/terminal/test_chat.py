@@ -78,7 +78,7 @@ def test_forgetting_works_by_buttons(cli):
     *_, question, done, stats = answers(talk(cli, "AI-1", "/forget", "1", "/stats"))
     assert question.endswith("[2] No")
     assert done.startswith("Done. What was recorded of you")
-    assert stats == "Nothing of yours is recorded yet."
+    assert stats == "Nothing of yours is recorded now."
 
 
 def test_a_button_that_was_answered_presses_nothing(cli):

@@ -190,8 +190,14 @@ def cli() -> Iterator[str]:
     yield (
         "- `--json` prints one JSON document on stdout, and nothing else there.\n"
         "- Times come out as ISO 8601 in UTC.\n"
-        "- A MOMENT is ISO 8601 with a zone, such as `2026-01-31T10:00:00Z`, or a bare date. A "
-        "bare date means the last instant of that day in `ENGAGEMENT_TIMEZONE`; today means now.\n"
+        "- A MOMENT is ISO 8601 with a zone, such as `2026-01-31T10:00:00Z`, or a date in words: "
+        "`now`, `today`, `yesterday`, `monday` or `last mon` (the latest before today), `31 Jan`, "
+        "`Jan 31`, `31 January 2026`, `January 2026`, `3 days ago`, `an hour ago`, `last month`. "
+        "A day may be followed by a time: `yesterday 14:00`, `monday at 9`.\n"
+        "- A bare day or month means its last instant in `ENGAGEMENT_TIMEZONE`; today and this "
+        "month mean now. A date without a year is the latest that is not to come. `3 weeks ago` "
+        "and the like keep the time of day. A time that clocks show twice is the second, and one "
+        "that they jump over the moment of the jump. Anything else is refused.\n"
         "- A USER may be a negative number, such as `-100123`.\n"
         "- Progress is shown on a terminal, and never in a pipe."
     )

@@ -65,7 +65,7 @@ PIECES = (
 ARGUMENTS = (
     *KEYS, "0", "1", "-1", "5", "50", "9" * 30, "٣", "2026-01-31", "0001-01-01", "9999-12-31",
     "2026-01-01T00:00:00", "2026-01-01T00:00:00+23:59", "20260131", "2026-W01", "now", "ai-1",
-    "ß-1",
+    "ß-1", "yesterday", "last", "mon", "31", "Jan", "at", "9:15", "weeks", "ago", "a", "999999999",
 )  # fmt: skip
 TELLING = ("history", "score") * 10
 """The commands whose answers repeat what was said come most often."""
