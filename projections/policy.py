@@ -7,11 +7,12 @@ that a later change of the defaults does not change the past.
 import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ledger.errors import InvalidPolicyError
+from ledger.instants import Instant
 from ledger.interaction import KINDS, Kind
 
 DECIMALS = 12
@@ -87,6 +88,15 @@ def _bands(step: float) -> int:
 
 DEFAULT_POLICY = ScoringPolicy()
 DEFAULT_POLICY_VERSION = 1
+
+
+class Adopted(NamedTuple):
+    """A policy and since when it is in force; the first one has neither position nor instant."""
+
+    version: int
+    policy: ScoringPolicy
+    position: int | None = None
+    adopted_at: Instant | None = None
 
 
 def fields_of(policy: ScoringPolicy) -> dict[str, Any]:

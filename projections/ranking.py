@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from heapq import merge as merge_sorted
 from itertools import islice, takewhile
+from math import ceil
 from typing import NamedTuple
 
 from ledger.instants import DAY, Instant
@@ -42,9 +43,14 @@ def ranked(
 
 def _pinned_at(counted: Engagement, at: Instant, policy: ScoringPolicy) -> int:
     last_at = counted.last_at
-    if last_at is None or counted.is_overridden or at - last_at >= policy.pin_hours * _HOUR:
+    if last_at is None or counted.is_overridden or at >= pin_ends_at(last_at, policy):
         return 0
     return last_at
+
+
+def pin_ends_at(last_at: int, policy: ScoringPolicy) -> Instant:
+    """Return the first instant at which an interaction at `last_at` pins its issue no longer."""
+    return Instant(last_at + ceil(policy.pin_hours * _HOUR))
 
 
 def rank_key(ranked: Ranked) -> tuple[int, float, int, str]:

@@ -36,6 +36,16 @@ def idle_days(engagement: Engagement, at: Instant) -> int:
     return max(0, (at - engagement.idle_since) // DAY)
 
 
+def weighted(policy: ScoringPolicy, frequency: float, recency: float) -> float:
+    """Return the weighted sum of R4, which is the base where no override is in force."""
+    return policy.frequency_weight * frequency + policy.recency_weight * recency
+
+
+def days_over(policy: ScoringPolicy, days: int) -> int:
+    """Return how many of so many idle days are days of decay."""
+    return max(0, days - policy.decay_after_days)
+
+
 def score(engagement: Engagement, at: Instant, policy: ScoringPolicy = DEFAULT_POLICY) -> Score:
     """Return the score of `engagement` at the instant `at`, by the formula of R4 and R6."""
     if not engagement.count:
@@ -52,8 +62,8 @@ def _score(policy: ScoringPolicy, count: int, days: int, override: float | None)
     # Whole days and small counts leave few different scores, and rankings ask for many.
     frequency = min(1.0, policy.frequency_per_interaction * count)
     recency = math.exp(-policy.recency_rate_per_day * days)
-    base = policy.frequency_weight * frequency + policy.recency_weight * recency
-    decay = (1 - policy.decay_rate_per_day) ** max(0, days - policy.decay_after_days)
-    value = round((base if override is None else override) * decay, DECIMALS)
+    base = weighted(policy, frequency, recency) if override is None else override
+    decay = (1 - policy.decay_rate_per_day) ** days_over(policy, days)
+    value = round(base * decay, DECIMALS)
     dormant = days > policy.dormant_after_days and value < policy.dormant_below_score
     return Score(value, days, frequency, recency, decay, override, dormant)

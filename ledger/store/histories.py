@@ -22,6 +22,13 @@ def _of_user(query: Select[Any]) -> Select[Any]:
 
 
 _ROWS_OF_USER = Statement(_of_user(select(*FOLDED)), "user_id")
+_SOURCED_ROWS_OF_ISSUE = Statement(
+    _of_user(select(*FOLDED, _o.c.source))
+    .outerjoin(_o, _o.c.position == _e.c.position)
+    .where(_e.c.issue_id == bindparam("issue")),
+    "user_id",
+    "issue",
+)
 _HISTORY = Statement(
     _of_user(select_stored().add_columns(_o.c.context, _o.c.metadata, _o.c.source))
     .outerjoin(_o, _o.c.position == _e.c.position)
@@ -41,6 +48,17 @@ class HistoryEntry(NamedTuple):
 def rows_of_user(connection: Connection, user_id: str) -> list[EventRow]:
     """Return what folds read of the user's events, in no particular order."""
     return [EventRow(*row) for row in _ROWS_OF_USER.run(connection, user_id)]
+
+
+def sourced_rows_of_issue(
+    connection: Connection, user_id: str, issue_id: str
+) -> list[tuple[EventRow, str | None]]:
+    """Return what folds read of the user's events with one issue, each with its readable source.
+
+    They come in no particular order; the source is None where there is none, or none any more.
+    """
+    rows = _SOURCED_ROWS_OF_ISSUE.run(connection, user_id, issue_id)
+    return [(EventRow(*row), source) for *row, source in rows]
 
 
 def history_of_user(connection: Connection, user_id: str) -> Iterator[HistoryEntry]:

@@ -13,16 +13,17 @@ from ledger.interaction import Adoption, override_of
 from ledger.store.append import Receipt
 from ledger.store.clock import Clock, utc_now
 from ledger.store.database import PATIENCE_SECONDS
-from ledger.store.histories import HistoryEntry, rows_of_user
+from ledger.store.histories import HistoryEntry, rows_of_user, sourced_rows_of_issue
 from ledger.text import issue_id_of, user_id_of
 from projections.as_of import AsOf, engagements_as_of
 from projections.engagement import NONE, Engagement
-from projections.policy import ScoringPolicy, fields_of
+from projections.explanation import Explanation, Sourced, explain
+from projections.order import OrderExplanation, explain_order
+from projections.policy import Adopted, ScoringPolicy, fields_of
 from projections.ranking import Ranked, ranked, ranking, top
 from projections.statistics import Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
 from projections.views import questions, replay
-from projections.views.policies import Adopted
 from projections.views.read_model import ReadModel
 
 Moment = dt.datetime | None
@@ -77,10 +78,7 @@ class Engagements:
         user, limit, as_of = user_id_of(user_id), min(limit, sys.maxsize), _as_of(at, known_at)
         instant = self._instant(as_of)
         with self.ledger.database.read() as connection:
-            policy = self._policy(connection, as_of)
-            if as_of.is_present:
-                return questions.top_of(connection, user, limit, instant, policy)
-            return top(ranking(_past(connection, user, as_of), instant, policy), limit)
+            return self._top(connection, user, limit, as_of, instant)
 
     def ranking(self, user_id: str, at: Moment = None, known_at: Moment = None) -> list[Ranked]:
         """Return all of the user's engagements in their order, dormant ones too."""
@@ -113,6 +111,30 @@ class Engagements:
             if issue in {None, entry.event.issue_id}
             and as_of.sees(entry.event.occurred_at, entry.event.recorded_at)
         )
+
+    def explain(
+        self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
+    ) -> Explanation:
+        """Return what `ask` answers, and all that its score comes from."""
+        user, issue, as_of = user_id_of(user_id), issue_id_of(issue_id), _as_of(at, known_at)
+        instant = self._instant(as_of)
+        with self.ledger.database.read() as connection:
+            adopted = self._adopted(connection, as_of)
+            events = [Sourced(*each) for each in sourced_rows_of_issue(connection, user, issue)]
+        return explain(events, issue, as_of, instant, adopted)
+
+    def explain_order(
+        self, user_id: str, at: Moment = None, known_at: Moment = None
+    ) -> OrderExplanation | None:
+        """Return why the first of `top` stands before the second; None where fewer rank."""
+        user, as_of = user_id_of(user_id), _as_of(at, known_at)
+        instant = self._instant(as_of)
+        with self.ledger.database.read() as connection:
+            adopted = self._adopted(connection, as_of)
+            match self._top(connection, user, 2, as_of, instant):
+                case [first, second]:
+                    return explain_order(first, second, instant, adopted)
+        return None
 
     def series(
         self,
@@ -200,6 +222,14 @@ class Engagements:
     def __exit__(self, *_: object) -> None:
         """Close the ledger."""
         self.close()
+
+    def _top(
+        self, connection: Connection, user: str, limit: int, as_of: AsOf, instant: Instant
+    ) -> list[Ranked]:
+        policy = self._policy(connection, as_of)
+        if as_of.is_present:
+            return questions.top_of(connection, user, limit, instant, policy)
+        return top(ranking(_past(connection, user, as_of), instant, policy), limit)
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
         policies = self.read_model.policies

@@ -1,7 +1,6 @@
 """The policies of a ledger: the first one, and those that were adopted since (R14)."""
 
 from bisect import bisect_right
-from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select
@@ -11,17 +10,7 @@ from ledger.events import POLICY, PolicyAdopted
 from ledger.instants import Instant
 from ledger.store.statements import Statement
 from ledger.store.tables import events, head, ledger, streams
-from projections.policy import DEFAULT_POLICY, DEFAULT_POLICY_VERSION, ScoringPolicy, policy_of
-
-
-class Adopted(NamedTuple):
-    """A policy and since when it is in force; the first one has neither position nor instant."""
-
-    version: int
-    policy: ScoringPolicy
-    position: int | None = None
-    adopted_at: Instant | None = None
-
+from projections.policy import DEFAULT_POLICY, DEFAULT_POLICY_VERSION, Adopted, policy_of
 
 FIRST = Adopted(DEFAULT_POLICY_VERSION, DEFAULT_POLICY)
 

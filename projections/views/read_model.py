@@ -13,11 +13,11 @@ from ledger.instants import Instant
 from ledger.store.database import Database
 from ledger.store.statements import Statement
 from projections.engagement import Engagement, merge, of_kinds
-from projections.policy import ScoringPolicy
+from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
 from projections.views.folding import Stored, fold_stored, folds
-from projections.views.policies import Adopted, Policies
+from projections.views.policies import Policies
 from projections.views.tables import STREAM_OF_USER, engagements, issue_engagements, metadata
 
 REFRESHED_AT_ONCE = 500

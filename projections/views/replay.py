@@ -8,8 +8,8 @@ from sqlalchemy import Connection, delete, select
 
 from ledger.store.database import Database
 from ledger.store.statements import Statement
+from projections.policy import Adopted
 from projections.views.folding import Stored, count, folds
-from projections.views.policies import Adopted
 from projections.views.read_model import COLUMNS, ReadModel, values
 from projections.views.tables import engagements
 

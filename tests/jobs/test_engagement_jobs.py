@@ -24,9 +24,9 @@ from ledger.instants import DAY, Instant
 from ledger.store.clock import utc_now
 from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
 from projections.application import Engagements
+from projections.policy import Adopted
 from projections.scoring import score
 from projections.views.folding import Stored
-from projections.views.policies import Adopted
 from projections.views.questions import dormant_count
 from projections.views.read_model import INSERT, values
 from projections.views.tables import engagements as table

@@ -1,0 +1,198 @@
+"""Explanations: every number of a score, from the events up (R3 to R8, R14)."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, cast
+
+import msgspec
+
+from ledger.events import EventRow
+from ledger.instants import DAY, Instant
+from ledger.interaction import Kind
+from projections.as_of import AsOf
+from projections.engagement import NONE, Engagement, fold, of_kinds
+from projections.policy import Adopted, ScoringPolicy
+from projections.ranking import Ranked, ranked
+from projections.scoring import days_over, weighted
+
+
+class Sourced(NamedTuple):
+    """An event as folds read it, with what is still known of where it came from."""
+
+    row: EventRow
+    source: str | None
+
+
+class InteractionSeen(msgspec.Struct, frozen=True):
+    """An interaction that the answer saw; `counts` tells whether the policy counts its kind."""
+
+    position: int
+    occurred_at: Instant
+    recorded_at: Instant
+    kind: Kind
+    source: str | None
+    counts: bool
+
+    @property
+    def is_late(self) -> bool:
+        """Tell whether it was recorded more than a day after it occurred."""
+        return self.recorded_at - self.occurred_at > DAY
+
+
+class OverrideSeen(msgspec.Struct, frozen=True):
+    """An override that the answer saw.
+
+    One that is not in force was ended by the event at position `ended_by`: the first interaction
+    that counts, or the first override, after it. That is None where nothing has ended it, but
+    nobody had touched the issue yet.
+    """
+
+    position: int
+    occurred_at: Instant
+    recorded_at: Instant
+    value: float
+    is_in_force: bool
+    ended_by: int | None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """A score at the instant `at`, and all that it comes from.
+
+    `ranked` is exactly what the question for the score is answered. `interactions` and `overrides`
+    are what the answer saw by `as_of`, the earliest first.
+    """
+
+    ranked: Ranked
+    at: Instant
+    as_of: AsOf
+    adopted: Adopted
+    interactions: tuple[InteractionSeen, ...]
+    overrides: tuple[OverrideSeen, ...]
+
+    @property
+    def issue_id(self) -> str:
+        """The issue."""
+        return self.ranked.issue_id
+
+    @property
+    def policy(self) -> ScoringPolicy:
+        """The policy that was in force."""
+        return self.adopted.policy
+
+    @property
+    def value(self) -> float:
+        """The score: `base` times `decay`, rounded to 12 decimals, where it has parts."""
+        return self.ranked.score.value
+
+    @property
+    def has_parts(self) -> bool:
+        """Tell whether anything counts: an interaction of a kind that does, or an override.
+
+        Without, the value is the policy's default for an untouched issue, and 0 for one that was
+        only touched in ways that do not count.
+        """
+        return self.ranked.score.idle_days is not None
+
+    @property
+    def count(self) -> int:
+        """The interactions that count."""
+        return sum(each.counts for each in self.interactions)
+
+    @property
+    def days_over(self) -> int:
+        """The days of decay: idle days beyond those without; 0 without parts."""
+        return days_over(self.policy, self.ranked.score.idle_days or 0)
+
+    @property
+    def base(self) -> float | None:
+        """What decays: the override in force, or else the weighted sum; None without parts."""
+        parts = self.ranked.score
+        return self.weighted if parts.override is None else parts.override
+
+    @property
+    def weighted(self) -> float | None:
+        """The weighted sum of frequency and recency, also where an override hides it."""
+        parts = self.ranked.score
+        if parts.frequency is None or parts.recency is None:
+            return None
+        return weighted(self.policy, parts.frequency, parts.recency)
+
+
+def explain(
+    events: Iterable[Sourced],
+    issue_id: str,
+    as_of: AsOf,
+    at: Instant,
+    adopted: Adopted,
+) -> Explanation:
+    """Return what the score of `issue_id` at the instant `at` comes from.
+
+    `events` are of one user, in any order; those of other issues, and those that `as_of` does not
+    see, are left out. `adopted` is the policy to explain by.
+    """
+    policy = adopted.policy
+    seen = sorted((each for each in events if _is_seen(each.row, issue_id, as_of)), key=_order)
+    engagement = fold(each.row for each in seen)
+    if not engagement.count:  # an override alone is no engagement
+        engagement = NONE
+    rows = [each.row for each in seen]
+    return Explanation(
+        ranked=ranked(issue_id, engagement, at, policy),
+        at=at,
+        as_of=as_of,
+        adopted=adopted,
+        interactions=tuple(_interaction(each, policy) for each in seen if _is_touch(each.row)),
+        overrides=tuple(
+            _override(row, rows, engagement, policy) for row in rows if not _is_touch(row)
+        ),
+    )
+
+
+def _is_seen(row: EventRow, issue_id: str, as_of: AsOf) -> bool:
+    return row.issue_id == issue_id and as_of.sees(row.occurred_at, row.recorded_at)
+
+
+def _is_touch(row: EventRow) -> bool:
+    return row.kind is not None
+
+
+def _order(event: Sourced) -> tuple[int, int]:
+    return event.row.occurred_at, event.row.position
+
+
+def _interaction(event: Sourced, policy: ScoringPolicy) -> InteractionSeen:
+    row, source = event
+    kind = Kind(cast("int", row.kind))
+    return InteractionSeen(
+        row.position,
+        Instant(row.occurred_at),
+        Instant(row.recorded_at),
+        kind,
+        source,
+        kind in policy.kinds,
+    )
+
+
+def _override(
+    row: EventRow, rows: Sequence[EventRow], engagement: Engagement, policy: ScoringPolicy
+) -> OverrideSeen:
+    ended_by = next((each.position for each in rows if _ends(each, row, policy)), None)
+    counted = of_kinds(engagement, policy.kinds)
+    return OverrideSeen(
+        row.position,
+        Instant(row.occurred_at),
+        Instant(row.recorded_at),
+        cast("float", row.score),
+        counted.is_overridden and ended_by is None,
+        ended_by,
+    )
+
+
+def _ends(row: EventRow, override: EventRow, policy: ScoringPolicy) -> bool:
+    if row.kind is not None:
+        return row.kind in policy.kinds and row.occurred_at > override.occurred_at
+    return _latest_override(row) > _latest_override(override)
+
+
+def _latest_override(row: EventRow) -> tuple[int, float, int]:
+    # As the fold has it; between two that are equal, which it does not tell apart, the later one.
+    return row.occurred_at, cast("float", row.score), row.position
