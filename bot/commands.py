@@ -34,6 +34,7 @@ COMMANDS = {
         Command("briefing", Audience.ASKER),
         Command("top", Audience.ASKER, "[n] [date]"),
         Command("score", Audience.ASKER, "ISSUE [date]"),
+        Command("why", Audience.ASKER, "ISSUE [date]"),
         Command("history", Audience.ASKER, "[ISSUE] [date]"),
         Command("chart", Audience.ASKER, "[ISSUE]"),
         Command("stats", Audience.ASKER, "[date]"),

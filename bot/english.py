@@ -12,6 +12,7 @@ SUMMARIES = {
     "briefing": "your issues, with a button for each",
     "top": "what you are most engaged with",
     "score": "how an issue scores, and why",
+    "why": "what a score is made of, step by step",
     "history": "what is recorded of you",
     "chart": "a picture of your scores",
     "stats": "your totals",
@@ -28,6 +29,7 @@ SUMMARIES = {
 EXAMPLES = {
     "top": "/top, /top 5 or /top 5 last monday",
     "score": "/score AI-1799 or /score AI-1799 2026-01-31",
+    "why": "/why AI-1799 or /why AI-1799 last monday",
     "history": "/history, /history AI-1799 or /history AI-1799 yesterday",
     "chart": "/chart or /chart AI-1799",
     "stats": "/stats or /stats 3 weeks ago",
@@ -186,6 +188,43 @@ SCORE_BASE = "{frequency_weight} × frequency {frequency} + {recency_weight} × 
 SCORE_SET = "set to {score}"
 SCORE_DEFAULT = "never touched, so the default"
 SCORE_UNCOUNTED = "touched, but in no way that counts"
+
+WHY = "<b>{issue}</b> scores <b>{score}</b> {moment}"
+WHY_UNTOUCHED = "Never touched, and every issue starts at {score}."
+WHY_TOUCHED = "Touched {times}: {touches}; the last was {last}."
+WHY_UNCOUNTED = "{count} of these do not count: only {counted} do."
+WHY_LATE = "{count} of these became known more than a day late."
+WHY_NOTHING_COUNTS = "So nothing counts: the score is 0, and it ranks nowhere."
+WHY_FREQUENCY = "Frequency {frequency}: {count} × {step}, at most 1."
+WHY_RECENCY = "Recency {recency}: exp(−{rate} × {days}), active {idle}."
+WHY_SET = "The score was set to {score} by hand, {when}, and nothing has ended that."
+WHY_SET_ENDED = "It was set to {score} by hand, {when}; what came later ended that."
+WHY_BASE = "Base {base}: {weighted}."
+WHY_BASE_SET = "Base {base}: as it was set."
+WHY_DECAY = "Decay {decay}: (1 − {share}) to the power of {days}, the idle days beyond {free}."
+WHY_NO_DECAY = "Decay 1.000: there is none within {days} idle days."
+WHY_SCORE = "Score {score} = {base} × {decay}."
+WHY_DORMANT = "It is dormant and ranks nowhere: idle for over {days} days, and below {score}."
+WHY_PINNED = "It is pinned before all that scores, touched less than {hours} hours ago."
+WHY_FIRST_POLICY = "By policy {version}, the product's own."
+WHY_POLICY = "By policy {version}, adopted {when}."
+WHY_LINE = "{when} · {kind}{late}"
+WHY_LATE_MARK = ", known late"
+
+ORDER_BY = {
+    "score": "{first} stands before {second} by its score: {score} to {other}.",
+    "idle_since": "{first} stands before {second}: both score {score}, and it was active later.",
+    "issue_id": "{first} stands before {second} by its name alone: all else is equal.",
+    "pinned": "{first} stands before {second}: it was touched just now, which pins it.",
+    "dormant": "{first} stands before {second}, which is dormant.",
+}
+ORDER_ONE_TOUCH = "One more touch of {second} now would put it first."
+ORDER_TOUCHES = "{count} more touches of {second} now would put it first."
+ORDER_NO_TOUCHES = "No number of touches of {second} now would put it first."
+ORDER_TIME = "If nothing happens, {second} comes first {when}."
+ORDER_NO_TIME = "Time alone never swaps them: both are dormant {when}."
+ORDER_NO_TIME_SOON = "Time alone does not swap them within {days} days."
+ORDER_NONE = "There are no two issues that rank."
 
 KINDS = {
     "query": ("query", "queries"),

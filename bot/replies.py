@@ -169,7 +169,7 @@ def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
         else words.SCORE_SET.format(score=f"{parts.override:g}")
     )
     return words.SCORE_SENTENCE.format(
-        times=_times(count), idle=since(parts.idle_days), base=base, decay=f"{parts.decay:.3f}"
+        times=times(count), idle=since(parts.idle_days), base=base, decay=f"{parts.decay:.3f}"
     )
 
 
@@ -202,7 +202,7 @@ def _ranking(ranked: Sequence[Ranked], time: Time) -> Iterable[str]:
             place=place,
             issue=each.issue_id,
             score=f"{each.score.value:.3f}",
-            times=_times(each.engagement.count),
+            times=times(each.engagement.count),
             last=time.said_instant(each.engagement.last_at),
         )
         for place, each in enumerate(ranked, 1)
@@ -294,5 +294,6 @@ def privacy(context_days: int) -> Reply:
     return say(words.PRIVACY, days=context_days)
 
 
-def _times(count: int) -> str:
+def times(count: int) -> str:
+    """Return how often, as in "once" or "3 times"."""
     return words.ONCE if count == 1 else words.TIMES.format(count=count)

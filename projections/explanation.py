@@ -22,15 +22,12 @@ class Sourced(NamedTuple):
     source: str | None
 
 
-class InteractionSeen(msgspec.Struct, frozen=True):
-    """An interaction that the answer saw; `counts` tells whether the policy counts its kind."""
+class Seen(msgspec.Struct, frozen=True):
+    """An event that the answer saw."""
 
     position: int
     occurred_at: Instant
     recorded_at: Instant
-    kind: Kind
-    source: str | None
-    counts: bool
 
     @property
     def is_late(self) -> bool:
@@ -38,17 +35,22 @@ class InteractionSeen(msgspec.Struct, frozen=True):
         return self.recorded_at - self.occurred_at > DAY
 
 
-class OverrideSeen(msgspec.Struct, frozen=True):
-    """An override that the answer saw.
+class InteractionSeen(Seen, frozen=True):
+    """An interaction; `counts` tells whether the policy counts its kind."""
+
+    kind: Kind
+    source: str | None
+    counts: bool
+
+
+class OverrideSeen(Seen, frozen=True):
+    """An override.
 
     One that is not in force was ended by the event at position `ended_by`: the first interaction
     that counts, or the first override, after it. That is None where nothing has ended it, but
     nobody had touched the issue yet.
     """
 
-    position: int
-    occurred_at: Instant
-    recorded_at: Instant
     value: float
     is_in_force: bool
     ended_by: int | None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from bot import replies
+from bot import explanations, replies
 from bot.charts import ranking_chart, score_chart
 from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.language import words
@@ -62,6 +62,13 @@ def _score(question: Question) -> Reply:
     issue, at = question.issue(word), question.moment(rest)
     ranked = question.engagements.ask(question.user, issue, at)
     return replies.score(ranked, question.engagements.policy, question.time(at))
+
+
+def _why(question: Question) -> Reply:
+    word, *rest = question.asked.arguments or [""]
+    issue, at = question.issue(word), question.moment(rest)
+    explanation = question.engagements.explain(question.user, issue, at)
+    return explanations.why(explanation, question.time(at))
 
 
 def _top(question: Question) -> Reply:
@@ -215,6 +222,7 @@ ANSWERS: dict[str, Callable[[Question], Reply]] = {
     "help": _help,
     "top": _top,
     "score": _score,
+    "why": _why,
     "stats": _stats,
     "history": _history,
     "briefing": _briefing,

@@ -26,7 +26,8 @@ PLAIN = {
     *("SEES_ALL", "SEES_FEW", "NOW", "AS_OF", "NONE", "HISTORY_OF", "STATUS_WAITING"),
     *("SCORE_SENTENCE", "SCORE_BASE", "SCORE_SET", "SCORE_DEFAULT", "HISTORY_SET"),
     *("ONCE", "TIMES", "TODAY", "TODAY_AT", "YESTERDAY_AT", "DAY_AGO", "DAYS_AGO"),
-    *("DATE_AT", "DATE_YEAR"),
+    *("DATE_AT", "DATE_YEAR", "SCORE_UNCOUNTED"),
+    *(name for name in NAMES if name.startswith(("WHY_", "ORDER_")) and name != "WHY_LINE"),
 }
 """What stands where there is no markup, or is escaped when it is filled into something else."""
 
@@ -132,7 +133,12 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         {"CARD", "CARD_AGAIN", "CARD_NEW"},
         {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE", "NO_ISSUE_NO_DATE"},
     )
-    assert asking - filled == {*cards, *misunderstood, "STATUS_JOBS"}  # given all that any asks for
+    assert asking - filled == {
+        *cards,
+        *misunderstood,
+        "STATUS_JOBS",
+        "ORDER_BY",
+    }  # given all that any asks for
 
 
 def test_a_sentence_holds_no_braces_but_names():

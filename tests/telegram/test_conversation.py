@@ -46,6 +46,26 @@ def test_a_score_comes_with_its_parts(stage, ana):
     )
 
 
+def test_why_takes_a_score_apart_down_to_the_touches(stage, ana):
+    ana.says("AI-1799?")
+    stage.settle()
+    stage.clock.move(14 * DAY)
+    assert stage.answer(ana, "/why AI-1799").text == (
+        "AI-1799 scores 0.378 now\n"
+        "Touched once: 1 query; the last was 1 Jan at 12:00.\n"
+        "Frequency 0.200: 1 × 0.2, at most 1.\n"
+        "Recency 0.497: exp(−0.05 × 14), active 14 days ago.\n"
+        "Base 0.378: 0.4 × frequency 0.200 + 0.6 × recency 0.497.\n"
+        "Decay 1.000: there is none within 30 idle days.\n"
+        "Score 0.378 = 0.378 × 1.000.\n"
+        "By policy 1, the product's own.\n"
+        "1 Jan at 12:00 · query"
+    )
+    assert "scores 0.680 as of 1 Jan" in stage.answer(ana, "/why AI-1799 2026-01-01").text
+    assert "Never touched" in stage.answer(ana, "/why AI-1").text
+    assert "Try /why AI-1799" in stage.answer(ana, "/why").text
+
+
 def test_a_score_can_be_asked_for_as_of_a_date(stage, ana):
     ana.says("AI-1799?")
     stage.settle()

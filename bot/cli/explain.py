@@ -1,0 +1,189 @@
+"""The command that takes a score apart."""
+
+from typing import Any
+
+import click
+
+from bot.cli.session import Session, UserCommand, Word, as_of_options, json_option
+from bot.cli.shown import printable, show_json, show_table
+from bot.explanations import order_sentences, sentences
+from bot.language import words
+from ledger.instants import Instant, iso
+from projections.explanation import Explanation, InteractionSeen, OverrideSeen
+from projections.order import OrderExplanation, Swap
+from projections.policy import fields_of
+from projections.ranking import Ranked
+
+SHOWN = 20
+
+
+@click.command(cls=UserCommand)
+@click.argument("user", type=Word())
+@click.argument("issue", type=Word(), required=False)
+@click.option("--top", is_flag=True, help="Why USER's first issue stands before the second.")
+@click.option("--all", "everything", is_flag=True, help="List every event, not the last 20.")
+@as_of_options
+@json_option
+@click.pass_obj
+def explain(
+    session: Session,
+    user: str,
+    issue: str | None,
+    top: bool,  # noqa: FBT001 - click passes a flag so
+    everything: bool,  # noqa: FBT001 - as above
+    at: str | None,
+    known_at: str | None,
+) -> None:
+    """Show every number of USER's score of ISSUE, from the events up.
+
+    With --top: why the first issue stands before the second, and what would swap them.
+    """
+    if top == (issue is not None):
+        raise click.UsageError("name an ISSUE, or ask with --top for the order of the first two")
+    moments = session.moments(at, known_at)
+    with session.engagements() as engagements:
+        if issue is None:
+            _show_order(session, engagements.explain_order(user, *moments))
+        else:
+            explanation = engagements.explain(user, issue, *moments)
+            _show(session, user, explanation, None if everything else SHOWN)
+
+
+def _show(session: Session, user: str, explanation: Explanation, limit: int | None) -> None:
+    if session.as_json:
+        show_json(_document(user, explanation))
+        return
+    at = iso(explanation.at)
+    click.echo(f"{explanation.issue_id} scores {explanation.value:.3f} for {printable(user)}, {at}")
+    for line in sentences(explanation, _said):
+        click.echo(f"  {line}")
+    if explanation.has_parts:
+        click.echo()
+        show_table(("number", "value", "is"), _numbers(explanation), "")
+    events = _events(explanation)
+    if events:
+        _show_events(events, limit)
+
+
+def _show_events(events: list[dict[str, Any]], limit: int | None) -> None:
+    shown = events if limit is None else events[-limit:]
+    columns = ("position", "occurred_at", "kind", "score", "counts", "late", "source")
+    rows = [[_cell(event[column]) for column in columns] for event in shown]
+    click.echo()
+    show_table([column.replace("_", " ") for column in columns], rows, "")
+    if len(events) > len(shown):
+        click.echo(f"… and {len(events) - len(shown):,} earlier; --all lists them")
+
+
+def _cell(value: object) -> object:
+    return ("no", "yes")[value] if isinstance(value, bool) else value
+
+
+def _numbers(explanation: Explanation) -> list[tuple[str, str, str]]:
+    """Each number to the last of its 12 decimals, and what it is computed from."""
+    policy, parts = explanation.policy, explanation.ranked.score
+    step, rate = policy.frequency_per_interaction, policy.recency_rate_per_day
+    frequency, recency = parts.frequency, parts.recency
+    base = (
+        f"{policy.frequency_weight!r} × {frequency!r} + {policy.recency_weight!r} × {recency!r}"
+        if parts.override is None
+        else "set by hand"
+    )
+    decay = f"(1 - {policy.decay_rate_per_day!r}) ^ {explanation.days_over}"
+    return [
+        ("frequency", repr(frequency), f"min(1, {step!r} × {explanation.count})"),
+        ("recency", repr(recency), f"exp(-{rate!r} × {parts.idle_days})"),
+        ("base", repr(explanation.base), base),
+        ("decay", repr(parts.decay), decay),
+        ("score", repr(explanation.value), "base × decay, to 12 decimals"),
+    ]
+
+
+def _said(instant: int) -> str:
+    return iso(Instant(instant))
+
+
+def _show_order(session: Session, order: OrderExplanation | None) -> None:
+    if session.as_json:
+        show_json(None if order is None else _order_document(order))
+        return
+    for line in [words.ORDER_NONE] if order is None else order_sentences(order, _said):
+        click.echo(line)
+
+
+def _document(user: str, explanation: Explanation) -> dict[str, Any]:
+    parts, as_of = explanation.ranked.score, explanation.as_of
+    return {
+        "user_id": user,
+        "issue_id": explanation.issue_id,
+        "at": iso(explanation.at),
+        "known_at": None if as_of.known_at is None else iso(as_of.known_at),
+        "score": explanation.value,
+        "count": explanation.count,
+        "frequency": parts.frequency,
+        "idle_days": parts.idle_days,
+        "recency": parts.recency,
+        "base": explanation.base,
+        "override": parts.override,
+        "days_over": explanation.days_over,
+        "decay": parts.decay,
+        "dormant": parts.dormant,
+        "pinned": bool(explanation.ranked.pinned_at),
+        "policy_version": explanation.adopted.version,
+        "policy": fields_of(explanation.policy),
+        "events": _events(explanation),
+    }
+
+
+def _events(explanation: Explanation) -> list[dict[str, Any]]:
+    """All that the answer saw, the earliest first."""
+    seen: list[InteractionSeen | OverrideSeen] = []
+    seen += explanation.interactions
+    seen += explanation.overrides
+    seen.sort(key=lambda each: (each.occurred_at, each.position))
+    return [_event(each) for each in seen]
+
+
+def _event(seen: InteractionSeen | OverrideSeen) -> dict[str, Any]:
+    if isinstance(seen, OverrideSeen):
+        kind, counts, value, source = "override", seen.is_in_force, seen.value, None
+    else:
+        kind, counts, value, source = seen.kind.label, seen.counts, None, seen.source
+    return {
+        "position": seen.position,
+        "occurred_at": iso(seen.occurred_at),
+        "recorded_at": iso(seen.recorded_at),
+        "kind": kind,
+        "score": value,
+        "counts": counts,
+        "late": seen.is_late,
+        "source": source,
+    }
+
+
+def _order_document(order: OrderExplanation) -> dict[str, Any]:
+    return {
+        "at": iso(order.at),
+        "policy_version": order.adopted.version,
+        "by": order.by.value,
+        "first": _ranked_document(order.first),
+        "second": _ranked_document(order.second),
+        "swapped_by_interactions": _swap_document(order.by_interactions),
+        "swapped_by_time": _swap_document(order.by_time),
+        "both_dormant_at": None if order.dormant_at is None else iso(order.dormant_at),
+    }
+
+
+def _ranked_document(ranked: Ranked) -> dict[str, Any]:
+    return {"issue_id": ranked.issue_id, "score": ranked.score.value}
+
+
+def _swap_document(swap: Swap | None) -> dict[str, Any] | None:
+    if swap is None:
+        return None
+    return {
+        "at": iso(swap.at),
+        "interactions": swap.interactions,
+        "first": _ranked_document(swap.first),
+        "second": _ranked_document(swap.second),
+    }

@@ -1,0 +1,157 @@
+"""Explanations recompute to the score bit for bit, for any user, issue, T and K."""
+
+import datetime as dt
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from ledger.instants import DAY, Instant, instant_of, moment_of
+from ledger.interaction import interaction_of
+from projections.application import Engagements
+from projections.explanation import Explanation
+from projections.policy import changed
+from projections.ranking import Ranked
+from tests.strategies import NOON, Clock
+from tests.trials.sizes import FULL, chance, count, tell
+
+pytestmark = pytest.mark.trial
+
+QUESTIONS = count(full=1_000, small=100)
+BATCHES, TOUCHES = count(full=60, small=12), count(full=400, small=60)
+POLICIES = ("recency_weight=0.8", "kinds=query,mention", "pin_hours=8", "decay_after_days=10")
+
+
+class Asked(NamedTuple):
+    """A question: T and K may be left open."""
+
+    user: str
+    issue: str
+    at: dt.datetime | None
+    known_at: dt.datetime | None
+
+
+class History(NamedTuple):
+    """A ledger that has seen late touches, overrides and several policies."""
+
+    engagements: Engagements
+    clock: Clock
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    clock, dice = Clock(), chance()
+    with Engagements(f"sqlite:///{tmp_path}/ledger.db", clock=clock) as engagements:
+        for number in range(BATCHES):
+            touches = [_touch(dice, clock.at) for _ in range(TOUCHES)]
+            engagements.ledger.record_many(touches)
+            for each in dice.sample(touches, 3):
+                engagements.override(each.user_id, each.issue_id, round(dice.random(), 3))
+            if number % 3 == 2:
+                version = engagements.policy_known_at(None).version
+                words = POLICIES[number // 3 % len(POLICIES)]
+                policy = changed(engagements.policy, [words])
+                if policy != engagements.policy:
+                    engagements.adopt(policy, version)
+            clock.move(dice.choice([1, DAY // 2, 3 * DAY, 12 * DAY]))
+        yield History(engagements, clock)
+
+
+def _touch(dice: random.Random, now: int):
+    ago = dice.choice([0, DAY // 3, 2 * DAY, 40 * DAY, 130 * DAY]) + dice.randrange(DAY)
+    return interaction_of(
+        f"u{dice.randrange(5)}",
+        f"AI-{dice.randrange(25)}",
+        dice.choice(["query", "view", "mention"]),
+        occurred_at=moment_of(Instant(now - ago)),
+        source_key=f"key {dice.random()}",
+    )
+
+
+def questions(dice: random.Random, clock: Clock) -> Iterator[Asked]:
+    def moment() -> dt.datetime | None:
+        at = Instant(dice.randrange(NOON - 150 * DAY, clock.at + 100 * DAY))
+        return dice.choice([None, moment_of(at), moment_of(at)])
+
+    for _ in range(QUESTIONS):
+        yield Asked(f"u{dice.randrange(6)}", f"AI-{dice.randrange(27)}", moment(), moment())
+
+
+def recomputed(explanation: Explanation) -> float:
+    """R4 to R8 and R14 from the events that it shows, by arithmetic of its own."""
+    policy = explanation.adopted.policy
+    if not explanation.interactions:
+        return policy.default_score
+    counted = [each for each in explanation.interactions if each.kind in policy.kinds]
+    override = max(((each.occurred_at, each.value) for each in explanation.overrides), default=None)
+    last = max((each.occurred_at for each in counted), default=-1)
+    if not counted and override is None:
+        return 0.0
+    idle_since = max(last, -1 if override is None else override[0])
+    days = max(0, (explanation.at - idle_since) // 86_400_000_000)
+    frequency = min(1.0, policy.frequency_per_interaction * len(counted))
+    recency = math.exp(-policy.recency_rate_per_day * days)
+    base = policy.frequency_weight * frequency + policy.recency_weight * recency
+    if override is not None and override[0] >= last:
+        base = override[1]
+    decay = (1 - policy.decay_rate_per_day) ** max(0, days - policy.decay_after_days)
+    return round(base * decay, 12)
+
+
+def mistakes(history: History, dice: random.Random) -> list[str]:
+    """The questions whose explanation is not the answer, or does not add up to it."""
+    found, overridden, decayed = [], 0, 0
+    for asked in questions(dice, history.clock):
+        explanation = history.engagements.explain(*asked)
+        answer: Ranked = history.engagements.ask(*asked)
+        overridden += answer.score.override is not None
+        decayed += explanation.days_over > 0
+        if explanation.ranked != answer or recomputed(explanation) != answer.score.value:
+            found.append(f"{asked}: {explanation.value}, {answer.score.value}")
+    tell(f"{QUESTIONS} questions ({overridden} overridden, {decayed} decayed), {len(found)} wrong")
+    assert overridden
+    assert decayed
+    return found
+
+
+def test_the_parts_of_any_explanation_recompute_to_the_score(history):
+    assert mistakes(history, chance()) == []
+
+
+@pytest.mark.skipif(not FULL, reason="one planted fault is enough for the small count")
+def test_events_that_nobody_knew_yet_are_caught(history, monkeypatch):
+    monkeypatch.setattr("projections.as_of.AsOf.sees", lambda self, occurred_at, _: True)
+    assert mistakes_of_time(history) != []
+
+
+def test_a_day_of_decay_too_many_is_caught(history, monkeypatch):
+    monkeypatch.setattr(
+        "projections.scoring.days_over",
+        lambda policy, days: max(0, days + 1 - policy.decay_after_days),
+    )
+    monkeypatch.setattr("projections.scoring._score", _uncached())
+    assert mistakes(history, chance()) != []
+
+
+def _uncached():
+    from projections import scoring  # noqa: PLC0415 - what is patched
+
+    return scoring._score.__wrapped__
+
+
+def mistakes_of_time(history: History) -> list[Asked]:
+    """Questions whose explanation shows what had not occurred or was not known."""
+    return [
+        asked
+        for asked in questions(chance(), history.clock)
+        for each in history.engagements.explain(*asked).interactions
+        if (asked.at is not None and each.occurred_at > instant_of(asked.at))
+        or (asked.known_at is not None and each.recorded_at > instant_of(asked.known_at))
+    ]
+
+
+def test_no_explanation_shows_what_had_not_occurred_or_was_not_known(history):
+    assert mistakes_of_time(history) == []
