@@ -115,7 +115,8 @@ PRIVACY = (
     "<b>What is kept</b>\n"
     "For each touch of an issue: which issue, how and when, under random ids that stand for you "
     "and the chat; up to 200 characters of the message, and where it stood; what ties those ids "
-    "to your Telegram id and the chat's. No names, no other messages.\n"
+    "to your Telegram id and the chat's. Beside them stands the name you have in a chat whose "
+    "history was imported. No other messages.\n"
     "<b>Where</b>\n"
     "In the ledger's database and in a file beside it, where messages wait while it cannot be "
     "written. I hand nothing on.\n"
@@ -136,8 +137,8 @@ OPTED_IN = "Done: what you ask, open and mention is recorded from now on."
 NOT_NOTED = "That could not be written down just now. Please try again in a minute."
 
 FORGET = (
-    "This deletes what ties the past to you: your id, your words, where they stood, your scores. "
-    "The bare touches stay, as nobody's. It cannot be undone.\n"
+    "This deletes what ties the past to you: your id and name, your words, where they stood, your "
+    "scores. The bare touches stay, as nobody's. It cannot be undone.\n"
     "Shall I forget you?"
 )
 FORGET_YES = "Yes, forget me"

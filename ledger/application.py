@@ -1,6 +1,6 @@
 """EngagementLedger: the one door to write and read events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from ledger import codec
 from ledger.events import Event, EventRow
 from ledger.instants import Instant
+from ledger.intake.preview import Preview
 from ledger.interaction import Adoption, Override
 from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
@@ -23,11 +24,13 @@ from ledger.store.expiry import expire
 from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
 from ledger.store.group_commit import GroupCommit
 from ledger.store.histories import HistoryEntry, history_of_user, rows_of_user
+from ledger.store.names import changed, rename
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
 from ledger.store.recorders import StoreApplicationRecorder
+from ledger.store.spans import Span, spans_at
 from ledger.store.streams import Streams
-from ledger.text import chat_id_of
+from ledger.text import chat_id_of, display_name_of
 
 
 class LedgerMapper(Mapper[UUID]):
@@ -105,6 +108,24 @@ class EngagementLedger(Application[UUID]):
         """Record in one transaction; a refused one is an error among the outcomes."""
         return self._appender.append(entries)
 
+    def preview(self) -> Preview:
+        """Return what tells the outcomes of `record_many` without recording anything."""
+        return Preview(self._clock, self.database, self._appender.secret)
+
+    def name_users(self, names: Mapping[str, str]) -> None:
+        """Keep display names, by user id, in place of earlier ones; `ledger.text` cleans them.
+
+        Only an account has a name, and loses it when its user is forgotten: who has none, and whose
+        name is nothing but what is cleaned away, is passed over.
+        """
+        cleaned = {user: display_name_of(name) for user, name in names.items()}
+        new = {user: name for user, name in cleaned.items() if name is not None}
+        with self.database.read() as connection:
+            new = changed(connection, new)
+        if new:
+            with self.database.write() as connection:
+                rename(connection, new)
+
     def override(self, override: Override) -> Receipt:
         """Record an override; UnknownEngagementError where there is no interaction to override."""
         return self._group_commit.submit(override)
@@ -152,6 +173,14 @@ class EngagementLedger(Application[UUID]):
         """Return the present id of each chat that has had another, by the former one."""
         with self.database.read() as connection:
             return migrations(connection)
+
+    def spans_at(self, chat_id: str) -> dict[str, Span]:
+        """Return from when to when each user's interactions in a chat go, by user id.
+
+        The chat goes by its present or a former id. All events are read, unless it is unknown.
+        """
+        with self.database.read() as connection:
+            return spans_at(connection, chat_id)
 
     def size(self) -> tuple[int, int]:
         """Return how many events there are, and how many users with an account."""

@@ -22,3 +22,14 @@ def private_key(
 def press_key(bot_id: int, callback_query_id: str) -> SourceKey:
     """Return the key of a press on a button, which opens one issue and has no date of its own."""
     return SourceKey(f"{bot_id}:callback:{callback_query_id}")
+
+
+def export_key(user_id: str, issue_id: str, sent_at: Instant, ordinal: int) -> SourceKey:
+    """Return the key of an issue in an exported message of a private chat or a basic group.
+
+    Message ids there belong to whoever exported, and the chat goes by different names in different
+    exports: a private chat by that of the other one, a group by another id once it has become a
+    supergroup. So the key says who named which issue in which second, and as the how manieth time
+    in it: two members' exports of one chat count once.
+    """
+    return SourceKey(f"export:{user_id}:{sent_at}:{issue_id}:{ordinal}", sent_at)

@@ -16,6 +16,7 @@ ID_LIMIT = 100
 ISSUE_ID_LIMIT = 50
 CONTEXT_LIMIT = 200
 LINEAR_ID_LIMIT = 100
+DISPLAY_NAME_LIMIT = 100
 
 # Cc control, Cf format; Cs lone surrogates cannot be encoded at all.
 _UNSAFE_IN_IDS = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}]")
@@ -85,11 +86,24 @@ def context_of(text: str | None) -> str | None:
     if text.isascii() and len(text) <= CONTEXT_LIMIT and "\0" not in text:
         return text
     cleaned = unicodedata.normalize("NFC", _REMOVED_FROM_CONTEXT.sub("", text))
-    return cleaned[: _cut(cleaned)] or None
+    return cleaned[: _cut(cleaned, CONTEXT_LIMIT)] or None
 
 
-def _cut(text: str) -> int:
-    if len(text) <= CONTEXT_LIMIT:
+def display_name_of(text: str | None) -> str | None:
+    """Return `text` as a name to show, or None where nothing is left.
+
+    The result is one line of NFC without control or format characters, at most 100 characters long
+    and ends at a grapheme boundary. Cleaning what is clean changes nothing.
+    """
+    if not text:
+        return None
+    kept = _UNSAFE_IN_IDS.sub("", " ".join(text.split()))
+    name = unicodedata.normalize("NFC", " ".join(kept.split()))
+    return name[: _cut(name, DISPLAY_NAME_LIMIT)].rstrip() or None
+
+
+def _cut(text: str, limit: int) -> int:
+    if len(text) <= limit:
         return len(text)
     ends = (grapheme.end() for grapheme in _GRAPHEME.finditer(text))
-    return max(takewhile(lambda end: end <= CONTEXT_LIMIT, ends), default=0)
+    return max(takewhile(lambda end: end <= limit, ends), default=0)

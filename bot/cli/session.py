@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from dotenv import dotenv_values
 
-from bot.moments import moment_of_text
+from bot.moments import Edge, moment_of_text
 from bot.settings import Settings, SettingsError, settings_of
 from ledger.errors import LedgerMissingError
 from ledger.store.clock import Clock, utc_now
@@ -68,9 +68,14 @@ class Session:
         with Engagements(url, clock=self.clock) as engagements:
             yield engagements
 
-    def moment(self, text: str | None) -> dt.datetime | None:
-        """Return the moment that an option names, or None where it is not given."""
-        return None if text is None else moment_of_text(text, self.clock(), self.settings.zone)
+    def moment(self, text: str | None, edge: Edge = Edge.END) -> dt.datetime | None:
+        """Return the moment that an option names, or None where it is not given.
+
+        `edge` says which instant of it a bare date means.
+        """
+        if text is None:
+            return None
+        return moment_of_text(text, self.clock(), self.settings.zone, edge=edge)
 
     def moments(
         self, at: str | None, known_at: str | None

@@ -6,32 +6,27 @@ they are there, key and linear_id. UTF-8, plain or gzipped.
 
 import csv
 import datetime as dt
-import gzip
 import hashlib
 import io
-import sqlite3
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 
 import msgspec
 
 from ledger.errors import InvalidInteractionError
+from ledger.intake.files import READING_FAILS, reason_of, unpacked
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
+from ledger.intake.ordinals import Ordinals
 from ledger.interaction import Interaction, interaction_of
 from ledger.source_keys import SourceKey
 
 _OTHER_NAMES = {"user": "user_id", "interaction_type": "kind"}
 _REQUIRED = ("occurred_at", "user_id", "issue_id", "kind", "context")
 _OPTIONAL = ("key", "linear_id")
-_GZIP_BEGINS = b"\x1f"
 _CONTENT_BYTES = 16
 
 LINE_LIMIT = 2_097_152
 """Characters; no row that could be recorded comes near it."""
-
-COUNTED_IN_MEMORY = 100_000
-"""Different rows whose ordinals are counted in memory, about 15 MB of them."""
 
 
 def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
@@ -44,7 +39,7 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
     text = _text(stream)
     columns = None
     try:
-        with closing(_Ordinals()) as ordinals:
+        with closing(Ordinals()) as ordinals:
             for line, row in _rows(text):
                 if isinstance(row, str):
                     yield Refusal(f"line {line}", row)
@@ -60,11 +55,8 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
 
 
 def _text(stream: io.BufferedReader) -> io.TextIOWrapper:
-    # One byte is all that a slow pipe promises, and enough: no text begins with this one.
-    gzipped = stream.peek(1)[:1] == _GZIP_BEGINS
-    plain = gzip.GzipFile(fileobj=stream) if gzipped else stream
     # Bytes that are no UTF-8 become lone surrogates, by which the row that holds them is refused.
-    return io.TextIOWrapper(plain, "utf-8-sig", errors="surrogateescape", newline="")
+    return io.TextIOWrapper(unpacked(stream), "utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
@@ -78,8 +70,8 @@ def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
         except csv.Error as error:
             yield line, f"is no CSV: {error}"
             continue
-        except (EOFError, OSError, zlib.error) as error:
-            reason = "the file is truncated" if isinstance(error, EOFError) else str(error)
+        except READING_FAILS as error:
+            reason = reason_of(error)
             raise UnreadableHistoryError(f"line {line}: cannot be read on: {reason}") from error
         if row is None:
             return
@@ -123,7 +115,7 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
 
 
 def _entry(
-    row: Sequence[str], columns: dict[str, int], ordinals: "_Ordinals", place: tuple[str, int]
+    row: Sequence[str], columns: dict[str, int], ordinals: Ordinals, place: tuple[str, int]
 ) -> Entry | Refusal:
     name, line = place
     where = f"line {line}"
@@ -138,7 +130,7 @@ def _entry(
             source_key = SourceKey(key)
     except InvalidInteractionError as error:
         return Refusal(where, str(error))
-    return Entry(where, msgspec.structs.replace(interaction, source_key=source_key))
+    return Entry(where, (msgspec.structs.replace(interaction, source_key=source_key),))
 
 
 def _interaction(row: Sequence[str], columns: dict[str, int]) -> Interaction:
@@ -176,50 +168,8 @@ def _cell(row: Sequence[str], columns: dict[str, int], name: str) -> str | None:
     return None if index is None else row[index] or None
 
 
-def _content_key(interaction: Interaction, ordinals: "_Ordinals", label: str) -> SourceKey:
+def _content_key(interaction: Interaction, ordinals: Ordinals, label: str) -> SourceKey:
     at = interaction.occurred_at
     facts = (at, interaction.user_id, interaction.issue_id, interaction.kind, interaction.context)
     content = hashlib.blake2b(msgspec.json.encode(facts), digest_size=_CONTENT_BYTES).digest()
     return SourceKey(f"csv:{content.hex()}:{ordinals.next(content)}", at, label)
-
-
-class _Ordinals:
-    """Counts equal rows; older counts go to disk, so memory does not grow with the file."""
-
-    def __init__(self) -> None:
-        self._recent: dict[bytes, int] = {}
-        self._spilled = False
-        # An unnamed database is SQLite's own temporary file, gone when it is closed.
-        self._disk = sqlite3.connect("", isolation_level=None)
-        self._disk.execute("PRAGMA synchronous=OFF")
-        self._disk.execute("CREATE TABLE seen (content PRIMARY KEY, times) WITHOUT ROWID")
-        self._disk.execute("BEGIN")
-
-    def next(self, content: bytes) -> int:
-        """Return how many rows of this content came before."""
-        times = self._recent.get(content)
-        if times is None:
-            times = self._on_disk(content) if self._spilled else 0
-        self._recent[content] = times + 1
-        if len(self._recent) == COUNTED_IN_MEMORY:
-            self._spill()
-        return times
-
-    def close(self) -> None:
-        """Drop the counts."""
-        self._disk.close()
-
-    def _on_disk(self, content: bytes) -> int:
-        query = "SELECT times FROM seen WHERE content = ?"
-        row = self._disk.execute(query, (content,)).fetchone()
-        return row[0] if row else 0
-
-    def _spill(self) -> None:
-        rows = sorted(self._recent.items())
-        try:
-            self._disk.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", rows)
-        except sqlite3.Error as error:
-            message = f"cannot count equal rows in the temporary folder: {error}"
-            raise UnreadableHistoryError(message) from error
-        self._recent.clear()
-        self._spilled = True

@@ -1,19 +1,18 @@
 """Recording a history: entries in, a batch a transaction, refusals told one by one."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Protocol
 
 import msgspec
 
-from ledger.errors import LedgerError
-from ledger.interaction import Interaction
-from ledger.store.append import Outcome
+from ledger.errors import LedgerError, OptedOutError
+from ledger.instants import Instant
+from ledger.interaction import FOREVER, Interaction
+from ledger.store.append import Outcome, Receipt
 
 BATCH = 2_000
 """Entries a transaction: enough to share its cost, few enough that others need not wait long."""
-
-RecordMany = Callable[[Sequence[Interaction]], Sequence[Outcome]]
-"""Records interactions in one transaction: EngagementLedger.record_many."""
 
 
 class UnreadableHistoryError(LedgerError):
@@ -21,10 +20,15 @@ class UnreadableHistoryError(LedgerError):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """An interaction and where it stands in its history, as in "line 7"."""
+    """What an entry of a history says, and where it stands there, as in "line 7".
+
+    A row is one interaction; a message and a commit are as many as they name issues. `names` are
+    what their users are called, by their ids.
+    """
 
     place: str
-    interaction: Interaction
+    interactions: tuple[Interaction, ...]
+    names: tuple[tuple[str, str], ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -34,17 +38,71 @@ class Refusal(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Window(msgspec.Struct, frozen=True):
+    """The instants from `since` to `until`, both within; without them, always."""
+
+    since: Instant | None = None
+    until: Instant | None = None
+
+    def holds(self, interaction: Interaction) -> bool:
+        """Tell whether the interaction occurred then."""
+        occurred_at = interaction.occurred_at
+        if occurred_at is None:  # now, which no window of a history is about
+            return False
+        return (self.since or 0) <= occurred_at <= (FOREVER if self.until is None else self.until)
+
+    @property
+    def is_always(self) -> bool:
+        """Tell whether it holds everything."""
+        return self.since is None and self.until is None
+
+
 class ImportReport(msgspec.Struct):
-    """How many entries were read, and what became of them."""
+    """How many entries were read, and what became of the interactions that they hold.
+
+    `outside` a window, and `opted_out` by their users, are those that nobody wants recorded;
+    `refused` counts entries that are wrong, and interactions that the ledger did not take.
+    """
 
     read: int = 0
     recorded: int = 0
     duplicates: int = 0
+    outside: int = 0
+    opted_out: int = 0
     refused: int = 0
 
 
+class Recorder(Protocol):
+    """Where a history goes: the ledger, or what only looks at what the ledger would do."""
+
+    def record_many(self, entries: Sequence[Interaction], /) -> Sequence[Outcome]:
+        """Record in one transaction; a refused one is an error among the outcomes."""
+
+    def name_users(self, names: Mapping[str, str]) -> None:
+        """Keep what users with an account are called."""
+
+
+def within(
+    window: Window, entries: Iterable[Entry | Refusal], report: ImportReport
+) -> Iterable[Entry | Refusal]:
+    """Return `entries` with what occurred in the window, counting in `report` what did not."""
+    return entries if window.is_always else _within(window, entries, report)
+
+
+def _within(
+    window: Window, entries: Iterable[Entry | Refusal], report: ImportReport
+) -> Iterator[Entry | Refusal]:
+    for entry in entries:
+        if isinstance(entry, Refusal):
+            yield entry
+            continue
+        inside = tuple(each for each in entry.interactions if window.holds(each))
+        report.outside += len(entry.interactions) - len(inside)
+        yield Entry(entry.place, inside, entry.names)
+
+
 def record_history(
-    record_many: RecordMany,
+    recorder: Recorder,
     entries: Iterable[Entry | Refusal],
     report: ImportReport,
     on_refusal: Callable[[Refusal], object],
@@ -52,8 +110,9 @@ def record_history(
 ) -> None:
     """Record all of `entries` that are good, counting in `report` what becomes of them.
 
-    Each batch is recorded whole or not at all, and `on_batch` is called once it is durable. Raises
-    what `entries` and `record_many` raise; `report` then says what was recorded before.
+    Each batch is recorded whole or not at all, and `on_batch` is called once it is durable. Only
+    who has something recorded, now or before, is named. Raises what `entries` and `recorder`
+    raise; `report` then says what was recorded before.
     """
     source = iter(entries)
     failure: UnreadableHistoryError | None = None
@@ -61,7 +120,7 @@ def record_history(
         batch, failure = _batch(source)
         if not batch:
             break
-        _record_batch(record_many, batch, report, on_refusal)
+        _record_batch(recorder, batch, report, on_refusal)
         on_batch()
     if failure is not None:
         raise failure
@@ -79,24 +138,44 @@ def _batch(
 
 
 def _record_batch(
-    record_many: RecordMany,
+    recorder: Recorder,
     batch: list[Entry | Refusal],
     report: ImportReport,
     on_refusal: Callable[[Refusal], object],
 ) -> None:
-    good = [entry for entry in batch if isinstance(entry, Entry)]
-    outcomes = iter(record_many([entry.interaction for entry in good]))
+    good = (entry for entry in batch if isinstance(entry, Entry))
+    wanted = [each for entry in good for each in entry.interactions]
+    outcomes = iter(recorder.record_many(wanted) if wanted else ())
+    names: dict[str, str] = {}
     for entry in batch:
         report.read += 1
-        outcome = entry if isinstance(entry, Refusal) else next(outcomes)
-        if isinstance(outcome, Refusal | LedgerError):
+        if isinstance(entry, Refusal):
             report.refused += 1
-            on_refusal(_refusal(entry.place, outcome))
-        elif outcome.counted:
+            on_refusal(entry)
+            continue
+        names.update(entry.names if entry.interactions else ())
+        for interaction in entry.interactions:
+            outcome = next(outcomes)
+            _count(outcome, entry.place, report, on_refusal)
+            if not isinstance(outcome, Receipt):
+                names.pop(interaction.user_id, None)
+    if names:
+        recorder.name_users(names)
+
+
+def _count(
+    outcome: Outcome,
+    place: str,
+    report: ImportReport,
+    on_refusal: Callable[[Refusal], object],
+) -> None:
+    match outcome:
+        case OptedOutError():
+            report.opted_out += 1
+        case LedgerError():
+            report.refused += 1
+            on_refusal(Refusal(place, str(outcome)))
+        case Receipt(counted=True):
             report.recorded += 1
-        else:
+        case _:
             report.duplicates += 1
-
-
-def _refusal(place: str, outcome: Refusal | LedgerError) -> Refusal:
-    return outcome if isinstance(outcome, Refusal) else Refusal(place, str(outcome))

@@ -43,10 +43,12 @@ _SALT_BYTES = 16
 _FACTS = slice(EventRow._fields.index("issue_id"), EventRow._fields.index("score") + 1)
 """The fields of an EventRow that stand side by side in the events table, too."""
 
-_SEEN = Statement(
+SEEN = Statement(
     select(tables.sources.c.position).where(tables.sources.c.digest == bindparam("digest")),
     "digest",
 )
+"""Finds the position that a source key's digest counted as."""
+
 _TOUCHED = Statement(
     select(tables.events.c.position).where(
         tables.events.c.stream == bindparam("stream"),
@@ -131,7 +133,7 @@ class _Batch:
         self.adopts = False
         self._connection = connection
         self._secret = secret
-        self._seen = _SEEN.finder(connection)
+        self._seen = SEEN.finder(connection)
         self._streams = Streams(connection)
         self._places = Places(connection)
         self._opt_outs = OptOuts(connection, secret)

@@ -285,9 +285,19 @@ def check_one_refused(cli: CommandLine, content: bytes, reason: str) -> None:
     (line,) = done.errors
     assert re.search(f"^error: line 3: .*{reason}", line)
     assert len(line) < 300
-    assert (done.code, done.json) == (1, {"read": 3, "recorded": 2, "duplicates": 0, "refused": 1})
+    assert (done.code, done.json) == (
+        1,
+        {"read": 3, "recorded": 2, "duplicates": 0, "outside": 0, "opted_out": 0, "refused": 1},
+    )
     again = cli("import", "csv", path, "--json").json
-    assert again == {"read": 3, "recorded": 0, "duplicates": 2, "refused": 1}
+    assert again == {
+        "read": 3,
+        "recorded": 0,
+        "duplicates": 2,
+        "outside": 0,
+        "opted_out": 0,
+        "refused": 1,
+    }
     assert recorded(cli) == 2
 
 

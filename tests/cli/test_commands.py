@@ -334,7 +334,8 @@ ROWS = rows(50)
 
 
 def counts(read: int, recorded: int, duplicates: int = 0, refused: int = 0) -> dict[str, int]:
-    return {"read": read, "recorded": recorded, "duplicates": duplicates, "refused": refused}
+    told = {"read": read, "recorded": recorded, "duplicates": duplicates, "refused": refused}
+    return told | {"outside": 0, "opted_out": 0}
 
 
 def imported(cli: CommandLine, content: bytes, name: str = "history.csv") -> dict[str, int]:
@@ -342,7 +343,7 @@ def imported(cli: CommandLine, content: bytes, name: str = "history.csv") -> dic
     done = cli("import", "csv", written(cli.home, content, name), "--json")
     assert (done.code, done.err) == (0, "")
     report: dict[str, int] = done.json
-    assert list(report) == ["read", "recorded", "duplicates", "refused"]
+    assert list(report) == ["read", "recorded", "duplicates", "outside", "opted_out", "refused"]
     return report
 
 
@@ -359,7 +360,7 @@ def test_an_import_for_people_is_a_sentence(cli):
     path = written(cli.home, history(*rows(1_234)))
     done = cli("import", "csv", path)
     assert (done.code, done.err) == (0, "")
-    assert done.out == "read 1,234: recorded 1,234, duplicates 0, refused 0\n"
+    assert done.out == "read 1,234 rows: recorded 1,234, duplicates 0, refused 0\n"
 
 
 def test_two_truly_equal_rows_count_twice_once(cli):

@@ -53,14 +53,15 @@ def parsed(path: Path, clock: Clock) -> Document:
     parsers: list[Parser] = [
         PythonCodeBlockParser(),
         CodeBlockParser("console", run_console),
-        *(CodeBlockParser(f'csv title="{title}"', write_file) for title in titles(path)),
+        *(CodeBlockParser(fence, write_file) for fence in titled(path)),
     ]
     return Sybil(parsers).parse(path)
 
 
-def titles(path: Path) -> set[str]:
-    """The names of the files that the document asks its reader to save."""
-    return set(re.findall(r'^```csv title="([\w.-]+)"$', path.read_text(), re.MULTILINE))
+def titled(path: Path) -> set[str]:
+    """The fences of the files that the document asks its reader to save."""
+    pattern = r'^```((?:csv|json) title="[\w.-]+")$'
+    return set(re.findall(pattern, path.read_text(), re.MULTILINE))
 
 
 def write_file(example: Example) -> None:

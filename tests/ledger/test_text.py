@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidInteractionError
-from ledger.text import context_of, issue_id_of, linear_id_of, user_id_of
+from ledger.text import context_of, display_name_of, issue_id_of, linear_id_of, user_id_of
 from tests import strategies
 
 UNSAFE = {"Cc", "Cf", "Cs"}
@@ -197,3 +197,38 @@ def test_what_follows_the_first_300_characters_does_not_matter(beginning, rest):
 )
 def test_contexts_by_example(text, context):
     assert context_of(text) == context
+
+
+# --- display names -------------------------------------------------------------------------------
+
+
+@given(strategies.hostile_texts)
+@example("a" * 99 + " b")
+@example("x\u0085y")
+@example("\u0301" * 300)
+def test_a_display_name_is_one_clean_line_that_ends_with_a_grapheme(text):
+    name = display_name_of(text)
+    if name is None:
+        return
+    assert is_user_id(name)
+    assert name == " ".join(name.split())
+    assert display_name_of(name) == name
+    whole = unicodedata.normalize("NFC", " ".join(text.split()))
+    if len(whole) <= 100 and not any(unicodedata.category(each) in UNSAFE for each in whole):
+        assert name == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (None, None),
+        ("", None),
+        ("\u202e \n", None),
+        ("  Ana\n María ", "Ana María"),
+        ("A\u202ena", "Ana"),
+        ("Zoe\u0308", "Zoë"),
+        ("a" * 99 + "q\u0323\u0307", "a" * 99),
+    ],
+)
+def test_display_names_by_example(text, name):
+    assert display_name_of(text) == name

@@ -57,8 +57,7 @@ def said(user: str, number: int) -> Interaction:
 
 
 def name_everybody(engagements: Engagements) -> None:
-    with engagements.ledger.database.write() as connection:
-        connection.exec_driver_sql("UPDATE accounts SET display_name = 'name of ' || user_id")
+    engagements.ledger.name_users({user: f"name of {user}" for user in USERS})
 
 
 def digests_of(folder: Path, user: str) -> list[bytes]:
@@ -94,6 +93,7 @@ def accounts_and_places(engagements: Engagements, user: str) -> set[UUID | None]
 def test_no_byte_of_the_user_is_left(engagements, tmp_path):
     needles = [GONE.encode(), *digests_of(tmp_path, GONE)]
     assert len(needles) == 7
+    assert copies(tmp_path, f"name of {GONE}".encode()) > 0
     assert all(copies(tmp_path, needle) for needle in needles)
     engagements.erase(GONE)
     assert copies(tmp_path, *needles) == 0

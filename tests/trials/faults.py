@@ -15,9 +15,10 @@ from unittest import mock
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from bot.cli import imports
+from bot.cli import import_telegram, imports
 from ledger.application import EngagementLedger
 from ledger.intake.csv_history import read_csv
+from ledger.intake.telegram_export import read_export
 from ledger.interaction import Interaction
 from ledger.source_keys import SourceKey, digest
 from ledger.store.append import Outcome, Receipt
@@ -178,10 +179,20 @@ def whole_file(_: Wait) -> list[Patch]:
     return [mock.patch.object(imports, "read_csv", read_all)]
 
 
+def whole_export(_: Wait) -> list[Patch]:
+    """Read an export to its end before the first message is heard."""
+
+    def read_all(*arguments: Any) -> Iterator[Any]:
+        return iter(list(read_export(*arguments)))
+
+    return [mock.patch.object(import_telegram, "read_export", read_all)]
+
+
 FAULTS: dict[str, Callable[[Wait], list[Patch]]] = {
     "key-first": key_first,
     "key-last": key_last,
     "read-model-last": read_model_last,
     "whole-file": whole_file,
+    "whole-export": whole_export,
 }
 SPLIT_TRANSACTIONS = ("key-first", "key-last", "read-model-last")

@@ -155,7 +155,14 @@ def imported(request, tmp_path_factory) -> Imported:
     expected = HISTORIES[request.param]
     done = cli("import", "csv", str(path), "--json")
     assert (done.code, done.err) == (0, "")
-    assert done.json == {"read": expected, "recorded": expected, "duplicates": 0, "refused": 0}
+    assert done.json == {
+        "read": expected,
+        "recorded": expected,
+        "duplicates": 0,
+        "outside": 0,
+        "opted_out": 0,
+        "refused": 0,
+    }
     return Imported(cli, path, rows_of(path))
 
 
@@ -173,7 +180,14 @@ def test_every_row_is_there_once(imported):
 def test_a_second_import_adds_nothing(imported):
     cli, path, rows = imported
     done = cli("import", "csv", str(path), "--json")
-    counts = {"read": len(rows), "recorded": 0, "duplicates": len(rows), "refused": 0}
+    counts = {
+        "read": len(rows),
+        "recorded": 0,
+        "duplicates": len(rows),
+        "outside": 0,
+        "opted_out": 0,
+        "refused": 0,
+    }
     assert (done.code, done.json) == (0, counts)
     assert cli("replay", "--json").json["events"] == len(rows)
 

@@ -1,0 +1,217 @@
+"""What all imports share: their options, their progress, their reports and how they end."""
+
+import io
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from bot.cli.exits import DONE, FAILED, INTERRUPTED
+from bot.cli.session import Command, Session, json_option
+from bot.cli.shown import printable, progress, show_json, show_table
+from bot.moments import Edge
+from ledger.application import EngagementLedger
+from ledger.errors import LedgerError
+from ledger.instants import instant_of
+from ledger.intake.history import (
+    Entry,
+    ImportReport,
+    Recorder,
+    Refusal,
+    Window,
+    record_history,
+    within,
+)
+from ledger.intake.preview import Preview
+from ledger.interaction import Kind
+from ledger.store.database import Database
+
+USERS_SHOWN = 30
+"""So many users a table of a dry run holds, those with the most interactions."""
+
+
+class Choice(NamedTuple):
+    """What of a history is wanted, and whether it is only looked at."""
+
+    window: Window
+    dry_run: bool
+
+
+class History(NamedTuple):
+    """A history that is about to be read: its name, its entries and what they are called.
+
+    `entries` takes the ledger that it goes to, or None where there is none yet. `done` tells how
+    much of `size` has been read, where that is known.
+    """
+
+    name: str
+    unit: str
+    entries: Callable[[EngagementLedger | None], Iterator[Entry | Refusal]]
+    size: int | None = None
+    done: Callable[[], int] | None = None
+
+
+def import_options(command: Command) -> Command:
+    """Add what every import takes: --since, --until, --dry-run and --json."""
+    for option in (
+        json_option,
+        click.option(
+            "--dry-run", is_flag=True, help="Say what would be recorded, and record nothing."
+        ),
+        click.option(
+            "--until",
+            metavar="MOMENT",
+            help="Only what occurred up to then: ISO 8601; a bare date means its end.",
+        ),
+        click.option(
+            "--since",
+            metavar="MOMENT",
+            help="Only what occurred from then on: ISO 8601; a bare date means its beginning.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def choice_of(session: Session, since: str | None, until: str | None, *, dry_run: bool) -> Choice:
+    """Return what the options say; raises InvalidMomentError for what names no moment."""
+    moments = session.moment(since, Edge.START), session.moment(until)
+    first, last = (None if moment is None else instant_of(moment) for moment in moments)
+    return Choice(Window(first, last), dry_run)
+
+
+def bring_in(session: Session, choice: Choice, history: History) -> int:
+    """Record a history, or look at it, say what became of it, and return the exit code."""
+    report, tally = ImportReport(), Counter[tuple[str, Kind]]()
+    try:
+        with _target(session, choice, tally) as (ledger, recorder), _progress(history) as update:
+            record_history(
+                recorder,
+                within(choice.window, history.entries(ledger), report),
+                report,
+                _tell,
+                lambda: update(report.read),
+            )
+    except (LedgerError, KeyboardInterrupt) as error:
+        reason = str(error) or "interrupted; import it again to go on"
+        click.echo(f"error: {history.name}: {reason}", err=True)
+        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+    else:
+        code = FAILED if report.refused else DONE
+    _show(session, choice, report, tally, history.unit)
+    return code
+
+
+@contextmanager
+def opened(file: str) -> Iterator[io.BufferedReader]:
+    """Open a file, or standard input for a dash, for a block."""
+    if file == "-":
+        yield io.BufferedReader(io.FileIO(0, closefd=False))
+    else:
+        with Path(file).open("rb") as stream:
+            yield stream
+
+
+def name_of(file: str) -> str:
+    """Return what a file is called in errors and sources."""
+    return "standard input" if file == "-" else printable(Path(file).name)
+
+
+def of_file(
+    stream: io.BufferedReader,
+    file: str,
+    unit: str,
+    entries: Callable[[EngagementLedger | None], Iterator[Entry | Refusal]],
+) -> History:
+    """Return the history that `entries` reads from a file."""
+    if not stream.seekable():
+        return History(name_of(file), unit, entries)
+    size = os.fstat(stream.fileno()).st_size
+    return History(name_of(file), unit, entries, size, stream.tell)
+
+
+@contextmanager
+def _target(
+    session: Session, choice: Choice, tally: Counter[tuple[str, Kind]]
+) -> Iterator[tuple[EngagementLedger | None, Recorder]]:
+    """Open where the history goes; what a dry run would have recorded is added to `tally`."""
+    if not choice.dry_run:
+        with session.engagements(create=True) as engagements:
+            yield engagements.ledger, engagements.ledger
+    elif Database(session.settings.database_url).exists():
+        with (
+            session.engagements() as engagements,
+            _looking(engagements.ledger.preview(), tally) as preview,
+        ):
+            yield engagements.ledger, preview
+    else:
+        with _looking(Preview(session.clock), tally) as preview:
+            yield None, preview
+
+
+@contextmanager
+def _looking(preview: Preview, tally: Counter[tuple[str, Kind]]) -> Iterator[Preview]:
+    try:
+        yield preview
+    finally:
+        preview.close()
+        tally.update(preview.tally)
+
+
+@contextmanager
+def _progress(history: History) -> Iterator[Callable[[int], object]]:
+    """Show how far it is; the function that it yields takes how many entries were read."""
+    done = history.done
+    with progress(history.name, history.unit, history.size) as update:
+        yield lambda read: update(read if done is None else done(), read)
+
+
+def _tell(refusal: Refusal) -> None:
+    click.echo(f"error: {refusal.place}: {printable(refusal.reason)}", err=True)
+
+
+def _show(
+    session: Session,
+    choice: Choice,
+    report: ImportReport,
+    tally: Counter[tuple[str, Kind]],
+    unit: str,
+) -> None:
+    users = _by_user(tally)
+    if session.as_json:
+        document = msgspec.structs.asdict(report)
+        show_json(document | {"would_record": users} if choice.dry_run else document)
+        return
+    click.echo(_sentence(report, unit, dry_run=choice.dry_run))
+    if choice.dry_run and users:
+        rows = [(user, *kinds.values(), sum(kinds.values())) for user, kinds in users.items()]
+        columns = ("user", *(kind.label for kind in _KINDS), "all")
+        show_table(columns, rows[:USERS_SHOWN], "")
+        if len(rows) > USERS_SHOWN:
+            click.echo(f"and {len(rows) - USERS_SHOWN:,} more users")
+
+
+_KINDS = sorted(Kind, reverse=True)
+
+
+def _by_user(tally: Counter[tuple[str, Kind]]) -> dict[str, dict[str, int]]:
+    """Return the counts of each kind by user, those with the most first."""
+    totals = Counter[str]()
+    for (user, _), times in tally.items():
+        totals[user] += times
+    order = sorted(totals, key=lambda user: (-totals[user], user))
+    return {user: {kind.label: tally[user, kind] for kind in _KINDS} for user in order}
+
+
+def _sentence(report: ImportReport, unit: str, *, dry_run: bool) -> str:
+    """Return the report in a line; what a window or its user keeps out is said if there is any."""
+    recorded = "would record" if dry_run else "recorded"
+    parts = [f"{recorded} {report.recorded:,}", f"duplicates {report.duplicates:,}"]
+    parts += [f"outside {report.outside:,}"] if report.outside else []
+    parts += [f"opted out {report.opted_out:,}"] if report.opted_out else []
+    return f"read {report.read:,} {unit}: {', '.join(parts)}, refused {report.refused:,}"

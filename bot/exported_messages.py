@@ -1,0 +1,170 @@
+"""Exported messages, heard as the bot hears them live: one decision for both."""
+
+import datetime as dt
+import re
+from collections import Counter
+
+import msgspec
+from msgspec.structs import replace
+
+from bot.classification import ChatKind, Message, heard_in
+from bot.commands import asked_in
+from bot.issue_keys import IssueKeys
+from ledger.errors import InvalidInteractionError
+from ledger.exported_message import ChatType, ExportedMessage
+from ledger.instants import Instant, instant_of
+from ledger.interaction import Interaction
+from ledger.message_keys import export_key
+
+TELEGRAMS_OWN = frozenset({777000, 136817688, 1087968824})
+"""Users that stand for Telegram itself, and for channels and groups that write."""
+
+_KINDS = {
+    ChatType.SUPERGROUP: ChatKind.SUPERGROUP,
+    ChatType.GROUP: ChatKind.GROUP,
+    ChatType.PERSONAL: ChatKind.GROUP,  # people among themselves, whom nobody overhears live
+    ChatType.WITH_BOT: ChatKind.PRIVATE,
+}
+
+_SOMEBODY, _SOMETIME = 1, dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+_BOTS_COMMAND = re.compile(r"/\w+@\w+", re.ASCII)
+_NO_BOT_NAME = "it is a command for a bot by its name; --bot-name says whether that is ours"
+
+
+class Bots(msgspec.Struct, frozen=True):
+    """The bots of the chats: an export does not say who is one.
+
+    `ours` is the id of the bot that the ledger belongs to and `name` its username without the @,
+    if known; `others` are the ids of other bots.
+    """
+
+    ours: int
+    name: str | None = None
+    others: frozenset[int] = frozenset()
+
+
+class Listener:
+    """Hears the messages of an export one after another, chat by chat, in their order."""
+
+    def __init__(self, bots: Bots, keys: IssueKeys) -> None:
+        """Begin before the first message; `keys` finds the issues."""
+        self._bots = bots
+        self._keys = keys
+        self._chat_id: int | None = None
+        self._by_our_bot = MessageIds()
+        self._second: Instant | None = None
+        self._repeated: Counter[tuple[str, str]] = Counter()
+
+    def hear(self, exported: ExportedMessage) -> tuple[Interaction, ...]:
+        """Return what the message leaves in the ledger, as `heard_in` does.
+
+        In a supergroup it is what the same message leaves live, down to its source key. Elsewhere
+        it has a key of exports and no place. What people want recorded of them, an export cannot
+        change. Raises InvalidInteractionError where something would be recorded but cannot.
+        """
+        if exported.chat_id != self._chat_id:
+            self._chat_id, self._by_our_bot = exported.chat_id, MessageIds()
+        if exported.sender_id == self._bots.ours:
+            if not exported.opens_topic:  # which every message there replies to
+                self._by_our_bot.add(exported.message_id)
+            return ()
+        if exported.is_service or not (exported.text or exported.links):
+            return ()
+        if exported.chat_type is ChatType.WITH_BOT and exported.chat_id != self._bots.ours:
+            return ()
+        sent_at = exported.sent_at or _SOMETIME  # one that is missing is a flaw
+        heard = heard_in(self._message(exported, sent_at), self._keys)
+        found = tuple(each for each in heard.entries if isinstance(each, Interaction))
+        if found:
+            self._check(exported)
+        if exported.chat_type is ChatType.SUPERGROUP:
+            return found
+        return tuple(self._unmatched(each, instant_of(sent_at)) for each in found)
+
+    def _message(self, exported: ExportedMessage, sent_at: dt.datetime) -> Message:
+        asked = asked_in(exported.text, self._bots.name or "")
+        return Message(
+            bot_id=self._bots.ours,
+            chat_id=exported.chat_id,
+            chat_kind=_KINDS[exported.chat_type],
+            message_id=exported.message_id,
+            sender_id=self._person_behind(exported),
+            text=exported.text,
+            sent_at=sent_at,
+            links=exported.links,
+            command=None if asked is None else asked.name,
+            addressed=self._is_addressed(exported),
+            forwarded=exported.forwarded,
+        )
+
+    def _person_behind(self, exported: ExportedMessage) -> int | None:
+        if exported.via_bot:
+            return None
+        if exported.sender_id is None:
+            return None if exported.flaw is None else _SOMEBODY
+        is_bot = exported.sender_id in TELEGRAMS_OWN or exported.sender_id in self._bots.others
+        return None if is_bot else exported.sender_id
+
+    def _is_addressed(self, exported: ExportedMessage) -> bool:
+        named = self._bots.name is not None and f"@{self._bots.name}".lower() in (
+            name.lower() for name in exported.names
+        )
+        return (
+            named
+            or self._bots.ours in exported.named_ids
+            or (exported.reply_to_id is not None and exported.reply_to_id in self._by_our_bot)
+        )
+
+    def _check(self, exported: ExportedMessage) -> None:
+        flaw = exported.flaw
+        if flaw is None and self._bots.name is None and _BOTS_COMMAND.match(exported.text.lstrip()):
+            flaw = _NO_BOT_NAME
+        if flaw is not None:
+            raise InvalidInteractionError("message", flaw)
+
+    def _unmatched(self, interaction: Interaction, sent_at: Instant) -> Interaction:
+        """Return the interaction without a place, under a key that other exports give it too."""
+        user, issue = interaction.user_id, interaction.issue_id
+        key = export_key(user, issue, sent_at, self._ordinal(user, issue, sent_at))
+        return replace(interaction, chat_id=None, source_key=key)
+
+    def _ordinal(self, user_id: str, issue_id: str, sent_at: Instant) -> int:
+        """Return how many times the user named the issue in this second before."""
+        if sent_at != self._second:
+            self._second, self._repeated = sent_at, Counter()
+        self._repeated[user_id, issue_id] += 1
+        return self._repeated[user_id, issue_id] - 1
+
+
+class MessageIds:
+    """A set of message ids, an eighth of a byte each where they are dense."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._blocks: dict[int, int] = {}
+
+    def add(self, message_id: int) -> None:
+        """Take one in."""
+        block = message_id >> 8
+        self._blocks[block] = self._blocks.get(block, 0) | 1 << (message_id & 255)
+
+    def __contains__(self, message_id: int) -> bool:
+        """Tell whether it was taken in."""
+        return bool(self._blocks.get(message_id >> 8, 0) >> (message_id & 255) & 1)
+
+
+def live_chat_of(exported: ExportedMessage) -> str | None:
+    """Return the id of the chat in which the bot may have heard the same message under another key.
+
+    None says that live messages are matched by their keys, or that there are none.
+    """
+    if exported.chat_type is ChatType.WITH_BOT and exported.sender_id is not None:
+        return str(exported.sender_id)
+    return str(exported.chat_id) if exported.chat_type is ChatType.GROUP else None
+
+
+def overlaps(interaction: Interaction, span: tuple[Instant, Instant] | None) -> bool:
+    """Tell whether the interaction lies within what was heard live of its user."""
+    if span is None or interaction.occurred_at is None:
+        return False
+    return span[0] <= interaction.occurred_at <= span[1]

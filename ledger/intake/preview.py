@@ -1,0 +1,86 @@
+"""What the ledger would do with a history, told without doing it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from ledger.errors import InvalidInteractionError, OptedOutError
+from ledger.instants import Instant, instant_of
+from ledger.intake.ordinals import Ordinals
+from ledger.interaction import Interaction, Kind, check_not_future
+from ledger.source_keys import digest
+from ledger.store.append import SEEN, Outcome, Receipt
+from ledger.store.clock import Clock
+from ledger.store.database import Database
+from ledger.store.head import Head
+from ledger.store.opt_outs import OptOuts
+from ledger.store.statements import Row
+
+
+class _Known(NamedTuple):
+    """What the ledger knows already, as of one moment."""
+
+    recorded_at: Instant
+    find_source: Callable[[bytes], Row | None]
+    refuses: Callable[[str, Instant], bool]
+
+
+class Preview:
+    """A recorder that records nothing; `tally` counts, by user and kind, what it would have.
+
+    It knows what was recorded before, in the ledger and in this preview, who opted out, and what
+    lies in the future. The positions of its receipts mean nothing.
+    """
+
+    def __init__(self, clock: Clock, database: Database | None = None, secret: bytes = b"") -> None:
+        """Look at what `database` knows, whose digest key is `secret`; without one, at nothing."""
+        self.tally: Counter[tuple[str, Kind]] = Counter()
+        self._clock = clock
+        self._database = database
+        self._secret = secret
+        self._repeated = Ordinals()
+
+    def record_many(self, entries: Sequence[Interaction], /) -> list[Outcome]:
+        """Return what recording in one transaction would."""
+        now = instant_of(self._clock())
+        if self._database is None:
+            nothing = _Known(now, lambda _: None, lambda *_: False)
+            return [self._outcome(each, nothing) for each in entries]
+        with self._database.read() as connection:
+            known = _known(connection, self._secret, now)
+            return [self._outcome(each, known) for each in entries]
+
+    def name_users(self, names: Mapping[str, str]) -> None:
+        """Name nobody."""
+
+    def close(self) -> None:
+        """Forget what was looked at."""
+        self._repeated.close()
+
+    def _outcome(self, entry: Interaction, known: _Known) -> Outcome:
+        occurred_at = known.recorded_at if entry.occurred_at is None else entry.occurred_at
+        try:
+            check_not_future(occurred_at, known.recorded_at)
+        except InvalidInteractionError as refusal:
+            return refusal
+        if known.refuses(entry.user_id, occurred_at):
+            return OptedOutError()
+        counted = not self._is_repeated(entry, known)
+        if counted:
+            self.tally[entry.user_id, entry.kind] += 1
+        return Receipt(0, counted)
+
+    def _is_repeated(self, entry: Interaction, known: _Known) -> bool:
+        if entry.source_key is None:
+            return False
+        mark = digest(entry.source_key, self._secret)
+        return known.find_source(mark) is not None or self._repeated.next(mark) > 0
+
+
+def _known(connection: Connection, secret: bytes, now: Instant) -> _Known:
+    head = Head.read(connection)
+    head.advance(now)
+    opt_outs = OptOuts(connection, secret)
+    return _Known(head.recorded_at, SEEN.finder(connection), opt_outs.refuses)

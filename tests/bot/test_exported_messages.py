@@ -1,0 +1,321 @@
+"""Exported messages leave what the same messages leave live, and nothing twice."""
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import telegram
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.classification import heard_in
+from bot.exported_messages import TELEGRAMS_OWN, Bots, Listener, MessageIds, live_chat_of, overlaps
+from bot.issue_keys import IssueKeys
+from bot.telegram.updates import message_of
+from ledger.errors import InvalidInteractionError
+from ledger.exported_message import ChatType, ExportedMessage
+from ledger.instants import Instant, moment_of
+from ledger.intake.telegram_export import read_export
+from ledger.interaction import Interaction
+from tests.strategies import NOON, Clock
+from tests.telegram.exports import Line, chat_of, stream_of, supergroup_of, written
+from tests.telegram.people import Person
+from tests.telegram.scenes import Scenes
+from tests.telegram.updates import Update
+
+KEYS = IssueKeys()
+NAME = "ledger_bot"
+AT_NOON = moment_of(NOON)
+
+
+class Quiet(Scenes):
+    """A world whose updates nobody fetches."""
+
+    strict = False
+
+
+OURS, ROBOT = 99, 4242
+BOTS = Bots(OURS, "Ledger_Bot", frozenset({ROBOT}))
+
+
+def listened(export: Line, bots: Bots = BOTS) -> dict[int, tuple[Interaction, ...]]:
+    """What a listener hears in each message, by the message's id."""
+    listener = Listener(bots, KEYS)
+    heard = {}
+    for message in read_export(stream_of(written(export))):
+        assert isinstance(message, ExportedMessage)
+        heard[message.message_id] = listener.hear(message)
+    return heard
+
+
+# --- the same as live ----------------------------------------------------------------------------
+
+_WORDS = st.sampled_from(
+    [
+        *("AI-1", "DMD-480", "KAFKA-17", "UTF-8", "hello", "😀", "\n", "x@y", "@ledger_bot"),
+        *("@Ledger_Bot", "@other_bot", "/top", "/look", "/look@ledger_bot", "/look@other_bot"),
+        *(
+            "/score@ledger_bot",
+            "/optout",
+            "https://linear.app/x/issue/AI-7/fix",
+            "this",
+            "Bob",
+            "Ledger",
+        ),
+    ]
+)
+_TEXTS = st.lists(_WORDS, min_size=1, max_size=6).map(" ".join)
+_ACTS = ("says", "photo", "forwards", "edits", "anonymously", "via", "topic", "bot", "service")
+_STEPS = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from(_ACTS), _TEXTS, st.integers(0, 30)),
+    min_size=8,
+    max_size=25,
+)
+
+
+class Played:
+    """A supergroup in which things are said, and the last update of each message."""
+
+    def __init__(self) -> None:
+        self.api = Quiet(f"{OURS}:token", NAME, Clock())
+        self.bot: Any = SimpleNamespace(id=OURS, username=NAME)
+        self.people = [
+            self.api.person("Ana", 1001),
+            self.api.person("Bob", 1002),
+            self.api.other_bot("Robot", ROBOT),
+        ]
+        self.room = self.api.forum("Team", self.people)
+        self.last: dict[int, Update] = {}
+        self.topic: int | None = None
+
+    def play(self, who: int, act: str, text: str, back: int) -> None:
+        """Let something happen; `back` says which earlier message it is about, if any."""
+        self.api.clock.move(7_000_000 * (back % 3))  # type: ignore[attr-defined]
+        person = self.people[who % 3]
+        said = list(self.room.messages.values())
+        about = said[-1 - back % len(said)] if said else None
+        how: dict[str, Any] = {"in_": self.room, "topic": self.topic}
+        how["reply_to"] = about if back % 2 else None
+        self._keep(self._done(person, act, text, about, how))
+
+    def _done(
+        self, person: Person, act: str, text: str, about: Any, how: dict[str, Any]
+    ) -> Update | None:
+        done: Update | None = None
+        match act:
+            case "photo":
+                done = person.sends_photo(text, **how)
+            case "forwards" if about is not None and "text" in about:
+                done = person.forwards(about, in_=self.room)
+            case "edits" if about is not None and "text" in about:
+                done = person.edits(about, text)
+            case "anonymously":
+                done = person.says_anonymously(text, **how)
+            case "via":
+                done = person.says(text, extra={"via_bot": self.api.bot}, **how)
+            case "topic":
+                self.topic = self.room.creates_topic("Releases", None if self.topic else person)
+            case "bot":
+                self.api.post(self.room, **{"from": self.api.bot}, text=text)
+            case "service":
+                done = person.joins(self.room)
+            case _:
+                links = {"this": "https://linear.app/x/issue/AI-9/a"} if "this" in text else None
+                named = {"Bob": self.people[1], "Ledger": Person(self.api, self.api.bot)}
+                naming = {words: who for words, who in named.items() if words in text}
+                done = person.says(text, links=links, naming=naming, **how)
+        return done
+
+    def _keep(self, update: Update | None) -> None:
+        if update is not None:
+            message = update.get("message") or update["edited_message"]
+            self.last[message["message_id"]] = update
+
+    def live(self, message_id: int) -> tuple[Interaction, ...]:
+        """What the last update of a message leaves in the ledger."""
+        update = telegram.Update.de_json(self.last[message_id], None)
+        message = message_of(update, self.bot)
+        assert message is not None
+        entries = heard_in(message, KEYS).entries
+        return tuple(each for each in entries if isinstance(each, Interaction))
+
+
+@given(_STEPS)
+def test_a_message_in_a_supergroup_leaves_the_same_live_and_exported(steps):
+    played = Played()
+    for step in steps:
+        played.play(*step)
+    heard = listened(supergroup_of(played.room.id, played.room.messages.values()))
+    assert {number: heard[number] for number in played.last} == {
+        number: played.live(number) for number in played.last
+    }
+    assert not any(found for number, found in heard.items() if number not in played.last)
+
+
+# --- elsewhere -----------------------------------------------------------------------------------
+
+LINE: Line = {
+    "id": 17,
+    "type": "message",
+    "date_unixtime": "1704067200",
+    "from": "Ana",
+    "from_id": "user1001",
+    "text": "AI-1",
+}
+
+
+def lines(*changes: Line) -> list[Line]:
+    return [LINE | {"id": number} | change for number, change in enumerate(changes, 1)]
+
+
+def heard_of(
+    *changes: Line, type_: str = "private_group", chat_id: int = -4711, bots: Bots = BOTS
+) -> list[Interaction]:
+    """All that is heard in a chat of these messages."""
+    heard = listened(chat_of(chat_id, type_, lines(*changes)), bots)
+    return [each for found in heard.values() for each in found]
+
+
+def keys_of(interactions: Iterable[Interaction]) -> list[str]:
+    return [each.source_key.text for each in interactions if each.source_key]
+
+
+PLACES = [("private_group", -4711), ("personal_chat", 1002), ("bot_chat", OURS)]
+
+
+@pytest.mark.parametrize(("type_", "chat_id"), PLACES)
+def test_elsewhere_an_interaction_has_no_place_and_a_key_of_exports(type_, chat_id):
+    (found,) = heard_of({}, type_=type_, chat_id=chat_id)
+    assert found.chat_id is None
+    assert keys_of([found]) == ["export:1001:1704067200000000:AI-1:0"]
+    assert found.source_key is not None
+    assert found.source_key.dated_at == found.occurred_at
+
+
+@pytest.mark.parametrize(
+    ("type_", "chat_id", "kind"),
+    [
+        ("private_group", -4711, "mention"),
+        ("personal_chat", 1002, "mention"),
+        ("bot_chat", OURS, "query"),
+    ],
+)
+def test_who_writes_to_the_bot_asks_and_who_writes_to_people_mentions(type_, chat_id, kind):
+    assert [each.kind.label for each in heard_of({}, type_=type_, chat_id=chat_id)] == [kind]
+
+
+def test_what_is_written_to_another_bot_is_not_for_us():
+    assert heard_of({}, type_="bot_chat", chat_id=ROBOT) == []
+
+
+def test_two_members_exports_count_once_whatever_their_message_ids():
+    said = [{"text": "AI-1"}, {"text": "AI-1 and AI-2"}, {"date_unixtime": "1704067201"}]
+    mine = heard_of(*said)
+    theirs = heard_of({"text": "hello"}, *said, type_="personal_chat", chat_id=1001)
+    assert keys_of(mine) == keys_of(theirs)
+    assert [key.rpartition(":")[2] for key in keys_of(mine)] == ["0", "1", "0", "0"]
+
+
+def test_a_group_keeps_its_keys_when_it_becomes_a_supergroup():
+    before = heard_of({}, {"date_unixtime": "1704067300"})
+    chat = chat_of(-1_001_234_567_890, "private_supergroup", lines({}, {}))
+    moved = [{**line, "id": line["id"] - 10**9} for line in chat["messages"]]
+    moved[1]["date_unixtime"] = "1704067300"
+    after = listened(chat | {"messages": [*moved, LINE]})
+    found = [each for number in sorted(after) for each in after[number]]
+    assert keys_of(found)[:2] == keys_of(before)
+    assert keys_of(found)[2] == "-1001234567890:17:AI-1"
+    assert [each.chat_id for each in found] == [None, None, "-1001234567890"]
+
+
+# --- who is a bot --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bot", [OURS, ROBOT, *TELEGRAMS_OWN])
+def test_bots_leave_nothing(bot):
+    assert heard_of({"from_id": f"user{bot}"}) == []
+
+
+def test_a_reply_to_our_bot_is_a_query_in_the_same_chat_only():
+    bots = {"from_id": f"user{OURS}"}
+    replies = heard_of(bots, {"reply_to_message_id": 1}, {"reply_to_message_id": 2})
+    assert [each.kind.label for each in replies] == ["query", "mention"]
+    listener = Listener(BOTS, KEYS)
+    for chat_id, kinds in ((-5, ["query"]), (-6, ["mention"])):
+        first = [bots] if chat_id == -5 else [{"text": ""}]
+        export = chat_of(chat_id, "private_group", lines(*first, {"reply_to_message_id": 1}))
+        read = read_export(stream_of(written(export)))
+        messages = [each for each in read if isinstance(each, ExportedMessage)]
+        heard = [each for message in messages for each in listener.hear(message)]
+        assert [each.kind.label for each in heard] == kinds
+
+
+@given(st.lists(st.integers(-(10**9), 10**12) | st.integers(-600, 600)), st.integers(-600, 600))
+def test_message_ids_are_a_set(numbers, other):
+    ids = MessageIds()
+    for number in numbers:
+        ids.add(number)
+    assert all(number in ids for number in numbers)
+    assert (other in ids) == (other in numbers)
+
+
+def test_without_the_bots_name_a_command_by_name_is_not_guessed_at():
+    nameless = Bots(OURS)
+    for text in ("/top@ledger_bot AI-1", " /look@other_bot AI-1"):
+        with pytest.raises(InvalidInteractionError, match="--bot-name"):
+            heard_of({"text": text}, bots=nameless)
+    assert heard_of({"text": "/top@ledger_bot"}, bots=nameless) == []
+    assert heard_of({"text": "/top AI-1"}, bots=nameless) == []
+    assert len(heard_of({"text": "/look@other_bot AI-1"})) == 1
+
+
+# --- what cannot be recorded ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flaw", [{"date_unixtime": None}, {"from_id": 4711}])
+def test_a_flaw_matters_only_where_something_would_be_recorded(flaw):
+    assert heard_of({"text": "hello"} | flaw, {"text": "/top AI-1"} | flaw) == []
+    assert heard_of({"forwarded_from": "Bob"} | flaw, {"via_bot": "@gif"} | flaw) == []
+    for type_, chat_id in (*PLACES, ("private_supergroup", -1_001_234_567_890)):
+        with pytest.raises(InvalidInteractionError, match="export the chat again"):
+            heard_of(flaw, type_=type_, chat_id=chat_id)
+
+
+def test_nobodys_will_is_read_out_of_an_export():
+    assert heard_of({"text": "/optout AI-1"}, {"text": "/optin"}) == []
+
+
+def test_a_date_before_2000_is_refused():
+    with pytest.raises(InvalidInteractionError, match="before 2000"):
+        heard_of({"date_unixtime": "900000000"})
+
+
+# --- what was heard live -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("chat_type", "chat_id", "live"),
+    [
+        (ChatType.WITH_BOT, OURS, "1001"),
+        (ChatType.GROUP, -4711, "-4711"),
+        (ChatType.GROUP, -1_001_234_567_890, "-1001234567890"),
+        (ChatType.PERSONAL, 1002, None),
+        (ChatType.SUPERGROUP, -1_001_234_567_890, None),
+    ],
+)
+def test_where_the_bot_may_have_heard_it_live(chat_type, chat_id, live):
+    message = ExportedMessage("here", chat_type, chat_id, 17, 1001, AT_NOON)
+    assert live_chat_of(message) == live
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [(None, False), ((-1, 1), True), ((0, 0), True), ((-2, -1), False), ((1, 2), False)],
+)
+def test_an_interaction_overlaps_with_a_span_that_holds_it(span, expected):
+    (found,) = heard_of({})
+    assert found.occurred_at is not None
+    at = found.occurred_at
+    moved = None if span is None else (Instant(at + span[0]), Instant(at + span[1]))
+    assert overlaps(found, moved) is expected

@@ -1,0 +1,328 @@
+"""Telegram Desktop's exports: what their fields say, and what is wrong with them."""
+
+import gzip
+import io
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.exported_message import ChatType, ExportedMessage
+from ledger.instants import instant_of
+from ledger.intake import exported_fields, exported_text
+from ledger.intake.exported_text import MESSAGE_LIMIT_BYTES, ExportedText
+from ledger.intake.history import Refusal, UnreadableHistoryError
+from ledger.intake.telegram_export import read_export
+from tests.strategies import hostile_texts
+from tests.telegram.exports import Line, chat_of, full_export, stream_of, written
+
+SUPERGROUP = -1_001_234_567_890
+LINE: Line = {
+    "id": 17,
+    "type": "message",
+    "date": "2024-01-01T03:00:00",
+    "date_unixtime": "1704067200",
+    "from": "Ana",
+    "from_id": "user1001",
+    "text": "AI-1",
+    "text_entities": [{"type": "plain", "text": "AI-1"}],
+}
+
+
+def read(content: bytes | Line) -> list[ExportedMessage | Refusal]:
+    raw = content if isinstance(content, bytes) else written(content)
+    return list(read_export(stream_of(raw)))
+
+
+def in_chat(*lines: object, type_: str = "private_supergroup", chat_id: int = SUPERGROUP) -> Line:
+    return chat_of(chat_id, type_, lines)  # type: ignore[arg-type]
+
+
+def message(**fields: Any) -> ExportedMessage:
+    (item,) = read(in_chat(LINE | fields))
+    assert isinstance(item, ExportedMessage)
+    return item
+
+
+def refusal(line: object, **chat: Any) -> Refusal:
+    (item,) = read(in_chat(line, **chat))
+    assert isinstance(item, Refusal)
+    return item
+
+
+def failure(content: bytes | Line) -> str:
+    with pytest.raises(UnreadableHistoryError) as caught:
+        read(content)
+    return str(caught.value)
+
+
+# --- a message -----------------------------------------------------------------------------------
+
+
+def test_a_message_says_who_wrote_what_when_and_where():
+    found = message()
+    assert found.sent_at is not None
+    assert instant_of(found.sent_at) == 1_704_067_200_000_000
+    assert (found.place, found.message_id, found.sender_id) == ("message 17", 17, 1001)
+    assert (found.sender_name, found.text, found.flaw) == ("Ana", "AI-1", None)
+
+
+def test_an_edit_does_not_move_a_message():
+    edited = message(edited="2025-01-01T00:00:00", edited_unixtime="1735689600")
+    assert edited == message()
+
+
+@pytest.mark.parametrize(
+    ("type_", "chat_id", "seen", "as_id"),
+    [
+        ("private_supergroup", SUPERGROUP, ChatType.SUPERGROUP, SUPERGROUP),
+        ("public_supergroup", SUPERGROUP, ChatType.SUPERGROUP, SUPERGROUP),
+        ("private_group", -4711, ChatType.GROUP, -4711),
+        ("personal_chat", 1002, ChatType.PERSONAL, 1002),
+        ("bot_chat", 99, ChatType.WITH_BOT, 99),
+    ],
+)
+def test_ids_of_chats_are_those_that_bots_see(type_, chat_id, seen, as_id):
+    (found,) = read(in_chat(LINE, type_=type_, chat_id=chat_id))
+    assert isinstance(found, ExportedMessage)
+    assert (found.chat_type, found.chat_id) == (seen, as_id)
+
+
+def test_what_was_written_before_a_group_became_a_supergroup_is_the_groups():
+    old, new = read(in_chat(LINE | {"id": -999_999_000}, LINE))
+    assert isinstance(old, ExportedMessage)
+    assert isinstance(new, ExportedMessage)
+    assert (old.chat_type, new.chat_type) == (ChatType.GROUP, ChatType.SUPERGROUP)
+    assert old.chat_id == new.chat_id == SUPERGROUP
+
+
+@pytest.mark.parametrize("sender", ["channel1234567890", "chat4711", None])
+def test_who_writes_as_a_chat_is_no_person(sender):
+    assert message(from_id=sender).sender_id is None
+    assert message(from_id=sender).flaw is None
+
+
+def test_a_text_may_be_a_list_of_marked_parts():
+    found = message(
+        text=[
+            {"type": "mention", "text": "@ledger_bot"},
+            " and ",
+            {"type": "mention_name", "text": "Bob", "user_id": 1002},
+            ": ",
+            {"type": "text_link", "text": "this", "href": "https://x.example/AI-7"},
+            {"type": "bold", "text": "!"},
+        ]
+    )
+    assert found.text == "@ledger_bot and Bob: this!"
+    assert found.links == ("https://x.example/AI-7",)
+    assert found.names == ("@ledger_bot", "Bob")
+    assert found.named_ids == (1002,)
+
+
+def test_a_reply_into_another_chat_is_none_here():
+    assert message(reply_to_message_id=5).reply_to_id == 5
+    assert message(reply_to_message_id=5, reply_to_peer_id="channel1").reply_to_id is None
+
+
+@pytest.mark.parametrize("fields", [{"forwarded_from": None}, {"saved_from": "Ana"}])
+def test_a_forward_is_one_even_of_somebody_who_is_gone(fields):
+    assert message(**fields).forwarded
+
+
+def test_a_service_message_is_its_actors():
+    found = message(type="service", action="topic_created", actor_id="user99", from_id=None)
+    assert (found.is_service, found.opens_topic, found.sender_id) == (True, True, 99)
+
+
+@pytest.mark.parametrize(
+    ("fields", "flaw"),
+    [
+        ({"date_unixtime": None}, "no date_unixtime"),
+        ({"date_unixtime": "soon"}, "no date_unixtime"),
+        ({"date_unixtime": "999999999999"}, "no date_unixtime"),
+        ({"from_id": 4294967296}, "from_id"),
+        ({"from_id": "user"}, "from_id"),
+    ],
+)
+def test_an_old_export_says_how_to_mend_it(fields, flaw):
+    found = message(**fields).flaw
+    assert found is not None
+    assert flaw in found
+    assert "export the chat again" in found
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "reason"),
+    [
+        (7, "entry 1", "no object"),
+        ({**LINE, "id": None}, "entry 1", "its id"),
+        ({**LINE, "id": True}, "entry 1", "its id"),
+        ({**LINE, "id": 0}, "message 0", "its id"),
+        ({**LINE, "id": -(10**9)}, "message -1000000000", "its id"),
+        ({**LINE, "text": 7}, "message 17", "its text"),
+        ({**LINE, "text": [{"type": "bold"}]}, "message 17", "its text"),
+    ],
+)
+def test_a_bad_entry_is_refused_with_its_place(line, place, reason):
+    found = refusal(line, chat_id=-4711, type_="private_group")
+    if "id" in reason and place.startswith("message -"):
+        found = refusal(line)
+    assert found.place == place
+    assert reason in found.reason
+
+
+# --- chats ---------------------------------------------------------------------------------------
+
+
+def test_a_full_export_is_read_chat_by_chat():
+    export = full_export(
+        in_chat(LINE),
+        in_chat(LINE, type_="saved_messages"),
+        in_chat(LINE, LINE, type_="private_group", chat_id=-5),
+        left=[in_chat(LINE, type_="public_supergroup")],
+    )
+    places = [item.place for item in read(export)]
+    assert places == [f"message 17 of chat {number}" for number in (1, 3, 3, 4)]
+
+
+@pytest.mark.parametrize("type_", sorted(exported_fields._WITHOUT_PEOPLE))
+def test_where_nobody_talks_is_passed_over(type_):
+    assert read(in_chat(LINE, 7, type_=type_)) == []
+
+
+def test_a_chat_that_is_not_known_is_refused_once():
+    assert refusal(LINE, type_="town_square").place == "the chat"
+    export = full_export(in_chat(LINE, LINE, chat_id=-(10**13)), in_chat(LINE))
+    assert [type(item) for item in read(export)] == [Refusal, ExportedMessage]
+
+
+@pytest.mark.parametrize("missing", ["type", "id"])
+def test_a_chat_must_say_what_it_is_before_its_messages(missing):
+    chat = in_chat(LINE)
+    assert "must come before" in failure(chat | {missing: None})
+    assert "must come before" in failure({"messages": chat["messages"], **chat})
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"7", b'"x"', b'[{"messages": []}]'])
+def test_what_is_no_export_is_refused(content):
+    assert "no chats" in failure(content)
+
+
+# --- bytes ---------------------------------------------------------------------------------------
+
+
+def test_a_gzipped_export_is_the_same():
+    content = written(in_chat(LINE, LINE))
+    assert read(gzip.compress(content)) == read(content)
+    assert read(b"\xef\xbb\xbf" + content) == read(content)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 65_536])
+def test_control_characters_are_read_as_telegram_desktop_writes_them(size):
+    raw = written(in_chat(LINE | {"text": "§ \\ §\\ \\x41 \\\\§ AI-1"}))
+    stream = stream_of(raw.replace("§".encode(), rb"\x0B"))
+    text = ExportedText(stream)
+    mended = b""
+    while chunk := text.read(size):
+        mended += chunk
+    assert text.is_at_end
+    assert json.loads(mended)["messages"][0]["text"] == "\x0b \\ \x0b\\ \\x41 \\\\\x0b AI-1"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_yields_what_came_before(share):
+    content = written(in_chat(*(LINE | {"id": n} for n in range(1, 101))))
+    items = read_export(stream_of(content[: int(len(content) * share)]))
+    found: list[object] = []
+    with pytest.raises(UnreadableHistoryError, match="the file is truncated") as caught:
+        found.extend(items)
+    assert len(found) == pytest.approx(100 * share, abs=2)
+    assert f"after message {len(found)}:" in str(caught.value)
+
+
+def test_a_truncated_gzip_is_told_as_one():
+    content = gzip.compress(written(in_chat(*([LINE] * 50))))
+    assert "the file is truncated" in failure(content[:-20])
+
+
+def test_what_people_wrote_is_in_no_error():
+    content = written(in_chat(LINE, LINE | {"text": "a secret of Ana's"}))
+    spoilt = content.replace(b"secret", b"secret\xff")
+    assert failure(spoilt) == "after message 17: cannot be read on: it is no JSON"
+
+
+def test_a_message_that_never_ends_is_refused_before_it_fills_the_memory():
+    class Endless(io.RawIOBase):
+        taken = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            beginning = b'{"type": "private_group", "id": 1, "messages": [{"id": 1, "text": "'
+            buffer[:] = b"x" * len(buffer)
+            if not self.taken:
+                buffer[: len(beginning)] = beginning
+            self.taken += len(buffer)
+            return len(buffer)
+
+    endless = Endless()
+    with pytest.raises(UnreadableHistoryError, match="is longer than"):
+        list(read_export(io.BufferedReader(endless)))
+    assert endless.taken < 2 * MESSAGE_LIMIT_BYTES
+
+
+def test_much_that_is_passed_over_is_not_too_long(monkeypatch):
+    monkeypatch.setattr(exported_text, "MESSAGE_LIMIT_BYTES", 100_000)
+    contacts = [{"user_id": n, "first_name": "somebody"} for n in range(20_000)]
+    export = {"contacts": {"list": contacts}, **in_chat(*([LINE] * 3_000))}
+    assert len(read(export)) == 3_000
+
+
+def test_deep_nests_are_passed_over():
+    nest = "[" * 5_000 + "]" * 5_000
+    raw = written(in_chat(LINE | {"odd": "NEST"})).replace(b'"NEST"', nest.encode())
+    assert read(raw) == read(in_chat(LINE))
+
+
+# --- anything ------------------------------------------------------------------------------------
+
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**14), 10**14)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | hostile_texts
+    | st.sampled_from(["private_group", "private_supergroup", "user1001", "message", "1704067200"])
+)
+_KEYS = st.sampled_from(["chats", "list", "type", "id", "messages", *LINE, "reply_to_message_id"])
+_ANYTHING = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=6),
+    max_leaves=30,
+)
+
+
+@settings(max_examples=max(10, settings().max_examples // 4))
+@given(_ANYTHING)
+def test_any_json_is_read_or_refused(document):
+    with suppress(UnreadableHistoryError):
+        read(json.dumps(document).encode())
+
+
+@settings(max_examples=max(10, settings().max_examples // 4))
+@given(st.lists(_ANYTHING | st.dictionaries(_KEYS, _ANYTHING).map(lambda odd: LINE | odd)))
+def test_any_messages_are_read_or_refused_one_by_one(lines):
+    content = json.dumps(in_chat(*lines), ensure_ascii=False).encode(errors="replace")
+    assert len(read(content)) == len(lines)
+
+
+@given(st.binary(max_size=300), st.integers(0, 400))
+def test_any_bytes_are_read_or_refused(noise, at):
+    content = written(in_chat(LINE, LINE))
+    for spoilt in (noise, content[:at] + noise + content[at:]):
+        with suppress(UnreadableHistoryError):
+            read(spoilt)
