@@ -18,9 +18,11 @@ class ChartWords(msgspec.Struct, frozen=True, kw_only=True):
     query: str
     view: str
     mention: str
+    late: str
     override: str
     decay: str
-    """Names of the rows beneath a score: the three kinds, overrides, spans under daily decay."""
+    """Names of the rows beneath a score: the three kinds, those known late, overrides, spans under
+    daily decay."""
     ranking_title: str
     nothing_ranked: str
     """In place of bars, where nothing ranks."""

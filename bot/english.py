@@ -296,6 +296,7 @@ CHART = ChartWords(
     query="queries",
     view="views",
     mention="mentions",
+    late="known late",
     override="set by hand",
     decay="daily decay",
     ranking_title="Most engaged with",

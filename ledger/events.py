@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.instants import Instant
+from ledger.instants import DAY, Instant
 from ledger.interaction import Kind
 from ledger.text import IssueId
 
@@ -84,3 +84,8 @@ class EventRow(NamedTuple):
     linear_id: str | None
     score: float | None
     recorded_at: int
+
+    @property
+    def is_late(self) -> bool:
+        """Tell whether it was recorded more than a day after it occurred."""
+        return self.recorded_at - self.occurred_at > DAY

@@ -4,7 +4,7 @@ A score is a step function of time. It moves when an event occurs, and each time
 of idleness is full; in between it stands still.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -73,13 +73,14 @@ class ScoreSeries(msgspec.Struct, frozen=True):
 
     `points` ascend, from the span's start to its end; each score holds until the next point, and is
     None before the first interaction. `interactions` and `overrides` are what occurred within the
-    span, ascending.
+    span, ascending; `late` are those of the interactions that became known more than a day later.
     """
 
     issue_id: str
     points: list[tuple[Instant, Score | None]]
     interactions: list[tuple[Instant, Kind]]
     overrides: list[Instant]
+    late: list[Instant] = []
 
     @property
     def start(self) -> Instant:
@@ -112,6 +113,61 @@ def score_series(
         list(zip(instants, timeline(own, instants, policy), strict=True)),
         [(Instant(row.occurred_at), Kind(row.kind)) for row in within if row.kind is not None],
         [Instant(row.occurred_at) for row in within if row.kind is None],
+        [Instant(row.occurred_at) for row in within if row.kind is not None and row.is_late],
+    )
+
+
+class Step(msgspec.Struct, frozen=True):
+    """The score of one engagement at the end of a step of a timeline, and what happened within it.
+
+    `score` is None before the first interaction; `count` are all interactions so far. The rest is
+    of the step alone: interactions by kind, how many of those became known more than a day late,
+    and the values of overrides.
+    """
+
+    at: Instant
+    score: Score | None
+    count: int
+    mentions: int = 0
+    views: int = 0
+    queries: int = 0
+    late: int = 0
+    overrides: tuple[float, ...] = ()
+
+
+def steps(
+    rows: Iterable[EventRow],
+    start: Instant,
+    ends: Sequence[Instant],
+    policy: ScoringPolicy = DEFAULT_POLICY,
+) -> list[Step]:
+    """Return a step for each of `ends`, which ascend; the first step begins at `start`.
+
+    `rows` are of one engagement, in any order.
+    """
+    ordered = sorted(rows, key=_occurred_at)
+    scores = timeline(ordered, ends, policy)
+    found = []
+    begins = bisect_left(ordered, start, key=_occurred_at)
+    for at, value in zip(ends, scores, strict=True):
+        closes = bisect_right(ordered, at, key=_occurred_at)
+        count = sum(row.kind is not None for row in ordered[:closes])
+        found.append(_step(at, value, count, ordered[begins:closes]))
+        begins = closes
+    return found
+
+
+def _step(at: Instant, value: Score | None, count: int, within: list[EventRow]) -> Step:
+    step = fold(within)
+    return Step(
+        at,
+        value,
+        count,
+        step.mentions,
+        step.views,
+        step.queries,
+        sum(row.kind is not None and row.is_late for row in within),
+        tuple(row.score for row in within if row.score is not None),
     )
 
 

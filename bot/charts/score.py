@@ -110,6 +110,7 @@ def _rows(series: ScoreSeries, words: ChartWords) -> list[Row]:
         Row(name, colour, [at for at, of in series.interactions if of is kind], [])
         for kind, name, colour in named
     ]
+    rows.append(Row(words.late, SOFT_INK, series.late, []))
     rows.append(Row(words.override, RED, series.overrides, []))
     rows.append(Row(words.decay, AMBER, [], _decaying(series)))
     return [row for row in rows if row.marks or row.bars]

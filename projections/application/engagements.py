@@ -8,6 +8,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from ledger.application import EngagementLedger
+from ledger.events import EventRow
 from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, override_of
 from ledger.store.append import Receipt
@@ -145,11 +146,16 @@ class Engagements:
         known_at: Moment = None,
     ) -> ScoreSeries:
         """Return how the score of the user's engagement went from `start` to `end`."""
-        user, issue, as_of = user_id_of(user_id), issue_id_of(issue_id), _as_of(None, known_at)
-        with self.ledger.database.read() as connection:
-            policy = self._policy(connection, as_of)
-            rows = as_of.of(rows_of_user(connection, user))
+        issue = issue_id_of(issue_id)
+        rows, policy = self.known(user_id, known_at)
         return score_series(issue, rows, instant_of(start), instant_of(end), policy)
+
+    def known(self, user_id: str, known_at: Moment = None) -> tuple[list[EventRow], ScoringPolicy]:
+        """Return the user's events as folds read them, and the policy, as known at a moment."""
+        user, as_of = user_id_of(user_id), _as_of(None, known_at)
+        with self.ledger.database.read() as connection:
+            rows = as_of.of(rows_of_user(connection, user))
+            return rows, self._policy(connection, as_of)
 
     def count_dormant(self) -> int:
         """Return how many of everybody's engagements are dormant now."""

@@ -132,6 +132,7 @@ def test_each_event_is_marked_at_its_instant_in_the_row_of_its_kind(history):
     names = [label.get_text() for label in marks.get_yticklabels()]
     drawn = [(at, names[round((low + high) / 2)]) for at, low, high in segments(marks)]
     labels = [(r.occurred_at, Kind(r.kind).label if r.kind else "override") for r in history]
+    labels += [(r.occurred_at, "late") for r in history if r.kind and r.is_late]
     assert sorted(drawn) == sorted(labels)
 
 

@@ -9,6 +9,7 @@ WORDS = ChartWords(
     query="query",
     view="view",
     mention="mention",
+    late="late",
     override="override",
     decay="decay",
     ranking_title="Your most engaged issues",

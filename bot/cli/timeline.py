@@ -1,0 +1,166 @@
+"""The command that shows how scores went."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from bot.charts import score_chart
+from bot.cli.session import Session, UserCommand, Word, json_option
+from bot.cli.shown import show_json, show_table
+from bot.language import words
+from bot.moments import Edge
+from bot.periods import PERIODS, ends_of
+from ledger.events import EventRow
+from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.text import issue_id_of
+from projections.as_of import AsOf, engagements_as_of
+from projections.policy import ScoringPolicy
+from projections.ranking import ranking, top
+from projections.timeline import Step, score_series, steps
+
+ISSUES_SHOWN = 5
+SHOWN_DAYS = 90
+
+COLUMNS = (
+    *("at", "issue_id", "score", "count", "mentions", "views", "queries", "late", "overrides"),
+)
+
+
+class Span(NamedTuple):
+    """The span that is shown, and the ends of its steps."""
+
+    start: Instant
+    ends: list[Instant]
+
+    @property
+    def end(self) -> Instant:
+        """The last instant."""
+        return self.ends[-1]
+
+
+@click.command(cls=UserCommand)
+@click.argument("user", type=Word())
+@click.argument("issue", type=Word(), required=False)
+@click.option("--from", "start", metavar="MOMENT", help="Default: the first event or 90 days ago.")
+@click.option("--to", "end", metavar="MOMENT", help="Default: now. A bare date means its end.")
+@click.option("--every", type=click.Choice(PERIODS), default="day", show_default=True)
+@click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout.")
+@click.option("--png", metavar="FILE", help="Draw the chart of ISSUE into FILE instead.")
+@json_option
+@click.pass_obj
+def timeline(
+    session: Session,
+    user: str,
+    issue: str | None,
+    start: str | None,
+    end: str | None,
+    every: str,
+    known_at: str | None,
+    as_csv: bool,  # noqa: FBT001 - click passes a flag so
+    png: str | None,
+) -> None:
+    """Show how USER's score of ISSUE went, or those of the five highest at the end.
+
+    Each line is the last instant of its period, by the calendar of the configured zone.
+    """
+    if png is not None and issue is None:
+        raise click.UsageError("--png draws one issue: name an ISSUE")
+    with session.engagements() as engagements:
+        rows, policy = engagements.known(user, session.moment(known_at))
+    span = _span(session, rows, start, end, every)
+    if png is not None:
+        _draw(session, Path(png), issue_id_of(issue or ""), rows, span, policy)
+        return
+    issues = _highest(rows, span.end, policy) if issue is None else [issue_id_of(issue)]
+    found = {each: steps(_of(rows, each), span.start, span.ends, policy) for each in issues}
+    if session.as_json or as_csv:
+        _print(found, as_csv=as_csv)
+    elif issue is None:
+        _show_scores(found, span.ends)
+    else:
+        _show_steps(found[issues[0]])
+
+
+def _span(
+    session: Session, rows: Sequence[EventRow], start: str | None, end: str | None, every: str
+) -> Span:
+    until = instant_of(session.moment(end) or session.clock())
+    since = session.moment(start, Edge.START)
+    if since is not None:
+        begin = instant_of(since)
+    else:
+        first = min((row.occurred_at for row in rows), default=until)
+        begin = Instant(min(until, max(first, until - SHOWN_DAYS * DAY)))
+    return Span(begin, ends_of(every, begin, until, session.settings.zone))
+
+
+def _highest(rows: Sequence[EventRow], at: Instant, policy: ScoringPolicy) -> list[str]:
+    engagements = engagements_as_of(rows, AsOf(at))
+    return [each.issue_id for each in top(ranking(engagements, at, policy), ISSUES_SHOWN)]
+
+
+def _of(rows: Sequence[EventRow], issue: str) -> list[EventRow]:
+    return [row for row in rows if row.issue_id == issue]
+
+
+def _draw(
+    session: Session,
+    path: Path,
+    issue: str,
+    rows: Sequence[EventRow],
+    span: Span,
+    policy: ScoringPolicy,
+) -> None:
+    series = score_series(issue, rows, span.start, span.end, policy)
+    path.write_bytes(score_chart(series, session.settings.zone, words.CHART))
+    click.echo(f"drawn: {path}")
+
+
+def _print(found: dict[str, list[Step]], *, as_csv: bool) -> None:
+    documents = [_document(issue, step) for issue, series in found.items() for step in series]
+    if not as_csv:
+        show_json(documents)
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for document in documents:
+        writer.writerow({**document, "overrides": " ".join(map(repr, document["overrides"]))})
+    click.echo(text.getvalue(), nl=False)
+
+
+def _document(issue: str, step: Step) -> dict[str, Any]:
+    value = None if step.score is None else step.score.value
+    facts = (step.count, step.mentions, step.views, step.queries, step.late, step.overrides)
+    return dict(zip(COLUMNS, (iso(step.at), issue, value, *facts), strict=True))
+
+
+def _show_steps(series: Sequence[Step]) -> None:
+    rows = [
+        (iso(step.at), None if step.score is None else step.score.value, step.count, _what(step))
+        for step in series
+    ]
+    show_table(("at", "score", "count", "what happened"), rows, "no steps")
+
+
+def _what(step: Step) -> str:
+    kinds = (("query", step.queries), ("view", step.views), ("mention", step.mentions))
+    parts = [f"{count} {words.KINDS[kind][count != 1]}" for kind, count in kinds if count]
+    if step.late:
+        parts.append(f"{step.late} of them known late")
+    parts += [f"set to {value:g}" for value in step.overrides]
+    return ", ".join(parts)
+
+
+def _show_scores(found: dict[str, list[Step]], ends: Sequence[Instant]) -> None:
+    if not found:
+        click.echo("nothing ranks at the end of that span")
+        return
+    values = [[step.score and step.score.value for step in series] for series in found.values()]
+    rows = list(zip(map(iso, ends), *values, strict=True))
+    show_table(("at", *found), rows, "")

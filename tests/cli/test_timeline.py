@@ -1,0 +1,85 @@
+"""`engagement timeline`: how scores went, with gaps, late events and overrides."""
+
+import csv
+import io
+
+import pytest
+
+from tests.cli.running import CommandLine
+from tests.cli.test_commands import DAY, ana, at
+
+__all__ = ["ana"]
+
+
+def test_each_point_is_what_score_says_as_of_then(ana):
+    ana("set-score", "ana", "AI-1799", "0.3")
+    points = ana("timeline", "ana", "AI-1799", "--from", "2026-01-20", "--json").json
+    assert len(points) == 12
+    for point in points:
+        expected = ana("score", "ana", "AI-1799", "--at", point["at"], "--json").json
+        assert point["score"] == (expected["score"] if point["count"] else None)
+        assert point["count"] == expected["count"]
+
+
+def test_a_gap_a_late_event_and_an_override_can_be_seen(ana):
+    ana("set-score", "ana", "AI-1799", "0.3")
+    lines = ana("timeline", "ana", "AI-1799", "--from", "2026-01-28").out.splitlines()
+    assert [line.split(maxsplit=3)[1:] for line in lines[1:]] == [
+        ["–", "0"],
+        ["0.680", "1", "1 mention, 1 of them known late"],
+        ["0.760", "2", "1 query"],
+        ["0.300", "3", "1 view, set to 0.3"],
+    ]
+
+
+def test_without_an_issue_the_highest_stand_side_by_side(ana):
+    out = ana("timeline", "ana", "--from", "2026-01-30").out.splitlines()
+    assert out[0].split() == ["at", "AI-1799", "DMD-480"]
+    assert len(out) == 3
+    long = ana("timeline", "ana", "--from", "2026-01-30", "--json").json
+    assert [each["issue_id"] for each in long] == ["AI-1799"] * 2 + ["DMD-480"] * 2
+
+
+def test_programs_read_csv(ana):
+    ana("set-score", "ana", "AI-1799", "0.3")
+    text = ana("timeline", "ana", "AI-1799", "--from", "2026-01-30", "--csv").out
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["score"] for row in rows] == ["0.76", "0.3"]
+    assert rows[-1]["overrides"] == "0.3"
+
+
+def test_what_was_not_known_then_is_not_shown(ana):
+    later = CommandLine(ana.home, ana.now + DAY)
+    later("record", "ana", "DMD-480", "query", "--at", at(5))
+    asked = ("timeline", "ana", "DMD-480", "--to", at(0), "--json")
+    assert later(*asked, "--known-at", ana.now.isoformat()).json[-1]["count"] == 1
+    assert later(*asked).json[-1]["count"] == 2
+
+
+def test_a_chart_is_drawn_into_a_file(ana, tmp_path):
+    path = tmp_path / "chart.png"
+    done = ana("timeline", "ana", "AI-1799", "--png", str(path))
+    assert (done.code, done.out) == (0, f"drawn: {path}\n")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--png", "x.png"), 2, "--png draws one issue"),
+        (("AI-1", "--every", "year"), 2, "Invalid value for '--every'"),
+        (("AI-1", "--from", "2026-02-01"), 1, "must not end before it begins"),
+        (("AI-1", "--from", "2001-01-01", "--every", "hour"), 1, "more than 10,000 hours"),
+        (("AI-1", "--from", "soon"), 1, "'soon' is neither ISO 8601"),
+        (("AI-1", "--png", "no/such/folder/x.png"), 1, "No such file or directory"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_one_line(ana, words, code, message):
+    done = ana("timeline", "ana", *words)
+    assert (done.code, len(done.errors)) == (code, 1)
+    assert message in done.err
+
+
+def test_nobody_has_no_timeline(cli):
+    cli("init")
+    assert cli("timeline", "nobody").out == "nothing ranks at the end of that span\n"
