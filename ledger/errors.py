@@ -78,6 +78,27 @@ class UnknownTopicError(LedgerError, ValueError):
     """A stored event of a topic that is not on the ledger's list."""
 
 
+class InvalidReplayError(LedgerError, ValueError):
+    """A name that no replay can have."""
+
+    def __init__(self, reason: str) -> None:
+        """Say what a name is."""
+        super().__init__(f"the name of a replay {reason}")
+
+
+class UnknownReplayError(LedgerError, LookupError):
+    """A name that no replay has."""
+
+    def __init__(self, name: str) -> None:
+        """Repeat the name."""
+        super().__init__(f"there is no replay called {name}; `engagement replay list` shows all")
+        self.name = name
+
+
+class ReplayRefusedError(LedgerError):
+    """A switch of read models that would not be safe, or that leads nowhere."""
+
+
 class ClockBehindError(LedgerError):
     """The clock stands more than a day before the ledger's last event (R8)."""
 

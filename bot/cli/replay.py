@@ -1,30 +1,67 @@
-"""The command that folds everything again."""
+"""The commands that fold everything again, into a comparison or into another read model."""
 
 import time
 
 import click
 
 from bot.cli.session import Session, json_option
-from bot.cli.shown import progress, show_json
+from bot.cli.shown import progress, show_json, show_table
 from projections.application import Engagements
 from projections.views.replay import Replay, count_events
+from projections.views.replays import Compared
 
 SHOWN_EVERY = 5_000
 """Events between two movements of the progress bar."""
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--repair", is_flag=True, help="Write the read model anew from the events.")
+@click.option("--afresh", is_flag=True, help="Begin anew where a comparison was killed.")
+@click.option(
+    "--into",
+    metavar="NAME",
+    help="Build a second read model of that name beside the live one, and compare the two; again, "
+    "and it goes on where it was.",
+)
 @json_option
-@click.pass_obj
-def replay(session: Session, repair: bool) -> int:  # noqa: FBT001 - click passes a flag so
+@click.pass_context
+def replay(
+    context: click.Context,
+    repair: bool,  # noqa: FBT001 - click passes a flag so
+    afresh: bool,  # noqa: FBT001 - click passes a flag so
+    into: str | None,
+) -> int:
     """Fold every event again and compare with the read model.
 
-    Says identical, or names the first difference and exits with 1.
+    Says identical, or names the first difference and exits with 1. Where a comparison was killed,
+    the next one goes on from there. Others record and ask meanwhile.
     """
+    given = [option for option, is_given in _options(repair, afresh, into) if is_given]
+    if context.invoked_subcommand is None:
+        if len(given) > 1:
+            message = f"{given[0]} and {given[1]} do not go together"
+            raise click.UsageError(message, context)
+        session: Session = context.obj
+        if into is not None:
+            return _replay_into(session, into)
+        return _replay_live(session, repair=repair, afresh=afresh)
+    if given:
+        message = f"{given[0]} does not go with {context.invoked_subcommand}"
+        raise click.UsageError(message, context)
+    return 0
+
+
+def _options(repair: bool, afresh: bool, into: str | None) -> list[tuple[str, bool]]:  # noqa: FBT001 - as they were given
+    return [("--repair", repair), ("--afresh", afresh), ("--into", into is not None)]
+
+
+# --- comparing and repairing the live one --------------------------------------------------------
+
+
+def _replay_live(session: Session, *, repair: bool, afresh: bool) -> int:
     with session.engagements() as engagements:
         started = time.perf_counter()
-        found = _replay(engagements, repair=repair)
+        found = _replay(engagements, repair=repair, afresh=afresh)
         seconds = time.perf_counter() - started
     if found.difference is not None:
         click.echo(f"error: {found.difference}; `engagement replay --repair` mends it", err=True)
@@ -33,6 +70,7 @@ def replay(session: Session, repair: bool) -> int:  # noqa: FBT001 - click passe
             {
                 "events": found.events,
                 "engagements": found.engagements,
+                "resumed_after": found.resumed_after,
                 "seconds": round(seconds, 3),
                 "identical": found.difference is None,
             }
@@ -42,7 +80,7 @@ def replay(session: Session, repair: bool) -> int:  # noqa: FBT001 - click passe
     return int(found.difference is not None)
 
 
-def _replay(engagements: Engagements, *, repair: bool) -> Replay:
+def _replay(engagements: Engagements, *, repair: bool, afresh: bool) -> Replay:
     total = count_events(engagements.ledger.database)
     done = 0
     with progress("replay", "events", total) as update:
@@ -53,12 +91,128 @@ def _replay(engagements: Engagements, *, repair: bool) -> Replay:
                 update(done + count, done + count)
             done += count
 
-        return engagements.replay(repair=repair, progress=advance)
+        return engagements.replay(repair=repair, progress=advance, afresh=afresh)
 
 
 def _sentence(found: Replay, seconds: float, *, repaired: bool) -> str:
     result = "different" if found.difference else "rewritten" if repaired else "identical"
+    resumed = f", went on after {found.resumed_after:,} events" if found.resumed_after else ""
     return (
         f"{result}: {found.events:,} events fold to {found.engagements:,} engagements "
-        f"({seconds:.1f} s)"
+        f"({seconds:.1f} s{resumed})"
     )
+
+
+# --- into another one beside it ------------------------------------------------------------------
+
+
+def _replay_into(session: Session, name: str) -> int:
+    with session.engagements() as engagements:
+        begun = engagements.replays.begin(name).position
+        if begun and not session.as_json:
+            click.echo(f"goes on after position {begun:,}")
+        started = time.perf_counter()
+        found = _folded_and_compared(engagements, name, begun)
+        seconds = time.perf_counter() - started
+    if found.difference is not None:
+        click.echo(f"error: {found.difference}, says {name}", err=True)
+    if session.as_json:
+        show_json(
+            {
+                "name": name,
+                "resumed_after": begun,
+                "position": found.position,
+                "engagements": found.engagements,
+                "seconds": round(seconds, 3),
+                "identical": found.difference is None,
+            }
+        )
+    else:
+        result = "different" if found.difference else "identical"
+        click.echo(
+            f"{result}: {name} holds all events up to position {found.position:,}, "
+            f"{found.engagements:,} engagements compared ({seconds:.1f} s)"
+        )
+    return int(found.difference is not None)
+
+
+def _folded_and_compared(engagements: Engagements, name: str, begun: int) -> Compared:
+    replays = engagements.replays
+    events, _ = engagements.ledger.size()
+    with progress(f"replay into {name}", "events", events) as update:
+        replays.fold(name, lambda position: update(position, position - begun))
+    with progress("compare", "engagements", engagements.size()) as update:
+        return replays.compare(name, lambda done: update(done, done))
+
+
+@replay.command()
+@click.argument("name")
+@click.option("--different", is_flag=True, help="Also where the two are not identical.")
+@json_option
+@click.pass_obj
+def switch(session: Session, name: str, different: bool) -> None:  # noqa: FBT001 - click passes a flag so
+    """Make the read model NAME the live one.
+
+    It is brought up to date, and takes the live one's place in one transaction; the former live one
+    stays as `previous`, and `engagement replay back` returns to it. A previous one from an earlier
+    switch is dropped.
+    """
+    with session.engagements() as engagements:
+        position = engagements.replays.switch(name, different=different)
+    _show_switched(session, name, position)
+
+
+@replay.command()
+@json_option
+@click.pass_obj
+def back(session: Session) -> None:
+    """Return to the read model that was live before the last switch.
+
+    It is brought up to date before. The other one is `previous` then, so that going back once more
+    leads to where it was.
+    """
+    with session.engagements() as engagements:
+        position = engagements.replays.back()
+    _show_switched(session, "previous", position)
+
+
+def _show_switched(session: Session, name: str, position: int) -> None:
+    if session.as_json:
+        show_json({"switched_to": name, "position": position})
+    else:
+        click.echo(f"switched to {name} at position {position:,}; `engagement replay back` returns")
+
+
+@replay.command("list")
+@json_option
+@click.pass_obj
+def listed(session: Session) -> None:
+    """Show the read models beside the live one, and how far each has come."""
+    with session.engagements() as engagements:
+        found = engagements.replays.listed()
+        head, _ = engagements.ledger.size()
+    if session.as_json:
+        show_json({"head": head, "replays": [each._asdict() for each in found]})
+        return
+    rows = [(each.name, each.position, head, _compared(each.identical)) for each in found]
+    show_table(("name", "position", "of", "compared"), rows, "there is only the live read model")
+
+
+def _compared(identical: bool | None) -> str | None:  # noqa: FBT001 - as it is noted
+    if identical is None:
+        return None
+    return "identical" if identical else "different"
+
+
+@replay.command()
+@click.argument("name")
+@json_option
+@click.pass_obj
+def drop(session: Session, name: str) -> None:
+    """Drop the read model NAME; `previous`, too, is dropped by its name."""
+    with session.engagements() as engagements:
+        engagements.replays.drop(name)
+    if session.as_json:
+        show_json({"dropped": name})
+    else:
+        click.echo(f"dropped {name}")

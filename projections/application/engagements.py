@@ -26,6 +26,7 @@ from projections.statistics import Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
 from projections.views import questions, replay
 from projections.views.read_model import ReadModel
+from projections.views.replays import Replays
 
 Moment = dt.datetime | None
 
@@ -53,6 +54,7 @@ class Engagements:
         self.ledger = EngagementLedger(
             url, projection=self.read_model, clock=clock, patience_seconds=patience_seconds
         )
+        self.replays = Replays(self.ledger.database, self.read_model)
 
     # --- questions -------------------------------------------------------------------------------
 
@@ -157,6 +159,11 @@ class Engagements:
             rows = as_of.of(rows_of_user(connection, user))
             return rows, self._policy(connection, as_of)
 
+    def size(self) -> int:
+        """Return how many engagements there are of everybody."""
+        with self.ledger.database.read() as connection:
+            return questions.size(connection)
+
     def count_dormant(self) -> int:
         """Return how many of everybody's engagements are dormant now."""
         with self.ledger.database.read() as connection:
@@ -212,10 +219,17 @@ class Engagements:
             user_id and user_id_of(user_id),
         )
 
-    def replay(self, *, repair: bool, progress: replay.Progress) -> replay.Replay:
-        """Fold every event again; compare with the read model, or write it anew."""
-        work = replay.repair if repair else replay.compare
-        return work(self.ledger.database, self.read_model, progress)
+    def replay(
+        self, *, repair: bool, progress: replay.Progress, afresh: bool = False
+    ) -> replay.Replay:
+        """Fold every event again; compare with the read model, or write it anew.
+
+        A comparison goes on where one that was killed had come, unless it is to begin `afresh`.
+        """
+        database = self.ledger.database
+        if repair:
+            return replay.repair(database, self.read_model, progress)
+        return replay.compare(database, self.read_model, progress, afresh=afresh)
 
     def close(self) -> None:
         """Finish what was submitted and close the ledger."""

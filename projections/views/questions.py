@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, literal_column, or_, select
+from sqlalchemy import Connection, bindparam, func, literal_column, or_, select
 
 from ledger.instants import DAY, Instant
 from ledger.store.statements import Statement
@@ -13,28 +13,29 @@ from projections.engagement import NONE, Engagement
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, Ranked, merge_bands, ranking, top
 from projections.scoring import score
-from projections.views.read_model import FOLD
 from projections.views.tables import STREAM_OF_USER, engagements
 
 _e = engagements.c
-_OF_USER = Statement(select(_e.issue_id, *FOLD).where(_e.stream == STREAM_OF_USER), "user_id")
+_FOLD = tuple(_e[name] for name in Engagement.__struct_fields__)
+_OF_USER = Statement(select(_e.issue_id, *_FOLD).where(_e.stream == STREAM_OF_USER), "user_id")
 _ONE = Statement(
-    select(*FOLD).where(_e.stream == STREAM_OF_USER, _e.issue_id == bindparam("issue")),
+    select(*_FOLD).where(_e.stream == STREAM_OF_USER, _e.issue_id == bindparam("issue")),
     "user_id",
     "issue",
 )
 # The bands are read side by side: one SQL text would have to be prepared anew for each.
 _OF_BAND = [
     Statement(
-        select(_e.issue_id, *FOLD)
+        select(_e.issue_id, *_FOLD)
         .where(_e.stream == STREAM_OF_USER, _e.band == literal_column(str(number)))
         .order_by(_e.active_at.desc(), _e.issue_id),
         "user_id",
     )
     for number in range(MOST_FREQUENCY_BANDS + 1)
 ]
+_SIZE = Statement(select(func.count()).select_from(engagements))
 _IDLE = Statement(
-    select(*FOLD).where(
+    select(*_FOLD).where(
         or_(_e.active_at.is_(None), _e.active_at <= bindparam("active_at_")),
         or_(_e.override_at.is_(None), _e.override_at <= bindparam("override_at_")),
     ),
@@ -89,6 +90,12 @@ def top_of(
     lists = [_band_of(connection, user_id, band) for band in range(1, bands + 1)]
     overridden = _band_of(connection, user_id, OVERRIDDEN_BAND)
     return list(islice(merge_bands(lists, overridden, at, policy), limit))
+
+
+def size(connection: Connection) -> int:
+    """Return how many engagements there are of everybody."""
+    number: int = _SIZE.run(connection).fetchone()[0]
+    return number
 
 
 def dormant_count(connection: Connection, at: Instant, policy: ScoringPolicy) -> int:

@@ -1,31 +1,41 @@
 """Replay: fold every event again and compare with the read model, or write it anew (R12)."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, insert, select
 
+from ledger.errors import LedgerUnavailableError
 from ledger.store.database import Database
 from ledger.store.statements import Statement
-from projections.policy import Adopted
-from projections.views.folding import Stored, count, folds
-from projections.views.read_model import COLUMNS, ReadModel, values
-from projections.views.tables import engagements
+from projections.views.differences import first_difference
+from projections.views.folding import AFTER_ALL, BEFORE_ALL, Stored, count, folds, last_stream
+from projections.views.read_model import ReadModel
+from projections.views.tables import comparison, engagements
 
-_ROWS = Statement(select(engagements).order_by(engagements.c.stream, engagements.c.issue_id))
-_STREAM, _ISSUE, _SCORED_AT = (COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at"))
+COMPARED_AT_ONCE = 100_000
+"""Events a transaction, or those of one user: while one lasts, SQLite cannot reuse its log."""
+
+NOTED_EVERY_SECONDS = 2.0
 
 Progress = Callable[[int], object]
 """Called now and then with how many more events were folded."""
 
+_NOTED = Statement(select(comparison.c.stream, comparison.c.events, comparison.c.engagements))
+
 
 class Replay(msgspec.Struct, frozen=True):
-    """What a replay found: `difference` is None where the read model is identical."""
+    """What a replay found: `difference` is None where the read model is identical.
+
+    So many of the `events` as `resumed_after` says were compared by a replay that did not end.
+    """
 
     events: int
     engagements: int
     difference: str | None
+    resumed_after: int = 0
 
 
 def count_events(database: Database) -> int:
@@ -34,26 +44,23 @@ def count_events(database: Database) -> int:
         return count(connection)
 
 
-def compare(database: Database, read_model: ReadModel, progress: Progress) -> Replay:
+def compare(
+    database: Database, read_model: ReadModel, progress: Progress, *, afresh: bool = False
+) -> Replay:
     """Fold every event, and return the first difference from the read model, if any.
 
-    It sees one moment of the ledger; recording goes on meanwhile.
+    Goes on where a replay that was killed had come, unless it is to begin `afresh`. Each engagement
+    is compared as it is at one moment, some of them at later moments than others; recording goes on
+    meanwhile.
     """
-    difference = None
-    folded = counted = 0
-    with database.read() as connection:
-        adopted = read_model.policies.in_force(connection)
-        kept = iter(_ROWS.run(connection))
-        stored = next(kept, None)
-        for number, fresh in folds(connection):
-            folded, counted = folded + number, counted + 1
-            progress(number)
-            if difference is None:
-                difference = _difference(fresh, stored, adopted)
-                stored = next(kept, None)
-        if difference is None and stored is not None:
-            difference = f"{_name(stored)}: in the read model, but in no event"
-    return Replay(folded, counted, difference)
+    comparing = _Comparison(database, read_model, progress, afresh=afresh)
+    while comparing.stream != AFTER_ALL:
+        comparing.compare_group()
+        comparing.note()
+    comparing.end()
+    return Replay(
+        comparing.events, comparing.engagements, comparing.difference, comparing.resumed_after
+    )
 
 
 def repair(database: Database, read_model: ReadModel, progress: Progress) -> Replay:
@@ -69,30 +76,70 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
 
     with database.write() as connection:
         connection.execute(delete(engagements))
+        connection.execute(delete(comparison))
         read_model.fill(connection, rows(connection))
     return Replay(folded, counted, None)
 
 
-def _difference(fresh: Stored, stored: Sequence[Any] | None, adopted: Adopted) -> str | None:
-    if stored is None:
-        return _missing(fresh)
-    # The score may have been brought up to date since; it must hold for its own instant.
-    expected = values(fresh, adopted, stored[_SCORED_AT])
-    if expected == stored:
-        return None
-    place, stored_place = (fresh.stream, fresh.issue_id), (stored[_STREAM], stored[_ISSUE])
-    if stored_place > place:
-        return _missing(fresh)
-    if stored_place < place:
-        return f"{_name(stored)}: in the read model, but in no event"
-    columns = zip(COLUMNS, stored, expected, strict=True)
-    column, is_, was = next(each for each in columns if each[1] != each[2])
-    return f"{_name(stored)}: {column} is {is_!r}, the events say {was!r}"
+class _Comparison:
+    """How far a comparison has come; noted now and then, so that another process can go on."""
 
+    def __init__(
+        self, database: Database, read_model: ReadModel, progress: Progress, *, afresh: bool
+    ) -> None:
+        self.difference: str | None = None
+        self._database, self._read_model, self._progress = database, read_model, progress
+        with database.read() as connection:
+            noted = _NOTED.run(connection).fetchone()
+        self._is_noted, self._can_note = noted is not None, True
+        begun: tuple[int, int, int] = (BEFORE_ALL, 0, 0) if afresh or noted is None else noted
+        self.stream, self.events, self.engagements = begun
+        self.resumed_after = self.events
+        self._noted_at = time.monotonic()
+        progress(self.events)
 
-def _missing(fresh: Stored) -> str:
-    return f"engagement {fresh.id} ({fresh.issue_id}): not in the read model"
+    def compare_group(self) -> None:
+        """Compare the engagements of the next few accounts within one moment."""
+        statements = self._read_model.statements
+        with self._database.read() as connection:
+            upto = last_stream(connection, self.stream, COMPARED_AT_ONCE)
+            fresh = self._folds(connection, upto)
+            if self.difference is None:
+                kept = statements.of_streams.run(connection, self.stream, upto)
+                adopted = self._read_model.policies.in_force(connection)
+                self.difference = first_difference(fresh, kept, adopted)
+            deque(fresh, maxlen=0)
+        self.stream = upto
 
+    def note(self) -> None:
+        """Note how far it came, unless that was done just now, or a difference would be lost.
 
-def _name(stored: Sequence[Any]) -> str:
-    return f"engagement {stored[0]} ({stored[_ISSUE]})"
+        A ledger that cannot be written is compared all the same, without notes.
+        """
+        now = time.monotonic()
+        wanted = self._can_note and self.difference is None and self.stream != AFTER_ALL
+        if wanted and now >= self._noted_at + NOTED_EVERY_SECONDS:
+            self._write(stream=self.stream, events=self.events, engagements=self.engagements)
+            self._noted_at = time.monotonic()
+
+    def end(self) -> None:
+        """Remove the note."""
+        if self._is_noted and self._can_note:
+            self._write()
+
+    def _folds(self, connection: Connection, upto: int) -> Iterator[Stored]:
+        for number, fresh in folds(connection, self.stream, upto):
+            self.events += number
+            self.engagements += 1
+            self._progress(number)
+            yield fresh
+
+    def _write(self, **row: int) -> None:
+        try:
+            with self._database.write() as connection:
+                connection.execute(delete(comparison))
+                if row:
+                    connection.execute(insert(comparison).values(id=1, **row))
+                    self._is_noted = True
+        except LedgerUnavailableError:
+            self._can_note = False

@@ -1,6 +1,7 @@
 """The read model's table, and the view that shows it under the names of the API."""
 
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     Double,
     ForeignKey,
@@ -23,42 +24,80 @@ metadata = MetaData()
 
 DERIVED = {"kind": "derived"}
 
-engagements = Table(
-    "engagements",
+
+def engagement_table(into: MetaData, name: str, indexes: str) -> Table:
+    """Return a table of engagements; the names of its indexes begin with `indexes`.
+
+    Index names are unique within a database, and stay when a table is renamed.
+    """
+    table = Table(
+        name,
+        into,
+        Column(
+            "id", Big, primary_key=True, autoincrement=False, comment="position of the first event"
+        ),
+        Column("stream", ForeignKey(_streams.c.id), nullable=False),
+        Column("issue_id", Text, nullable=False),
+        Column("mentions", Integer, nullable=False),
+        Column("views", Integer, nullable=False),
+        Column("queries", Integer, nullable=False),
+        Column("first_at", Big),
+        Column("mentioned_at", Big, comment="when the last mention was"),
+        Column("viewed_at", Big),
+        Column("queried_at", Big),
+        Column("linear_at", Big),
+        Column("linear_id", Text),
+        Column("override_at", Big),
+        Column("override", Double),
+        Column("last_at", Big, comment="the latest of the three"),
+        Column("last_kind", SmallInteger),
+        Column("last_position", Big, comment="of the last interaction; its origin has the context"),
+        Column("band", Integer, nullable=False, comment="projections.ranking.band"),
+        Column("active_at", Big, comment="the last interaction that counts, by policy_version"),
+        Column("score", Double, nullable=False, comment="at scored_at, by policy_version"),
+        Column("scored_at", Big, nullable=False),
+        Column("policy_version", Integer, nullable=False),
+        info=DERIVED,
+        comment="the fold of each user's events with each issue",
+    )
+    _index(table, indexes)
+    return table
+
+
+def _index(table: Table, names: str) -> None:
+    of = table.c
+    Index(f"{names}_by_issue_of_user", of.stream, of.issue_id, unique=True)
+    Index(f"{names}_by_score", of.stream, of.score)
+    Index(f"{names}_by_issue", of.issue_id)
+    Index(f"{names}_by_last_interaction", of.last_at)
+    Index(f"{names}_by_rank", of.stream, of.band, of.active_at.desc(), of.issue_id)
+
+
+engagements = engagement_table(metadata, "engagements", "engagements")
+"""The live one, which questions are asked of."""
+
+replays = Table(
+    "replays",
     metadata,
-    Column("id", Big, primary_key=True, autoincrement=False, comment="position of the first event"),
-    Column("stream", ForeignKey(_streams.c.id), nullable=False),
-    Column("issue_id", Text, nullable=False),
-    Column("mentions", Integer, nullable=False),
-    Column("views", Integer, nullable=False),
-    Column("queries", Integer, nullable=False),
-    Column("first_at", Big),
-    Column("mentioned_at", Big, comment="when the last mention was"),
-    Column("viewed_at", Big),
-    Column("queried_at", Big),
-    Column("linear_at", Big),
-    Column("linear_id", Text),
-    Column("override_at", Big),
-    Column("override", Double),
-    Column("last_at", Big, comment="the latest of the three"),
-    Column("last_kind", SmallInteger),
-    Column("last_position", Big, comment="of the last interaction; its origin has the context"),
-    Column("band", Integer, nullable=False, comment="projections.ranking.band"),
-    Column("active_at", Big, comment="the last interaction that counts, by policy_version"),
-    Column("score", Double, nullable=False, comment="at scored_at, by policy_version"),
-    Column("scored_at", Big, nullable=False),
-    Column("policy_version", Integer, nullable=False),
+    Column("name", Text, primary_key=True, comment="its engagements are in the table replay_ name"),
+    Column("position", Big, nullable=False, comment="the last event that it holds"),
+    Column("policy_version", Integer, nullable=False, comment="by which it is scored"),
+    Column("identical", SmallInteger, comment="with the live one when they were compared; 0, 1"),
     info=DERIVED,
-    comment="the fold of each user's events with each issue",
+    sqlite_with_rowid=False,
+    comment="the read models beside the live one, and how far each has come",
 )
 
-_e = engagements.c
-
-Index("engagements_by_issue_of_user", _e.stream, _e.issue_id, unique=True)
-Index("engagements_by_score", _e.stream, _e.score)
-Index("engagements_by_issue", _e.issue_id)
-Index("engagements_by_last_interaction", _e.last_at)
-Index("engagements_by_rank", _e.stream, _e.band, _e.active_at.desc(), _e.issue_id)
+comparison = Table(
+    "comparison",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    Column("stream", Big, nullable=False, comment="the last account that was compared"),
+    Column("events", Big, nullable=False, comment="that were folded up to there"),
+    Column("engagements", Big, nullable=False),
+    info=DERIVED,
+    comment="one row while a replay compares: how far it came without a difference",
+)
 
 STREAM_OF_USER = (
     select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()

@@ -474,11 +474,49 @@ def test_standard_input_may_be_a_file(cli):
 
 def test_replay_says_identical(ana):
     done = ana("replay", "--json")
-    assert list(done.json) == ["events", "engagements", "seconds", "identical"]
-    assert (done.code, done.err) == (0, "")
     seconds = done.json["seconds"]
-    assert done.json == {"events": 5, "engagements": 3, "seconds": seconds, "identical": True}
+    found = {"events": 5, "engagements": 3, "resumed_after": 0, "seconds": seconds}
+    assert list(done.json.items()) == [*found.items(), ("identical", True)]
+    assert (done.code, done.err) == (0, "")
     assert ana("replay").out.startswith("identical: 5 events fold to 3 engagements")
+
+
+def test_a_replay_into_another_read_model_is_switched_to_and_back(ana):
+    built = ana("replay", "--into", "fresh", "--json")
+    assert (built.code, built.err) == (0, "")
+    assert (built.json["engagements"], built.json["identical"]) == (3, True)
+    head = built.json["position"]
+    again = ana("replay", "--into", "fresh").out.splitlines()
+    assert again[0] == f"goes on after position {head}"
+    assert again[1].startswith("identical: fresh holds all events")
+    row = {"name": "fresh", "position": head, "policy_version": 1, "identical": True}
+    assert ana("replay", "list", "--json").json == {"head": head, "replays": [row]}
+    switched = ana("replay", "switch", "fresh", "--json").json
+    assert switched == {"switched_to": "fresh", "position": head}
+    assert ana("top", "ana", "--json").json == ANA_TOP
+    assert "previous" in ana("replay", "list").out
+    assert ana("replay", "back").out.startswith("switched to previous")
+    assert ana("replay", "drop", "previous").out == "dropped previous\n"
+    assert ana("replay", "list").out == "there is only the live read model\n"
+
+
+def test_a_different_read_model_is_named_and_not_switched_to_by_mistake(ana):
+    with contextlib.closing(sqlite3.connect(ana.ledger)) as connection:
+        connection.execute(DAMAGE["a count"])
+        connection.commit()
+    built = ana("replay", "--into", "fresh")
+    assert (built.code, built.out.split(":")[0]) == (1, "different")
+    assert re.fullmatch(r"error: engagement \d+ \(AI-1799\): .+, says fresh\n", built.err)
+    assert "--different" in ana("replay", "switch", "fresh").err
+    assert ana("replay", "switch", "fresh", "--different").code == 0
+    assert ana("replay").code == 0
+
+
+@pytest.mark.parametrize("words", ["--into a --repair", "--repair list", "switch", "--into A"])
+def test_replay_options_that_do_not_go_together_are_refused(ana, words):
+    done = ana("replay", *words.split())
+    assert done.code == (1 if words == "--into A" else 2)
+    assert done.err.startswith("error: ")
 
 
 def test_replay_of_an_empty_ledger_is_identical(cli):

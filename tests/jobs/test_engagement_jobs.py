@@ -28,7 +28,8 @@ from projections.policy import Adopted
 from projections.scoring import score
 from projections.views.folding import Stored
 from projections.views.questions import dormant_count
-from projections.views.read_model import INSERT, values
+from projections.views.read_model import values
+from projections.views.table_statements import LIVE
 from projections.views.tables import engagements as table
 from projections.views.tables import metadata
 from tests.jobs.working import DORMANT, SUNDAY, UNDER_DECAY, YESTERDAY, ZONE, done, touch
@@ -279,7 +280,7 @@ def test_the_dormant_are_those_whose_score_says_so(memory, known, at, policy):
     memory.execute(delete(table))
     adopted = Adopted(1, policy)
     rows = [Stored(n, 1, issue, each, n, 0) for n, (issue, each) in enumerate(known.items())]
-    INSERT.run_many(memory, [values(row, adopted) for row in rows])
+    LIVE.insert.run_many(memory, [values(row, adopted) for row in rows])
     expected = sum(score(each, at, policy).dormant for each in known.values())
     assert dormant_count(memory, at, policy) == expected
 

@@ -47,6 +47,8 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
             "IssueEngagement",
             "EngagementStats",
         ),
+        "projections.views.replays": ("Replays", "Compared"),
+        "projections.views.beside": ("Beside",),
     },
     "Interactions": {
         "ledger.interaction": ("interaction_of", "Interaction", "Kind", "OptOut"),
@@ -108,7 +110,11 @@ EXAMPLES = {
     "stats": ("stats ana --json",),
     "history": ("history ana AI-1799 --json",),
     "set-score": ("set-score ana AI-1799 0.8 --json",),
-    "replay": ("replay --json",),
+    "replay": ("replay --json", "replay --into fresh --json"),
+    "replay list": ("replay list --json",),
+    "replay switch": ("replay switch fresh --json",),
+    "replay back": ("replay back --json",),
+    "replay drop": ("replay drop previous --json",),
 }
 """What is run for each command, in this order on one ledger."""
 
@@ -208,6 +214,8 @@ def cli() -> Iterator[str]:
 
 def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
+        if isinstance(command, click.Group) and command.invoke_without_command:
+            yield " ".join((*path, name)), command
         if isinstance(command, click.Group):
             yield from _commands(command, (*path, name))
         else:

@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from bot.cli import import_telegram, imports
 from ledger.application import EngagementLedger
+from ledger.errors import UnknownReplayError
 from ledger.intake.csv_history import read_csv
 from ledger.intake.telegram_export import read_export
 from ledger.interaction import Interaction
@@ -24,7 +25,9 @@ from ledger.source_keys import SourceKey, digest
 from ledger.store.append import Outcome, Receipt
 from ledger.store.tables import head, sources
 from ledger.store.tables import ledger as identity
+from projections.views import beside
 from projections.views.read_model import ReadModel
+from projections.views.replays import Replays
 
 Append = Callable[[Sequence[Interaction]], Sequence[Outcome]]
 Wait = Callable[[], object]
@@ -167,6 +170,52 @@ def read_model_last(wait: Wait) -> list[Patch]:
     ]
 
 
+# --- replays into another read model -------------------------------------------------------------
+
+
+def position_apart(wait: Wait) -> list[Patch]:
+    """Commit what was folded, and only then the position: a kill between folds it again."""
+
+    def fold(self: Replays, name: str, progress: Callable[[int], object]) -> int:
+        while True:
+            with self._database.write() as connection:
+                begun = beside.known(connection, name)
+                with mock.patch.object(beside, "note"):
+                    reached, is_at_head = self._advance(connection, begun)
+            wait()
+            with self._database.write() as connection:
+                beside.note(connection, reached)
+            progress(reached.position)
+            if is_at_head:
+                return reached.position
+
+    return [mock.patch.object(Replays, "fold", fold)]
+
+
+def from_the_start(_: Wait) -> list[Patch]:
+    """Begin anew instead of going on."""
+    begin = Replays.begin
+
+    def begin_anew(self: Replays, name: str) -> beside.Beside:
+        with contextlib.suppress(UnknownReplayError):
+            self.drop(name)
+        return begin(self, name)
+
+    return [mock.patch.object(Replays, "begin", begin_anew)]
+
+
+def switch_at_once(_: Wait) -> list[Patch]:
+    """Switch without catching up: what was recorded since the comparison is not in there."""
+
+    def switch(self: Replays, name: str) -> int:
+        with self._database.write() as connection:
+            reached = beside.known(connection, name)
+            beside.swap(connection, reached)
+        return reached.position
+
+    return [mock.patch.object(Replays, "_switch", switch)]
+
+
 # --- the whole file in memory --------------------------------------------------------------------
 
 
@@ -192,6 +241,9 @@ FAULTS: dict[str, Callable[[Wait], list[Patch]]] = {
     "key-first": key_first,
     "key-last": key_last,
     "read-model-last": read_model_last,
+    "position-apart": position_apart,
+    "from-the-start": from_the_start,
+    "switch-at-once": switch_at_once,
     "whole-file": whole_file,
     "whole-export": whole_export,
 }

@@ -1,0 +1,81 @@
+"""Where a read model and the folds of its events differ first."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from projections.engagement import Engagement
+from projections.policy import Adopted
+from projections.views.folding import Stored
+from projections.views.read_model import values
+from projections.views.table_statements import COLUMNS
+
+Row = Sequence[Any]
+"""A whole row of a table of engagements."""
+
+_STREAM, _ISSUE, _SCORED_AT, _LAST_POSITION = (
+    COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at", "last_position")
+)
+_FOLD = slice(3, 3 + len(Engagement.__struct_fields__))
+
+
+def first_difference(fresh: Iterable[Stored], kept: Iterable[Row], adopted: Adopted) -> str | None:
+    """Return in a sentence where the rows `kept` first differ from the `fresh` folds, if anywhere.
+
+    Both come by stream and issue. A score may have been brought up to date since it was folded; it
+    must hold for its own instant. No more of either is read than it takes.
+    """
+    rows = iter(kept)
+    for each in fresh:
+        difference = _difference(each, next(rows, None), adopted)
+        if difference is not None:
+            return difference
+    left = next(rows, None)
+    return None if left is None else _needless(left)
+
+
+def first_difference_of_rows(
+    rows: Sequence[Row], kept: Iterable[Row], adopted: Adopted
+) -> str | None:
+    """Return where the rows `kept` first differ from `rows` of another read model, if anywhere.
+
+    Scores were brought up to date at different instants; in both they must hold for their own.
+    """
+    folds = [_stored(row) for row in rows]
+    return first_difference(folds, kept, adopted) or first_difference(folds, rows, adopted)
+
+
+def place_of(row: Row) -> tuple[int, str]:
+    """Return where a row stands in the order of stream and issue."""
+    return row[_STREAM], row[_ISSUE]
+
+
+def _stored(row: Row) -> Stored:
+    return Stored(row[0], *place_of(row), Engagement(*row[_FOLD]), row[_LAST_POSITION], 0)
+
+
+def _difference(fresh: Stored, stored: Row | None, adopted: Adopted) -> str | None:
+    if stored is None:
+        return _missing(fresh)
+    expected = values(fresh, adopted, stored[_SCORED_AT])
+    if expected == stored:
+        return None
+    place, stored_place = (fresh.stream, fresh.issue_id), place_of(stored)
+    if stored_place > place:
+        return _missing(fresh)
+    if stored_place < place:
+        return _needless(stored)
+    columns = zip(COLUMNS, stored, expected, strict=True)
+    column, is_, was = next(each for each in columns if each[1] != each[2])
+    return f"{_name(stored)}: {column} is {is_!r}, the events say {was!r}"
+
+
+def _missing(fresh: Stored) -> str:
+    return f"engagement {fresh.id} ({fresh.issue_id}): not in the read model"
+
+
+def _needless(stored: Row) -> str:
+    return f"{_name(stored)}: in the read model, but in no event"
+
+
+def _name(stored: Row) -> str:
+    return f"engagement {stored[0]} ({stored[_ISSUE]})"

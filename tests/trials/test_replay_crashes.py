@@ -1,0 +1,199 @@
+"""kill -9 during a replay into another read model, while another process records.
+
+It goes on where it was, and what is switched to is what a fresh fold of all events gives. The same
+trials run against programs that write the position apart from what was folded, that begin anew, or
+that switch without catching up, and have to catch that.
+"""
+
+import datetime as dt
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from sqlite3 import OperationalError
+
+import pytest
+
+from projections.application import Engagements
+from projections.views.folding import folds
+from projections.views.read_model import values
+from projections.views.replays import FOLDED_AT_ONCE
+from projections.views.table_statements import COLUMNS, LIVE
+from tests.cli.histories import written
+from tests.cli.running import CommandLine
+from tests.trials import checker
+from tests.trials.processes import (
+    Process,
+    kill_after,
+    lines_of,
+    start,
+    start_command,
+    wait_for_a_line,
+)
+from tests.trials.sizes import chance, count, tell
+from tests.trials.touches import CSV_HEADER, FIRST
+
+pytestmark = pytest.mark.trial
+
+KILLS = count(full=20, small=3)
+EVENTS = count(full=150_000, small=9_000)
+SECONDS = count(full=900, small=150) / 1_000
+"""The longest that a replay works before it is killed."""
+UNTIL_CAUGHT = 10
+MANY = count(full=100_000, small=10_000)
+"""More than are recorded meanwhile."""
+
+FROM_ELSEWHERE = sys.maxsize
+"""Stands for how many events a replay folded that did not go on where it was."""
+
+REPLAY = ("replay", "--into", "fresh")
+
+
+def row(number: int) -> str:
+    """One of many interactions, a third of which are the only one of their engagement."""
+    issue = number % (EVENTS // 3) if number % 3 else EVENTS + number
+    at = FIRST + dt.timedelta(minutes=number)
+    return f"{at.isoformat()},user {issue % 97},AI-{issue},view,,old-{number}"
+
+
+@pytest.fixture
+def imported(cli: CommandLine) -> CommandLine:
+    """A ledger that takes many chunks to replay."""
+    content = "\n".join([CSV_HEADER, *map(row, range(EVENTS))]) + "\n"
+    assert cli("import", "csv", written(cli.home, content.encode())).code == 0
+    return cli
+
+
+@contextmanager
+def recording(cli: CommandLine) -> Iterator[Process]:
+    """Another process records one interaction after the other."""
+    recorder = start(cli, "record", f"sqlite:///{cli.ledger}", "meanwhile", str(MANY))
+    wait_for_a_line(recorder)
+    try:
+        yield recorder
+    finally:
+        recorder.kill()
+        lines_of(recorder)
+
+
+def position(cli: CommandLine) -> int:
+    """How far the replay has come, 0 before there is one."""
+    with suppress(OperationalError), checker.opened(cli.ledger) as connection:
+        row = connection.execute("SELECT position FROM replays WHERE name = 'fresh'").fetchone()
+        return row[0] if row else 0
+    return 0
+
+
+def replay_and_kill(cli: CommandLine, seconds: float, *program: str) -> tuple[bool, int]:
+    """Replay, and kill it so long after it began to fold.
+
+    Tell whether it was killed, and how many events it folded.
+    """
+    before = position(cli)
+    cli.settings["ENGAGEMENT_LOG_LEVEL"] = "debug"
+    process = start(cli, *program) if program else start_command(cli, *REPLAY)
+    while process.poll() is None and b'"folds"' not in process.output.read_bytes():
+        time.sleep(0.001)
+    killed = kill_after(process, seconds)
+    chunks = [json.loads(line) for line in lines_of(process) if '"folds"' in line]
+    if chunks and chunks[0]["after"] != before:
+        return killed, FROM_ELSEWHERE
+    return killed, sum(chunk["upto"] - chunk["after"] for chunk in chunks)
+
+
+def wrong_after_replay(cli: CommandLine) -> list[str]:
+    """What is wrong once the replay was done to the end, and was switched to."""
+    for words in (REPLAY, ("replay", "switch", "fresh")):
+        done = cli(*words)
+        if done.code:
+            return [f"{' '.join(words)}: {done.err}"]
+    return checker.complaints(cli) + unlike_a_fresh_fold(cli)
+
+
+def unlike_a_fresh_fold(cli: CommandLine) -> list[str]:
+    """Whether some column of the live read model is not what folding all events gives."""
+    scored_at = COLUMNS.index("scored_at")
+    with (
+        Engagements(f"sqlite:///{cli.ledger}") as engagements,
+        engagements.ledger.database.read() as connection,
+    ):
+        adopted = engagements.read_model.policies.in_force(connection)
+        rows = LIVE.following.run(connection, 0, "").fetchall()
+        fresh = [stored for _, stored in folds(connection)]
+        instants = {row[0]: row[scored_at] for row in rows}
+        expected = [values(each, adopted, instants.get(each.id, 0)) for each in fresh]
+    return [] if rows == expected else ["the rows are not those of a fresh fold"]
+
+
+def test_a_replay_that_is_killed_goes_on_where_it_was(imported):
+    dice, kills, folded, switches = chance(), 0, 0, 0
+    with recording(imported):
+        while kills < KILLS:
+            kills_before, folded_before = kills, folded
+            while kills < KILLS:
+                killed, events = replay_and_kill(imported, dice.uniform(0, SECONDS))
+                kills, folded = kills + killed, folded + events
+                if not killed:
+                    break
+            reached = position(imported)
+            # Nothing is folded twice but what a kill took back, a chunk at most each.
+            most = reached + (kills - kills_before) * FOLDED_AT_ONCE
+            assert reached <= folded - folded_before <= most
+            assert wrong_of_recording(imported) == []
+            switches += 1
+    assert checker.complaints(imported) + unlike_a_fresh_fold(imported) == []
+    assert imported("replay", "back").code == 0
+    assert checker.complaints(imported) + unlike_a_fresh_fold(imported) == []
+    tell(f"{kills} kills, {folded} events folded, {switches} switches")
+    tell(f"{position_of(imported)} events in the end")
+
+
+def wrong_of_recording(cli: CommandLine) -> list[str]:
+    """What the commands complain about while another process records."""
+    words = (REPLAY, ("replay", "switch", "fresh"), ("replay",), ("top", "user 1"))
+    return [f"{each}: {done.err}" for each in words if (done := cli(*each)).code]
+
+
+def position_of(cli: CommandLine) -> int:
+    """Where the ledger ends."""
+    with checker.opened(cli.ledger) as connection:
+        found: int = connection.execute("SELECT position FROM head").fetchone()[0]
+    return found
+
+
+def test_a_position_in_a_transaction_of_its_own_is_caught(imported):
+    dice = chance()
+    for kill in range(UNTIL_CAUGHT):
+        program = ("faulty", "position-apart", "1", "run", *REPLAY)
+        replay_and_kill(imported, dice.uniform(0.2, 1.2), *program)
+        if "fresh: error" in " ".join(wrong_after_replay(imported)).replace("\n", " "):
+            tell(f"caught by kill {kill + 1}")
+            return
+        imported("replay", "drop", "fresh")
+    pytest.fail(f"the planted fault was not caught in {UNTIL_CAUGHT} kills")
+
+
+def test_a_replay_that_begins_anew_is_caught(imported):
+    with Engagements(f"sqlite:///{imported.ledger}") as engagements:
+        engagements.replays.begin("fresh")
+        with pytest.raises(KeyboardInterrupt):
+            engagements.replays.fold("fresh", interrupt)
+    _, folded = replay_and_kill(imported, 60, "faulty", "from-the-start", "0", "run", *REPLAY)
+    assert folded == FROM_ELSEWHERE
+
+
+def interrupt(_: int) -> None:
+    """End a replay after its first chunk."""
+    raise KeyboardInterrupt
+
+
+def test_a_switch_without_catching_up_is_caught(imported):
+    assert imported(*REPLAY).code == 0
+    assert imported("record", "user 1", "AI-1", "view").code == 0
+    switching = start(imported, "faulty", "switch-at-once", "0", "run", "replay", "switch", "fresh")
+    lines_of(switching)
+    assert switching.returncode == 0
+    complaints = checker.complaints(imported)
+    assert "replay: error" in " ".join(complaints)
+    assert "count otherwise than the events" in " ".join(complaints)
