@@ -15,6 +15,7 @@ from ledger.events import Event, EventRow
 from ledger.instants import Instant
 from ledger.intake.preview import Preview
 from ledger.interaction import Adoption, Override
+from ledger.source_keys import pseudonym
 from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
 from ledger.store.clock import Clock, utc_now
@@ -125,6 +126,10 @@ class EngagementLedger(Application[UUID]):
         if new:
             with self.database.write() as connection:
                 rename(connection, new)
+
+    def pseudonym_of(self, address: str) -> str:
+        """Return what this ledger, and no other, calls whoever has `address`; see `pseudonym`."""
+        return pseudonym(address, self._appender.secret)
 
     def override(self, override: Override) -> Receipt:
         """Record an override; UnknownEngagementError where there is no interaction to override."""

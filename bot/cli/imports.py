@@ -2,6 +2,7 @@
 
 import click
 
+from bot.cli.import_git import import_git
 from bot.cli.import_telegram import import_telegram
 from bot.cli.importing import bring_in, choice_of, import_options, name_of, of_file, opened
 from bot.cli.session import Session
@@ -38,4 +39,5 @@ def import_csv(
         return bring_in(session, choice, history)
 
 
+imports.add_command(import_git)
 imports.add_command(import_telegram)

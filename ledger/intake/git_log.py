@@ -1,0 +1,203 @@
+"""Git's log, read as a stream: no hooks, no pager, no network, nothing of the caller's GIT_*."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
+
+from ledger.commit import Commit, Contact
+from ledger.instants import Instant
+from ledger.intake.history import Refusal, UnreadableHistoryError
+from ledger.interaction import FOREVER
+
+FIELD_LIMIT_BYTES = 262_144
+"""No message or list of trailers that people write comes near it."""
+
+CO_AUTHORS = ("Co-authored-by",)
+REVIEWERS = ("Reviewed-by", "Acked-by", "Reviewers")
+"""Trailers; git takes them in any case, and only where a message ends with them."""
+
+_CHUNK_BYTES = 65_536
+_CONTACTS_CACHED = 10_000
+_REASON_LIMIT = 300
+
+_KEPT = {"GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"}
+_SET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
+_SETTINGS = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "trailer.separators=:")
+
+
+def _trailers(keys: Sequence[str]) -> str:
+    named = ",".join(f"key={key}" for key in keys)
+    return f"%(trailers:{named},valueonly,unfold,separator=%x0A)"
+
+
+_FIELDS = ("%H", "%P", "%at", "%ae", "%aE", _trailers(CO_AUTHORS), _trailers(REVIEWERS), "%B")
+_LOG = (
+    *("log", "-z", "--no-show-signature", "--no-patch", "--no-notes", "--no-color"),
+    *("--no-decorate", "--encoding=UTF-8", f"--format={'%x00'.join(_FIELDS)}"),
+)
+
+
+class Repository(NamedTuple):
+    """The repository of a directory, as HEAD was when it was opened."""
+
+    directory: str
+    head: str
+    commits: int
+    is_shallow: bool
+
+
+def repository_at(directory: str) -> Repository:
+    """Open the repository that `directory` lies in.
+
+    Raises UnreadableHistoryError where there is none, where it has no commits, and without git.
+    """
+    asked = ("rev-parse", "--is-shallow-repository")
+    is_shallow = _answer(directory, *asked) == "true"
+    head = _answer(directory, "rev-parse", "--revs-only", "HEAD")
+    if not re.fullmatch("[0-9a-f]{40,64}", head):
+        raise UnreadableHistoryError("the repository has no commits")
+    count = _answer(directory, "rev-list", "--count", head, "--")
+    return Repository(directory, head, int(count), is_shallow)
+
+
+def commits_of(repository: Repository) -> Iterator[Commit | Refusal]:
+    """Yield each commit that HEAD comes from, the latest first, in constant memory.
+
+    Raises UnreadableHistoryError where git cannot go on.
+    """
+    with (
+        _running(repository.directory, "check-mailmap", "--stdin") as (mailmap_in, mailmap_out),
+        _running(repository.directory, *_LOG, repository.head, "--") as (_, log),
+    ):
+        mailmap = _Mailmap(mailmap_in, mailmap_out)
+        fields = _fields(log)
+        for record in zip(*[fields] * len(_FIELDS), strict=False):  # the last one may be cut off
+            yield _commit(record, mailmap)
+
+
+def _commit(record: Sequence[bytes], mailmap: "_Mailmap") -> Commit | Refusal:
+    if max(map(len, record)) > FIELD_LIMIT_BYTES:
+        place = f"commit {record[0][:12].decode()}"
+        return Refusal(place, f"its message is longer than {FIELD_LIMIT_BYTES:,} bytes")
+    commit, parents, date, written, present, co_authors, reviewers, message = map(_text, record)
+    return Commit(
+        commit,
+        _instant(date),
+        len(parents.split()) > 1,
+        Contact(written.lower(), present.lower()),
+        tuple(mailmap.contacts(co_authors)),
+        tuple(mailmap.contacts(reviewers)),
+        message,
+    )
+
+
+def _text(field: bytes) -> str:
+    """Return the text of a field; what is not in UTF-8 although its commit says so is Latin-1."""
+    try:
+        return field.decode()
+    except UnicodeDecodeError:
+        return field.decode("latin-1")
+
+
+def _instant(seconds: str) -> Instant | None:
+    if not re.fullmatch(r"-?[0-9]{1,20}", seconds):
+        return None
+    return Instant(min(int(seconds) * 1_000_000, FOREVER))
+
+
+def _fields(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield what NUL ends, each in full or, where it is too long, more than is allowed of it."""
+    rest = b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from whole
+        rest = rest[: FIELD_LIMIT_BYTES + 1]
+
+
+class _Mailmap:
+    """What .mailmap makes of the people in trailers, asked of git, which knows its rules."""
+
+    def __init__(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
+        self._stdin, self._stdout = stdin, stdout
+        self._present = lru_cache(maxsize=_CONTACTS_CACHED)(self._ask)
+
+    def contacts(self, values: str) -> Iterator[Contact]:
+        """Yield everybody in trailers' values, who may be several in a line."""
+        for value in values.splitlines():
+            for part in value.split(">")[:-1]:
+                name, _, address = part.rpartition("<")
+                if address and not re.search(r"[\s\0]", address):
+                    present = self._present(name.replace("<", "").strip(" ,;"), address)
+                    yield Contact(address.lower(), present.lower())
+
+    def _ask(self, name: str, address: str) -> str:
+        try:
+            self._stdin.write(f"{name} <{address}>\n".encode())
+            self._stdin.flush()
+            answer = _text(self._stdout.readline())
+        except OSError:
+            answer = ""
+        if not answer.endswith(">\n"):
+            raise UnreadableHistoryError("git check-mailmap ended early")
+        return answer[answer.rindex("<") + 1 : -2]
+
+
+def _answer(directory: str, *arguments: str) -> str:
+    with _running(directory, *arguments) as (_, stdout):
+        return _text(stdout.read(_CHUNK_BYTES)).strip()
+
+
+@contextmanager
+def _running(directory: str, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Run git for a block, and yield its stdin and stdout; it does not outlive the block.
+
+    Raises UnreadableHistoryError where it fails.
+    """
+    program = shutil.which("git")
+    if program is None:
+        raise UnreadableHistoryError("git is not installed, or not on the path")
+    with (
+        TemporaryFile() as errors,
+        subprocess.Popen(  # noqa: S603 - git itself, with no shell between
+            [program, *_SETTINGS, "-C", directory or ".", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=_environment(),
+        ) as process,
+    ):
+        if process.stdin is None or process.stdout is None:  # it never is, with pipes
+            raise UnreadableHistoryError("git cannot be listened to")
+        try:
+            yield process.stdin, process.stdout
+            process.stdin.close()
+            code = process.wait()
+        finally:
+            process.kill()  # nothing where it has ended
+        if code:
+            raise UnreadableHistoryError(_reason(errors, code))
+
+
+def _environment() -> dict[str, str]:
+    """Return the process's environment without what would lead git elsewhere."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _KEPT
+    }
+    return kept | _SET
+
+
+def _reason(errors: IO[bytes], code: int) -> str:
+    errors.seek(0)
+    said = _text(errors.read(_CHUNK_BYTES)).strip().partition("\n")[0].strip()
+    said = "".join(each if each.isprintable() else "?" for each in said)[:_REASON_LIMIT]
+    if "dubious ownership" in said:
+        said += "; `git config --global --add safe.directory DIR` lets git read it all the same"
+    return f"git ended with {code}: {said or 'it did not say why'}"
