@@ -150,6 +150,20 @@ def changed(policy: ScoringPolicy, assignments: Iterable[str]) -> ScoringPolicy:
     return policy_of({**fields_of(policy), **given})
 
 
+class FieldChange(NamedTuple):
+    """A field whose value another policy changes; values as the ledger keeps them."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+def differences(before: ScoringPolicy, after: ScoringPolicy) -> list[FieldChange]:
+    """Return the fields in which two policies differ, in their order."""
+    old, new = fields_of(before), fields_of(after)
+    return [FieldChange(name, old[name], new[name]) for name in old if old[name] != new[name]]
+
+
 _WEIGHTS = ("frequency_weight", "recency_weight")
 
 

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from bot.cli import ask, doctor, explain, imports, record, replay, talk, timeline, tour
+from bot.cli import ask, doctor, explain, imports, policy, record, replay, talk, timeline, tour
 from bot.cli.execution import execute
 from bot.cli.logs import configure_logs
 from bot.cli.session import Session, json_option, settings_from_environment
@@ -35,6 +35,7 @@ for command in (
     explain.explain,
     timeline.timeline,
     record.set_score,
+    policy.policy,
     replay.replay,
     doctor.doctor,
     tour.tour,

@@ -1,6 +1,8 @@
 """Reading back what was recorded of one user."""
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,6 +38,14 @@ _HISTORY = Statement(
     "user_id",
 )
 
+# The unique index on stream and version gives this order without sorting.
+_ROWS_BY_USER = Statement(
+    select(_a.c.user_id, _a.c.display_name, *FOLDED)
+    .join(_a, _a.c.stream == _e.c.stream)
+    .where(_e.c.issue_id.is_not(None))
+    .order_by(_e.c.stream, _e.c.version)
+)
+
 
 class HistoryEntry(NamedTuple):
     """An event at its position, with what is still kept of its origin."""
@@ -43,6 +53,14 @@ class HistoryEntry(NamedTuple):
     position: int
     event: AccountEvent
     origin: codec.Origin
+
+
+class UserRows(NamedTuple):
+    """What folds read of one user's events, as they were recorded."""
+
+    user_id: str
+    display_name: str | None
+    rows: list[EventRow]
 
 
 def rows_of_user(connection: Connection, user_id: str) -> list[EventRow]:
@@ -59,6 +77,13 @@ def sourced_rows_of_issue(
     """
     rows = _SOURCED_ROWS_OF_ISSUE.run(connection, user_id, issue_id)
     return [(EventRow(*row), source) for *row, source in rows]
+
+
+def rows_by_user(connection: Connection) -> Iterator[UserRows]:
+    """Yield every user who has events, one in memory at a time."""
+    by_user = groupby(_ROWS_BY_USER.run(connection), key=itemgetter(0, 1))
+    for (user_id, display_name), rows in by_user:
+        yield UserRows(user_id, display_name, [EventRow._make(row[2:]) for row in rows])
 
 
 def history_of_user(connection: Connection, user_id: str) -> Iterator[HistoryEntry]:

@@ -21,10 +21,11 @@ from projections.engagement import NONE, Engagement
 from projections.explanation import Explanation, Sourced, explain
 from projections.order import OrderExplanation, explain_order
 from projections.policy import Adopted, ScoringPolicy, fields_of
+from projections.quality import Judge
 from projections.ranking import Ranked, ranked, ranking, top
 from projections.statistics import Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
-from projections.views import questions, replay
+from projections.views import policy_trial, questions, replay
 from projections.views.read_model import ReadModel
 from projections.views.replays import Replays
 
@@ -193,6 +194,20 @@ class Engagements:
         Raises PolicyConflictError where the version that it `replaces` is no longer in force.
         """
         return self.ledger.adopt(Adoption(fields_of(policy), replaces))
+
+    def try_policy(
+        self, policy: ScoringPolicy, at: Moment, zone: dt.tzinfo, progress: policy_trial.Progress
+    ) -> policy_trial.PolicyTrial:
+        """Return what adopting `policy` would change, and how good either is; nothing is written.
+
+        Only what had occurred by `at` is looked at. Weeks begin on Monday in `zone`.
+        """
+        as_of = _as_of(at, None)
+        with self.ledger.database.read() as connection:
+            in_force = self._policy(connection, as_of)
+            policies, judge = (in_force, policy), Judge(dict.fromkeys((in_force, policy)), zone)
+            moment = (as_of, self._instant(as_of))
+            return policy_trial.tried(connection, policies, moment, judge, progress)
 
     # --- changes ---------------------------------------------------------------------------------
 

@@ -43,7 +43,8 @@ class Policies:
 
     def history(self, connection: Connection) -> list[Adopted]:
         """Return all policies up to the one in force, the first one first."""
-        return self._known[: self.in_force(connection).version]
+        last = self.in_force(connection).version
+        return self._known[:last]
 
     def known_at(self, connection: Connection, instant: Instant) -> Adopted:
         """Return the policy that was in force at an instant."""

@@ -1,0 +1,210 @@
+"""Commands about policies: which one is in force, which there were, what one would be worth."""
+
+from typing import Any
+
+import click
+
+from bot.cli.policy_words import (
+    MOST_SHOWN,
+    affected_rows,
+    affected_sentence,
+    change_text,
+    figures_rows,
+    mover_rows,
+    since_text,
+    value_text,
+    verdict,
+)
+from bot.cli.session import Session, json_option
+from bot.cli.shown import progress, show_json, show_table
+from ledger.errors import InvalidPolicyError
+from ledger.instants import instant_of, iso
+from projections.application import Engagements
+from projections.policy import (
+    DEFAULT_POLICY,
+    Adopted,
+    FieldChange,
+    ScoringPolicy,
+    changed,
+    differences,
+    fields_of,
+)
+from projections.views.policy_trial import Affected, PolicyTrial
+
+SHOWN_EVERY = 1_000
+"""Events between two movements of the progress bar."""
+
+
+@click.group()
+def policy() -> None:
+    """Show, try and adopt scoring policies: the numbers of the formula.
+
+    A policy is part of the history: the past is asked for by the policy that was in force then.
+    """
+
+
+@policy.command()
+@click.option(
+    "--known-at", metavar="MOMENT", help="The policy that was in force at this moment instead."
+)
+@json_option
+@click.pass_obj
+def show(session: Session, known_at: str | None) -> None:
+    """Show the policy in force, and where it differs from the product's."""
+    with session.engagements() as engagements:
+        adopted = engagements.policy_known_at(session.moment(known_at))
+    if session.as_json:
+        show_json(_adopted_document(adopted))
+        return
+    click.echo(since_text(adopted))
+    defaults = fields_of(DEFAULT_POLICY)
+    rows = [
+        (name, value_text(value), "" if value == defaults[name] else value_text(defaults[name]))
+        for name, value in fields_of(adopted.policy).items()
+    ]
+    show_table(("field", "value", "the product's, where another"), rows, "")
+
+
+@policy.command()
+@click.argument("assignments", metavar="FIELD=VALUE...", nargs=-1, required=True)
+@json_option
+@click.pass_obj
+def adopt(session: Session, assignments: tuple[str, ...]) -> None:
+    """Compute scores with other numbers from now on.
+
+    What the bot said before can still be asked for, with --known-at. Of the two weights one is
+    enough. Kinds are given as in kinds=query,mention.
+    """
+    with session.engagements() as engagements:
+        in_force = engagements.policy_known_at(None)
+        after = changed(in_force.policy, assignments)
+        changes = differences(in_force.policy, after)
+        if not changes:
+            raise InvalidPolicyError("policy", f"{in_force.version} says so already")
+        position = engagements.adopt(after, replaces=in_force.version).position
+    version = in_force.version + 1
+    if session.as_json:
+        show_json({"version": version, "position": position, "changes": _changes(changes)})
+        return
+    for change in changes:
+        click.echo(change_text(change))
+    click.echo(f"adopted: policy {version}, position {position}")
+
+
+@policy.command()
+@json_option
+@click.pass_obj
+def history(session: Session) -> None:
+    """Show all policies that were ever in force, the first one first."""
+    with session.engagements() as engagements:
+        adopted = engagements.policies()
+    if session.as_json:
+        show_json([_adopted_document(each) for each in adopted])
+        return
+    policies = [DEFAULT_POLICY, *(each.policy for each in adopted)]
+    rows = [
+        (each.version, _adopted_at(each), each.position, _what_changed(before, each.policy))
+        for before, each in zip(policies, adopted, strict=False)
+    ]
+    show_table(("version", "adopted at", "position", "what changed"), rows, "")
+
+
+@policy.command("try")
+@click.argument("assignments", metavar="[FIELD=VALUE...]", nargs=-1)
+@click.option("--at", metavar="MOMENT", help="Try it on what had occurred by this moment.")
+@json_option
+@click.pass_obj
+def try_(session: Session, assignments: tuple[str, ...], at: str | None) -> None:
+    """Say what would change with other numbers, and whether that is better; nothing is written.
+
+    Better means: on the ledger's own history, whenever a user turned again to a known issue, did it
+    stand first, among the first five, the first ten, just before that (hit@1, @5, @10; MRR is the
+    mean of 1 divided by its rank)? And which share of a week's known issues did the Monday's
+    briefing of ten show (recall@10)? Without a FIELD=VALUE the policy in force is measured alone.
+    """
+    moment = session.moment(at)
+    with session.engagements() as engagements:
+        in_force = engagements.policy
+        after = changed(in_force, assignments)
+        found = _tried(session, engagements, after, at)
+    changes = differences(in_force, after)
+    if session.as_json:
+        moment_asked = iso(instant_of(moment or session.clock()))
+        show_json({"at": moment_asked, "changes": _changes(changes), **_trial_document(found)})
+    else:
+        _show_trial(found, changes)
+
+
+def _tried(
+    session: Session, engagements: Engagements, after: ScoringPolicy, at: str | None
+) -> PolicyTrial:
+    total, _ = engagements.ledger.size()
+    done = 0
+    with progress("policy try", "events", total) as update:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            if done // SHOWN_EVERY != (done + count) // SHOWN_EVERY:
+                update(done + count, done + count)
+            done += count
+
+        return engagements.try_policy(after, session.moment(at), session.settings.zone, advance)
+
+
+def _show_trial(found: PolicyTrial, changes: list[FieldChange]) -> None:
+    for change in changes:
+        click.echo(change_text(change))
+    click.echo(verdict(found, is_another=bool(changes)))
+    columns = ("ranking", "returns", "hit@1", "hit@5", "hit@10", "MRR", "weeks", "recall@10")
+    click.echo()
+    show_table(columns, figures_rows(found, is_another=bool(changes)), "")
+    if changes:
+        click.echo(f"\n{affected_sentence(found)}")
+    if found.affected:
+        show_table(("user", "enter", "leave", "order"), affected_rows(found), "")
+        click.echo(f"\nThe largest moves, up to {MOST_SHOWN}:")
+        movers = ("user", "issue", "rank", "then", "score", "then")
+        show_table(movers, mover_rows(found), "")
+
+
+def _adopted_document(adopted: Adopted) -> dict[str, Any]:
+    return {
+        "version": adopted.version,
+        "position": adopted.position,
+        "adopted_at": _adopted_at(adopted),
+        "fields": fields_of(adopted.policy),
+        "changes": _changes(differences(DEFAULT_POLICY, adopted.policy)),
+    }
+
+
+def _adopted_at(adopted: Adopted) -> str | None:
+    return None if adopted.adopted_at is None else iso(adopted.adopted_at)
+
+
+def _what_changed(before: ScoringPolicy, after: ScoringPolicy) -> str:
+    return ", ".join(map(change_text, differences(before, after))) or "the product's own"
+
+
+def _changes(changes: list[FieldChange]) -> dict[str, list[Any]]:
+    return {each.name: [each.before, each.after] for each in changes}
+
+
+def _trial_document(found: PolicyTrial) -> dict[str, Any]:
+    return {
+        "events": found.events,
+        "users": found.users,
+        "affected": [_affected_document(each) for each in found.affected],
+        "quality": {
+            "in_force": found.in_force.figures,
+            "tried": found.tried.figures,
+            "most_recent_first": found.most_recent_first.figures,
+        },
+    }
+
+
+def _affected_document(affected: Affected) -> dict[str, Any]:
+    moves = [
+        {"issue_id": move.issue_id, "before": move.before._asdict(), "after": move.after._asdict()}
+        for move in affected.change.moves
+    ]
+    return {**affected._asdict(), "change": {**affected.change._asdict(), "moves": moves}}

@@ -1,0 +1,124 @@
+"""How policies and their trials are put in words and in rows."""
+
+from heapq import nlargest
+from typing import Any
+
+from ledger.instants import iso
+from projections.policy import Adopted, FieldChange
+from projections.views.policy_trial import Affected, PolicyTrial
+
+MOST_SHOWN = 10
+"""Users and moves; --json has them all."""
+
+_NOTICED = 0.005
+"""A smaller difference of two figures is none to act upon."""
+
+_ASKED = {
+    "hit_at_1": "naming first what a user returns to (hit@1)",
+    "mean_reciprocal_rank": "ranking it high (MRR)",
+    "recall_at_10": "briefing the week on Monday (recall@10)",
+}
+
+Row = tuple[Any, ...]
+
+
+def value_text(value: object) -> str:
+    """Return a field's value as it is written in an assignment."""
+    return ",".join(map(str, value)) if isinstance(value, list) else f"{value:g}"
+
+
+def change_text(change: FieldChange) -> str:
+    """Return what becomes of a field."""
+    return f"{change.name}: {value_text(change.before)} → {value_text(change.after)}"
+
+
+def since_text(adopted: Adopted) -> str:
+    """Return which policy it is, and since when."""
+    if adopted.adopted_at is None:
+        return f"policy {adopted.version}, the product's own, in force from the beginning"
+    since = iso(adopted.adopted_at)
+    return f"policy {adopted.version}, in force since {since}, position {adopted.position}"
+
+
+def verdict(found: PolicyTrial, *, is_another: bool) -> str:
+    """Return in one sentence whether the tried policy is better, and where."""
+    if found.tried.returns == 0:
+        return "Nobody has returned to a known issue yet, so nothing tells what is better."
+    old, new = found.in_force.figures, found.tried.figures
+    if not is_another:
+        new, old = old, found.most_recent_first.figures
+    parts: dict[str, list[str]] = {"better": [], "worse": [], "about the same": []}
+    for name, asked in _ASKED.items():
+        before, after = getattr(old, name), getattr(new, name)
+        if before is not None and after is not None:
+            parts[_compared(before, after)].append(f"{asked} {before:.3f} → {after:.3f}")
+    told = [f"{how} at {', '.join(which)}" for how, which in parts.items() if which]
+    who = "The tried policy is" if is_another else "The policy in force, against most recent first:"
+    return f"{who} {'; '.join(told)}."
+
+
+def _compared(before: float, after: float) -> str:
+    if abs(after - before) < _NOTICED:
+        return "about the same"
+    return "better" if after > before else "worse"
+
+
+def figures_rows(found: PolicyTrial, *, is_another: bool) -> list[Row]:
+    """Return the quality table."""
+    rankings = {
+        "in force": found.in_force,
+        "tried": found.tried,
+        "most recent first": found.most_recent_first,
+    }
+    if not is_another:
+        del rankings["tried"]
+    return [(name, *_cells(quality.figures)) for name, quality in rankings.items()]
+
+
+def _cells(figures: Any) -> Row:  # noqa: ANN401 - any struct's fields
+    return tuple(getattr(figures, name) for name in figures.__struct_fields__)
+
+
+def affected_sentence(found: PolicyTrial) -> str:
+    """Return how many users would see another top ten."""
+    return f"The first ten would change for {len(found.affected):,} of {found.users:,} users."
+
+
+def affected_rows(found: PolicyTrial) -> list[Row]:
+    """Return the users whose first ten change the most."""
+    most = nlargest(MOST_SHOWN, found.affected, key=_extent)
+    return [
+        (
+            _name(each),
+            ", ".join(each.change.entered) or None,
+            ", ".join(each.change.left) or None,
+            "another" if each.change.reordered else "the same",
+        )
+        for each in most
+    ]
+
+
+def mover_rows(found: PolicyTrial) -> list[Row]:
+    """Return the largest moves of all users."""
+    moves = [(move, each) for each in found.affected for move in each.change.moves]
+    largest = nlargest(MOST_SHOWN, moves, key=lambda pair: pair[0].distance)
+    return [
+        (
+            _name(each),
+            move.issue_id,
+            move.before.rank or "–",
+            move.after.rank or "–",
+            move.before.score,
+            move.after.score,
+        )
+        for move, each in largest
+    ]
+
+
+def _extent(affected: Affected) -> tuple[int, int]:
+    furthest = max((move.distance for move in affected.change.moves), default=0)
+    return len(affected.change.entered) + len(affected.change.left), furthest
+
+
+def _name(affected: Affected) -> str:
+    return affected.display_name or affected.user_id

@@ -1,0 +1,195 @@
+"""How good a ranking would have been: would it have shown what the user turned to next?
+
+Two questions to a user's own history. *Returns*: whenever the user turned again to an issue that
+was touched before, where did the issue stand just then? *Briefings*: of the known issues of a week,
+how many were among the ten that the ranking showed on its Monday? Nothing here looks ahead: each
+rank is computed from what had occurred before the instant that it is about.
+"""
+
+import datetime as dt
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+
+import msgspec
+
+from ledger.events import EventRow
+from ledger.instants import DAY, Instant, instant_of, moment_of
+from projections.policy import ScoringPolicy
+from projections.score_steps import Steps
+from projections.standings import UNRANKED, RecentFirst, Standings, numbered, standings
+
+BRIEFED = 10
+"""How many issues a briefing shows."""
+
+BURST = 60_000_000
+"""Microseconds: a touch at most so long after the last one of the same issue is no return."""
+
+_WEEK_DAYS = 7
+
+
+class Quality(msgspec.Struct, frozen=True):
+    """What was counted of one ranking; sums, so that users add up.
+
+    `returns` are interactions with an issue that the user had touched at an earlier instant, the
+    last time more than a minute before: bursts count as one. `hits_at_n` of them had their issue
+    among the first n of the ranking as it stood before that instant; `reciprocals` is the sum of 1
+    divided by its rank, 0 where it was dormant or not ranked.
+
+    `weeks` are pairs of a user and a calendar week, Monday to Sunday, in which the user touched
+    some issue that was touched before the week, too. `recalls` is the sum over them of the share of
+    those issues that were among the first ten on Monday at 00:00.
+    """
+
+    returns: int = 0
+    hits_at_1: int = 0
+    hits_at_5: int = 0
+    hits_at_10: int = 0
+    reciprocals: float = 0.0
+    weeks: int = 0
+    recalls: float = 0.0
+
+    def __add__(self, other: "Quality") -> "Quality":
+        """Return what was counted of both."""
+        mine, its = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
+        return Quality(*(one + another for one, another in zip(mine, its, strict=True)))
+
+    @property
+    def figures(self) -> "Figures":
+        """The shares and means; those of nothing are None."""
+        return Figures(
+            self.returns,
+            _ratio(self.hits_at_1, self.returns),
+            _ratio(self.hits_at_5, self.returns),
+            _ratio(self.hits_at_10, self.returns),
+            _ratio(self.reciprocals, self.returns),
+            self.weeks,
+            _ratio(self.recalls, self.weeks),
+        )
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """The quality of a ranking, each figure from 0 to 1 and higher is better."""
+
+    returns: int
+    hit_at_1: float | None
+    hit_at_5: float | None
+    hit_at_10: float | None
+    mean_reciprocal_rank: float | None
+    weeks: int
+    recall_at_10: float | None
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """The rank at each return, 0 where there was none, and the recall of each week's briefing."""
+
+    ranks: list[int]
+    recalls: list[float]
+
+    @property
+    def quality(self) -> Quality:
+        """What is counted of them."""
+        return Quality(
+            len(self.ranks),
+            self._hits_at(1),
+            self._hits_at(5),
+            self._hits_at(BRIEFED),
+            sum(1 / rank for rank in self.ranks if rank),
+            len(self.recalls),
+            sum(self.recalls),
+        )
+
+    def _hits_at(self, most: int) -> int:
+        return sum(0 < rank <= most for rank in self.ranks)
+
+
+class Judge:
+    """Judges rankings by users' histories: those of `policies`, and the most recent first."""
+
+    def __init__(self, policies: Iterable[ScoringPolicy], zone: dt.tzinfo = dt.UTC) -> None:
+        """Let weeks begin on Monday at 00:00 in `zone`."""
+        self._steps = [Steps(policy) for policy in policies]
+        self._zone = zone
+
+    def judged(self, rows: Iterable[EventRow]) -> list[Judged]:
+        """Return what one user's events say of each policy, and last of the most recent first."""
+        events = sorted(rows, key=attrgetter("occurred_at", "position"))
+        if not events:
+            return [Judged([], []) for _ in (*self._steps, RecentFirst)]
+        days = (events[-1].occurred_at - events[0].occurred_at) // DAY + _WEEK_DAYS
+        issues = numbered({row.issue_id for row in events})
+        rankings = [standings(issues, steps, days) for steps in self._steps]
+        return _History(events, issues, [*rankings, RecentFirst(issues)], self._zone).judge()
+
+
+class _History:
+    """One user's events in the order in which they occurred, gone through once."""
+
+    def __init__(
+        self,
+        events: Sequence[EventRow],
+        issues: dict[str, int],
+        rankings: Sequence[Standings],
+        zone: dt.tzinfo,
+    ) -> None:
+        self._events = events
+        self._issues = issues
+        self._judged = [(ranking, Judged([], [])) for ranking in rankings]
+        self._adds = [ranking.add for ranking in rankings]
+        self._zone = zone
+        self._last_at: list[int | None] = [None] * len(issues)
+
+    def judge(self) -> list[Judged]:
+        start, next_monday = 0, 0
+        while start < len(self._events):
+            at = self._events[start].occurred_at
+            if at >= next_monday:
+                monday, next_monday = _week(at, self._zone)
+                self._brief(start, monday, next_monday)
+            start = self._take_instant(start, at)
+        return [judged for _, judged in self._judged]
+
+    def _take_instant(self, start: int, at: int) -> int:
+        """Judge what occurred at one instant by all before it, then take it in."""
+        events = self._events
+        end = start + 1
+        while end < len(events) and events[end].occurred_at == at:
+            end += 1
+        taken = [(self._issues[row[2]], row[3], row[6]) for row in events[start:end]]
+        for issue, kind, _ in taken:
+            if kind is not None:
+                self._return(issue, at)
+        for issue, kind, override in taken:
+            for add in self._adds:
+                add(issue, kind, at, override)
+        return end
+
+    def _return(self, issue: int, at: int) -> None:
+        last_at = self._last_at[issue]
+        self._last_at[issue] = at
+        if last_at is not None and at - last_at > BURST:
+            for ranking, judged in self._judged:
+                judged.ranks.append(ranking.rank(issue, at))
+
+    def _brief(self, start: int, monday: int, next_monday: int) -> None:
+        """Judge the briefing of a week whose first event is the one at `start`."""
+        end = bisect_left(self._events, next_monday, start, key=attrgetter("occurred_at"))
+        week = self._events[start:end]
+        touched = {self._issues[row.issue_id] for row in week if row.kind is not None}
+        known = [issue for issue in touched if self._last_at[issue] is not None]
+        if known:
+            for ranking, judged in self._judged:
+                ranks = [ranking.rank(issue, monday) for issue in known]
+                shown = sum(UNRANKED < rank <= BRIEFED for rank in ranks)
+                judged.recalls.append(shown / len(known))
+
+
+def _week(at: int, zone: dt.tzinfo) -> tuple[Instant, Instant]:
+    """Return the instants at which the week of `at` and the next one begin in `zone`."""
+    day = moment_of(Instant(at)).astimezone(zone).date()
+    monday = dt.datetime.combine(day - dt.timedelta(days=day.weekday()), dt.time(), zone)
+    return instant_of(monday), instant_of(monday + dt.timedelta(days=_WEEK_DAYS))
+
+
+def _ratio(part: float, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,223 @@
+"""Where an issue stands in a user's ranking, event by event, without ranking anew each time.
+
+Within a band later means higher at every moment (R5), and a band's score is a step function of
+whole idle days that never rises. So those who stand before an issue are, in each band, all from
+some instant on, which one bisection counts.
+"""
+
+import math
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+from typing import Protocol
+
+from ledger.events import EventRow
+from ledger.instants import DAY, Instant
+from projections.engagement import NONE, Engagement, fold, merge
+from projections.policy import ScoringPolicy
+from projections.ranking import ranking, top
+from projections.score_steps import SHIFT, Steps
+from projections.scoring import Score, score
+
+UNRANKED = 0
+
+_ISSUES = (1 << SHIFT) - 1
+
+
+class Standings(Protocol):
+    """One user's issues, each by its number; events must come in the order in which they occurred.
+
+    Numbers descend as issues ascend: of two that are otherwise equal, the higher number is before.
+    """
+
+    def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
+        """Take in an interaction, or an override where there is no kind."""
+
+    def rank(self, issue: int, at: int) -> int:
+        """Return the place of the issue at an instant, no earlier than any event: 1 is first.
+
+        0 stands for what is dormant or not ranked at all.
+        """
+
+
+def numbered(issues: set[str]) -> dict[str, int]:
+    """Return the number of each of one user's issues."""
+    return {issue: number for number, issue in enumerate(sorted(issues, reverse=True))}
+
+
+class RecentFirst:
+    """Plainly the last touched first, whatever the kind; nothing is dormant, nothing overridden."""
+
+    def __init__(self, issues: Mapping[str, int]) -> None:
+        """Begin with nothing touched."""
+        self._keys: list[int] = []
+        self._key_of = [0] * len(issues)
+
+    def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
+        """Take in one event."""
+        del override
+        if kind is not None:
+            if key := self._key_of[issue]:
+                del self._keys[bisect_left(self._keys, key)]
+            self._key_of[issue] = key = (at << SHIFT) + issue
+            _insert(self._keys, key)
+
+    def rank(self, issue: int, at: int) -> int:
+        """Return the place among all that were touched."""
+        del at
+        key = self._key_of[issue]
+        return len(self._keys) - bisect_left(self._keys, key) if key else UNRANKED
+
+
+class BandStandings:
+    """Standings by a policy of few bands, whose scores `steps` knows for all ages that occur."""
+
+    def __init__(self, issues: Mapping[str, int], steps: Steps) -> None:
+        """Begin with nothing touched."""
+        self._steps = steps
+        self._kinds = frozenset(map(int, steps.policy.kinds))
+        self._bands: list[list[int]] = [[] for _ in steps.falling]
+        self._last_band = len(self._bands) - 1
+        self._key_of = [0] * len(issues)
+        self._counts = [0] * len(issues)
+        self._touched = bytearray(len(issues))
+        self._overrides: dict[int, tuple[int, float]] = {}
+
+    def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
+        """Take in one event."""
+        if kind is None:
+            self._override(issue, at, override or 0.0)
+            return
+        self._touched[issue] = 1
+        if kind not in self._kinds:
+            return
+        count = self._counts[issue]
+        self._counts[issue] = count + 1
+        if self._overrides and issue in self._overrides:
+            if self._overrides[issue][0] == at:  # at the same instant the override wins (R6)
+                return
+            del self._overrides[issue]
+        if key := self._key_of[issue]:
+            self._remove(key, count)
+        self._key_of[issue] = key = (at << SHIFT) + issue
+        _insert(self._bands[min(count, self._last_band)], key)
+
+    def rank(self, issue: int, at: int) -> int:
+        """Return the place in the policy's ranking."""
+        if self._overrides and issue in self._overrides:
+            return self._rank_overridden(issue, at)
+        key = self._key_of[issue]
+        if not key:
+            return UNRANKED
+        days = (at - (key >> SHIFT)) // DAY
+        band = min(self._counts[issue] - 1, self._last_band)
+        falling = self._steps.falling[band]
+        if days >= len(falling):
+            return UNRANKED
+        if key > (at << SHIFT) + _ISSUES - self._steps.pin:
+            return 1 + self._before_pinned(key, at, days, falling[days])
+        before = self._before(key, at, self._steps.reaches(band, days))
+        if self._overrides:
+            before += self._overridden_before((-falling[days], key), at)
+        return 1 + before
+
+    def _override(self, issue: int, at: int, value: float) -> None:
+        if key := self._key_of[issue]:
+            self._remove(key, self._counts[issue])
+            self._key_of[issue] = 0
+        self._overrides[issue] = max(self._overrides.get(issue, (at, value)), (at, value))
+
+    def _remove(self, key: int, count: int) -> None:
+        keys = self._bands[min(count - 1, self._last_band)]
+        del keys[bisect_left(keys, key)]
+
+    def _before(self, key: int, at: int, reaches: list[tuple[int, int]]) -> int:
+        now = at << SHIFT
+        before = 0
+        for keys, (surely, perhaps) in zip(self._bands, reaches, strict=True):
+            if keys:
+                start = now - surely
+                if surely != perhaps:
+                    start = min(start, max(now - perhaps, key + 1))
+                before += len(keys) - bisect_left(keys, start)
+        return before + (self._pinned_beside(key, at, reaches) if self._steps.pin else 0)
+
+    def _pinned_beside(self, key: int, at: int, reaches: list[tuple[int, int]]) -> int:
+        """Count the pinned that would not stand before what is not pinned by their scores."""
+        now = at << SHIFT
+        pinned = now + (1 << SHIFT) - self._steps.pin
+        beside = 0
+        for keys, awake, (surely, perhaps) in zip(
+            self._bands, self._steps.awake, reaches, strict=True
+        ):
+            start = min(now - surely, max(now - perhaps, key + 1))
+            first = max(pinned, now - awake)
+            beside += max(0, bisect_left(keys, start) - bisect_left(keys, first))
+        return beside
+
+    def _before_pinned(self, key: int, at: int, days: int, falling: float) -> int:
+        """Count the later pinned, and of those at the same instant the better."""
+        now, instant = at << SHIFT, key >> SHIFT << SHIFT
+        before = 0
+        for keys, awake, values in zip(
+            self._bands, self._steps.awake, self._steps.falling, strict=True
+        ):
+            beside = values[days] if days < len(values) else math.inf
+            start = key + 1 if beside == falling else instant
+            if beside > falling:
+                start = instant + (1 << SHIFT)
+            before += len(keys) - bisect_left(keys, max(start, now - awake))
+        return before
+
+    def _rank_overridden(self, issue: int, at: int) -> int:
+        found, key = self._overridden(issue, at)
+        if found.dormant or not self._touched[issue]:
+            return UNRANKED
+        before = self._before(key, at, self._steps.reaches_of(found.value))
+        return 1 + before + self._overridden_before((found.value, key), at)
+
+    def _overridden_before(self, place: tuple[float, int], at: int) -> int:
+        others = (self._overridden(issue, at) for issue in self._overrides if self._touched[issue])
+        return sum((other.value, key) > place for other, key in others if not other.dormant)
+
+    def _overridden(self, issue: int, at: int) -> tuple[Score, int]:
+        instant, value = self._overrides[issue]
+        engagement = Engagement(mentions=1, override_at=instant, override=value)
+        return score(engagement, Instant(at), self._steps.policy), (instant << SHIFT) + issue
+
+
+class PlainStandings:
+    """Standings by any policy: everything is ranked anew whenever a place is asked for."""
+
+    def __init__(self, issues: Mapping[str, int], policy: ScoringPolicy) -> None:
+        """Begin with nothing touched."""
+        self._policy = policy
+        self._names = list(issues)
+        self._engagements: dict[int, Engagement] = {}
+
+    def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
+        """Take in one event."""
+        row = EventRow(0, 0, self._names[issue], kind, at, None, override, 0)
+        self._engagements[issue] = merge(self._engagements.get(issue, NONE), fold([row]))
+
+    def rank(self, issue: int, at: int) -> int:
+        """Return the place in the policy's ranking."""
+        known = [(self._names[one], each) for one, each in self._engagements.items() if each.count]
+        ranked = top(ranking(known, Instant(at), self._policy), len(known))
+        names = [each.issue_id for each in ranked]
+        name = self._names[issue]
+        return names.index(name) + 1 if name in names else UNRANKED
+
+
+def standings(issues: Mapping[str, int], steps: Steps, days: int) -> Standings:
+    """Return standings by the policy of `steps` for a history of so many days."""
+    steps.know(days)
+    if steps.is_steady:
+        return BandStandings(issues, steps)
+    return PlainStandings(issues, steps.policy)
+
+
+def _insert(keys: list[int], key: int) -> None:
+    if not keys or keys[-1] < key:
+        keys.append(key)
+    else:
+        insort(keys, key)

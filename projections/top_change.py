@@ -1,0 +1,87 @@
+"""What another policy would change of a user's ranking: the top ten, and who moves."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ledger.instants import Instant
+from projections.engagement import Engagement
+from projections.policy import ScoringPolicy
+from projections.ranking import Ranked, ranking, top
+
+TOP = 10
+
+
+class Place(NamedTuple):
+    """Where an issue stands; a dormant one has no rank."""
+
+    rank: int | None
+    score: float
+
+
+class Move(NamedTuple):
+    """An issue among the first ten before or after, whose place is another one."""
+
+    issue_id: str
+    before: Place
+    after: Place
+    distance: int
+    """How many places; to or from no rank, as if that were the one behind all that have one."""
+
+
+class TopChange(NamedTuple):
+    """How the first ten differ; `moves` hold the furthest first."""
+
+    entered: list[str]
+    left: list[str]
+    reordered: bool
+    moves: list[Move]
+
+
+def top_change(
+    engagements: Sequence[tuple[str, Engagement]],
+    at: Instant,
+    before: ScoringPolicy,
+    after: ScoringPolicy,
+) -> TopChange | None:
+    """Return what changes of one user's first ten at `at`, or None where they stay as they are.
+
+    `reordered` tells whether those that stay are in another order among themselves.
+    """
+    old, new = ranking(engagements, at, before), ranking(engagements, at, after)
+    first, then = _issues(top(old, TOP)), _issues(top(new, TOP))
+    if first == then:
+        return None
+    return TopChange(
+        entered=[issue for issue in then if issue not in first],
+        left=[issue for issue in first if issue not in then],
+        reordered=[i for i in first if i in then] != [i for i in then if i in first],
+        moves=_moves(dict.fromkeys([*first, *then]), old, new),
+    )
+
+
+def _moves(issues: Iterable[str], old: list[Ranked], new: list[Ranked]) -> list[Move]:
+    before, after = _places(old), _places(new)
+    moves = [_move(issue, before, after) for issue in issues]
+    return sorted((each for each in moves if each.distance), key=lambda each: -each.distance)
+
+
+def _move(issue: str, before: dict[str, Place], after: dict[str, Place]) -> Move:
+    distance = abs(_rank(issue, before) - _rank(issue, after))
+    return Move(issue, before[issue], after[issue], distance)
+
+
+def _rank(issue: str, places: dict[str, Place]) -> int:
+    rank = places[issue].rank
+    return 1 + sum(each.rank is not None for each in places.values()) if rank is None else rank
+
+
+def _places(ranked: list[Ranked]) -> dict[str, Place]:
+    awake = top(ranked, len(ranked))
+    places = {each.issue_id: Place(None, each.score.value) for each in ranked}
+    return places | {
+        each.issue_id: Place(rank, each.score.value) for rank, each in enumerate(awake, 1)
+    }
+
+
+def _issues(ranked: list[Ranked]) -> list[str]:
+    return [each.issue_id for each in ranked]

@@ -1,0 +1,66 @@
+"""Trying a policy on the ledger's own history, user by user, before anyone adopts it."""
+
+from collections.abc import Callable
+from operator import add
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from ledger.instants import Instant
+from ledger.store.histories import rows_by_user
+from projections.as_of import AsOf, engagements_as_of
+from projections.policy import ScoringPolicy
+from projections.quality import Judge, Quality
+from projections.top_change import TopChange, top_change
+
+Progress = Callable[[int], object]
+"""Told how many more events were looked at."""
+
+
+class Affected(NamedTuple):
+    """A user whose first ten would change."""
+
+    user_id: str
+    display_name: str | None
+    change: TopChange
+
+
+class PolicyTrial(msgspec.Struct):
+    """What adopting a policy would change, and the quality of each ranking on the same history."""
+
+    events: int
+    users: int
+    affected: list[Affected]
+    in_force: Quality
+    tried: Quality
+    most_recent_first: Quality
+
+
+def tried(
+    connection: Connection,
+    policies: tuple[ScoringPolicy, ScoringPolicy],
+    as_of: tuple[AsOf, Instant],
+    judge: Judge,
+    progress: Progress,
+) -> PolicyTrial:
+    """Return what would change by the second of `policies` in place of the first.
+
+    `as_of` says which events are seen, and the instant at which rankings are held against each
+    other; `judge` is of these policies, of both or of the one that is twice the same.
+    """
+    trial = PolicyTrial(0, 0, [], Quality(), Quality(), Quality())
+    seen, at = as_of
+    for user_id, display_name, recorded in rows_by_user(connection):
+        rows = seen.of(recorded)
+        trial.events += len(rows)
+        trial.users += bool(rows)
+        one, *others = (judged.quality for judged in judge.judged(rows))
+        qualities = (one, *others) if len(others) > 1 else (one, one, *others)
+        sums = map(add, (trial.in_force, trial.tried, trial.most_recent_first), qualities)
+        trial.in_force, trial.tried, trial.most_recent_first = sums
+        change = top_change(engagements_as_of(rows, seen), at, *policies)
+        if change is not None:
+            trial.affected.append(Affected(user_id, display_name, change))
+        progress(len(recorded))
+    return trial

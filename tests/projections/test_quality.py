@@ -1,0 +1,216 @@
+"""The quality of a ranking: ranks by bisection are those of ranking anew before each event."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from ledger.events import EventRow
+from ledger.instants import DAY, Instant, instant_of, moment_of
+from ledger.interaction import Kind
+from projections.as_of import AsOf, engagements_as_of
+from projections.policy import ALL_KINDS, DEFAULT_POLICY, ScoringPolicy, changed
+from projections.quality import Judge, Judged, Quality
+from projections.ranking import ranking, top
+from projections.score_steps import Steps
+from projections.standings import BandStandings, PlainStandings, numbered, standings
+from tests import strategies
+from tests.strategies import HOUR, NOON
+
+MINUTE = HOUR // 60
+MONDAY = instant_of(dt.datetime(2026, 1, 26, tzinfo=dt.UTC))
+ZONES = (dt.UTC, ZoneInfo("Asia/Kolkata"), ZoneInfo("America/Santiago"))
+
+# --- what plain Python says ----------------------------------------------------------------------
+
+
+def before(rows: Sequence[EventRow], at: int) -> list[EventRow]:
+    return [row for row in rows if row.occurred_at < at]
+
+
+def ranked(rows: Sequence[EventRow], at: int, policy: ScoringPolicy | None) -> list[str]:
+    """The issues in their order, from nothing but what came before the instant."""
+    past = AsOf(at=Instant(at - 1))
+    engagements = engagements_as_of(rows, past)
+    if policy is None:
+        pairs = ((-(each.last_at or 0), issue) for issue, each in engagements)
+        return [issue for _, issue in sorted(pairs)]
+    return [each.issue_id for each in top(ranking(engagements, Instant(at), policy), 1_000)]
+
+
+def place(issue: str, order: list[str]) -> int:
+    return order.index(issue) + 1 if issue in order else 0
+
+
+def plain_ranks(rows: list[EventRow], policy: ScoringPolicy | None) -> list[int]:
+    found = []
+    last_at: dict[str, int] = {}
+    for row in sorted(rows, key=lambda row: row.occurred_at):
+        if row.kind is None:
+            continue
+        at = row.occurred_at
+        known = any(
+            one.kind is not None and one.issue_id == row.issue_id for one in before(rows, at)
+        )
+        if known and at - last_at[row.issue_id] > MINUTE:
+            found.append(place(row.issue_id, ranked(rows, at, policy)))
+        last_at[row.issue_id] = at
+    return found
+
+
+def plain_recalls(
+    rows: list[EventRow], policy: ScoringPolicy | None, zone: dt.tzinfo
+) -> list[float]:
+    weeks: dict[int, set[str]] = defaultdict(set)
+    for row in sorted(rows, key=lambda row: row.occurred_at):
+        if row.kind is not None:
+            weeks[monday_of(row.occurred_at, zone)].add(row.issue_id)
+    found = []
+    for monday, touched in weeks.items():
+        known = touched & {row.issue_id for row in before(rows, monday) if row.kind is not None}
+        if known:
+            found.append(len(known & set(ranked(rows, monday, policy)[:10])) / len(known))
+    return found
+
+
+def monday_of(at: int, zone: dt.tzinfo) -> int:
+    day = moment_of(Instant(at)).astimezone(zone)
+    while day.weekday():
+        day -= dt.timedelta(days=1)
+    return instant_of(day.replace(hour=0, minute=0, second=0, microsecond=0, fold=0))
+
+
+# --- histories -----------------------------------------------------------------------------------
+
+lags = st.sampled_from([0, 0, 1, MINUTE, MINUTE + 1, HOUR, 9 * HOUR, DAY, DAY, 3 * DAY, 40 * DAY])
+actions = st.tuples(
+    st.integers(1, 14), lags, st.sampled_from([1, 1, 2, 3, 3, None]), strategies.scores
+)
+
+
+def history(taken: list[tuple[int, int, int | None, float]]) -> list[EventRow]:
+    """A dense history of one user: the issues come again and again, often at one instant."""
+    at, rows = NOON, []
+    for position, (issue, lag, kind, score) in enumerate(taken, 1):
+        at = Instant(at + lag)
+        value = score if kind is None else None
+        rows.append(EventRow(position, 1, f"AI-{issue}", kind, at, None, value, at))
+    return rows
+
+
+histories = st.lists(actions, max_size=40).map(history) | strategies.event_rows(streams=1)
+kinds = st.sampled_from([ALL_KINDS, ALL_KINDS, (Kind.QUERY,), (Kind.MENTION, Kind.QUERY)])
+pins = st.sampled_from([0.0, 0.0, 8.0, 0.5, 1e-9, 24.0, 1_000.0, 9_000.0])
+numbers = st.just(DEFAULT_POLICY) | strategies.policies()
+
+
+def every_policy() -> st.SearchStrategy[ScoringPolicy]:
+    return st.builds(
+        lambda policy, kinds, pin: replace(policy, kinds=kinds, pin_hours=pin), numbers, kinds, pins
+    )
+
+
+# --- ranks and recalls are exact -----------------------------------------------------------------
+
+
+@given(histories, every_policy(), st.sampled_from(ZONES), st.randoms())
+def test_what_is_judged_is_what_ranking_anew_before_each_event_says(rows, policy, zone, dice):
+    dice.shuffle(shuffled := list(rows))
+    shuffled.sort(key=lambda row: row.occurred_at)  # at one instant in whatever order
+    policies = [policy, DEFAULT_POLICY, None]
+    found = Judge([policy, DEFAULT_POLICY], zone).judged(shuffled)
+    assert [each.ranks for each in found] == [plain_ranks(rows, each) for each in policies]
+    for each, one in zip(found, policies, strict=True):
+        assert each.recalls == pytest.approx(plain_recalls(rows, one, zone))
+
+
+@given(st.lists(histories, max_size=4), every_policy())
+def test_one_judge_judges_many_users_as_if_each_were_the_only_one(users, policy):
+    judge = Judge([policy])
+    for rows in users:
+        assert judge.judged(rows) == Judge([policy]).judged(rows)
+
+
+@given(histories, numbers)
+def test_bands_and_ranking_anew_say_the_same(rows, policy):
+    """What policies of many bands fall back to, for those that need not."""
+    order = numbered({row.issue_id for row in rows})
+    both = [standings(order, Steps(policy), 1_000), PlainStandings(order, policy)]
+    for row in sorted(rows, key=lambda row: row.occurred_at):
+        for each in both:
+            each.add(order[row.issue_id], row.kind, row.occurred_at, row.score)
+    last = max((row.occurred_at for row in rows), default=0)
+    for number in order.values():
+        assert both[0].rank(number, last) == both[1].rank(number, last)
+
+
+def test_bands_do_for_the_products_policy_and_not_for_one_of_many_bands():
+    assert isinstance(standings({"AI-1": 0}, Steps(DEFAULT_POLICY), 10), BandStandings)
+    many = Steps(changed(DEFAULT_POLICY, ["frequency_per_interaction=0.01"]))
+    assert isinstance(standings({"AI-1": 0}, many, 10), PlainStandings)
+
+
+# --- examples ------------------------------------------------------------------------------------
+
+
+def touch(issue: str, at: int, kind: int | None = 3, score: float | None = None) -> EventRow:
+    return EventRow(0, 1, issue, kind, at, None, score, at)
+
+
+def judged(*rows: EventRow) -> Judged:
+    return Judge([DEFAULT_POLICY]).judged(rows)[0]
+
+
+def test_nothing_is_judged_of_nothing():
+    assert Judge([DEFAULT_POLICY]).judged([]) == [Judged([], [])] * 2
+    figures = Quality().figures
+    assert (figures.returns, figures.hit_at_1, figures.recall_at_10) == (0, None, None)
+
+
+def test_a_first_touch_is_no_return_and_a_burst_is_one():
+    rows = [touch("AI-1", NOON), touch("AI-1", NOON + HOUR), touch("AI-1", NOON + HOUR + MINUTE)]
+    assert judged(*rows).ranks == [1]
+    assert judged(*rows, touch("AI-1", NOON + HOUR + 2 * MINUTE + 1)).ranks == [1, 1]
+
+
+def test_what_occurs_at_one_instant_is_judged_by_what_came_before_it():
+    rows = [touch("AI-1", NOON), touch("AI-2", NOON + HOUR)]
+    both = [touch("AI-1", NOON + 2 * HOUR), touch("AI-2", NOON + 2 * HOUR)]
+    assert sorted(judged(*rows, *both).ranks) == sorted(judged(*rows, *both[::-1]).ranks) == [1, 2]
+
+
+def test_what_is_dormant_has_no_rank():
+    assert judged(touch("AI-1", NOON), touch("AI-1", NOON + 200 * DAY)).ranks == [0]
+
+
+def test_an_override_moves_an_issue():
+    rows = [touch("AI-1", NOON), touch("AI-2", NOON + HOUR)]
+    override = touch("AI-1", NOON + 2 * HOUR, None, 1.0)
+    back = touch("AI-2", NOON + 3 * HOUR)
+    assert judged(*rows, back).ranks == [1]
+    assert judged(*rows, override, back).ranks == [2]
+
+
+def test_a_briefing_is_judged_by_the_known_issues_of_its_week():
+    rows = [
+        touch("AI-1", MONDAY - DAY),
+        touch("AI-2", MONDAY - 300 * DAY),
+        touch("AI-1", MONDAY),
+        touch("AI-2", MONDAY + 6 * DAY),
+        touch("AI-3", MONDAY + 6 * DAY),
+        touch("AI-3", MONDAY + 7 * DAY - 1),
+    ]
+    assert judged(*rows).recalls == [0.5]
+    assert Judge([DEFAULT_POLICY]).judged(rows)[-1].recalls == [1.0]
+
+
+def test_qualities_add_up():
+    one, two = Judged([1, 0, 7], [0.5]), Judged([5], [])
+    assert one.quality == Quality(3, 1, 1, 2, 1 + 1 / 7, 1, 0.5)
+    assert one.quality + two.quality == Quality(4, 1, 2, 3, 1 + 1 / 7 + 1 / 5, 1, 0.5)
+    assert (one.quality + two.quality).figures.hit_at_5 == 0.5
