@@ -5,7 +5,19 @@ import sys
 
 import click
 
-from bot.cli import ask, doctor, explain, imports, policy, record, replay, talk, timeline, tour
+from bot.cli import (
+    ask,
+    doctor,
+    explain,
+    imports,
+    policy,
+    record,
+    replay,
+    report,
+    talk,
+    timeline,
+    tour,
+)
 from bot.cli.execution import execute
 from bot.cli.logs import configure_logs
 from bot.cli.session import Session, json_option, settings_from_environment
@@ -36,6 +48,7 @@ for command in (
     timeline.timeline,
     record.set_score,
     policy.policy,
+    report.report,
     replay.replay,
     doctor.doctor,
     tour.tour,

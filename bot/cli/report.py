@@ -1,0 +1,69 @@
+"""The command that writes an audit report."""
+
+import datetime as dt
+from pathlib import Path
+
+import click
+
+from bot.cli.session import Session
+from bot.cli.shown import printable
+from bot.reports import report_page
+from ledger.instants import instant_of
+from projections.application.auditing import read_audit
+
+
+@click.command()
+@click.option("--user", help="Of this user alone.")
+@click.option("--from", "start", metavar="MOMENT", help="Default: the first event.")
+@click.option("--to", "end", metavar="MOMENT", help="Default: now. A bare date means its end.")
+@click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where the page goes.")
+@click.pass_obj
+def report(
+    session: Session,
+    user: str | None,
+    start: str | None,
+    end: str | None,
+    known_at: str | None,
+    output: str,
+) -> None:
+    """Write an audit as one page of HTML, which needs nothing else and prints well.
+
+    Activity, how scores went and why, and what was late or overridden. An existing FILE is
+    replaced.
+    """
+    known = session.moment(known_at)
+    until = session.moment(end) or known or session.clock()
+    zone = session.settings.zone
+    with session.engagements() as engagements:
+        audited = read_audit(
+            engagements,
+            zone,
+            until,
+            start=_first(start, session),
+            user_id=user,
+            known_at=known,
+        )
+    page = report_page(audited, instant_of(session.clock()), zone, user)
+    _write(Path(output), page)
+    total = audited.audit.activity.tally.total
+    click.echo(f"written: {printable(output)}, {total:,} interactions")
+
+
+def _first(text: str | None, session: Session) -> dt.datetime | None:
+    """Return the moment that `text` names; a bare date means its first instant."""
+    try:
+        day = dt.date.fromisoformat(text or "")
+    except ValueError:
+        return session.moment(text)
+    return dt.datetime.combine(day, dt.time.min, session.settings.zone)
+
+
+def _write(path: Path, page: str) -> None:
+    """Write the page, so that no reader ever finds half of it at `path`."""
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        draft.write_text(page, encoding="utf-8", errors="backslashreplace")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

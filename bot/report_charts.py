@@ -1,0 +1,95 @@
+"""The charts of a report as SVG paths: values in, outlines out.
+
+A chart is drawn in units of its own, from the top left; the page scales it.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from projections.activity import Tally
+from projections.timeline import ScoreSeries
+
+WIDTH, HEIGHT = 720, 120
+
+
+class Stack(NamedTuple):
+    """A chart of bars, stacked by kind: an outline for each, and how high the chart goes."""
+
+    mentions: str
+    views: str
+    queries: str
+    most: int
+
+
+class Line(NamedTuple):
+    """A score over time: its line in steps, which is empty without an interaction, where
+    that ends, and marks.
+
+    Marks are where on the axis of time interactions and overrides stand, each place once.
+    """
+
+    line: str
+    end: tuple[int, float] | None
+    interactions: list[float]
+    overrides: list[float]
+
+
+def stacked(tallies: Sequence[Tally]) -> Stack:
+    """Return bars over the whole width, queries below views below mentions."""
+    most = max((tally.total for tally in tallies), default=0)
+    if not most:
+        return Stack("", "", "", 0)
+    slot = WIDTH / len(tallies)
+    thickness = slot * (0.8 if slot > 4 else 1)  # noqa: PLR2004 - thinner gaps only blur
+    outlines: dict[str, list[str]] = {"queries": [], "views": [], "mentions": []}
+    for place, tally in enumerate(tallies):
+        left, base = place * slot + (slot - thickness) / 2, HEIGHT * 1.0
+        for kind, outline in outlines.items():
+            height = HEIGHT * getattr(tally, kind) / most
+            if height:
+                base -= height
+                outline.append(
+                    f"M{left:.2f} {base:.2f}h{thickness:.2f}v{height:.2f}h-{thickness:.2f}z"
+                )
+    parts = {kind: "".join(outline) for kind, outline in outlines.items()}
+    return Stack(**parts, most=most)
+
+
+def score_line(series: ScoreSeries) -> Line:
+    """Return the score over the whole width, 1 at the top.
+
+    Changes closer than a unit are drawn as one stroke from the lowest to the highest of them.
+    """
+    length = max(1, series.end - series.start)
+
+    def across(at: int) -> float:
+        return round(WIDTH * (at - series.start) / length, 1)
+
+    known = [
+        (round(across(at)), round(HEIGHT * (1 - score.value), 1))
+        for at, score in series.points
+        if score is not None
+    ]
+    return Line(
+        _steps(known),
+        known[-1] if known else None,
+        sorted({across(at) for at, _ in series.interactions}),
+        sorted({across(at) for at in series.overrides}),
+    )
+
+
+def _steps(points: Iterable[tuple[int, float]]) -> str:
+    path, current = "", None
+    for x, column in groupby(points, key=_first):
+        ys = [y for _, y in column]
+        path += f"H{x}" if path else f"M{x} {ys[0]:g}"
+        for y in (ys[0], min(ys), max(ys), ys[-1]):
+            if y != current:
+                path += f"V{y:g}"
+                current = y
+    return path
+
+
+def _first(point: tuple[int, float]) -> int:
+    return point[0]

@@ -1,0 +1,49 @@
+"""The tables of a report that its charts are backed by."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ledger.events import EventRow
+from ledger.instants import Instant, moment_of
+from projections.activity import Tally, Week
+
+
+class Year(NamedTuple):
+    """The interactions of the weeks whose Monday is in a year."""
+
+    year: int
+    tally: Tally
+
+
+class LateDay(msgspec.Struct, frozen=True, order=True):
+    """The late interactions that were recorded on one day, and when they had occurred."""
+
+    recorded_on: str
+    count: int
+    first_at: Instant
+    last_at: Instant
+
+
+def years_of(weeks: Iterable[Week]) -> list[Year]:
+    """Return the years of `weeks`, the earliest first."""
+    sums: dict[int, Tally] = defaultdict(Tally)
+    for monday, tally in weeks:
+        sums[monday.year] = Tally(*map(sum, zip(sums[monday.year], tally, strict=True)))
+    return [Year(*each) for each in sums.items()]
+
+
+def late_days(late: Sequence[EventRow], zone: ZoneInfo) -> list[LateDay]:
+    """Return the days on which `late` were recorded by the calendar of `zone`, the latest first."""
+    days: dict[str, list[int]] = defaultdict(list)
+    for row in late:
+        recorded = moment_of(Instant(row.recorded_at)).astimezone(zone)
+        days[recorded.date().isoformat()].append(row.occurred_at)
+    found = [
+        LateDay(day, len(each), Instant(min(each)), Instant(max(each)))
+        for day, each in days.items()
+    ]
+    return sorted(found, reverse=True)

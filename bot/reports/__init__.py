@@ -1,0 +1,82 @@
+"""Reports: an audit in, one page of HTML out that needs nothing else.
+
+Every value is escaped as it is put in, so no name or issue can be markup.
+"""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
+from bot.report_tables import late_days, years_of
+from ledger.instants import Instant, iso, moment_of
+from projections.activity import is_late
+from projections.application.auditing import Audited
+from projections.policy import fields_of
+
+SHOWN = 20
+"""So many lines of a list are shown; how many more there are is said."""
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def report_page(audited: Audited, made_at: Instant, zone: ZoneInfo, of_user: str | None) -> str:
+    """Return the page; its times are those of `zone`, and `of_user` is whom alone it is of."""
+    audit = audited.audit
+    activity = audit.activity
+    place = _Places(zone)
+    html: str = _template().render(
+        audit=audit,
+        activity=activity,
+        uncounted=audited.uncounted,
+        of_user=of_user,
+        made_at=made_at,
+        zone=zone.key,
+        fields=fields_of(audit.adopted.policy),
+        weekdays=WEEKDAYS,
+        shown=SHOWN,
+        years=years_of(activity.weeks),
+        late_days=late_days(activity.late, zone),
+        stacked=stacked,
+        score_line=score_line,
+        width=WIDTH,
+        height=HEIGHT,
+        is_late=is_late,
+        date=place.date,
+        time=place.time,
+        iso=iso,
+    )
+    return html
+
+
+class _Places:
+    """Instants as they are read in a zone."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+
+    def date(self, at: int) -> str:
+        return f"{self._there(at):%Y-%m-%d}"
+
+    def time(self, at: int) -> str:
+        return f"{self._there(at):%Y-%m-%d %H:%M}"
+
+    def _there(self, at: int) -> dt.datetime:
+        return moment_of(Instant(at)).astimezone(self._zone)
+
+
+def _template() -> Any:  # noqa: ANN401 - a Jinja template is called with any names
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = "{:,}".format
+    environment.filters["score"] = "{:.3f}".format
+    environment.filters["exact"] = "{:.12g}".format
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,130 @@
+"""Audits: what a ledger says of a span of time, with every score taken apart."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ledger.events import EventRow
+from ledger.instants import DAY, Instant
+from projections.activity import Activity, activity
+from projections.as_of import AsOf, engagements_as_of
+from projections.explanation import Explanation, Sourced, explain
+from projections.policy import Adopted
+from projections.ranking import ranking, top
+from projections.timeline import ScoreSeries, score_series
+
+USERS_PORTRAYED = ISSUES_PORTRAYED = 5
+
+SHOWN_DAYS = 90
+"""Until a score is next to nothing; what is shown of it lasts as long at least."""
+
+
+class Story(NamedTuple):
+    """How a user's score of an issue went, and what it comes from at the end of the span.
+
+    The series is the part of the span in which something of it is to be seen.
+    """
+
+    series: ScoreSeries
+    explanation: Explanation
+
+
+class Portrait(NamedTuple):
+    """A user's issues: the first of the ranking at the end of the span.
+
+    Where nothing `ranks` any more, those with most interactions within the span.
+    """
+
+    stream: int
+    ranks: bool
+    stories: tuple[Story, ...]
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """What a ledger says of the span from `start` to `end`, both within, as known at a moment.
+
+    `names` are what the users are called, by the numbers of their accounts.
+    """
+
+    start: Instant
+    end: Instant
+    known_at: Instant | None
+    adopted: Adopted
+    names: Mapping[int, str]
+    activity: Activity
+    portraits: tuple[Portrait, ...]
+
+
+def audit(  # noqa: PLR0913, PLR0917 - all that a ledger has to say
+    rows: Iterable[EventRow],
+    names: Mapping[int, str],
+    adopted: Adopted,
+    span: tuple[Instant | None, Instant],
+    known_at: Instant | None,
+    zone: ZoneInfo,
+) -> Audit:
+    """Return the audit of a span; without a start, from the first event on.
+
+    Scores at its end are those that every event up to it adds up to, also those before the span.
+    Raises ValueError where it ends before it starts.
+    """
+    start, end = span
+    seen = AsOf(end, known_at).of(rows)
+    if start is None:
+        start = Instant(min((row.occurred_at for row in seen), default=end))
+    if start > end:
+        message = "the span must not end before it starts"
+        raise ValueError(message)
+    found = activity((row for row in seen if row.occurred_at >= start), zone)
+    of_users = defaultdict(list)
+    for row in seen:
+        of_users[row.stream].append(row)
+    streams = [each.stream for each in found.users[:USERS_PORTRAYED]]
+    portraits = tuple(
+        _portrait(of_users[stream], Audit(start, end, known_at, adopted, names, found, ()))
+        for stream in streams
+    )
+    return Audit(start, end, known_at, adopted, names, found, portraits)
+
+
+def _portrait(rows: Sequence[EventRow], frame: Audit) -> Portrait:
+    policy = frame.adopted.policy
+    ranked = ranking(engagements_as_of(rows, AsOf(frame.end)), frame.end, policy)
+    first = [each.issue_id for each in top(ranked, ISSUES_PORTRAYED)]
+    issues = first or _most_touched(rows, frame.start)
+    stories = tuple(_story(rows, issue_id, frame) for issue_id in issues)
+    return Portrait(rows[0].stream, bool(first), stories)
+
+
+def _most_touched(rows: Sequence[EventRow], start: Instant) -> list[str]:
+    counts: dict[str, int] = defaultdict(int)
+    for row in rows:
+        if row.kind is not None and row.occurred_at >= start:
+            counts[row.issue_id] += 1
+    return sorted(counts, key=lambda issue_id: (-counts[issue_id], issue_id))[:ISSUES_PORTRAYED]
+
+
+def _story(rows: Sequence[EventRow], issue_id: str, frame: Audit) -> Story:
+    as_of = AsOf(frame.end, frame.known_at)
+    # Readable sources may name chats; a report goes further than the ledger does.
+    events = [Sourced(row, None) for row in rows]
+    start, end = _window([row.occurred_at for row in rows if row.issue_id == issue_id], frame)
+    return Story(
+        score_series(issue_id, rows, start, end, frame.adopted.policy),
+        explain(events, issue_id, as_of, frame.end, frame.adopted),
+    )
+
+
+def _window(instants: Sequence[int], frame: Audit) -> tuple[Instant, Instant]:
+    """Return the part of the span in which something of an issue is to be seen.
+
+    From the first event within the span to SHOWN_DAYS after the last, and no shorter than that
+    where the span is not.
+    """
+    within = [at for at in instants if at >= frame.start] or [frame.end]
+    end = min(frame.end, max(within) + SHOWN_DAYS * DAY)
+    start = max(frame.start, min(*within, end - SHOWN_DAYS * DAY))
+    return Instant(start), Instant(end)
