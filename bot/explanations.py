@@ -3,7 +3,7 @@
 Plain text, for the bot and the command line alike; words come from `bot.english`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from bot.language import words
 from bot.replies import Reply, Time, fill, score_sentence, times, touches
@@ -100,12 +100,17 @@ def _base(explanation: Explanation, said: Said) -> Iterator[str]:
         recency_weight=f"{policy.recency_weight:g}",
         recency=f"{parts.recency:.3f}",
     )
-    for override in explanation.overrides[-1:]:
+    for override in _decisive(explanation.overrides):
         yield _override(override, said)
     if parts.override is None:
         yield words.WHY_BASE.format(base=f"{explanation.base:.3f}", weighted=weighted)
     else:
         yield words.WHY_BASE_SET.format(base=f"{parts.override:g}")
+
+
+def _decisive(overrides: Sequence[OverrideSeen]) -> Sequence[OverrideSeen]:
+    """Return the override in force, which at one instant need not be the last one, or the last."""
+    return [each for each in overrides if each.is_in_force] or overrides[-1:]
 
 
 def _override(override: OverrideSeen, said: Said) -> str:

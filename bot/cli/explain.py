@@ -117,10 +117,11 @@ def _document(user: str, explanation: Explanation) -> dict[str, Any]:
         "user_id": user,
         "issue_id": explanation.issue_id,
         "at": iso(explanation.at),
-        "known_at": None if as_of.known_at is None else iso(as_of.known_at),
+        "known_at": _iso(as_of.known_at),
         "score": explanation.value,
         "count": explanation.count,
         "frequency": parts.frequency,
+        "idle_since": _iso(explanation.ranked.idle_since if explanation.has_parts else None),
         "idle_days": parts.idle_days,
         "recency": parts.recency,
         "base": explanation.base,
@@ -130,6 +131,7 @@ def _document(user: str, explanation: Explanation) -> dict[str, Any]:
         "dormant": parts.dormant,
         "pinned": bool(explanation.ranked.pinned_at),
         "policy_version": explanation.adopted.version,
+        "policy_adopted_at": _iso(explanation.adopted.adopted_at),
         "policy": fields_of(explanation.policy),
         "events": _events(explanation),
     }
@@ -147,8 +149,10 @@ def _events(explanation: Explanation) -> list[dict[str, Any]]:
 def _event(seen: InteractionSeen | OverrideSeen) -> dict[str, Any]:
     if isinstance(seen, OverrideSeen):
         kind, counts, value, source = "override", seen.is_in_force, seen.value, None
+        ended_by = seen.ended_by
     else:
         kind, counts, value, source = seen.kind.label, seen.counts, None, seen.source
+        ended_by = None
     return {
         "position": seen.position,
         "occurred_at": iso(seen.occurred_at),
@@ -156,6 +160,7 @@ def _event(seen: InteractionSeen | OverrideSeen) -> dict[str, Any]:
         "kind": kind,
         "score": value,
         "counts": counts,
+        "ended_by": ended_by,
         "late": seen.is_late,
         "source": source,
     }
@@ -170,7 +175,7 @@ def _order_document(order: OrderExplanation) -> dict[str, Any]:
         "second": _ranked_document(order.second),
         "swapped_by_interactions": _swap_document(order.by_interactions),
         "swapped_by_time": _swap_document(order.by_time),
-        "both_dormant_at": None if order.dormant_at is None else iso(order.dormant_at),
+        "both_dormant_at": _iso(order.dormant_at),
     }
 
 
@@ -187,3 +192,7 @@ def _swap_document(swap: Swap | None) -> dict[str, Any] | None:
         "first": _ranked_document(swap.first),
         "second": _ranked_document(swap.second),
     }
+
+
+def _iso(instant: int | None) -> str | None:
+    return None if instant is None else iso(Instant(instant))

@@ -40,6 +40,23 @@ def test_every_event_is_there_with_what_it_does(ana):
     assert document["override"] == document["score"] == 0.3
 
 
+def test_of_two_overrides_at_one_instant_the_greater_is_told(ana):
+    for value in ("0.9", "0.2"):  # the clock stands still
+        ana("set-score", "ana", "AI-1799", value)
+    out = ana("explain", "ana", "AI-1799").out
+    assert f"The score was set to 0.9 by hand, {at(0)}, and nothing has ended that." in out
+    assert "0.2 by hand" not in out
+
+
+def test_what_ended_an_override_is_named(ana):
+    ana("set-score", "ana", "AI-1799", "0.3")
+    later = CommandLine(ana.home, ana.now.replace(hour=13))
+    position = later("record", "ana", "AI-1799", "query", "--json").json["position"]
+    document = later("explain", "ana", "AI-1799", "--json").json
+    assert [each["ended_by"] for each in document["events"]][-2:] == [position, None]
+    assert document["idle_since"] == document["events"][-1]["occurred_at"]
+
+
 def test_people_read_sentences_and_then_the_numbers(ana):
     out = ana("explain", "ana", "DMD-480").out
     assert f"DMD-480 scores 0.378 for ana, {at(0)}" in out
