@@ -35,7 +35,7 @@ pytestmark = pytest.mark.trial
 
 BOT = {"id": 99, "is_bot": True, "first_name": "Ledger", "username": "ledger_bot"}
 NAMED = ("--bot", "99", "--bot-name", "ledger_bot")
-MESSAGES = count(full=200_000, small=1_500)
+MESSAGES = count(full=200_000, small=600)
 GROUPS = [-1_001_000_000_000 - number for number in range(1, 11)]
 PEOPLE = [
     {"id": 1_000 + number, "is_bot": False, "first_name": f"Person {number}"}
