@@ -77,7 +77,7 @@ def test_instants_ascend_from_the_start_to_the_end_and_hold_each_event_between(h
 @given(strategies.histories(), spans, strategies.policies(), st.data())
 def test_between_two_neighbouring_instants_the_score_stands_still(history, span, policy, data):
     start, end = span
-    instants = instants_of_change(history, start, end)
+    instants = instants_of_change(history, start, end, policy)
     at = data.draw(st.integers(start, end) | st.sampled_from(instants[1:] or instants))
     for moment in (at, max(start, at - 1)):
         latest = instants[bisect_right(instants, moment) - 1]
