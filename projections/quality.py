@@ -9,7 +9,7 @@ rank is computed from what had occurred before the instant that it is about.
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from operator import itemgetter
 
 import msgspec
 
@@ -26,6 +26,7 @@ BURST = 60_000_000
 """Microseconds: a touch at most so long after the last one of the same issue is no return."""
 
 _WEEK_DAYS = 7
+_OCCURRED_AT = itemgetter(EventRow._fields.index("occurred_at"))
 
 
 class Quality(msgspec.Struct, frozen=True):
@@ -103,23 +104,45 @@ class Judged(msgspec.Struct, frozen=True):
         return sum(0 < rank <= most for rank in self.ranks)
 
 
+class Weeks:
+    """The calendar's weeks in a zone, Monday to Sunday; each is worked out once a day of it."""
+
+    def __init__(self, zone: dt.tzinfo) -> None:
+        """Know no week yet."""
+        self._zone = zone
+        self._known: dict[int, tuple[Instant, Instant]] = {}
+
+    def around(self, at: int) -> tuple[Instant, Instant]:
+        """Return the instants at which the week of `at` and the next one begin."""
+        found = self._known.get(at // DAY)
+        if found is None or not found[0] <= at < found[1]:  # a day UTC may be of two weeks
+            found = self._known[at // DAY] = self._computed(at)
+        return found
+
+    def _computed(self, at: int) -> tuple[Instant, Instant]:
+        day = moment_of(Instant(at)).astimezone(self._zone).date()
+        first = day - dt.timedelta(days=day.weekday())
+        monday = dt.datetime.combine(first, dt.time(), self._zone)
+        return instant_of(monday), instant_of(monday + dt.timedelta(days=_WEEK_DAYS))
+
+
 class Judge:
     """Judges rankings by users' histories: those of `policies`, and the most recent first."""
 
     def __init__(self, policies: Iterable[ScoringPolicy], zone: dt.tzinfo = dt.UTC) -> None:
         """Let weeks begin on Monday at 00:00 in `zone`."""
         self._steps = [Steps(policy) for policy in policies]
-        self._zone = zone
+        self._weeks = Weeks(zone)
 
     def judged(self, rows: Iterable[EventRow]) -> list[Judged]:
         """Return what one user's events say of each policy, and last of the most recent first."""
-        events = sorted(rows, key=attrgetter("occurred_at", "position"))
+        events = sorted(rows, key=_OCCURRED_AT)
         if not events:
             return [Judged([], []) for _ in (*self._steps, RecentFirst)]
         days = (events[-1].occurred_at - events[0].occurred_at) // DAY + _WEEK_DAYS
         issues = numbered({row.issue_id for row in events})
         rankings = [standings(issues, steps, days) for steps in self._steps]
-        return _History(events, issues, [*rankings, RecentFirst(issues)], self._zone).judge()
+        return _History(events, issues, [*rankings, RecentFirst(issues)], self._weeks).judge()
 
 
 class _History:
@@ -130,13 +153,13 @@ class _History:
         events: Sequence[EventRow],
         issues: dict[str, int],
         rankings: Sequence[Standings],
-        zone: dt.tzinfo,
+        weeks: Weeks,
     ) -> None:
         self._events = events
         self._issues = issues
         self._judged = [(ranking, Judged([], [])) for ranking in rankings]
         self._adds = [ranking.add for ranking in rankings]
-        self._zone = zone
+        self._weeks = weeks
         self._last_at: list[int | None] = [None] * len(issues)
 
     def judge(self) -> list[Judged]:
@@ -144,7 +167,7 @@ class _History:
         while start < len(self._events):
             at = self._events[start].occurred_at
             if at >= next_monday:
-                monday, next_monday = _week(at, self._zone)
+                monday, next_monday = self._weeks.around(at)
                 self._brief(start, monday, next_monday)
             start = self._take_instant(start, at)
         return [judged for _, judged in self._judged]
@@ -173,22 +196,15 @@ class _History:
 
     def _brief(self, start: int, monday: int, next_monday: int) -> None:
         """Judge the briefing of a week whose first event is the one at `start`."""
-        end = bisect_left(self._events, next_monday, start, key=attrgetter("occurred_at"))
+        end = bisect_left(self._events, next_monday, start, key=_OCCURRED_AT)
         week = self._events[start:end]
-        touched = {self._issues[row.issue_id] for row in week if row.kind is not None}
+        touched = {self._issues[row[2]] for row in week if row[3] is not None}
         known = [issue for issue in touched if self._last_at[issue] is not None]
         if known:
             for ranking, judged in self._judged:
                 ranks = [ranking.rank(issue, monday) for issue in known]
                 shown = sum(UNRANKED < rank <= BRIEFED for rank in ranks)
                 judged.recalls.append(shown / len(known))
-
-
-def _week(at: int, zone: dt.tzinfo) -> tuple[Instant, Instant]:
-    """Return the instants at which the week of `at` and the next one begin in `zone`."""
-    day = moment_of(Instant(at)).astimezone(zone).date()
-    monday = dt.datetime.combine(day - dt.timedelta(days=day.weekday()), dt.time(), zone)
-    return instant_of(monday), instant_of(monday + dt.timedelta(days=_WEEK_DAYS))
 
 
 def _ratio(part: float, whole: int) -> float | None:

@@ -14,6 +14,7 @@ SHIFT = 32
 """Keys hold an instant and, in the bits below, the number of an issue."""
 
 _HOUR = DAY // 24
+_MOST_DAYS = 10_000 * 366
 
 
 class Steps:
@@ -42,6 +43,8 @@ class Steps:
             self._days = 2 * days + 1
             bands = range(1, self.policy.frequency_bands + 1)
             self.falling = [self._of_band(band) for band in bands]
+            if all(len(band) < self._days for band in self.falling):
+                self._days = _MOST_DAYS  # every band is dormant by then, and stays so
             self.awake = [_reach(len(band)) for band in self.falling]
             self.is_steady = all(map(_is_ascending, self.falling))
             self._reaches.clear()

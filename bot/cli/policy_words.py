@@ -5,6 +5,7 @@ from typing import Any
 
 from ledger.instants import iso
 from projections.policy import Adopted, FieldChange
+from projections.quality import Figures
 from projections.views.policy_trial import Affected, PolicyTrial
 
 MOST_SHOWN = 10
@@ -14,7 +15,7 @@ _NOTICED = 0.005
 """A smaller difference of two figures is none to act upon."""
 
 _ASKED = {
-    "hit_at_1": "naming first what a user returns to (hit@1)",
+    "hit_at_1": "naming first what users return to (hit@1)",
     "mean_reciprocal_rank": "ranking it high (MRR)",
     "recall_at_10": "briefing the week on Monday (recall@10)",
 }
@@ -44,17 +45,20 @@ def verdict(found: PolicyTrial, *, is_another: bool) -> str:
     """Return in one sentence whether the tried policy is better, and where."""
     if found.tried.returns == 0:
         return "Nobody has returned to a known issue yet, so nothing tells what is better."
-    old, new = found.in_force.figures, found.tried.figures
-    if not is_another:
-        new, old = old, found.most_recent_first.figures
+    if is_another:
+        told = _told(found.tried.figures, found.in_force.figures)
+        return f"Against the policy in force, the tried one is {told}."
+    told = _told(found.in_force.figures, found.most_recent_first.figures)
+    return f"Against the most recent first, the policy in force is {told}."
+
+
+def _told(figures: Figures, others: Figures) -> str:
     parts: dict[str, list[str]] = {"better": [], "worse": [], "about the same": []}
     for name, asked in _ASKED.items():
-        before, after = getattr(old, name), getattr(new, name)
-        if before is not None and after is not None:
-            parts[_compared(before, after)].append(f"{asked} {before:.3f} → {after:.3f}")
-    told = [f"{how} at {', '.join(which)}" for how, which in parts.items() if which]
-    who = "The tried policy is" if is_another else "The policy in force, against most recent first:"
-    return f"{who} {'; '.join(told)}."
+        mine, other = getattr(figures, name), getattr(others, name)
+        if mine is not None and other is not None:
+            parts[_compared(other, mine)].append(f"{asked}, {mine:.3f} for {other:.3f}")
+    return "; ".join(f"{how} at {', '.join(which)}" for how, which in parts.items() if which)
 
 
 def _compared(before: float, after: float) -> str:
@@ -75,7 +79,7 @@ def figures_rows(found: PolicyTrial, *, is_another: bool) -> list[Row]:
     return [(name, *_cells(quality.figures)) for name, quality in rankings.items()]
 
 
-def _cells(figures: Any) -> Row:  # noqa: ANN401 - any struct's fields
+def _cells(figures: Figures) -> Row:
     return tuple(getattr(figures, name) for name in figures.__struct_fields__)
 
 

@@ -82,10 +82,10 @@ class Projection(Protocol):
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
     ) -> None:
-        """Take in `rows`, none of which was ever seen before, under the policy in force."""
+        """Take in `rows`, none of which was ever seen before, under a policy that is committed."""
 
     def adopt(self, connection: Connection, at: Instant) -> None:
-        """Bring everything under the policy that is the last one from now on."""
+        """Bring everything under the policy that is the last one, if this transaction commits."""
 
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete what is kept of the account that is interned as `stream`."""
@@ -113,10 +113,11 @@ class Appender:
         with self._database.write() as connection:
             batch = _Batch(connection, self.secret)
             batch.head.advance(instant_of(self._clock()))
+            in_force = batch.head.policy_version
             outcomes = [batch.add(entry) for entry in entries]
             if batch.events:
                 batch.write()
-                self._projection.project(connection, batch.folded, batch.head.policy_version)
+                self._projection.project(connection, batch.folded, in_force)
             if batch.adopts:
                 self._projection.adopt(connection, batch.head.recorded_at)
         _log.info("appended", extra={"events": len(batch.events), "head": batch.head.position})

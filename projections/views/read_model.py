@@ -74,7 +74,8 @@ class ReadModel:
 
     def adopt(self, connection: Connection, at: Instant) -> None:
         """Score and band every engagement by the policy that is in force from now on."""
-        adopted = self.policies.in_force(connection)
+        # Not remembered: where this transaction fails, another policy may get the same version.
+        adopted = Policies().in_force(connection)
         last_id = 0
         while rows := self._batch_after(connection, last_id):
             ruled = [_ruled_anew(row, at, adopted) for row in rows]

@@ -1,12 +1,13 @@
 """The quality of a ranking: ranks by bisection are those of ranking anew before each event."""
 
 import datetime as dt
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.interaction import Kind
 from projections.as_of import AsOf, engagements_as_of
 from projections.policy import ALL_KINDS, DEFAULT_POLICY, ScoringPolicy, changed
-from projections.quality import Judge, Judged, Quality
+from projections.quality import Judge, Judged, Quality, Weeks
 from projections.ranking import ranking, top
 from projections.score_steps import Steps
 from projections.standings import BandStandings, PlainStandings, numbered, standings
@@ -88,9 +89,11 @@ def monday_of(at: int, zone: dt.tzinfo) -> int:
 # --- histories -----------------------------------------------------------------------------------
 
 lags = st.sampled_from([0, 0, 1, MINUTE, MINUTE + 1, HOUR, 9 * HOUR, DAY, DAY, 3 * DAY, 40 * DAY])
-actions = st.tuples(
-    st.integers(1, 14), lags, st.sampled_from([1, 1, 2, 3, 3, None]), strategies.scores
-)
+short_lags = st.sampled_from([0, 0, HOUR, 8 * HOUR, 16 * HOUR, DAY, DAY, 2 * DAY, 5 * DAY])
+kinds_or_override = st.sampled_from([1, 1, 2, 3, 3, None])
+round_scores = st.sampled_from([0.0, 0.2, 0.25, 0.4, 0.5, 1.0])
+actions = st.tuples(st.integers(1, 14), lags, kinds_or_override, strategies.scores)
+crowded_actions = st.tuples(st.integers(1, 4), short_lags, kinds_or_override, round_scores)
 
 
 def history(taken: list[tuple[int, int, int | None, float]]) -> list[EventRow]:
@@ -103,7 +106,8 @@ def history(taken: list[tuple[int, int, int | None, float]]) -> list[EventRow]:
     return rows
 
 
-histories = st.lists(actions, max_size=40).map(history) | strategies.event_rows(streams=1)
+crowded = st.lists(crowded_actions, max_size=30).map(history)
+histories = st.lists(actions, max_size=40).map(history) | crowded | strategies.event_rows(streams=1)
 kinds = st.sampled_from([ALL_KINDS, ALL_KINDS, (Kind.QUERY,), (Kind.MENTION, Kind.QUERY)])
 pins = st.sampled_from([0.0, 0.0, 8.0, 0.5, 1e-9, 24.0, 1_000.0, 9_000.0])
 numbers = st.just(DEFAULT_POLICY) | strategies.policies()
@@ -115,18 +119,53 @@ def every_policy() -> st.SearchStrategy[ScoringPolicy]:
     )
 
 
+coarse_policies = st.builds(
+    lambda weight, **numbers: ScoringPolicy(
+        frequency_weight=weight, recency_weight=1 - weight, **numbers
+    ),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    frequency_per_interaction=st.sampled_from([0.2, 0.5, 1.0]),
+    recency_rate_per_day=st.sampled_from([0.0, math.log(2)]),
+    decay_rate_per_day=st.sampled_from([0.0, 0.5, 0.5, 1.0]),
+    decay_after_days=st.integers(0, 2),
+    dormant_after_days=st.integers(0, 6),
+    dormant_below_score=st.sampled_from([0.0, 0.001, 0.3]),
+    kinds=kinds,
+    pin_hours=st.sampled_from([0.0, 0.0, 8.0, 24.0, 100.0]),
+)
+"""Policies by which days and bands often score the same, and fall asleep within a week."""
+
+
 # --- ranks and recalls are exact -----------------------------------------------------------------
+
+
+def assert_exact(rows: list[EventRow], policy: ScoringPolicy, zone: dt.tzinfo) -> None:
+    policies = [policy, DEFAULT_POLICY, None]
+    found = Judge([policy, DEFAULT_POLICY], zone).judged(rows)
+    assert [each.ranks for each in found] == [plain_ranks(rows, each) for each in policies]
+    for each, one in zip(found, policies, strict=True):
+        assert each.recalls == pytest.approx(plain_recalls(rows, one, zone))
 
 
 @given(histories, every_policy(), st.sampled_from(ZONES), st.randoms())
 def test_what_is_judged_is_what_ranking_anew_before_each_event_says(rows, policy, zone, dice):
-    dice.shuffle(shuffled := list(rows))
-    shuffled.sort(key=lambda row: row.occurred_at)  # at one instant in whatever order
-    policies = [policy, DEFAULT_POLICY, None]
-    found = Judge([policy, DEFAULT_POLICY], zone).judged(shuffled)
-    assert [each.ranks for each in found] == [plain_ranks(rows, each) for each in policies]
-    for each, one in zip(found, policies, strict=True):
-        assert each.recalls == pytest.approx(plain_recalls(rows, one, zone))
+    dice.shuffle(rows)  # at one instant in whatever order
+    assert_exact(rows, policy, zone)
+
+
+@settings(max_examples=3 * settings().max_examples)
+@given(crowded, coarse_policies, st.sampled_from(ZONES))
+def test_it_is_so_where_scores_are_often_equal_and_issues_often_asleep(rows, policy, zone):
+    assert_exact(rows, policy, zone)
+
+
+@given(st.lists(strategies.instants, min_size=1), st.sampled_from(ZONES))
+def test_a_week_is_the_one_of_the_calendar_whatever_was_asked_before(instants, zone):
+    weeks = Weeks(zone)
+    hours = [at + hour * HOUR for at in instants for hour in (0, 9, 3)]
+    for at in hours:
+        monday, following = weeks.around(at)
+        assert (monday, monday <= at < following) == (monday_of(at, zone), True)
 
 
 @given(st.lists(histories, max_size=4), every_policy())
@@ -207,6 +246,27 @@ def test_a_briefing_is_judged_by_the_known_issues_of_its_week():
     ]
     assert judged(*rows).recalls == [0.5]
     assert Judge([DEFAULT_POLICY]).judged(rows)[-1].recalls == [1.0]
+
+
+def test_what_scores_more_for_now_stands_before_what_is_younger():
+    halving = ["frequency_weight=1", "frequency_per_interaction=0.5"]
+    policy = changed(DEFAULT_POLICY, [*halving, "decay_rate_per_day=0.5", "decay_after_days=0"])
+    rows = [touch(issue, NOON + hour * HOUR) for hour, issue in enumerate(["A", "A", "B", "B"])]
+    assert Judge([policy]).judged(rows)[0].ranks == [1, 2]
+
+
+def test_what_is_pinned_in_its_sleep_stands_before_nothing():
+    sleepy = ["frequency_weight=1", "dormant_after_days=0", "dormant_below_score=0.3"]
+    policy = changed(DEFAULT_POLICY, [*sleepy, "pin_hours=100"])
+    rows = [touch("A", NOON + number) for number in range(5)]
+    rows += [touch("B", NOON + 5 * DAY), touch("A", NOON + 7 * DAY)]
+    assert Judge([policy]).judged(rows)[0].ranks == [1]
+
+
+def test_a_briefing_shows_ten():
+    known = [touch(f"AI-{number}", MONDAY - number * HOUR) for number in range(1, 12)]
+    week = [touch("AI-10", MONDAY + HOUR), touch("AI-11", MONDAY + HOUR)]
+    assert judged(*known, *week).recalls == [0.5]
 
 
 def test_qualities_add_up():

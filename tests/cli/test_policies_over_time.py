@@ -1,0 +1,141 @@
+"""Policies on the command line: what was said before stays said; trying one changes nothing."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from tests.cli.running import NOON, CommandLine
+
+ADOPTED = {"version": 2, "position": 5, "changes": {"pin_hours": [0.0, 8.0]}}
+
+
+@pytest.fixture
+def ana(cli: CommandLine) -> CommandLine:
+    """An old friend of an issue, and one that was touched just now."""
+    for issue, hours_ago in (("OLD-1", 60), ("OLD-1", 50), ("OLD-1", 49), ("NEW-1", 1)):
+        moment = NOON - dt.timedelta(hours=hours_ago)
+        cli("record", "ana", issue, "query", "--at", moment.isoformat())
+    return cli
+
+
+def issues(cli: CommandLine, *options: str) -> list[str]:
+    return [each["issue_id"] for each in cli("top", "ana", "--json", *options).json]
+
+
+def test_show_says_which_policy_it_is_and_since_when(ana):
+    assert ana("policy", "show").out.startswith("policy 1, the product's own")
+    ana("policy", "adopt", "pin_hours=8")
+    shown = ana("policy", "show", "--json").json
+    assert (shown["version"], shown["position"]) == (2, 5)
+    assert shown["adopted_at"] == "2026-01-31T12:00:00Z"
+    assert shown["fields"]["pin_hours"] == 8
+    assert shown["changes"] == {"pin_hours": [0.0, 8.0]}
+    before = ana("policy", "show", "--known-at", "2026-01-31T11:59:59Z", "--json").json
+    assert (before["version"], before["changes"]) == (1, {})
+
+
+def test_adopt_says_what_it_changes(ana):
+    assert ana("policy", "adopt", "pin_hours=8", "--json").json == ADOPTED
+    done = ana("policy", "adopt", "recency_weight=0.8", "kinds=query,mention")
+    assert done.out.splitlines() == [
+        "frequency_weight: 0.4 → 0.2",
+        "recency_weight: 0.6 → 0.8",
+        "kinds: mention,view,query → mention,query",
+        "adopted: policy 3, position 6",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "reason"),
+    [
+        ("pin_hours=0", "says so already"),
+        ("pin=8", "is none of"),
+        ("pin_hours", "as in pin_hours=8"),
+        ("pin_hours=x", "is no number"),
+        ("pin_hours=-1", "must not be negative"),
+        ("recency_weight=2", "must"),
+        ("kinds=shout", "must be some of"),
+        ("decay_after_days=1.5", "cannot be read"),
+    ],
+)
+def test_what_makes_no_other_policy_is_refused_in_one_line(ana, assignment, reason):
+    done = ana("policy", "adopt", assignment)
+    assert (done.code, done.out, len(done.errors)) == (1, "", 1)
+    assert reason in done.err
+    assert ana("policy", "show", "--json").json["version"] == 1
+
+
+def test_history_tells_every_policy(ana):
+    ana("policy", "adopt", "pin_hours=8")
+    ana("policy", "adopt", "pin_hours=0")
+    found = ana("policy", "history", "--json").json
+    assert [each["version"] for each in found] == [1, 2, 3]
+    assert "pin_hours: 8 → 0" in ana("policy", "history").out.splitlines()[-1]
+
+
+def test_an_adopted_policy_is_in_every_answer_and_the_old_answers_stay(ana):
+    asked = [
+        (name, "ana", *more, "--json")
+        for name, *more in (("top",), ("stats",), ("engagements",), ("score", "OLD-1"))
+    ]
+    before = [ana(*words).out for words in asked]
+    then = ana.now.isoformat()
+    ana.now += dt.timedelta(seconds=1)
+    ana("policy", "adopt", "pin_hours=8", "recency_rate_per_day=0.5")
+    after = [ana(*words).out for words in asked]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    assert issues(ana) == ["NEW-1", "OLD-1"]
+    assert [ana(*words, "--known-at", then).out for words in asked] == before
+    assert ana("replay", "--json").json["identical"]
+
+
+# --- try -----------------------------------------------------------------------------------------
+
+
+def test_try_tells_what_would_move_and_writes_nothing(ana):
+    before = ana.ledger.read_bytes()
+    found = ana("policy", "try", "pin_hours=8", "--json").json
+    assert found["changes"] == {"pin_hours": [0.0, 8.0]}
+    assert (found["events"], found["users"]) == (4, 1)
+    (affected,) = found["affected"]
+    change = affected["change"]
+    assert (affected["user_id"], change["entered"], change["left"]) == ("ana", [], [])
+    assert change["reordered"]
+    assert {move["issue_id"] for move in change["moves"]} == {"OLD-1", "NEW-1"}
+    assert [found["quality"][name]["returns"] for name in found["quality"]] == [2, 2, 2]
+    assert ana.ledger.read_bytes() == before
+    assert issues(ana) == ["OLD-1", "NEW-1"]
+
+
+def test_try_is_readable_and_shows_a_name_where_there_is_one(ana):
+    out = ana("policy", "try", "pin_hours=8").out
+    assert "pin_hours: 0 → 8" in out
+    assert "Against the policy in force, the tried one is" in out
+    assert "The first ten would change for 1 of 1 users." in out
+    assert "most recent first" in out
+
+
+def test_try_looks_at_what_had_occurred_by_then(ana):
+    found = ana("policy", "try", "pin_hours=8", "--at", "2026-01-29T10:30:00Z", "--json").json
+    assert (found["events"], found["affected"]) == (2, [])
+
+
+def test_try_without_assignments_measures_the_policy_in_force(ana):
+    found = ana("policy", "try", "--json").json
+    assert found["changes"] == {}
+    assert found["quality"]["in_force"] == found["quality"]["tried"]
+    assert "Against the most recent first, the policy in force is" in ana("policy", "try").out
+
+
+def test_try_on_an_empty_ledger_says_that_nothing_tells(cli):
+    cli("init")
+    assert cli("policy", "try", "pin_hours=8").code == 0
+    assert "nothing tells what is better" in cli("policy", "try").out
+
+
+@pytest.mark.parametrize("command", ["show", "history", "adopt pin_hours=8", "try pin_hours=8"])
+def test_json_is_one_document(ana, command):
+    done = ana("policy", *command.split(), "--json")
+    assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 1)
+    json.loads(done.out)
