@@ -1,5 +1,6 @@
 """Commits: who wrote and who reviewed what names issues, and the interactions that this is."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ INTERACTIONS_LIMIT = 10_000
 """So many interactions a commit may be: people times issues."""
 
 _SHOWN_DIGITS = 12
+
+# Part of an address must not become an issue: it would say whose the commit is.
+_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
 
 
 class Contact(NamedTuple):
@@ -56,7 +60,7 @@ def interactions_of(
     mentioned it. Raises InvalidInteractionError for what cannot be recorded; a commit that names no
     issue is never wrong.
     """
-    issues = found_in(commit.message)
+    issues = found_in(_ADDRESS.sub(" ", commit.message))
     if not issues:
         return ()
     _check(commit)

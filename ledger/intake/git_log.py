@@ -57,6 +57,8 @@ def repository_at(directory: str) -> Repository:
 
     Raises UnreadableHistoryError where there is none, where it has no commits, and without git.
     """
+    if not directory:  # git would take the folder that it runs in
+        raise UnreadableHistoryError("the directory has no name")
     asked = ("rev-parse", "--is-shallow-repository")
     is_shallow = _answer(directory, *asked) == "true"
     head = _answer(directory, "rev-parse", "--revs-only", "HEAD")
@@ -165,7 +167,7 @@ def _running(directory: str, *arguments: str) -> Iterator[tuple[IO[bytes], IO[by
     with (
         TemporaryFile() as errors,
         subprocess.Popen(  # noqa: S603 - git itself, with no shell between
-            [program, *_SETTINGS, "-C", directory or ".", *arguments],
+            [program, *_SETTINGS, "-C", directory, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

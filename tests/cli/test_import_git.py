@@ -57,6 +57,45 @@ def test_whoever_is_not_in_the_map_gets_a_pseudonym_and_no_address_is_kept(cli, 
     assert b"example.org" not in cli.ledger.read_bytes().lower()
 
 
+ANA = "ana@example.org"
+
+
+@pytest.fixture
+def odd(tmp_path) -> Path:
+    folder = tmp_path / "odd.git"
+    folder.mkdir()
+    return repository(
+        folder,
+        commit(
+            1, "old@example.org", "AI-1: begin", mailmap="Ana <ana@example.org> <old@example.org>"
+        ),
+        commit(2, "bob@example.org", "AI-2: caf\xe9".encode("latin-1"), encoding="ISO-8859-1"),
+        commit(3, "bob@example.org", "AI-3: more\n\nReviewed-by: Eve <AB-12@example.org>"),
+        commit(4, "bob@example.org", "Merge AI-4", merged=1),
+    )
+
+
+def test_addresses_of_today_are_those_of_the_mailmap(cli, odd, people):
+    cli("import", "git", str(odd), "--user-map", people)
+    assert touches(cli, "ana") == [("AI-1", "mention")]
+
+
+def test_messages_are_read_in_their_own_encoding(cli, odd, people):
+    cli("import", "git", str(odd), "--user-map", people)
+    contexts = {each["issue_id"]: each["context"] for each in cli("history", "bob", "--json").json}
+    assert contexts["AI-2"] == "AI-2: café"
+
+
+def test_who_merges_views(cli, odd, people):
+    cli("import", "git", str(odd), "--user-map", people)
+    assert touches(cli, "bob") == [("AI-2", "mention"), ("AI-3", "mention"), ("AI-4", "view")]
+
+
+def test_part_of_an_address_is_no_issue(cli, odd):
+    assert cli("import", "git", str(odd), "--json").json["recorded"] == 5
+    assert b"AB-12" not in cli.ledger.read_bytes()
+
+
 def test_doing_it_again_adds_nothing_even_with_a_map(cli, work, people):
     first = cli("import", "git", str(work), "--json").json
     again = cli("import", "git", str(work), "--user-map", people, "--json").json
@@ -81,6 +120,8 @@ def test_only_what_lies_within_the_span_is_recorded(cli, work):
         ("empty", "the repository has no commits"),
         ("none", "git ended with 128"),
         ("-x", "git ended"),
+        ("", "the directory has no name"),
+        ("", "has no name"),
     ],
 )
 def test_what_is_no_repository_is_said_in_one_line(cli, tmp_path, monkeypatch, directory, message):

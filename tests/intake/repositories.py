@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-KEY = r"(^|[^A-Za-z0-9_])[A-Z][A-Z0-9]{1,9}-[0-9]{1,6}"
-
 
 def git(folder: Path, *arguments: str, given: bytes | None = None) -> bytes:
     """Run git on `folder`, with nobody's settings, and return what it printed."""
@@ -29,21 +27,29 @@ def git(folder: Path, *arguments: str, given: bytes | None = None) -> bytes:
 
 
 def commit(
-    number: int, address: str, message: str, *, at: int | None = None, extra: bytes = b""
+    number: int,
+    address: str,
+    message: str | bytes,
+    *,
+    at: int | None = None,
+    encoding: str | None = None,
+    merged: int | None = None,
+    mailmap: str | None = None,
 ) -> bytes:
-    """A commit in the words of git fast-import; `at` are seconds since 1970."""
+    """A commit in the words of git fast-import, whose mark is its number.
+
+    `at` are seconds since 1970; `merged` is the number of the commit that it merges.
+    """
     second = 1_600_000_000 + number * 60 if at is None else at
-    who = f"{address.partition('@')[0].title()} <{address}> {second} +0000".encode()
-    body = message.encode()
-    return b"".join(
-        [
-            b"commit refs/heads/main\n",
-            b"author " + who + b"\n",
-            b"committer " + who + b"\n",
-            extra,
-            b"data %d\n" % len(body) + body + b"\n",
-        ]
-    )
+    who = f"{address.partition('@')[0].title()} <{address}> {second} +0000"
+    lines = ["commit refs/heads/main", f"mark :{number}", f"author {who}", f"committer {who}"]
+    lines += [f"encoding {encoding}"] if encoding else []
+    after = [f"merge :{merged}"] if merged else []
+    if mailmap is not None:
+        after += ["M 100644 inline .mailmap", f"data {len(mailmap)}", mailmap]
+    body = message.encode() if isinstance(message, str) else message
+    head = "\n".join([*lines, f"data {len(body)}"]).encode()
+    return head + b"\n" + body + b"\n" + "".join(f"{line}\n" for line in after).encode()
 
 
 def repository(folder: Path, *commits: bytes) -> Path:
@@ -61,20 +67,20 @@ def keys_in(text: str) -> set[str]:
     }
 
 
-def counted(folder: Path, log: str) -> Counter[tuple[str, str]]:
-    """How often each address touches each issue in each way, by a shell's pipeline.
-
-    `log` is git log's output of one commit a record: \\x1e, address, \\x1f, body.
-    """
+def counted(log: str) -> Counter[tuple[str, str]]:
+    """How often each address touches each issue in each way, by what `log_of` returns."""
     found: Counter[tuple[str, str]] = Counter()
     for record in log.split("\x1e")[1:]:
-        address, _, body = record.partition("\x1f")
-        people = {address.strip().lower(): "mention"}
-        for line in body.splitlines():
-            for trailer, kind in (("Co-authored-by", "mention"), ("Reviewed-by", "view")):
+        parents, address, body = record.split("\x1f")
+        merges = len(parents.split()) > 1
+        people = {} if merges else {address.lower(): "mention"}
+        for trailer, kind in (("Co-authored-by", "mention"), ("Reviewed-by", "view")):
+            for line in body.splitlines():
                 match = re.fullmatch(rf"{trailer}: .*<(.+)>", line.strip())
                 if match:
                     people.setdefault(match[1].lower(), kind)
+            if merges and kind == "mention":
+                people.setdefault(address.lower(), "view")
         for key in keys_in(body):
             for person, kind in people.items():
                 found[person, f"{key} {kind}"] += 1
@@ -82,5 +88,5 @@ def counted(folder: Path, log: str) -> Counter[tuple[str, str]]:
 
 
 def log_of(folder: Path) -> str:
-    """What `counted` counts."""
-    return git(folder, "log", "--no-merges", "--format=%x1e%ae%x1f%B").decode(errors="replace")
+    """Git's log of one commit a record: its parents, the author's address and the message."""
+    return git(folder, "log", "--format=%x1e%P%x1f%ae%x1f%B").decode(errors="replace")

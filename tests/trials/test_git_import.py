@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def made_up(folder: Path) -> Path:
-    """Commits of thirty people, a third of which name no issue."""
+    """Commits of thirty people, a third of which name no issue, and a tenth of which merge."""
     dice, commits = chance(), []
-    for number in range(COMMITS):
+    for number in range(1, COMMITS + 1):
         author, other, third = (f"p{dice.randrange(30)}@example.org" for _ in range(3))
         keys = [f"AB{dice.randrange(3)}-{dice.randrange(400)}" for _ in range(dice.randrange(3))]
         lines = [f"{' '.join(keys)} change {number}", "", f"Because of {' and '.join(keys)}.", ""]
@@ -30,7 +30,8 @@ def made_up(folder: Path) -> Path:
             lines.append(f"Co-authored-by: Somebody <{other}>")
         if dice.random() < 0.5:
             lines.append(f"Reviewed-by: Some One <{third.upper()}>")
-        commits.append(commit(number, author, "\n".join(lines)))
+        merged = dice.randrange(1, number - 1) if number > 2 and dice.random() < 0.1 else None
+        commits.append(commit(number, author, "\n".join(lines), merged=merged))
     folder.mkdir()
     return repository(folder, *commits)
 
@@ -60,7 +61,7 @@ def recorded(cli: CommandLine) -> Counter[tuple[str, str]]:
 
 
 def assert_equal_counts(cli: CommandLine, folder: Path) -> int:
-    expected = counted(folder, log_of(folder))
+    expected = counted(log_of(folder))
     found = recorded(cli)
     assert by_issue(found) == by_issue(expected)
     assert by_person(found) == by_person(expected)
@@ -80,7 +81,7 @@ def test_co_authors_that_are_left_out_are_caught(tmp_path, monkeypatch):
     monkeypatch.setattr("ledger.intake.git_log._FIELDS", _without_co_authors())
     monkeypatch.setattr("ledger.intake.git_log._LOG", _log_of(_without_co_authors()))
     cli("import", "git", str(folder))
-    assert by_issue(recorded(cli)) != by_issue(counted(folder, log_of(folder)))
+    assert by_issue(recorded(cli)) != by_issue(counted(log_of(folder)))
 
 
 def _without_co_authors() -> tuple[str, ...]:
@@ -103,7 +104,7 @@ def test_this_very_repository_counts_as_git_log_says(tmp_path):
     # Its commits name rules, not issues.
     cli = CommandLine(tmp_path, dt.datetime.now(dt.UTC), {"ENGAGEMENT_ISSUE_PATTERN": "R[0-9]+"})
     done = cli("import", "git", str(ROOT), "--json")
-    log = git(ROOT, "log", "--no-merges", "--format=%x1e%B").decode()
+    log = git(ROOT, "log", "--format=%x1e%B").decode()
     search = re.compile(r"\bR[0-9]+\b")
     expected = sum(len(set(search.findall(record))) for record in log.split("\x1e"))
     tell(f"{log.count(chr(30))} commits, {expected} interactions")
