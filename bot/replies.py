@@ -18,7 +18,7 @@ from bot.times import since, when
 from ledger.events import AccountEvent, ScoreOverridden
 from ledger.instants import Instant, moment_of
 from ledger.interaction import Kind
-from projections.engagement import Engagement
+from projections.engagement import Engagement, of_kinds
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
 from projections.statistics import Statistics
@@ -152,9 +152,9 @@ def score(ranked: Ranked, policy: ScoringPolicy, time: Time) -> Reply:
 
 
 def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
-    """Return what a score is made of, as plain text."""
-    parts, count = ranked.score, ranked.engagement.count
-    if not count:
+    """Return what a score is made of, as plain text; only what counts is told."""
+    parts, count = ranked.score, of_kinds(ranked.engagement, policy.kinds).count
+    if not ranked.engagement.count:
         return words.SCORE_DEFAULT
     if parts.idle_days is None:
         return words.SCORE_UNCOUNTED

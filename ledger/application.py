@@ -11,7 +11,7 @@ from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import func, select
 
 from ledger import codec
-from ledger.events import Event, EventRow
+from ledger.events import Event
 from ledger.instants import Instant
 from ledger.intake.preview import Preview
 from ledger.interaction import Adoption, Override
@@ -24,7 +24,7 @@ from ledger.store.erasure import erase
 from ledger.store.expiry import expire
 from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
 from ledger.store.group_commit import GroupCommit
-from ledger.store.histories import HistoryEntry, history_of_user, rows_of_user
+from ledger.store.histories import HistoryEntry, history_of_user
 from ledger.store.names import changed, rename
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
@@ -192,11 +192,6 @@ class EngagementLedger(Application[UUID]):
         with self.database.read() as connection:
             users = connection.scalar(select(func.count()).select_from(tables.accounts))
             return connection.scalar(select(tables.head.c.position)) or 0, users or 0
-
-    def rows_of(self, user_id: str) -> list[EventRow]:
-        """Return what folds read of the user's events, in no particular order."""
-        with self.database.read() as connection:
-            return rows_of_user(connection, user_id)
 
     def history(self, user_id: str) -> Iterator[HistoryEntry]:
         """Yield the user's events, the earliest first; at one instant as they were recorded."""

@@ -70,6 +70,11 @@ TOPICS: dict[str, type[Event]] = {
 """Short and stable names for event types; a topic that is not here is never resolved."""
 
 
+def is_late(occurred_at: int, recorded_at: int) -> bool:
+    """Tell whether what occurred was recorded more than a day later."""
+    return recorded_at - occurred_at > DAY
+
+
 class EventRow(NamedTuple):
     """What a fold reads of one event: an interaction has a kind, an override a score.
 
@@ -88,4 +93,4 @@ class EventRow(NamedTuple):
     @property
     def is_late(self) -> bool:
         """Tell whether it was recorded more than a day after it occurred."""
-        return self.recorded_at - self.occurred_at > DAY
+        return is_late(self.occurred_at, self.recorded_at)

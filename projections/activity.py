@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ledger.events import EventRow
-from ledger.instants import DAY, Instant, moment_of
+from ledger.instants import Instant, moment_of
 from ledger.interaction import Kind
 
 DAYS_OF_WEEK, HOURS_OF_DAY = 7, 24
@@ -72,11 +72,6 @@ class Activity(msgspec.Struct, frozen=True):
     overrides: tuple[EventRow, ...]
 
 
-def is_late(row: EventRow) -> bool:
-    """Tell whether the event was recorded more than a day after it occurred."""
-    return row.recorded_at - row.occurred_at > DAY
-
-
 def activity(rows: Iterable[EventRow], zone: ZoneInfo) -> Activity:
     """Return what `rows`, of any users and in any order, add up to in `zone`."""
     ordered = sorted(rows, key=_order)
@@ -94,7 +89,7 @@ def activity(rows: Iterable[EventRow], zone: ZoneInfo) -> Activity:
         hours=tuple(hours.get(hour, Tally()) for hour in range(HOURS_OF_DAY)),
         users=tuple(sorted((UserActivity(*each) for each in users.items()), key=_most_first)),
         issues=tuple(sorted((IssueActivity(*each) for each in issues.items()), key=_most_first)),
-        late=tuple(row for row in touches if is_late(row)),
+        late=tuple(row for row in touches if row.is_late),
         overrides=tuple(row for row in ordered if row.kind is None),
     )
 

@@ -44,9 +44,6 @@ class AsOf(msgspec.Struct, frozen=True):
         return [row for row in rows if self.sees(row.occurred_at, row.recorded_at)]
 
 
-PRESENT = AsOf()
-
-
 def engagements_as_of(rows: Iterable[EventRow], as_of: AsOf) -> list[tuple[str, Engagement]]:
     """Return the engagements of one user with their issues, in no particular order."""
     groups: dict[str, list[EventRow]] = defaultdict(list)

@@ -5,8 +5,8 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from ledger.events import EventRow
-from ledger.instants import DAY, Instant
+from ledger.events import EventRow, is_late
+from ledger.instants import Instant
 from ledger.interaction import Kind
 from projections.as_of import AsOf
 from projections.engagement import NONE, Engagement, fold, of_kinds
@@ -32,7 +32,7 @@ class Seen(msgspec.Struct, frozen=True):
     @property
     def is_late(self) -> bool:
         """Tell whether it was recorded more than a day after it occurred."""
-        return self.recorded_at - self.occurred_at > DAY
+        return is_late(self.occurred_at, self.recorded_at)
 
 
 class InteractionSeen(Seen, frozen=True):

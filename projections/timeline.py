@@ -147,13 +147,14 @@ def steps(
     """
     ordered = sorted(rows, key=_occurred_at)
     scores = timeline(ordered, ends, policy)
-    found = []
+    found: list[Step] = []
+    count = counted = 0
     begins = bisect_left(ordered, start, key=_occurred_at)
     for at, value in zip(ends, scores, strict=True):
         closes = bisect_right(ordered, at, key=_occurred_at)
-        count = sum(row.kind is not None for row in ordered[:closes])
+        count += sum(row.kind is not None for row in ordered[counted:closes])
         found.append(_step(at, value, count, ordered[begins:closes]))
-        begins = closes
+        begins = counted = closes
     return found
 
 

@@ -16,10 +16,9 @@ from bot.cli.policy_words import (
     verdict,
 )
 from bot.cli.session import Session, json_option
-from bot.cli.shown import progress, show_json, show_table
+from bot.cli.shown import counting, show_json, show_table
 from ledger.errors import InvalidPolicyError
 from ledger.instants import instant_of, iso
-from projections.application import Engagements
 from projections.policy import (
     DEFAULT_POLICY,
     Adopted,
@@ -30,9 +29,6 @@ from projections.policy import (
     fields_of,
 )
 from projections.views.policy_trial import Affected, PolicyTrial
-
-SHOWN_EVERY = 1_000
-"""Events between two movements of the progress bar."""
 
 
 @click.group()
@@ -126,29 +122,15 @@ def try_(session: Session, assignments: tuple[str, ...], at: str | None) -> None
     with session.engagements() as engagements:
         in_force = engagements.policy
         after = changed(in_force, assignments)
-        found = _tried(session, engagements, after, at)
+        total, _ = engagements.ledger.size()
+        with counting("policy try", "events", total) as advance:
+            found = engagements.try_policy(after, moment, session.settings.zone, advance)
     changes = differences(in_force, after)
     if session.as_json:
         moment_asked = iso(instant_of(moment or session.clock()))
         show_json({"at": moment_asked, "changes": _changes(changes), **_trial_document(found)})
     else:
         _show_trial(found, changes)
-
-
-def _tried(
-    session: Session, engagements: Engagements, after: ScoringPolicy, at: str | None
-) -> PolicyTrial:
-    total, _ = engagements.ledger.size()
-    done = 0
-    with progress("policy try", "events", total) as update:
-
-        def advance(count: int) -> None:
-            nonlocal done
-            if done // SHOWN_EVERY != (done + count) // SHOWN_EVERY:
-                update(done + count, done + count)
-            done += count
-
-        return engagements.try_policy(after, session.moment(at), session.settings.zone, advance)
 
 
 def _show_trial(found: PolicyTrial, changes: list[FieldChange]) -> None:

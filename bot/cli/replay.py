@@ -5,13 +5,10 @@ import time
 import click
 
 from bot.cli.session import Session, json_option
-from bot.cli.shown import progress, show_json, show_table
+from bot.cli.shown import counting, progress, show_json, show_table
 from projections.application import Engagements
 from projections.views.replay import Replay, count_events
 from projections.views.replays import Compared
-
-SHOWN_EVERY = 5_000
-"""Events between two movements of the progress bar."""
 
 
 @click.group(invoke_without_command=True)
@@ -81,16 +78,7 @@ def _replay_live(session: Session, *, repair: bool, afresh: bool) -> int:
 
 
 def _replay(engagements: Engagements, *, repair: bool, afresh: bool) -> Replay:
-    total = count_events(engagements.ledger.database)
-    done = 0
-    with progress("replay", "events", total) as update:
-
-        def advance(count: int) -> None:
-            nonlocal done
-            if done // SHOWN_EVERY != (done + count) // SHOWN_EVERY:
-                update(done + count, done + count)
-            done += count
-
+    with counting("replay", "events", count_events(engagements.ledger.database)) as advance:
         return engagements.replay(repair=repair, progress=advance, afresh=afresh)
 
 

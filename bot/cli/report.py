@@ -1,12 +1,12 @@
 """The command that writes an audit report."""
 
-import datetime as dt
 from pathlib import Path
 
 import click
 
 from bot.cli.session import Session
 from bot.cli.shown import printable
+from bot.moments import Edge
 from bot.reports import report_page
 from ledger.instants import instant_of
 from projections.application.auditing import read_audit
@@ -40,7 +40,7 @@ def report(
             engagements,
             zone,
             until,
-            start=_first(start, session),
+            start=session.moment(start, Edge.START),
             user_id=user,
             known_at=known,
         )
@@ -48,15 +48,6 @@ def report(
     _write(Path(output), page)
     total = audited.audit.activity.tally.total
     click.echo(f"written: {printable(output)}, {total:,} interactions")
-
-
-def _first(text: str | None, session: Session) -> dt.datetime | None:
-    """Return the moment that `text` names; a bare date means its first instant."""
-    try:
-        day = dt.date.fromisoformat(text or "")
-    except ValueError:
-        return session.moment(text)
-    return dt.datetime.combine(day, dt.time.min, session.settings.zone)
 
 
 def _write(path: Path, page: str) -> None:

@@ -81,6 +81,25 @@ class RateColumn(ProgressColumn):
         return Text(f"{items:,} {task.fields['unit']}{rate}")
 
 
+SHOWN_EVERY = 1_000
+"""Items between two movements of a bar that is told of each."""
+
+
+@contextmanager
+def counting(what: str, unit: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes how many more items of `unit` are done, and moves the bar."""
+    done = 0
+    with progress(what, unit, total) as update:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            if done // SHOWN_EVERY != (done + count) // SHOWN_EVERY:
+                update(done + count, done + count)
+            done += count
+
+        yield advance
+
+
 @contextmanager
 def progress(what: str, unit: str, total: int | None) -> Iterator[Update]:
     """Yield a function that moves a progress bar on stderr; in a pipe nothing is shown.

@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
 from bot.report_tables import late_days, years_of
 from ledger.instants import Instant, iso, moment_of
-from projections.activity import is_late
 from projections.application.auditing import Audited
 from projections.policy import fields_of
 
@@ -44,7 +43,6 @@ def report_page(audited: Audited, made_at: Instant, zone: ZoneInfo, of_user: str
         score_line=score_line,
         width=WIDTH,
         height=HEIGHT,
-        is_late=is_late,
         date=place.date,
         time=place.time,
         iso=iso,

@@ -18,10 +18,9 @@ from bot.telegram.outbox import fault
 from bot.telegram.questions import CARDS, HINT, Misunderstood, Question
 from ledger.errors import LedgerError
 from ledger.events import ScoreOverridden
-from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.instants import DAY, Instant, instant_of, iso, moment_of
 from ledger.store.histories import HistoryEntry
 from ledger.store.job_runs import last_run
-from projections.timeline import score_series
 
 _log = logging.getLogger(__name__)
 
@@ -107,9 +106,8 @@ def _chart_of(question: Question, issue: str) -> Reply:
     first_at = engagements.ask(question.user, issue).engagement.first_at
     if first_at is None:
         return say(words.NO_CHART, of_issue=words.HISTORY_OF.format(issue=issue))
-    rows = engagements.ledger.rows_of(question.user)
-    start = Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end)))
-    series = score_series(issue, rows, start, end, engagements.policy)
+    start = moment_of(Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end))))
+    series = engagements.series(question.user, issue, start, question.now)
     picture = score_chart(series, question.settings.zone, words.CHART)
     last = series.points[-1][1]
     caption = fill(

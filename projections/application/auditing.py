@@ -39,8 +39,7 @@ def read_audit(  # noqa: PLR0913 - a span, two moments, and whose
     with engagements.ledger.database.read() as connection:
         rows = rows_of_everybody(connection) if user is None else rows_of_user(connection, user)
         names = {each.stream: _name(each) for each in users(connection)}
-        in_force = policies.in_force(connection)
-        adopted = in_force if known is None else policies.known_at(connection, known)
+        adopted = policies.known_at(connection, known)
         beside = uncounted(connection)
     span = (None if start is None else instant_of(start), instant_of(end))
     return Audited(audit(rows, names, adopted, span, known, zone), beside)

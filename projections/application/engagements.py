@@ -267,10 +267,7 @@ class Engagements:
         return top(ranking(_past(connection, user, as_of), instant, policy), limit)
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
-        policies = self.read_model.policies
-        if as_of.known_at is None:
-            return policies.in_force(connection)
-        return policies.known_at(connection, as_of.known_at)
+        return self.read_model.policies.known_at(connection, as_of.known_at)
 
     def _policy(self, connection: Connection, as_of: AsOf) -> ScoringPolicy:
         return self._adopted(connection, as_of).policy

@@ -46,8 +46,10 @@ class Policies:
         last = self.in_force(connection).version
         return self._known[:last]
 
-    def known_at(self, connection: Connection, instant: Instant) -> Adopted:
-        """Return the policy that was in force at an instant."""
+    def known_at(self, connection: Connection, instant: Instant | None) -> Adopted:
+        """Return the policy that was in force at an instant; None is the present."""
+        if instant is None:
+            return self.in_force(connection)
         history = self.history(connection)
         return history[bisect_right(history[1:], instant, key=_adopted_at)]
 

@@ -18,9 +18,15 @@ from bot.cli.session import Session
 from bot.settings import settings_of
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
 PATIENCE_SECONDS = 300
 
 ENGAGEMENT = (sys.executable, "-m", "bot")
+
+
+def at(days_ago: float) -> str:
+    """The moment that many days before noon."""
+    return f"{NOON - days_ago * DAY:%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(frozen=True)

@@ -15,29 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.histories import FIRST, HEADER, history, row, rows, text, written
-from tests.cli.running import ENGAGEMENT, NOON, PATIENCE_SECONDS, CommandLine
-
-DAY = dt.timedelta(days=1)
-
-
-def at(days_ago: float) -> str:
-    """The moment that many days before noon."""
-    return f"{NOON - days_ago * DAY:%Y-%m-%dT%H:%M:%SZ}"
-
-
-@pytest.fixture
-def ana(cli: CommandLine) -> CommandLine:
-    """Five touches of three issues: one often, one once, one so long ago that it is dormant."""
-    for issue, kind, days_ago in (
-        ("OLD-1", "query", 200),
-        ("DMD-480", "mention", 14),
-        ("AI-1799", "mention", 2),
-        ("AI-1799", "query", 1),
-        ("AI-1799", "view", 0),
-    ):
-        cli("record", "ana", issue, kind, "--at", at(days_ago))
-    return cli
-
+from tests.cli.running import DAY, ENGAGEMENT, NOON, PATIENCE_SECONDS, CommandLine, at
 
 ANA_TOP = [
     {"issue_id": "AI-1799", "score": 0.84, "count": 3, "last_at": at(0)},

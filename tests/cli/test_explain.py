@@ -5,10 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import CommandLine
-from tests.cli.test_commands import ana, at
-
-__all__ = ["ana"]
+from tests.cli.running import CommandLine, at
 
 
 def recomputed(document: dict[str, Any]) -> float:

@@ -5,10 +5,7 @@ import io
 
 import pytest
 
-from tests.cli.running import CommandLine
-from tests.cli.test_commands import DAY, ana, at
-
-__all__ = ["ana"]
+from tests.cli.running import DAY, CommandLine, at
 
 
 def test_each_point_is_what_score_says_as_of_then(ana):

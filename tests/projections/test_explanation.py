@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from ledger.interaction import Kind
-from projections.as_of import PRESENT, AsOf, engagements_as_of
+from projections.as_of import AsOf, engagements_as_of
 from projections.engagement import NONE
 from projections.explanation import Explanation, Sourced, explain
 from projections.policy import DEFAULT_POLICY, Adopted, ScoringPolicy
@@ -209,4 +209,4 @@ def test_an_explanation_by_example():
     assert (parts.frequency, parts.decay) == (0.2 * 3, 0.9**3)
     assert found.base == 0.4 * (0.2 * 3) + 0.6 * math.exp(-0.05 * 33)
     assert found.value == round(found.base * 0.9**3, 12) == 0.258962630031
-    assert found.as_of == PRESENT
+    assert found.as_of == AsOf()

@@ -171,7 +171,7 @@ class Run:
             assert self.engagements.ledger.knows(user) is known
 
     def rows(self, user: str):
-        return self.engagements.ledger.rows_of(user)
+        return self.engagements.known(user)[0]
 
     def ranking(self, user: str):
         return self.engagements.ranking(user)
