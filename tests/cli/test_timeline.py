@@ -23,7 +23,7 @@ def test_a_gap_a_late_event_and_an_override_can_be_seen(ana):
     lines = ana("timeline", "ana", "AI-1799", "--from", "2026-01-28").out.splitlines()
     assert [line.split(maxsplit=3)[1:] for line in lines[1:]] == [
         ["–", "0"],
-        ["0.680", "1", "1 mention, 1 of them known late"],
+        ["0.680", "1", "1 mention, 1 known late"],
         ["0.760", "2", "1 query"],
         ["0.300", "3", "1 view, set to 0.3"],
     ]
