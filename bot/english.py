@@ -308,8 +308,9 @@ CHART = ChartWords(
 )
 
 CHAT_START = (
-    "This is the bot in your terminal; a line is a message, a number presses a button, and\n"
-    "`@ana: text` is somebody else's. Try `How is AI-1799?`, then /top or /help. Ctrl-D ends."
+    "This is the bot in your terminal: a line is a message, a number presses a\n"
+    "button, `@ana: text` is somebody else's. Try `How is AI-1799?`, then /top or\n"
+    "/help. Ctrl-D ends."
 )
 CHAT_PROMPT = "\n> "
 CHAT_SAVED = "[saved as {path}]"

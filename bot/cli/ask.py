@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, json_option
-from bot.cli.shown import iso_or_none, printable, show_json, show_table
+from bot.cli.shown import iso_or_none, printable, show_json, show_table, show_text
 from bot.replies import score_sentence
 from ledger.events import ScoreOverridden
 from ledger.instants import Instant, instant_of, iso
@@ -31,7 +31,7 @@ def score(session: Session, user: str, issue: str, at: str | None, known_at: str
     if session.as_json:
         show_json(_score_document(user, ranked, instant))
     else:
-        click.echo(_score_sentence(ranked, policy))
+        show_text(_score_sentence(ranked, policy))
 
 
 @click.command(cls=UserCommand)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bot.cli.session import Session, UserCommand, Word, as_of_options, json_option
-from bot.cli.shown import iso_or_none, printable, show_json, show_table
+from bot.cli.shown import iso_or_none, show_json, show_table, show_text
 from bot.explanations import order_sentences, sentences
 from bot.language import words
 from ledger.instants import Instant, iso
@@ -54,9 +54,9 @@ def _show(session: Session, user: str, explanation: Explanation, limit: int | No
         show_json(_document(user, explanation))
         return
     at = iso(explanation.at)
-    click.echo(f"{explanation.issue_id} scores {explanation.value:.3f} for {printable(user)}, {at}")
+    show_text(f"{explanation.issue_id} scores {explanation.value:.3f} for {user}, {at}")
     for line in sentences(explanation, _said):
-        click.echo(f"  {line}")
+        show_text(f"  {line}")
     if explanation.has_parts:
         click.echo()
         show_table(("number", "value", "is"), _numbers(explanation), "")
@@ -108,7 +108,7 @@ def _show_order(session: Session, order: OrderExplanation | None) -> None:
         show_json(None if order is None else _order_document(order))
         return
     for line in [words.ORDER_NONE] if order is None else order_sentences(order, _said):
-        click.echo(line)
+        show_text(line)
 
 
 def _document(user: str, explanation: Explanation) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bot.cli.policy_words import (
     verdict,
 )
 from bot.cli.session import Session, json_option
-from bot.cli.shown import counting, iso_or_none, show_json, show_table
+from bot.cli.shown import counting, iso_or_none, show_json, show_table, show_text
 from ledger.errors import InvalidPolicyError
 from ledger.instants import instant_of, iso
 from projections.policy import (
@@ -142,7 +142,7 @@ def try_(session: Session, assignments: tuple[str, ...], at: str | None) -> None
 def _show_trial(found: PolicyTrial, changes: list[FieldChange]) -> None:
     for change in changes:
         click.echo(change_text(change))
-    click.echo(verdict(found, is_another=bool(changes)))
+    show_text(verdict(found, is_another=bool(changes)))
     columns = ("ranking", "returns", "hit@1", "hit@5", "hit@10", "MRR", "weeks", "recall@10")
     click.echo()
     show_table(columns, figures_rows(found, is_another=bool(changes)), "")

@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TextIO
 
 import click
@@ -39,6 +40,16 @@ def on_terminal(stream: TextIO | None) -> bool:
 def show_json(document: object) -> None:
     """Print `document` as one JSON document on stdout."""
     click.echo(msgspec.json.encode(document).decode())
+
+
+def show_text(line: str) -> None:
+    """Print a line of text; a terminal breaks it between words, below its first one."""
+    text = printable(line)
+    if on_terminal(sys.stdout):
+        indent = " " * (len(text) - len(text.lstrip()))
+        width = Console().width
+        text = fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
+    click.echo(text)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
