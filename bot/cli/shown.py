@@ -43,7 +43,7 @@ def show_json(document: object) -> None:
 
 
 def show_text(line: str) -> None:
-    """Print a line of text; a terminal breaks it between words, below its first one."""
+    """Print a line of text; a terminal breaks it between words, and each line is indented as it."""
     text = printable(line)
     if on_terminal(sys.stdout):
         indent = " " * (len(text) - len(text.lstrip()))

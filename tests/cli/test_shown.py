@@ -1,10 +1,11 @@
-"""Tables: whatever the width of the terminal, nothing of them is cut."""
+"""Tables and text: whatever the width of the terminal, nothing of them is cut."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bot.cli.shown import table_lines
+from bot.cli import shown
+from bot.cli.shown import show_text, table_lines
 
 WORDS = st.text("abcdé漢 ", min_size=1, max_size=40).map(str.strip).filter(bool)
 CELLS = st.one_of(WORDS, st.none(), st.floats(0, 1), st.integers(0, 10**6))
@@ -45,3 +46,14 @@ def test_a_last_column_with_next_to_no_room_is_not_wrapped_into_shreds():
 def test_numbers_stand_to_the_right_also_below_what_is_not_known():
     lines = list(table_lines(("score", "of"), [(None, "a"), (0.9, "b")], 80))
     assert lines == ["score  of", "    –  a", "0.900  b"]
+
+
+def test_text_breaks_between_words_on_a_terminal_alone(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "24")
+    for watched, lines in ((False, 1), (True, 2)):
+        monkeypatch.setattr(shown, "on_terminal", lambda _, watched=watched: watched)
+        show_text("  Touched 2 times: 1 query, 1 mention.")
+        out = capsys.readouterr().out.splitlines()
+        assert len(out) == lines
+        assert all(line.startswith("  ") for line in out)
+        assert " ".join(map(str.strip, out)) == "Touched 2 times: 1 query, 1 mention."
