@@ -69,6 +69,8 @@ def timeline(
     Without ISSUE: those of the five that score highest at the end. Each line is the last instant of
     its period, by the calendar of the configured zone.
     """
+    if sum((session.as_json, as_csv, png is not None)) > 1:
+        raise click.UsageError("--json, --csv and --png exclude each other")
     if png is not None and issue is None:
         raise click.UsageError("--png draws one issue: name an ISSUE")
     with session.engagements() as engagements:
@@ -160,7 +162,7 @@ def _what(step: Step) -> str:
 
 def _show_scores(found: dict[str, list[Step]], ends: Sequence[Instant]) -> None:
     if not found:
-        click.echo("nothing ranks at the end of that span")
+        click.echo("nothing ranks at the end of that span; name an ISSUE to see a dormant one")
         return
     values = [[step.score and step.score.value for step in series] for series in found.values()]
     rows = list(zip(map(iso, ends), *values, strict=True))
