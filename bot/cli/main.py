@@ -6,6 +6,7 @@ import sys
 import click
 
 from bot.cli import (
+    archive,
     ask,
     doctor,
     explain,
@@ -50,6 +51,8 @@ for command in (
     policy.policy,
     report.report,
     replay.replay,
+    archive.compact,
+    archive.archive,
     doctor.doctor,
     tour.tour,
 ):

@@ -4,8 +4,11 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 
+import msgspec
+
 from bot.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
 from ledger.instants import DAY, Instant, instant_of
+from ledger.store.compaction import RETAINED_DAYS
 from ledger.store.job_runs import job_alone, last_run, note_runs
 from projections.application import Engagements
 
@@ -35,11 +38,22 @@ class EngagementJobs:
         return self._do(DECAY, lambda: self._engagements.refresh_scores(idle_longer_than_days))
 
     def cleanup(self) -> int:
-        """Count the dormant engagements, once a week; they stay as they are.
+        """Move events that were recorded long ago into the archive, once a week (R7).
 
-        Returns how many there were when they were counted last.
+        No engagement changes. Returns how many were dormant when that was done last.
         """
-        return self._do(CLEANUP, self._engagements.count_dormant)
+        return self._do(CLEANUP, self._compacted)
+
+    def _compacted(self) -> int:
+        ledger = self._engagements.ledger
+        if ledger.archive.is_possible:
+            retained = Instant(instant_of(self._engagements.clock()) - RETAINED_DAYS * DAY)
+            compactor = ledger.compactor
+            done = compactor.compact(compactor.last_recorded_before(retained))
+            merged = compactor.merge()
+            counts = msgspec.structs.asdict(done) | {"merged": len(merged)}
+            _log.info("compacted", extra=counts)
+        return self._engagements.count_dormant()
 
     def expire(self, context_days: int) -> int:
         """Delete the words and sources of what was recorded so many days ago, once a day.

@@ -60,6 +60,11 @@ class Archive:
         self._folder = folder
 
     @property
+    def is_possible(self) -> bool:
+        """Tell whether there can be segments: not where the database is on a server."""
+        return self._folder is not None
+
+    @property
     def folder(self) -> Path:
         """Where the files are; raises ArchiveUnavailableError where there can be none."""
         if self._folder is None:

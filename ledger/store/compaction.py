@@ -9,6 +9,7 @@ commits leaves a file that nobody looks at, which a later compaction sweeps away
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import digest, integers, table_of
 from ledger.archive.folder import Archive
-from ledger.errors import DamagedSegmentError
+from ledger.errors import DamagedSegmentError, LedgerUnavailableError
 from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, mergeable
 from ledger.store import tables
@@ -26,6 +27,7 @@ from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
 from ledger.store.segments import (
     Certificate,
+    certificates,
     replace,
     seal,
     sealed_position,
@@ -35,8 +37,14 @@ from ledger.store.statements import Statement
 
 _log = logging.getLogger(__name__)
 
+RETAINED_DAYS = 90
+"""Events stay hot for so long after they were recorded, unless somebody says otherwise."""
+
 SEALED_AT_ONCE = 250_000
 """Positions a segment: while its rows are deleted, others wait to record."""
+
+SHRUNK_FROM = 0.1
+"""The share of unused pages from which the database's file is written anew; others wait then."""
 
 MERGED_EVENTS = 2_000_000
 """The most events of a merged segment: it is held in memory once."""
@@ -102,6 +110,9 @@ class Sealable(Protocol):
     def seal(self, connection: Connection, table: pa.Table) -> None:
         """Take the events of a segment in, in the transaction that deletes them."""
 
+    def sealed_difference(self, connection: Connection, archive: Archive) -> str | None:
+        """Return where what is kept of the segments differs first from what they say, if at all."""
+
 
 class Compaction(msgspec.Struct, frozen=True):
     """What a compaction did: sealed so many events in so many segments, whose files are so long.
@@ -128,6 +139,26 @@ class Compactor:
         self._database, self._projection, self._clock = database, projection, clock
         self._archive = database.archive
 
+    def segments(self) -> list[Segment]:
+        """Return all segments, the oldest first."""
+        with self._database.read() as connection:
+            return segments(connection)
+
+    def certificates(self, segment: Segment) -> list[Certificate]:
+        """Return why the rows of its range could be deleted: one of each sealing that it holds."""
+        with self._database.read() as connection:
+            return certificates(connection, segment)
+
+    def check(self, segment: Segment) -> None:
+        """Read all of a segment; raises ArchiveUnavailableError where it is not what was sealed."""
+        self._archive.check(segment)
+        self._check_holds(segment, self.certificates(segment))
+
+    def sealed_difference(self) -> str | None:
+        """Return where the sealed engagements differ from what the segments say, if at all."""
+        with self._database.read() as connection:
+            return self._projection.sealed_difference(connection, self._archive)
+
     def last_recorded_before(self, at: Instant) -> int:
         """Return the last hot position that was recorded before an instant, 0 if there is none."""
         with self._database.read() as connection:
@@ -141,21 +172,19 @@ class Compactor:
     def compact(self, through: int, progress: Progress = lambda _: None) -> Compaction:
         """Seal what is hot up to the position `through`, each segment in its own transaction."""
         with job_alone(self._database, JOB):
-            swept = self._sweep()
+            swept, before = self._sweep(), self._size()
             new = list(self._published(through, progress))
-            if not new:
-                return Compaction(swept_bytes=swept)
-            certificate = self._certificate(new)
-            before = self._size()
-            for segment in new:
-                self._seal(segment, certificate)
-                progress(segment.events)
+            if new:
+                compared = self._compared(new)
+                for segment in new:
+                    self._seal(segment, compared)
+                    progress(segment.events)
             self._shrink()
             return Compaction(
-                sum(each.events for each in new),
+                _events(new),
                 len(new),
                 sum(each.size_bytes for each in new),
-                before - self._size(),
+                max(0, before - self._size()),
                 swept,
             )
 
@@ -181,15 +210,16 @@ class Compactor:
                 yield self._archive.publish(table, first, last)
                 progress(len(table))
 
-    def _certificate(self, new: Sequence[Segment]) -> Certificate:
+    def _compared(self, new: Sequence[Segment]) -> Certificate:
         with self._database.read() as connection:
             return self._projection.certify(connection, self._archive, new)
 
-    def _seal(self, segment: Segment, certificate: Certificate) -> None:
+    def _seal(self, segment: Segment, compared: Certificate) -> None:
         table = self._archive.read(segment)
         with self._database.write() as connection:
             self._projection.seal(connection, table)
-            seal(connection, segment, certificate, instant_of(self._clock()))
+            said = _said_of(segment) | {"compared": compared}
+            seal(connection, segment, said, instant_of(self._clock()))
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
     def _merged(self, parts: Sequence[Segment]) -> Segment:
@@ -198,21 +228,23 @@ class Compactor:
         table = pa.concat_tables(self._archive.read(part) for part in parts).unify_dictionaries()
         first, last = parts[0].first_position, parts[-1].last_position
         merged = self._archive.publish(table.combine_chunks(), first, last)
-        self._check_holds(merged, parts)
+        self._check_holds(merged, [_said_of(part) for part in parts])
         self._archive.retire(parts)
         with self._database.write() as connection:
             replace(connection, merged, parts)
         _log.info("merged", extra={"segments": len(parts), "events": merged.events})
         return merged
 
-    def _check_holds(self, merged: Segment, parts: Sequence[Segment]) -> None:
-        """Read the merged segment, which must say what each of its parts says."""
-        table = self._archive.read(merged)
+    def _check_holds(self, segment: Segment, parts: Sequence[Certificate]) -> None:
+        """Read a segment, which must still say what each of its parts said when it was sealed."""
+        table = self._archive.read(segment)
         positions = integers(table["position"])
         for part in parts:
-            is_part = (positions >= part.first_position) & (positions <= part.last_position)
-            if digest(table.filter(pa.array(is_part))) != part.digest:
-                raise DamagedSegmentError(part, "does not say the same once it is merged")
+            first, last = part["first_position"], part["last_position"]
+            is_part = (positions >= first) & (positions <= last)
+            if digest(table.filter(pa.array(is_part))).hex() != part["sha256"]:
+                message = f"does not say what was sealed of the positions {first} to {last}"
+                raise DamagedSegmentError(segment, message)
 
     def _sweep(self) -> int:
         with self._database.read() as connection:
@@ -224,9 +256,25 @@ class Compactor:
         return path.stat().st_size if path else 0
 
     def _shrink(self) -> None:
-        self._database.vacuum()
-        self._database.truncate_log()
+        """Give back what the deleted rows took, where that is much; the rest is used again."""
+        if self._database.free_share() > SHRUNK_FROM:
+            self._database.vacuum()
+            with suppress(LedgerUnavailableError):  # a reader is in the way; it is cut later
+                self._database.truncate_log()
 
     def _scalar(self, connection: Connection, statement: Statement, *parameters: int) -> int:
         value: int | None = statement.run(connection, *parameters).fetchone()[0]
         return value or 0
+
+
+def _events(of: Sequence[Segment]) -> int:
+    return sum(each.events for each in of)
+
+
+def _said_of(segment: Segment) -> Certificate:
+    return {
+        "first_position": segment.first_position,
+        "last_position": segment.last_position,
+        "events": segment.events,
+        "sha256": segment.digest.hex(),
+    }

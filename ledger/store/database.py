@@ -187,6 +187,16 @@ class Database:
             with self._writing() as connection:
                 connection.execute("VACUUM").close()
 
+    def free_share(self) -> float:
+        """Return the share of the file that holds nothing."""
+        with self.read() as connection:
+            cursor = connection.connection.cursor()
+            free, pages = (
+                cursor.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count")
+            )
+        return float(free / pages)
+
     def truncate_log(self) -> None:
         """Bring everything into the file and leave the log empty.
 

@@ -117,6 +117,10 @@ class ReadModel:
         """Do what `sealing.seal` does."""
         sealing.seal(connection, table)
 
+    def sealed_difference(self, connection: Connection, archive: Archive) -> str | None:
+        """Do what `sealing.difference` does."""
+        return sealing.difference(connection, archive)
+
     def refresh(
         self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None
     ) -> int:

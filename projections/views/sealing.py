@@ -77,6 +77,17 @@ def make_anew(connection: Connection, archive: Archive) -> None:
         _INSERT.run_many(connection, rows)
 
 
+def difference(connection: Connection, archive: Archive) -> str | None:
+    """Return where what is sealed differs from what folding every segment gives, if at all."""
+    whose = pa.array(_known(connection), pa.string())
+    kept = _engagements([_sealed(connection)], whose)
+    said = _engagements(_partials(archive, segments(connection)), whose)
+    for ours, theirs in zip_longest(kept, said):
+        if ours != theirs:
+            return _difference(ours, theirs)
+    return None
+
+
 def present(connection: Connection) -> Iterator[Stored]:
     """Yield every engagement as it stands, from what is sealed and hot, by account and issue."""
     for table in merged([_sealed(connection), _hot_after(connection, 0)]):
@@ -124,7 +135,8 @@ def certify(connection: Connection, archive: Archive, new: Sequence[Segment]) ->
     compared, summed = 0, hashlib.sha256()
     for ours, theirs in zip_longest(_engagements(kept, whose), _engagements(known, whose)):
         if ours != theirs:
-            raise CertificateError(_difference(ours, theirs))
+            message = f"nothing was deleted: {_difference(ours, theirs)}"
+            raise CertificateError(message)
         compared += 1
         summed.update(msgspec.json.encode(ours))
     return {
@@ -143,8 +155,11 @@ def _accounts_in(connection: Connection, archive: Archive, new: Iterable[Segment
         for group in archive.row_groups(segment, ["account"])
         for account in group["account"].unique().to_pylist()
     }
-    known = set(uuids(originator for (originator,) in _ACCOUNTS.run(connection)))
-    return pa.array(sorted(found & known), pa.string())
+    return pa.array(sorted(found.intersection(_known(connection))), pa.string())
+
+
+def _known(connection: Connection) -> list[str | None]:
+    return list(uuids(originator for (originator,) in _ACCOUNTS.run(connection)))
 
 
 def _engagements(
@@ -186,7 +201,7 @@ def _difference(ours: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None) ->
     issue_id = (ours or theirs or _COMPARED)[1]
     names = zip(_COMPARED, ours or (), theirs or (), strict=False)
     name = next((name for name, our, their in names if our != their), "engagement")
-    return f"nothing was deleted: sealed, the {name} of a user with {issue_id} would change"
+    return f"of a user's {issue_id}, the {name} that is sealed is not the one that the events say"
 
 
 def _read(stream: int, issue_id: str, row: Sequence[Any]) -> Stored:

@@ -1,0 +1,256 @@
+"""The commands that move old events into the archive, and look after it."""
+
+import datetime as dt
+import re
+
+import click
+from rich.filesize import decimal
+
+from bot.cli.session import Session, json_option
+from bot.cli.shown import counting, show_json, show_table
+from ledger.errors import ArchiveUnavailableError
+from ledger.instants import Instant, instant_of, iso
+from ledger.segment import Segment
+from ledger.store.compaction import RETAINED_DAYS, Compaction, Compactor
+
+_LATEST = 2**63 - 1  # of all positions
+
+
+class Age(click.ParamType[dt.timedelta]):
+    """A number of days, weeks or hours, such as 90d, 12w or 36h."""
+
+    name = "age"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dt.timedelta:
+        """Return how long that is."""
+        found = re.fullmatch(r"(\d{1,6})([dwh])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no age such as 90d, 12w or 36h", param, ctx)
+        number, unit = int(found[1]), found[2]
+        return (
+            number * {"d": dt.timedelta(1), "w": dt.timedelta(7), "h": dt.timedelta(hours=1)}[unit]
+        )
+
+
+@click.command()
+@click.option(
+    "--older-than",
+    type=Age(),
+    metavar="AGE",
+    help=f"Seal what was recorded so long ago: 90d, 12w, 36h. Default: {RETAINED_DAYS}d.",
+)
+@click.option("--through", type=click.IntRange(min=1), metavar="POSITION", help="Seal up to there.")
+@click.option("--all", "everything", is_flag=True, help="Seal everything.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sealed, and seal nothing.")
+@json_option
+@click.pass_obj
+def compact(
+    session: Session,
+    older_than: dt.timedelta | None,
+    through: int | None,
+    everything: bool,  # noqa: FBT001 - click passes a flag so
+    dry_run: bool,  # noqa: FBT001 - click passes a flag so
+) -> None:
+    """Move the oldest events into the archive.
+
+    No answer changes: every question reads the archive where it has to. Before a row is deleted its
+    segment is on the disk, was read again, and was found to give the same engagements. Kill it
+    whenever you like; the next one finishes the work.
+    """
+    given = [older_than is not None, through is not None, everything]
+    if sum(given) > 1:
+        message = "only one of --older-than, --through and --all can say how far"
+        raise click.UsageError(message)
+    with session.engagements() as engagements:
+        compactor = engagements.ledger.compactor
+        if everything or through is not None:
+            upto = through or _LATEST
+        else:
+            age = dt.timedelta(RETAINED_DAYS) if older_than is None else older_than
+            upto = compactor.last_recorded_before(_before(session, age))
+        events = compactor.sealable(upto)
+        if dry_run:
+            _show_plan(session, events)
+        else:
+            with counting("compact", "events", 2 * events) as advance:  # written, then deleted
+                done = compactor.compact(upto, advance)
+            _show_compaction(session, done)
+
+
+def _before(session: Session, age: dt.timedelta) -> Instant:
+    try:
+        return instant_of(session.clock() - age)
+    except OverflowError:
+        return Instant(0)
+
+
+def _show_plan(session: Session, events: int) -> None:
+    if session.as_json:
+        show_json({"would_seal": events})
+    else:
+        click.echo(f"would seal {events:,} events" if events else "there is nothing to seal")
+
+
+def _show_compaction(session: Session, done: Compaction) -> None:
+    if session.as_json:
+        show_json(done)
+    else:
+        click.echo(compaction_sentence(done))
+
+
+def compaction_sentence(done: Compaction) -> str:
+    """Return in one line what a compaction sealed and freed."""
+    size = decimal(done.archived_bytes)
+    sealed = f"sealed {done.events:,} events in {_segments(done.segments)} of {size}"
+    freed = f"; the database's file is {decimal(done.freed_bytes)} smaller"
+    swept = f"; {decimal(done.swept_bytes)} lay about in the archive and are gone"
+    return "".join(
+        (
+            sealed if done.events else "there was nothing to seal",
+            freed if done.freed_bytes else "",
+            swept if done.swept_bytes else "",
+        )
+    )
+
+
+def _segments(count: int) -> str:
+    return f"{count:,} segment{'' if count == 1 else 's'}"
+
+
+@click.group()
+def archive() -> None:
+    """Look at the segments that hold what was sealed, check them and merge them."""
+
+
+@archive.command("list")
+@json_option
+@click.pass_obj
+def listed(session: Session) -> None:
+    """Show all segments, the oldest first."""
+    with session.engagements() as engagements:
+        found = engagements.ledger.compactor.segments()
+    if session.as_json:
+        show_json([_document(each) for each in found])
+        return
+    rows = [
+        (
+            f"{each.first_position} to {each.last_position}",
+            f"{each.events:,}",
+            iso(each.first_recorded_at),
+            iso(each.last_recorded_at),
+            decimal(each.size_bytes),
+        )
+        for each in found
+    ]
+    columns = ("positions", "events", "recorded from", "to", "size")
+    show_table(columns, rows, "nothing is sealed yet; `engagement compact` does it")
+
+
+@archive.command()
+@click.argument("position", type=click.IntRange(min=1))
+@json_option
+@click.pass_obj
+def show(session: Session, position: int) -> None:
+    """Show the segment that holds POSITION, and what was certified before its rows were deleted."""
+    with session.engagements() as engagements:
+        compactor = engagements.ledger.compactor
+        segment = _holding(compactor, position)
+        certificates = compactor.certificates(segment)
+        folder = engagements.ledger.archive.folder
+    if session.as_json:
+        show_json(_document(segment) | {"certificates": certificates})
+        return
+    rows = [
+        ("file", str(folder / segment.name)),
+        *((name, str(value)) for name, value in _document(segment).items()),
+    ]
+    show_table(("", ""), rows, "")
+    for each in certificates:
+        compared = each["compared"]
+        click.echo(
+            f"certified: {each['events']:,} events at the positions {each['first_position']} to "
+            f"{each['last_position']}; sealed up to {compared['through']} and hot after that gave "
+            f"the same {compared['engagements']:,} engagements as all events do"
+        )
+
+
+@archive.command()
+@json_option
+@click.pass_obj
+def check(session: Session) -> int:
+    """Read every segment whole, and compare it with what was sealed; exits with 1 if one differs.
+
+    Also that the engagements which are kept of the sealed events are what the segments say.
+    """
+    with session.engagements() as engagements:
+        compactor = engagements.ledger.compactor
+        segments = compactor.segments()
+        bad = _check_all(compactor, segments)
+        difference = None if bad else compactor.sealed_difference()
+    found = [*bad, *([] if difference is None else [difference])]
+    if session.as_json:
+        show_json({"segments": len(segments), "events": _events(segments), "bad": found})
+    elif not found:
+        click.echo(f"fine: {_segments(len(segments))} with {_events(segments):,} events")
+    for each in found:
+        click.echo(f"error: {each}", err=True)
+    return int(bool(found))
+
+
+def _check_all(compactor: Compactor, segments: list[Segment]) -> list[str]:
+    """Check each and return what is wrong with those that are not what was sealed."""
+    bad = []
+    with counting("check", "events", _events(segments)) as advance:
+        for segment in segments:
+            try:
+                compactor.check(segment)
+            except ArchiveUnavailableError as error:
+                bad.append(str(error))
+            advance(segment.events)
+    return bad
+
+
+@archive.command()
+@json_option
+@click.pass_obj
+def merge(session: Session) -> None:
+    """Merge small neighbours into larger segments, which questions read faster."""
+    with session.engagements() as engagements:
+        compactor = engagements.ledger.compactor
+        before = len(compactor.segments())
+        with counting("merge", "events", _events(compactor.segments())) as advance:
+            merged = compactor.merge(advance)
+        after = len(compactor.segments())
+    if session.as_json:
+        show_json({"merged": before - after + len(merged), "into": len(merged), "segments": after})
+    elif merged:
+        click.echo(f"merged {_segments(before - after + len(merged))} into {len(merged):,}")
+    else:
+        click.echo("there is nothing to merge")
+
+
+def _holding(compactor: Compactor, position: int) -> Segment:
+    for segment in compactor.segments():
+        if segment.overlaps(position, position):
+            return segment
+    message = f"position {position} is in no segment; `engagement archive list` shows all"
+    raise ArchiveUnavailableError(message)
+
+
+def _document(segment: Segment) -> dict[str, object]:
+    return {
+        "name": segment.name,
+        "first_position": segment.first_position,
+        "last_position": segment.last_position,
+        "events": segment.events,
+        "first_recorded_at": iso(segment.first_recorded_at),
+        "last_recorded_at": iso(segment.last_recorded_at),
+        "size_bytes": segment.size_bytes,
+        "sha256": segment.digest.hex(),
+    }
+
+
+def _events(segments: list[Segment]) -> int:
+    return sum(each.events for each in segments)
