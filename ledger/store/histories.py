@@ -78,6 +78,12 @@ class UserRows(NamedTuple):
     rows: list[EventRow]
 
 
+def account_of(connection: Connection, user_id: str) -> tuple[int, str] | None:
+    """Return the number and the UUID of the user's account, if there is one."""
+    row = _ACCOUNT.run(connection, user_id).fetchone()
+    return None if row is None else (row[0], str(UUID(bytes=row[1])))
+
+
 def rows_of_user(
     connection: Connection, archive: Archive, user_id: str, issue_id: str | None = None
 ) -> list[EventRow]:
@@ -146,11 +152,10 @@ def _sealed(
     columns: Sequence[str] = SCHEMA.names,
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield the user's events of each segment, and the number of the account."""
-    row = _ACCOUNT.run(connection, user_id).fetchone()
-    if row is not None:
-        stream, originator = row
+    found = account_of(connection, user_id)
+    if found is not None:
+        stream, account = found
         for segment in segments(connection):
-            account = str(UUID(bytes=originator))
             yield stream, archive.read_account(segment, account, issue_id, columns)
 
 

@@ -16,7 +16,7 @@ from ledger.store.clock import Clock, utc_now
 from ledger.store.database import PATIENCE_SECONDS
 from ledger.store.histories import HistoryEntry, rows_by_user, rows_of_user, sourced_rows_of_issue
 from ledger.text import issue_id_of, user_id_of
-from projections.as_of import AsOf, engagements_as_of
+from projections.as_of import AsOf
 from projections.engagement import NONE, Engagement
 from projections.explanation import Explanation, Sourced, explain
 from projections.order import OrderExplanation, explain_order
@@ -26,6 +26,7 @@ from projections.ranking import Ranked, ranked, ranking, top
 from projections.statistics import Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
 from projections.views import policy_trial, questions, replay
+from projections.views.past import past_engagements
 from projections.views.read_model import ReadModel
 from projections.views.replays import Replays
 
@@ -271,7 +272,7 @@ class Engagements:
         return top(ranking(self._past(connection, user, as_of), instant, policy), limit)
 
     def _past(self, connection: Connection, user: str, as_of: AsOf) -> list[tuple[str, Engagement]]:
-        return engagements_as_of(rows_of_user(connection, self.ledger.archive, user), as_of)
+        return past_engagements(connection, self.ledger.archive, user, as_of)
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
         return self.read_model.policies.known_at(connection, as_of.known_at)

@@ -1,7 +1,7 @@
 """Folding the events of the ledger, hot and sealed: by engagement, or as they were recorded."""
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -127,9 +127,22 @@ def hot_partials(
     connection: Connection, after: str, upto: str, position: int = 0
 ) -> Iterator[pa.Table]:
     """Yield the partials of the hot events of some accounts, of those after a position."""
+    return partials_of(hot_rows(connection, after, upto, position))
+
+
+def hot_rows(
+    connection: Connection, after: str, upto: str, position: int = 0
+) -> Iterator[Sequence[Any]]:
+    """Yield the hot events of some accounts as `partial_of_rows` takes them, by engagement."""
     cursor = _BY_ENGAGEMENT.run(connection, _bytes(after), _bytes(upto), position)
-    while rows := cursor.fetchmany(_HOT_AT_ONCE):
-        yield partial_of_rows(rows)
+    return iter(cursor)
+
+
+def partials_of(rows: Iterable[Sequence[Any]]) -> Iterator[pa.Table]:
+    """Yield the partials of such rows, some at a time."""
+    source = iter(rows)
+    while some := list(islice(source, _HOT_AT_ONCE)):
+        yield partial_of_rows(some)
 
 
 def partial_of_folds(folds: Sequence[tuple[bytes, Stored]]) -> pa.Table:
@@ -171,6 +184,12 @@ def kept_rows(
     """Yield the rows of a table of engagements in the order of `folds`, each with its place."""
     for originator, *row in statements.of_accounts.run(connection, _bytes(after), _bytes(upto)):
         yield (str(UUID(bytes=originator)), row[_ISSUE]), tuple(row)
+
+
+def before(account: str) -> str:
+    """Return what stands before an account and after all others that do."""
+    number = UUID(account).int
+    return str(UUID(int=number - 1)) if number else BEFORE_ALL
 
 
 def last_account(connection: Connection, after: str, events_at_least: int) -> str:
@@ -247,8 +266,7 @@ def rows_of(connection: Connection, table: pa.Table) -> Iterator[Folded]:
 def _streams_of(connection: Connection, table: pa.Table) -> dict[str, int]:
     """The numbers of the accounts of a partial, but for those of the forgotten."""
     first, last = (table["account"][row].as_py() for row in (0, len(table) - 1))
-    before = (UUID(first).int - 1).to_bytes(16, "big") if UUID(first).int else b""
-    rows = _ACCOUNTS.run(connection, before, UUID(last).bytes)
+    rows = _ACCOUNTS.run(connection, _bytes(before(first)), _bytes(last))
     return {str(UUID(bytes=originator)): stream for originator, stream in rows}
 
 
