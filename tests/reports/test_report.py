@@ -85,6 +85,14 @@ def test_the_key_figures_are_counts_of_the_events(busy):
     assert (shown["late"], shown["overrides"]) == ("4", "1")
 
 
+def test_every_count_and_score_in_a_table_of_many_is_a_link(busy):
+    html = report_page(read_audit(busy, UTC, NOON), instant_of(NOON), UTC, None)
+    tables = html.partition('<h2 id="explanations">')[0]
+    numbers = re.findall(r'<td class="n">(.*?)</td>', tables)
+    assert len(numbers) > 40
+    assert [each for each in numbers if not each.startswith('<a href="#')] == []
+
+
 def test_a_report_of_one_user_has_no_other(busy):
     audited = read_audit(busy, UTC, NOON, user_id="ana")
     page = page_of(audited, "ana")
