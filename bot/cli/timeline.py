@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import click
 
 from bot.charts import score_chart
+from bot.cli.files import write_file
 from bot.cli.session import Session, UserCommand, Word, json_option
-from bot.cli.shown import show_json, show_table
+from bot.cli.shown import printable, show_json, show_table
 from bot.language import words
 from bot.moments import Edge
 from bot.periods import PERIODS, ends_of
@@ -46,7 +47,12 @@ class Span(NamedTuple):
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word(), required=False)
 @click.option("--from", "start", metavar="MOMENT", help="Default: the first event or 90 days ago.")
-@click.option("--to", "end", metavar="MOMENT", help="Default: now. A bare date means its end.")
+@click.option(
+    "--to",
+    "end",
+    metavar="MOMENT",
+    help="Default: now, or the moment of --known-at. A bare date means its end.",
+)
 @click.option("--every", type=click.Choice(PERIODS), default="day", show_default=True)
 @click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout.")
@@ -68,14 +74,19 @@ def timeline(
 
     Each line is the last instant of its period, by the calendar of the configured zone.
     """
+    if (png is not None) + as_csv + session.as_json > 1:
+        raise click.UsageError("--png, --csv and --json do not go together")
     if png is not None and issue is None:
         raise click.UsageError("--png draws one issue: name an ISSUE")
+    known = session.moment(known_at)
+    until = instant_of(session.moment(end) or known or session.clock())
     with session.engagements() as engagements:
-        rows, policy = engagements.known(user, session.moment(known_at))
-    span = _span(session, rows, start, end, every)
-    if png is not None:
-        _draw(session, Path(png), issue_id_of(issue or ""), rows, span, policy)
-        return
+        rows, policy = engagements.known(user, known)
+    with session.calendar():
+        span = _span(session, rows, start, until, every)
+        if png is not None:
+            _draw(session, Path(png), issue_id_of(issue or ""), rows, span, policy)
+            return
     issues = _highest(rows, span.end, policy) if issue is None else [issue_id_of(issue)]
     found = {each: steps(_of(rows, each), span.start, span.ends, policy) for each in issues}
     if session.as_json or as_csv:
@@ -87,9 +98,8 @@ def timeline(
 
 
 def _span(
-    session: Session, rows: Sequence[EventRow], start: str | None, end: str | None, every: str
+    session: Session, rows: Sequence[EventRow], start: str | None, until: Instant, every: str
 ) -> Span:
-    until = instant_of(session.moment(end) or session.clock())
     since = session.moment(start, Edge.START)
     if since is not None:
         begin = instant_of(since)
@@ -117,8 +127,8 @@ def _draw(
     policy: ScoringPolicy,
 ) -> None:
     series = score_series(issue, rows, span.start, span.end, policy)
-    path.write_bytes(score_chart(series, session.settings.zone, words.CHART))
-    click.echo(f"drawn: {path}")
+    write_file(path, score_chart(series, session.settings.zone, words.CHART))
+    click.echo(f"drawn: {printable(str(path))}")
 
 
 def _print(found: dict[str, list[Step]], *, as_csv: bool) -> None:

@@ -1,6 +1,7 @@
 """The report: it stands alone, its numbers are the ledger's answers, and names are no markup."""
 
 import datetime as dt
+import os
 import re
 from zoneinfo import ZoneInfo
 
@@ -204,3 +205,22 @@ def test_what_cannot_be_written_or_asked_is_one_line(cli: CommandLine, tmp_path)
         assert len(done.errors) == 1
         assert re.match("error: ", done.errors[0])
     assert not list(tmp_path.glob("r.html*"))
+
+
+def test_what_is_no_file_is_written_into_and_a_link_stays_one(cli: CommandLine, tmp_path):
+    cli("init")
+    pipe, link, path = tmp_path / "pipe", tmp_path / "link", tmp_path / "r.html"
+    os.mkfifo(pipe)
+    path.write_text("older")
+    link.symlink_to(path)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert cli("report", "-o", str(pipe)).code == 0
+    assert os.read(reader, 15) == b"<!DOCTYPE html>"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert cli("report", "-o", str(link)).code == 0
+    assert (link.is_symlink(), path.read_bytes()[:15]) == (True, b"<!DOCTYPE html>")
+    for folder in ("", str(tmp_path)):
+        done = cli("report", "-o", folder)
+        assert (done.code, len(done.errors)) == (1, 1)
+        assert done.errors[0].endswith("Is a directory")
