@@ -174,4 +174,8 @@ def _value(name: str, text: str) -> object:
         number = float(text)
     except ValueError:
         raise InvalidPolicyError(name[:40], f"is {text[:40]!r}, which is no number") from None
-    return int(number) if number.is_integer() and name.endswith("_days") else number
+    if not name.endswith("_days"):
+        return number + 0.0  # which makes nothing of the sign of 0
+    if not number.is_integer():
+        raise InvalidPolicyError(name[:40], f"is {text[:40]!r}, which is no whole number")
+    return int(number)

@@ -57,7 +57,7 @@ def test_adopt_says_what_it_changes(ana):
         ("pin_hours=-1", "must not be negative"),
         ("recency_weight=2", "must"),
         ("kinds=shout", "must be some of"),
-        ("decay_after_days=1.5", "cannot be read"),
+        ("decay_after_days=1.5", "no whole number"),
     ],
 )
 def test_what_makes_no_other_policy_is_refused_in_one_line(ana, assignment, reason):
@@ -65,6 +65,15 @@ def test_what_makes_no_other_policy_is_refused_in_one_line(ana, assignment, reas
     assert (done.code, done.out, len(done.errors)) == (1, "", 1)
     assert reason in done.err
     assert ana("policy", "show", "--json").json["version"] == 1
+
+
+def test_what_is_shown_can_be_written_again_to_the_last_digit(ana):
+    ana("policy", "adopt", "frequency_weight=0.4000000001", "pin_hours=8")
+    assert "frequency_weight: 0.4 → 0.4000000001" in ana("policy", "history").out
+    assert "pin_hours: 8 → 0\n" in ana("policy", "adopt", "pin_hours=-0").out
+    rows = [line.split()[:2] for line in ana("policy", "show").out.splitlines()[2:]]
+    again = ana("policy", "adopt", *map("=".join, rows))
+    assert again.errors == ["error: policy 3 says so already"]
 
 
 def test_history_tells_every_policy(ana):
