@@ -123,6 +123,14 @@ def test_a_message_with_what_is_no_character_is_refused_alone(cli, spoilt):
     )
 
 
+def test_a_window_that_ends_before_it_begins_is_refused(cli):
+    done = imports(cli, in_supergroup(line(1)), "--since", "2024-02-01", "--until", "2024-01-01")
+    assert (done.code, done.out) == (1, "")
+    assert done.errors == ["error: --since must not be after --until"]
+    day = ("--since", "2024-01-01", "--until", "2024-01-01")
+    assert report(imports(cli, in_supergroup(line(1)), *day, "--json")) == (1, 0, 0, 0, 0)
+
+
 def test_what_came_before_a_damage_is_recorded(cli):
     content = packed(in_supergroup(*(line(number) for number in range(1, 50))))
     path = written(cli.home, content[: len(content) // 2], "result.json")
