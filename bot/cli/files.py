@@ -1,5 +1,6 @@
 """Writing files that a command was asked for."""
 
+import os
 from pathlib import Path
 
 
@@ -12,7 +13,7 @@ def write_file(path: Path, content: bytes) -> None:
         path.write_bytes(content)
         return
     target = path.resolve()  # a link stays one
-    draft = target.with_name(f"{target.name}.part")
+    draft = target.with_name(f"{target.name}.{os.getpid()}.part")  # nobody else's
     try:
         draft.write_bytes(content)
         draft.replace(target)

@@ -13,6 +13,7 @@ from ledger.instants import DAY, instant_of
 from ledger.interaction import interaction_of
 from projections.application import Engagements
 from projections.application.auditing import Audited, read_audit
+from projections.policy import changed
 from tests.cli.running import NOON, CommandLine
 from tests.reports.pages import Page, wrong_with
 
@@ -92,6 +93,22 @@ def test_every_count_and_score_in_a_table_of_many_is_a_link(busy):
     numbers = re.findall(r'<td class="n">(.*?)</td>', tables)
     assert len(numbers) > 40
     assert [each for each in numbers if not each.startswith('<a href="#')] == []
+
+
+def test_what_is_pinned_says_why_it_stands_first(busy):
+    busy.adopt(changed(busy.policy, ["pin_hours=24"]), replaces=1)
+    page = page_of(read_audit(busy, UTC, NOON))
+    first, second = busy.top("ana", 2)
+    assert first.score.value < second.score.value
+    assert page.text.count("; pinned before all that scores") == 1
+
+
+def test_overrides_that_are_not_listed_are_counted(busy):
+    for _ in range(24):
+        busy.override("ana", "AI-2", 0.9)
+    page = page_of(read_audit(busy, UTC, NOON))
+    assert page.text.count("Set to 0.9") == 20
+    assert "And 5 earlier ones." in page.text
 
 
 def test_a_report_of_one_user_has_no_other(busy):
@@ -179,10 +196,11 @@ def test_the_command_writes_the_page_and_replaces_an_older_one(cli: CommandLine,
     cli("record", "ana", "AI-1", "query")
     path = tmp_path / "report.html"
     path.write_text("older")
+    (tmp_path / "report.html.part").write_text("somebody else's")
     done = cli("report", "-o", str(path), "--from", "2026-01-31")
     assert (done.code, done.out) == (0, f"written: {path}, 1 interactions\n")
     assert wrong_with(Page(path.read_text(encoding="utf-8"))) == []
-    assert not list(tmp_path.glob("*.part"))
+    assert [each.name for each in tmp_path.glob("*.part")] == ["report.html.part"]
 
 
 def test_a_bare_date_begins_in_the_configured_zone(cli: CommandLine, tmp_path):
