@@ -1,7 +1,7 @@
 """Every word that people read, in English: sentences with names in braces to be filled in.
 
 They are HTML as Telegram takes it; what is filled in is escaped where that is done. For another
-language, translate this module and let `bot.replies` import that one.
+language, translate a copy of this module, and name the copy in `bot.language`.
 """
 
 from bot.chart_words import ChartWords
@@ -90,7 +90,8 @@ NO_BRIEFING = "There is nothing to brief you about yet: ask me about an issue, s
 STATS = (
     "<b>Your totals</b> {moment}\n"
     "Interactions: {total}\n"
-    "Issues: {issues}, with {average} interactions each on average\n"
+    "Issues: {issues}\n"
+    "Interactions per issue: {average}\n"
     "Last: {last}\n"
     "Most engaged: {most}"
 )
@@ -222,8 +223,8 @@ ORDER_BY = {
 ORDER_ONE_TOUCH = "One more touch of {second} now would put it first."
 ORDER_TOUCHES = "{count} more touches of {second} now would put it first."
 ORDER_NO_TOUCHES = "No number of touches of {second} now would put it first."
-ORDER_TIME = "If nothing happens, {second} comes first {when}."
-ORDER_NO_TIME = "Time alone never swaps them: both are dormant {when}."
+ORDER_TIME = "If nothing happens, {second} comes first from {when} on."
+ORDER_NO_TIME = "Time alone never swaps them: both are dormant from {when} on."
 ORDER_NO_TIME_SOON = "Time alone does not swap them within {days} days."
 ORDER_NONE = "There are no two issues that rank."
 
@@ -307,8 +308,9 @@ CHART = ChartWords(
 )
 
 CHAT_START = (
-    "This is the bot in your terminal; a line is a message, a number presses a button, and\n"
-    "`@ana: text` is somebody else's. Try `How is AI-1799?`, then /top or /help. Ctrl-D ends."
+    "This is the bot in your terminal: a line is a message, a number presses a\n"
+    "button, `@ana: text` is somebody else's. Try `How is AI-1799?`, then /top or\n"
+    "/help. Ctrl-D ends."
 )
 CHAT_PROMPT = "\n> "
 CHAT_SAVED = "[saved as {path}]"

@@ -1,6 +1,6 @@
 """Explanations in sentences: what a score is made of, and why one issue stands before another.
 
-Plain text, for the bot and the command line alike; words come from `bot.english`.
+Plain text, for the bot and the command line alike; words come from `bot.language`.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,6 +1,6 @@
 """Replies: what the bot answers, as values that any place to talk can show.
 
-The text is HTML as Telegram takes it. Words come from `bot.english`; whatever is filled into them
+The text is HTML as Telegram takes it. Words come from `bot.language`; whatever is filled into them
 is escaped here, in one place.
 """
 

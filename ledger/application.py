@@ -11,6 +11,7 @@ from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import func, select
 
 from ledger import codec
+from ledger.archive.folder import Archive
 from ledger.events import Event
 from ledger.instants import Instant
 from ledger.intake.preview import Preview
@@ -19,6 +20,7 @@ from ledger.source_keys import pseudonym
 from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
 from ledger.store.clock import Clock, utc_now
+from ledger.store.compaction import Compactor
 from ledger.store.database import PATIENCE_SECONDS, Database
 from ledger.store.erasure import erase
 from ledger.store.expiry import expire
@@ -94,6 +96,11 @@ class EngagementLedger(Application[UUID]):
         """The transactions of this ledger's database."""
         return cast("StoreFactory", self.factory).database
 
+    @property
+    def archive(self) -> Archive:
+        """The segments that hold the events which were sealed."""
+        return self.database.archive
+
     def record(self, entry: Entry) -> Receipt:
         """Record durably and return what became of it; calls from several threads share commits.
 
@@ -153,6 +160,11 @@ class EngagementLedger(Application[UUID]):
         """Delete the origins of what was recorded before an instant; return how many."""
         return expire(self.database, before)
 
+    @property
+    def compactor(self) -> Compactor:
+        """What moves events of this ledger into its archive."""
+        return Compactor(self.database, self._projection, self._clock)
+
     def is_opted_out(self, user_id: str, at: Instant) -> bool:
         """Tell whether the user does not want recorded what occurred at `at`."""
         with self.database.read() as connection:
@@ -185,7 +197,7 @@ class EngagementLedger(Application[UUID]):
         The chat goes by its present or a former id. All events are read, unless it is unknown.
         """
         with self.database.read() as connection:
-            return spans_at(connection, chat_id)
+            return spans_at(connection, self.archive, chat_id)
 
     def size(self) -> tuple[int, int]:
         """Return how many events there are, and how many users with an account."""
@@ -196,7 +208,7 @@ class EngagementLedger(Application[UUID]):
     def history(self, user_id: str) -> Iterator[HistoryEntry]:
         """Yield the user's events, the earliest first; at one instant as they were recorded."""
         with self.database.read() as connection:
-            yield from history_of_user(connection, user_id)
+            yield from history_of_user(connection, self.archive, user_id)
 
     def close(self) -> None:
         """Finish what was submitted and close the database."""

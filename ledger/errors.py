@@ -3,6 +3,8 @@
 A message names the broken fact in one line, and never repeats a person's words or ids.
 """
 
+from ledger.segment import Segment
+
 
 class LedgerError(Exception):
     """The base of every error that the ledger raises on purpose."""
@@ -120,6 +122,37 @@ class TracesLeftError(LedgerUnavailableError):
 
 class DiskFullError(LedgerUnavailableError):
     """There is no space left for the ledger; it works again once there is."""
+
+
+class ArchiveUnavailableError(LedgerUnavailableError):
+    """A segment could not be written or read; the hot store is as it was."""
+
+
+class MissingSegmentError(ArchiveUnavailableError):
+    """A segment's file is not where it belongs; what does not need it can still be asked."""
+
+    def __init__(self, segment: Segment) -> None:
+        """Name the file and say what it held."""
+        super().__init__(f"the archive's file {segment.name} is missing; it {_held(segment)}")
+        self.segment = segment
+
+
+class DamagedSegmentError(ArchiveUnavailableError):
+    """A segment's file does not hold what was written; what does not need it can still be asked."""
+
+    def __init__(self, segment: Segment, reason: str) -> None:
+        """Name the file, say what is wrong with it and what it held."""
+        super().__init__(f"the archive's file {segment.name} {reason}; it {_held(segment)}")
+        self.segment = segment
+
+
+class CertificateError(LedgerError):
+    """What is sealed and what is hot do not add up to the same engagements as all events do."""
+
+
+def _held(segment: Segment) -> str:
+    first, last = segment.first_position, segment.last_position
+    return f"held {segment.events} events at the positions {first} to {last}"
 
 
 class LedgerMissingError(LedgerUnavailableError):

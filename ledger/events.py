@@ -53,19 +53,40 @@ class PolicyAdopted(msgspec.Struct, frozen=True):
     fields: dict[str, Any]
 
 
+class HistorySealed(msgspec.Struct, frozen=True):
+    """The events of a range of positions went into a segment: an event of the ledger's own.
+
+    From `first_position` to `last_position` it holds `events` of accounts; `digest` is the SHA-256
+    of what they say, in hexadecimal digits, as `ledger.archive.columns.digest` computes it.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    recorded_at: Instant
+    first_position: int
+    last_position: int
+    events: int
+    digest: str
+
+
 AccountEvent = InteractionRecorded | ScoreOverridden
 """What can happen between a user and an issue."""
 
-Event = AccountEvent | PolicyAdopted
+OwnEvent = PolicyAdopted | HistorySealed
+"""What can happen to the ledger itself."""
+
+Event = AccountEvent | OwnEvent
 
 INTERACTION = "interaction"
 OVERRIDE = "override"
 POLICY = "policy"
+SEALING = "sealing"
 
 TOPICS: dict[str, type[Event]] = {
     INTERACTION: InteractionRecorded,
     OVERRIDE: ScoreOverridden,
     POLICY: PolicyAdopted,
+    SEALING: HistorySealed,
 }
 """Short and stable names for event types; a topic that is not here is never resolved."""
 

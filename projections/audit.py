@@ -69,14 +69,14 @@ def audit(  # noqa: PLR0913, PLR0917 - all that a ledger has to say
     """Return the audit of a span; without a start, from the first event on.
 
     Scores at its end are those that every event up to it adds up to, also those before the span.
-    Raises ValueError where it ends before it starts.
+    Raises ValueError where it ends before it begins.
     """
     start, end = span
     seen = AsOf(end, known_at).of(rows)
     if start is None:
         start = Instant(min((row.occurred_at for row in seen), default=end))
     if start > end:
-        message = "the span must not end before it starts"
+        message = "the span must not end before it begins"
         raise ValueError(message)
     found = activity((row for row in seen if row.occurred_at >= start), zone)
     of_users = defaultdict(list)

@@ -177,5 +177,5 @@ def _value(name: str, text: str) -> object:
     if not name.endswith("_days"):
         return number + 0.0  # which makes nothing of the sign of 0
     if not number.is_integer():
-        raise InvalidPolicyError(name[:40], f"is {text[:40]!r}, which is no whole number")
+        raise InvalidPolicyError(name, "must be a whole number of days")
     return int(number)

@@ -73,7 +73,7 @@ def ranking(
 
 def top(ranked: Iterable[Ranked], limit: int) -> list[Ranked]:
     """Return the first `limit` of what is ranked already, without the dormant (R5)."""
-    return list(islice((each for each in ranked if not each.score.dormant), limit))
+    return list(islice(_awake(ranked), limit))
 
 
 def band(engagement: Engagement, policy: ScoringPolicy) -> int:

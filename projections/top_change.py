@@ -11,7 +11,7 @@ from projections.ranking import Ranked, ranking, top
 TOP = 10
 
 
-class Place(NamedTuple):
+class Standing(NamedTuple):
     """Where an issue stands; a dormant one has no rank."""
 
     rank: int | None
@@ -22,8 +22,8 @@ class Move(NamedTuple):
     """An issue among the first ten before or after, whose place is another one."""
 
     issue_id: str
-    before: Place
-    after: Place
+    before: Standing
+    after: Standing
     distance: int
     """How many places; to or from no rank, as if that were the one behind all that have one."""
 
@@ -60,26 +60,26 @@ def top_change(
 
 
 def _moves(issues: Iterable[str], old: list[Ranked], new: list[Ranked]) -> list[Move]:
-    before, after = _places(old), _places(new)
+    before, after = _standings(old), _standings(new)
     moves = [_move(issue, before, after) for issue in issues]
     return sorted((each for each in moves if each.distance), key=lambda each: -each.distance)
 
 
-def _move(issue: str, before: dict[str, Place], after: dict[str, Place]) -> Move:
+def _move(issue: str, before: dict[str, Standing], after: dict[str, Standing]) -> Move:
     distance = abs(_rank(issue, before) - _rank(issue, after))
     return Move(issue, before[issue], after[issue], distance)
 
 
-def _rank(issue: str, places: dict[str, Place]) -> int:
-    rank = places[issue].rank
-    return 1 + sum(each.rank is not None for each in places.values()) if rank is None else rank
+def _rank(issue: str, standings: dict[str, Standing]) -> int:
+    rank = standings[issue].rank
+    return 1 + sum(each.rank is not None for each in standings.values()) if rank is None else rank
 
 
-def _places(ranked: list[Ranked]) -> dict[str, Place]:
+def _standings(ranked: list[Ranked]) -> dict[str, Standing]:
     awake = top(ranked, len(ranked))
-    places = {each.issue_id: Place(None, each.score.value) for each in ranked}
-    return places | {
-        each.issue_id: Place(rank, each.score.value) for rank, each in enumerate(awake, 1)
+    standings = {each.issue_id: Standing(None, each.score.value) for each in ranked}
+    return standings | {
+        each.issue_id: Standing(rank, each.score.value) for rank, each in enumerate(awake, 1)
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, json_option
-from bot.cli.shown import printable, show_json, show_table
+from bot.cli.shown import iso_or_none, printable, show_json, show_table, show_text
 from bot.replies import score_sentence
 from ledger.events import ScoreOverridden
 from ledger.instants import Instant, instant_of, iso
@@ -31,7 +31,7 @@ def score(session: Session, user: str, issue: str, at: str | None, known_at: str
     if session.as_json:
         show_json(_score_document(user, ranked, instant))
     else:
-        click.echo(_score_sentence(ranked, policy))
+        show_text(_score_sentence(ranked, policy))
 
 
 @click.command(cls=UserCommand)
@@ -45,7 +45,8 @@ def top(session: Session, user: str, limit: int, at: str | None, known_at: str |
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
         ranked = engagements.top(user, limit, *moments)
-    _show_ranked(session, ranked)
+    empty = "nothing ranks; `engagement engagements` shows dormant issues, too"
+    _show_ranked(session, ranked, empty)
 
 
 @click.command(cls=UserCommand)
@@ -61,7 +62,8 @@ def engagements(
     moments = session.moments(at, known_at)
     with session.engagements() as opened:
         ranked = opened.ranking(user, *moments)
-    _show_ranked(session, [each for each in ranked if each.score.value >= min_score])
+    found = [each for each in ranked if each.score.value >= min_score]
+    _show_ranked(session, found, "no engagements")
 
 
 @click.command(cls=UserCommand)
@@ -104,7 +106,7 @@ def history(
     show_table([column.replace("_", " ") for column in columns], rows, "no events")
 
 
-def _show_ranked(session: Session, ranked: list[Ranked]) -> None:
+def _show_ranked(session: Session, ranked: list[Ranked], empty: str) -> None:
     documents = [_ranked_document(each) for each in ranked]
     if session.as_json:
         show_json(documents)
@@ -113,7 +115,7 @@ def _show_ranked(session: Session, ranked: list[Ranked]) -> None:
         (place, each["issue_id"], each["score"], each["count"], each["last_at"])
         for place, each in enumerate(documents, 1)
     ]
-    show_table(("", "issue", "score", "count", "last"), rows, "no engagements")
+    show_table(("", "issue", "score", "count", "last"), rows, empty)
 
 
 def _ranked_document(ranked: Ranked) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _ranked_document(ranked: Ranked) -> dict[str, Any]:
         "issue_id": ranked.issue_id,
         "score": ranked.score.value,
         "count": ranked.engagement.count,
-        "last_at": _iso(ranked.engagement.last_at),
+        "last_at": iso_or_none(ranked.engagement.last_at),
     }
 
 
@@ -132,8 +134,8 @@ def _score_document(user: str, ranked: Ranked, at: Instant) -> dict[str, Any]:
         "at": iso(at),
         "score": ranked.score.value,
         "count": ranked.engagement.count,
-        "first_at": _iso(ranked.engagement.first_at),
-        "last_at": _iso(ranked.engagement.last_at),
+        "first_at": iso_or_none(ranked.engagement.first_at),
+        "last_at": iso_or_none(ranked.engagement.last_at),
         "frequency": ranked.score.frequency,
         "recency": ranked.score.recency,
         "decay": ranked.score.decay,
@@ -162,10 +164,6 @@ def _score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
     dormant = ", dormant" if ranked.score.dormant else ""
     sentence = score_sentence(ranked, policy)
     return f"{ranked.issue_id} scores {ranked.score.value:.3f}{dormant}: {sentence}"
-
-
-def _iso(instant: int | None) -> str | None:
-    return None if instant is None else iso(Instant(instant))
 
 
 def _text(value: object) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from bot.cli.session import Session, UserCommand, Word, as_of_options, json_option
-from bot.cli.shown import printable, show_json, show_table
+from bot.cli.shown import iso_or_none, show_json, show_table, show_text
 from bot.explanations import order_sentences, sentences
 from bot.language import words
 from ledger.instants import Instant, iso
@@ -34,7 +34,7 @@ def explain(
     at: str | None,
     known_at: str | None,
 ) -> None:
-    """Show every number of USER's score of ISSUE, from the events up.
+    """Take USER's score of ISSUE apart, down to the events.
 
     With --top: why the first issue stands before the second, and what would swap them.
     """
@@ -54,9 +54,9 @@ def _show(session: Session, user: str, explanation: Explanation, limit: int | No
         show_json(_document(user, explanation))
         return
     at = iso(explanation.at)
-    click.echo(f"{explanation.issue_id} scores {explanation.value:.3f} for {printable(user)}, {at}")
+    show_text(f"{explanation.issue_id} scores {explanation.value:.3f} for {user}, {at}")
     for line in sentences(explanation, _said):
-        click.echo(f"  {line}")
+        show_text(f"  {line}")
     if explanation.has_parts:
         click.echo()
         show_table(("number", "value", "is"), _numbers(explanation), "")
@@ -79,22 +79,22 @@ def _cell(value: object) -> object:
 
 
 def _numbers(explanation: Explanation) -> list[tuple[str, str, str]]:
-    """Each number to the last of its 12 decimals, and what it is computed from."""
+    """Each number to its last digit, and an expression of Python that computes it."""
     policy, parts = explanation.policy, explanation.ranked.score
     step, rate = policy.frequency_per_interaction, policy.recency_rate_per_day
     frequency, recency = parts.frequency, parts.recency
     base = (
-        f"{policy.frequency_weight!r} × {frequency!r} + {policy.recency_weight!r} × {recency!r}"
+        f"{policy.frequency_weight!r} * {frequency!r} + {policy.recency_weight!r} * {recency!r}"
         if parts.override is None
         else "set by hand"
     )
-    decay = f"(1 - {policy.decay_rate_per_day!r}) ^ {explanation.days_over}"
+    decay = f"(1 - {policy.decay_rate_per_day!r}) ** {explanation.days_over}"
     return [
-        ("frequency", repr(frequency), f"min(1, {step!r} × {explanation.count})"),
-        ("recency", repr(recency), f"exp(-{rate!r} × {parts.idle_days})"),
+        ("frequency", repr(frequency), f"min(1, {step!r} * {explanation.count})"),
+        ("recency", repr(recency), f"exp(-{rate!r} * {parts.idle_days})"),
         ("base", repr(explanation.base), base),
         ("decay", repr(parts.decay), decay),
-        ("score", repr(explanation.value), "base × decay, to 12 decimals"),
+        ("score", repr(explanation.value), f"round({explanation.base!r} * {parts.decay!r}, 12)"),
     ]
 
 
@@ -107,7 +107,7 @@ def _show_order(session: Session, order: OrderExplanation | None) -> None:
         show_json(None if order is None else _order_document(order))
         return
     for line in [words.ORDER_NONE] if order is None else order_sentences(order, _said):
-        click.echo(line)
+        show_text(line)
 
 
 def _document(user: str, explanation: Explanation) -> dict[str, Any]:
@@ -116,11 +116,11 @@ def _document(user: str, explanation: Explanation) -> dict[str, Any]:
         "user_id": user,
         "issue_id": explanation.issue_id,
         "at": iso(explanation.at),
-        "known_at": _iso(as_of.known_at),
+        "known_at": iso_or_none(as_of.known_at),
         "score": explanation.value,
         "count": explanation.count,
         "frequency": parts.frequency,
-        "idle_since": _iso(explanation.ranked.idle_since if explanation.has_parts else None),
+        "idle_since": iso_or_none(explanation.ranked.idle_since if explanation.has_parts else None),
         "idle_days": parts.idle_days,
         "recency": parts.recency,
         "base": explanation.base,
@@ -130,7 +130,7 @@ def _document(user: str, explanation: Explanation) -> dict[str, Any]:
         "dormant": parts.dormant,
         "pinned": bool(explanation.ranked.pinned_at),
         "policy_version": explanation.adopted.version,
-        "policy_adopted_at": _iso(explanation.adopted.adopted_at),
+        "policy_adopted_at": iso_or_none(explanation.adopted.adopted_at),
         "policy": fields_of(explanation.policy),
         "events": [_event(each) for each in explanation.events],
     }
@@ -165,7 +165,7 @@ def _order_document(order: OrderExplanation) -> dict[str, Any]:
         "second": _ranked_document(order.second),
         "swapped_by_interactions": _swap_document(order.by_interactions),
         "swapped_by_time": _swap_document(order.by_time),
-        "both_dormant_at": _iso(order.dormant_at),
+        "both_dormant_at": iso_or_none(order.dormant_at),
     }
 
 
@@ -182,7 +182,3 @@ def _swap_document(swap: Swap | None) -> dict[str, Any] | None:
         "first": _ranked_document(swap.first),
         "second": _ranked_document(swap.second),
     }
-
-
-def _iso(instant: int | None) -> str | None:
-    return None if instant is None else iso(Instant(instant))

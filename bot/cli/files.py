@@ -17,5 +17,8 @@ def write_file(path: Path, content: bytes) -> None:
     try:
         draft.write_bytes(content)
         draft.replace(target)
+    except OSError as error:
+        error.filename = str(path)  # nobody has heard of the draft
+        raise
     finally:
         draft.unlink(missing_ok=True)

@@ -37,10 +37,11 @@ def import_git(
     until: str | None,
     dry_run: bool,  # noqa: FBT001 - click passes a flag so
 ) -> int:
-    """Import the repository in DIR: its commits that name issues, as far as HEAD comes from them.
+    """Import the commits of the repository in DIR that name issues.
 
-    Authors and co-authors mention an issue; reviewers, and who merges, view it, each when the
-    commit was written. Who is not in the map of users gets a pseudonym; no address is kept.
+    They are those that HEAD comes from. Authors and co-authors mention an issue; reviewers, and who
+    merges, view it, each when the commit was written. Who is not in the map of users gets a
+    pseudonym; no address is kept.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
     users = {} if user_map is None else _users(user_map)

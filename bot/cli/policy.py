@@ -16,7 +16,7 @@ from bot.cli.policy_words import (
     verdict,
 )
 from bot.cli.session import Session, json_option
-from bot.cli.shown import counting, show_json, show_table
+from bot.cli.shown import counting, iso_or_none, show_json, show_table, show_text
 from ledger.errors import InvalidPolicyError
 from ledger.instants import instant_of, iso
 from projections.policy import (
@@ -33,7 +33,7 @@ from projections.views.policy_trial import Affected, PolicyTrial
 
 @click.group()
 def policy() -> None:
-    """Show, try and adopt scoring policies: the numbers of the formula.
+    """Show, try and adopt policies: the numbers of the formula.
 
     A policy is part of the history: the past is asked for by the policy that was in force then.
     """
@@ -46,7 +46,7 @@ def policy() -> None:
 @json_option
 @click.pass_obj
 def show(session: Session, known_at: str | None) -> None:
-    """Show the policy in force, and where it differs from the product's."""
+    """Show the policy in force, and what of it is not the product's."""
     with session.engagements() as engagements:
         adopted = engagements.policy_known_at(session.moment(known_at))
     if session.as_json:
@@ -58,7 +58,7 @@ def show(session: Session, known_at: str | None) -> None:
         (name, value_text(value), "" if value == defaults[name] else value_text(defaults[name]))
         for name, value in fields_of(adopted.policy).items()
     ]
-    show_table(("field", "value", "the product's, where another"), rows, "")
+    show_table(("field", "value", "instead of"), rows, "")
 
 
 @policy.command()
@@ -99,7 +99,12 @@ def history(session: Session) -> None:
         return
     policies = [DEFAULT_POLICY, *(each.policy for each in adopted)]
     rows = [
-        (each.version, _adopted_at(each), each.position, _what_changed(before, each.policy))
+        (
+            each.version,
+            iso_or_none(each.adopted_at),
+            each.position,
+            _what_changed(before, each.policy),
+        )
         for before, each in zip(policies, adopted, strict=False)
     ]
     show_table(("version", "adopted at", "position", "what changed"), rows, "")
@@ -111,12 +116,13 @@ def history(session: Session) -> None:
 @json_option
 @click.pass_obj
 def try_(session: Session, assignments: tuple[str, ...], at: str | None) -> None:
-    """Say what would change with other numbers, and whether that is better; nothing is written.
+    """Say what other numbers would change, and if that is better.
 
-    Better means: on the ledger's own history, whenever a user turned again to a known issue, did it
-    stand first, among the first five, the first ten, just before that (hit@1, @5, @10; MRR is the
-    mean of 1 divided by its rank)? And which share of a week's known issues did the Monday's
-    briefing of ten show (recall@10)? Without a FIELD=VALUE the policy in force is measured alone.
+    Nothing is written. Better means: on the ledger's own history, whenever a user turned again to a
+    known issue, did it stand first, among the first five, the first ten, just before that (hit@1,
+    @5, @10; MRR is the mean of 1 divided by its rank)? And which share of a week's known issues did
+    the Monday's briefing of ten show (recall@10)? Without a FIELD=VALUE the policy in force is
+    measured alone.
     """
     moment = session.moment(at)
     with session.engagements() as engagements:
@@ -136,7 +142,7 @@ def try_(session: Session, assignments: tuple[str, ...], at: str | None) -> None
 def _show_trial(found: PolicyTrial, changes: list[FieldChange]) -> None:
     for change in changes:
         click.echo(change_text(change))
-    click.echo(verdict(found, is_another=bool(changes)))
+    show_text(verdict(found, is_another=bool(changes)))
     columns = ("ranking", "returns", "hit@1", "hit@5", "hit@10", "MRR", "weeks", "recall@10")
     click.echo()
     show_table(columns, figures_rows(found, is_another=bool(changes)), "")
@@ -153,14 +159,10 @@ def _adopted_document(adopted: Adopted) -> dict[str, Any]:
     return {
         "version": adopted.version,
         "position": adopted.position,
-        "adopted_at": _adopted_at(adopted),
+        "adopted_at": iso_or_none(adopted.adopted_at),
         "fields": fields_of(adopted.policy),
         "changes": _changes(differences(DEFAULT_POLICY, adopted.policy)),
     }
-
-
-def _adopted_at(adopted: Adopted) -> str | None:
-    return None if adopted.adopted_at is None else iso(adopted.adopted_at)
 
 
 def _what_changed(before: ScoringPolicy, after: ScoringPolicy) -> str:

@@ -112,8 +112,8 @@ def mover_rows(found: PolicyTrial) -> list[Row]:
         (
             _name(each),
             move.issue_id,
-            move.before.rank or "–",
-            move.after.rank or "–",
+            move.before.rank,
+            move.after.rank,
             move.before.score,
             move.after.score,
         )

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from bot.cli.files import write_file
-from bot.cli.session import Session
-from bot.cli.shown import printable
+from bot.cli.session import Session, json_option
+from bot.cli.shown import printable, show_json
 from bot.moments import Edge
 from bot.reports import report_page
 from ledger.instants import instant_of
@@ -24,6 +24,7 @@ from projections.application.auditing import read_audit
 )
 @click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where the page goes.")
+@json_option
 @click.pass_obj
 def report(
     session: Session,
@@ -33,10 +34,10 @@ def report(
     known_at: str | None,
     output: str,
 ) -> None:
-    """Write an audit as one page of HTML, which needs nothing else and prints well.
+    """Write an audit as one page of HTML.
 
-    Activity, how scores went and why, and what was late or overridden. An existing FILE is
-    replaced.
+    Activity, how scores went and why, and what was late or overridden. The page needs nothing else
+    and prints well. An existing FILE is replaced.
     """
     known = session.moment(known_at)
     until = session.moment(end) or known or session.clock()
@@ -53,4 +54,7 @@ def report(
         page = report_page(audited, instant_of(session.clock()), zone, user)
     write_file(Path(output), page.encode(errors="backslashreplace"))
     total = audited.audit.activity.tally.total
-    click.echo(f"written: {printable(output)}, {total:,} interactions")
+    if session.as_json:
+        show_json({"file": output, "interactions": total})
+    else:
+        click.echo(f"written: {printable(output)}, {total:,} interactions")

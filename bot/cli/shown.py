@@ -4,10 +4,12 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TextIO
 
 import click
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
@@ -21,7 +23,11 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-_WIDE = 10_000  # in a pipe nothing is cut or wrapped
+from ledger.instants import Instant, iso
+
+_WIDE = 10_000
+_GAP = 2
+_LEAST_ROOM = 20
 
 Update = Callable[[int, int], object]
 
@@ -36,28 +42,58 @@ def show_json(document: object) -> None:
     click.echo(msgspec.json.encode(document).decode())
 
 
+def show_text(line: str) -> None:
+    """Print a line of text; a terminal breaks it between words, and each line is indented as it."""
+    text = printable(line)
+    if on_terminal(sys.stdout):
+        indent = " " * (len(text) - len(text.lstrip()))
+        width = Console().width
+        text = fill(text, width, subsequent_indent=indent, break_on_hyphens=False)
+    click.echo(text)
+
+
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
     """Print a table of `rows`, numbers to the right, or the sentence `empty` for none.
 
-    On a narrow terminal only the last column is wrapped.
+    A terminal wraps it as `table_lines` says; in a pipe nothing is wrapped.
     """
     if not rows:
         click.echo(empty)
         return
+    width = Console().width if on_terminal(sys.stdout) else _WIDE
+    for line in table_lines(columns, rows, width):
+        click.echo(line)
+
+
+def table_lines(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], width: int
+) -> Iterator[str]:
+    """Return the lines of a table of `rows`, of which there is one at least.
+
+    Nothing is cut. Where the table is wider than `width`, its last column is wrapped, or nothing
+    where that would leave the column next to no room: terminals break long lines themselves.
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(cell_len, each)) for each in zip(columns, *cells, strict=True)]
+    room = width - sum(each + _GAP for each in widths[:-1])
+    wrapped = room >= min(widths[-1], _LEAST_ROOM)
     table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for index, column in enumerate(columns):
-        numeric = isinstance(rows[0][index], int | float)
+        numeric = any(isinstance(row[index], int | float) for row in rows)
         justify: JustifyMethod = "right" if numeric else "left"
         last = index == len(columns) - 1
         table.add_column(column, justify=justify, overflow="fold", no_wrap=not last)
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    width = None if on_terminal(sys.stdout) else _WIDE
-    console = Console(file=sys.stdout or io.StringIO(), width=width)
+    for each in cells:
+        table.add_row(*map(Text, each))
+    console = Console(file=sys.stdout or io.StringIO(), width=width if wrapped else _WIDE)
     with console.capture() as captured:
         console.print(table)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
+    return map(str.rstrip, captured.get().splitlines())
+
+
+def iso_or_none(instant: int | None) -> str | None:
+    """Return `instant` in ISO 8601, and None for none."""
+    return None if instant is None else iso(Instant(instant))
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from bot.cli.session import Session
-from bot.cli.shown import printable
+from bot.cli.shown import show_text
 from bot.settings import SettingsError, variable_of
 from projections.application import Engagements
 
@@ -73,7 +73,7 @@ def _chat(session: Session) -> None:
 
 def _show(text: str) -> None:
     for line in text.split("\n"):
-        click.echo(printable(line))
+        show_text(line)
 
 
 @contextmanager

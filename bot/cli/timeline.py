@@ -70,12 +70,13 @@ def timeline(
     as_csv: bool,  # noqa: FBT001 - click passes a flag so
     png: str | None,
 ) -> None:
-    """Show how USER's score of ISSUE went, or those of the five highest at the end.
+    """Show how USER's score of ISSUE went, or the five highest.
 
-    Each line is the last instant of its period, by the calendar of the configured zone.
+    Without ISSUE: those of the five that score highest at the end. Each line is the last instant of
+    its period, by the calendar of the configured zone.
     """
-    if (png is not None) + as_csv + session.as_json > 1:
-        raise click.UsageError("--png, --csv and --json do not go together")
+    if sum((session.as_json, as_csv, png is not None)) > 1:
+        raise click.UsageError("--json, --csv and --png exclude each other")
     if png is not None and issue is None:
         raise click.UsageError("--png draws one issue: name an ISSUE")
     known = session.moment(known_at)
@@ -162,14 +163,14 @@ def _what(step: Step) -> str:
     kinds = (("query", step.queries), ("view", step.views), ("mention", step.mentions))
     parts = [f"{count} {words.KINDS[kind][count != 1]}" for kind, count in kinds if count]
     if step.late:
-        parts.append(f"{step.late} of them known late")
+        parts.append(f"{step.late} known late")
     parts += [f"set to {value:g}" for value in step.overrides]
     return ", ".join(parts)
 
 
 def _show_scores(found: dict[str, list[Step]], ends: Sequence[Instant]) -> None:
     if not found:
-        click.echo("nothing ranks at the end of that span")
+        click.echo("nothing ranks at the end of that span; name an ISSUE to see a dormant one")
         return
     values = [[step.score and step.score.value for step in series] for series in found.values()]
     rows = list(zip(map(iso, ends), *values, strict=True))

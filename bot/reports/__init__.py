@@ -26,7 +26,7 @@ def report_page(audited: Audited, made_at: Instant, zone: ZoneInfo, of_user: str
     """Return the page; its times are those of `zone`, and `of_user` is whom alone it is of."""
     audit = audited.audit
     activity = audit.activity
-    place = _Places(zone)
+    calendar = _Calendar(zone)
     html: str = _template().render(
         audit=audit,
         activity=activity,
@@ -43,26 +43,26 @@ def report_page(audited: Audited, made_at: Instant, zone: ZoneInfo, of_user: str
         score_line=score_line,
         width=WIDTH,
         height=HEIGHT,
-        date=place.date,
-        time=place.time,
+        date=calendar.date,
+        time=calendar.time,
         iso=iso,
     )
     return html
 
 
-class _Places:
+class _Calendar:
     """Instants as they are read in a zone."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
 
     def date(self, at: int) -> str:
-        return f"{self._there(at):%Y-%m-%d}"
+        return f"{self._local(at):%Y-%m-%d}"
 
     def time(self, at: int) -> str:
-        return f"{self._there(at):%Y-%m-%d %H:%M}"
+        return f"{self._local(at):%Y-%m-%d %H:%M}"
 
-    def _there(self, at: int) -> dt.datetime:
+    def _local(self, at: int) -> dt.datetime:
         return moment_of(Instant(at)).astimezone(self._zone)
 
 

@@ -21,10 +21,10 @@ from ledger.events import ScoreOverridden
 from ledger.instants import DAY, Instant, instant_of, iso, moment_of
 from ledger.store.histories import HistoryEntry
 from ledger.store.job_runs import last_run
+from projections.quality import BRIEFED
 
 _log = logging.getLogger(__name__)
 
-BRIEFED = 10
 RANKED_AT_MOST = 50
 CHARTED = 10
 CHARTED_DAYS = 90

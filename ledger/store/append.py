@@ -5,9 +5,8 @@ An event, its digest, its origin and its effect on the read model commit togethe
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
-from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select
@@ -26,6 +25,7 @@ from ledger.interaction import Adoption, Interaction, OptOut, Override, check_no
 from ledger.source_keys import digest
 from ledger.store import tables
 from ledger.store.clock import Clock
+from ledger.store.compaction import Sealable
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
@@ -49,15 +49,6 @@ SEEN = Statement(
 )
 """Finds the position that a source key's digest counted as."""
 
-_TOUCHED = Statement(
-    select(tables.events.c.position).where(
-        tables.events.c.stream == bindparam("stream"),
-        tables.events.c.issue_id == bindparam("issue"),
-        tables.events.c.kind.is_not(None),
-    ),
-    "stream",
-    "issue",
-)
 _INSERT_SOURCE = Statement(insert(tables.sources), *tables.sources.c.keys())
 _INSERT_ORIGIN = Statement(insert(tables.origins), *tables.origins.c.keys())
 
@@ -73,8 +64,8 @@ Outcome = Receipt | LedgerError
 """A refused entry is a value: the others of its transaction are not its business."""
 
 
-class Projection(Protocol):
-    """What is brought up to date inside the transaction that appends."""
+class Projection(Sealable, Protocol):
+    """What is brought up to date inside the transaction that appends, and that seals."""
 
     def prepare(self, database: Database) -> None:
         """Make the projection's tables where they are missing."""
@@ -83,6 +74,9 @@ class Projection(Protocol):
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
     ) -> None:
         """Take in `rows`, none of which was ever seen before, under a policy that is committed."""
+
+    def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
+        """Tell whether the account that is interned as `stream` ever touched the issue."""
 
     def adopt(self, connection: Connection, at: Instant) -> None:
         """Bring everything under the policy that is the last one, if this transaction commits."""
@@ -111,7 +105,7 @@ class Appender:
         again with the same source keys is safe.
         """
         with self._database.write() as connection:
-            batch = _Batch(connection, self.secret)
+            batch = _Batch(connection, self.secret, self._projection.knows)
             batch.head.advance(instant_of(self._clock()))
             in_force = batch.head.policy_version
             outcomes = [batch.add(entry) for entry in entries]
@@ -127,13 +121,16 @@ class Appender:
 class _Batch:
     """The rows that one transaction will write."""
 
-    def __init__(self, connection: Connection, secret: bytes) -> None:
+    def __init__(
+        self, connection: Connection, secret: bytes, knows: Callable[[Connection, int, str], bool]
+    ) -> None:
         self.head = Head.read(connection)
         self.events: list[tuple[Any, ...]] = []
         self.folded: list[EventRow] = []
         self.adopts = False
         self._connection = connection
         self._secret = secret
+        self._knows = knows
         self._seen = SEEN.finder(connection)
         self._streams = Streams(connection)
         self._places = Places(connection)
@@ -206,8 +203,7 @@ class _Batch:
     def _add_adoption(self, entry: Adoption) -> Outcome:
         if entry.replaces != self.head.policy_version:
             return PolicyConflictError(self.head.policy_version)
-        own_id = UUID(bytes=self._connection.scalar(select(tables.ledger.c.originator_id)) or b"")
-        stream = self._streams.of_originator(own_id)
+        own_id, stream = self._streams.own()
         stream.version += 1
         self.head.policy_version += 1
         self.adopts = True
@@ -233,9 +229,9 @@ class _Batch:
         return Receipt(event.position, counted=True)
 
     def _is_touched(self, stream: int, issue_id: str) -> bool:
-        return any((row.stream, row.issue_id) == (stream, issue_id) for row in self.folded) or bool(
-            _TOUCHED.run(self._connection, stream, issue_id).fetchone()
-        )
+        return any(
+            (row.stream, row.issue_id) == (stream, issue_id) for row in self.folded
+        ) or self._knows(self._connection, stream, issue_id)
 
     def _position_of(self, mark: bytes) -> int | None:
         position = self._sources.get(mark)

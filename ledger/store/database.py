@@ -13,6 +13,7 @@ import sqlalchemy
 from eventsourcing import persistence
 from sqlalchemy import URL, Connection, Engine, make_url
 
+from ledger.archive.folder import Archive
 from ledger.errors import DiskFullError, LedgerError, LedgerUnavailableError
 from ledger.store.sqlite import READING, WRITING, engine_of
 
@@ -114,6 +115,7 @@ class Database:
         self._file: tuple[int, int] | None = None
         self._lock: FileLock | None = None
         path = self.path
+        self.archive = Archive(None if path is None else path.with_name(f"{path.name}.archive"))
         if path is None:
             self._writers = self._readers = _server_engine(self.url)
         else:

@@ -5,13 +5,18 @@ but not the copies that SQLite leaves behind when it moves rows between pages, n
 file is written anew from the rows that are left, and the log is cut.
 """
 
-from sqlalchemy import Connection, delete, select, update
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from ledger.errors import LedgerUnavailableError, TracesLeftError
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.append import Projection
 from ledger.store.database import Database
+from ledger.store.histories import sealed_positions_of
 from ledger.store.opt_outs import OptOuts
 
 _accounts, _places = tables.accounts, tables.places
@@ -27,7 +32,8 @@ def erase(
     """
     with database.write() as connection:
         opt_outs = OptOuts(connection, secret)
-        deleted = _delete(connection, projection, user_id)
+        sealed = sealed_positions_of(connection, database.archive, user_id)
+        deleted = _delete(connection, projection, user_id, sealed)
         opt_outs.erase(user_id, at, traces=deleted)
         has_traces = opt_outs.has_traces(user_id)
     if not has_traces:
@@ -41,15 +47,25 @@ def erase(
         OptOuts(connection, secret).clear_traces(user_id)
 
 
-def _delete(connection: Connection, projection: Projection, user_id: str) -> bool:
+def _delete(
+    connection: Connection, projection: Projection, user_id: str, sealed: Sequence[int]
+) -> bool:
     """Delete the user's rows and tell whether there were any."""
     stream = connection.scalar(select(_accounts.c.stream).where(_accounts.c.user_id == user_id))
     if stream is not None:
-        positions = select(tables.events.c.position).where(tables.events.c.stream == stream)
+        hot = select(tables.events.c.position).where(tables.events.c.stream == stream)
         for table in (tables.origins, tables.sources):
-            connection.execute(delete(table).where(table.c.position.in_(positions)))
+            connection.execute(delete(table).where(table.c.position.in_(hot)))
+            if sealed:
+                connection.execute(delete(table).where(table.c.position.in_(_listed(sealed))))
         projection.forget(connection, stream)
         connection.execute(delete(_accounts).where(_accounts.c.stream == stream))
     # A private chat's id is the user's.
     private = update(_places).where(_places.c.chat_id == user_id).values(chat_id=None)
     return bool(connection.execute(private).rowcount) or stream is not None
+
+
+def _listed(positions: Sequence[int]) -> Select[Any]:
+    """The query of some positions; there can be more than a statement has parameters."""
+    listed = msgspec.json.encode(positions).decode()
+    return select(func.json_each(listed).table_valued("value").c.value)

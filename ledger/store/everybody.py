@@ -1,25 +1,28 @@
 """Reading back what was recorded of everybody who was not forgotten."""
 
 from typing import NamedTuple
+from uuid import UUID
 
+import pyarrow.compute as pc
 from sqlalchemy import Connection, func, select
 
+from ledger.archive.columns import one_chunk
+from ledger.archive.folder import Archive
 from ledger.events import EventRow
 from ledger.store import tables
-from ledger.store.rows import FOLDED
+from ledger.store.histories import rows_by_user
+from ledger.store.segments import segments
 from ledger.store.statements import Statement
 
-_e, _a = tables.events, tables.accounts
+_e, _a, _s = tables.events, tables.accounts, tables.streams
 
-_ROWS = Statement(
-    select(*FOLDED).join(_a, _a.c.stream == _e.c.stream).where(_e.c.issue_id.is_not(None))
-)
 _USERS = Statement(select(_a.c.stream, _a.c.user_id, _a.c.display_name))
 _FORGOTTEN = Statement(
     select(func.count())
     .select_from(_e)
     .where(_e.c.issue_id.is_not(None), _e.c.stream.not_in(select(_a.c.stream)))
 )
+_ACCOUNTS = Statement(select(_s.c.originator_id).join(_a, _a.c.stream == _s.c.id))
 _KEYS = Statement(select(func.count()).select_from(tables.sources))
 
 
@@ -38,9 +41,9 @@ class Uncounted(NamedTuple):
     source_keys: int
 
 
-def rows_of_everybody(connection: Connection) -> list[EventRow]:
+def rows_of_everybody(connection: Connection, archive: Archive) -> list[EventRow]:
     """Return what folds read of all events that are somebody's, in no particular order."""
-    return [EventRow(*row) for row in _ROWS.run(connection)]
+    return [row for user in rows_by_user(connection, archive) for row in user.rows]
 
 
 def users(connection: Connection) -> list[User]:
@@ -48,7 +51,12 @@ def users(connection: Connection) -> list[User]:
     return [User(*row) for row in _USERS.run(connection)]
 
 
-def uncounted(connection: Connection) -> Uncounted:
+def uncounted(connection: Connection, archive: Archive) -> Uncounted:
     """Return how much there is of both."""
     (forgotten,), (keys,) = (each.run(connection).fetchone() for each in (_FORGOTTEN, _KEYS))
+    known = {str(UUID(bytes=originator)) for (originator,) in _ACCOUNTS.run(connection)}
+    for segment in segments(connection):
+        for group in archive.row_groups(segment, ["account"]):
+            counts = pc.value_counts(one_chunk(group["account"])).to_pylist()
+            forgotten += sum(each["counts"] for each in counts if each["values"] not in known)
     return Uncounted(forgotten, keys)

@@ -1,25 +1,26 @@
 """Expiry: origins are deleted some time after their events were recorded; the events stay (R7)."""
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
+from ledger.archive.columns import integers, recorded_at
+from ledger.archive.folder import Archive
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.database import Database
+from ledger.store.segments import segments
 
 EXPIRED_AT_ONCE = 1_000
 """Rows a transaction: whoever records meanwhile waits for no more."""
+
+_WHEN = ("position", "occurred_second", "occurred_microsecond", "recorded_after")
 
 _e, _o = tables.events.c, tables.origins.c
 
 
 def expire(database: Database, before: Instant) -> int:
     """Delete the origins of all events that were recorded before an instant; return how many."""
-    # Instants of recording rise with positions (R8), so the last one before is found from the end.
-    recorded = select(_e.position).where(_e.recorded_at < before)
     with database.read() as connection:
-        last = connection.scalar(recorded.order_by(_e.position.desc()).limit(1))
-    if last is None:
-        return 0
+        last = _last_before(connection, database.archive, before)
     oldest = select(_o.position).where(_o.position <= last).order_by(_o.position)
     statement = delete(tables.origins).where(_o.position.in_(oldest.limit(EXPIRED_AT_ONCE)))
     expired, count = 0, EXPIRED_AT_ONCE
@@ -28,3 +29,22 @@ def expire(database: Database, before: Instant) -> int:
             count = connection.execute(statement).rowcount
         expired += count
     return expired
+
+
+def _last_before(connection: Connection, archive: Archive, before: Instant) -> int:
+    """Return the last position of an event that was recorded earlier, 0 where none was.
+
+    Instants of recording rise with positions (R8), so it is found from the end.
+    """
+    hot = select(_e.position).where(_e.recorded_at < before, _e.issue_id.is_not(None))
+    last = connection.scalar(hot.order_by(_e.position.desc()).limit(1))
+    if last is not None:
+        return int(last)
+    begun = [each for each in segments(connection) if each.first_recorded_at < before]
+    if not begun:
+        return 0
+    segment = begun[-1]
+    if segment.last_recorded_at < before:
+        return segment.last_position
+    table = archive.read(segment, _WHEN)
+    return int(integers(table["position"])[recorded_at(table) < before].max())

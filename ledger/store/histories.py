@@ -1,20 +1,27 @@
-"""Reading back what was recorded of one user."""
+"""Reading back what was recorded of one user, or of one after the other: hot and sealed events."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from heapq import merge
+from itertools import chain, groupby, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
+import pyarrow as pa
 from sqlalchemy import Connection, Select, bindparam, select
 
 from ledger import codec
+from ledger.archive.columns import SCHEMA
+from ledger.archive.folder import Archive
+from ledger.archive.reading import EVENT_COLUMNS, accounts_of, event_rows, events_in_time
 from ledger.events import AccountEvent, EventRow
 from ledger.store import tables
 from ledger.store.rows import FOLDED, event_of, select_stored
+from ledger.store.segments import segments
 from ledger.store.statements import Statement
 
-_e, _a, _o = tables.events, tables.accounts, tables.origins
+_e, _a, _o, _s = tables.events, tables.accounts, tables.origins, tables.streams
 
 
 def _of_user(query: Select[Any]) -> Select[Any]:
@@ -23,27 +30,35 @@ def _of_user(query: Select[Any]) -> Select[Any]:
     )
 
 
+_ACCOUNT = Statement(
+    select(_s.c.id, _s.c.originator_id)
+    .join(_a, _a.c.stream == _s.c.id)
+    .where(_a.c.user_id == bindparam("user_id")),
+    "user_id",
+)
 _ROWS_OF_USER = Statement(_of_user(select(*FOLDED)), "user_id")
-_SOURCED_ROWS_OF_ISSUE = Statement(
-    _of_user(select(*FOLDED, _o.c.source))
-    .outerjoin(_o, _o.c.position == _e.c.position)
-    .where(_e.c.issue_id == bindparam("issue")),
-    "user_id",
-    "issue",
+_ROWS_OF_ISSUE = Statement(
+    _of_user(select(*FOLDED)).where(_e.c.issue_id == bindparam("issue")), "user_id", "issue"
 )
-_HISTORY = Statement(
-    _of_user(select_stored().add_columns(_o.c.context, _o.c.metadata, _o.c.source))
-    .outerjoin(_o, _o.c.position == _e.c.position)
-    .order_by(_e.c.occurred_at, _e.c.position),
-    "user_id",
+_EVENTS_OF_USER = Statement(
+    _of_user(select_stored()).order_by(_e.c.occurred_at, _e.c.position), "user_id"
 )
-
-# The unique index on stream and version gives this order without sorting.
-_ROWS_BY_USER = Statement(
-    select(_a.c.user_id, _a.c.display_name, *FOLDED)
+_ORIGIN = Statement(
+    select(_o.c.context, _o.c.metadata, _o.c.source).where(_o.c.position == bindparam("position")),
+    "position",
+)
+_ROWS_BY_ACCOUNT = Statement(
+    select(_s.c.originator_id, *FOLDED)
+    .join(_s, _s.c.id == _e.c.stream)
     .join(_a, _a.c.stream == _e.c.stream)
     .where(_e.c.issue_id.is_not(None))
-    .order_by(_e.c.stream, _e.c.version)
+    .order_by(_s.c.originator_id)
+)
+_USER = Statement(
+    select(_a.c.stream, _a.c.user_id, _a.c.display_name)
+    .join(_s, _s.c.id == _a.c.stream)
+    .where(_s.c.originator_id == bindparam("originator")),
+    "originator",
 )
 
 
@@ -56,39 +71,105 @@ class HistoryEntry(NamedTuple):
 
 
 class UserRows(NamedTuple):
-    """What folds read of one user's events, as they were recorded."""
+    """What folds read of one user's events, in no particular order."""
 
     user_id: str
     display_name: str | None
     rows: list[EventRow]
 
 
-def rows_of_user(connection: Connection, user_id: str) -> list[EventRow]:
-    """Return what folds read of the user's events, in no particular order."""
-    return [EventRow(*row) for row in _ROWS_OF_USER.run(connection, user_id)]
+def rows_of_user(
+    connection: Connection, archive: Archive, user_id: str, issue_id: str | None = None
+) -> list[EventRow]:
+    """Return what folds read of the user's events, of one issue or all, in no particular order."""
+    if issue_id is None:
+        hot = _ROWS_OF_USER.run(connection, user_id)
+    else:
+        hot = _ROWS_OF_ISSUE.run(connection, user_id, issue_id)
+    rows = [EventRow(*row) for row in hot]
+    for stream, table in _sealed(connection, archive, user_id, issue_id, EVENT_COLUMNS):
+        rows += event_rows(table, repeat(stream))
+    return rows
 
 
 def sourced_rows_of_issue(
-    connection: Connection, user_id: str, issue_id: str
+    connection: Connection, archive: Archive, user_id: str, issue_id: str
 ) -> list[tuple[EventRow, str | None]]:
     """Return what folds read of the user's events with one issue, each with its readable source.
 
     They come in no particular order; the source is None where there is none, or none any more.
     """
-    rows = _SOURCED_ROWS_OF_ISSUE.run(connection, user_id, issue_id)
-    return [(EventRow(*row), source) for *row, source in rows]
+    rows = rows_of_user(connection, archive, user_id, issue_id)
+    origin_of = _origins(connection)
+    return [(row, origin_of(row.position).source) for row in rows]
 
 
-def rows_by_user(connection: Connection) -> Iterator[UserRows]:
-    """Yield every user who has events, one in memory at a time."""
-    by_user = groupby(_ROWS_BY_USER.run(connection), key=itemgetter(0, 1))
-    for (user_id, display_name), rows in by_user:
-        yield UserRows(user_id, display_name, [EventRow._make(row[2:]) for row in rows])
+def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]:
+    """Yield every user who has events, one in memory at a time, by account."""
+    sealed = (accounts_of(archive, segment) for segment in segments(connection))
+    find = _USER.finder(connection)
+    parts = merge(_hot_by_account(connection), *sealed, key=itemgetter(0))
+    for account, tables_of_account in groupby(parts, key=itemgetter(0)):
+        user = find(UUID(account).bytes)
+        if user is not None:
+            stream, user_id, display_name = user
+            rows = chain.from_iterable(
+                event_rows(part, repeat(stream)) if isinstance(part, pa.Table) else part
+                for _, part in tables_of_account
+            )
+            yield UserRows(user_id, display_name, list(rows))
 
 
-def history_of_user(connection: Connection, user_id: str) -> Iterator[HistoryEntry]:
+def history_of_user(
+    connection: Connection, archive: Archive, user_id: str
+) -> Iterator[HistoryEntry]:
     """Yield the user's events, the earliest first; at one instant as they were recorded."""
-    for row in _HISTORY.run(connection, user_id):
-        *stored, context, metadata, source = row
-        raw = None if metadata is None else msgspec.Raw(metadata)
-        yield HistoryEntry(row[0], event_of(stored), codec.Origin(context, raw, source))
+    parts = [table for _, table in _sealed(connection, archive, user_id)]
+    hot = ((row[0], event_of(row)) for row in _EVENTS_OF_USER.run(connection, user_id))
+    sealed = events_in_time(pa.concat_tables(parts)) if parts else ()
+    origin_of = _origins(connection)
+    for position, event in merge(hot, sealed, key=_moment):
+        yield HistoryEntry(position, event, origin_of(position))
+
+
+def sealed_positions_of(connection: Connection, archive: Archive, user_id: str) -> list[int]:
+    """Return the positions of the user's events that are in segments."""
+    parts = _sealed(connection, archive, user_id, columns=("position",))
+    return [position for _, table in parts for position in table["position"].to_pylist()]
+
+
+def _sealed(
+    connection: Connection,
+    archive: Archive,
+    user_id: str,
+    issue_id: str | None = None,
+    columns: Sequence[str] = SCHEMA.names,
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the user's events of each segment, and the number of the account."""
+    row = _ACCOUNT.run(connection, user_id).fetchone()
+    if row is not None:
+        stream, originator = row
+        for segment in segments(connection):
+            account = str(UUID(bytes=originator))
+            yield stream, archive.read_account(segment, account, issue_id, columns)
+
+
+def _hot_by_account(connection: Connection) -> Iterator[tuple[str, list[EventRow]]]:
+    for originator, rows in groupby(_ROWS_BY_ACCOUNT.run(connection), key=itemgetter(0)):
+        yield str(UUID(bytes=originator)), [EventRow(*row[1:]) for row in rows]
+
+
+def _origins(connection: Connection) -> Callable[[int], codec.Origin]:
+    """Return what finds the origin of a position, as far as there still is one."""
+    find = _ORIGIN.finder(connection)
+
+    def origin_of(position: int) -> codec.Origin:
+        context, metadata, source = find(position) or (None, None, None)
+        return codec.Origin(context, None if metadata is None else msgspec.Raw(metadata), source)
+
+    return origin_of
+
+
+def _moment(placed: tuple[int, AccountEvent]) -> tuple[int, int]:
+    position, event = placed
+    return event.occurred_at, position

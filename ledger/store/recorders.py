@@ -5,7 +5,11 @@ have a digest, an origin and an effect on the read model, so `ledger.store.appen
 here they are refused.
 """
 
+import sys
 from collections.abc import Sequence
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -29,6 +33,7 @@ from ledger.store.clock import Clock, utc_now
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.rows import INSERT_EVENT, opaque_row, select_stored, stored_state
+from ledger.store.sealed_events import sealed_events_of, sealed_notifications
 from ledger.store.streams import Stream, Streams
 
 
@@ -103,11 +108,17 @@ class StoreApplicationRecorder(ApplicationRecorder):
         query = _of_originator(select_stored(), originator_id)
         version = tables.events.c.version
         query = _by_version(query, version, gt=gt, lte=lte, desc=desc, limit=limit)
+        originator = _uuid(originator_id)
         with self.database.read() as connection:
-            return [
+            hot = [
                 StoredEvent(originator_id, row[2], row[3], stored_state(row))
                 for row in connection.execute(query)
             ]
+            sealed = sealed_events_of(connection, self.database.archive, originator)
+        least, most = -1 if gt is None else gt, sys.maxsize if lte is None else lte
+        found = [*(each for each in sealed if least < each.originator_version <= most), *hot]
+        found.sort(key=lambda event: event.originator_version, reverse=desc)
+        return found[:limit]
 
     def select_notifications(
         self,
@@ -127,8 +138,13 @@ class StoreApplicationRecorder(ApplicationRecorder):
             query = query.where(position <= stop)
         if topics:
             query = query.where(tables.events.c.topic.in_(topics))
+        first = 1 if start is None else start + (not inclusive_of_start)
+        last = sys.maxsize if stop is None else stop
         with self.database.read() as connection:
-            return [_notification(row) for row in connection.execute(query)]
+            archive = self.database.archive
+            sealed = sealed_notifications(connection, archive, first, last, topics)
+            hot = map(_notification, connection.execute(query))
+            return list(islice(merge(sealed, hot, key=attrgetter("id")), limit))
 
     def max_notification_id(self) -> int | None:
         """Return the last position given, or None in an empty ledger."""

@@ -10,7 +10,7 @@ from ledger.source_keys import DIGEST_KEY_BYTES
 from ledger.store import tables
 from ledger.store.database import Database
 
-VERSION = 3
+VERSION = 4
 
 # What an event says can never change, and positions and versions are never given again. The
 # triggers before an INSERT also stop REPLACE, which deletes without asking a DELETE trigger.
@@ -48,7 +48,34 @@ _GUARDS_OF_VERSION_2 = {
     "barriers_are_never_replaced BEFORE INSERT ON opt_outs": """
         WHEN EXISTS (SELECT 1 FROM opt_outs WHERE user_digest = NEW.user_digest)""",
 }
-_OPT_OUTS_SINCE, _POLICIES_SINCE = 2, 3
+# Positions are sealed from the first one on without a gap, so the last one tells which are. A
+# stream's version is written after its events, so it is that of the events before.
+_SEALED = (
+    """COALESCE((SELECT last_position FROM segments ORDER BY first_position DESC LIMIT 1), 0)"""
+)
+_GUARDS_OF_VERSION_4 = {
+    "events_are_never_deleted BEFORE DELETE ON events": f"""
+        WHEN OLD.issue_id IS NULL OR OLD.position > {_SEALED}""",
+    "events_are_appended_once BEFORE INSERT ON events": f"""
+        WHEN NEW.position NOT BETWEEN 1 AND (SELECT position FROM head)
+        OR NEW.position <= {_SEALED}
+        OR NEW.version <= (SELECT version FROM streams WHERE id = NEW.stream)
+        OR EXISTS (SELECT 1 FROM events WHERE position = NEW.position)
+        OR EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version)""",  # noqa: S608 - our own words
+    "segments_are_never_updated BEFORE UPDATE ON segments": "",
+    "segments_are_only_merged BEFORE DELETE ON segments": """
+        WHEN NOT EXISTS (SELECT 1 FROM segments
+            WHERE first_position <= OLD.first_position AND last_position >= OLD.last_position
+            AND (first_position < OLD.first_position OR last_position > OLD.last_position))""",
+    "segments_leave_no_gap BEFORE INSERT ON segments": f"""
+        WHEN NEW.last_position NOT BETWEEN NEW.first_position AND (SELECT position FROM head)
+        OR EXISTS (SELECT 1 FROM segments
+            WHERE first_position = NEW.first_position AND last_position = NEW.last_position)
+        OR NOT (NEW.first_position = {_SEALED} + 1
+            OR (EXISTS (SELECT 1 FROM segments WHERE first_position = NEW.first_position)
+                AND EXISTS (SELECT 1 FROM segments WHERE last_position = NEW.last_position)))""",  # noqa: S608 - our own words
+}
+_OPT_OUTS_SINCE, _POLICIES_SINCE, _SEGMENTS_SINCE = 2, 3, 4
 _TABLES_OF_VERSION_2 = (tables.aliases, tables.opt_outs, tables.job_runs)
 
 
@@ -104,6 +131,9 @@ def _bring_up(connection: Connection) -> None:
         if version < _OPT_OUTS_SINCE:
             tables.metadata.create_all(connection, _TABLES_OF_VERSION_2)
             _guard(connection, _GUARDS_OF_VERSION_2)
+        if version < _SEGMENTS_SINCE:
+            tables.segments.create(connection)
+            _guard(connection, _GUARDS_OF_VERSION_4)
         connection.execute(update(tables.ledger).values(schema_version=VERSION))
 
 
@@ -124,7 +154,7 @@ def _is_of_head(guard: str) -> bool:
 
 def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection)
-    _guard(connection, _GUARDS_OF_VERSION_1 | _GUARDS_OF_VERSION_2)
+    _guard(connection, _GUARDS_OF_VERSION_1 | _GUARDS_OF_VERSION_2 | _GUARDS_OF_VERSION_4)
     _begin_head(connection, position=0, recorded_at=0)
     connection.execute(
         insert(tables.ledger).values(
@@ -144,9 +174,14 @@ def _begin_head(connection: Connection, position: int, recorded_at: int) -> None
 def _guard(connection: Connection, guards: dict[str, str]) -> None:
     if connection.dialect.name == "sqlite":
         for guard, condition in guards.items():
+            connection.execute(text(f"DROP TRIGGER IF EXISTS {_name(guard)}"))
             connection.execute(text(f"CREATE TRIGGER {guard} {condition} {_refusal(guard)}"))
 
 
 def _refusal(guard: str) -> str:
-    fact = guard.partition(" ")[0].replace("_", " ")
+    fact = _name(guard).replace("_", " ")
     return f"BEGIN SELECT RAISE(ABORT, 'the ledger is immutable: {fact}'); END"
+
+
+def _name(guard: str) -> str:
+    return guard.partition(" ")[0]

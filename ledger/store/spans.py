@@ -1,15 +1,24 @@
 """From when to when users were recorded at a place."""
 
+from collections import defaultdict
+from collections.abc import Iterator
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, bindparam, func, select
 
+from ledger.archive.columns import occurred_at
+from ledger.archive.folder import Archive
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.places import place_of
+from ledger.store.segments import segments
 from ledger.store.statements import Statement
 
 Span = tuple[Instant, Instant]
 
-_e, _a = tables.events, tables.accounts
+_e, _a, _s, _p = tables.events, tables.accounts, tables.streams, tables.places
 
 _SPANS = Statement(
     select(_a.c.user_id, func.min(_e.c.occurred_at), func.max(_e.c.occurred_at))
@@ -18,9 +27,17 @@ _SPANS = Statement(
     .group_by(_a.c.user_id),
     "place",
 )
+_USER = Statement(
+    select(_a.c.user_id)
+    .join(_s, _s.c.id == _a.c.stream)
+    .where(_s.c.originator_id == bindparam("originator")),
+    "originator",
+)
+_PLACE = Statement(select(_p.c.place).where(_p.c.id == bindparam("id")), "id")
+_COLUMNS = ("account", "occurred_second", "occurred_microsecond", "place")
 
 
-def spans_at(connection: Connection, chat_id: str) -> dict[str, Span]:
+def spans_at(connection: Connection, archive: Archive, chat_id: str) -> dict[str, Span]:
     """Return the first and last instant of each user's interactions in the chat, by user id.
 
     The chat may be named by a former id. It reads all events once, unless the chat is unknown.
@@ -28,5 +45,26 @@ def spans_at(connection: Connection, chat_id: str) -> dict[str, Span]:
     place = place_of(connection, chat_id)
     if place is None:
         return {}
-    rows = _SPANS.run(connection, place)
-    return {user: (Instant(first), Instant(last)) for user, first, last in rows}
+    found: defaultdict[str, list[Instant]] = defaultdict(list)
+    for user, first, last in _SPANS.run(connection, place):
+        found[user] += [first, last]
+    user_of = _USER.finder(connection)
+    originator = UUID(bytes=_PLACE.run(connection, place).fetchone()[0])
+    for account, instants in _sealed(connection, archive, str(originator)):
+        row = user_of(UUID(account).bytes)
+        if row is not None:
+            found[row[0]] += instants
+    return {user: (min(instants), max(instants)) for user, instants in found.items()}
+
+
+def _sealed(
+    connection: Connection, archive: Archive, place: str
+) -> Iterator[tuple[str, list[Instant]]]:
+    """Yield accounts, and the first and last instant of each in one part of a segment."""
+    for segment in segments(connection):
+        for group in archive.row_groups(segment, _COLUMNS):
+            there = group.filter(pc.equal(group["place"], place))
+            columns = {"account": there["account"].cast(pa.string()), "at": occurred_at(there)}
+            spans = pa.table(columns).group_by("account").aggregate([("at", "min"), ("at", "max")])
+            for each in spans.to_pylist():
+                yield each["account"], [each["at_min"], each["at_max"]]

@@ -38,6 +38,8 @@ _WRITE_VERSION = Statement(
     "id_",
 )
 
+_OWN = select(tables.ledger.c.originator_id)
+
 NO_VERSION = -1
 
 
@@ -82,6 +84,11 @@ class Streams:
             stream = Stream(*row) if row else self._new_stream(originator_id)
             self._by_originator[originator_id] = stream
         return stream
+
+    def own(self) -> tuple[UUID, Stream]:
+        """Return the ledger's own stream, and the UUID that it goes by."""
+        own_id = UUID(bytes=self._connection.scalar(_OWN) or b"")
+        return own_id, self.of_originator(own_id)
 
     def write_back(self) -> None:
         """Write the versions as they stand now."""

@@ -139,6 +139,22 @@ events = Table(
     comment="the ledger: immutable, in one total order",
 )
 
+segments = Table(
+    "segments",
+    metadata,
+    Column("first_position", Big, primary_key=True, autoincrement=False),
+    Column("last_position", Big, primary_key=True, autoincrement=False),
+    Column("events", Big, nullable=False, comment="how many its file holds"),
+    Column("first_recorded_at", Big, nullable=False),
+    Column("last_recorded_at", Big, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False, comment="SHA-256 of what its events say"),
+    Column("size_bytes", Big, nullable=False),
+    Column("blocks", LargeBinary, nullable=False, comment="the digests of the blocks of its file"),
+    Column("certificates", Text, nullable=False, comment="a JSON array: why rows could be deleted"),
+    info=TRUTH,
+    comment="the ranges of positions that were sealed; their events are in files of the archive",
+)
+
 sources = Table(
     "sources",
     metadata,

@@ -36,11 +36,15 @@ def read_audit(  # noqa: PLR0913 - a span, two moments, and whose
     user = None if user_id is None else user_id_of(user_id)
     known = None if known_at is None else instant_of(known_at)
     policies = engagements.read_model.policies
+    archive = engagements.ledger.archive
     with engagements.ledger.database.read() as connection:
-        rows = rows_of_everybody(connection) if user is None else rows_of_user(connection, user)
+        if user is None:
+            rows = rows_of_everybody(connection, archive)
+        else:
+            rows = rows_of_user(connection, archive, user)
         names = {each.stream: _name(each) for each in users(connection)}
         adopted = policies.known_at(connection, known)
-        beside = uncounted(connection)
+        beside = uncounted(connection, archive)
     span = (None if start is None else instant_of(start), instant_of(end))
     return Audited(audit(rows, names, adopted, span, known, zone), beside)
 

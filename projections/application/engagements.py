@@ -14,7 +14,7 @@ from ledger.interaction import Adoption, override_of
 from ledger.store.append import Receipt
 from ledger.store.clock import Clock, utc_now
 from ledger.store.database import PATIENCE_SECONDS
-from ledger.store.histories import HistoryEntry, rows_of_user, sourced_rows_of_issue
+from ledger.store.histories import HistoryEntry, rows_by_user, rows_of_user, sourced_rows_of_issue
 from ledger.text import issue_id_of, user_id_of
 from projections.as_of import AsOf, engagements_as_of
 from projections.engagement import NONE, Engagement
@@ -69,7 +69,7 @@ class Engagements:
             if as_of.is_present:
                 engagement = questions.engagement_of(connection, user, issue)
             else:
-                engagement = dict(_past(connection, user, as_of)).get(issue, NONE)
+                engagement = dict(self._past(connection, user, as_of)).get(issue, NONE)
         return ranked(issue, engagement, self._instant(as_of), policy)
 
     def top(
@@ -92,7 +92,7 @@ class Engagements:
             if as_of.is_present:
                 engagements = questions.engagements_of(connection, user)
             else:
-                engagements = _past(connection, user, as_of)
+                engagements = self._past(connection, user, as_of)
         return ranking(engagements, self._instant(as_of), policy)
 
     def statistics(self, user_id: str, at: Moment = None, known_at: Moment = None) -> Statistics:
@@ -124,7 +124,10 @@ class Engagements:
         instant = self._instant(as_of)
         with self.ledger.database.read() as connection:
             adopted = self._adopted(connection, as_of)
-            events = [Sourced(*each) for each in sourced_rows_of_issue(connection, user, issue)]
+            events = [
+                Sourced(*each)
+                for each in sourced_rows_of_issue(connection, self.ledger.archive, user, issue)
+            ]
         return explain(events, issue, as_of, instant, adopted)
 
     def explain_order(
@@ -157,7 +160,7 @@ class Engagements:
         """Return the user's events as folds read them, and the policy, as known at a moment."""
         user, as_of = user_id_of(user_id), _as_of(None, known_at)
         with self.ledger.database.read() as connection:
-            rows = as_of.of(rows_of_user(connection, user))
+            rows = as_of.of(rows_of_user(connection, self.ledger.archive, user))
             return rows, self._policy(connection, as_of)
 
     def size(self) -> int:
@@ -207,7 +210,8 @@ class Engagements:
             in_force = self._policy(connection, as_of)
             policies, judge = (in_force, policy), Judge(dict.fromkeys((in_force, policy)), zone)
             moment = (as_of, self._instant(as_of))
-            return policy_trial.tried(connection, policies, moment, judge, progress)
+            everybody = rows_by_user(connection, self.ledger.archive)
+            return policy_trial.tried(everybody, policies, moment, judge, progress)
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -264,7 +268,10 @@ class Engagements:
         policy = self._policy(connection, as_of)
         if as_of.is_present:
             return questions.top_of(connection, user, limit, instant, policy)
-        return top(ranking(_past(connection, user, as_of), instant, policy), limit)
+        return top(ranking(self._past(connection, user, as_of), instant, policy), limit)
+
+    def _past(self, connection: Connection, user: str, as_of: AsOf) -> list[tuple[str, Engagement]]:
+        return engagements_as_of(rows_of_user(connection, self.ledger.archive, user), as_of)
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
         return self.read_model.policies.known_at(connection, as_of.known_at)
@@ -283,7 +290,3 @@ def _as_of(at: Moment, known_at: Moment) -> AsOf:
     return AsOf(
         None if at is None else instant_of(at), None if known_at is None else instant_of(known_at)
     )
-
-
-def _past(connection: Connection, user_id: str, as_of: AsOf) -> list[tuple[str, Engagement]]:
-    return engagements_as_of(rows_of_user(connection, user_id), as_of)

@@ -1,6 +1,6 @@
 """Where a read model and the folds of its events differ first."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from projections.engagement import Engagement
@@ -12,17 +12,22 @@ from projections.views.table_statements import COLUMNS
 Row = Sequence[Any]
 """A whole row of a table of engagements."""
 
+Place = tuple[Any, str]
+"""Whose engagement with which issue: what both sides are sorted by."""
+
 _STREAM, _ISSUE, _SCORED_AT, _LAST_POSITION = (
     COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at", "last_position")
 )
 _FOLD = slice(3, 3 + len(Engagement.__struct_fields__))
 
 
-def first_difference(fresh: Iterable[Stored], kept: Iterable[Row], adopted: Adopted) -> str | None:
+def first_difference(
+    fresh: Iterable[tuple[Place, Stored]], kept: Iterable[tuple[Place, Row]], adopted: Adopted
+) -> str | None:
     """Return in a sentence where the rows `kept` first differ from the `fresh` folds, if anywhere.
 
-    Both come by stream and issue. A score may have been brought up to date since it was folded; it
-    must hold for its own instant. No more of either is read than it takes.
+    Both come by their places. A score may have been brought up to date since it was folded; it must
+    hold for its own instant. No more of either is read than it takes.
     """
     rows = iter(kept)
     for each in fresh:
@@ -30,18 +35,20 @@ def first_difference(fresh: Iterable[Stored], kept: Iterable[Row], adopted: Adop
         if difference is not None:
             return difference
     left = next(rows, None)
-    return None if left is None else _needless(left)
+    return None if left is None else _needless(left[1])
 
 
 def first_difference_of_rows(
-    rows: Sequence[Row], kept: Iterable[Row], adopted: Adopted
+    rows: Sequence[Row], kept: Sequence[Row], adopted: Adopted
 ) -> str | None:
     """Return where the rows `kept` first differ from `rows` of another read model, if anywhere.
 
     Scores were brought up to date at different instants; in both they must hold for their own.
     """
-    folds = [_stored(row) for row in rows]
-    return first_difference(folds, kept, adopted) or first_difference(folds, rows, adopted)
+    folds = [(place_of(row), _stored(row)) for row in rows]
+    return first_difference(folds, _placed(kept), adopted) or first_difference(
+        folds, _placed(rows), adopted
+    )
 
 
 def place_of(row: Row) -> tuple[int, str]:
@@ -49,17 +56,24 @@ def place_of(row: Row) -> tuple[int, str]:
     return row[_STREAM], row[_ISSUE]
 
 
+def _placed(rows: Iterable[Row]) -> Iterator[tuple[Place, Row]]:
+    return ((place_of(row), row) for row in rows)
+
+
 def _stored(row: Row) -> Stored:
     return Stored(row[0], *place_of(row), Engagement(*row[_FOLD]), row[_LAST_POSITION], 0)
 
 
-def _difference(fresh: Stored, stored: Row | None, adopted: Adopted) -> str | None:
-    if stored is None:
+def _difference(
+    placed: tuple[Place, Stored], kept: tuple[Place, Row] | None, adopted: Adopted
+) -> str | None:
+    place, fresh = placed
+    if kept is None:
         return _missing(fresh)
+    stored_place, stored = kept
     expected = values(fresh, adopted, stored[_SCORED_AT])
     if expected == stored:
         return None
-    place, stored_place = (fresh.stream, fresh.issue_id), place_of(stored)
     if stored_place > place:
         return _missing(fresh)
     if stored_place < place:

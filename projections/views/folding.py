@@ -1,34 +1,57 @@
-"""Folding the events of the ledger: sorted by engagement, or as they were recorded."""
+"""Folding the events of the ledger, hot and sealed: by engagement, or as they were recorded."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
+from uuid import UUID
 
+import numpy as np
+import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
+from ledger.archive.columns import coded, ranks, uuids
+from ledger.archive.folder import LAST, Archive
+from ledger.archive.reading import EVENT_COLUMNS
 from ledger.events import EventRow
 from ledger.store.rows import FOLDED
+from ledger.store.sealed_events import sealed_rows
+from ledger.store.segments import segments
 from ledger.store.statements import Statement
 from ledger.store.tables import accounts, events, streams
-from projections.engagement import Engagement, fold
+from projections.columnar import NO, FoldColumns
+from projections.engagement import Engagement, fold, merge
+from projections.views.partials import NUMBERS, as_partial, merged, partial_of, partial_of_rows
+from projections.views.table_statements import COLUMNS, TableStatements
 
 # Events of a user who was forgotten are nobody's: no account, so no engagement.
-_ACCOUNTS = select(accounts.c.stream)
-_FOLDABLE = and_(events.c.issue_id.is_not(None), events.c.stream.in_(_ACCOUNTS))
+_FOLDABLE = and_(events.c.issue_id.is_not(None), events.c.stream.in_(select(accounts.c.stream)))
 
+_SOME = and_(
+    streams.c.originator_id > bindparam("after"), streams.c.originator_id <= bindparam("upto")
+)
 _BY_ENGAGEMENT = Statement(
-    select(*FOLDED)
-    .where(
-        events.c.issue_id.is_not(None),
-        events.c.stream.in_(
-            _ACCOUNTS.where(
-                accounts.c.stream > bindparam("after"), accounts.c.stream <= bindparam("upto")
-            )
-        ),
+    select(
+        streams.c.originator_id,
+        events.c.issue_id,
+        events.c.occurred_at,
+        events.c.position,
+        events.c.recorded_at,
+        events.c.kind,
+        events.c.linear_id,
+        events.c.score,
     )
-    .order_by(events.c.stream, events.c.issue_id, events.c.position),
+    .join(streams, streams.c.id == events.c.stream)
+    .where(events.c.issue_id.is_not(None), _SOME, events.c.position > bindparam("position"))
+    .order_by(streams.c.originator_id, events.c.issue_id, events.c.position),
+    "after",
+    "upto",
+    "position",
+)
+_ACCOUNTS = Statement(
+    select(streams.c.originator_id, streams.c.id)
+    .join(accounts, accounts.c.stream == streams.c.id)
+    .where(_SOME),
     "after",
     "upto",
 )
@@ -42,18 +65,21 @@ _RECORDED = Statement(
     "upto",
 )
 _VERSIONS = Statement(
-    select(streams.c.id, streams.c.version)
-    .where(streams.c.id > bindparam("after"))
-    .order_by(streams.c.id),
+    select(streams.c.originator_id, streams.c.version)
+    .where(streams.c.originator_id > bindparam("after"))
+    .order_by(streams.c.originator_id),
     "after",
 )
 _COUNT = Statement(select(func.count()).select_from(events).where(_FOLDABLE))
 
-# Rows from a cursor are plain tuples.
-_KIND, _AT = map(EventRow._fields.index, ("kind", "occurred_at"))
+_HOT_AT_ONCE = 65_536
 
-BEFORE_ALL, AFTER_ALL = 0, sys.maxsize
-"""Numbers below and above those of all streams."""
+BEFORE_ALL, AFTER_ALL = "", LAST
+"""Before and after every account's UUID."""
+
+_BESIDE = ("id", "last_position", "scored_at")
+_ISSUE = COLUMNS.index("issue_id")
+_ENDS = {BEFORE_ALL: b"", AFTER_ALL: b"\xff" * 17}
 
 
 class Stored(NamedTuple):
@@ -67,38 +93,106 @@ class Stored(NamedTuple):
     scored_at: int
 
 
+class Folded(NamedTuple):
+    """A row of the read model, whose it is, and how many events it was folded from."""
+
+    account: str
+    events: int
+    row: Stored
+
+
 def folds(
-    connection: Connection, after: int = BEFORE_ALL, upto: int = AFTER_ALL
-) -> Iterator[tuple[int, Stored]]:
-    """Yield every engagement of some streams folded from its events, and how many those were.
+    connection: Connection, archive: Archive, after: str = BEFORE_ALL, upto: str = AFTER_ALL
+) -> Iterator[Folded]:
+    """Yield every engagement of some accounts folded from its events, hot and sealed.
 
-    They come by stream and issue, one in memory at a time; of the streams `after` < id <= `upto`.
+    They come by account and issue; of the accounts `after` < account <= `upto`.
     """
-    rows = _BY_ENGAGEMENT.run(connection, after, upto)
-    for _, group in groupby(rows, key=itemgetter(1, 2)):
-        events_of_one = cast("list[EventRow]", list(group))
-        yield len(events_of_one), fold_stored(events_of_one)
+    for table in folded_tables(connection, archive, after, upto):
+        yield from rows_of(connection, table)
 
 
-def last_stream(connection: Connection, after: int, events_at_least: int) -> int:
-    """Return where a group of streams ends that have so many events, or AFTER_ALL."""
+def folded_tables(
+    connection: Connection, archive: Archive, after: str = BEFORE_ALL, upto: str = AFTER_ALL
+) -> Iterator[pa.Table]:
+    """Yield what `folds` does as partials, those of users who were forgotten too."""
+    sealed = (
+        map(partial_of, archive.row_groups(segment, EVENT_COLUMNS, after, upto))
+        for segment in segments(connection)
+    )
+    yield from merged([hot_partials(connection, after, upto), *sealed])
+
+
+def hot_partials(
+    connection: Connection, after: str, upto: str, position: int = 0
+) -> Iterator[pa.Table]:
+    """Yield the partials of the hot events of some accounts, of those after a position."""
+    cursor = _BY_ENGAGEMENT.run(connection, _bytes(after), _bytes(upto), position)
+    while rows := cursor.fetchmany(_HOT_AT_ONCE):
+        yield partial_of_rows(rows)
+
+
+def partial_of_folds(folds: Sequence[tuple[bytes, Stored]]) -> pa.Table:
+    """Return the partial of rows that come by account, whose UUID is beside each, and issue."""
+    fields: dict[str, Any] = {
+        name: [getattr(row.engagement, name) for _, row in folds]
+        for name in Engagement.__struct_fields__
+    }
+    fields |= {name: [getattr(row, name) for _, row in folds] for name in _BESIDE}
+    account = coded(uuids(account for account, _ in folds))
+    issue, linear = coded(row.issue_id for _, row in folds), coded(fields.pop("linear_id"))
+    override = pa.array(fields.pop("override"), pa.float64()).fill_null(0.0).to_numpy()
+    numbers = {
+        name: pa.array(values, pa.int64()).fill_null(NO).to_numpy()
+        for name, values in fields.items()
+    }
+    uncounted = np.zeros(len(folds), np.int64)
+    ranked = ranks(pa.chunked_array([linear]))
+    columns = FoldColumns(**numbers, events=uncounted, linear=ranked, override=override)
+    return as_partial(account, issue, linear, columns)
+
+
+def hot_events(connection: Connection) -> Iterator[tuple[bytes, list[EventRow]]]:
+    """Yield the hot events of each engagement by position, and the account's UUID."""
+    rows = _BY_ENGAGEMENT.run(connection, *map(_bytes, (BEFORE_ALL, AFTER_ALL)), 0)
+    for (account, issue), group in groupby(rows, key=itemgetter(0, 1)):
+        yield (
+            account,
+            [
+                EventRow(position, 0, issue, kind, at, linear_id, score, recorded_at)
+                for _, _, at, position, recorded_at, kind, linear_id, score in group
+            ],
+        )
+
+
+def kept_rows(
+    connection: Connection, statements: TableStatements, after: str, upto: str
+) -> Iterator[tuple[tuple[str, str], Sequence[Any]]]:
+    """Yield the rows of a table of engagements in the order of `folds`, each with its place."""
+    for originator, *row in statements.of_accounts.run(connection, _bytes(after), _bytes(upto)):
+        yield (str(UUID(bytes=originator)), row[_ISSUE]), tuple(row)
+
+
+def last_account(connection: Connection, after: str, events_at_least: int) -> str:
+    """Return where a group of accounts ends that have so many events, or AFTER_ALL."""
     total = 0
-    for stream, version in _VERSIONS.run(connection, after):
+    for originator, version in _VERSIONS.run(connection, _bytes(after)):
         total += version + 1
         if total >= events_at_least:
-            return cast("int", stream)
+            return str(UUID(bytes=originator))
     return AFTER_ALL
 
 
-def recorded(connection: Connection, after: int, upto: int) -> list[EventRow]:
+def recorded(connection: Connection, archive: Archive, after: int, upto: int) -> list[EventRow]:
     """Return what folds read of the events at the positions `after` < position <= `upto`."""
-    return [EventRow(*row) for row in _RECORDED.run(connection, after, upto)]
+    sealed = sealed_rows(connection, archive, after + 1, upto)
+    return [*sealed, *(EventRow(*row) for row in _RECORDED.run(connection, after, upto))]
 
 
 def count(connection: Connection) -> int:
-    """Return how many events `folds` folds."""
-    number: int = _COUNT.run(connection).fetchone()[0]
-    return number
+    """Return how many events there are to fold, at most: those of the forgotten may be counted."""
+    hot: int = _COUNT.run(connection).fetchone()[0]
+    return hot + sum(segment.events for segment in segments(connection))
 
 
 def fold_stored(rows: Sequence[EventRow]) -> Stored:
@@ -108,11 +202,60 @@ def fold_stored(rows: Sequence[EventRow]) -> Stored:
     return Stored(position, stream, issue_id, fold(rows), _last_position(rows), scored_at)
 
 
+def together(before: Stored, after: Stored) -> Stored:
+    """Return the row of both histories; no event is in both, and `after` was recorded later."""
+    is_later = after.last_position is None or _last(before) > _last(after)
+    return Stored(
+        min(before.id, after.id),
+        before.stream,
+        before.issue_id,
+        merge(before.engagement, after.engagement),
+        before.last_position if is_later else after.last_position,
+        max(before.scored_at, after.scored_at),
+    )
+
+
+def _last(row: Stored) -> tuple[int, int]:
+    engagement = row.engagement
+    return engagement.last_at or NO, engagement.last_kind or NO
+
+
 def _last_position(rows: Sequence[EventRow]) -> int | None:
-    last: EventRow | None = None
-    for row in rows:
-        if row[_KIND] is not None and (
-            last is None or (row[_AT], row[_KIND]) >= (last[_AT], last[_KIND])
-        ):
-            last = row
-    return None if last is None else last[0]
+    touches = [(row.occurred_at, row.kind, row.position) for row in rows if row.kind is not None]
+    return max(touches)[-1] if touches else None
+
+
+def rows_of(connection: Connection, table: pa.Table) -> Iterator[Folded]:
+    """Yield the engagements of a partial that are somebody's."""
+    streams_of = _streams_of(connection, table)
+    columns = {name: table[name].to_pylist() for name in ("linear_id", *NUMBERS)}
+    texts = (table[name].to_pylist() for name in ("account", "issue_id"))
+    overridden = zip(columns["override_at"], columns.pop("override"), strict=True)
+    columns["override"] = [None if at == NO else value for at, value in overridden]
+    fields = [columns[name] for name in Engagement.__struct_fields__]
+    beside = [columns[name] for name in ("events", *_BESIDE)]
+    for account, issue, number, id_, last_position, scored_at, *fold_ in zip(
+        *texts, *beside, *fields, strict=True
+    ):
+        stream = streams_of.get(account)
+        if stream is not None:
+            engagement = Engagement(*map(_some, fold_))
+            row = Stored(id_, stream, issue, engagement, _some(last_position), scored_at)
+            yield Folded(account, number, row)
+
+
+def _streams_of(connection: Connection, table: pa.Table) -> dict[str, int]:
+    """The numbers of the accounts of a partial, but for those of the forgotten."""
+    first, last = (table["account"][row].as_py() for row in (0, len(table) - 1))
+    before = (UUID(first).int - 1).to_bytes(16, "big") if UUID(first).int else b""
+    rows = _ACCOUNTS.run(connection, before, UUID(last).bytes)
+    return {str(UUID(bytes=originator)): stream for originator, stream in rows}
+
+
+def _some(value: Any) -> Any:  # noqa: ANN401 - of any column
+    return None if value == NO else value
+
+
+def _bytes(account: str) -> bytes:
+    """The account as the streams have it; also before and after all of them."""
+    return _ENDS[account] if account in _ENDS else UUID(account).bytes

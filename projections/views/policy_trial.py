@@ -1,14 +1,13 @@
 """Trying a policy on the ledger's own history, user by user, before anyone adopts it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import add
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection
 
 from ledger.instants import Instant
-from ledger.store.histories import rows_by_user
+from ledger.store.histories import UserRows
 from projections.as_of import AsOf, engagements_as_of
 from projections.policy import ScoringPolicy
 from projections.quality import Judge, Quality
@@ -38,20 +37,20 @@ class PolicyTrial(msgspec.Struct):
 
 
 def tried(
-    connection: Connection,
+    everybody: Iterable[UserRows],
     policies: tuple[ScoringPolicy, ScoringPolicy],
     as_of: tuple[AsOf, Instant],
     judge: Judge,
     progress: Progress,
 ) -> PolicyTrial:
-    """Return what would change by the second of `policies` in place of the first.
+    """Return what would change by the second of `policies` in place of the first, for everybody.
 
     `as_of` says which events are seen, and the instant at which rankings are held against each
     other; `judge` is of these policies, of both or of the one that is twice the same.
     """
     trial = PolicyTrial(0, 0, [], Quality(), Quality(), Quality())
     seen, at = as_of
-    for user_id, display_name, recorded in rows_by_user(connection):
+    for user_id, display_name, recorded in everybody:
         rows = seen.of(recorded)
         trial.events += len(rows)
         trial.users += bool(rows)

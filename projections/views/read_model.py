@@ -6,20 +6,25 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 from sqlalchemy import Connection
 
+from ledger.archive.folder import Archive
 from ledger.events import EventRow
 from ledger.instants import Instant
+from ledger.segment import Segment
 from ledger.store.database import Database
+from ledger.store.segments import Certificate
 from projections.engagement import Engagement, merge, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
+from projections.views import sealing
 from projections.views.beside import besides, make, missing, statements_of
-from projections.views.folding import Stored, fold_stored, folds
+from projections.views.folding import Stored, fold_stored
 from projections.views.policies import Policies
 from projections.views.table_statements import IDENTITY, LIVE, TableStatements
-from projections.views.tables import engagements
+from projections.views.tables import engagements, sealed_engagements
 
 REFRESHED_AT_ONCE = 500
 """Rows a transaction: whoever records meanwhile waits for no more."""
@@ -51,8 +56,10 @@ class ReadModel:
         with database.write() as connection:
             lost = missing(connection)
             make(connection, lost)
+            if sealed_engagements in lost:
+                sealing.make_anew(connection, database.archive)
             if engagements in lost:
-                self.fill(connection, (stored for _, stored in folds(connection)))
+                self.fill(connection, sealing.present(connection))
 
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
@@ -71,6 +78,10 @@ class ReadModel:
                 changed.append((*row[len(IDENTITY) :], row[0]))
         self.statements.insert.run_many(connection, new)
         self.statements.update.run_many(connection, changed)
+
+    def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
+        """Tell whether the account that is interned as `stream` ever touched the issue."""
+        return bool(self.statements.stored.run(connection, stream, issue_id).fetchone())
 
     def adopt(self, connection: Connection, at: Instant) -> None:
         """Score and band every engagement by the policy that is in force from now on."""
@@ -92,8 +103,19 @@ class ReadModel:
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete the engagements of one account, also from every read model beside this one."""
         self.statements.forget.run(connection, stream)
+        sealing.forget(connection, stream)
         for each in besides(connection):
             statements_of(each.name).forget.run(connection, stream)
+
+    def certify(
+        self, connection: Connection, archive: Archive, new: Sequence[Segment]
+    ) -> Certificate:
+        """Do what `sealing.certify` does."""
+        return sealing.certify(connection, archive, new)
+
+    def seal(self, connection: Connection, table: pa.Table) -> None:
+        """Do what `sealing.seal` does."""
+        sealing.seal(connection, table)
 
     def refresh(
         self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None

@@ -7,23 +7,37 @@ from collections.abc import Callable, Iterator
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
+from ledger.archive.folder import ROWS_OF_A_GROUP
 from ledger.errors import LedgerUnavailableError
 from ledger.store.database import Database
+from ledger.store.segments import segments
 from ledger.store.statements import Statement
-from projections.views.differences import first_difference
-from projections.views.folding import AFTER_ALL, BEFORE_ALL, Stored, count, folds, last_stream
+from projections.views import sealing
+from projections.views.differences import Place, first_difference
+from projections.views.folding import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    Stored,
+    count,
+    folds,
+    kept_rows,
+    last_account,
+)
 from projections.views.read_model import ReadModel
 from projections.views.tables import comparison, engagements
 
 COMPARED_AT_ONCE = 100_000
 """Events a transaction, or those of one user: while one lasts, SQLite cannot reuse its log."""
 
+GROUPS_OF_EACH = 8
+"""Row groups of each segment that are read in a transaction, about."""
+
 NOTED_EVERY_SECONDS = 2.0
 
 Progress = Callable[[int], object]
 """Called now and then with how many more events were folded."""
 
-_NOTED = Statement(select(comparison.c.stream, comparison.c.events, comparison.c.engagements))
+_NOTED = Statement(select(comparison.c.account, comparison.c.events, comparison.c.engagements))
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -54,7 +68,7 @@ def compare(
     meanwhile.
     """
     comparing = _Comparison(database, read_model, progress, afresh=afresh)
-    while comparing.stream != AFTER_ALL:
+    while comparing.account != AFTER_ALL:
         comparing.compare_group()
         comparing.note()
     comparing.end()
@@ -69,14 +83,15 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
 
     def rows(connection: Connection) -> Iterator[Stored]:
         nonlocal folded, counted
-        for number, fresh in folds(connection):
-            folded, counted = folded + number, counted + 1
-            progress(number)
-            yield fresh
+        for fresh in folds(connection, database.archive):
+            folded, counted = folded + fresh.events, counted + 1
+            progress(fresh.events)
+            yield fresh.row
 
     with database.write() as connection:
         connection.execute(delete(engagements))
         connection.execute(delete(comparison))
+        sealing.make_anew(connection, database.archive)
         read_model.fill(connection, rows(connection))
     return Replay(folded, counted, None)
 
@@ -92,8 +107,8 @@ class _Comparison:
         with database.read() as connection:
             noted = _NOTED.run(connection).fetchone()
         self._is_noted, self._can_note = noted is not None, True
-        begun: tuple[int, int, int] = (BEFORE_ALL, 0, 0) if afresh or noted is None else noted
-        self.stream, self.events, self.engagements = begun
+        begun: tuple[str, int, int] = (BEFORE_ALL, 0, 0) if afresh or noted is None else noted
+        self.account, self.events, self.engagements = begun
         self.resumed_after = self.events
         self._noted_at = time.monotonic()
         progress(self.events)
@@ -102,14 +117,18 @@ class _Comparison:
         """Compare the engagements of the next few accounts within one moment."""
         statements = self._read_model.statements
         with self._database.read() as connection:
-            upto = last_stream(connection, self.stream, COMPARED_AT_ONCE)
+            upto = last_account(connection, self.account, self._at_once(connection))
             fresh = self._folds(connection, upto)
             if self.difference is None:
-                kept = statements.of_streams.run(connection, self.stream, upto)
+                kept = kept_rows(connection, statements, self.account, upto)
                 adopted = self._read_model.policies.in_force(connection)
                 self.difference = first_difference(fresh, kept, adopted)
             deque(fresh, maxlen=0)
-        self.stream = upto
+        self.account = upto
+
+    def _at_once(self, connection: Connection) -> int:
+        """More where there are many segments: each of them is read a row group at least."""
+        return max(COMPARED_AT_ONCE, GROUPS_OF_EACH * ROWS_OF_A_GROUP * len(segments(connection)))
 
     def note(self) -> None:
         """Note how far it came, unless that was done just now, or a difference would be lost.
@@ -117,9 +136,9 @@ class _Comparison:
         A ledger that cannot be written is compared all the same, without notes.
         """
         now = time.monotonic()
-        wanted = self._can_note and self.difference is None and self.stream != AFTER_ALL
+        wanted = self._can_note and self.difference is None and self.account != AFTER_ALL
         if wanted and now >= self._noted_at + NOTED_EVERY_SECONDS:
-            self._write(stream=self.stream, events=self.events, engagements=self.engagements)
+            self._write(account=self.account, events=self.events, engagements=self.engagements)
             self._noted_at = time.monotonic()
 
     def end(self) -> None:
@@ -127,14 +146,14 @@ class _Comparison:
         if self._is_noted and self._can_note:
             self._write()
 
-    def _folds(self, connection: Connection, upto: int) -> Iterator[Stored]:
-        for number, fresh in folds(connection, self.stream, upto):
-            self.events += number
+    def _folds(self, connection: Connection, upto: str) -> Iterator[tuple[Place, Stored]]:
+        for fresh in folds(connection, self._database.archive, self.account, upto):
+            self.events += fresh.events
             self.engagements += 1
-            self._progress(number)
-            yield fresh
+            self._progress(fresh.events)
+            yield (fresh.account, fresh.row.issue_id), fresh.row
 
-    def _write(self, **row: int) -> None:
+    def _write(self, **row: str | int) -> None:
         try:
             with self._database.write() as connection:
                 connection.execute(delete(comparison))

@@ -17,7 +17,7 @@ from ledger.store.head import Head
 from projections.views import beside
 from projections.views.beside import PREVIOUS, Beside, statements_of
 from projections.views.differences import Row, first_difference_of_rows, place_of
-from projections.views.folding import BEFORE_ALL, recorded
+from projections.views.folding import recorded
 from projections.views.read_model import ReadModel
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Replays:
 
         Both hold the same events each time: those recorded meanwhile are folded into it before.
         """
-        place, engagements = (BEFORE_ALL, ""), 0
+        place, engagements = (0, ""), 0
         while True:
             with self._database.write() as connection:
                 reached = self._meet_head(connection, name)
@@ -165,7 +165,7 @@ class Replays:
         upto = min(begun.position + FOLDED_AT_ONCE, head.position)
         if begun.policy_version != head.policy_version:
             model.adopt(connection, head.recorded_at)
-        rows = recorded(connection, begun.position, upto)
+        rows = recorded(connection, self._database.archive, begun.position, upto)
         _log.debug("folds", extra={"after": begun.position, "upto": upto})
         model.project(connection, rows, head.policy_version)
         reached = begun._replace(position=upto, policy_version=head.policy_version)

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam, delete, insert, or_, select, tuple_, update
 
 from ledger.store.statements import Statement
+from ledger.store.tables import streams
 from projections.engagement import Engagement
 from projections.views.tables import STREAM_OF_USER, engagements
 
@@ -48,15 +49,24 @@ class TableStatements:
             "everybody",
             "user_id",
         )
-        by_engagement = select(table).order_by(c.stream, c.issue_id)
-        self.of_streams = Statement(
-            by_engagement.where(c.stream > bindparam("after"), c.stream <= bindparam("upto")),
+        self.of_accounts = Statement(
+            select(streams.c.originator_id, table)
+            .join(streams, streams.c.id == c.stream)
+            .where(
+                streams.c.originator_id > bindparam("after"),
+                streams.c.originator_id <= bindparam("upto"),
+            )
+            .order_by(streams.c.originator_id, c.issue_id),
             "after",
             "upto",
         )
         place = tuple_(bindparam("stream"), bindparam("issue"))
         self.following = Statement(
-            by_engagement.where(tuple_(c.stream, c.issue_id) > place), "stream", "issue"
+            select(table)
+            .where(tuple_(c.stream, c.issue_id) > place)
+            .order_by(c.stream, c.issue_id),
+            "stream",
+            "issue",
         )
 
     def _updating(self, names: tuple[str, ...]) -> Statement:

@@ -92,11 +92,35 @@ comparison = Table(
     "comparison",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
-    Column("stream", Big, nullable=False, comment="the last account that was compared"),
+    Column("account", Text, nullable=False, comment="the last one that was compared"),
     Column("events", Big, nullable=False, comment="that were folded up to there"),
     Column("engagements", Big, nullable=False),
     info=DERIVED,
     comment="one row while a replay compares: how far it came without a difference",
+)
+
+sealed_engagements = Table(
+    "sealed_engagements",
+    metadata,
+    Column("stream", ForeignKey(_streams.c.id), primary_key=True, autoincrement=False),
+    Column("issue_id", Text, primary_key=True),
+    Column("id", Big, nullable=False, comment="position of the first sealed event"),
+    Column("mentions", Integer, nullable=False),
+    Column("views", Integer, nullable=False),
+    Column("queries", Integer, nullable=False),
+    Column("first_at", Big),
+    Column("mentioned_at", Big),
+    Column("viewed_at", Big),
+    Column("queried_at", Big),
+    Column("linear_at", Big),
+    Column("linear_id", Text),
+    Column("override_at", Big),
+    Column("override", Double),
+    Column("last_position", Big, comment="of the last sealed interaction"),
+    Column("scored_at", Big, nullable=False, comment="when the last sealed event was recorded"),
+    info=DERIVED,
+    sqlite_with_rowid=False,
+    comment="the fold of each user's sealed events with each issue",
 )
 
 STREAM_OF_USER = (

@@ -43,7 +43,7 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
 def fold_everything(engagements: Engagements) -> None:
     """Fold every event, as the peer does, and compare with nothing."""
     with engagements.ledger.database.read() as connection:
-        deque(folds(connection), maxlen=0)
+        deque(folds(connection, engagements.ledger.archive), maxlen=0)
 
 
 def replay(engagements: Engagements) -> None:

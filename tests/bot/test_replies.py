@@ -267,13 +267,13 @@ def test_totals_of_the_longest_ids_fit_into_a_message():
     most: list[tuple[str, float]] = [(WORST_ISSUE, 1.0)] * 5
     (text,) = sent(replies.stats(Statistics(10**12, 10**9, 1000.25, most, NOON), NOW))
     assert text.count(WORST_ISSUE) == 5
-    assert "with 1000.25 interactions each" in text
+    assert "Interactions per issue: 1000.25" in text
 
 
 def test_totals_of_dormant_ones_alone_name_none():
     (text,) = sent(replies.stats(Statistics(3, 2, 1.5, [], Instant(NOON - DAY)), NOW))
     assert text == (
-        "Your totals now\nInteractions: 3\nIssues: 2, with 1.5 interactions each on average\n"
+        "Your totals now\nInteractions: 3\nIssues: 2\nInteractions per issue: 1.5\n"
         "Last: yesterday at 12:00\nMost engaged: none"
     )
 

@@ -214,7 +214,7 @@ def test_what_somebody_wrote_cannot_steer_a_terminal_or_break_a_line(cli):
 
 
 EMPTY = {
-    "top": "no engagements\n",
+    "top": "nothing ranks; `engagement engagements` shows dormant issues, too\n",
     "engagements": "no engagements\n",
     "history": "no events\n",
 }

@@ -64,6 +64,15 @@ def test_people_read_sentences_and_then_the_numbers(ana):
     assert "0.377951182275" in out
 
 
+@pytest.mark.parametrize("issue", ["AI-1799", "DMD-480", "OLD-1"])
+def test_each_number_is_what_its_expression_says_in_python(ana, issue):
+    table = ana("explain", "ana", issue).out.partition("\nnumber ")[2].partition("\n\n")[0]
+    rows = [line.split(maxsplit=2) for line in table.splitlines()[1:]]
+    assert [name for name, *_ in rows] == ["frequency", "recency", "base", "decay", "score"]
+    for _, value, expression in rows:
+        assert eval(expression, {"exp": math.exp}) == float(value)  # noqa: S307 - our own output
+
+
 def test_what_was_never_touched_says_so(ana):
     out = ana("explain", "ana", "NO-1").out
     assert "Never touched, and every issue starts at 0.5." in out

@@ -57,7 +57,7 @@ def test_adopt_says_what_it_changes(ana):
         ("pin_hours=-1", "must not be negative"),
         ("recency_weight=2", "must"),
         ("kinds=shout", "must be some of"),
-        ("decay_after_days=1.5", "no whole number"),
+        ("decay_after_days=1.5", "must be a whole number of days"),
     ],
 )
 def test_what_makes_no_other_policy_is_refused_in_one_line(ana, assignment, reason):

@@ -15,7 +15,11 @@ from tests.tools import reference
 YEARS = dt.timedelta(days=5 * 365)
 
 SHOWS = re.compile(r"^```(?:console|python)$", re.MULTILINE)
-NEEDS_A_SHELL = {"docs/how-to/import-csv.md", "docs/how-to/run-the-bot.md"}
+NEEDS_A_SHELL = {
+    "docs/how-to/import-csv.md",
+    "docs/how-to/import-git.md",
+    "docs/how-to/run-the-bot.md",
+}
 """Their commands run as processes of their own, which only know the real time."""
 
 REPORTS = {"docs/trials.md"}

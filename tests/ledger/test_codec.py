@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 from ledger import codec
 from ledger.errors import UnknownTopicError
 from ledger.events import (
-    INTERACTION,
-    OVERRIDE,
-    POLICY,
     TOPICS,
     Event,
+    HistorySealed,
     InteractionRecorded,
     PolicyAdopted,
     ScoreOverridden,
@@ -140,17 +138,19 @@ def test_the_topics_are_short_and_stable():
         "interaction": InteractionRecorded,
         "override": ScoreOverridden,
         "policy": PolicyAdopted,
+        "sealing": HistorySealed,
     }
-    assert {codec.topic_of(each) for each in _examples()} == {INTERACTION, OVERRIDE, POLICY}
+    assert [codec.topic_of(each) for each in _examples()] == list(TOPICS)
 
 
-def _examples() -> tuple[InteractionRecorded, ScoreOverridden, PolicyAdopted]:
+def _examples() -> list[Event]:
     at = Instant(1)
-    return (
+    return [
         InteractionRecorded(ACCOUNT, 1, at, IssueId("AI-1"), Kind.VIEW, at),
         ScoreOverridden(ACCOUNT, 1, at, IssueId("AI-1"), at, 0.5),
         PolicyAdopted(ACCOUNT, 1, at, 2, {"pin_hours": 8.0, "kinds": ["query"]}),
-    )
+        HistorySealed(ACCOUNT, 1, at, 1, 9, 8, "00" * 32),
+    ]
 
 
 @given(strategies.hostile_texts.filter(lambda text: text not in TOPICS), st.binary())

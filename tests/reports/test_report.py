@@ -201,6 +201,8 @@ def test_the_command_writes_the_page_and_replaces_an_older_one(cli: CommandLine,
     assert (done.code, done.out) == (0, f"written: {path}, 1 interactions\n")
     assert wrong_with(Page(path.read_text(encoding="utf-8"))) == []
     assert [each.name for each in tmp_path.glob("*.part")] == ["report.html.part"]
+    done = cli("report", "-o", str(path), "--json")
+    assert done.json == {"file": str(path), "interactions": 1}
 
 
 def test_a_bare_date_begins_in_the_configured_zone(cli: CommandLine, tmp_path):
@@ -222,6 +224,7 @@ def test_what_cannot_be_written_or_asked_is_one_line(cli: CommandLine, tmp_path)
         assert done.code == 1
         assert len(done.errors) == 1
         assert re.match("error: ", done.errors[0])
+        assert ".part" not in done.errors[0]
     assert not list(tmp_path.glob("r.html*"))
 
 

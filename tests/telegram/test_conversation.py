@@ -164,7 +164,7 @@ def test_a_briefing_has_a_button_for_each_issue(stage, ana):
 def test_totals_and_history(stage, ana):
     ana.says("AI-1 <b>canary</b> & AI-2")
     assert stage.answer(ana, "/stats").text.startswith(
-        "Your totals now\nInteractions: 2\nIssues: 2, with 1 "
+        "Your totals now\nInteractions: 2\nIssues: 2\nInteractions per issue: 1\n"
     )
     history = stage.answer(ana, "/history AI-1").text
     assert history == (

@@ -42,7 +42,7 @@ def computed(home: Path, names: list[str]) -> Iterator[str]:
         Engagements(f"sqlite:///{home}/ledger.db") as engagements,
         engagements.ledger.database.read() as connection,
     ):
-        for user in rows_by_user(connection):
+        for user in rows_by_user(connection, engagements.ledger.archive):
             judged = judge.judged(user.rows)
             sums = [so_far + one.quality for so_far, one in zip(sums, judged, strict=True)]
     for each in sums:

@@ -16,6 +16,7 @@ from sqlite3 import OperationalError
 import pytest
 
 from projections.application import Engagements
+from projections.views.differences import place_of
 from projections.views.folding import folds
 from projections.views.read_model import values
 from projections.views.replays import FOLDED_AT_ONCE
@@ -120,9 +121,10 @@ def unlike_a_fresh_fold(cli: CommandLine) -> list[str]:
     ):
         adopted = engagements.read_model.policies.in_force(connection)
         rows = LIVE.following.run(connection, 0, "").fetchall()
-        fresh = [stored for _, stored in folds(connection)]
+        fresh = [each.row for each in folds(connection, engagements.ledger.archive)]
         instants = {row[0]: row[scored_at] for row in rows}
-        expected = [values(each, adopted, instants.get(each.id, 0)) for each in fresh]
+        anew = (values(each, adopted, instants.get(each.id, 0)) for each in fresh)
+        expected = sorted(anew, key=place_of)
     return [] if rows == expected else ["the rows are not those of a fresh fold"]
 
 

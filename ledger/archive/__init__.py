@@ -1,0 +1,1 @@
+"""The archive: sealed ranges of the ledger's events, as Parquet files beside the database."""

@@ -1,0 +1,85 @@
+"""Blocks: a segment's file is checked piece by piece, as it is read.
+
+Any question reads a small part of the files only, so each block of a file has a digest of its own,
+kept in the database: a byte that changed is found by the first who reads its block.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ledger.errors import DamagedSegmentError
+from ledger.segment import BLOCK_BYTES, DIGEST_BYTES, Segment
+
+
+def block_digests(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the digest of each block of what is left to read of `file`."""
+    while block := file.read(BLOCK_BYTES):
+        yield _digest(block)
+
+
+class CheckedFile(io.RawIOBase):
+    """The bytes of a segment's file, each of which was checked when it is returned.
+
+    Raises DamagedSegmentError where they are not what was written.
+    """
+
+    def __init__(self, file: BinaryIO, segment: Segment) -> None:
+        """Read `file`, which was opened without a buffer, and is closed with this."""
+        size = file.seek(0, io.SEEK_END)
+        if size != segment.size_bytes:
+            file.close()
+            raise DamagedSegmentError(segment, f"is {size} bytes long, not {segment.size_bytes}")
+        self._file, self._segment, self._at = file, segment, 0
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it can be read anywhere."""
+        return True
+
+    def tell(self) -> int:
+        """Return where it is read next."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, and return it."""
+        begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._segment.size_bytes}
+        self._at = begin[whence] + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next `size` bytes, or all that are left; fewer only at the end."""
+        end = self._segment.size_bytes if size < 0 else self._at + size
+        end = min(end, self._segment.size_bytes)
+        begin, self._at = self._at, max(self._at, end)
+        return self._checked(begin, end) if begin < end else b""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+    def _checked(self, begin: int, end: int) -> bytes:
+        first, last = begin // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
+        self._file.seek(first * BLOCK_BYTES)
+        whole = self._file.read((last + 1 - first) * BLOCK_BYTES)
+        view = memoryview(whole)
+        for number in range(first, last + 1):
+            at = (number - first) * BLOCK_BYTES
+            if _digest(view[at : at + BLOCK_BYTES]) != self._kept(number):
+                reason = (
+                    f"is damaged within {BLOCK_BYTES} bytes from byte {number * BLOCK_BYTES} on"
+                )
+                raise DamagedSegmentError(self._segment, reason)
+        return whole[begin - first * BLOCK_BYTES : end - first * BLOCK_BYTES]
+
+    def _kept(self, number: int) -> bytes:
+        return self._segment.blocks[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]
+
+
+def _digest(block: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(block, digest_size=DIGEST_BYTES).digest()

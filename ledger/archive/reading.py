@@ -1,0 +1,90 @@
+"""Events of segments: as the rows that folds read, and as the events that were recorded."""
+
+from collections.abc import Iterable, Iterator
+from itertools import starmap
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.archive.columns import (
+    integers,
+    occurred_at,
+    one_chunk,
+    recorded_at,
+)
+from ledger.archive.folder import Archive
+from ledger.events import AccountEvent, EventRow, InteractionRecorded, ScoreOverridden
+from ledger.instants import Instant
+from ledger.interaction import Kind
+from ledger.segment import Segment
+from ledger.text import IssueId
+
+EVENT_COLUMNS = (
+    "account",
+    "issue_id",
+    "occurred_second",
+    "occurred_microsecond",
+    "position",
+    "recorded_after",
+    "kind",
+    "linear_id",
+    "score",
+)
+"""Those that say what folds read."""
+
+
+_SAID = ("account", "version", "issue_id", "kind", "linear_id", "score", "place", "commitment")
+
+
+def event_rows(table: pa.Table, streams: Iterable[int]) -> Iterator[EventRow]:
+    """Yield what folds read of the events of a table, for each of which there is a number."""
+    return map(
+        EventRow,
+        table["position"].to_pylist(),
+        streams,
+        table["issue_id"].to_pylist(),
+        table["kind"].to_pylist(),
+        occurred_at(table).tolist(),
+        table["linear_id"].to_pylist(),
+        table["score"].to_pylist(),
+        recorded_at(table).tolist(),
+    )
+
+
+def accounts_of(archive: Archive, segment: Segment) -> Iterator[tuple[str, pa.Table]]:
+    """Yield what folds read of a segment's events by account, some of an account at a time."""
+    for group in archive.row_groups(segment, EVENT_COLUMNS):
+        accounts = one_chunk(group["account"])
+        starts = np.flatnonzero(np.diff(accounts.indices.to_numpy(), prepend=-1))
+        for begin, end in zip(starts, [*starts[1:], len(group)], strict=True):
+            yield accounts[begin].as_py(), group.slice(begin, end - begin)
+
+
+def events_in_time(table: pa.Table) -> Iterator[tuple[int, AccountEvent]]:
+    """Yield the events of a table and their positions, the earliest first (R8)."""
+    order = np.lexsort((integers(table["position"]), occurred_at(table)))
+    return placed_events(table.take(pa.array(order)))
+
+
+def placed_events(table: pa.Table) -> Iterator[tuple[int, AccountEvent]]:
+    """Yield the events of a table, in its order, each with its position."""
+    columns = (table[name].to_pylist() for name in _SAID)
+    instants = recorded_at(table).tolist(), occurred_at(table).tolist()
+    return starmap(_placed, zip(table["position"].to_pylist(), *instants, *columns, strict=True))
+
+
+def _placed(position: int, recorded: int, occurred: int, *said: Any) -> tuple[int, AccountEvent]:  # noqa: ANN401 - of any column
+    account, version, issue_id, kind, linear_id, score, place, commitment = said
+    head = UUID(account), version, Instant(recorded), IssueId(issue_id)
+    if kind is None:
+        return position, ScoreOverridden(*head, Instant(occurred), score)
+    return position, InteractionRecorded(
+        *head,
+        Kind(kind),
+        Instant(occurred),
+        linear_id,
+        None if place is None else UUID(place),
+        commitment,
+    )

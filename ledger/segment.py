@@ -1,0 +1,65 @@
+"""Segments: closed ranges of positions whose events were moved into files of the archive (R9)."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from ledger.instants import Instant
+
+FORMAT_VERSION = 1
+"""Of the columns that a segment's file has; a reader refuses a higher one."""
+
+BLOCK_BYTES = 65_536
+"""Each block of a segment's file has a digest of its own, checked whenever the block is read."""
+
+DIGEST_BYTES = 16
+"""Of each block: BLAKE2b."""
+
+_DIGITS = 19  # of the largest position, so that files sort by name as their ranges do
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """What the ledger keeps of a segment: its range, and what its file must hold.
+
+    The file holds the `events` that happened between users and issues at the positions
+    `first_position` to `last_position`, recorded from `first_recorded_at` to `last_recorded_at`.
+    `digest` is the SHA-256 of what these say, whichever file says it; `blocks` are the digests of
+    the file's blocks, one after the other, and `size_bytes` is its length.
+    """
+
+    first_position: int
+    last_position: int
+    events: int
+    first_recorded_at: Instant
+    last_recorded_at: Instant
+    digest: bytes
+    size_bytes: int
+    blocks: bytes
+
+    @property
+    def name(self) -> str:
+        """The name of its file, which is that of its range."""
+        return f"{self.first_position:0{_DIGITS}}-{self.last_position:0{_DIGITS}}.parquet"
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Tell whether any position from `first` to `last` is in its range."""
+        return self.first_position <= last and first <= self.last_position
+
+
+def mergeable(segments: Iterable[Segment], events_at_most: int) -> list[list[Segment]]:
+    """Return the runs of neighbours, two or more, that together hold no more events than that.
+
+    Every run is as long as can be, counted from the oldest segment on.
+    """
+    runs: list[list[Segment]] = []
+    run: list[Segment] = []
+    for segment in segments:
+        if run and _events(run) + segment.events > events_at_most:
+            runs.append(run)
+            run = []
+        run.append(segment)
+    return [each for each in [*runs, run] if len(each) > 1]
+
+
+def _events(segments: Sequence[Segment]) -> int:
+    return sum(each.events for each in segments)

@@ -1,0 +1,232 @@
+"""Compaction: the oldest events go into segments, and only then leave the hot store (R7, R9).
+
+First a segment's file is written, synced, read again and named; then it is certified that what is
+sealed and what stays hot add up to the same engagements as all events do; then one transaction
+records that the range is sealed, and deletes its rows. Whatever breaks off before that transaction
+commits leaves a file that nobody looks at, which a later compaction sweeps away.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+import pyarrow as pa
+from sqlalchemy import Connection, and_, bindparam, func, select
+
+from ledger.archive.columns import digest, integers, table_of
+from ledger.archive.folder import Archive
+from ledger.errors import DamagedSegmentError
+from ledger.instants import Instant, instant_of
+from ledger.segment import Segment, mergeable
+from ledger.store import tables
+from ledger.store.clock import Clock
+from ledger.store.database import Database
+from ledger.store.job_runs import job_alone
+from ledger.store.segments import (
+    Certificate,
+    replace,
+    seal,
+    sealed_position,
+    segments,
+)
+from ledger.store.statements import Statement
+
+_log = logging.getLogger(__name__)
+
+SEALED_AT_ONCE = 250_000
+"""Positions a segment: while its rows are deleted, others wait to record."""
+
+MERGED_EVENTS = 2_000_000
+"""The most events of a merged segment: it is held in memory once."""
+
+JOB = "compaction"
+
+_e, _s, _p = tables.events.c, tables.streams, tables.places
+
+_EVENTS = Statement(
+    select(
+        _s.c.originator_id,
+        _e.issue_id,
+        _e.occurred_at,
+        _e.position,
+        _e.version,
+        _e.recorded_at,
+        _e.kind,
+        _e.linear_id,
+        _e.score,
+        _p.c.place,
+        _e.commitment,
+    )
+    .join(_s, _s.c.id == _e.stream)
+    .outerjoin(_p, _p.c.id == _e.place)
+    .where(
+        _e.position >= bindparam("first"),
+        _e.position <= bindparam("last"),
+        _e.issue_id.is_not(None),
+    )
+    .order_by(_e.position),
+    "first",
+    "last",
+)
+_HOT = and_(_e.issue_id.is_not(None), _e.position <= bindparam("through"))
+_COUNT = Statement(select(func.count()).where(_HOT), "through")
+_NEXT = Statement(
+    select(_e.position).where(_e.position > bindparam("sealed"), _HOT).order_by(_e.position),
+    "sealed",
+    "through",
+)
+_LAST_BEFORE = Statement(
+    select(func.max(_e.position)).where(_e.issue_id.is_not(None), _e.recorded_at < bindparam("at")),
+    "at",
+)
+
+Progress = Callable[[int], object]
+"""Called after each segment with how many more events are sealed."""
+
+
+class Sealable(Protocol):
+    """A projection that keeps the fold of what is sealed."""
+
+    def certify(
+        self, connection: Connection, archive: Archive, new: Sequence[Segment]
+    ) -> Certificate:
+        """Compare what will be kept with what there is, and say what was compared.
+
+        `new` are segments whose events are still hot: for every engagement of theirs, what is
+        sealed, these, and the events that stay hot must add up to the fold of all its events.
+        Raises CertificateError where they do not.
+        """
+
+    def seal(self, connection: Connection, table: pa.Table) -> None:
+        """Take the events of a segment in, in the transaction that deletes them."""
+
+
+class Compaction(msgspec.Struct, frozen=True):
+    """What a compaction did: sealed so many events in so many segments, whose files are so long.
+
+    The database's file became smaller by `freed_bytes`; `swept_bytes` lay about in the archive.
+    """
+
+    events: int = 0
+    segments: int = 0
+    archived_bytes: int = 0
+    freed_bytes: int = 0
+    swept_bytes: int = 0
+
+
+class Compactor:
+    """Moves events of one ledger into its archive; any process may, one at a time.
+
+    All methods raise LedgerUnavailableError where the database or the archive cannot be read or
+    written, and CertificateError; what was sealed before stays sealed, nothing else is deleted.
+    """
+
+    def __init__(self, database: Database, projection: Sealable, clock: Clock) -> None:
+        """Work on `database`, bringing `projection` along, at the instants of `clock`."""
+        self._database, self._projection, self._clock = database, projection, clock
+        self._archive = database.archive
+
+    def last_recorded_before(self, at: Instant) -> int:
+        """Return the last hot position that was recorded before an instant, 0 if there is none."""
+        with self._database.read() as connection:
+            return self._scalar(connection, _LAST_BEFORE, at)
+
+    def sealable(self, through: int) -> int:
+        """Return how many events `compact` would seal."""
+        with self._database.read() as connection:
+            return self._scalar(connection, _COUNT, through)
+
+    def compact(self, through: int, progress: Progress = lambda _: None) -> Compaction:
+        """Seal what is hot up to the position `through`, each segment in its own transaction."""
+        with job_alone(self._database, JOB):
+            swept = self._sweep()
+            new = list(self._published(through, progress))
+            if not new:
+                return Compaction(swept_bytes=swept)
+            certificate = self._certificate(new)
+            before = self._size()
+            for segment in new:
+                self._seal(segment, certificate)
+                progress(segment.events)
+            self._shrink()
+            return Compaction(
+                sum(each.events for each in new),
+                len(new),
+                sum(each.size_bytes for each in new),
+                before - self._size(),
+                swept,
+            )
+
+    def merge(self, progress: Progress = lambda _: None) -> list[Segment]:
+        """Merge small neighbours into larger segments, and return those."""
+        with job_alone(self._database, JOB):
+            self._sweep()
+            with self._database.read() as connection:
+                runs = mergeable(segments(connection), MERGED_EVENTS)
+            merged = []
+            for run in runs:
+                merged.append(self._merged(run))
+                progress(merged[-1].events)
+            return merged
+
+    def _published(self, through: int, progress: Progress) -> Iterator[Segment]:
+        """Write the files of the segments that the hot events up to `through` make."""
+        with self._database.read() as connection:
+            last = sealed_position(connection)
+            while next_ := _NEXT.run(connection, last, through).fetchmany(SEALED_AT_ONCE):
+                first, last = last + 1, next_[-1][0]
+                table = table_of(_EVENTS.run(connection, first, last))
+                yield self._archive.publish(table, first, last)
+                progress(len(table))
+
+    def _certificate(self, new: Sequence[Segment]) -> Certificate:
+        with self._database.read() as connection:
+            return self._projection.certify(connection, self._archive, new)
+
+    def _seal(self, segment: Segment, certificate: Certificate) -> None:
+        table = self._archive.read(segment)
+        with self._database.write() as connection:
+            self._projection.seal(connection, table)
+            seal(connection, segment, certificate, instant_of(self._clock()))
+        _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
+
+    def _merged(self, parts: Sequence[Segment]) -> Segment:
+        for part in parts:
+            self._archive.check(part)
+        table = pa.concat_tables(self._archive.read(part) for part in parts).unify_dictionaries()
+        first, last = parts[0].first_position, parts[-1].last_position
+        merged = self._archive.publish(table.combine_chunks(), first, last)
+        self._check_holds(merged, parts)
+        self._archive.retire(parts)
+        with self._database.write() as connection:
+            replace(connection, merged, parts)
+        _log.info("merged", extra={"segments": len(parts), "events": merged.events})
+        return merged
+
+    def _check_holds(self, merged: Segment, parts: Sequence[Segment]) -> None:
+        """Read the merged segment, which must say what each of its parts says."""
+        table = self._archive.read(merged)
+        positions = integers(table["position"])
+        for part in parts:
+            is_part = (positions >= part.first_position) & (positions <= part.last_position)
+            if digest(table.filter(pa.array(is_part))) != part.digest:
+                raise DamagedSegmentError(part, "does not say the same once it is merged")
+
+    def _sweep(self) -> int:
+        with self._database.read() as connection:
+            kept = segments(connection)
+        return self._archive.sweep(kept, time.time())
+
+    def _size(self) -> int:
+        path = self._database.path
+        return path.stat().st_size if path else 0
+
+    def _shrink(self) -> None:
+        self._database.vacuum()
+        self._database.truncate_log()
+
+    def _scalar(self, connection: Connection, statement: Statement, *parameters: int) -> int:
+        value: int | None = statement.run(connection, *parameters).fetchone()[0]
+        return value or 0

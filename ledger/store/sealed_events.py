@@ -1,0 +1,100 @@
+"""Sealed events as the eventsourcing package stores events."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import repeat
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+from eventsourcing.persistence import Notification, StoredEvent
+from sqlalchemy import Connection, bindparam, select
+
+from ledger import codec
+from ledger.archive.columns import by_position, integers
+from ledger.archive.folder import Archive
+from ledger.archive.reading import event_rows, events_in_time, placed_events
+from ledger.events import INTERACTION, OVERRIDE, EventRow
+from ledger.segment import Segment
+from ledger.store import tables
+from ledger.store.segments import segments
+from ledger.store.statements import Statement
+
+_s, _a = tables.streams, tables.accounts
+
+_STREAM = Statement(
+    select(_s.c.id)
+    .join(_a, _a.c.stream == _s.c.id)
+    .where(_s.c.originator_id == bindparam("originator")),
+    "originator",
+)
+
+_PAGE = 1_000
+
+
+def sealed_events_of(
+    connection: Connection, archive: Archive, originator_id: UUID
+) -> list[StoredEvent]:
+    """Return the sealed events of one account, in no particular order."""
+    parts = (archive.read_account(each, str(originator_id)) for each in segments(connection))
+    events = (event for table in parts for _, event in events_in_time(table))
+    return [
+        StoredEvent(
+            originator_id, event.originator_version, codec.topic_of(event), codec.encode(event)
+        )
+        for event in events
+    ]
+
+
+def sealed_notifications(
+    connection: Connection, archive: Archive, first: int, last: int, topics: Sequence[str]
+) -> Iterator[Notification]:
+    """Yield the sealed events at the positions `first` to `last`, of `topics` if any."""
+    if topics and not {INTERACTION, OVERRIDE} & set(topics):
+        return
+    for segment in segments(connection):
+        if segment.overlaps(first, last):
+            for notification in _notifications(archive, segment, first):
+                if notification.id > last:
+                    return
+                if not topics or notification.topic in topics:
+                    yield notification
+
+
+def _notifications(archive: Archive, segment: Segment, first: int) -> Iterator[Notification]:
+    table = _recorded(archive, segment)
+    begin = int(np.searchsorted(integers(table["position"]), first))
+    for page in range(begin, len(table), _PAGE):
+        for position, event in placed_events(table.slice(page, _PAGE)):
+            yield Notification(
+                event.originator_id,
+                event.originator_version,
+                codec.topic_of(event),
+                codec.encode(event),
+                id=position,
+            )
+
+
+@lru_cache(maxsize=1)  # whoever reads page by page reads the same segment again and again
+def _recorded(archive: Archive, segment: Segment) -> pa.Table:
+    return by_position(archive.read(segment))
+
+
+def sealed_rows(
+    connection: Connection, archive: Archive, first: int, last: int
+) -> Iterator[EventRow]:
+    """Yield what folds read of the sealed events of a range that are somebody's, by position."""
+    find = _STREAM.finder(connection)
+    for segment in segments(connection):
+        if segment.overlaps(first, last):
+            table = _between(_recorded(archive, segment), first, last)
+            accounts = table["account"].to_pylist()
+            streams = {account: find(UUID(account).bytes) for account in set(accounts)}
+            rows = zip(event_rows(table, repeat(0)), map(streams.get, accounts), strict=True)
+            yield from (row._replace(stream=stream[0]) for row, stream in rows if stream)
+
+
+def _between(table: pa.Table, first: int, last: int) -> pa.Table:
+    positions = integers(table["position"])
+    begin, end = np.searchsorted(positions, (first, last + 1))
+    return table.slice(begin, end - begin)

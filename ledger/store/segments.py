@@ -1,0 +1,119 @@
+"""The segments within one transaction: which there are, and what sealing and merging write."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from ledger import codec
+from ledger.errors import LedgerError
+from ledger.events import SEALING, HistorySealed
+from ledger.instants import Instant
+from ledger.segment import Segment
+from ledger.store import tables
+from ledger.store.head import Head
+from ledger.store.rows import INSERT_EVENT, opaque_row
+from ledger.store.statements import Statement
+from ledger.store.streams import Streams
+
+_s, _e = tables.segments.c, tables.events.c
+
+_FIELDS = Segment.__struct_fields__
+_SEGMENTS = Statement(select(*(_s[name] for name in _FIELDS)).order_by(_s.first_position))
+_CERTIFICATES = Statement(
+    select(_s.certificates).where(
+        _s.first_position == bindparam("first"), _s.last_position == bindparam("last")
+    ),
+    "first",
+    "last",
+)
+_SEALED = Statement(select(func.max(_s.last_position)))
+_INSERT = Statement(insert(tables.segments), *_FIELDS, "certificates")
+_DELETE = Statement(
+    delete(tables.segments).where(
+        _s.first_position == bindparam("first"), _s.last_position == bindparam("last")
+    ),
+    "first",
+    "last",
+)
+_DELETE_EVENTS = Statement(
+    delete(tables.events).where(
+        _e.position >= bindparam("first"),
+        _e.position <= bindparam("last"),
+        _e.issue_id.is_not(None),
+    ),
+    "first",
+    "last",
+)
+
+Certificate = dict[str, Any]
+"""Why the rows of a range could be deleted: what was counted and compared, as plain values."""
+
+
+def segments(connection: Connection) -> list[Segment]:
+    """Return all segments, the oldest first; they hold the positions from 1 without a gap."""
+    return [Segment(*row) for row in _SEGMENTS.run(connection)]
+
+
+def sealed_position(connection: Connection) -> int:
+    """Return the last position that is sealed, 0 where none is."""
+    position: int | None = _SEALED.run(connection).fetchone()[0]
+    return position or 0
+
+
+def certificates(connection: Connection, segment: Segment) -> list[Certificate]:
+    """Return the certificates of a segment: one of each sealing that it holds."""
+    place = segment.first_position, segment.last_position
+    found: list[Certificate] = msgspec.json.decode(
+        _CERTIFICATES.run(connection, *place).fetchone()[0]
+    )
+    return found
+
+
+def seal(connection: Connection, segment: Segment, certificate: Certificate, at: Instant) -> None:
+    """Record that a segment holds its range from now on, and delete the events from the hot store.
+
+    Only for a segment whose file is durable and verified (R9). Raises LedgerError where the hot
+    store holds other events of the range than the segment; the caller's transaction must not
+    commit then.
+    """
+    _record(connection, segment, at)
+    _insert(connection, segment, [certificate])
+    place = segment.first_position, segment.last_position
+    deleted = _DELETE_EVENTS.run(connection, *place).rowcount
+    if deleted != segment.events:
+        message = f"{deleted} events were to be deleted for the {segment.events} of {segment.name}"
+        raise LedgerError(message)
+
+
+def replace(connection: Connection, merged: Segment, parts: Sequence[Segment]) -> None:
+    """Let one segment stand for its parts from now on."""
+    kept = [each for part in parts for each in certificates(connection, part)]
+    _insert(connection, merged, kept)
+    _DELETE.run_many(connection, [(part.first_position, part.last_position) for part in parts])
+
+
+def _insert(connection: Connection, segment: Segment, kept: list[Certificate]) -> None:
+    row = msgspec.structs.astuple(segment)
+    _INSERT.run(connection, *row, msgspec.json.encode(kept).decode())
+
+
+def _record(connection: Connection, segment: Segment, at: Instant) -> None:
+    head, streams = Head.read(connection), Streams(connection)
+    head.advance(at)
+    own_id, stream = streams.own()
+    stream.version += 1
+    event = HistorySealed(
+        own_id,
+        stream.version,
+        head.recorded_at,
+        segment.first_position,
+        segment.last_position,
+        segment.events,
+        segment.digest.hex(),
+    )
+    header = (head.next_position(), stream.id, stream.version, SEALING, head.recorded_at)
+    head.write(connection)
+    INSERT_EVENT.run(connection, *opaque_row(header, codec.encode(event)))
+    streams.write_back()

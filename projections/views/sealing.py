@@ -1,0 +1,199 @@
+"""What is sealed, folded: one row per engagement, so that now = merge(sealed, hot events).
+
+Those rows say what reading every segment would. Before events leave the hot store it is certified
+that they do, by another way of folding than the one that made them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from ledger.archive.columns import uuids
+from ledger.archive.folder import Archive
+from ledger.archive.reading import EVENT_COLUMNS
+from ledger.errors import CertificateError
+from ledger.segment import Segment
+from ledger.store.segments import Certificate, segments
+from ledger.store.statements import Statement
+from ledger.store.tables import accounts, streams
+from projections.engagement import Engagement
+from projections.views.folding import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    Stored,
+    fold_stored,
+    hot_events,
+    hot_partials,
+    partial_of_folds,
+    rows_of,
+    together,
+)
+from projections.views.partials import NUMBERS, merged, partial_of
+from projections.views.tables import sealed_engagements
+
+_s = sealed_engagements.c
+_FIELDS = ("id", *Engagement.__struct_fields__, "last_position", "scored_at")
+_ROW = [_s[name] for name in _FIELDS]
+
+_FIND = Statement(
+    select(*_ROW).where(_s.stream == bindparam("stream"), _s.issue_id == bindparam("issue")),
+    "stream",
+    "issue",
+)
+_DELETE = Statement(
+    delete(sealed_engagements).where(
+        _s.stream == bindparam("stream"), _s.issue_id == bindparam("issue")
+    ),
+    "stream",
+    "issue",
+)
+_FORGET = Statement(delete(sealed_engagements).where(_s.stream == bindparam("stream")), "stream")
+_INSERT = Statement(insert(sealed_engagements), "stream", "issue_id", *_FIELDS)
+_BY_ACCOUNT = Statement(
+    select(streams.c.originator_id, _s.stream, _s.issue_id, *_ROW)
+    .join(streams, streams.c.id == _s.stream)
+    .order_by(streams.c.originator_id, _s.issue_id)
+)
+_ACCOUNTS = Statement(
+    select(streams.c.originator_id).join(accounts, accounts.c.stream == streams.c.id)
+)
+
+_FOLDED_AT_ONCE = 20_000
+_COMPARED = ("account", "issue_id", "linear_id", *(name for name in NUMBERS if name != "events"))
+"""All but how many events there were, which nobody keeps of what is sealed."""
+
+
+def make_anew(connection: Connection, archive: Archive) -> None:
+    """Fold every segment, and keep that as what is sealed."""
+    connection.execute(delete(sealed_engagements))
+    for table in merged(_partials(archive, segments(connection))):
+        rows = [_values(each.row) for each in rows_of(connection, table)]
+        _INSERT.run_many(connection, rows)
+
+
+def present(connection: Connection) -> Iterator[Stored]:
+    """Yield every engagement as it stands, from what is sealed and hot, by account and issue."""
+    for table in merged([_sealed(connection), _hot_after(connection, 0)]):
+        yield from (each.row for each in rows_of(connection, table))
+
+
+def forget(connection: Connection, stream: int) -> None:
+    """Delete what is sealed of one account."""
+    _FORGET.run(connection, stream)
+
+
+def seal(connection: Connection, table: pa.Table) -> None:
+    """Merge the events of a segment, in the file's order, into what is sealed.
+
+    Raises CertificateError where the rows that were written do not read back.
+    """
+    find = _FIND.finder(connection)
+    rows = []
+    for each in rows_of(connection, partial_of(table)):
+        new = each.row
+        before = find(new.stream, new.issue_id)
+        rows.append(
+            new if before is None else together(_read(new.stream, new.issue_id, before), new)
+        )
+    _DELETE.run_many(connection, [(row.stream, row.issue_id) for row in rows])
+    _INSERT.run_many(connection, [_values(row) for row in rows])
+    for row in rows:
+        if find(row.stream, row.issue_id) != _values(row)[2:]:
+            message = f"engagement {row.id} ({row.issue_id}) does not read back as it was sealed"
+            raise CertificateError(message)
+
+
+def certify(connection: Connection, archive: Archive, new: Sequence[Segment]) -> Certificate:
+    """Return what was compared so that the events of `new`, which are still hot, can be deleted.
+
+    For every engagement of the accounts that these events are of: what is sealed, the segments and
+    the events that stay hot, folded by columns, add up to what the older segments and all hot
+    events, folded one by one, do. Raises CertificateError where they do not.
+    """
+    whose = _accounts_in(connection, archive, new)
+    last = new[-1].last_position
+    older = segments(connection)
+    kept = [_sealed(connection), *_partials(archive, new), _hot_after(connection, last)]
+    known = [*_partials(archive, older), _folded_one_by_one(connection)]
+    compared, summed = 0, hashlib.sha256()
+    for ours, theirs in zip_longest(_engagements(kept, whose), _engagements(known, whose)):
+        if ours != theirs:
+            raise CertificateError(_difference(ours, theirs))
+        compared += 1
+        summed.update(msgspec.json.encode(ours))
+    return {
+        "through": last,
+        "engagements": compared,
+        "accounts": len(whose),
+        "sha256": summed.hexdigest(),
+    }
+
+
+def _accounts_in(connection: Connection, archive: Archive, new: Iterable[Segment]) -> pa.Array:
+    """The accounts of events in some segments; the events of the forgotten are nobody's."""
+    found = {
+        account
+        for segment in new
+        for group in archive.row_groups(segment, ["account"])
+        for account in group["account"].unique().to_pylist()
+    }
+    known = set(uuids(originator for (originator,) in _ACCOUNTS.run(connection)))
+    return pa.array(sorted(found & known), pa.string())
+
+
+def _engagements(
+    sources: Iterable[Iterator[pa.Table]], whose: pa.Array
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the engagements of some accounts, each as all that is known of it."""
+    for table in merged(sources):
+        theirs = table.filter(pc.is_in(table["account"], value_set=whose))
+        yield from zip(*(theirs[name].to_pylist() for name in _COMPARED), strict=True)
+
+
+def _partials(archive: Archive, of: Iterable[Segment]) -> list[Iterator[pa.Table]]:
+    return [map(partial_of, archive.row_groups(segment, EVENT_COLUMNS)) for segment in of]
+
+
+def _hot_after(connection: Connection, position: int) -> Iterator[pa.Table]:
+    return hot_partials(connection, BEFORE_ALL, AFTER_ALL, position)
+
+
+def _sealed(connection: Connection) -> Iterator[pa.Table]:
+    cursor = _BY_ACCOUNT.run(connection)
+    while rows := cursor.fetchmany(_FOLDED_AT_ONCE):
+        yield partial_of_folds([(row[0], _read(row[1], row[2], row[3:])) for row in rows])
+
+
+def _folded_one_by_one(connection: Connection) -> Iterator[pa.Table]:
+    """Yield the hot events folded as `projections.engagement.fold` does."""
+    folds: list[tuple[bytes, Stored]] = []
+    for account, rows in hot_events(connection):
+        folds.append((account, fold_stored(rows)))
+        if len(folds) == _FOLDED_AT_ONCE:
+            yield partial_of_folds(folds)
+            folds = []
+    if folds:
+        yield partial_of_folds(folds)
+
+
+def _difference(ours: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None) -> str:
+    issue_id = (ours or theirs or _COMPARED)[1]
+    names = zip(_COMPARED, ours or (), theirs or (), strict=False)
+    name = next((name for name, our, their in names if our != their), "engagement")
+    return f"nothing was deleted: sealed, the {name} of a user with {issue_id} would change"
+
+
+def _read(stream: int, issue_id: str, row: Sequence[Any]) -> Stored:
+    id_, *fields, last_position, scored_at = row
+    return Stored(id_, stream, issue_id, Engagement(*fields), last_position, scored_at)
+
+
+def _values(row: Stored) -> tuple[Any, ...]:
+    fields = msgspec.structs.astuple(row.engagement)
+    return row.stream, row.issue_id, row.id, *fields, row.last_position, row.scored_at

@@ -1,0 +1,59 @@
+"""Tables and text: whatever the width of the terminal, nothing of them is cut."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from bot.cli import shown
+from bot.cli.shown import show_text, table_lines
+
+WORDS = st.text("abcdé漢 ", min_size=1, max_size=40).map(str.strip).filter(bool)
+CELLS = st.one_of(WORDS, st.none(), st.floats(0, 1), st.integers(0, 10**6))
+
+
+@st.composite
+def tables(draw):
+    size = draw(st.integers(1, 6))
+    columns = draw(st.lists(WORDS, min_size=size, max_size=size))
+    row = st.tuples(*[CELLS] * (size - 1), WORDS)
+    return columns, draw(st.lists(row, min_size=1, max_size=5))
+
+
+def letters(lines):
+    return sorted("".join(lines).replace(" ", ""))
+
+
+@given(tables(), st.integers(1, 200))
+def test_a_table_has_the_same_letters_at_any_width(table, width):
+    columns, rows = table
+    assert letters(table_lines(columns, rows, width)) == letters(table_lines(columns, rows, 10_000))
+
+
+@given(tables(), st.integers(1, 200))
+def test_a_table_fits_or_has_a_line_for_each_row(table, width):
+    columns, rows = table
+    lines = list(table_lines(columns, rows, width))
+    fits = all(cell_len(line) <= width for line in lines)
+    assert fits or len(lines) == 1 + len(rows)
+
+
+def test_a_last_column_with_next_to_no_room_is_not_wrapped_into_shreds():
+    columns, rows = ("source", "context"), [("x" * 70, "Is AI-1799 blocked by DMD-480?")]
+    assert list(table_lines(columns, rows, 80))[1].endswith("  Is AI-1799 blocked by DMD-480?")
+    assert len(list(table_lines(columns, rows, 95))) == 3
+
+
+def test_numbers_stand_to_the_right_also_below_what_is_not_known():
+    lines = list(table_lines(("score", "of"), [(None, "a"), (0.9, "b")], 80))
+    assert lines == ["score  of", "    –  a", "0.900  b"]
+
+
+def test_text_breaks_between_words_on_a_terminal_alone(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "24")
+    for watched, lines in ((False, 1), (True, 2)):
+        monkeypatch.setattr(shown, "on_terminal", lambda _, watched=watched: watched)
+        show_text("  Touched 2 times: 1 query, 1 mention.")
+        out = capsys.readouterr().out.splitlines()
+        assert len(out) == lines
+        assert all(line.startswith("  ") for line in out)
+        assert " ".join(map(str.strip, out)) == "Touched 2 times: 1 query, 1 mention."
