@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from bot.language import words
 from bot.replies import Reply, Time, fill, score_sentence, times, touches
 from bot.times import since
-from projections.explanation import Explanation, OverrideSeen
+from projections.explanation import Explanation, InteractionSeen, OverrideSeen
 from projections.order import LOOKED_AHEAD_DAYS, OrderExplanation
 
 SHOWN = 10
-"""So many of the latest interactions are listed."""
+"""So many of the latest events are listed."""
 
 Said = Callable[[int], str]
 """How an instant is told to whoever reads."""
 
 
 def why(explanation: Explanation, time: Time) -> Reply:
-    """Return what a score is made of, and the interactions that it comes from."""
+    """Return what a score is made of, and the events that it comes from."""
     said = time.said_instant
     score = f"{explanation.value:.3f}"
     head = fill(words.WHY, issue=explanation.issue_id, score=score, moment=time.moment)
@@ -140,14 +140,18 @@ def _by_policy(explanation: Explanation, said: Said) -> str:
 
 
 def _listed(explanation: Explanation, said: Said) -> Iterator[str]:
-    shown = explanation.interactions[-SHOWN:]
-    for each in reversed(shown):
+    events = explanation.events
+    for each in reversed(events[-SHOWN:]):
         late = words.WHY_LATE_MARK if each.is_late else ""
-        kind = words.KINDS[each.kind.label][0]
-        yield fill(words.WHY_LINE, when=said(each.occurred_at), kind=kind, late=late)
-    if len(explanation.interactions) > len(shown):
-        earlier = len(explanation.interactions) - len(shown)
-        yield fill(words.HISTORY_MORE, count=earlier)
+        yield fill(words.WHY_LINE, when=said(each.occurred_at), kind=_kind(each), late=late)
+    if len(events) > SHOWN:
+        yield fill(words.HISTORY_MORE, count=len(events) - SHOWN)
+
+
+def _kind(seen: InteractionSeen | OverrideSeen) -> str:
+    if isinstance(seen, OverrideSeen):
+        return words.HISTORY_SET.format(score=f"{seen.value:g}")
+    return words.KINDS[seen.kind.label][0]
 
 
 # --- the order of two ----------------------------------------------------------------------------

@@ -95,6 +95,11 @@ class Explanation(msgspec.Struct, frozen=True):
         return self.ranked.score.idle_days is not None
 
     @property
+    def events(self) -> list[InteractionSeen | OverrideSeen]:
+        """All that the answer saw, the earliest first."""
+        return sorted((*self.interactions, *self.overrides), key=_when)
+
+    @property
     def count(self) -> int:
         """The interactions that count."""
         return sum(each.counts for each in self.interactions)
@@ -159,6 +164,10 @@ def _is_touch(row: EventRow) -> bool:
 
 def _order(event: Sourced) -> tuple[int, int]:
     return event.row.occurred_at, event.row.position
+
+
+def _when(seen: Seen) -> tuple[int, int]:
+    return seen.occurred_at, seen.position
 
 
 def _interaction(event: Sourced, policy: ScoringPolicy) -> InteractionSeen:

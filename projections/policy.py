@@ -34,7 +34,7 @@ class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     `kinds` are those whose interactions count, ascending; the others score and rank as if they had
     not been. An issue that was touched less than `pin_hours` ago ranks before all others; 0 pins
     nothing. Raises InvalidPolicyError, a ValueError, unless both weights are in 0..1 and sum to 1,
-    rates are in 0..1, nothing is negative and some kind counts.
+    the rate of decay and the default score are in 0..1, nothing is negative and some kind counts.
     """
 
     frequency_weight: float = 0.4
@@ -83,7 +83,7 @@ NUMBERS = tuple(name for name in ScoringPolicy.__struct_fields__ if name != "kin
 
 @lru_cache
 def _bands(step: float) -> int:
-    return math.ceil(round(min(1 / step, _MANY_BANDS), DECIMALS)) if step else 1
+    return math.ceil(min(1 / step, _MANY_BANDS)) if step else 1
 
 
 DEFAULT_POLICY = ScoringPolicy()
@@ -175,7 +175,7 @@ def _value(name: str, text: str) -> object:
     except ValueError:
         raise InvalidPolicyError(name[:40], f"is {text[:40]!r}, which is no number") from None
     if not name.endswith("_days"):
-        return number
+        return number + 0.0  # which makes nothing of the sign of 0
     if not number.is_integer():
         raise InvalidPolicyError(name, "must be a whole number of days")
     return int(number)

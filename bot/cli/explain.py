@@ -60,13 +60,12 @@ def _show(session: Session, user: str, explanation: Explanation, limit: int | No
     if explanation.has_parts:
         click.echo()
         show_table(("number", "value", "is"), _numbers(explanation), "")
-    events = _events(explanation)
-    if events:
-        _show_events(events, limit)
+    if explanation.events:
+        _show_events(explanation.events, limit)
 
 
-def _show_events(events: list[dict[str, Any]], limit: int | None) -> None:
-    shown = events if limit is None else events[-limit:]
+def _show_events(events: list[InteractionSeen | OverrideSeen], limit: int | None) -> None:
+    shown = [_event(each) for each in (events if limit is None else events[-limit:])]
     columns = ("position", "occurred_at", "kind", "score", "counts", "late", "source")
     rows = [[_cell(event[column]) for column in columns] for event in shown]
     click.echo()
@@ -133,17 +132,8 @@ def _document(user: str, explanation: Explanation) -> dict[str, Any]:
         "policy_version": explanation.adopted.version,
         "policy_adopted_at": iso_or_none(explanation.adopted.adopted_at),
         "policy": fields_of(explanation.policy),
-        "events": _events(explanation),
+        "events": [_event(each) for each in explanation.events],
     }
-
-
-def _events(explanation: Explanation) -> list[dict[str, Any]]:
-    """All that the answer saw, the earliest first."""
-    seen: list[InteractionSeen | OverrideSeen] = []
-    seen += explanation.interactions
-    seen += explanation.overrides
-    seen.sort(key=lambda each: (each.occurred_at, each.position))
-    return [_event(each) for each in seen]
 
 
 def _event(seen: InteractionSeen | OverrideSeen) -> dict[str, Any]:

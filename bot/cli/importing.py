@@ -14,7 +14,7 @@ import msgspec
 from bot.cli.exits import DONE, FAILED, INTERRUPTED
 from bot.cli.session import Command, Session, json_option
 from bot.cli.shown import printable, progress, show_json, show_table
-from bot.moments import Edge
+from bot.moments import Edge, InvalidMomentError
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from ledger.instants import instant_of
@@ -79,9 +79,12 @@ def import_options(command: Command) -> Command:
 
 
 def choice_of(session: Session, since: str | None, until: str | None, *, dry_run: bool) -> Choice:
-    """Return what the options say; raises InvalidMomentError for what names no moment."""
+    """Return what the options say; raises InvalidMomentError where they name no span of time."""
     moments = session.moment(since, Edge.START), session.moment(until)
     first, last = (None if moment is None else instant_of(moment) for moment in moments)
+    if first is not None and last is not None and first > last:
+        message = "--since must not be after --until"
+        raise InvalidMomentError(message)
     return Choice(Window(first, last), dry_run)
 
 

@@ -24,8 +24,10 @@ Row = tuple[Any, ...]
 
 
 def value_text(value: object) -> str:
-    """Return a field's value as it is written in an assignment."""
-    return ",".join(map(str, value)) if isinstance(value, list) else f"{value:g}"
+    """Return a field's value as it is written in an assignment, to the last digit."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return repr(value).removesuffix(".0")
 
 
 def change_text(change: FieldChange) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bot.cli.files import write_file
 from bot.cli.session import Session, json_option
 from bot.cli.shown import printable, show_json
 from bot.moments import Edge
@@ -15,7 +16,12 @@ from projections.application.auditing import read_audit
 @click.command()
 @click.option("--user", help="Of this user alone.")
 @click.option("--from", "start", metavar="MOMENT", help="Default: the first event.")
-@click.option("--to", "end", metavar="MOMENT", help="Default: now. A bare date means its end.")
+@click.option(
+    "--to",
+    "end",
+    metavar="MOMENT",
+    help="Default: now, or the moment of --known-at. A bare date means its end.",
+)
 @click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where the page goes.")
 @json_option
@@ -36,7 +42,7 @@ def report(
     known = session.moment(known_at)
     until = session.moment(end) or known or session.clock()
     zone = session.settings.zone
-    with session.engagements() as engagements:
+    with session.calendar(), session.engagements() as engagements:
         audited = read_audit(
             engagements,
             zone,
@@ -45,23 +51,10 @@ def report(
             user_id=user,
             known_at=known,
         )
-    page = report_page(audited, instant_of(session.clock()), zone, user)
-    _write(Path(output), page)
+        page = report_page(audited, instant_of(session.clock()), zone, user)
+    write_file(Path(output), page.encode(errors="backslashreplace"))
     total = audited.audit.activity.tally.total
     if session.as_json:
         show_json({"file": output, "interactions": total})
     else:
         click.echo(f"written: {printable(output)}, {total:,} interactions")
-
-
-def _write(path: Path, page: str) -> None:
-    """Write the page, so that no reader ever finds half of it at `path`."""
-    draft = path.with_name(f"{path.name}.part")
-    try:
-        draft.write_text(page, encoding="utf-8", errors="backslashreplace")
-        draft.replace(path)
-    except OSError as error:
-        error.filename = str(path)  # nobody has heard of the draft
-        raise
-    finally:
-        draft.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from dotenv import dotenv_values
 
-from bot.moments import Edge, moment_of_text
+from bot.moments import Edge, InvalidMomentError, moment_of_text
 from bot.settings import Settings, SettingsError, settings_of
 from ledger.errors import LedgerMissingError
 from ledger.store.clock import Clock, utc_now
@@ -76,6 +76,18 @@ class Session:
         if text is None:
             return None
         return moment_of_text(text, self.clock(), self.settings.zone, edge=edge)
+
+    @contextlib.contextmanager
+    def calendar(self) -> Iterator[None]:
+        """Let a block put dates on the calendar of the zone, which at its ends is not that of UTC.
+
+        Raises InvalidMomentError where it asks for what is outside the years 1 to 9999 there.
+        """
+        try:
+            yield
+        except OverflowError:
+            message = f"the span comes too near to the year 1 or 10000 in {self.settings.zone.key}"
+            raise InvalidMomentError(message) from None
 
     def moments(
         self, at: str | None, known_at: str | None

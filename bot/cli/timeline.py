@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from bot.charts import score_chart
+from bot.cli.files import write_file
 from bot.cli.session import Session, UserCommand, Word, json_option
 from bot.cli.shown import printable, show_json, show_table
 from bot.language import words
@@ -46,7 +47,12 @@ class Span(NamedTuple):
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word(), required=False)
 @click.option("--from", "start", metavar="MOMENT", help="Default: the first event or 90 days ago.")
-@click.option("--to", "end", metavar="MOMENT", help="Default: now. A bare date means its end.")
+@click.option(
+    "--to",
+    "end",
+    metavar="MOMENT",
+    help="Default: now, or the moment of --known-at. A bare date means its end.",
+)
 @click.option("--every", type=click.Choice(PERIODS), default="day", show_default=True)
 @click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout.")
@@ -73,12 +79,15 @@ def timeline(
         raise click.UsageError("--json, --csv and --png exclude each other")
     if png is not None and issue is None:
         raise click.UsageError("--png draws one issue: name an ISSUE")
+    known = session.moment(known_at)
+    until = instant_of(session.moment(end) or known or session.clock())
     with session.engagements() as engagements:
-        rows, policy = engagements.known(user, session.moment(known_at))
-    span = _span(session, rows, start, end, every)
-    if png is not None:
-        _draw(session, Path(png), issue_id_of(issue or ""), rows, span, policy)
-        return
+        rows, policy = engagements.known(user, known)
+    with session.calendar():
+        span = _span(session, rows, start, until, every)
+        if png is not None:
+            _draw(session, Path(png), issue_id_of(issue or ""), rows, span, policy)
+            return
     issues = _highest(rows, span.end, policy) if issue is None else [issue_id_of(issue)]
     found = {each: steps(_of(rows, each), span.start, span.ends, policy) for each in issues}
     if session.as_json or as_csv:
@@ -90,9 +99,8 @@ def timeline(
 
 
 def _span(
-    session: Session, rows: Sequence[EventRow], start: str | None, end: str | None, every: str
+    session: Session, rows: Sequence[EventRow], start: str | None, until: Instant, every: str
 ) -> Span:
-    until = instant_of(session.moment(end) or session.clock())
     since = session.moment(start, Edge.START)
     if since is not None:
         begin = instant_of(since)
@@ -120,7 +128,7 @@ def _draw(
     policy: ScoringPolicy,
 ) -> None:
     series = score_series(issue, rows, span.start, span.end, policy)
-    path.write_bytes(score_chart(series, session.settings.zone, words.CHART))
+    write_file(path, score_chart(series, session.settings.zone, words.CHART))
     click.echo(f"drawn: {printable(str(path))}")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ledger.exported_message import ChatType, ExportedMessage
+from ledger.intake.exported_text import SPOILT
 from ledger.intake.history import Refusal, UnreadableHistoryError
 
 _TYPES = {
@@ -34,6 +35,9 @@ _LAST_SECOND = 253_402_300_799
 
 _NEW_EXPORT = "export the chat again with a present Telegram Desktop"
 _NO_DATE = f"it has no date_unixtime, and its date has no zone; {_NEW_EXPORT}"
+_NO_TEXT = (
+    "its text holds what is no character: bytes that are no UTF-8, or half of a surrogate pair"
+)
 _NO_SENDER = f"its from_id is not of the form user123; {_NEW_EXPORT}"
 
 
@@ -127,6 +131,9 @@ def _message(
     sent_at = _sent_at(entry.get("date_unixtime"))
     name, reply_to_id = entry.get("from"), entry.get("reply_to_message_id")
     marked = [each for each in parts if not isinstance(each, str)]
+    text = "".join(each if isinstance(each, str) else str(each["text"]) for each in parts)
+    links = tuple(_texts(marked, "text_link", "href"))
+    no_text = _NO_TEXT if any(SPOILT in each for each in (text, *links)) else None
     return ExportedMessage(
         place=place,
         chat_type=chat.type,
@@ -134,9 +141,9 @@ def _message(
         message_id=message_id,
         sender_id=sender_id,
         sent_at=sent_at,
-        sender_name=name if isinstance(name, str) else None,
-        text="".join(each if isinstance(each, str) else str(each["text"]) for each in parts),
-        links=tuple(_texts(marked, "text_link", "href")),
+        sender_name=name if isinstance(name, str) and SPOILT not in name else None,
+        text=text,
+        links=links,
         names=(*_texts(marked, "mention", "text"), *_texts(marked, "mention_name", "text")),
         named_ids=tuple(_named_ids(marked)),
         # In another chat, the bot is not told what is replied to.
@@ -148,7 +155,7 @@ def _message(
         via_bot="via_bot" in entry,
         is_service=is_service,
         opens_topic=entry.get("action") == "topic_created",
-        flaw=no_sender or (_NO_DATE if sent_at is None else None),
+        flaw=no_sender or (_NO_DATE if sent_at is None else no_text),
     )
 
 

@@ -27,7 +27,6 @@ _OPENS = {"start_map", "start_array"}
 _CLOSES = {"end_map", "end_array"}
 _DEPTH_LIMIT = 20  # messages nest about four deep
 
-_NO_JSON = (ijson.JSONError, UnicodeDecodeError)  # the latter for half of a surrogate pair
 _NO_EXPORT = "there are no chats in it; it is no export of Telegram Desktop's in JSON"
 
 
@@ -43,7 +42,7 @@ def read_export(stream: io.BufferedReader) -> Iterator[Item]:
         for item in _Export(text).items():
             last = item
             yield item
-    except (*_NO_JSON, EndlessMessageError, *READING_FAILS) as error:
+    except (ijson.JSONError, EndlessMessageError, *READING_FAILS) as error:
         where = "at its beginning" if last is None else f"after {last.place}"
         raise UnreadableHistoryError(
             f"{where}: cannot be read on: {_reason(error, text)}"
@@ -53,7 +52,7 @@ def read_export(stream: io.BufferedReader) -> Iterator[Item]:
 def _reason(error: Exception, text: ExportedText) -> str:
     if isinstance(error, EndlessMessageError):
         return f"something is longer than {MESSAGE_LIMIT_BYTES:,} bytes"
-    if not isinstance(error, _NO_JSON):
+    if not isinstance(error, ijson.JSONError):
         return reason_of(error)
     # What the parser says itself would quote what people wrote.
     return "the file is truncated" if text.is_at_end else "it is no JSON"

@@ -678,3 +678,24 @@ def test_the_environment_overrules_the_env_file(at_home, monkeypatch):
 def test_the_program_itself_reads_the_env_file(cli):
     (cli.home / ".env").write_text("ENGAGEMENT_TIMEZONE=Mars\n")
     assert "Mars" in complaint(cli.process("top", "u"))
+
+
+# --- interruptions -------------------------------------------------------------------------------
+
+INTERRUPTED_IN = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+import bot.cli
+"""
+
+
+@pytest.mark.parametrize("module", ["bot.cli.session", "sqlalchemy"])
+def test_an_interruption_while_the_program_is_loading_is_one_line(cli, module):
+    done = cli.process(module, program=(sys.executable, "-c", INTERRUPTED_IN))
+    assert (done.code, done.out, done.errors) == (130, "", ["error: interrupted"])

@@ -111,6 +111,26 @@ def test_an_export_comes_through_a_pipe_too(cli, pack):
     assert (done.code, done.err, report(done)) == (0, "", (2, 0, 0, 0, 0))
 
 
+@pytest.mark.parametrize("spoilt", [rb"\ud83d", rb"\ude00", b"\xff"])
+def test_a_message_with_what_is_no_character_is_refused_alone(cli, spoilt):
+    export = in_supergroup(line(1), line(2, "AI-1 #"), line(3, "no issue #"), line(4))
+    path = written(cli.home, packed(export).replace(b"#", spoilt), "result.json")
+    done = cli("import", "telegram", path, "--bot", str(BOT))
+    assert (done.code, done.out) == (1, "read 4 messages: recorded 2, duplicates 0, refused 1\n")
+    (error,) = done.errors
+    assert error.startswith(
+        "error: message 2: Invalid message: its text holds what is no character"
+    )
+
+
+def test_a_window_that_ends_before_it_begins_is_refused(cli):
+    done = imports(cli, in_supergroup(line(1)), "--since", "2024-02-01", "--until", "2024-01-01")
+    assert (done.code, done.out) == (1, "")
+    assert done.errors == ["error: --since must not be after --until"]
+    day = ("--since", "2024-01-01", "--until", "2024-01-01")
+    assert report(imports(cli, in_supergroup(line(1)), *day, "--json")) == (1, 0, 0, 0, 0)
+
+
 def test_what_came_before_a_damage_is_recorded(cli):
     content = packed(in_supergroup(*(line(number) for number in range(1, 50))))
     path = written(cli.home, content[: len(content) // 2], "result.json")

@@ -67,6 +67,15 @@ def test_what_makes_no_other_policy_is_refused_in_one_line(ana, assignment, reas
     assert ana("policy", "show", "--json").json["version"] == 1
 
 
+def test_what_is_shown_can_be_written_again_to_the_last_digit(ana):
+    ana("policy", "adopt", "frequency_weight=0.4000000001", "pin_hours=8")
+    assert "frequency_weight: 0.4 → 0.4000000001" in ana("policy", "history").out
+    assert "pin_hours: 8 → 0\n" in ana("policy", "adopt", "pin_hours=-0").out
+    rows = [line.split()[:2] for line in ana("policy", "show").out.splitlines()[2:]]
+    again = ana("policy", "adopt", *map("=".join, rows))
+    assert again.errors == ["error: policy 3 says so already"]
+
+
 def test_history_tells_every_policy(ana):
     ana("policy", "adopt", "pin_hours=8")
     ana("policy", "adopt", "pin_hours=0")

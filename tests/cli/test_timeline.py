@@ -83,3 +83,25 @@ def test_nobody_has_no_timeline(cli):
     assert cli("timeline", "nobody").out == (
         "nothing ranks at the end of that span; name an ISSUE to see a dormant one\n"
     )
+
+
+def test_by_what_was_known_then_it_ends_then(ana):
+    later = CommandLine(ana.home, ana.now + 5 * DAY)
+    asked = ("ana", "DMD-480", "--known-at", ana.now.isoformat(), "--json")
+    last = later("timeline", *asked).json[-1]
+    then = later("score", *asked).json
+    assert (last["at"], last["score"]) == (then["at"], then["score"])
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York"])
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_the_ends_of_the_calendar_are_drawn_or_refused_in_one_line(ana, tmp_path, zone, end):
+    ana.settings["ENGAGEMENT_TIMEZONE"] = zone
+    out, span = str(tmp_path / "out"), ("--from", end, "--to", end)
+    for asked in (
+        ("timeline", "ana", "AI-1799", *span),
+        ("timeline", "ana", "AI-1799", *span, "--png", out),
+        ("report", *span, "-o", out),
+    ):
+        done = ana(*asked)
+        assert (done.code, len(done.errors)) in {(0, 0), (1, 1)}

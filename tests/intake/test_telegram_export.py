@@ -7,13 +7,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.exported_message import ChatType, ExportedMessage
 from ledger.instants import instant_of
 from ledger.intake import exported_fields, exported_text
-from ledger.intake.exported_text import MESSAGE_LIMIT_BYTES, ExportedText
+from ledger.intake.exported_text import MESSAGE_LIMIT_BYTES, SPOILT, ExportedText
 from ledger.intake.history import Refusal, UnreadableHistoryError
 from ledger.intake.telegram_export import read_export
 from tests.strategies import hostile_texts
@@ -250,8 +251,35 @@ def test_a_truncated_gzip_is_told_as_one():
 
 def test_what_people_wrote_is_in_no_error():
     content = written(in_chat(LINE, LINE | {"text": "a secret of Ana's"}))
-    spoilt = content.replace(b"secret", b"secret\xff")
+    spoilt = content.replace(b"secret", b"secret\\q")
     assert failure(spoilt) == "after message 17: cannot be read on: it is no JSON"
+
+
+@pytest.mark.parametrize("spoilt", [rb"\ud83d", rb"\uDE00", b"\xff", b"\xed\xa0\xbd", b"\xe2\x82"])
+def test_what_is_no_character_spoils_the_message_that_holds_it_alone(spoilt):
+    link = {"type": "text_link", "text": "this", "href": "https://x.example/AI-7#"}
+    lines = (LINE | {"text": "#"}, LINE | {"text": [link]}, LINE | {"from": "Ana#"}, LINE)
+    content = written(in_chat(*lines)).replace(b"#", spoilt)
+    in_text, in_link, in_name, sound = read(content)
+    for each in (in_text, in_link):
+        assert isinstance(each, ExportedMessage)
+        assert each.flaw is not None
+        assert "no character" in each.flaw
+    assert isinstance(in_name, ExportedMessage)
+    assert (in_name.sender_name, in_name.flaw) == (None, None)
+    assert [sound] == read(in_chat(LINE))
+
+
+_ESCAPED = st.text(st.characters() | st.sampled_from('\\u"xdD8\n\ud83d\ude00\udbff\udfff'))
+
+
+@given(_ESCAPED, st.integers(1, 40), st.booleans())
+def test_only_what_is_no_character_is_mended_wherever_a_read_ends(text, size, ensure_ascii):
+    raw = json.dumps(text, ensure_ascii=ensure_ascii).encode("utf-8", "replace")
+    mended, source = b"", ExportedText(stream_of(raw))
+    while chunk := source.read(size):
+        mended += chunk
+    assert json.loads(mended) == regex.sub("[\ud800-\udfff]", SPOILT, json.loads(raw))
 
 
 def test_a_message_that_never_ends_is_refused_before_it_fills_the_memory():

@@ -327,8 +327,9 @@ def test_a_policy_is_never_changed():
 # --- bands ---------------------------------------------------------------------------------------
 
 
-@given(strategies.policies(strategies.few_bands | strategies.many_bands | st.floats(0, 2)))
+@given(strategies.policies(strategies.few_bands | strategies.many_bands | st.floats(0, 1e308)))
 @example(ScoringPolicy(frequency_per_interaction=1e-310))
+@example(ScoringPolicy(frequency_per_interaction=1e13))
 def test_more_interactions_than_there_are_bands_no_longer_count(policy):
     bands = policy.frequency_bands
     assert bands >= 1

@@ -1,6 +1,7 @@
 """The report: it stands alone, its numbers are the ledger's answers, and names are no markup."""
 
 import datetime as dt
+import os
 import re
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from ledger.instants import DAY, instant_of
 from ledger.interaction import interaction_of
 from projections.application import Engagements
 from projections.application.auditing import Audited, read_audit
+from projections.policy import changed
 from tests.cli.running import NOON, CommandLine
 from tests.reports.pages import Page, wrong_with
 
@@ -83,6 +85,30 @@ def test_the_key_figures_are_counts_of_the_events(busy):
     shown = figures(page)
     assert (shown["activity"], shown["users"], shown["issues"]) == ("5", "2", "3")
     assert (shown["late"], shown["overrides"]) == ("4", "1")
+
+
+def test_every_count_and_score_in_a_table_of_many_is_a_link(busy):
+    html = report_page(read_audit(busy, UTC, NOON), instant_of(NOON), UTC, None)
+    tables = html.partition('<h2 id="explanations">')[0]
+    numbers = re.findall(r'<td class="n">(.*?)</td>', tables)
+    assert len(numbers) > 40
+    assert [each for each in numbers if not each.startswith('<a href="#')] == []
+
+
+def test_what_is_pinned_says_why_it_stands_first(busy):
+    busy.adopt(changed(busy.policy, ["pin_hours=24"]), replaces=1)
+    page = page_of(read_audit(busy, UTC, NOON))
+    first, second = busy.top("ana", 2)
+    assert first.score.value < second.score.value
+    assert page.text.count("; pinned before all that scores") == 1
+
+
+def test_overrides_that_are_not_listed_are_counted(busy):
+    for _ in range(24):
+        busy.override("ana", "AI-2", 0.9)
+    page = page_of(read_audit(busy, UTC, NOON))
+    assert page.text.count("Set to 0.9") == 20
+    assert "And 5 earlier ones." in page.text
 
 
 def test_a_report_of_one_user_has_no_other(busy):
@@ -170,10 +196,11 @@ def test_the_command_writes_the_page_and_replaces_an_older_one(cli: CommandLine,
     cli("record", "ana", "AI-1", "query")
     path = tmp_path / "report.html"
     path.write_text("older")
+    (tmp_path / "report.html.part").write_text("somebody else's")
     done = cli("report", "-o", str(path), "--from", "2026-01-31")
     assert (done.code, done.out) == (0, f"written: {path}, 1 interactions\n")
     assert wrong_with(Page(path.read_text(encoding="utf-8"))) == []
-    assert not list(tmp_path.glob("*.part"))
+    assert [each.name for each in tmp_path.glob("*.part")] == ["report.html.part"]
     done = cli("report", "-o", str(path), "--json")
     assert done.json == {"file": str(path), "interactions": 1}
 
@@ -199,3 +226,22 @@ def test_what_cannot_be_written_or_asked_is_one_line(cli: CommandLine, tmp_path)
         assert re.match("error: ", done.errors[0])
         assert ".part" not in done.errors[0]
     assert not list(tmp_path.glob("r.html*"))
+
+
+def test_what_is_no_file_is_written_into_and_a_link_stays_one(cli: CommandLine, tmp_path):
+    cli("init")
+    pipe, link, path = tmp_path / "pipe", tmp_path / "link", tmp_path / "r.html"
+    os.mkfifo(pipe)
+    path.write_text("older")
+    link.symlink_to(path)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert cli("report", "-o", str(pipe)).code == 0
+    assert os.read(reader, 15) == b"<!DOCTYPE html>"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert cli("report", "-o", str(link)).code == 0
+    assert (link.is_symlink(), path.read_bytes()[:15]) == (True, b"<!DOCTYPE html>")
+    for folder in ("", str(tmp_path)):
+        done = cli("report", "-o", folder)
+        assert (done.code, len(done.errors)) == (1, 1)
+        assert done.errors[0].endswith("Is a directory")

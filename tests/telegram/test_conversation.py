@@ -66,6 +66,15 @@ def test_why_takes_a_score_apart_down_to_the_touches(stage, ana):
     assert "Try /why AI-1799" in stage.answer(ana, "/why").text
 
 
+def test_why_lists_what_was_set_by_hand_among_the_touches(stage, ana):
+    ana.says("AI-1799?")
+    stage.settle()
+    stage.engagements.override(str(ana.id), "AI-1799", 0.9)
+    lines = stage.answer(ana, "/why AI-1799").text.splitlines()
+    assert "The score was set to 0.9 by hand, today at 12:00, and nothing has ended that." in lines
+    assert lines[-2:] == ["today at 12:00 · score set to 0.9", "today at 12:00 · query"]
+
+
 def test_a_score_can_be_asked_for_as_of_a_date(stage, ana):
     ana.says("AI-1799?")
     stage.settle()
