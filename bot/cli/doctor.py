@@ -14,8 +14,10 @@ from bot.cli.session import Session, json_option
 from bot.cli.shown import show_json, show_table
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.segment import Segment
 from ledger.store import schema, tables
 from ledger.store.database import Database
+from ledger.store.segments import segments
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first with RETURNING."""
@@ -39,7 +41,8 @@ class Finding(NamedTuple):
 def doctor(session: Session) -> int:
     """Look for what could go wrong.
 
-    Checks settings, SQLite, database, free disk, schema and clock; exits with 1 if one is bad.
+    Checks settings, SQLite, database, free disk, schema, clock and archive; exits with 1 if one
+    is bad.
     """
     findings = [_settings(session), _sqlite(), *_database(session)]
     if session.as_json:
@@ -105,8 +108,23 @@ def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
             yield Finding("schema", NOTE, "not there yet; `engagement init` makes it")
             return
         head = connection.execute(select(tables.head.c.recorded_at)).scalar_one()
+        sealed = segments(connection) if version == schema.VERSION else []
     yield Finding("schema", OK, f"version {version}")
     yield _clock(now, head)
+    if sealed:
+        yield _archive(database, sealed)
+
+
+def _archive(database: Database, sealed: list[Segment]) -> Finding:
+    """Open every segment, which finds the missing ones; `archive check` reads them."""
+    try:
+        for segment in sealed:
+            with database.archive.opened(segment):
+                pass
+    except LedgerError as error:
+        return Finding("archive", BAD, str(error))
+    events = sum(each.events for each in sealed)
+    return Finding("archive", OK, f"{len(sealed):,} segments with {events:,} events")
 
 
 def _presence(database: Database) -> tuple[str, str]:

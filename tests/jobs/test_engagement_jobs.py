@@ -60,6 +60,19 @@ def test_the_cleanup_counts_the_dormant_and_leaves_them(engagements, jobs):
     assert [each.issue_id for each in engagements.ranking("ana")] == ["AI-1"]
 
 
+def test_the_cleanup_seals_what_was_recorded_long_ago_and_changes_nothing(
+    engagements, jobs, caplog
+):
+    before = [engagements.ranking(user) for user in ("ana", "ben")]
+    caplog.set_level(logging.INFO)
+    jobs.cleanup()
+    (segment,) = engagements.ledger.compactor.segments()
+    assert (segment.events, segment.last_recorded_at) == (1, NOON - 200 * DAY)
+    assert [engagements.ranking(user) for user in ("ana", "ben")] == before
+    (said,) = (vars(record) for record in caplog.records if record.msg == "compacted")
+    assert (said["events"], said["archived_bytes"]) == (1, segment.size_bytes)
+
+
 def test_a_run_is_noted_with_its_instant_and_its_count(engagements, jobs):
     jobs.decay()
     noted = last_run(engagements.ledger.database, DECAY.job)
