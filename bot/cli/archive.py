@@ -189,14 +189,15 @@ def check(session: Session) -> int:
         segments = compactor.segments()
         bad = _check_all(compactor, segments)
         difference = None if bad else compactor.sealed_difference()
-    found = [*bad, *([] if difference is None else [difference])]
+    if difference is not None:
+        bad.append(f"{difference}; `engagement replay --repair` mends it")
     if session.as_json:
-        show_json({"segments": len(segments), "events": _events(segments), "bad": found})
-    elif not found:
+        show_json({"segments": len(segments), "events": _events(segments), "bad": bad})
+    elif not bad:
         click.echo(f"fine: {_segments(len(segments))} with {_events(segments):,} events")
-    for each in found:
+    for each in bad:
         click.echo(f"error: {each}", err=True)
-    return int(bool(found))
+    return int(bool(bad))
 
 
 def _check_all(compactor: Compactor, segments: list[Segment]) -> list[str]:

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 RETAINED_DAYS = 90
 """Events stay hot for so long after they were recorded, unless somebody says otherwise."""
 
-SEALED_AT_ONCE = 250_000
+SEALED_AT_ONCE = 100_000
 """Positions a segment: while its rows are deleted, others wait to record."""
 
 SHRUNK_FROM = 0.1

@@ -201,7 +201,7 @@ def _difference(ours: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None) ->
     issue_id = (ours or theirs or _COMPARED)[1]
     names = zip(_COMPARED, ours or (), theirs or (), strict=False)
     name = next((name for name, our, their in names if our != their), "engagement")
-    return f"of a user's {issue_id}, the {name} that is sealed is not the one that the events say"
+    return f"of a user's {issue_id}, the column {name} that is sealed is not what the events say"
 
 
 def _read(stream: int, issue_id: str, row: Sequence[Any]) -> Stored:

@@ -1,6 +1,8 @@
 """Moving events into the archive, looking at it and checking it, as a person would."""
 
+import contextlib
 import datetime as dt
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -183,3 +185,13 @@ def test_who_was_forgotten_stays_forgotten_when_the_rest_is_sealed(ana):
     assert ana("replay").out.startswith("identical: 5 events fold to 3 engagements")
     assert b"a secret of ben's" not in ana.ledger.read_bytes()
     assert ana("archive", "check").code == 0
+
+
+def test_what_is_kept_of_the_segments_is_checked_and_mended(sealed):
+    with contextlib.closing(sqlite3.connect(sealed.ledger)) as connection, connection:
+        connection.execute("UPDATE sealed_engagements SET queries = queries + 1")
+    done = sealed("archive", "check")
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "the column queries that is sealed is not what the events say" in done.err
+    assert sealed("replay", "--repair").code == 0
+    assert sealed("archive", "check").code == 0
