@@ -54,11 +54,15 @@ def score(engagement: Engagement, at: Instant, policy: ScoringPolicy = DEFAULT_P
     override = counted.override if counted.is_overridden else None
     if override is None and not counted.count:
         return NEVER_COUNTED
-    return _score(policy, counted.count, idle_days(counted, at), override)
+    return score_of(policy, counted.count, idle_days(counted, at), override)
 
 
 @lru_cache(maxsize=65_536)
-def _score(policy: ScoringPolicy, count: int, days: int, override: float | None) -> Score:
+def score_of(policy: ScoringPolicy, count: int, days: int, override: float | None) -> Score:
+    """Return the score of so many interactions that count, so many idle days after the last one.
+
+    With an override, which is in force then, they make no difference to the value.
+    """
     # Whole days and small counts leave few different scores, and rankings ask for many.
     frequency = min(1.0, policy.frequency_per_interaction * count)
     recency = math.exp(-policy.recency_rate_per_day * days)

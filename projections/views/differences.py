@@ -35,7 +35,7 @@ def first_difference(
         if difference is not None:
             return difference
     left = next(rows, None)
-    return None if left is None else _needless(left[1])
+    return None if left is None else needless_row(left[1])
 
 
 def first_difference_of_rows(
@@ -77,7 +77,7 @@ def _difference(
     if stored_place > place:
         return _missing(fresh)
     if stored_place < place:
-        return _needless(stored)
+        return needless_row(stored)
     columns = zip(COLUMNS, stored, expected, strict=True)
     column, is_, was = next(each for each in columns if each[1] != each[2])
     return f"{_name(stored)}: {column} is {is_!r}, the events say {was!r}"
@@ -87,7 +87,8 @@ def _missing(fresh: Stored) -> str:
     return f"engagement {fresh.id} ({fresh.issue_id}): not in the read model"
 
 
-def _needless(stored: Row) -> str:
+def needless_row(stored: Row) -> str:
+    """Return in a sentence that a row is in the read model which no event is behind."""
     return f"{_name(stored)}: in the read model, but in no event"
 
 

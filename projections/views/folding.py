@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
-from ledger.archive.columns import coded, ranks, uuids
+from ledger.archive.columns import coded, one_chunk, ranks, uuids
 from ledger.archive.folder import LAST, Archive
 from ledger.archive.reading import EVENT_COLUMNS
 from ledger.events import EventRow
@@ -109,18 +109,19 @@ def folds(
     They come by account and issue; of the accounts `after` < account <= `upto`.
     """
     for table in folded_tables(connection, archive, after, upto):
-        yield from rows_of(connection, table)
+        yield from rows_of(table)
 
 
 def folded_tables(
     connection: Connection, archive: Archive, after: str = BEFORE_ALL, upto: str = AFTER_ALL
 ) -> Iterator[pa.Table]:
-    """Yield what `folds` does as partials, those of users who were forgotten too."""
+    """Yield what `folds` does as partials with the column stream."""
     sealed = (
         map(partial_of, archive.row_groups(segment, EVENT_COLUMNS, after, upto))
         for segment in segments(connection)
     )
-    yield from merged([hot_partials(connection, after, upto), *sealed])
+    for table in merged([hot_partials(connection, after, upto), *sealed]):
+        yield somebodys(connection, table)
 
 
 def hot_partials(
@@ -244,23 +245,29 @@ def _last_position(rows: Sequence[EventRow]) -> int | None:
     return max(touches)[-1] if touches else None
 
 
-def rows_of(connection: Connection, table: pa.Table) -> Iterator[Folded]:
-    """Yield the engagements of a partial that are somebody's."""
+def somebodys(connection: Connection, table: pa.Table) -> pa.Table:
+    """Return the engagements of a partial that are not of the forgotten, with the column stream."""
     streams_of = _streams_of(connection, table)
-    columns = {name: table[name].to_pylist() for name in ("linear_id", *NUMBERS)}
-    texts = (table[name].to_pylist() for name in ("account", "issue_id"))
-    overridden = zip(columns["override_at"], columns.pop("override"), strict=True)
+    accounts = one_chunk(table["account"])
+    numbers = [streams_of.get(account, NO) for account in accounts.dictionary.to_pylist()]
+    stream = np.array(numbers, np.int64)[accounts.indices.to_numpy()]
+    return table.append_column("stream", pa.array(stream)).filter(pa.array(stream != NO))
+
+
+def rows_of(table: pa.Table) -> Iterator[Folded]:
+    """Yield the engagements that `somebodys` returned."""
+    names = ("account", "issue_id", "linear_id", "stream", *NUMBERS)
+    columns = {name: table[name].to_pylist() for name in names}
+    overridden = zip(columns["override_at"], columns["override"], strict=True)
     columns["override"] = [None if at == NO else value for at, value in overridden]
     fields = [columns[name] for name in Engagement.__struct_fields__]
-    beside = [columns[name] for name in ("events", *_BESIDE)]
-    for account, issue, number, id_, last_position, scored_at, *fold_ in zip(
-        *texts, *beside, *fields, strict=True
+    beside = [columns[name] for name in ("account", "events", "stream", "issue_id", *_BESIDE)]
+    for account, events_, stream, issue, id_, last_position, scored_at, *fold_ in zip(
+        *beside, *fields, strict=True
     ):
-        stream = streams_of.get(account)
-        if stream is not None:
-            engagement = Engagement(*map(_some, fold_))
-            row = Stored(id_, stream, issue, engagement, _some(last_position), scored_at)
-            yield Folded(account, number, row)
+        engagement = Engagement(*map(_some, fold_))
+        row = Stored(id_, stream, issue, engagement, _some(last_position), scored_at)
+        yield Folded(account, events_, row)
 
 
 def _streams_of(connection: Connection, table: pa.Table) -> dict[str, int]:

@@ -14,7 +14,7 @@ from ledger.store.histories import account_of
 from ledger.store.segments import segments
 from projections.as_of import AsOf
 from projections.engagement import Engagement
-from projections.views.folding import before, hot_rows, partials_of, rows_of
+from projections.views.folding import before, hot_rows, partials_of, rows_of, somebodys
 from projections.views.partials import merged, partial_of
 
 
@@ -34,7 +34,7 @@ def past_engagements(
         if as_of.known_at is None or segment.first_recorded_at <= as_of.known_at
     )
     folded = merged([partials_of(seen), *sealed])
-    rows = (each.row for table in folded for each in rows_of(connection, table))
+    rows = (each.row for table in folded for each in rows_of(somebodys(connection, table)))
     return [(row.issue_id, row.engagement) for row in rows if row.engagement.count]
 
 

@@ -1,10 +1,10 @@
 """Replay: fold every event again and compare with the read model, or write it anew (R12)."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 
 import msgspec
+import pyarrow as pa
 from sqlalchemy import Connection, delete, insert, select
 
 from ledger.archive.folder import ROWS_OF_A_GROUP
@@ -13,12 +13,13 @@ from ledger.store.database import Database
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
 from projections.views import sealing
-from projections.views.differences import Place, first_difference
+from projections.views.comparing import difference, needless
 from projections.views.folding import (
     AFTER_ALL,
     BEFORE_ALL,
     Stored,
     count,
+    folded_tables,
     folds,
     kept_rows,
     last_account,
@@ -118,12 +119,12 @@ class _Comparison:
         statements = self._read_model.statements
         with self._database.read() as connection:
             upto = last_account(connection, self.account, self._at_once(connection))
-            fresh = self._folds(connection, upto)
-            if self.difference is None:
-                kept = kept_rows(connection, statements, self.account, upto)
-                adopted = self._read_model.policies.in_force(connection)
-                self.difference = first_difference(fresh, kept, adopted)
-            deque(fresh, maxlen=0)
+            kept = kept_rows(connection, statements, self.account, upto)
+            adopted = self._read_model.policies.in_force(connection)
+            for folded in folded_tables(connection, self._database.archive, self.account, upto):
+                self.difference = self.difference or difference(folded, kept, adopted)
+                self._count(folded)
+            self.difference = self.difference or needless(kept)
         self.account = upto
 
     def _at_once(self, connection: Connection) -> int:
@@ -146,12 +147,11 @@ class _Comparison:
         if self._is_noted and self._can_note:
             self._write()
 
-    def _folds(self, connection: Connection, upto: str) -> Iterator[tuple[Place, Stored]]:
-        for fresh in folds(connection, self._database.archive, self.account, upto):
-            self.events += fresh.events
-            self.engagements += 1
-            self._progress(fresh.events)
-            yield (fresh.account, fresh.row.issue_id), fresh.row
+    def _count(self, folded: pa.Table) -> None:
+        events = int(folded["events"].to_numpy().sum())
+        self.events += events
+        self.engagements += len(folded)
+        self._progress(events)
 
     def _write(self, **row: str | int) -> None:
         try:

@@ -32,6 +32,7 @@ from projections.views.folding import (
     hot_partials,
     partial_of_folds,
     rows_of,
+    somebodys,
     together,
 )
 from projections.views.partials import NUMBERS, merged, partial_of
@@ -73,7 +74,7 @@ def make_anew(connection: Connection, archive: Archive) -> None:
     """Fold every segment, and keep that as what is sealed."""
     connection.execute(delete(sealed_engagements))
     for table in merged(_partials(archive, segments(connection))):
-        rows = [_values(each.row) for each in rows_of(connection, table)]
+        rows = [_values(each.row) for each in rows_of(somebodys(connection, table))]
         _INSERT.run_many(connection, rows)
 
 
@@ -91,7 +92,7 @@ def difference(connection: Connection, archive: Archive) -> str | None:
 def present(connection: Connection) -> Iterator[Stored]:
     """Yield every engagement as it stands, from what is sealed and hot, by account and issue."""
     for table in merged([_sealed(connection), _hot_after(connection, 0)]):
-        yield from (each.row for each in rows_of(connection, table))
+        yield from (each.row for each in rows_of(somebodys(connection, table)))
 
 
 def forget(connection: Connection, stream: int) -> None:
@@ -106,7 +107,7 @@ def seal(connection: Connection, table: pa.Table) -> None:
     """
     find = _FIND.finder(connection)
     rows = []
-    for each in rows_of(connection, partial_of(table)):
+    for each in rows_of(somebodys(connection, partial_of(table))):
         new = each.row
         before = find(new.stream, new.issue_id)
         rows.append(

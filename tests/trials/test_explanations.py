@@ -182,14 +182,14 @@ def test_a_day_of_decay_too_many_is_caught(history, monkeypatch):
         "projections.scoring.days_over",
         lambda policy, days: max(0, days + 1 - policy.decay_after_days),
     )
-    monkeypatch.setattr("projections.scoring._score", _uncached())
+    monkeypatch.setattr("projections.scoring.score_of", _uncached())
     assert mistakes(history, chance()) != []
 
 
 def _uncached():
     from projections import scoring  # noqa: PLC0415 - what is patched
 
-    return scoring._score.__wrapped__
+    return scoring.score_of.__wrapped__
 
 
 def mistakes_of_time(history: History) -> list[Asked]:

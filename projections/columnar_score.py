@@ -1,0 +1,61 @@
+"""The score by columns: what `projections.scoring` and `projections.ranking` say, many at once.
+
+The formula is theirs alone. Whole days and small counts leave few different scores, and each of
+these is asked for once.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ledger.instants import DAY
+from ledger.interaction import Kind
+from projections.columnar import NO, Floats, FoldColumns, Integers
+from projections.policy import ScoringPolicy
+from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND
+from projections.scoring import NEVER_COUNTED, score_of
+
+_DAYS_BITS = 32
+_DAYS = (1 << _DAYS_BITS) - 1
+
+
+class ScoreColumns(NamedTuple):
+    """What a policy makes of engagements: `ranking.band`, the last that counts, and the score."""
+
+    band: Integers
+    active_at: Integers
+    score: Floats
+
+
+def scores(folds: FoldColumns, at: Integers, policy: ScoringPolicy) -> ScoreColumns:
+    """Return what `policy` makes of engagements, each of which was touched, at each its instant."""
+    count, active_at = _counted(folds, policy)
+    idle_since = np.maximum(active_at, folds.override_at)
+    overridden = (folds.override_at != NO) & (folds.override_at == idle_since)
+    band = np.where(count > 0, np.minimum(count, policy.frequency_bands), UNCOUNTED_BAND)
+    days = np.maximum(0, (at - idle_since) // DAY)
+    values = _weighted(count, days, policy)
+    for row in np.flatnonzero(overridden):
+        given = float(folds.override[row])
+        values[row] = score_of(policy, int(count[row]), int(days[row]), given).value
+    return ScoreColumns(np.where(overridden, OVERRIDDEN_BAND, band), active_at, values)
+
+
+def _counted(folds: FoldColumns, policy: ScoringPolicy) -> tuple[Integers, Integers]:
+    """How many interactions count, and when the last one of these was."""
+    counts = {Kind.MENTION: folds.mentions, Kind.VIEW: folds.views, Kind.QUERY: folds.queries}
+    lasts = {
+        Kind.MENTION: folds.mentioned_at,
+        Kind.VIEW: folds.viewed_at,
+        Kind.QUERY: folds.queried_at,
+    }
+    count = np.add.reduce([counts[kind] for kind in policy.kinds])
+    return count, np.maximum.reduce([lasts[kind] for kind in policy.kinds])
+
+
+def _weighted(count: Integers, days: Integers, policy: ScoringPolicy) -> Floats:
+    """The scores without any override, of which the different ones are computed."""
+    different, which = np.unique((count << _DAYS_BITS) | days, return_inverse=True)
+    pairs = ((int(each) >> _DAYS_BITS, int(each) & _DAYS) for each in different)
+    found = [score_of(policy, *pair, None) if pair[0] else NEVER_COUNTED for pair in pairs]
+    return np.array([each.value for each in found], np.float64)[which]

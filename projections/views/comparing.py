@@ -1,0 +1,79 @@
+"""Comparing the read model with the folds of all events, whole columns at a time."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from projections.columnar import NO, FoldColumns
+from projections.columnar_score import scores
+from projections.policy import Adopted
+from projections.views.differences import Place, Row, first_difference, needless_row
+from projections.views.folding import rows_of
+from projections.views.partials import NUMBERS
+from projections.views.table_statements import COLUMNS
+
+_TEXTS = ("issue_id", "linear_id")
+_REALS = ("override", "score")
+
+
+def difference(folded: pa.Table, kept: Iterator[tuple[Place, Row]], adopted: Adopted) -> str | None:
+    """Return in a sentence where kept rows differ first from as many folded ones, if anywhere.
+
+    `folded` are engagements as `somebodys` returns them. A score may have been brought up to date
+    since; it must hold for its own instant. No more of `kept` is read, unless they differ.
+    """
+    placed = list(islice(kept, len(folded)))
+    if len(placed) == len(folded) and _are_equal(folded, [row for _, row in placed], adopted):
+        return None
+    rows = (((each.account, each.row.issue_id), each.row) for each in rows_of(folded))
+    return first_difference(rows, chain(placed, kept), adopted)
+
+
+def needless(kept: Iterator[tuple[Place, Row]]) -> str | None:
+    """Return in a sentence that a row is left which nothing was folded to, if one is."""
+    left = next(kept, None)
+    return None if left is None else needless_row(left[1])
+
+
+def _are_equal(folded: pa.Table, rows: Sequence[Row], adopted: Adopted) -> bool:
+    if not rows:
+        return True
+    kept = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+    if any(folded[name].to_pylist() != list(kept[name]) for name in _TEXTS):
+        return False
+    try:
+        numbers = {name: _numbers(name, kept[name]) for name in COLUMNS if name not in _TEXTS}
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return False  # somebody put something else there
+    expected = _expected(folded, numbers["scored_at"], adopted)
+    return all(np.array_equal(numbers[name], expected[name]) for name in numbers)
+
+
+def _expected(folded: pa.Table, kept_at: Any, adopted: Adopted) -> dict[str, Any]:  # noqa: ANN401 - arrays
+    """The columns of numbers that the rows must have, as `values` of the read model says."""
+    columns = {name: folded[name].to_numpy() for name in NUMBERS}
+    folds = FoldColumns(**columns, linear=columns["linear_at"])
+    scored_at = np.maximum(columns.pop("scored_at"), kept_at)
+    ruled = scores(folds, scored_at, adopted.policy)
+    lasts = np.stack((folds.mentioned_at, folds.viewed_at, folds.queried_at))
+    last_at = lasts.max(axis=0)
+    del columns["events"]  # which the read model does not keep
+    columns["override"] = np.where(folds.override_at == NO, NO, folds.override)
+    return columns | {
+        "stream": folded["stream"].to_numpy(),
+        "last_at": last_at,
+        "last_kind": len(lasts) - lasts[::-1].argmax(axis=0),
+        "band": ruled.band,
+        "active_at": ruled.active_at,
+        "score": ruled.score,
+        "scored_at": scored_at,
+        "policy_version": np.full(len(folded), adopted.version),
+    }
+
+
+def _numbers(name: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - an array
+    kind = pa.float64() if name in _REALS else pa.int64()
+    return pa.array(values, kind).fill_null(NO).to_numpy(zero_copy_only=False)
