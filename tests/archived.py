@@ -49,7 +49,7 @@ def histories(draw: st.DrawFn, max_size: int = 30) -> list[EventRow]:
 
 
 @st.composite
-def segment_rows(draw: st.DrawFn, min_size: int = 1, max_size: int = 20) -> list[tuple[Any, ...]]:
+def segment_rows(draw: st.DrawFn, min_size: int = 1, max_size: int = 12) -> list[tuple[Any, ...]]:
     """Events that say anything that an event can, by position, as `table_of` takes them."""
     number = draw(st.integers(min_size, max_size))
     gaps = st.lists(st.sampled_from([1, 1, 2, 1000]), min_size=number, max_size=number)

@@ -67,13 +67,14 @@ def read(partial: pa.Table) -> Fold:
     assert len(set(places)) == len(places)
     found = {}
     for number, place in enumerate(places):
-        values = dict(
+        values: dict[str, Any] = dict(
             zip(Engagement.__struct_fields__, (each[number] for each in fields), strict=True)
         )
         if values["override_at"] == NO:
             assert values["override"] == 0
             values["override"] = None
-        engagement = Engagement(*(None if each == NO else each for each in values.values()))
+        given_fields: Iterator[Any] = (None if each == NO else each for each in values.values())
+        engagement = Engagement(*given_fields)
         beside = (columns[name][number] for name in BESIDE)
         found[place] = (engagement, *(None if each == NO else each for each in beside))
     return found
