@@ -297,3 +297,25 @@ def test_all_is_well_again_once_the_file_is_back(tmp_path, engagements, path, fi
     assert [list(engagements.history(user)) for user in USERS] == before
     assert engagements.replay(repair=False, progress=lambda _: None).difference is None
     assert sum(map(len, before)) == 3 * EVENTS
+
+
+@any_damage
+def test_who_is_to_be_forgotten_is_not_forgotten_by_half(
+    tmp_path, engagements, path, first, damage, words
+):
+    """Which words are the user's is said by the segments alone, so erasing needs all of them."""
+    shutil.copy(path, tmp_path / "kept")
+    before = engagements.ranking("ana"), list(engagements.history("ana"))
+    damage(path)
+    with pytest.raises(ArchiveUnavailableError, match=f"file {first.name}{words}"):
+        engagements.erase("ana")
+    assert engagements.ranking("ana") == before[0]
+    if path.is_dir():
+        path.rmdir()
+    shutil.copy(tmp_path / "kept", path)
+    assert list(engagements.history("ana")) == before[1]
+    engagements.erase("ana")
+    assert engagements.ranking("ana") == list(engagements.history("ana")) == []
+    content = (tmp_path / "ledger.db").read_bytes()
+    words_left = [number for number in range(EVENTS) if f"word 0 {number}".encode() in content]
+    assert words_left == [number for number in range(EVENTS) if number % 2]  # those are ben's
