@@ -102,10 +102,10 @@ def score_series(
 ) -> ScoreSeries:
     """Return how the score of `issue_id` went from `start` to `end`, exact at every moment.
 
-    `rows` are of one user; those of other issues are left out. Raises ValueError where `start` is
-    after `end`.
+    `rows` are of one user, in any order; those of other issues are left out. What occurred at one
+    instant stands as it was recorded. Raises ValueError where `start` is after `end`.
     """
-    own = sorted((row for row in rows if row.issue_id == issue_id), key=_occurred_at)
+    own = sorted((row for row in rows if row.issue_id == issue_id), key=_order)
     instants = instants_of_change(own, start, end, policy)
     within = [row for row in own if start <= row.occurred_at <= end]
     return ScoreSeries(
@@ -145,7 +145,7 @@ def steps(
 
     `rows` are of one engagement, in any order.
     """
-    ordered = sorted(rows, key=_occurred_at)
+    ordered = sorted(rows, key=_order)
     scores = timeline(ordered, ends, policy)
     found: list[Step] = []
     count = counted = 0
@@ -174,3 +174,7 @@ def _step(at: Instant, value: Score | None, count: int, within: list[EventRow]) 
 
 def _occurred_at(row: EventRow) -> Instant:
     return Instant(row.occurred_at)
+
+
+def _order(row: EventRow) -> tuple[int, int]:
+    return row.occurred_at, row.position

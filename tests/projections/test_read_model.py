@@ -26,6 +26,7 @@ from ledger.errors import (
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import Interaction, interaction_of, override_of
+from ledger.store import compaction
 from ledger.store.append import Receipt
 from projections.application import Engagements, IssueEngagementRepository
 from projections.ranking import Ranked
@@ -38,6 +39,9 @@ from tests.strategies import HOUR, NOON, Clock
 
 half_as_often = settings(max_examples=settings().max_examples // 2)
 """An example makes a ledger or two on disk, which takes its time."""
+
+a_quarter_as_often = settings(max_examples=settings().max_examples // 4)
+"""An example writes segments, too."""
 
 USERS = ("4711", "-100200300")
 ISSUES = ("AI-1", "AI-2", "DMD-480")
@@ -501,11 +505,12 @@ def test_one_batch_and_one_at_a_time_leave_the_same_read_model(commands):
 
 
 def stored(run: Run) -> list[tuple[Any, ...]]:
-    """Every row of the read model and of the client's view, to the last column."""
+    """Every row of the read model, the client's view and what is sealed, to the last column."""
     with closing(sqlite3.connect(run.path)) as connection:
         rows = connection.execute("SELECT * FROM engagements ORDER BY id").fetchall()
         view = connection.execute("SELECT * FROM issue_engagements ORDER BY id").fetchall()
-    return [*rows, *view]
+        sealed = connection.execute("SELECT * FROM sealed_engagements ORDER BY 1, 2").fetchall()
+    return [*rows, *view, *sealed]
 
 
 def definitions(run: Run) -> list[tuple[Any, ...]]:
@@ -517,12 +522,23 @@ def definitions(run: Run) -> list[tuple[Any, ...]]:
 
 def drop_what_is_derived(run: Run) -> None:
     """Drop the client's view and every table that calls itself derived."""
+    for each in metadata.sorted_tables:
+        assert each.info == {"kind": "derived"}
+    drop(run, "VIEW issue_engagements", *(f"TABLE {each.name}" for each in metadata.sorted_tables))
+
+
+def drop(run: Run, *what: str) -> None:
     with closing(sqlite3.connect(run.path)) as connection:
-        connection.execute("DROP VIEW issue_engagements")
-        for each in metadata.sorted_tables:
-            assert each.info == {"kind": "derived"}
-            connection.execute(f"DROP TABLE {each.name}")
+        for each in what:
+            connection.execute(f"DROP {each}")
         connection.commit()
+
+
+def seal(run: Run, through: int, at_once: int) -> None:
+    """Seal what is hot up to a position, so many events a segment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compaction, "SEALED_AT_ONCE", at_once)
+        run.engagements.ledger.compactor.compact(through)
 
 
 def assert_brought_back(run: Run) -> None:
@@ -548,6 +564,45 @@ def test_a_replay_brings_back_what_is_derived_to_the_last_column(commands):
         before = stored(run)
         assert_brought_back(run)
         assert stored(run) == before
+
+
+@a_quarter_as_often
+@given(
+    st.lists(appends | moves.filter(lambda move: move.by >= 0), max_size=25),
+    st.lists(st.integers(0, 40), min_size=1, max_size=3),
+    st.integers(1, 8),
+)
+def test_a_replay_brings_back_what_is_derived_of_what_is_sealed_too(commands, ends, at_once):
+    with running() as run:
+        for command in commands:
+            run.do(command)
+        hot = stored(run)
+        for end in ends:
+            seal(run, end, at_once)
+        before = stored(run)
+        assert before[: len(hot)] == hot  # sealing changes nothing of the read model
+        assert_brought_back(run)
+        assert stored(run) == before
+
+
+@a_quarter_as_often
+@given(
+    st.lists(appends, min_size=1, max_size=15),
+    st.integers(0, 20),
+    st.sets(st.sampled_from([each.name for each in metadata.sorted_tables])),
+)
+def test_whichever_derived_tables_are_lost_opening_brings_them_back(commands, end, lost):
+    with running() as run:
+        for command in commands:
+            run.do(command)
+        seal(run, end, 3)
+        before, tables_before = stored(run), definitions(run)
+        run.engagements.close()
+        drop(run, *(f"TABLE {name}" for name in sorted(lost)))
+        run.reopen()
+        assert stored(run) == before
+        assert definitions(run) == tables_before
+        assert_identical(run)
 
 
 @half_as_often

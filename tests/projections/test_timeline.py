@@ -12,7 +12,7 @@ from ledger.interaction import Kind
 from projections.engagement import fold
 from projections.policy import ScoringPolicy
 from projections.scoring import score
-from projections.timeline import ScoreSeries, instants_of_change, score_series, timeline
+from projections.timeline import ScoreSeries, instants_of_change, score_series, steps, timeline
 from tests import strategies
 
 NOW = strategies.NOON
@@ -117,6 +117,16 @@ def test_a_series_is_of_one_issue_and_its_span_alone(rows, issue_id, span, polic
     )
     assert series.overrides == sorted(row.occurred_at for row in within if row.kind is None)
     assert [at for at, _ in series.interactions] == sorted(at for at, _ in series.interactions)
+
+
+@given(strategies.histories(min_interactions=2), spans, strategies.policies(), st.data())
+def test_a_series_and_its_steps_are_the_same_in_whatever_order_events_are_read(
+    history, span, policy, data
+):
+    read, (start, end) = data.draw(st.permutations(history)), span
+    series = score_series("AI-1", history, start, end, policy)
+    assert score_series("AI-1", read, start, end, policy) == series
+    assert steps(read, start, [end], policy) == steps(history, start, [end], policy)
 
 
 def test_a_series_of_one_moment_has_one_point():

@@ -15,7 +15,9 @@ import sqlalchemy
 from eventsourcing.persistence import IntegrityError
 
 from ledger.application import EngagementLedger
-from ledger.interaction import interaction_of, override_of
+from ledger.interaction import Adoption, interaction_of, override_of
+from ledger.store import compaction, tables
+from projections.policy import ScoringPolicy, changed, fields_of
 from projections.views.read_model import ReadModel
 from tests.strategies import HOUR, Clock
 
@@ -202,3 +204,132 @@ def test_what_the_ledger_itself_appends_is_not_refused(ledger, path):
     ledger.record(interaction_of("4711", "AI-1", "query"))
     assert truth(path)["events"][:-1] == before
     assert truth(path)["head"][0][1] == 5
+
+
+# --- once events are sealed ----------------------------------------------------------------------
+
+SEGMENT = "{verb} INTO segments SELECT {first}, {last}, {rest} FROM segments WHERE first_position=1"
+REST = ", ".join(each.name for each in list(tables.segments.columns)[2:])
+
+
+def segment(first: int, last: int, verb: str = "INSERT") -> str:
+    return SEGMENT.format(verb=verb, first=first, last=last, rest=REST)
+
+
+REFUSED_OF_SEALED = {
+    "delete-what-is-not-sealed": "DELETE FROM events WHERE position = 5",
+    "delete-a-policy": "DELETE FROM events WHERE position = 2",
+    "delete-a-sealing": "DELETE FROM events WHERE position = 6",
+    "delete-up-to-what-is-sealed": "DELETE FROM events WHERE position <= 4",
+    "delete-everything": "DELETE FROM events",
+    **{
+        f"{verb.lower()}-at-the-sealed-position-{position}": insert(
+            verb, position=position, version=77
+        )
+        for verb in ("INSERT", "REPLACE", "INSERT OR FAIL")
+        for position in (1, 3, 4)
+    },
+    "replace-a-policy": insert("REPLACE", position=2, version=77),
+    "insert-what-was-sealed": insert(position=1, version=0),
+    **{
+        f"update-{column.name}-of-segments": f"UPDATE segments SET {column.name} = {column.name}"  # noqa: S608 - our own words
+        for column in tables.segments.columns
+    },
+    "update-a-digest": "UPDATE segments SET digest = randomblob(32) WHERE first_position = 1",
+    "delete-the-first-segment": "DELETE FROM segments WHERE first_position = 1",
+    "delete-the-last-segment": "DELETE FROM segments WHERE first_position = 4",
+    "delete-all-segments": "DELETE FROM segments",
+    "insert-a-segment-again": segment(1, 3),
+    "replace-a-segment": segment(1, 3, "REPLACE"),
+    "insert-or-replace-a-segment": segment(4, 4, "INSERT OR REPLACE"),
+    "upsert-a-segment": f"{segment(1, 3)} ON CONFLICT DO UPDATE SET events = 0",
+    "leave-a-gap": segment(6, 7),
+    "leave-a-gap-of-nothing": segment(7, 7),
+    "begin-at-position-0": segment(0, 3),
+    "begin-before-the-first": segment(-5, 4),
+    "begin-within-a-segment": segment(2, 3),
+    "begin-within-and-end-beyond": segment(3, 5),
+    "begin-with-one-and-end-within": segment(1, 2),
+    "begin-with-one-and-end-beyond": segment(4, 5),
+    "seal-beyond-the-head": segment(5, 8),
+    "end-before-it-begins": segment(5, 4),
+    "replace-leaving-a-gap": segment(6, 7, "REPLACE"),
+}
+
+
+@pytest.fixture
+def sealed(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngagementLedger]:
+    """A ledger with two segments, of the positions 1 to 3 and 4, and a policy at position 2.
+
+    Position 5 is hot, and 6 and 7 say what was sealed.
+    """
+    monkeypatch.setattr(compaction, "SEALED_AT_ONCE", 2)
+    clock = Clock()
+    with EngagementLedger(f"sqlite:///{path}", projection=ReadModel(), clock=clock) as opened:
+        opened.record(interaction_of("4711", "AI-1", "query", context="said", source_key="k"))
+        opened.adopt(Adoption(fields_of(changed(ScoringPolicy(), ["pin_hours=8"])), 1))
+        opened.record(interaction_of("4711", "AI-2", "view", linear_id="lin-2", chat_id="-100"))
+        opened.override(override_of("4711", "AI-1", 0.8))
+        opened.record(interaction_of("42", "AI-1", "mention"))
+        opened.compactor.compact(4)
+        assert [row[:2] for row in of_segments(path)] == [(1, 3), (4, 4)]
+        assert [row[0] for row in truth(path)["events"]] == [2, 5, 6, 7]
+        yield opened
+
+
+def of_segments(path: Path) -> Rows:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT * FROM segments ORDER BY first_position").fetchall()
+
+
+any_refused = pytest.mark.parametrize(
+    "statement", REFUSED_OF_SEALED.values(), ids=REFUSED_OF_SEALED.keys()
+)
+
+
+@any_refused
+def test_the_database_refuses_it_around_segments(sealed, path, statement):
+    before = truth(path), of_segments(path)
+    for pragmas in ((), ("foreign_keys=ON", "recursive_triggers=ON")):
+        with pytest.raises(sqlite3.IntegrityError, match="the ledger is immutable"):
+            attempt(path, statement, *pragmas)
+    with pytest.raises(IntegrityError), sealed.database.write() as connection:
+        connection.execute(sqlalchemy.text(statement))
+    assert (truth(path), of_segments(path)) == before
+
+
+def test_all_of_it_is_refused_once_the_segments_are_merged_too(sealed, path):
+    sealed.compactor.merge()
+    assert [row[:2] for row in of_segments(path)] == [(1, 4)]
+    before = truth(path), of_segments(path)
+    for statement in REFUSED_OF_SEALED.values():
+        with closing(sqlite3.connect(path)) as connection:
+            try:
+                changed_rows = connection.execute(statement).rowcount
+            except sqlite3.IntegrityError:
+                changed_rows = 0
+            connection.commit()
+        assert changed_rows == 0
+        assert (truth(path), of_segments(path)) == before
+
+
+@pytest.mark.parametrize("verb", ["INSERT", "REPLACE", "INSERT OR FAIL"])
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_a_version_that_is_sealed_is_never_given_again(sealed, path, verb, version):
+    attempt(path, "UPDATE head SET position = 9")
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT stream FROM accounts WHERE user_id = '4711'"
+        (stream,) = connection.execute(query).fetchone()
+    with pytest.raises(sqlite3.IntegrityError, match="immutable"):
+        attempt(path, insert(verb, position=9, stream=stream, version=version))
+    attempt(path, insert(verb, position=9, stream=stream, version=3))
+
+
+def test_a_ledger_with_segments_records_on_at_the_next_position_and_version(sealed, path):
+    receipt = sealed.record(interaction_of("4711", "AI-3", "view"))
+    assert receipt.position == 8
+    assert truth(path)["events"][-1][2] == 3
+    assert not sealed.record(interaction_of("4711", "AI-1", "query", source_key="k")).counted
+    sealed.compactor.compact(8)
+    assert [row[:2] for row in of_segments(path)] == [(1, 3), (4, 4), (5, 8)]
+    assert [row[0] for row in truth(path)["events"]] == [2, 6, 7, 9]

@@ -1,0 +1,217 @@
+"""Other programs read segments as docs/reference/segments.md says, and come to the same numbers."""
+
+import datetime as dt
+import hashlib
+import random
+import re
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from ledger.archive.folder import ROWS_OF_A_GROUP
+from ledger.instants import DAY, Instant, instant_of, moment_of
+from ledger.interaction import interaction_of, override_of
+from ledger.segment import BLOCK_BYTES, DIGEST_BYTES, FORMAT_VERSION
+from ledger.store import compaction
+from projections.application import Engagements
+from tests.archive.ledgers import segments_of
+from tests.cli.running import NOON, CommandLine
+from tests.docs.documents import ROOT
+from tests.strategies import HOUR, Clock
+
+PAGE = (ROOT / "docs/reference/segments.md").read_text()
+FIND_ACCOUNT, TOP_TEN = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+COLUMNS = re.findall(
+    r"^\| `(\w+)` \| `(\w+)`(.*?) \| (.*?) \| (.*?) \| (.*?) \|", PAGE, re.MULTILINE
+)
+ENCODINGS = {"dictionary": "RLE_DICTIONARY", "delta": "DELTA_BINARY_PACKED", "plain": "PLAIN"}
+USERS = ("ana", "ben", "eve")
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """A command line whose ledger is in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path)
+
+
+@pytest.fixture
+def engagements(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engagements]:
+    """A history of three users that is sealed to its last event, in several segments."""
+    monkeypatch.setattr(compaction, "SEALED_AT_ONCE", 150)
+    clock, dice = Clock(), random.Random(6)
+    clock.at = Instant(instant_of(NOON) - 200 * DAY)
+    with Engagements(f"sqlite:///{cli.ledger}", clock=clock) as opened:
+        for _ in range(20):
+            record(opened, clock, dice)
+            clock.move(10 * DAY)
+        opened.ledger.compactor.compact(opened.ledger.size()[0])
+        yield opened
+
+
+def record(opened: Engagements, clock: Clock, dice: random.Random) -> None:
+    """Touch some issues, many of them alike, and override a few scores."""
+    for user in USERS:
+        ago = dice.choice([0, 0, HOUR, 3 * DAY])
+        issues = [f"AI-{dice.randrange(60)}" for _ in range(10)]
+        at = moment_of(Instant(clock.at - ago))
+        opened.ledger.record_many(
+            [
+                interaction_of(
+                    user,
+                    issue,
+                    dice.choice(["query", "view", "mention"]),
+                    occurred_at=at,
+                    context="said" if dice.random() < 0.5 else None,
+                    linear_id=dice.choice([None, "lin-a", "lin-\U0001f468"]),
+                    chat_id=dice.choice([None, "-100"]),
+                )
+                for issue in issues
+            ]
+        )
+        for score in dice.sample([0.0, 0.3, 0.68, 1.0], 2):
+            late = moment_of(Instant(clock.at - dice.choice([0, ago])))
+            opened.ledger.override(override_of(user, issues[0], score, occurred_at=late))
+
+
+def account_of(cli: CommandLine, user: str) -> str:
+    with closing(sqlite3.connect(cli.ledger)) as connection:
+        found = connection.execute(FIND_ACCOUNT.replace("'ana'", "?"), (user,)).fetchone()
+    return str(found[0])
+
+
+def top_by_duckdb(account: str, at: int) -> list[tuple[str, float]]:
+    rows = duckdb.execute(TOP_TEN, {"account": account, "at": at}).fetchall()
+    return [(issue, round(score, 12)) for issue, score in rows]
+
+
+def top_by_engagement(cli: CommandLine, user: str) -> list[tuple[str, float]]:
+    ranked = cli("--json", "top", user).json
+    return [(each["issue_id"], each["score"]) for each in ranked]
+
+
+# --- the same numbers ----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("engagements")
+def test_duckdb_comes_to_the_first_ten_by_the_statement_of_the_page(cli):
+    for days in (0, 5, 40, 70, 120, 400):
+        cli.now = NOON + dt.timedelta(days=days)
+        for user in USERS:
+            found = top_by_duckdb(account_of(cli, user), instant_of(cli.now))
+            assert found == top_by_engagement(cli, user)
+            assert days > 70 or len(found) == 10
+
+
+@pytest.mark.usefixtures("engagements")
+def test_among_the_first_ten_there_are_ties_and_overrides(cli):
+    """Else nothing was shown of them."""
+    scores = [score for user in USERS for _, score in top_by_engagement(cli, user)]
+    assert len(set(scores)) < len(scores)
+    assert {0.3, 1.0} & set(scores)
+
+
+def test_after_a_merge_what_was_replaced_is_counted_once(cli, engagements):
+    before = [top_by_duckdb(account_of(cli, user), instant_of(cli.now)) for user in USERS]
+    assert engagements.ledger.compactor.merge()
+    assert len(list(Path("ledger.db.archive").glob("*.parquet"))) > len(segments_of(engagements))
+    found = [top_by_duckdb(account_of(cli, user), instant_of(cli.now)) for user in USERS]
+    assert found == before
+
+
+def test_polars_and_duckdb_read_the_same_columns(engagements):
+    archive = engagements.ledger.archive
+    for segment in segments_of(engagements):
+        path = archive.folder / segment.name
+        frame = pl.read_parquet(path)
+        query = "SELECT * FROM read_parquet($path)"
+        others = duckdb.execute(query, {"path": str(path)}).fetchall()
+        ours = archive.read(segment)
+        assert frame.columns == ours.column_names == [name for name, *_ in COLUMNS]
+        assert frame.rows() == others
+        assert frame.rows() == list(zip(*ours.to_pydict().values(), strict=True))
+        sort = ["account", "issue_id", "occurred_second", "occurred_microsecond", "position"]
+        assert frame.select(sort).rows() == sorted(frame.select(sort).rows())
+
+
+# --- the file is as the page says ----------------------------------------------------------------
+
+
+def test_the_columns_are_those_of_the_page(engagements):
+    segment = segments_of(engagements)[0]
+    metadata = pq.read_metadata(engagements.ledger.archive.folder / segment.name)
+    assert metadata.format_version == "2.6"
+    assert f"{ROWS_OF_A_GROUP:,}" in PAGE
+    for number, (name, kind, logical, null, encoding, compression) in enumerate(COLUMNS):
+        column, field = metadata.row_group(0).column(number), metadata.schema.column(number)
+        assert (column.path_in_schema, column.physical_type) == (name, kind)
+        assert (field.max_definition_level == 1) == (null == "yes")
+        assert ENCODINGS[encoding] in column.encodings
+        assert ("RLE_DICTIONARY" in column.encodings) == (encoding == "dictionary")
+        assert column.compression == {"zstd": "ZSTD", "none": "UNCOMPRESSED"}[compression]
+        assert field.logical_type.type == {", String": "STRING", ", Int(8)": "INT"}.get(
+            logical, "NONE"
+        )
+    assert metadata.num_columns == len(COLUMNS)
+
+
+def test_a_file_says_of_itself_what_the_page_says(engagements):
+    for segment in segments_of(engagements):
+        path = engagements.ledger.archive.folder / segment.name
+        found = msgspec.json.decode(pq.read_metadata(path).metadata[b"engagement_ledger"])
+        assert found == {
+            "format": FORMAT_VERSION,
+            "sha256": segment.digest.hex(),
+            **{
+                name: getattr(segment, name)
+                for name in (
+                    "first_position",
+                    "last_position",
+                    "events",
+                    "first_recorded_at",
+                    "last_recorded_at",
+                )
+            },
+        }
+        assert all(f"`{name}`" in PAGE for name in found)
+
+
+def test_the_digests_are_computed_as_the_page_says(engagements):
+    for segment in segments_of(engagements):
+        path = engagements.ledger.archive.folder / segment.name
+        frame = pl.read_parquet(path).sort("position")
+        total = hashlib.sha256()
+        for name, kind, logical, *_ in COLUMNS:
+            values = frame[name].to_list()
+            total.update(hashlib.sha256(said(values, kind, is_text=", String" in logical)).digest())
+        assert total.digest() == segment.digest
+        data = path.read_bytes()
+        blocks = [data[at : at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES)]
+        assert segment.blocks == b"".join(
+            hashlib.blake2b(block, digest_size=DIGEST_BYTES).digest() for block in blocks
+        )
+        assert segment.size_bytes == len(data)
+
+
+def said(values: list[Any], kind: str, *, is_text: bool) -> bytes:
+    """What a column says, as the page tells it."""
+    if is_text:
+        texts = sorted({each for each in values if each is not None})
+        numbers = [-1 if each is None else texts.index(each) for each in values]
+        listed = "".join(f"{text}\0" for text in texts).encode()
+        return listed + struct.pack(f"<{len(values)}q", *numbers)
+    there = bytes(each is not None for each in values)
+    if kind == "DOUBLE":
+        return there + struct.pack(f"<{len(values)}d", *(each or 0.0 for each in values))
+    if kind == "FIXED_LEN_BYTE_ARRAY":
+        return there + b"".join(each or bytes(32) for each in values)
+    return struct.pack(f"<{len(values)}q", *(each or 0 for each in values))

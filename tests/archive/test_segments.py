@@ -1,0 +1,220 @@
+"""Segments: whatever events say comes back from their file, byte for byte."""
+
+import random
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger import codec
+from ledger.archive import folder
+from ledger.archive.columns import by_position, digest, occurred_at, recorded_at, table_of
+from ledger.archive.folder import Archive
+from ledger.archive.reading import events_in_time, placed_events
+from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
+from ledger.instants import Instant
+from ledger.interaction import Kind
+from ledger.segment import Segment, mergeable
+from ledger.text import IssueId
+from tests.archived import segment_rows
+
+half_as_often = settings(max_examples=settings().max_examples // 2)
+"""An example writes a file, and waits until it is on the disk."""
+
+Rows = list[tuple[Any, ...]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_groups():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "ROWS_OF_A_GROUP", 4)
+        yield
+
+
+@contextmanager
+def an_archive() -> Iterator[Archive]:
+    with TemporaryDirectory() as path:
+        yield Archive(Path(path) / "ledger.db.archive")
+
+
+def published(archive: Archive, rows: Rows) -> Segment:
+    return archive.publish(table_of(rows), rows[0][3], rows[-1][3])
+
+
+def event_of(row: tuple[Any, ...]) -> tuple[int, AccountEvent]:
+    """The event that a row stands for, made without any column."""
+    account, issue, occurred, position, version, recorded, kind, linear, score, place, mark = row
+    head = UUID(bytes=account), version, Instant(recorded), IssueId(issue)
+    if kind is None:
+        return position, ScoreOverridden(*head, Instant(occurred), score)
+    at_place = None if place is None else UUID(bytes=place)
+    return position, InteractionRecorded(
+        *head, Kind(kind), Instant(occurred), linear, at_place, mark
+    )
+
+
+def rows_of(table: pa.Table) -> Rows:
+    """The rows that a table was made of, in its order."""
+    columns = table.to_pydict()
+    accounts = [UUID(text).bytes for text in columns["account"]]
+    places = [None if text is None else UUID(text).bytes for text in columns["place"]]
+    names = ("issue_id", "position", "version", "kind", "linear_id", "score", "commitment")
+    issue, position, version, kind, linear, score, mark = (columns[name] for name in names)
+    at, recorded = occurred_at(table).tolist(), recorded_at(table).tolist()
+    return list(
+        zip(
+            accounts, issue, at, position, version, recorded,
+            kind, linear, score, places, mark, strict=True,
+        )
+    )  # fmt: skip
+
+
+# --- what comes back -----------------------------------------------------------------------------
+
+
+@half_as_often
+@given(segment_rows())
+def test_events_come_back_as_they_were_recorded_byte_for_byte(rows):
+    with an_archive() as kept:
+        table = by_position(kept.read(published(kept, rows)))
+        assert rows_of(table) == rows
+        expected = [event_of(row) for row in rows]
+        found = list(placed_events(table))
+        assert found == expected
+        assert [codec.encode(event) for _, event in found] == [
+            codec.encode(event) for _, event in expected
+        ]
+
+
+@half_as_often
+@given(segment_rows())
+def test_a_file_has_its_events_by_account_issue_instant_and_position(rows):
+    with an_archive() as kept:
+        found = rows_of(kept.read(published(kept, rows)))
+        assert found == sorted(rows, key=lambda row: (str(UUID(bytes=row[0])), *row[1:4]))
+
+
+@half_as_often
+@given(segment_rows(), st.data())
+def test_an_account_and_an_issue_are_found_whatever_else_there_is(rows, data):
+    with an_archive() as kept:
+        segment = published(kept, rows)
+        wanted = data.draw(st.sampled_from(rows))
+        account, issue = str(UUID(bytes=wanted[0])), wanted[1]
+        of_account = [row for row in rows if row[0] == wanted[0]]
+        assert rows_of(by_position(kept.read_account(segment, account))) == of_account
+        found = kept.read_account(segment, account, issue)
+        assert rows_of(by_position(found)) == [row for row in of_account if row[1] == issue]
+        assert len(kept.read_account(segment, account, "NO-1")) == sum(
+            row[1] == "NO-1" for row in of_account
+        )
+        in_time = [event_of(row) for row in sorted(of_account, key=lambda row: (row[2], row[3]))]
+        assert list(events_in_time(kept.read_account(segment, account))) == in_time
+        assert not len(kept.read_account(segment, str(UUID(int=1))))
+
+
+@half_as_often
+@given(segment_rows(), st.data())
+def test_groups_between_two_accounts_hold_theirs_and_no_others(rows, data):
+    with an_archive() as kept:
+        segment = published(kept, rows)
+        accounts = sorted({str(UUID(bytes=row[0])) for row in rows})
+        after = data.draw(st.sampled_from(["", *accounts]))
+        upto = data.draw(st.sampled_from([*accounts, folder.LAST]))
+        groups = list(kept.row_groups(segment, ["account", "position"], after, upto))
+        found = [pair for group in groups for pair in zip(*group.to_pydict().values(), strict=True)]
+        assert sorted(found) == sorted(
+            (account, row[3])
+            for row in rows
+            if after < (account := str(UUID(bytes=row[0]))) <= upto
+        )
+
+
+# --- what a segment is ---------------------------------------------------------------------------
+
+
+@half_as_often
+@given(segment_rows())
+def test_a_segment_says_what_its_file_holds(rows):
+    with an_archive() as kept:
+        segment = published(kept, rows)
+        path = kept.folder / segment.name
+        assert segment.events == len(rows)
+        assert segment.first_recorded_at == min(row[5] for row in rows)
+        assert segment.last_recorded_at == max(row[5] for row in rows)
+        assert segment.size_bytes == path.stat().st_size
+        assert [each.name for each in kept.folder.iterdir()] == [segment.name]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(kept.folder.stat().st_mode) == 0o700
+        kept.check(segment)
+
+
+@half_as_often
+@given(segment_rows(min_size=2), st.integers(0, 2**32))
+def test_a_digest_is_of_the_events_in_whatever_order_and_pieces(rows, seed):
+    whole = digest(table_of(rows))
+    shuffled = list(rows)
+    random.Random(seed).shuffle(shuffled)
+    assert digest(table_of(shuffled)) == whole
+    pieces = pa.concat_tables([table_of(shuffled[:1]), table_of(shuffled[1:])])
+    assert digest(pieces) == whole
+
+
+@half_as_often
+@given(segment_rows(), segment_rows(max_size=1), st.data())
+def test_other_events_have_another_digest(rows, others, data):
+    place = data.draw(st.integers(0, len(rows) - 1))
+    column = data.draw(st.integers(0, len(rows[0]) - 1))
+    changed = list(rows)
+    value = others[0][column]
+    changed[place] = (*rows[place][:column], value, *rows[place][column + 1 :])
+    assert (digest(table_of(changed)) == digest(table_of(rows))) == (changed == rows)
+    assert digest(table_of(rows[:-1] or others)) != digest(table_of(rows)) or others == rows
+
+
+# --- names and merging ---------------------------------------------------------------------------
+
+positions = st.integers(1, 2**63 - 1)
+
+
+def segment(first: int, last: int, events: int = 1) -> Segment:
+    return Segment(first, last, events, Instant(0), Instant(0), b"", 0, b"")
+
+
+@given(st.lists(positions, min_size=2, max_size=8, unique=True).map(sorted))
+def test_files_sort_by_name_as_their_ranges_do(ends):
+    segments = [segment(first + 1, last) for first, last in pairwise([0, *ends])]
+    assert sorted(segments, key=lambda each: each.name) == segments
+    assert len({len(each.name) for each in segments}) == 1
+
+
+@given(positions, positions, positions, positions)
+def test_ranges_overlap_where_they_have_a_position_in_common(first, last, begin, end):
+    (first, last), (begin, end) = sorted((first, last)), sorted((begin, end))
+    common = max(first, begin) <= min(last, end)
+    assert segment(first, last).overlaps(begin, end) == common
+
+
+@given(st.lists(st.integers(1, 12), max_size=12), st.integers(1, 20))
+def test_runs_to_merge_are_neighbours_and_as_long_as_can_be(sizes, at_most):
+    segments = [segment(place + 1, place + 1, size) for place, size in enumerate(sizes)]
+    runs = mergeable(segments, at_most)
+    merged = [each for run in runs for each in run]
+    assert merged == [each for each in segments if each in merged]
+    groups = [*runs, *([each] for each in segments if each not in merged)]
+    groups.sort(key=lambda group: group[0].first_position)
+    assert [each for group in groups for each in group] == segments
+    for group, following in pairwise(groups):
+        assert sum(each.events for each in group) + following[0].events > at_most
+    for run in runs:
+        assert len(run) > 1
+        assert sum(each.events for each in run) <= at_most

@@ -1,0 +1,272 @@
+"""The fold by columns: the engagements of the fold one by one, however a history is cut."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ledger.events import EventRow
+from ledger.instants import DAY
+from ledger.interaction import Kind
+from projections.columnar import NO
+from projections.engagement import NONE, Engagement, fold, merge
+from projections.views.folding import Stored, fold_stored, partial_of_folds, together
+from projections.views.partials import joined, merged, partial_of, partial_of_rows
+from tests.archived import ACCOUNTS, any_linear_ids, histories, table
+from tests.strategies import NOON
+
+Place = tuple[str, str]
+Fold = dict[Place, tuple[Any, ...]]
+"""By account and issue: the engagement, and what its row of the read model has beside it."""
+
+BESIDE = ("id", "last_position", "scored_at")
+
+
+def event(position: int, kind: int | None, at: int = 0, **more: Any) -> EventRow:
+    return EventRow(
+        position,
+        1,
+        "AI-1",
+        kind,
+        NOON + at,
+        **{"linear_id": None, "score": None, **more},
+        recorded_at=NOON + position,
+    )
+
+
+# --- both ways of folding ------------------------------------------------------------------------
+
+
+def by_place(events: Iterable[EventRow]) -> dict[Place, list[EventRow]]:
+    groups: dict[Place, list[EventRow]] = defaultdict(list)
+    for each in events:
+        groups[str(ACCOUNTS[each.stream]), each.issue_id].append(each)
+    return groups
+
+
+def one_by_one(events: Iterable[EventRow]) -> Fold:
+    """What the fold of the read model makes of the events."""
+    found = {}
+    for place, group in sorted(by_place(events).items()):
+        row = fold_stored(sorted(group, key=attrgetter("position")))
+        found[place] = (row.engagement, row.id, row.last_position, row.scored_at)
+    return found
+
+
+def read(partial: pa.Table) -> Fold:
+    """What a partial says; nothing in it may come twice."""
+    columns = partial.to_pydict()
+    fields = [columns[name] for name in Engagement.__struct_fields__]
+    places = list(zip(columns["account"], columns["issue_id"], strict=True))
+    assert len(set(places)) == len(places)
+    found = {}
+    for number, place in enumerate(places):
+        values: dict[str, Any] = dict(
+            zip(Engagement.__struct_fields__, (each[number] for each in fields), strict=True)
+        )
+        if values["override_at"] == NO:
+            assert values["override"] == 0
+            values["override"] = None
+        given_fields: Iterator[Any] = (None if each == NO else each for each in values.values())
+        engagement = Engagement(*given_fields)
+        beside = (columns[name][number] for name in BESIDE)
+        found[place] = (engagement, *(None if each == NO else each for each in beside))
+    return found
+
+
+def side_by_side(events: Iterable[EventRow]) -> list[EventRow]:
+    """The events of each engagement beside each other, in the order of the archive's files."""
+    groups = sorted(by_place(events).items())
+    return [each for _, group in groups for each in group]
+
+
+def hot_rows(events: Iterable[EventRow]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            ACCOUNTS[each.stream].bytes,
+            each.issue_id,
+            each.occurred_at,
+            each.position,
+            each.recorded_at,
+            each.kind,
+            each.linear_id,
+            each.score,
+        )
+        for each in side_by_side(events)
+    ]
+
+
+def sealed(events: list[EventRow]) -> pa.Table:
+    return partial_of(table(side_by_side(events)))
+
+
+def hot(events: list[EventRow]) -> pa.Table:
+    return partial_of_rows(hot_rows(events))
+
+
+def folded(events: list[EventRow]) -> pa.Table:
+    """The partial of what was folded one by one before."""
+    rows = []
+    for group in dict(sorted(by_place(events).items())).values():
+        row = fold_stored(sorted(group, key=attrgetter("position")))
+        rows.append((ACCOUNTS[group[0].stream].bytes, row))
+    return partial_of_folds(rows)
+
+
+ways = st.sampled_from([sealed, hot, folded])
+"""The ways in which a partial comes to be."""
+
+some = histories().filter(bool)
+
+
+# --- one partial ---------------------------------------------------------------------------------
+
+
+@given(some, ways, st.data())
+@example([event(1, None, score=0.0), event(2, None, score=0.8)], sealed, None)
+@example([event(1, 1), event(2, 3), event(3, 2), event(4, 3)], sealed, None)
+@example([event(1, 1, linear_id="\uffff"), event(2, 1, linear_id="\U0001f468")], sealed, None)
+def test_columns_fold_as_one_by_one_in_any_order_of_the_events(history, way, data):
+    order = history if data is None else data.draw(st.permutations(history))
+    assert read(way(order)) == one_by_one(history)
+
+
+@given(some, ways)
+def test_the_counts_of_what_was_folded_add_up(history, way):
+    counted = sum(way(history)["events"].to_pylist())
+    assert counted == (0 if way is folded else len(history))
+
+
+@given(some)
+def test_a_partial_holds_the_engagements_of_the_pure_fold(history):
+    found = read(sealed(history))
+    assert {place: values[0] for place, values in found.items()} == {
+        place: fold(group) for place, group in by_place(history).items()
+    }
+
+
+@given(st.lists(any_linear_ids, min_size=1, max_size=8))
+def test_of_linear_ids_at_one_instant_the_greatest_is_kept_as_python_compares(ids):
+    history = [event(position, 1, linear_id=each) for position, each in enumerate(ids, 1)]
+    ((engagement, *_),) = read(sealed(history)).values()
+    assert engagement.linear_id == max((each for each in ids if each), default=None)
+
+
+@given(st.permutations(list(Kind)), st.integers(1, 3))
+def test_of_kinds_at_one_instant_the_highest_is_the_last_and_its_latest_position(kinds, times):
+    history = [event(position, int(kind)) for position, kind in enumerate(kinds * times, 1)]
+    ((engagement, _, last_position, _),) = read(sealed(history)).values()
+    assert engagement.last_kind == Kind.QUERY
+    assert last_position == max(each.position for each in history if each.kind == Kind.QUERY)
+
+
+def test_overrides_alone_are_no_interaction():
+    history = [event(1, None, score=0.3), event(2, None, at=DAY, score=0.1)]
+    expected = Engagement(override_at=NOON + DAY, override=0.1)
+    assert read(sealed(history)) == {
+        (str(ACCOUNTS[1]), "AI-1"): (expected, 1, None, NOON + 2),
+    }
+
+
+# --- several partials ----------------------------------------------------------------------------
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> tuple[list[EventRow], list[list[EventRow]]]:
+    """A history, and its events dealt out to several hands."""
+    history = draw(some)
+    hands = draw(st.lists(st.integers(0, 3), min_size=len(history), max_size=len(history)))
+    parts: dict[int, list[EventRow]] = defaultdict(list)
+    for hand, each in zip(hands, history, strict=True):
+        parts[hand].append(each)
+    return history, draw(st.permutations(list(parts.values())))
+
+
+@given(splits(), st.data())
+def test_partials_join_to_the_fold_of_all_whatever_the_split_and_the_order(split, data):
+    history, parts = split
+    partials = [data.draw(ways)(part) for part in parts]
+    assert read(joined(partials)) == one_by_one(history)
+    while len(partials) > 1:  # two at a time, whichever two
+        two = data.draw(st.permutations(partials))
+        partials = [joined(two[:2]), *two[2:]]
+    assert read(partials[0]) == one_by_one(history)
+
+
+@given(splits())
+def test_partials_merge_as_engagements_do(split):
+    _, parts = split
+    found: dict[Place, Engagement] = defaultdict(lambda: NONE)
+    for part in parts:
+        for place, (engagement, *_) in read(sealed(part)).items():
+            found[place] = merge(found[place], engagement)
+    assert {place: values[0] for place, values in read(joined(map(sealed, parts))).items()} == found
+
+
+@given(some, st.integers(0, 30))
+def test_two_rows_together_are_the_row_of_both_histories(history, cut):
+    earlier, later = by_place(history[:cut]), by_place(history[cut:])
+    for place in earlier.keys() & later.keys():
+        both = [*earlier[place], *later[place]]
+        row: Stored = together(fold_stored(earlier[place]), fold_stored(later[place]))
+        assert row == fold_stored(both)
+
+
+@st.composite
+def sources(draw: st.DrawFn) -> tuple[list[EventRow], list[list[pa.Table]]]:
+    """A history whose events are in several sources, each read in pieces cut anywhere."""
+    history, parts = draw(splits())
+    found = []
+    for part in parts:
+        way = draw(st.sampled_from([sealed, hot]))
+        ordered = side_by_side(part)
+        cuts = sorted(draw(st.sets(st.integers(1, len(ordered)), max_size=6)) | {0, len(ordered)})
+        found.append([way(ordered[begin:end]) for begin, end in pairwise(cuts)])
+    return history, found
+
+
+@given(sources())
+def test_each_engagement_comes_once_and_in_order_whatever_the_boundaries(given_sources):
+    history, parts = given_sources
+    tables = list(merged([*map(iter, parts), iter([])]))
+    places: list[Place] = []
+    found: Fold = {}
+    for each in tables:
+        found |= read(each)
+        places += zip(each["account"].to_pylist(), each["issue_id"].to_pylist(), strict=True)
+    assert places == sorted(set(places))
+    assert found == one_by_one(history)
+
+
+@given(st.lists(st.sampled_from(Kind), min_size=1, max_size=12), st.integers(1, 3))
+def test_an_engagement_that_spans_several_pieces_of_every_source_is_one(kinds, number):
+    history = [event(position, int(kind)) for position, kind in enumerate(kinds, 1)]
+    parts = [history[start::number] for start in range(number)]
+    (whole,) = merged(iter([sealed([each]) for each in part]) for part in parts if part)
+    assert read(whole) == one_by_one(history)
+
+
+def test_no_source_yields_nothing():
+    assert list(merged([])) == []
+    assert list(merged([iter([])])) == []
+
+
+def test_sources_are_read_no_further_than_is_needed():
+    """Memory holds a piece or two of each source, whatever the length of the history."""
+    asked: list[int] = []
+
+    def source(number: int) -> Iterator[pa.Table]:
+        for account in range(50):
+            asked.append(number)
+            rows = [event(2 * account + number + 1, 1)]
+            row = rows[0]._replace(stream=0)
+            yield partial_of_rows([(UUID(int=account).bytes, *hot_rows([row])[0][1:])])
+
+    for done, _ in enumerate(merged([source(0), source(1)]), 1):
+        assert len(asked) <= 2 * (done + 3)

@@ -1,0 +1,89 @@
+"""Whatever is compacted in between, every question is answered as a plain list answers it."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from ledger.archive import folder
+from ledger.errors import CertificateError
+from projections.views import folding, sealing
+from tests.trials.compacting import DONE, Compactions
+from tests.trials.sizes import count, tell
+
+pytestmark = pytest.mark.trial
+
+PARTS = count(full=10, small=1)
+"""So that they can run side by side."""
+
+HISTORIES = count(full=1_000, small=6) // PARTS
+STEPS = count(full=30, small=15)
+
+
+@pytest.fixture(autouse=True)
+def in_small_pieces(monkeypatch):
+    """As if all were large: several row groups a segment, several batches of everything."""
+    monkeypatch.setattr(folder, "ROWS_OF_A_GROUP", 3)
+    monkeypatch.setattr(sealing, "_FOLDED_AT_ONCE", 2)
+    monkeypatch.setattr(folding, "_HOT_AT_ONCE", 5)
+    DONE.clear()
+
+
+def run(histories: int, **how: Any) -> None:
+    run_state_machine_as_test(
+        Compactions,
+        settings=settings(
+            max_examples=histories,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            **how,
+        ),
+    )
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_is_compacted_every_question_is_answered_as_before(part):
+    run(HISTORIES)
+    tell(f"part {part}: {dict(DONE)}")
+    assert DONE["histories"] >= HISTORIES
+
+
+# --- planted faults ------------------------------------------------------------------------------
+
+
+def lose_the_last_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of what was sealed forgets when each engagement was asked about last."""
+    values = sealing._values
+
+    def forgetful(row: Any) -> Any:
+        engagement = msgspec.structs.replace(row.engagement, queried_at=None)
+        return values(row._replace(engagement=engagement))
+
+    monkeypatch.setattr(sealing, "_values", forgetful)
+
+
+def test_a_snapshot_that_loses_the_last_kind_is_never_the_reason_to_delete(monkeypatch):
+    lose_the_last_kind(monkeypatch)
+    with pytest.raises(CertificateError, match="nothing was deleted"):
+        run(HISTORIES)
+
+
+def test_a_snapshot_that_loses_the_last_kind_is_caught_by_the_questions_too(monkeypatch):
+    lose_the_last_kind(monkeypatch)
+    monkeypatch.setattr(sealing, "certify", lambda *_: {})
+    with pytest.raises(AssertionError):
+        run(HISTORIES)
+
+
+def test_a_segment_that_loses_an_event_is_caught(monkeypatch):
+    opened = folder.Archive.read_account
+    monkeypatch.setattr(
+        folder.Archive, "read_account", lambda *given: opened(*given)[1:] if given else None
+    )
+    with pytest.raises(AssertionError):
+        run(HISTORIES)
