@@ -38,6 +38,9 @@ REFUSED, BROKEN, KILLED = 1, 3, -9
 _CALL = re.compile(r"^\d+ +(\w+)\((.*)", re.MULTILINE)
 PATIENCE_SECONDS = 60
 
+GO = b"go"
+"""What a fork waits for."""
+
 
 class Run(NamedTuple):
     """How a run ended, and the system call that was disturbed, if the run came that far."""
@@ -68,7 +71,7 @@ class Forks:
 
     def end(self, meanwhile: Callable[[], object] = lambda: None) -> int:
         """Let the fork go on; return the code that it ended with."""
-        self._tell("go")
+        self._tell(GO.decode())
         meanwhile()
         return int(self._line())
 
@@ -144,10 +147,12 @@ needs_strace = pytest.mark.skipif(
 
 def serve(programs: Mapping[str, Callable[..., object]]) -> None:
     """Make a fork for every line on stdin; say its number, and after its end the code."""
-    while line := os.read(0, 65_536):
+    while lines := os.read(0, 65_536).splitlines():
+        if lines[-1] == GO:  # for one that was killed before it could hear it
+            continue
         pid = os.fork()
         if not pid:
-            _be(programs, json.loads(line))
+            _be(programs, json.loads(lines[-1]))
         os.write(1, f"{pid}\n".encode())
         _, status = os.waitpid(pid, 0)
         os.write(1, f"{os.waitstatus_to_exitcode(status)}\n".encode())

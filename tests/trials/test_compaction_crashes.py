@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,12 +57,17 @@ class Bench(NamedTuple):
     expected: Expected
     forks: Forks
     folder: Path
+    asked: Iterator[str]
 
     def copy(self, program: str) -> Path:
         """Make the one copy anew."""
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.prepared[program], self.folder)
         return self.folder
+
+    def wrong(self, folder: Path) -> list[str]:
+        """What is wrong with a ledger; one user after the other is asked about all there is."""
+        return wrong_after(folder, self.expected, next(self.asked))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +80,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     shutil.copytree(hot, sealed)
     compacting.compact(sealed)
     forks = Forks(folder)
-    yield Bench({"compact": hot, "merge": sealed}, expected, forks, folder / "copy")
+    yield Bench(
+        {"compact": hot, "merge": sealed}, expected, forks, folder / "copy", cycle(compacting.USERS)
+    )
     forks.close()
 
 
@@ -122,7 +130,7 @@ def every(calls: Counter[str]) -> Iterator[tuple[str, int]]:
 
 def expect_nothing_wrong(bench: Bench, run: Run) -> None:
     """The copy is as it should be after such a run."""
-    assert wrong_after(bench.folder, bench.expected) == [], run.call
+    assert bench.wrong(bench.folder) == [], run.call
 
 
 def told(program: str, how: str, found: Counter[str]) -> None:
@@ -168,7 +176,7 @@ def test_rows_that_are_deleted_before_their_file_has_its_name_are_caught(bench):
         copy = bench.copy("compact")
         run = bench.forks.disturbed(KILL, "rename", number, *program, str(copy))
         assert run.call, "the planted fault was not caught"
-        if "MissingSegmentError" in " ".join(wrong_after(copy, bench.expected)):
+        if "MissingSegmentError" in " ".join(bench.wrong(copy)):
             tell(f"caught at rename {number}")
             return
 
@@ -213,7 +221,7 @@ def test_whenever_it_is_killed_nothing_is_lost(bench):
             assert code in {0, KILLED}, bench.forks.said.read_text()
             codes[code] += 1
             kills += code == KILLED
-        assert wrong_after(copy, bench.expected) == []
+        assert bench.wrong(copy) == []
     tell(f"{codes[KILLED]} kills, {codes[0]} were done before")
 
 
@@ -226,14 +234,14 @@ def test_what_is_folded_wrong_is_not_certified(bench):
     assert bench.forks.end() == REFUSED
     assert "CertificateError: nothing was deleted" in bench.forks.said.read_text()
     assert sealed_segments(copy) == 0
-    assert wrong_after(copy, bench.expected) == []
+    assert bench.wrong(copy) == []
 
 
 def test_what_is_sealed_wrong_without_a_certificate_is_caught(bench):
     copy = bench.copy("compact")
     bench.forks.begin("faulty", "uncertified", "0", "compact", str(copy))
     assert bench.forks.end() == 0
-    assert "differs" in " ".join(wrong_after(copy, bench.expected))
+    assert "differs" in " ".join(bench.wrong(copy))
 
 
 # --- power loss ----------------------------------------------------------------------------------
@@ -272,7 +280,7 @@ def test_whenever_the_power_fails_nothing_is_lost(bench, failing):
         seconds = dice.uniform(0, 1.5 * longest[program])
         folder = run_on(failing, bench, partial(time.sleep, seconds), program, how)
         begun[sealed_segments(folder)] += 1
-        assert wrong_after(folder, bench.expected) == [], (program, how, seconds)
+        assert bench.wrong(folder) == [], (program, how, seconds)
     tell(f"{POWER_CUTS} power cuts; so many left so many segments: {sorted(begun.items())}")
 
 
@@ -286,4 +294,4 @@ def test_a_name_that_is_not_durable_is_caught(bench, failing):
             time.sleep(0.01)
 
     folder = run_on(failing, bench, until_sealed, *program)
-    assert "MissingSegmentError" in " ".join(wrong_after(folder, bench.expected))
+    assert "MissingSegmentError" in " ".join(bench.wrong(folder))
