@@ -139,18 +139,21 @@ class Compactor:
             return self._scalar(connection, _COUNT, through)
 
     def compact(self, through: int, progress: Progress = lambda _: None) -> Compaction:
-        """Seal what is hot up to the position `through`, each segment in its own transaction."""
+        """Seal what is hot up to the position `through`, each segment in its own transaction.
+
+        The database's file becomes smaller then, also for a compaction that broke off before that.
+        """
         with job_alone(self._database, JOB):
             swept = self._sweep()
             new = list(self._published(through, progress))
-            if not new:
-                return Compaction(swept_bytes=swept)
-            certificate = self._certificate(new)
             before = self._size()
-            for segment in new:
-                self._seal(segment, certificate)
-                progress(segment.events)
-            self._shrink()
+            if new:
+                certificate = self._certificate(new)
+                for segment in new:
+                    self._seal(segment, certificate)
+                    progress(segment.events)
+            if new or self._is_loose():
+                self._shrink()
             return Compaction(
                 sum(each.events for each in new),
                 len(new),
@@ -218,6 +221,13 @@ class Compactor:
         with self._database.read() as connection:
             kept = segments(connection)
         return self._archive.sweep(kept, time.time())
+
+    def _is_loose(self) -> bool:
+        """Tell whether pages of the file are empty, perhaps since a compaction that broke off."""
+        if self._database.path is None:
+            return False
+        with self._database.read() as connection:
+            return bool(connection.exec_driver_sql("PRAGMA freelist_count").scalar())
 
     def _size(self) -> int:
         path = self._database.path
