@@ -4,6 +4,7 @@ Three users and one who was forgotten, over two months: late events, overrides, 
 """
 
 import datetime as dt
+import os
 import random
 import sqlite3
 import time
@@ -129,6 +130,15 @@ def compact(folder: Path, how: str = "") -> None:
         if "worn" in how:
             _wear(engagements)
         engagements.ledger.compactor.compact(HEAD_AT_MOST)
+
+
+def leave_over(folder: Path) -> None:
+    """Leave in the archive what compactions that broke off leave, some time ago."""
+    archive = folder / f"{LEDGER}.archive"
+    for suffix in (".parquet", ".parquet.unfinished"):
+        left = archive / f"{1:019}-{5:019}{suffix}"
+        left.write_bytes(b"PAR1")
+        os.utime(left, (0, 0))
 
 
 def merge(folder: Path, how: str = "") -> None:
