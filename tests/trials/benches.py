@@ -72,6 +72,11 @@ def sealed_segments(folder: Path) -> int:
         return len(segments(connection))
 
 
+def unfinished(folder: Path) -> set[str]:
+    """The files that a compaction left behind before they were whole."""
+    return {path.name for path in folder.glob(f"{compacting.LEDGER}.archive/*.unfinished")}
+
+
 def end_at_once(pid: int) -> None:
     """Kill a process, unless it has ended."""
     with suppress(ProcessLookupError):

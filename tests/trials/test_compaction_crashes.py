@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.trials.benches import PROGRAMS, Bench, end_at_once, sealed_segments
+from tests.trials.benches import PROGRAMS, Bench, end_at_once, sealed_segments, unfinished
 from tests.trials.forks import (
     EIO,
     ENOSPC,
@@ -96,12 +96,14 @@ def test_whichever_call_it_is_killed_at_nothing_is_lost(bench, program):
 @pytest.mark.parametrize("how", [EIO, ENOSPC])
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(bench, program, how):
-    before = sealed_segments(bench.prepared[program])
+    prepared = bench.prepared[program]
+    before, left = sealed_segments(prepared), unfinished(prepared)
     found: Counter[str] = Counter()
     for run in runs(bench, program, how):
         assert run.code in {0, REFUSED}, bench.forks.said.read_text()
         if name_of(run) == "fsync":  # of the archive; SQLite syncs by fdatasync
             assert (run.code, sealed_segments(bench.folder)) == (REFUSED, before), run.call
+        assert unfinished(bench.folder) <= left, run.call
         expect_nothing_wrong(bench, run)
         found[f"{name_of(run)} {'refused' if run.code else 'survived'}"] += 1
     told(program, how, found)
