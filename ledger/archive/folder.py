@@ -7,7 +7,7 @@ a compaction that broke off or from before a merge, and is swept away some time 
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +93,14 @@ class Archive:
             path = self.folder / unnamed.name
             unfinished = path.with_name(path.name + _UNFINISHED)
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            _write(unfinished, table, unnamed)
-            segment = _read_again(unfinished, unnamed)
-            unfinished.rename(path)
+            try:
+                _write(unfinished, table, unnamed)
+                segment = _read_again(unfinished, unnamed)
+                unfinished.rename(path)
+            except BaseException:
+                with suppress(OSError):  # where the disk is full, whoever records needs the space
+                    unfinished.unlink(missing_ok=True)
+                raise
             _sync(self.folder)
             _sync(self.folder.parent)  # where the folder itself is new
         return segment

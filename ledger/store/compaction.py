@@ -170,7 +170,10 @@ class Compactor:
             return self._scalar(connection, _COUNT, through)
 
     def compact(self, through: int, progress: Progress = lambda _: None) -> Compaction:
-        """Seal what is hot up to the position `through`, each segment in its own transaction."""
+        """Seal what is hot up to the position `through`, each segment in its own transaction.
+
+        The database's file becomes smaller then, also for a compaction that broke off before that.
+        """
         with job_alone(self._database, JOB):
             swept, before = self._sweep(), self._size()
             new = list(self._published(through, progress))

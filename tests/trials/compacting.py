@@ -1,281 +1,266 @@
-"""A ledger to which anything is done, compactions among the rest, and the list beside it."""
+"""A ledger to be compacted: what was recorded in it, and what it has to answer whatever happens.
 
+Three users and one who was forgotten, over two months: late events, overrides, another policy.
+"""
+
+import datetime as dt
+import os
 import random
 import sqlite3
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
-import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-
-from ledger.codec import Origin
-from ledger.errors import FutureInteractionError, OptedOutError, UnknownEngagementError
-from ledger.events import POLICY, SEALING
-from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Interaction, interaction_of, override_of
+from ledger.errors import LedgerError
+from ledger.events import SEALING, ScoreOverridden
+from ledger.interaction import Interaction, Override, interaction_of, override_of
 from ledger.store import compaction
-from ledger.store.append import Receipt
+from ledger.store.append import Outcome, Receipt
+from ledger.store.histories import HistoryEntry
+from ledger.store.segments import segments
 from projections.application import Engagements
-from projections.policy import Adopted, changed, policy_of
-from tests import strategies
-from tests.strategies import HOUR, Clock
-from tests.trials.asked import CHATS, ISSUES, USERS, answers, questions
-from tests.trials.remembered import Remembered, Told, event_of, told
-from tests.trials.sizes import count
+from projections.policy import ScoringPolicy
+from tests.trials.touches import FIRST, KINDS
 
-MOMENTS, MOMENTS_BETWEEN = count(full=100, small=5), count(full=3, small=1)
-POLICIES = ("recency_weight=0.8", "kinds=query,mention", "pin_hours=8", "decay_after_days=10")
-DERIVED = ("engagements", "sealed_engagements", "replays", "comparison")
+LEDGER = "ledger.db"
+USERS = ("ana", "bo", "cy")
+FORGOTTEN = "gone"
+ISSUES = tuple(f"AI-{number}" for number in range(6))
+DAY = dt.timedelta(days=1)
+BATCHES, BATCH = 6, 50
+NOW = FIRST + (BATCHES + 1) * 10 * DAY
+MOMENTS = (
+    (None, None),
+    (FIRST + 33 * DAY, None),
+    (None, FIRST + 25 * DAY),
+    (FIRST + 12 * DAY, FIRST + 45 * DAY),
+)
+SEALED_AT_ONCE = 110
+"""Positions a segment, so that there are several."""
 
-DONE: Counter[str] = Counter()
+HEAD_AT_MOST = 10_000
 
-users, issues = st.sampled_from(USERS), st.sampled_from(ISSUES)
-AGOS = (None, 0, 0, 1, HOUR, DAY, 7 * DAY, 31 * DAY, 95 * DAY, -HOUR)
-TOUCH = {
-    "user_id": USERS,
-    "issue_id": ISSUES,
-    "kind": ("query", "view", "mention"),
-    "ago": AGOS,
-    "linear_id": (None, None, "lin-a", "lin-b", "lin-\U0001f468", "lin-ﷺ"),
-    "context": (None, "the first", "the second"),
-    "chat_id": (None, *CHATS),
-    "source_key": (None, None, "k1", "k2", "k3", "k4", "k5", "k6"),
-}
-
-Touch = dict[str, Any]
+Entry = Interaction | Override
 
 
-def some_touches(number: int, seed: int) -> list[Touch]:
-    """So many interactions; drawn one by one, they would take longer than all that is asked."""
-    dice = random.Random(seed)
-    return [{name: dice.choice(values) for name, values in TOUCH.items()} for _ in range(number)]
+class Recorded(NamedTuple):
+    """What was recorded of somebody: a kind, or an overriding score, of an issue."""
+
+    position: int
+    issue: str
+    said: float
+    occurred_at: int
 
 
-seeds = st.integers(0, 2**32)
-batches = st.builds(some_touches, st.integers(1, 12), seeds)
+Model = dict[str, list[Recorded]]
+"""By user, in the order of histories; of the forgotten there is nothing."""
 
 
-class Compactions(RuleBasedStateMachine):
-    """A ledger, and the list of all that it was told."""
+def recorded(folder: Path) -> Model:
+    """Record all of it in a new ledger, and return what was recorded."""
+    model: Model = {user: [] for user in USERS}
+    dice, now = random.Random(1), [FIRST]
+    with Engagements(url_of(folder), clock=lambda: now[0]) as engagements:
+        for batch in range(BATCHES):
+            now[0] = FIRST + (batch + 1) * 10 * DAY
+            entries = [_entry(dice, now[0], f"{batch} {each}") for each in range(BATCH)]
+            if batch:
+                entries += _overrides(dice, now[0], model)
+            outcomes = engagements.ledger.record_many(entries)
+            for entry, outcome in zip(entries, outcomes, strict=True):
+                if entry.user_id != FORGOTTEN:
+                    model[entry.user_id].append(_recorded(outcome, entry))
+            if batch == 2:
+                policy = ScoringPolicy(decay_after_days=5, recency_rate_per_day=0.125)
+                engagements.adopt(policy, replaces=1)
+            if batch == 3:
+                engagements.erase(FORGOTTEN)
+    for told in model.values():
+        told.sort(key=lambda each: (each.occurred_at, each.position))
+    return model
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = TemporaryDirectory()
-        self.path = Path(self.folder.name) / "ledger.db"
-        self.clock, self.list, self.dice = Clock(), Remembered(), random.Random(0)
-        self.engagements = self._open()
 
-    @initialize(seed=seeds, batch=st.builds(some_touches, st.integers(5, 25), seeds))
-    def begin(self, seed, batch):
-        self.dice = random.Random(seed)
-        self._record(batch)
-
-    # --- what is recorded ------------------------------------------------------------------------
-
-    @rule(batch=batches, late=st.booleans())
-    def record(self, batch, late):
-        self._record([each | {"ago": 40 * DAY} for each in batch] if late else batch)
-
-    def _record(self, batch: list[Touch]) -> None:
-        interactions = [self._interaction(each) for each in batch]
-        outcomes = self.engagements.ledger.record_many(interactions)
-        last, keys = len(self.list.notifications), self.list.keys
-        expected: list[object] = []
-        for touch, each in zip(batch, interactions, strict=True):
-            key = touch["source_key"]
-            if (refusal := self._refusal(touch["user_id"], each.occurred_at)) is not None:
-                expected.append(refusal)
-            elif key in keys:
-                expected.append(Receipt(keys[key], counted=False))
-                DONE["repeated"] += 1
-            else:
-                last += 1
-                keys |= {key: last} if key else {}
-                expected.append(Receipt(last, counted=True))
-        assert [each if isinstance(each, Receipt) else type(each) for each in outcomes] == expected
-        counted = [
-            (touch, each)
-            for touch, each, outcome in zip(batch, interactions, outcomes, strict=True)
-            if isinstance(outcome, Receipt) and outcome.counted
-        ]
-        for new, (touch, each) in zip(self._told_now(), counted, strict=True):
-            source = touch["source_key"]
-            origin = Origin(each.context, None, source)
-            assert (new.row.issue_id, new.row.kind, new.row.linear_id) == (
-                each.issue_id,
-                each.kind,
-                each.linear_id,
-            )
-            assert new.row.occurred_at == (each.occurred_at or new.row.recorded_at)
-            self.list.told.append(
-                new._replace(user=each.user_id, origin=origin, chat=each.chat_id, key=source)
-            )
-
-    @rule(user=users, issue=issues, score=strategies.scores, ago=st.sampled_from(AGOS))
-    def override(self, user, issue, score, ago):
-        at = Instant(self.clock.at - (ago or 0))
-        refusal = self._refusal(user, at)
-        if refusal is None and not self.list.touched(user, issue):
-            refusal = UnknownEngagementError
-        override = override_of(user, issue, score, occurred_at=moment_of(at))
-        if refusal is not None:
-            with pytest.raises(refusal):
-                self.engagements.ledger.override(override)
-            return
-        self.engagements.ledger.override(override)
-        (new,) = self._told_now()
-        assert (new.row.occurred_at, new.row.score, new.row.kind) == (at, score, None)
-        self.list.told.append(new._replace(user=user))
-
-    @rule(words=st.sampled_from(POLICIES))
-    def adopt(self, words):
-        policy = changed(self.engagements.policy, [words])
-        self.engagements.adopt(policy, self.list.policies[-1].version)
-        (event,) = self._other_news(POLICY)
-        assert policy_of(event.fields) == policy
-        position = len(self.list.notifications)
-        self.list.policies.append(Adopted(event.version, policy, position, event.recorded_at))
-
-    @rule(by=st.sampled_from([0, 1, HOUR, DAY, 5 * DAY, 31 * DAY, 92 * DAY, -HOUR]))
-    def move(self, by):
-        self.clock.move(by)
-
-    # --- what is compacted -----------------------------------------------------------------------
-
-    @rule(fraction=st.sampled_from([0.3, 0.6, 0.9, 1.0]), at_once=st.integers(1, 12))
-    def compact(self, fraction, at_once):
-        self.compared(MOMENTS_BETWEEN, lambda: self._compact(fraction, at_once))
-
-    @rule(
-        fraction=st.sampled_from([0.5, 1.0]), at_once=st.integers(1, 5), at_most=st.integers(2, 40)
+def _entry(dice: random.Random, now: dt.datetime, name: str) -> Entry:
+    late = 30 * DAY if dice.random() < 0.1 else 10 * DAY
+    return interaction_of(
+        dice.choice((*USERS, FORGOTTEN)),
+        dice.choice(ISSUES),
+        dice.choice(KINDS),
+        occurred_at=now - dice.random() * late,
+        linear_id=dice.choice((None, name)),
+        context=f"said {name}",
+        chat_id=dice.choice((None, "-100", "-200")),
+        source_key=name,
     )
-    def merge(self, fraction, at_once, at_most):
-        def merge() -> None:
-            self._compact(fraction, at_once)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(compaction, "MERGED_EVENTS", at_most)
-                DONE["merged"] += len(self.engagements.ledger.compactor.merge())
-
-        self.compared(MOMENTS_BETWEEN, merge)
-
-    def _compact(self, fraction: float, at_once: int) -> None:
-        through = round(fraction * len(self.list.notifications))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(compaction, "SEALED_AT_ONCE", at_once)
-            compactor = self.engagements.ledger.compactor
-            expected = compactor.sealable(through)
-            done = compactor.compact(through)
-        assert done.events == expected
-        assert len(self._other_news(SEALING)) == done.segments
-        assert self.engagements.ledger.compactor.sealable(through) == 0
-        DONE.update(sealed=done.events, segments=done.segments, compactions=bool(done.segments))
-
-    # --- what is forgotten -----------------------------------------------------------------------
-
-    @rule(user=users)
-    def erase(self, user):
-        self.engagements.erase(user)
-        self.list.forget(user, self.clock.at)
-
-    @rule(days=st.integers(0, 100))
-    def expire(self, days):
-        before = Instant(self.clock.at - days * DAY)
-        assert self.engagements.ledger.expire_origins(before) == self.list.expire(before)
-
-    # --- what changes nothing --------------------------------------------------------------------
-
-    @rule(names=st.sets(st.sampled_from(DERIVED)))
-    def reopen(self, names):
-        self.engagements.close()
-        with closing(sqlite3.connect(self.path)) as connection:
-            for name in sorted(names):
-                connection.execute(f"DROP TABLE {name}")
-            connection.commit()
-        self.engagements = self._open()
-        DONE["lost"] += bool(names)
-
-    @rule()
-    def switch(self):
-        replays = self.engagements.replays
-        replays.begin("again")
-        replays.fold("again")
-        assert replays.compare("again").difference is None
-        replays.switch("again")
-
-    # --- what is asked ---------------------------------------------------------------------------
-
-    def compared(self, moments: int, change: Callable[[], object]) -> None:
-        """Ask at so many moments before and after a change: the list's answers, both times."""
-        originators = [each.originator_id for each in self.list.notifications]
-        instants = [*self.list.instants, self.clock.at]
-        asked = questions(self.dice, instants, originators, moments)
-        before = [answers(self.engagements, each) for each in asked]
-        for one, said in zip(asked, before, strict=True):
-            assert_alike(one, said, self.list.answers(one, self.engagements))
-        change()
-        for one, said in zip(asked, before, strict=True):
-            assert_alike(one, answers(self.engagements, one), said | self.list.recorded(one))
-        DONE["moments"] += len(asked)
-        DONE["questions"] += 2 * sum(map(len, before))
-
-    def teardown(self):
-        try:
-            if sys.exc_info()[0] is None:  # else something was found already
-                self.end()
-        finally:
-            self.engagements.close()
-            self.folder.cleanup()
-
-    def end(self) -> None:
-        self.compared(MOMENTS, lambda: self._compact(self.dice.random(), 5))
-        replayed = self.engagements.replay(repair=False, progress=lambda _: None)
-        assert replayed.difference is None
-        assert replayed.events == sum(each.user is not None for each in self.list.told)
-        DONE["histories"] += 1
-
-    # --- both sides ------------------------------------------------------------------------------
-
-    def _open(self) -> Engagements:
-        return Engagements(f"sqlite:///{self.path}", clock=self.clock)
-
-    def _interaction(self, touch: dict[str, Any]) -> Interaction:
-        given = dict(touch)
-        ago = given.pop("ago")
-        at = None if ago is None else moment_of(Instant(self.clock.at - ago))
-        return interaction_of(**given, occurred_at=at)
-
-    def _refusal(self, user: str, at: int | None) -> type[Exception] | None:
-        recorded_at = max(self.clock.at, self.list.recorded_at)
-        if (at or recorded_at) > recorded_at + DAY:
-            return FutureInteractionError
-        return OptedOutError if (at or recorded_at) < self.list.barred.get(user, 0) else None
-
-    def _news(self) -> Iterator[Any]:
-        """What the recorder tells of what was recorded since it was last asked."""
-        known = self.list.notifications
-        for each in self.engagements.ledger.recorder.select_notifications(len(known) + 1, 1_000):
-            known.append(each)
-            assert each.id == len(known)
-            self.list.recorded_at = event_of(each).recorded_at
-            yield each
-
-    def _told_now(self) -> list[Told]:
-        return [told(each) for each in self._news()]
-
-    def _other_news(self, topic: str) -> list[Any]:
-        news = list(self._news())
-        assert {each.topic for each in news} <= {topic}
-        return [event_of(each) for each in news]
 
 
-def assert_alike(asked: object, said: dict[str, object], must: dict[str, object]) -> None:
-    """Each answer is the one that it must be."""
-    for name, answer in said.items():
-        assert answer == must[name], (name, asked)
-    assert said.keys() == must.keys()
+def _overrides(dice: random.Random, now: dt.datetime, model: Model) -> list[Entry]:
+    return [
+        override_of(
+            user, model[user][0].issue, dice.random(), occurred_at=now - dice.random() * DAY
+        )
+        for user in USERS
+    ]
+
+
+def _recorded(outcome: Outcome, entry: Entry) -> Recorded:
+    assert isinstance(outcome, Receipt)
+    said = entry.score if isinstance(entry, Override) else float(entry.kind)
+    assert entry.occurred_at is not None
+    return Recorded(outcome.position, entry.issue_id, said, entry.occurred_at)
+
+
+def url_of(folder: Path) -> str:
+    """The URL of the ledger in a folder."""
+    return f"sqlite:///{folder / LEDGER}"
+
+
+def opened(folder: Path) -> Engagements:
+    """Open the ledger at the moment at which all is asked."""
+    return Engagements(url_of(folder), clock=lambda: NOW, patience_seconds=5)
+
+
+def compact(folder: Path, how: str = "") -> None:
+    """Seal all there is: in several segments unless `whole`, and on a log that is `worn`."""
+    at_once = HEAD_AT_MOST if "whole" in how else SEALED_AT_ONCE
+    with mock.patch.object(compaction, "SEALED_AT_ONCE", at_once), opened(folder) as engagements:
+        if "worn" in how:
+            _wear(engagements)
+        engagements.ledger.compactor.compact(HEAD_AT_MOST)
+
+
+def leave_over(folder: Path) -> None:
+    """Leave in the archive what compactions that broke off leave, some time ago."""
+    archive = folder / f"{LEDGER}.archive"
+    for suffix in (".parquet", ".parquet.unfinished"):
+        left = archive / f"{1:019}-{5:019}{suffix}"
+        left.write_bytes(b"PAR1")
+        os.utime(left, (0, 0))
+
+
+def merge(folder: Path, how: str = "") -> None:
+    """Merge all segments into one."""
+    with opened(folder) as engagements:
+        if "worn" in how:
+            _wear(engagements)
+        engagements.ledger.compactor.merge()
+
+
+def _wear(engagements: Engagements) -> None:
+    """Let the log have been longer than it has to be: what is written then changes no file's size.
+
+    So a sync of it has no need to write the file system's journal, in which names are kept.
+    """
+    for _ in range(2):
+        engagements.ledger.database.vacuum()
+    with engagements.ledger.database._writing() as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+
+
+# --- what must hold ------------------------------------------------------------------------------
+
+
+class Expected(NamedTuple):
+    """What the ledger answers before anything is done to it, and what was recorded."""
+
+    model: Model
+    answers: dict[str, Any]
+    head: int
+    notifications: list[Any]
+
+
+def expected_of(folder: Path, model: Model) -> Expected:
+    """What an untouched ledger answers."""
+    with opened(folder) as engagements:
+        head = engagements.ledger.size()[0]
+        return Expected(model, answers(engagements, USERS), head, _notifications(engagements))
+
+
+def answers(engagements: Engagements, asked: Iterable[str]) -> dict[str, Any]:
+    """Everybody's history, and all that some users can ask of the present and of a past moment."""
+    found: dict[str, Any] = {"policies": engagements.policies()}
+    found |= {f"history of {user}": list(engagements.history(user)) for user in USERS}
+    for user in asked:
+        for moment in (0, 1 + USERS.index(user)):
+            when, issue = MOMENTS[moment], ISSUES[moment]
+            found[f"top of {user} at {moment}"] = engagements.top(user, 3, *when)
+            found[f"ranking of {user} at {moment}"] = engagements.ranking(user, *when)
+            found[f"{user} and {issue} at {moment}"] = engagements.explain(user, issue, *when)
+    return found
+
+
+def _notifications(engagements: Engagements) -> list[Any]:
+    return list(engagements.ledger.recorder.select_notifications(1, HEAD_AT_MOST))
+
+
+def wrong_after(folder: Path, expected: Expected, asked: str) -> list[str]:
+    """What is wrong with a ledger after a crash, and after it was compacted once more.
+
+    Every event is looked at, and every user's history; a ranking is only what `asked` asks.
+    """
+    try:
+        return [*_wrong(folder, expected, asked), *_wrong_once_finished(folder, expected, asked)]
+    except LedgerError as error:
+        return [f"{type(error).__name__}: {error}"]
+
+
+def _wrong_once_finished(folder: Path, expected: Expected, asked: str) -> Iterator[str]:
+    compact(folder)
+    with opened(folder) as engagements:
+        if engagements.ledger.compactor.sealable(expected.head):
+            yield "the next compaction did not finish the job"
+        with engagements.ledger.database.read() as connection:
+            kept = segments(connection)
+        # As if an hour had passed: what the next sweep removes must not be needed any more.
+        engagements.ledger.archive.sweep(kept, time.time() + 3_700)
+        for each in kept:
+            engagements.ledger.archive.check(each)
+        names = {path.name for path in engagements.ledger.archive.folder.iterdir()}
+        if names != {each.name for each in kept}:
+            yield f"the archive holds {names}"
+        yield from _unlike_a_replay(engagements)
+    with closing(sqlite3.connect(folder / LEDGER)) as connection:
+        (left,) = connection.execute("PRAGMA freelist_count").fetchone()
+        if left:
+            yield f"the file was not made smaller by {left} pages"
+        connection.execute("DROP TABLE engagements")  # it is made again of what is sealed
+    yield from _wrong(folder, expected, asked)
+
+
+def _wrong(folder: Path, expected: Expected, asked: str) -> Iterator[str]:
+    with opened(folder) as engagements:
+        found = answers(engagements, [asked])
+        yield from (f"{name} differs" for name in found if found[name] != expected.answers[name])
+        yield from _unlike_the_model(found, expected.model)
+        notified = _notifications(engagements)
+        if notified[: expected.head] != expected.notifications:
+            yield "events are lost, there twice, or changed"
+        if any(each.topic != SEALING for each in notified[expected.head :]):
+            yield "there are events that nobody recorded"
+        yield from _unlike_a_replay(engagements)
+    with closing(sqlite3.connect(folder / LEDGER)) as connection:
+        (said,) = connection.execute("PRAGMA integrity_check").fetchone()
+        if said != "ok":
+            yield f"damage: {said}"
+
+
+def _unlike_a_replay(engagements: Engagements) -> Iterator[str]:
+    difference = engagements.replay(repair=False, progress=lambda _: None).difference
+    if difference:
+        yield f"replay: {difference}"
+
+
+def _unlike_the_model(found: dict[str, Any], model: Model) -> Iterator[str]:
+    for user, told in model.items():
+        history: list[HistoryEntry] = found[f"history of {user}"]
+        if [_told(entry) for entry in history] != told:
+            yield f"the history of {user} is not what was recorded"
+
+
+def _told(entry: HistoryEntry) -> Recorded:
+    event = entry.event
+    said = event.score if isinstance(event, ScoreOverridden) else float(event.kind)
+    return Recorded(entry.position, event.issue_id, said, event.occurred_at)

@@ -1,10 +1,14 @@
-"""A ledger of its own for every trial, at the real time: other processes write to it too."""
+"""A ledger of its own for every trial, at the real time: other processes write to it too.
+
+The trials of compaction share a bench, of which every run gets a copy.
+"""
 
 import datetime as dt
 
 import pytest
 
 from tests.cli.running import CommandLine
+from tests.trials.benches import prepared
 
 
 @pytest.fixture
@@ -12,3 +16,9 @@ def cli(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     return CommandLine(home, dt.datetime.now(dt.UTC))
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory):
+    with prepared(tmp_path_factory.mktemp("bench")) as made:
+        yield made

@@ -28,6 +28,7 @@ from ledger.store.tables import ledger as identity
 from projections.views import beside
 from projections.views.read_model import ReadModel
 from projections.views.replays import Replays
+from tests.trials.compaction_faults import COMPACTION_FAULTS
 
 Append = Callable[[Sequence[Interaction]], Sequence[Outcome]]
 Wait = Callable[[], object]
@@ -246,5 +247,6 @@ FAULTS: dict[str, Callable[[Wait], list[Patch]]] = {
     "switch-at-once": switch_at_once,
     "whole-file": whole_file,
     "whole-export": whole_export,
+    **COMPACTION_FAULTS,
 }
 SPLIT_TRANSACTIONS = ("key-first", "key-last", "read-model-last")

@@ -3,6 +3,7 @@
 They speak on stdout, one line for each thing that is done, and only once it is done.
 """
 
+import importlib
 import re
 import resource
 import signal
@@ -12,8 +13,13 @@ from pathlib import Path
 
 from bot.cli.main import main
 from projections.application import Engagements
+from tests.trials import compacting
 from tests.trials.faults import planted
+from tests.trials.forks import serve
 from tests.trials.touches import Touch, touches
+
+LOADED_LATE = ("numpy.ma", "pyarrow.dataset")
+"""What pyarrow imports when it is first needed."""
 
 
 def record(url: str, name: str, count: str, threads: str = "1", reopen: str = "0") -> None:
@@ -69,6 +75,23 @@ def faulty(fault: str, window_seconds: str, program: str, *arguments: str) -> No
         PROGRAMS[program](*arguments)
 
 
+def compact(folder: str, how: str = "") -> None:
+    """Seal all events of the ledger in a folder; `how` as `compacting.compact` takes it."""
+    compacting.compact(Path(folder), how)
+
+
+def merge(folder: str, how: str = "") -> None:
+    """Merge the segments of the ledger in a folder."""
+    compacting.merge(Path(folder), how)
+
+
+def forks() -> None:
+    """Make a fork for each of these programs that stdin asks for."""
+    for name in LOADED_LATE:
+        importlib.import_module(name)
+    serve(PROGRAMS)
+
+
 def run(*arguments: str) -> None:
     """Be the command line itself."""
     sys.argv[1:] = arguments
@@ -80,7 +103,10 @@ def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - it is how these programs report
 
 
-PROGRAMS = {each.__name__: each for each in (record, read, peak, small_files, faulty, run)}
+PROGRAMS = {
+    each.__name__: each
+    for each in (record, read, peak, small_files, faulty, compact, merge, forks, run)
+}
 
 if __name__ == "__main__":
     PROGRAMS[sys.argv[1]](*sys.argv[2:])

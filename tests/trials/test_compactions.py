@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from ledger.archive import folder
 from ledger.errors import CertificateError
 from projections.views import folding, sealing
-from tests.trials.compacting import DONE, Compactions
+from tests.trials.compactions import DONE, Compactions
 from tests.trials.sizes import count, tell
 
 pytestmark = pytest.mark.trial

@@ -1,0 +1,82 @@
+"""Faults to plant in a compaction: each makes it delete what is not safe yet."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pyarrow as pa
+
+from ledger.archive import folder
+from ledger.segment import Segment
+from ledger.store import compaction, segments
+from ledger.store.compaction import Compactor
+from projections.columnar import NO
+from projections.views import partials, sealing
+from projections.views.read_model import ReadModel
+
+Wait = Callable[[], object]
+
+SEALED = "rows are deleted"
+
+
+def rows_first(wait: Wait) -> list[Any]:
+    """Delete the rows, and only then give the file its name: a kill between loses them."""
+    seal = Compactor._seal
+
+    def broken(self: Compactor, segment: Segment, certificate: dict[str, Any]) -> None:
+        path = Path(self._archive.folder / segment.name)
+        unnamed = path.with_name(f"{path.name}.unfinished")
+
+        def record(*arguments: Any) -> None:
+            path.rename(unnamed)
+            segments.seal(*arguments)
+
+        with mock.patch.object(compaction, "seal", record):
+            seal(self, segment, certificate)
+        wait()
+        unnamed.rename(path)
+
+    return [mock.patch.object(Compactor, "_seal", broken)]
+
+
+def folder_not_synced(wait: Wait) -> list[Any]:
+    """Take a name for durable before its folder is, and say when the rows are gone."""
+    seal = Compactor._seal
+
+    def slow(self: Compactor, *arguments: Any) -> None:
+        seal(self, *arguments)
+        sys.stderr.write(f"{SEALED}\n")
+        sys.stderr.flush()
+        wait()
+
+    return [
+        mock.patch.object(folder, "_sync"),
+        mock.patch.object(Compactor, "_seal", slow),
+    ]
+
+
+def last_query_lost(_: Wait) -> list[Any]:
+    """Lose when the last query was, and so which kind was the last, in what is sealed."""
+
+    def broken(events: pa.Table) -> pa.Table:
+        partial = partials.partial_of(events)
+        at, lost = partial.column_names.index("queried_at"), pa.array([NO] * len(partial))
+        return partial.set_column(at, "queried_at", lost)
+
+    return [mock.patch.object(sealing, "partial_of", broken)]
+
+
+def uncertified(_: Wait) -> list[Any]:
+    """Delete the rows of what is sealed wrong, without a certificate that would tell."""
+    certify = mock.patch.object(ReadModel, "certify", return_value={"through": 0})
+    return [*last_query_lost(_), certify]
+
+
+COMPACTION_FAULTS: dict[str, Callable[[Wait], list[Any]]] = {
+    "rows-first": rows_first,
+    "folder-not-synced": folder_not_synced,
+    "last-query-lost": last_query_lost,
+    "uncertified": uncertified,
+}

@@ -1,0 +1,170 @@
+"""A compaction or a merge is killed, or fails, at every system call that changes anything.
+
+Nothing is lost and nothing counts twice, the ledger opens unaided and answers as before, and the
+next compaction finishes the job. The same runs of programs that delete rows too early, or that
+seal something else than was recorded, have to be caught.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.trials.benches import PROGRAMS, Bench, end_at_once, sealed_segments, unfinished
+from tests.trials.forks import (
+    EIO,
+    ENOSPC,
+    KILL,
+    KILLED,
+    REFUSED,
+    Run,
+    needs_strace,
+)
+from tests.trials.sizes import chance, count, tell
+
+pytestmark = pytest.mark.trial
+
+SOME = count(full=0, small=2)
+"""So many calls at random, or every single one."""
+MORE = 20
+"""How many more calls of a kind a run may make than the one before."""
+
+KILLS = count(full=500, small=5)
+
+
+# --- at every system call ------------------------------------------------------------------------
+
+
+def runs(bench: Bench, program: str, how: str) -> Iterator[Run]:
+    """Disturb a program at each system call, in a run of its own, or at some of them."""
+    calls = bench.forks.calls(program, str(bench.copy(program)))
+    places = some_of(calls) if SOME else every(calls)
+    going: dict[str, bool] = dict.fromkeys(calls, True)
+    for call, number in places:
+        if going[call]:
+            run = bench.forks.disturbed(how, call, number, program, str(bench.copy(program)))
+            going[call] = run.call is not None
+            if going[call]:
+                yield run
+            else:
+                assert run.code == 0, bench.forks.said.read_text()
+    assert SOME or not any(going.values()), "some run did not come to its end untouched"
+
+
+def some_of(calls: Counter[str]) -> Iterator[tuple[str, int]]:
+    """Some calls at random, by kind and number; the rare kinds as often as the others."""
+    dice = chance()
+    for _ in range(SOME):
+        call = dice.choice(sorted(calls))
+        yield call, dice.randint(1, calls[call])
+
+
+def every(calls: Counter[str]) -> Iterator[tuple[str, int]]:
+    """Every call, and more than there are: a run that was disturbed earlier may make other ones."""
+    for call, times in calls.items():
+        yield from ((call, number) for number in range(1, times + MORE))
+
+
+def expect_nothing_wrong(bench: Bench, run: Run) -> None:
+    """The copy is as it should be after such a run."""
+    assert bench.wrong(bench.folder) == [], run.call
+
+
+def told(program: str, how: str, found: Counter[str]) -> None:
+    """Print how many runs were disturbed, and at what."""
+    tell(f"{program}, {how}: {found.total()} runs: {dict(found.most_common())}")
+
+
+def name_of(run: Run) -> str:
+    """The system call that was disturbed."""
+    return str(run.call).partition("(")[0]
+
+
+@needs_strace
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_whichever_call_it_is_killed_at_nothing_is_lost(bench, program):
+    found: Counter[str] = Counter()
+    for run in runs(bench, program, KILL):
+        assert run.code == KILLED
+        expect_nothing_wrong(bench, run)
+        found[name_of(run)] += 1
+    told(program, KILL, found)
+
+
+@needs_strace
+@pytest.mark.parametrize("how", [EIO, ENOSPC])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(bench, program, how):
+    prepared = bench.prepared[program]
+    before, left = sealed_segments(prepared), unfinished(prepared)
+    found: Counter[str] = Counter()
+    for run in runs(bench, program, how):
+        assert run.code in {0, REFUSED}, bench.forks.said.read_text()
+        if name_of(run) == "fsync":  # of the archive; SQLite syncs by fdatasync
+            assert (run.code, sealed_segments(bench.folder)) == (REFUSED, before), run.call
+        assert unfinished(bench.folder) <= left, run.call
+        expect_nothing_wrong(bench, run)
+        found[f"{name_of(run)} {'refused' if run.code else 'survived'}"] += 1
+    told(program, how, found)
+
+
+@needs_strace
+def test_rows_that_are_deleted_before_their_file_has_its_name_are_caught(bench):
+    program = ("faulty", "rows-first", "0", "compact")
+    for number in range(4, 8):  # the three before name the files
+        copy = bench.copy("compact")
+        run = bench.forks.disturbed(KILL, "rename", number, *program, str(copy))
+        assert run.call, "the planted fault was not caught"
+        if "MissingSegmentError" in " ".join(bench.wrong(copy)):
+            tell(f"caught at rename {number}")
+            return
+
+
+# --- at random moments ---------------------------------------------------------------------------
+
+
+def killer(pid: int, seconds: float) -> Callable[[], None]:
+    """What kills a process so long after it went on."""
+
+    def kill() -> None:
+        time.sleep(seconds)
+        end_at_once(pid)
+
+    return kill
+
+
+def test_whenever_it_is_killed_nothing_is_lost(bench):
+    dice, codes = chance(), Counter[int]()
+    longest = {program: bench.seconds(program) for program in PROGRAMS}
+    kills = 0
+    while kills < KILLS:
+        program = dice.choice(PROGRAMS)
+        copy = bench.copy(program)
+        for _ in range(dice.randint(1, 2)):  # the one that goes on may be killed as well
+            pid = bench.forks.begin(program, str(copy))
+            code = bench.forks.end(killer(pid, dice.uniform(0, longest[program])))
+            assert code in {0, KILLED}, bench.forks.said.read_text()
+            codes[code] += 1
+            kills += code == KILLED
+        assert bench.wrong(copy) == []
+    tell(f"{codes[KILLED]} kills, {codes[0]} were done before")
+
+
+# --- something else is sealed --------------------------------------------------------------------
+
+
+def test_what_is_folded_wrong_is_not_certified(bench):
+    copy = bench.copy("compact")
+    bench.forks.begin("faulty", "last-query-lost", "0", "compact", str(copy))
+    assert bench.forks.end() == REFUSED
+    assert "CertificateError: nothing was deleted" in bench.forks.said.read_text()
+    assert sealed_segments(copy) == 0
+    assert bench.wrong(copy) == []
+
+
+def test_what_is_sealed_wrong_without_a_certificate_is_caught(bench):
+    copy = bench.copy("compact")
+    bench.forks.begin("faulty", "uncertified", "0", "compact", str(copy))
+    assert bench.forks.end() == 0
+    assert "differs" in " ".join(bench.wrong(copy))

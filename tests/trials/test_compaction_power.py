@@ -1,0 +1,74 @@
+"""The power fails during a compaction or a merge, on a disk of its own.
+
+Nothing is lost, the ledger opens unaided and answers as before, and the next compaction finishes
+the job. A program that deletes rows before the name of their file is durable has to be caught.
+"""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.trials.benches import PROGRAMS, Bench, end_at_once, sealed_segments
+from tests.trials.compaction_faults import SEALED
+from tests.trials.forks import PATIENCE_SECONDS
+from tests.trials.power import Disk, disk
+from tests.trials.sizes import chance, count, tell
+
+pytestmark = pytest.mark.trial
+
+POWER_CUTS = count(full=200, small=3)
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Iterator[Disk]:
+    with disk(tmp_path) as mounted:
+        yield mounted
+
+
+def run_on(failing: Disk, bench: Bench, meanwhile: Callable[[], object], *program: str) -> Path:
+    """Run a program on that disk until its power fails; return the ledger's folder afterwards."""
+    *words, name, how = program
+    folder = failing.folder / "ledger"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(bench.prepared[name], folder)
+    failing.sync()
+    pid = bench.forks.begin(*words, name, str(folder), how)
+
+    def fail() -> None:
+        meanwhile()
+        failing.fail()
+        end_at_once(pid)
+
+    bench.forks.end(fail)
+    failing.restart()
+    return folder
+
+
+def test_whenever_the_power_fails_nothing_is_lost(bench, failing):
+    dice, begun = chance(), Counter[int]()
+    longest = {program: bench.seconds(program) for program in PROGRAMS}
+    for _ in range(POWER_CUTS):
+        program, how = dice.choice(PROGRAMS), dice.choice(("", "worn", "whole", "worn whole"))
+        seconds = dice.uniform(0, 1.5 * longest[program])
+        folder = run_on(failing, bench, partial(time.sleep, seconds), program, how)
+        begun[sealed_segments(folder)] += 1
+        assert bench.wrong(folder) == [], (program, how, seconds)
+    tell(f"{POWER_CUTS} power cuts; so many left so many segments: {sorted(begun.items())}")
+
+
+def test_a_name_that_is_not_durable_is_caught(bench, failing):
+    program = ("faulty", "folder-not-synced", f"{PATIENCE_SECONDS}", "compact", "worn whole")
+
+    def until_sealed() -> None:
+        # Whoever asked the ledger itself would have the log grow, and so write the journal.
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while SEALED not in bench.forks.said.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    folder = run_on(failing, bench, until_sealed, *program)
+    assert "MissingSegmentError" in " ".join(bench.wrong(folder))
