@@ -12,6 +12,7 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _SECOND = 1_000_000
@@ -108,6 +109,15 @@ def one_chunk(column: pa.ChunkedArray) -> pa.DictionaryArray:
     return column.unify_dictionaries().combine_chunks()
 
 
+def own_texts(table: pa.Table) -> pa.Table:
+    """Return the same events with no text in a dictionary that none of them has."""
+    for number, name in enumerate(table.column_names):
+        if name in TEXTS:
+            texts = pc.dictionary_encode(table[name].cast(pa.string()))
+            table = table.set_column(number, SCHEMA.field(name), texts)
+    return table
+
+
 def digest(table: pa.Table) -> bytes:
     """Return the SHA-256 of what the events of `table` say, in whatever order it has them.
 
@@ -147,9 +157,7 @@ def _ranks_of(dictionary: pa.Array) -> Integers:
     """Return the rank of each text of a dictionary, and -1 at the end, for none."""
     ranked = np.empty(len(dictionary) + 1, np.int64)
     ranked[-1] = -1
-    ranked[np.argsort(np.array(dictionary.to_pylist(), dtype=object), kind="stable")] = np.arange(
-        len(dictionary)
-    )
+    ranked[pc.sort_indices(dictionary).to_numpy()] = np.arange(len(dictionary))
     return ranked
 
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ledger.archive.blocks import CheckedFile, block_digests
-from ledger.archive.columns import SCHEMA, digest, order, recorded_at
+from ledger.archive.columns import SCHEMA, digest, order, own_texts, recorded_at
 from ledger.errors import (
     ArchiveUnavailableError,
     DamagedSegmentError,
@@ -142,7 +142,9 @@ class Archive:
         """Yield the file of a segment; each byte that is read of it is checked."""
         with self._open(segment) as checked:
             try:
-                with pq.ParquetFile(checked, read_dictionary=_TEXT_COLUMNS) as file:
+                with pq.ParquetFile(
+                    checked, read_dictionary=_TEXT_COLUMNS, pre_buffer=True
+                ) as file:
                     yield file
             except pa.ArrowInvalid as error:
                 raise DamagedSegmentError(segment, "cannot be read") from error
@@ -192,7 +194,7 @@ def _write(path: Path, table: pa.Table, segment: Segment) -> None:
         with _writer(file, schema) as writer:
             for begin in range(0, len(numbers), ROWS_OF_A_GROUP):
                 rows = table.take(pa.array(numbers[begin : begin + ROWS_OF_A_GROUP]))
-                writer.write_table(rows.cast(schema), row_group_size=ROWS_OF_A_GROUP)
+                writer.write_table(own_texts(rows).cast(schema), row_group_size=ROWS_OF_A_GROUP)
         file.flush()
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # so it is read from the disk
