@@ -89,7 +89,8 @@ def recorded_at(table: pa.Table) -> Integers:
 
 def integers(column: pa.ChunkedArray) -> Integers:
     """Return a column of numbers, 0 where there is none."""
-    return np.asarray(column.fill_null(0).to_numpy(), np.int64)
+    known = column.fill_null(0) if column.null_count else column
+    return np.asarray(known.to_numpy(), np.int64)
 
 
 def ranks(column: pa.ChunkedArray) -> Integers:

@@ -7,6 +7,7 @@ further than is needed, so memory holds a partial or two of each, whatever the h
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from ledger.archive.columns import (
     occurred_at,
     one_chunk,
     ranks,
-    recorded_at,
     uuids,
 )
 from projections.columnar import NO, EventColumns, FoldColumns, Integers, fold, merge, starts_of
@@ -34,17 +34,18 @@ _TEXTS = ("account", "issue_id", "linear_id")
 
 _LARGEST = 2**63
 
-_PARTS = 4
-"""A step goes as far as the sources at hand do of which so many times as many go further."""
+_READ_AT_ONCE = 4
+"""Partials a step, about: more are joined faster, and need more memory."""
 
 
 def partial_of(events: pa.Table) -> pa.Table:
     """Return the partial of some events of a segment, in the order of its file."""
+    at = occurred_at(events)
     columns = EventColumns(
         integers(events["position"]),
         integers(events["kind"]),
-        occurred_at(events),
-        recorded_at(events),
+        at,
+        at + integers(events["recorded_after"]),
         ranks(events["linear_id"]),
         events["score"].fill_null(0.0).to_numpy(),
     )
@@ -140,13 +141,29 @@ def _merged(table: pa.Table, order: Integers, starts: Integers) -> pa.Table:
 
 
 def merged(sources: Iterable[Iterator[pa.Table]]) -> Iterator[pa.Table]:
-    """Yield partials that hold each engagement once, whole, by account and issue."""
+    """Yield partials that hold each engagement once, whole, by account and issue.
+
+    The sources are read by whoever iterates, while another thread joins what was read before.
+    """
+    with ThreadPoolExecutor(1) as other:
+        before: Future[pa.Table] | None = None
+        for taken in _steps(sources):
+            now = other.submit(joined, taken)
+            if before is not None:
+                yield before.result()
+            before = now
+        if before is not None:
+            yield before.result()
+
+
+def _steps(sources: Iterable[Iterator[pa.Table]]) -> Iterator[list[pa.Table]]:
+    """Yield what there is of some engagements, all that there is of each."""
     readers = [_Reader(source) for source in sources]
     while readers := [reader for reader in readers if reader.has_more()]:
+        # Whatever a source has yet to come is not before the last place that it is at.
         lasts = sorted(reader.last() for reader in readers if reader.goes_on)
-        upto = lasts[len(lasts) // _PARTS] if lasts else None
-        taken = [part for reader in readers if len(part := reader.take(upto))]
-        yield joined(taken)
+        upto = lasts[:_READ_AT_ONCE][-1] if lasts else None
+        yield [part for reader in readers if len(part := reader.take(upto))]
 
 
 class _Reader:
