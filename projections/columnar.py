@@ -18,6 +18,10 @@ Floats = NDArray[np.float64]
 NO = -1
 """Stands for nothing in a column of integers."""
 
+_BITS = 21
+_ONE_OF_KIND = np.array([0, *(1 << _BITS * number for number in range(len(Kind)))])
+"""One number counts all kinds: running counts are far cheaper than counting each engagement's."""
+
 _RANKS = max(Kind) + 1  # so that an instant and a kind's rank make one number that sorts as both do
 
 
@@ -75,31 +79,34 @@ def starts_of(*keys: Integers) -> Integers:
 def fold(events: EventColumns, starts: Integers) -> FoldColumns:
     """Return the engagement that the events from each start to the next add up to.
 
-    Those of an engagement come by occurred_at, and at one instant by position.
+    Those of an engagement come by occurred_at, and at one instant by position; there are at most
+    two million of all.
     """
-    at, rows = events.occurred_at, len(events.occurred_at)
-    ends = np.append(starts[1:], rows)
-    counts, lasts = zip(*(_counted(events.kind == kind, starts, ends) for kind in Kind), strict=True)
-    mentioned_at, viewed_at, queried_at = (_at(at, last) for last in lasts)
+    at, kind = events.occurred_at, events.kind
+    ends = np.append(starts[1:], len(at))
+    running = np.append(0, np.cumsum(_ONE_OF_KIND[kind]))
+    before, upto = _by_kind(running[starts]), _by_kind(running[ends])
+    counts = [after - earlier for after, earlier in zip(upto, before, strict=True)]
+    lasts = [
+        _row(np.flatnonzero(kind == each), upto[each - 1] - 1, counts[each - 1]) for each in Kind
+    ]
+    lasts_at = [_at(at, rows) for rows in lasts]
+    first = _row(np.flatnonzero(kind > 0), sum(before), sum(counts))
     linear_at, linear = _latest(at, events.linear, events.linear != NO, starts, NO)
-    override_at, override = _latest(at, events.score, events.kind == 0, starts, 0.0)
+    override_at, override = _latest(at, events.score, kind == 0, starts, 0.0)
     id_, scored_at = _extremes(events, starts, ends)
     return FoldColumns(
-        events=ends - starts,
-        id=id_,
-        last_position=_position_of_last(events, lasts),
-        scored_at=scored_at,
-        mentions=counts[0],
-        views=counts[1],
-        queries=counts[2],
-        first_at=_at(at, _first(events.kind > 0, starts, ends)),
-        mentioned_at=mentioned_at,
-        viewed_at=viewed_at,
-        queried_at=queried_at,
-        linear_at=linear_at,
-        linear=linear,
-        override_at=override_at,
-        override=override,
+        ends - starts,
+        id_,
+        _at(events.position, _last_of(lasts, lasts_at)),
+        scored_at,
+        *counts,
+        _at(at, first),
+        *lasts_at,
+        linear_at,
+        linear,
+        override_at,
+        override,
     )
 
 
@@ -137,32 +144,28 @@ _Values = TypeVar("_Values", Integers, Floats)
 _Flags = NDArray[np.bool_]
 
 
-def _counted(is_meant: _Flags, starts: Integers, ends: Integers) -> tuple[Integers, Integers]:
-    """How many rows of each engagement are meant, and which is the last of them.
-
-    A running count is far cheaper than reducing engagement by engagement.
-    """
-    meant, upto = _running(is_meant)
-    counts = upto[ends] - upto[starts]
-    return counts, np.where(counts > 0, meant[upto[ends] - 1], NO)
+def _by_kind(packed: Integers) -> list[Integers]:
+    """The counts of mentions, views and queries."""
+    return [packed >> _BITS * number & (1 << _BITS) - 1 for number in range(len(Kind))]
 
 
-def _first(is_meant: _Flags, starts: Integers, ends: Integers) -> Integers:
-    """Which row of each engagement is the first that is meant."""
-    meant, upto = _running(is_meant)
-    return np.where(upto[ends] > upto[starts], meant[upto[starts]], NO)
-
-
-def _running(is_meant: _Flags) -> tuple[Integers, Integers]:
-    """The rows that are meant, -1 after them, and how many of them there are before each row."""
-    upto = np.zeros(len(is_meant) + 1, np.int64)
-    np.cumsum(is_meant, out=upto[1:])
-    return np.append(np.flatnonzero(is_meant), NO), upto
+def _row(rows: Integers, numbers: Integers, counts: Integers) -> Integers:
+    """The rows of those numbers; none where an engagement has no such row."""
+    return np.where(counts > 0, np.append(rows, NO)[numbers], NO)
 
 
 def _at(values: Integers, rows: Integers) -> Integers:
     """The value of each row; none where there is no row."""
     return np.where(rows == NO, NO, values[rows])
+
+
+def _last_of(rows: list[Integers], at: list[Integers]) -> Integers:
+    """The row of the last interaction, of which `rows` has one of each kind."""
+    last, latest = rows[0], at[0]
+    for row, instant in zip(rows[1:], at[1:], strict=True):  # at one instant the greater kind
+        is_later = instant >= latest
+        last, latest = np.where(is_later, row, last), np.where(is_later, instant, latest)
+    return last
 
 
 def _extremes(
@@ -180,17 +183,6 @@ def _extremes(
     np.minimum.at(first, of, events.position[late])
     np.maximum.at(last, of, events.recorded_at[late - 1])
     return first, last
-
-
-def _position_of_last(events: EventColumns, lasts: tuple[Integers, ...]) -> Integers:
-    """The position of the last interaction, of which `lasts` has one of each kind."""
-    latest, position = np.full(len(lasts[0]), NO), np.full(len(lasts[0]), NO)
-    for rows in lasts:  # a greater kind is the last at one instant
-        at = _at(events.occurred_at, rows)
-        is_later = (at >= latest) & (rows != NO)
-        latest = np.where(is_later, at, latest)
-        position = np.where(is_later, events.position[rows], position)
-    return position
 
 
 def _latest(

@@ -108,12 +108,17 @@ def _places(table: pa.Table) -> list[Integers]:
     words, word = [], ranks(table["account"])
     room = int(word.max()) + 1
     for column in np.ascontiguousarray(characters.reshape(-1, width).T):
-        digits = np.cumsum(np.bincount(column, minlength=256) > 0) - 1
-        base = int(digits[-1]) + 1
+        is_used = np.zeros(256, bool)
+        is_used[column] = True
+        base = np.count_nonzero(is_used)
+        if base == 1:
+            continue
         if room * base > _LARGEST:
             words.append(word)
             word, room = np.zeros_like(word), 1
-        word, room = word * base + digits[column], room * base
+        word *= base
+        word += (np.cumsum(is_used) - 1)[column]
+        room *= base
     return [*words, word]
 
 
