@@ -27,7 +27,7 @@ from ledger.errors import (
 from ledger.instants import Instant
 from ledger.segment import FORMAT_VERSION, Segment
 
-ROWS_OF_A_GROUP = 65_536
+ROWS_OF_A_GROUP = 32_768
 """Rows that are found and read together."""
 
 SWEPT_AFTER_SECONDS = 3600.0
@@ -142,9 +142,7 @@ class Archive:
         """Yield the file of a segment; each byte that is read of it is checked."""
         with self._open(segment) as checked:
             try:
-                with pq.ParquetFile(
-                    checked, read_dictionary=_TEXT_COLUMNS, pre_buffer=True
-                ) as file:
+                with pq.ParquetFile(checked, read_dictionary=_TEXT_COLUMNS) as file:
                     yield file
             except pa.ArrowInvalid as error:
                 raise DamagedSegmentError(segment, "cannot be read") from error

@@ -34,8 +34,8 @@ _TEXTS = ("account", "issue_id", "linear_id")
 
 _LARGEST = 2**63
 
-_READ_AT_ONCE = 4
-"""Partials a step, about: more are joined faster, and need more memory."""
+_ROWS_AT_ONCE = 131_072
+"""The most that are joined in a step: more are joined faster, and need more memory."""
 
 
 def partial_of(events: pa.Table) -> pa.Table:
@@ -165,9 +165,8 @@ def _steps(sources: Iterable[Iterator[pa.Table]]) -> Iterator[list[pa.Table]]:
     """Yield what there is of some engagements, all that there is of each."""
     readers = [_Reader(source) for source in sources]
     while readers := [reader for reader in readers if reader.has_more()]:
-        # Whatever a source has yet to come is not before the last place that it is at.
-        lasts = sorted(reader.last() for reader in readers if reader.goes_on)
-        upto = lasts[:_READ_AT_ONCE][-1] if lasts else None
+        reached = [reader.reach(_ROWS_AT_ONCE // len(readers) + 1) for reader in readers]
+        upto = min(filter(None, reached), default=None)
         yield [part for reader in readers if len(part := reader.take(upto))]
 
 
@@ -181,28 +180,28 @@ class _Reader:
 
     def has_more(self) -> bool:
         """Tell whether there is an engagement left, having two at hand unless it is the last."""
-        while self.goes_on and (not self._at_hand or self._place(0) == self.last()):
-            self._read()
+        while self.goes_on and (not self._at_hand or self._place(0) == self._place(-1)):
+            partial = next(self._source, None)
+            self.goes_on = partial is not None
+            known = [each for each in (self._at_hand, partial) if each]
+            self._at_hand = pa.concat_tables(known) if known else None
         return bool(self._at_hand)
 
-    def last(self) -> Place:
-        """Return the last place at hand; what is yet to come may go on with it."""
-        return self._place(len(self._at_hand) - 1)
+    def reach(self, rows: int) -> Place | None:
+        """Return a place before which all is at hand, about so many rows; None if it ends there.
+
+        What is yet to come may go on with the last place at hand.
+        """
+        if len(self._at_hand) > rows and (place := self._place(rows)) > self._place(0):
+            return place
+        return self._place(-1) if self.goes_on else None
 
     def take(self, upto: Place | None) -> pa.Table:
-        """Return what there is before a place, or all that is at hand, and have that no more."""
-        while self.goes_on and upto is not None and self.last() < upto:
-            self._read()
+        """Return what is at hand before a place, or all of it, and have that no more."""
         rows = range(len(self._at_hand))
         end = len(rows) if upto is None else bisect_left(rows, upto, key=self._place)
         taken, self._at_hand = self._at_hand.slice(0, end), self._at_hand.slice(end)
         return taken
-
-    def _read(self) -> None:
-        partial = next(self._source, None)
-        self.goes_on = partial is not None
-        known = [each for each in (self._at_hand, partial) if each]
-        self._at_hand = pa.concat_tables(known) if known else None
 
     def _place(self, row: int) -> Place:
         account, issue = (self._at_hand[name][row].as_py() for name in ("account", "issue_id"))
