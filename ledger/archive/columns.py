@@ -135,12 +135,17 @@ def digest(table: pa.Table) -> bytes:
 def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
     summed = hashlib.sha256()
     if is_text:
-        used = sorted(set(one_chunk(column).unique().drop_null().to_pylist()))
-        summed.update("".join(f"{text}\0" for text in used).encode())
-        at = {text: number for number, text in enumerate(used)}
         coded = one_chunk(column)
-        codes = np.array([*(at.get(text, -1) for text in coded.dictionary.to_pylist()), -1])
-        summed.update(codes[coded.indices.fill_null(-1).to_numpy()].astype("<i8").data)
+        codes: Integers = coded.indices.fill_null(-1).to_numpy()
+        is_used = np.zeros(len(coded.dictionary) + 1, bool)
+        is_used[codes] = True
+        used = np.flatnonzero(is_used[:-1])
+        used = used[pc.sort_indices(coded.dictionary.take(pa.array(used))).to_numpy()]
+        texts = coded.dictionary.take(pa.array(used)).to_pylist()
+        summed.update("".join(f"{text}\0" for text in texts).encode())
+        rank = np.full(len(is_used), -1)
+        rank[used] = np.arange(len(used))
+        summed.update(rank[codes].astype("<i8").data)
     elif column.type == pa.float64():
         summed.update(column.is_valid().to_numpy().data)
         summed.update(column.fill_null(0.0).to_numpy().astype("<f8").data)

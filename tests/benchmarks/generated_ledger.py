@@ -140,6 +140,9 @@ class _Sealing:
 
 
 def _linear_id(issue: int) -> str:
+    """The Linear id of an issue, of those that have one."""
+    if issue % LINEAR_EVERY:
+        return ""
     return str(UUID(int=(issue + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128, version=4))
 
 
