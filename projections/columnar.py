@@ -1,8 +1,8 @@
 """The fold by columns: the same engagements as `projections.engagement.fold`, many at once.
 
-Rows of one engagement stand side by side, in any order; `starts` are the numbers of the first ones.
-Everything is found by reducing whole columns from start to start, so no row is looked at in Python.
-Instants are microseconds UTC; -1 stands for none, here as in every column of integers.
+Rows of one engagement stand side by side; `starts` are the numbers of the first ones. Everything is
+found by running over whole columns, so no row is looked at in Python. Instants are microseconds UTC;
+-1 stands for none, here as in every column of integers.
 """
 
 from typing import NamedTuple, TypeVar
@@ -17,6 +17,10 @@ Floats = NDArray[np.float64]
 
 NO = -1
 """Stands for nothing in a column of integers."""
+
+_BITS = 21
+_ONE_OF_KIND = np.array([0, *(1 << _BITS * number for number in range(len(Kind)))])
+"""One number counts all kinds: running counts are far cheaper than counting each engagement's."""
 
 _RANKS = max(Kind) + 1  # so that an instant and a kind's rank make one number that sorts as both do
 
@@ -73,32 +77,36 @@ def starts_of(*keys: Integers) -> Integers:
 
 
 def fold(events: EventColumns, starts: Integers) -> FoldColumns:
-    """Return the engagement that the events from each start to the next add up to."""
+    """Return the engagement that the events from each start to the next add up to.
+
+    Those of an engagement come by occurred_at, and at one instant by position; there are at most
+    two million of all.
+    """
     at, kind = events.occurred_at, events.kind
-    is_touch = kind > 0
-    mentions, views, queries = (
-        np.add.reduceat(kind == each, starts, dtype=np.int64) for each in Kind
-    )
-    mentioned_at, viewed_at, queried_at = (_last(at, kind == each, starts) for each in Kind)
+    ends = np.append(starts[1:], len(at))
+    running = np.append(0, np.cumsum(_ONE_OF_KIND[kind]))
+    before, upto = _by_kind(running[starts]), _by_kind(running[ends])
+    counts = [after - earlier for after, earlier in zip(upto, before, strict=True)]
+    lasts = [
+        _row(np.flatnonzero(kind == each), upto[each - 1] - 1, counts[each - 1]) for each in Kind
+    ]
+    lasts_at = [_at(at, rows) for rows in lasts]
+    first = _row(np.flatnonzero(kind > 0), sum(before), sum(counts))
     linear_at, linear = _latest(at, events.linear, events.linear != NO, starts, NO)
-    override_at, override = _latest(at, events.score, ~is_touch, starts, 0.0)
-    touched = np.where(is_touch, at * _RANKS + kind, NO)
+    override_at, override = _latest(at, events.score, kind == 0, starts, 0.0)
+    id_, scored_at = _extremes(events, starts, ends)
     return FoldColumns(
-        events=np.diff(starts, append=len(at)),
-        id=np.minimum.reduceat(events.position, starts),
-        last_position=_last_position(touched, events.position, starts),
-        scored_at=np.maximum.reduceat(events.recorded_at, starts),
-        mentions=mentions,
-        views=views,
-        queries=queries,
-        first_at=_first(np.where(is_touch, at, NO), starts),
-        mentioned_at=mentioned_at,
-        viewed_at=viewed_at,
-        queried_at=queried_at,
-        linear_at=linear_at,
-        linear=linear,
-        override_at=override_at,
-        override=override,
+        ends - starts,
+        id_,
+        _at(events.position, _last_of(lasts, lasts_at)),
+        scored_at,
+        *counts,
+        _at(at, first),
+        *lasts_at,
+        linear_at,
+        linear,
+        override_at,
+        override,
     )
 
 
@@ -111,6 +119,8 @@ def merge(folds: FoldColumns, starts: Integers) -> FoldColumns:
     linear_at, linear = _latest(folds.linear_at, folds.linear, folds.linear_at != NO, starts, NO)
     overridden_at, is_overridden = folds.override_at, folds.override_at != NO
     override_at, override = _latest(overridden_at, folds.override, is_overridden, starts, 0.0)
+    # As numbers without a sign, no instant is later than any.
+    first_at = np.minimum.reduceat(folds.first_at.view(np.uint64), starts).view(np.int64)
     return FoldColumns(
         events=np.add.reduceat(folds.events, starts),
         id=np.minimum.reduceat(folds.id, starts),
@@ -119,7 +129,7 @@ def merge(folds: FoldColumns, starts: Integers) -> FoldColumns:
         mentions=np.add.reduceat(folds.mentions, starts),
         views=np.add.reduceat(folds.views, starts),
         queries=np.add.reduceat(folds.queries, starts),
-        first_at=_first(folds.first_at, starts),
+        first_at=first_at,
         mentioned_at=np.maximum.reduceat(folds.mentioned_at, starts),
         viewed_at=np.maximum.reduceat(folds.viewed_at, starts),
         queried_at=np.maximum.reduceat(folds.queried_at, starts),
@@ -131,35 +141,68 @@ def merge(folds: FoldColumns, starts: Integers) -> FoldColumns:
 
 
 _Values = TypeVar("_Values", Integers, Floats)
+_Flags = NDArray[np.bool_]
 
 
-def _last(at: Integers, is_meant: NDArray[np.bool_], starts: Integers) -> Integers:
-    return np.maximum.reduceat(np.where(is_meant, at, NO), starts)
+def _by_kind(packed: Integers) -> list[Integers]:
+    """The counts of mentions, views and queries."""
+    return [packed >> _BITS * number & (1 << _BITS) - 1 for number in range(len(Kind))]
 
 
-def _first(at: Integers, starts: Integers) -> Integers:
-    """The earliest instant; as numbers without a sign, none is later than any."""
-    return np.minimum.reduceat(at.view(np.uint64), starts).view(np.int64)
+def _row(rows: Integers, numbers: Integers, counts: Integers) -> Integers:
+    """The rows of those numbers; none where an engagement has no such row."""
+    return np.where(counts > 0, np.append(rows, NO)[numbers], NO)
+
+
+def _at(values: Integers, rows: Integers) -> Integers:
+    """The value of each row; none where there is no row."""
+    return np.where(rows == NO, NO, values[rows])
+
+
+def _last_of(rows: list[Integers], at: list[Integers]) -> Integers:
+    """The row of the last interaction, of which `rows` has one of each kind."""
+    last, latest = rows[0], at[0]
+    for row, instant in zip(rows[1:], at[1:], strict=True):  # at one instant the greater kind
+        is_later = instant >= latest
+        last, latest = np.where(is_later, row, last), np.where(is_later, instant, latest)
+    return last
+
+
+def _extremes(
+    events: EventColumns, starts: Integers, ends: Integers
+) -> tuple[Integers, Integers]:
+    """The first position of each engagement, and when its last event was recorded.
+
+    Those of the first and the last row, but for the rows that were recorded before an earlier one.
+    """
+    first, last = events.position[starts], events.recorded_at[ends - 1]
+    is_late = events.position[1:] < events.position[:-1]
+    is_late[starts[1:] - 1] = False
+    late = np.flatnonzero(is_late) + 1
+    of = np.searchsorted(starts, late, "right") - 1
+    np.minimum.at(first, of, events.position[late])
+    np.maximum.at(last, of, events.recorded_at[late - 1])
+    return first, last
 
 
 def _latest(
-    at: Integers, values: _Values, is_meant: NDArray[np.bool_], starts: Integers, none: float
+    at: Integers, values: _Values, is_meant: _Flags, starts: Integers, none: float
 ) -> tuple[Integers, _Values]:
     """The latest of the meant instants and its value; at equal ones the greater value."""
-    if not is_meant.any():
-        return np.full(len(starts), NO), np.full(len(starts), none, values.dtype)
-    latest_at = _last(at, is_meant, starts)
-    is_latest = is_meant & (at == _spread(latest_at, starts, len(at)))
-    return latest_at, np.maximum.reduceat(np.where(is_latest, values, none), starts)
+    latest_at, latest = np.full(len(starts), NO), np.full(len(starts), none, values.dtype)
+    meant = np.flatnonzero(is_meant)
+    if len(meant):
+        of = np.searchsorted(starts, meant, "right") - 1
+        begins = starts_of(of)
+        found, at = of[begins], at[meant]
+        latest_at[found] = np.maximum.reduceat(at, begins)
+        is_latest = at == latest_at[of]
+        latest[found] = np.maximum.reduceat(np.where(is_latest, values[meant], none), begins)
+    return latest_at, latest
 
 
 def _last_position(touched: Integers, positions: Integers, starts: Integers) -> Integers:
     """The position of the last interaction; the latest recorded of those at one instant."""
     latest = np.maximum.reduceat(touched, starts)
-    is_latest = (touched != NO) & (touched == _spread(latest, starts, len(touched)))
+    is_latest = (touched != NO) & (touched == np.repeat(latest, np.diff(starts, append=len(touched))))
     return np.maximum.reduceat(np.where(is_latest, positions, NO), starts)
-
-
-def _spread(values: Integers, starts: Integers, rows: int) -> Integers:
-    """Each value as often as its engagement has rows."""
-    return np.repeat(values, np.diff(starts, append=rows))

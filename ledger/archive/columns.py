@@ -12,6 +12,7 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _SECOND = 1_000_000
@@ -88,7 +89,8 @@ def recorded_at(table: pa.Table) -> Integers:
 
 def integers(column: pa.ChunkedArray) -> Integers:
     """Return a column of numbers, 0 where there is none."""
-    return np.asarray(column.fill_null(0).to_numpy(), np.int64)
+    known = column.fill_null(0) if column.null_count else column
+    return np.asarray(known.to_numpy(), np.int64)
 
 
 def ranks(column: pa.ChunkedArray) -> Integers:
@@ -108,6 +110,15 @@ def one_chunk(column: pa.ChunkedArray) -> pa.DictionaryArray:
     return column.unify_dictionaries().combine_chunks()
 
 
+def own_texts(table: pa.Table) -> pa.Table:
+    """Return the same events with no text in a dictionary that none of them has."""
+    for number, name in enumerate(table.column_names):
+        if name in TEXTS:
+            texts = pc.dictionary_encode(table[name].cast(pa.string()))
+            table = table.set_column(number, SCHEMA.field(name), texts)
+    return table
+
+
 def digest(table: pa.Table) -> bytes:
     """Return the SHA-256 of what the events of `table` say, in whatever order it has them.
 
@@ -124,12 +135,17 @@ def digest(table: pa.Table) -> bytes:
 def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
     summed = hashlib.sha256()
     if is_text:
-        used = sorted(set(one_chunk(column).unique().drop_null().to_pylist()))
-        summed.update("".join(f"{text}\0" for text in used).encode())
-        at = {text: number for number, text in enumerate(used)}
         coded = one_chunk(column)
-        codes = np.array([*(at.get(text, -1) for text in coded.dictionary.to_pylist()), -1])
-        summed.update(codes[coded.indices.fill_null(-1).to_numpy()].astype("<i8").data)
+        codes: Integers = coded.indices.fill_null(-1).to_numpy()
+        is_used = np.zeros(len(coded.dictionary) + 1, bool)
+        is_used[codes] = True
+        used = np.flatnonzero(is_used[:-1])
+        used = used[pc.sort_indices(coded.dictionary.take(pa.array(used))).to_numpy()]
+        texts = coded.dictionary.take(pa.array(used)).to_pylist()
+        summed.update("".join(f"{text}\0" for text in texts).encode())
+        rank = np.full(len(is_used), -1)
+        rank[used] = np.arange(len(used))
+        summed.update(rank[codes].astype("<i8").data)
     elif column.type == pa.float64():
         summed.update(column.is_valid().to_numpy().data)
         summed.update(column.fill_null(0.0).to_numpy().astype("<f8").data)
@@ -147,9 +163,7 @@ def _ranks_of(dictionary: pa.Array) -> Integers:
     """Return the rank of each text of a dictionary, and -1 at the end, for none."""
     ranked = np.empty(len(dictionary) + 1, np.int64)
     ranked[-1] = -1
-    ranked[np.argsort(np.array(dictionary.to_pylist(), dtype=object), kind="stable")] = np.arange(
-        len(dictionary)
-    )
+    ranked[pc.sort_indices(dictionary).to_numpy()] = np.arange(len(dictionary))
     return ranked
 
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ledger.archive.blocks import CheckedFile, block_digests
-from ledger.archive.columns import SCHEMA, digest, order, recorded_at
+from ledger.archive.columns import SCHEMA, digest, order, own_texts, recorded_at
 from ledger.errors import (
     ArchiveUnavailableError,
     DamagedSegmentError,
@@ -27,7 +27,7 @@ from ledger.errors import (
 from ledger.instants import Instant
 from ledger.segment import FORMAT_VERSION, Segment
 
-ROWS_OF_A_GROUP = 65_536
+ROWS_OF_A_GROUP = 32_768
 """Rows that are found and read together."""
 
 SWEPT_AFTER_SECONDS = 3600.0
@@ -202,7 +202,7 @@ def _write(path: Path, table: pa.Table, segment: Segment) -> None:
         with _writer(file, schema) as writer:
             for begin in range(0, len(numbers), ROWS_OF_A_GROUP):
                 rows = table.take(pa.array(numbers[begin : begin + ROWS_OF_A_GROUP]))
-                writer.write_table(rows.cast(schema), row_group_size=ROWS_OF_A_GROUP)
+                writer.write_table(own_texts(rows).cast(schema), row_group_size=ROWS_OF_A_GROUP)
         file.flush()
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # so it is read from the disk

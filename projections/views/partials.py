@@ -7,10 +7,12 @@ further than is needed, so memory holds a partial or two of each, whatever the h
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ledger.archive.columns import (
     coded,
@@ -18,7 +20,6 @@ from ledger.archive.columns import (
     occurred_at,
     one_chunk,
     ranks,
-    recorded_at,
     uuids,
 )
 from projections.columnar import NO, EventColumns, FoldColumns, Integers, fold, merge, starts_of
@@ -31,14 +32,20 @@ Place = tuple[str, str]
 
 _TEXTS = ("account", "issue_id", "linear_id")
 
+_LARGEST = 2**63
+
+_ROWS_AT_ONCE = 131_072
+"""The most that are joined in a step: more are joined faster, and need more memory."""
+
 
 def partial_of(events: pa.Table) -> pa.Table:
-    """Return the partial of some events of a segment; each engagement's stand side by side."""
+    """Return the partial of some events of a segment, in the order of its file."""
+    at = occurred_at(events)
     columns = EventColumns(
         integers(events["position"]),
         integers(events["kind"]),
-        occurred_at(events),
-        recorded_at(events),
+        at,
+        at + integers(events["recorded_after"]),
         ranks(events["linear_id"]),
         events["score"].fill_null(0.0).to_numpy(),
     )
@@ -47,21 +54,24 @@ def partial_of(events: pa.Table) -> pa.Table:
 
 
 def partial_of_rows(rows: Sequence[Sequence[Any]]) -> pa.Table:
-    """Return the partial of some events of the hot store; each engagement's stand side by side.
+    """Return the partial of some events of the hot store, by account, issue and position.
 
     Of each: account, issue, occurred_at, position, recorded_at, kind, linear_id and score.
     """
     account, issue, occurred, position, recorded, kind, linear_id, score = zip(*rows, strict=True)
-    linear = coded(linear_id)
+    accounts, issues, linear = coded(uuids(account)), coded(issue), coded(linear_id)
+    at = np.array(occurred, np.int64)
     columns = EventColumns(
         np.array(position, np.int64),
         pa.array(kind, pa.int64()).fill_null(0).to_numpy(),
-        np.array(occurred, np.int64),
+        at,
         np.array(recorded, np.int64),
         ranks(pa.chunked_array([linear])),
         pa.array(score, pa.float64()).fill_null(0.0).to_numpy(),
     )
-    return _partial(coded(uuids(account)), coded(issue), linear, columns)
+    starts = starts_of(accounts.indices.to_numpy(), issues.indices.to_numpy())
+    in_time = np.lexsort((at, np.searchsorted(starts, np.arange(len(at)), "right")))
+    return _partial(accounts, issues, linear, EventColumns(*(each[in_time] for each in columns)))
 
 
 def _partial(
@@ -78,24 +88,86 @@ def _partial(
 def joined(partials: Iterable[pa.Table]) -> pa.Table:
     """Return one partial for several, each of which has its engagements by account and issue."""
     table = pa.concat_tables(partials).unify_dictionaries().combine_chunks()
-    places = ranks(table["account"]), ranks(table["issue_id"])
+    places = _places(table)
     order = np.lexsort(places[::-1])
     starts = starts_of(*(each[order] for each in places))
-    columns = {name: table[name].to_numpy()[order] for name in NUMBERS}
-    folds = FoldColumns(**columns, linear=ranks(table["linear_id"])[order])
-    firsts = pa.array(order[starts])
-    account, issue, linear = (one_chunk(table[name]) for name in _TEXTS)
-    return as_partial(account.take(firsts), issue.take(firsts), linear, merge(folds, starts))
+    if len(starts) == len(order):
+        return table.take(pa.array(order))
+    return _merged(table, order, starts)
+
+
+def _places(table: pa.Table) -> list[Integers]:
+    """Numbers that sort as the places of a partial do: one, if the bytes of all issues fit in it.
+
+    Each byte is a digit among those that are at its place in any of the issues.
+    """
+    issues = one_chunk(table["issue_id"])
+    width = pc.max(pc.binary_length(issues)).as_py()
+    padded = pc.ascii_rpad(issues, width, padding="\0")
+    characters = np.frombuffer(padded.buffers()[2], np.uint8)[: len(issues) * width]
+    words, word = [], ranks(table["account"])
+    room = int(word.max()) + 1
+    for column in np.ascontiguousarray(characters.reshape(-1, width).T):
+        is_used = np.zeros(256, bool)
+        is_used[column] = True
+        base = np.count_nonzero(is_used)
+        if base == 1:
+            continue
+        if room * base > _LARGEST:
+            words.append(word)
+            word, room = np.zeros_like(word), 1
+        word *= base
+        word += (np.cumsum(is_used) - 1)[column]
+        room *= base
+    return [*words, word]
+
+
+def _merged(table: pa.Table, order: Integers, starts: Integers) -> pa.Table:
+    """Merge the rows of a partial that have one place, which follow one another in `order`."""
+    firsts, counts = order[starts], np.diff(starts, append=len(order))
+    several = np.flatnonzero(counts > 1)
+    counts = counts[several]
+    begins = np.cumsum(counts) - counts
+    rows = order[np.arange(counts.sum()) + np.repeat(starts[several] - begins, counts)]
+    columns = {name: table[name].to_numpy() for name in NUMBERS}
+    linear = ranks(pc.dictionary_encode(table["linear_id"].take(pa.array(rows))))
+    folds = FoldColumns(**{name: each[rows] for name, each in columns.items()}, linear=linear)
+    folds = merge(folds, begins)
+    for name, column in columns.items():
+        columns[name] = column[firsts]
+        columns[name][several] = getattr(folds, name)
+    row_of = np.empty(linear.max() + 2, np.int64)
+    row_of[linear] = rows  # at the end for none, where all rows say so
+    latest = firsts.copy()
+    latest[several] = np.where(folds.linear == NO, firsts[several], row_of[folds.linear])
+    texts = {name: table[name].take(pa.array(firsts)) for name in ("account", "issue_id")}
+    texts["linear_id"] = table["linear_id"].take(pa.array(latest))
+    return pa.table(texts | columns)
 
 
 def merged(sources: Iterable[Iterator[pa.Table]]) -> Iterator[pa.Table]:
-    """Yield partials that hold each engagement once, whole, by account and issue."""
+    """Yield partials that hold each engagement once, whole, by account and issue.
+
+    The sources are read by whoever iterates, while another thread joins what was read before.
+    """
+    with ThreadPoolExecutor(1) as other:
+        before: Future[pa.Table] | None = None
+        for taken in _steps(sources):
+            now = other.submit(joined, taken)
+            if before is not None:
+                yield before.result()
+            before = now
+        if before is not None:
+            yield before.result()
+
+
+def _steps(sources: Iterable[Iterator[pa.Table]]) -> Iterator[list[pa.Table]]:
+    """Yield what there is of some engagements, all that there is of each."""
     readers = [_Reader(source) for source in sources]
     while readers := [reader for reader in readers if reader.has_more()]:
-        # Whatever a source has yet to come is not before the last place that it is at.
-        upto = min((reader.last() for reader in readers if reader.goes_on), default=None)
-        taken = [part for reader in readers if len(part := reader.take(upto))]
-        yield joined(taken)
+        reached = [reader.reach(_ROWS_AT_ONCE // len(readers) + 1) for reader in readers]
+        upto = min(filter(None, reached), default=None)
+        yield [part for reader in readers if len(part := reader.take(upto))]
 
 
 class _Reader:
@@ -108,16 +180,21 @@ class _Reader:
 
     def has_more(self) -> bool:
         """Tell whether there is an engagement left, having two at hand unless it is the last."""
-        while self.goes_on and (not self._at_hand or self._place(0) == self.last()):
+        while self.goes_on and (not self._at_hand or self._place(0) == self._place(-1)):
             partial = next(self._source, None)
             self.goes_on = partial is not None
             known = [each for each in (self._at_hand, partial) if each]
             self._at_hand = pa.concat_tables(known) if known else None
         return bool(self._at_hand)
 
-    def last(self) -> Place:
-        """Return the last place at hand; what is yet to come may go on with it."""
-        return self._place(len(self._at_hand) - 1)
+    def reach(self, rows: int) -> Place | None:
+        """Return a place before which all is at hand, about so many rows; None if it ends there.
+
+        What is yet to come may go on with the last place at hand.
+        """
+        if len(self._at_hand) > rows and (place := self._place(rows)) > self._place(0):
+            return place
+        return self._place(-1) if self.goes_on else None
 
     def take(self, upto: Place | None) -> pa.Table:
         """Return what is at hand before a place, or all of it, and have that no more."""
@@ -138,14 +215,13 @@ def as_partial(
     folds: FoldColumns,
 ) -> pa.Table:
     """Return the partial of engagements; `folds.linear` are ranks among all texts of `linear`."""
-    columns: dict[str, Any] = {"account": account, "issue_id": issue}
+    columns: dict[str, Any] = {"account": account, "issue_id": issue.cast(pa.string())}
     columns["linear_id"] = _linear_ids(folds.linear, linear.dictionary)
     columns |= {name: values for name, values in folds._asdict().items() if name in NUMBERS}
     return pa.table(columns)
 
 
-def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.DictionaryArray:
+def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.Array:
     """The Linear ids of which `linear` has the ranks among all of the dictionary."""
-    codes = pa.array(linear, pa.int32(), mask=linear == NO)
-    texts = pa.array(sorted(dictionary.to_pylist()), pa.string())
-    return pa.DictionaryArray.from_arrays(codes, texts)
+    in_order = dictionary.take(pc.sort_indices(dictionary))
+    return in_order.take(pa.array(linear, mask=linear == NO))
