@@ -1,8 +1,8 @@
 """The fold by columns: the same engagements as `projections.engagement.fold`, many at once.
 
-Rows of one engagement stand side by side; `starts` are the numbers of the first ones. Everything is
-found by running over whole columns, so no row is looked at in Python. Instants are microseconds UTC;
--1 stands for none, here as in every column of integers.
+Rows of one engagement stand side by side; `starts` are the numbers of the first ones. Everything
+is found by running over whole columns, so no row is looked at in Python. Instants are microseconds
+UTC; -1 stands for none, here as in every column of integers.
 """
 
 from typing import NamedTuple, TypeVar
@@ -91,22 +91,26 @@ def fold(events: EventColumns, starts: Integers) -> FoldColumns:
         _row(np.flatnonzero(kind == each), upto[each - 1] - 1, counts[each - 1]) for each in Kind
     ]
     lasts_at = [_at(at, rows) for rows in lasts]
-    first = _row(np.flatnonzero(kind > 0), sum(before), sum(counts))
+    first = _row(np.flatnonzero(kind > 0), np.add.reduce(before), np.add.reduce(counts))
     linear_at, linear = _latest(at, events.linear, events.linear != NO, starts, NO)
     override_at, override = _latest(at, events.score, kind == 0, starts, 0.0)
     id_, scored_at = _extremes(events, starts, ends)
     return FoldColumns(
-        ends - starts,
-        id_,
-        _at(events.position, _last_of(lasts, lasts_at)),
-        scored_at,
-        *counts,
-        _at(at, first),
-        *lasts_at,
-        linear_at,
-        linear,
-        override_at,
-        override,
+        events=ends - starts,
+        id=id_,
+        last_position=_at(events.position, _last_of(lasts, lasts_at)),
+        scored_at=scored_at,
+        mentions=counts[0],
+        views=counts[1],
+        queries=counts[2],
+        first_at=_at(at, first),
+        mentioned_at=lasts_at[0],
+        viewed_at=lasts_at[1],
+        queried_at=lasts_at[2],
+        linear_at=linear_at,
+        linear=linear,
+        override_at=override_at,
+        override=override,
     )
 
 
@@ -168,9 +172,7 @@ def _last_of(rows: list[Integers], at: list[Integers]) -> Integers:
     return last
 
 
-def _extremes(
-    events: EventColumns, starts: Integers, ends: Integers
-) -> tuple[Integers, Integers]:
+def _extremes(events: EventColumns, starts: Integers, ends: Integers) -> tuple[Integers, Integers]:
     """The first position of each engagement, and when its last event was recorded.
 
     Those of the first and the last row, but for the rows that were recorded before an earlier one.
@@ -204,5 +206,7 @@ def _latest(
 def _last_position(touched: Integers, positions: Integers, starts: Integers) -> Integers:
     """The position of the last interaction; the latest recorded of those at one instant."""
     latest = np.maximum.reduceat(touched, starts)
-    is_latest = (touched != NO) & (touched == np.repeat(latest, np.diff(starts, append=len(touched))))
+    is_latest = (touched != NO) & (
+        touched == np.repeat(latest, np.diff(starts, append=len(touched)))
+    )
     return np.maximum.reduceat(np.where(is_latest, positions, NO), starts)

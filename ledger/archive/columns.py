@@ -111,11 +111,14 @@ def one_chunk(column: pa.ChunkedArray) -> pa.DictionaryArray:
 
 
 def own_texts(table: pa.Table) -> pa.Table:
-    """Return the same events with no text in a dictionary that none of them has."""
+    """Return the same events, with only their own texts in their dictionaries, sorted."""
     for number, name in enumerate(table.column_names):
         if name in TEXTS:
-            texts = pc.dictionary_encode(table[name].cast(pa.string()))
-            table = table.set_column(number, SCHEMA.field(name), texts)
+            column = table[name].cast(pa.string()).combine_chunks()
+            texts = column.unique().drop_null().sort()
+            codes = pc.index_in(column, value_set=texts)
+            own = pa.DictionaryArray.from_arrays(codes, texts)
+            table = table.set_column(number, SCHEMA.field(name), own)
     return table
 
 

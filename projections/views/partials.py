@@ -71,7 +71,7 @@ def partial_of_rows(rows: Sequence[Sequence[Any]]) -> pa.Table:
     )
     starts = starts_of(accounts.indices.to_numpy(), issues.indices.to_numpy())
     in_time = np.lexsort((at, np.searchsorted(starts, np.arange(len(at)), "right")))
-    return _partial(accounts, issues, linear, EventColumns(*(each[in_time] for each in columns)))
+    return _partial(accounts, issues, linear, EventColumns._make(each[in_time] for each in columns))
 
 
 def _partial(
@@ -110,7 +110,7 @@ def _places(table: pa.Table) -> list[Integers]:
     for column in np.ascontiguousarray(characters.reshape(-1, width).T):
         is_used = np.zeros(256, bool)
         is_used[column] = True
-        base = np.count_nonzero(is_used)
+        base = int(np.count_nonzero(is_used))
         if base == 1:
             continue
         if room * base > _LARGEST:

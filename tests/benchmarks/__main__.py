@@ -1,13 +1,16 @@
-"""`python -m tests.benchmarks [--quick] [--json FILE]`: measure every row, print and keep them."""
+"""`python -m tests.benchmarks [--quick] [--archived N] [--json FILE]`: measure every row."""
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from tests.benchmarks import (
+    archived,
+    asking,
     importing,
     memory,
     ranking,
@@ -20,21 +23,25 @@ from tests.benchmarks import (
 from tests.benchmarks.report import Row
 from tests.benchmarks.sizes import FULL, QUICK, Sizes
 
-THEMES: tuple[Callable[[Path, Sizes], list[Row]], ...] = (
+Theme = Callable[[Path, Sizes], list[Row]]
+
+THEMES: tuple[Theme, ...] = (
     recording.rows,
     importing.rows,
     ranking.rows,
     replaying.rows,
+    archived.rows,
+    asking.rows,
     memory.rows,
     storage.rows,
     talking.rows,
 )
 
 
-def measure(sizes: Sizes, parent: Path) -> list[Row]:
-    """Measure every row in a folder of its own below `parent`, which is gone afterwards."""
+def measure(sizes: Sizes, parent: Path, themes: Sequence[Theme] = THEMES) -> list[Row]:
+    """Measure each theme in a folder of its own below `parent`, which is gone afterwards."""
     found = []
-    for theme in THEMES:
+    for theme in themes:
         with tempfile.TemporaryDirectory(dir=parent, prefix=".bench-") as folder:
             found += theme(Path(folder).resolve(), sizes)
     return found
@@ -44,11 +51,21 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure on the current folder's disk, print the table and write the JSON file."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller and fewer, under 25 seconds")
+    parser.add_argument(
+        "--archived",
+        type=int,
+        metavar="N",
+        help="only the replay of N archived events, once (50 bytes each on the disk)",
+    )
     parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE")
     options = parser.parse_args(arguments)
     facts = report.machine()
+    sizes, themes = QUICK if options.quick else FULL, THEMES
+    if options.archived:
+        sizes = msgspec.structs.replace(sizes, archived_events=options.archived, slow_rounds=1)
+        themes = (archived.rows,)
     with Console(stderr=True).status("Measuring …"):
-        rows = measure(QUICK if options.quick else FULL, Path.cwd())
+        rows = measure(sizes, Path.cwd(), themes)
     report.show(rows, facts)
     report.write(rows, facts, options.json)
 

@@ -146,8 +146,6 @@ def _linear_id(issue: int) -> str:
     return str(UUID(int=(issue + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128, version=4))
 
 
-def _coded(
-    codes: Integers, texts: list[str], none: np.ndarray | None = None
-) -> pa.DictionaryArray:
+def _coded(codes: Integers, texts: list[str], none: np.ndarray | None = None) -> pa.DictionaryArray:
     indices = pa.array(codes.astype(np.int32), mask=none)
     return pa.DictionaryArray.from_arrays(indices, pa.array(texts))

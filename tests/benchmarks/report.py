@@ -72,9 +72,9 @@ def ratio(
 
 
 def limit(
-    work: str, unit: str, ours: float, most: float, peer: float | None = None, peer_name: str = ""
+    work: str, unit: str, ours: float, *most: float, peer: float | None = None, peer_name: str = ""
 ) -> Row:
-    """Return the row of a figure that should be at most `most`."""
+    """Return the row of a figure that should be at most `most`; without any, it is only told."""
     return Row(
         work=work,
         unit=unit,
@@ -82,7 +82,7 @@ def limit(
         peer=peer,
         peer_name=peer_name,
         figure=ours,
-        aims=(most,),
+        aims=most,
         is_limit=True,
     )
 
@@ -130,8 +130,14 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.peer_name,
         "" if row.is_limit else _figure(row.figure),
         ", ".join(f"{sign} {aim:g}" for aim in row.aims),
-        f"{row.met} of {len(row.aims)}" if len(row.aims) > 1 else ("no", "yes")[row.met],
+        _met(row),
     )
+
+
+def _met(row: Row) -> str:
+    if not row.aims:
+        return ""
+    return f"{row.met} of {len(row.aims)}" if len(row.aims) > 1 else ("no", "yes")[row.met]
 
 
 def _figure(value: float) -> str:

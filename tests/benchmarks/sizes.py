@@ -19,6 +19,9 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     repeated_events: int = 20_000
     few_events: int = 400_000
     many_events: int = 1_200_000
+    archived_events: int = 5_000_000
+    compacted_events: int = 200_000
+    asked_calls: int = 20
     talk_seconds: float = 60.0
 
 
@@ -34,6 +37,9 @@ QUICK = Sizes(
     replayed_events=30_000,
     few_events=160_000,
     many_events=320_000,
+    archived_events=400_000,
+    compacted_events=10_000,
+    asked_calls=5,
     talk_seconds=10.0,
 )
 
@@ -51,5 +57,8 @@ TINY = Sizes(
     repeated_events=300,
     few_events=600,
     many_events=900,
+    archived_events=6_000,
+    compacted_events=500,
+    asked_calls=1,
     talk_seconds=0.5,
 )

@@ -33,8 +33,8 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
             "B each",
             truth,
             MOST_BYTES_PER_EVENT,
-            peer,
-            "stock, events alone",
+            peer=peer,
+            peer_name="stock, events alone",
         ),
         limit("hot read model", "B each", read_model, MOST_BYTES_PER_ENGAGEMENT),
     ]
