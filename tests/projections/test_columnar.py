@@ -83,7 +83,11 @@ def read(partial: pa.Table) -> Fold:
 def side_by_side(events: Iterable[EventRow]) -> list[EventRow]:
     """The events of each engagement beside each other, in the order of the archive's files."""
     groups = sorted(by_place(events).items())
-    return [each for _, group in groups for each in group]
+    return [each for _, group in groups for each in sorted(group, key=in_time)]
+
+
+def in_time(row: EventRow) -> tuple[int, int]:
+    return row.occurred_at, row.position
 
 
 def hot_rows(events: Iterable[EventRow]) -> list[tuple[Any, ...]]:
