@@ -108,13 +108,12 @@ class StoreApplicationRecorder(ApplicationRecorder):
         query = _of_originator(select_stored(), originator_id)
         version = tables.events.c.version
         query = _by_version(query, version, gt=gt, lte=lte, desc=desc, limit=limit)
-        originator = _uuid(originator_id)
         with self.database.read() as connection:
             hot = [
                 StoredEvent(originator_id, row[2], row[3], stored_state(row))
                 for row in connection.execute(query)
             ]
-            sealed = sealed_events_of(connection, self.database.archive, originator)
+            sealed = sealed_events_of(connection, self.database.archive, originator_id)
         least, most = -1 if gt is None else gt, sys.maxsize if lte is None else lte
         found = [*(each for each in sealed if least < each.originator_version <= most), *hot]
         found.sort(key=lambda event: event.originator_version, reverse=desc)

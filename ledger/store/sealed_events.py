@@ -33,10 +33,11 @@ _PAGE = 1_000
 
 
 def sealed_events_of(
-    connection: Connection, archive: Archive, originator_id: UUID
+    connection: Connection, archive: Archive, originator_id: UUID | str
 ) -> list[StoredEvent]:
-    """Return the sealed events of one account, in no particular order."""
-    parts = (archive.read_account(each, str(originator_id)) for each in segments(connection))
+    """Return the sealed events of one account, in no particular order, under the id as given."""
+    account = str(UUID(str(originator_id)))
+    parts = (archive.read_account(each, account) for each in segments(connection))
     events = (event for table in parts for _, event in events_in_time(table))
     return [
         StoredEvent(
