@@ -164,8 +164,9 @@ def merged(sources: Iterable[Iterator[pa.Table]]) -> Iterator[pa.Table]:
 def _steps(sources: Iterable[Iterator[pa.Table]]) -> Iterator[list[pa.Table]]:
     """Yield what there is of some engagements, all that there is of each."""
     readers = [_Reader(source) for source in sources]
-    while readers := [reader for reader in readers if reader.has_more()]:
-        reached = [reader.reach(_ROWS_AT_ONCE // len(readers) + 1) for reader in readers]
+    rows = _ROWS_AT_ONCE // (len(readers) + 1) + 1
+    while readers := [reader for reader in readers if reader.has_more(rows)]:
+        reached = [reader.reach(rows) for reader in readers]
         upto = min(filter(None, reached), default=None)
         yield [part for reader in readers if len(part := reader.take(upto))]
 
@@ -178,21 +179,28 @@ class _Reader:
         self._at_hand: pa.Table = None
         self.goes_on = True
 
-    def has_more(self) -> bool:
-        """Tell whether there is an engagement left, having two at hand unless it is the last."""
-        while self.goes_on and (not self._at_hand or self._place(0) == self._place(-1)):
+    def has_more(self, rows: int) -> bool:
+        """Tell whether there is an engagement left, having more than `rows` at hand if there are.
+
+        Two of them at least differ, unless there is no other one.
+        """
+        while self.goes_on and (len(self) <= rows or self._place(0) == self._place(-1)):
             partial = next(self._source, None)
             self.goes_on = partial is not None
             known = [each for each in (self._at_hand, partial) if each]
-            self._at_hand = pa.concat_tables(known) if known else None
+            both = pa.concat_tables(known) if known else None
+            self._at_hand = both and both.unify_dictionaries().combine_chunks()
         return bool(self._at_hand)
+
+    def __len__(self) -> int:
+        return len(self._at_hand) if self._at_hand else 0
 
     def reach(self, rows: int) -> Place | None:
         """Return a place before which all is at hand, about so many rows; None if it ends there.
 
         What is yet to come may go on with the last place at hand.
         """
-        if len(self._at_hand) > rows and (place := self._place(rows)) > self._place(0):
+        if len(self) > rows and (place := self._place(rows)) > self._place(0):
             return place
         return self._place(-1) if self.goes_on else None
 
@@ -204,8 +212,8 @@ class _Reader:
         return taken
 
     def _place(self, row: int) -> Place:
-        account, issue = (self._at_hand[name][row].as_py() for name in ("account", "issue_id"))
-        return account, issue
+        account, issue = (self._at_hand[name].chunk(0)[row] for name in ("account", "issue_id"))
+        return account.as_py(), issue.as_py()
 
 
 def as_partial(
