@@ -46,8 +46,12 @@ class AsOf(msgspec.Struct, frozen=True):
 
 def engagements_as_of(rows: Iterable[EventRow], as_of: AsOf) -> list[tuple[str, Engagement]]:
     """Return the engagements of one user with their issues, in no particular order."""
+    return [pair for pair in folds_as_of(rows, as_of).items() if pair[1].count]
+
+
+def folds_as_of(rows: Iterable[EventRow], as_of: AsOf) -> dict[str, Engagement]:
+    """Return the folds by issue of some events of one user; there may be others, even the first."""
     groups: dict[str, list[EventRow]] = defaultdict(list)
     for row in as_of.of(rows):
         groups[row.issue_id].append(row)
-    folded = ((issue_id, fold(group)) for issue_id, group in groups.items())
-    return [(issue_id, engagement) for issue_id, engagement in folded if engagement.count]
+    return {issue_id: fold(group) for issue_id, group in groups.items()}

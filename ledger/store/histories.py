@@ -88,11 +88,7 @@ def rows_of_user(
     connection: Connection, archive: Archive, user_id: str, issue_id: str | None = None
 ) -> list[EventRow]:
     """Return what folds read of the user's events, of one issue or all, in no particular order."""
-    if issue_id is None:
-        hot = _ROWS_OF_USER.run(connection, user_id)
-    else:
-        hot = _ROWS_OF_ISSUE.run(connection, user_id, issue_id)
-    rows = [EventRow(*row) for row in hot]
+    rows = hot_rows_of_user(connection, user_id, issue_id)
     for stream, table in _sealed(connection, archive, user_id, issue_id, EVENT_COLUMNS):
         rows += event_rows(table, repeat(stream))
     return rows
@@ -108,6 +104,17 @@ def sourced_rows_of_issue(
     rows = rows_of_user(connection, archive, user_id, issue_id)
     origin_of = _origins(connection)
     return [(row, origin_of(row.position).source) for row in rows]
+
+
+def hot_rows_of_user(
+    connection: Connection, user_id: str, issue_id: str | None = None
+) -> list[EventRow]:
+    """Return those of them that are hot."""
+    if issue_id is None:
+        hot = _ROWS_OF_USER.run(connection, user_id)
+    else:
+        hot = _ROWS_OF_ISSUE.run(connection, user_id, issue_id)
+    return [EventRow(*row) for row in hot]
 
 
 def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]:

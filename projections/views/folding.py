@@ -1,7 +1,7 @@
 """Folding the events of the ledger, hot and sealed: by engagement, or as they were recorded."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -128,22 +128,9 @@ def hot_partials(
     connection: Connection, after: str, upto: str, position: int = 0
 ) -> Iterator[pa.Table]:
     """Yield the partials of the hot events of some accounts, of those after a position."""
-    return partials_of(hot_rows(connection, after, upto, position))
-
-
-def hot_rows(
-    connection: Connection, after: str, upto: str, position: int = 0
-) -> Iterator[Sequence[Any]]:
-    """Yield the hot events of some accounts as `partial_of_rows` takes them, by engagement."""
     cursor = _BY_ENGAGEMENT.run(connection, _bytes(after), _bytes(upto), position)
-    return iter(cursor)
-
-
-def partials_of(rows: Iterable[Sequence[Any]]) -> Iterator[pa.Table]:
-    """Yield the partials of such rows, some at a time."""
-    source = iter(rows)
-    while some := list(islice(source, _HOT_AT_ONCE)):
-        yield partial_of_rows(some)
+    while rows := cursor.fetchmany(_HOT_AT_ONCE):
+        yield partial_of_rows(rows)
 
 
 def partial_of_folds(folds: Sequence[tuple[bytes, Stored]]) -> pa.Table:
@@ -187,8 +174,8 @@ def kept_rows(
         yield (str(UUID(bytes=originator)), row[_ISSUE]), tuple(row)
 
 
-def before(account: str) -> str:
-    """Return what stands before an account and after all others that do."""
+def _before(account: str) -> str:
+    """What stands before an account and after all others that do."""
     number = UUID(account).int
     return str(UUID(int=number - 1)) if number else BEFORE_ALL
 
@@ -273,7 +260,7 @@ def rows_of(table: pa.Table) -> Iterator[Folded]:
 def _streams_of(connection: Connection, table: pa.Table) -> dict[str, int]:
     """The numbers of the accounts of a partial, but for those of the forgotten."""
     first, last = (table["account"][row].as_py() for row in (0, len(table) - 1))
-    rows = _ACCOUNTS.run(connection, _bytes(before(first)), _bytes(last))
+    rows = _ACCOUNTS.run(connection, _bytes(_before(first)), _bytes(last))
     return {str(UUID(bytes=originator)): stream for originator, stream in rows}
 
 

@@ -10,11 +10,11 @@ from ledger.archive.columns import occurred_at, recorded_at
 from ledger.archive.folder import Archive
 from ledger.archive.reading import EVENT_COLUMNS
 from ledger.segment import Segment
-from ledger.store.histories import account_of
+from ledger.store.histories import account_of, hot_rows_of_user
 from ledger.store.segments import segments
-from projections.as_of import AsOf
-from projections.engagement import Engagement
-from projections.views.folding import before, hot_rows, partials_of, rows_of, somebodys
+from projections.as_of import AsOf, folds_as_of
+from projections.engagement import NONE, Engagement, merge
+from projections.views.folding import rows_of, somebodys
 from projections.views.partials import merged, partial_of
 
 
@@ -22,23 +22,27 @@ def past_engagements(
     connection: Connection, archive: Archive, user_id: str, as_of: AsOf
 ) -> list[tuple[str, Engagement]]:
     """Return the engagements of one user with their issues, as they were."""
-    found = account_of(connection, user_id)
-    if found is None:
-        return []
-    account = found[1]
-    hot = hot_rows(connection, before(account), account)
-    seen = (row for row in hot if as_of.sees(row[_OCCURRED], row[_RECORDED]))
-    sealed = (
-        _seen(archive, segment, account, as_of)
+    found = folds_as_of(hot_rows_of_user(connection, user_id), as_of)
+    for issue_id, engagement in _sealed(connection, archive, user_id, as_of):
+        found[issue_id] = merge(found.get(issue_id, NONE), engagement)
+    return [pair for pair in found.items() if pair[1].count]
+
+
+def _sealed(
+    connection: Connection, archive: Archive, user_id: str, as_of: AsOf
+) -> Iterator[tuple[str, Engagement]]:
+    """Yield what the segments say of the user's engagements, by columns: they can be many."""
+    known = [
+        segment
         for segment in segments(connection)
         if as_of.known_at is None or segment.first_recorded_at <= as_of.known_at
-    )
-    folded = merged([partials_of(seen), *sealed])
-    rows = (each.row for table in folded for each in rows_of(somebodys(connection, table)))
-    return [(row.issue_id, row.engagement) for row in rows if row.engagement.count]
-
-
-_OCCURRED, _RECORDED = 2, 4  # in hot rows
+    ]
+    account = account_of(connection, user_id) if known else None
+    if account is not None:
+        seen = [_seen(archive, segment, account[1], as_of) for segment in known]
+        for table in merged(seen):
+            rows = (each.row for each in rows_of(somebodys(connection, table)))
+            yield from ((row.issue_id, row.engagement) for row in rows)
 
 
 def _seen(archive: Archive, segment: Segment, account: str, as_of: AsOf) -> Iterator[pa.Table]:
