@@ -101,12 +101,12 @@ def test_four_processes_share_a_ledger(cli):
 
 def test_a_read_model_in_a_transaction_of_its_own_is_caught(cli):
     cli("init")
-    program = ("record", f"sqlite:///{cli.ledger}", "late", "20")
+    program = ("record", f"sqlite:///{cli.ledger}", "late", "60")
     writer = start(cli, "faulty", "read-model-last", "0.1", *program)
     wait_for_a_line(writer)
     reader = start(cli, "read", f"sqlite:///{cli.ledger}")
     wait_for_a_line(reader)
-    assert len(lines_of(writer)) == 20
+    assert len(lines_of(writer)) == 60
     assert wrong_with(lines_of(reader)) != []
     assert checker.complaints(cli) == []
 
