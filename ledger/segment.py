@@ -1,6 +1,6 @@
 """Segments: closed ranges of positions whose events were moved into files of the archive (R9)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -54,12 +54,13 @@ def mergeable(segments: Iterable[Segment], events_at_most: int) -> list[list[Seg
     runs: list[list[Segment]] = []
     run: list[Segment] = []
     for segment in segments:
-        if run and _events(run) + segment.events > events_at_most:
+        if run and events_in(run) + segment.events > events_at_most:
             runs.append(run)
             run = []
         run.append(segment)
     return [each for each in [*runs, run] if len(each) > 1]
 
 
-def _events(segments: Sequence[Segment]) -> int:
+def events_in(segments: Iterable[Segment]) -> int:
+    """Return how many events some segments hold together."""
     return sum(each.events for each in segments)

@@ -10,7 +10,7 @@ from bot.cli.session import Session, json_option
 from bot.cli.shown import counting, show_json, show_table
 from ledger.errors import ArchiveUnavailableError
 from ledger.instants import Instant, instant_of, iso
-from ledger.segment import Segment
+from ledger.segment import Segment, events_in
 from ledger.store.compaction import RETAINED_DAYS, Compaction, Compactor
 
 _LATEST = 2**63 - 1  # of all positions
@@ -192,9 +192,9 @@ def check(session: Session) -> int:
     if difference is not None:
         bad.append(f"{difference}; `engagement replay --repair` mends it")
     if session.as_json:
-        show_json({"segments": len(segments), "events": _events(segments), "bad": bad})
+        show_json({"segments": len(segments), "events": events_in(segments), "bad": bad})
     elif not bad:
-        click.echo(f"fine: {_segments(len(segments))} with {_events(segments):,} events")
+        click.echo(f"fine: {_segments(len(segments))} with {events_in(segments):,} events")
     for each in bad:
         click.echo(f"error: {each}", err=True)
     return int(bool(bad))
@@ -203,7 +203,7 @@ def check(session: Session) -> int:
 def _check_all(compactor: Compactor, segments: list[Segment]) -> list[str]:
     """Check each and return what is wrong with those that are not what was sealed."""
     bad = []
-    with counting("check", "events", _events(segments)) as advance:
+    with counting("check", "events", events_in(segments)) as advance:
         for segment in segments:
             try:
                 compactor.check(segment)
@@ -221,7 +221,7 @@ def merge(session: Session) -> None:
     with session.engagements() as engagements:
         compactor = engagements.ledger.compactor
         before = len(compactor.segments())
-        with counting("merge", "events", _events(compactor.segments())) as advance:
+        with counting("merge", "events", events_in(compactor.segments())) as advance:
             merged = compactor.merge(advance)
         after = len(compactor.segments())
     if session.as_json:
@@ -251,7 +251,3 @@ def _document(segment: Segment) -> dict[str, object]:
         "size_bytes": segment.size_bytes,
         "sha256": segment.digest.hex(),
     }
-
-
-def _events(segments: list[Segment]) -> int:
-    return sum(each.events for each in segments)

@@ -14,7 +14,7 @@ from bot.cli.session import Session, json_option
 from bot.cli.shown import show_json, show_table
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
-from ledger.segment import Segment
+from ledger.segment import Segment, events_in
 from ledger.store import schema, tables
 from ledger.store.database import Database
 from ledger.store.segments import segments
@@ -123,8 +123,7 @@ def _archive(database: Database, sealed: list[Segment]) -> Finding:
                 pass
     except LedgerError as error:
         return Finding("archive", BAD, str(error))
-    events = sum(each.events for each in sealed)
-    return Finding("archive", OK, f"{len(sealed):,} segments with {events:,} events")
+    return Finding("archive", OK, f"{len(sealed):,} segments with {events_in(sealed):,} events")
 
 
 def _presence(database: Database) -> tuple[str, str]:

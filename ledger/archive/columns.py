@@ -60,11 +60,6 @@ def table_of(rows: Iterable[Sequence[Any]]) -> pa.Table:
     return pa.Table.from_batches(batches, SCHEMA).unify_dictionaries().combine_chunks()
 
 
-def in_order(table: pa.Table) -> pa.Table:
-    """Return the events of one account and issue beside each other, by instant and position."""
-    return table.take(pa.array(order(table)))
-
-
 def order(table: pa.Table) -> Integers:
     """Return the numbers of the rows by account, issue, occurred_at and position."""
     account, issue = (ranks(table[name]) for name in ("account", "issue_id"))

@@ -20,7 +20,7 @@ from ledger.archive.columns import digest, integers, table_of
 from ledger.archive.folder import Archive
 from ledger.errors import DamagedSegmentError, LedgerUnavailableError
 from ledger.instants import Instant, instant_of
-from ledger.segment import Segment, mergeable
+from ledger.segment import Segment, events_in, mergeable
 from ledger.store import tables
 from ledger.store.clock import Clock
 from ledger.store.database import Database
@@ -184,7 +184,7 @@ class Compactor:
                     progress(segment.events)
             self._shrink()
             return Compaction(
-                _events(new),
+                events_in(new),
                 len(new),
                 sum(each.size_bytes for each in new),
                 max(0, before - self._size()),
@@ -268,10 +268,6 @@ class Compactor:
     def _scalar(self, connection: Connection, statement: Statement, *parameters: int) -> int:
         value: int | None = statement.run(connection, *parameters).fetchone()[0]
         return value or 0
-
-
-def _events(of: Sequence[Segment]) -> int:
-    return sum(each.events for each in of)
 
 
 def _said_of(segment: Segment) -> Certificate:

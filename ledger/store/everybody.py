@@ -51,10 +51,15 @@ def users(connection: Connection) -> list[User]:
     return [User(*row) for row in _USERS.run(connection)]
 
 
+def known_accounts(connection: Connection) -> set[str]:
+    """Return the UUIDs of the accounts of all users who were not forgotten."""
+    return {str(UUID(bytes=originator)) for (originator,) in _ACCOUNTS.run(connection)}
+
+
 def uncounted(connection: Connection, archive: Archive) -> Uncounted:
     """Return how much there is of both."""
     (forgotten,), (keys,) = (each.run(connection).fetchone() for each in (_FORGOTTEN, _KEYS))
-    known = {str(UUID(bytes=originator)) for (originator,) in _ACCOUNTS.run(connection)}
+    known = known_accounts(connection)
     for segment in segments(connection):
         for group in archive.row_groups(segment, ["account"]):
             counts = pc.value_counts(one_chunk(group["account"])).to_pylist()

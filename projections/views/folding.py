@@ -14,6 +14,7 @@ from ledger.archive.columns import coded, one_chunk, ranks, uuids
 from ledger.archive.folder import LAST, Archive
 from ledger.archive.reading import EVENT_COLUMNS
 from ledger.events import EventRow
+from ledger.segment import events_in
 from ledger.store.rows import FOLDED
 from ledger.store.sealed_events import sealed_rows
 from ledger.store.segments import segments
@@ -199,7 +200,7 @@ def recorded(connection: Connection, archive: Archive, after: int, upto: int) ->
 def count(connection: Connection) -> int:
     """Return how many events there are to fold, at most: those of the forgotten may be counted."""
     hot: int = _COUNT.run(connection).fetchone()[0]
-    return hot + sum(segment.events for segment in segments(connection))
+    return hot + events_in(segments(connection))
 
 
 def fold_stored(rows: Sequence[EventRow]) -> Stored:

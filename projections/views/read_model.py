@@ -15,13 +15,13 @@ from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.database import Database
 from ledger.store.segments import Certificate
-from projections.engagement import Engagement, merge, of_kinds
+from projections.engagement import Engagement, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
 from projections.views import sealing
 from projections.views.beside import besides, make, missing, statements_of
-from projections.views.folding import Stored, fold_stored
+from projections.views.folding import Stored, fold_stored, together
 from projections.views.policies import Policies
 from projections.views.table_statements import IDENTITY, LIVE, TableStatements
 from projections.views.tables import engagements, sealed_engagements
@@ -74,7 +74,7 @@ class ReadModel:
             if before is None:
                 new.append(values(after, adopted))
             else:
-                row = values(_merged(before, after), adopted)
+                row = values(together(_known(before, after), after), adopted)
                 changed.append((*row[len(IDENTITY) :], row[0]))
         self.statements.insert.run_many(connection, new)
         self.statements.update.run_many(connection, changed)
@@ -186,16 +186,10 @@ def _refreshed(row: Sequence[Any], at: Instant, policy: ScoringPolicy) -> tuple[
     return score(Engagement(*fields), at, policy).value, at, where
 
 
-def _merged(before: Sequence[Any], after: Stored) -> Stored:
-    position, last_position, *fields = before
-    known = Engagement(*fields)
-    if after.last_position is None or _last(known) > _last(after.engagement):
-        after = after._replace(last_position=last_position)
-    return after._replace(id=position, engagement=merge(known, after.engagement))
-
-
-def _last(engagement: Engagement) -> tuple[int | None, int | None]:
-    return engagement.last_at, engagement.last_kind
+def _known(row: Sequence[Any], new: Stored) -> Stored:
+    """What is stored of the engagement of `new`; its score has no instant that counts any more."""
+    position, last_position, *fields = row
+    return Stored(position, new.stream, new.issue_id, Engagement(*fields), last_position, 0)
 
 
 def _grouped(rows: Sequence[EventRow]) -> dict[tuple[int, str], list[EventRow]]:

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from ledger.archive.columns import uuids
 from ledger.archive.folder import Archive
 from ledger.archive.reading import EVENT_COLUMNS
 from ledger.errors import CertificateError
 from ledger.segment import Segment
+from ledger.store.everybody import known_accounts
 from ledger.store.segments import Certificate, segments
 from ledger.store.statements import Statement
-from ledger.store.tables import accounts, streams
+from ledger.store.tables import streams
 from projections.engagement import Engagement
 from projections.views.folding import (
     AFTER_ALL,
@@ -61,10 +61,6 @@ _BY_ACCOUNT = Statement(
     .join(streams, streams.c.id == _s.stream)
     .order_by(streams.c.originator_id, _s.issue_id)
 )
-_ACCOUNTS = Statement(
-    select(streams.c.originator_id).join(accounts, accounts.c.stream == streams.c.id)
-)
-
 _FOLDED_AT_ONCE = 20_000
 _COMPARED = ("account", "issue_id", "linear_id", *(name for name in NUMBERS if name != "events"))
 """All but how many events there were, which nobody keeps of what is sealed."""
@@ -80,7 +76,7 @@ def make_anew(connection: Connection, archive: Archive) -> None:
 
 def difference(connection: Connection, archive: Archive) -> str | None:
     """Return where what is sealed differs from what folding every segment gives, if at all."""
-    whose = pa.array(_known(connection), pa.string())
+    whose = pa.array(sorted(known_accounts(connection)), pa.string())
     kept = _engagements([_sealed(connection)], whose)
     said = _engagements(_partials(archive, segments(connection)), whose)
     for ours, theirs in zip_longest(kept, said):
@@ -156,11 +152,7 @@ def _accounts_in(connection: Connection, archive: Archive, new: Iterable[Segment
         for group in archive.row_groups(segment, ["account"])
         for account in group["account"].unique().to_pylist()
     }
-    return pa.array(sorted(found.intersection(_known(connection))), pa.string())
-
-
-def _known(connection: Connection) -> list[str | None]:
-    return list(uuids(originator for (originator,) in _ACCOUNTS.run(connection)))
+    return pa.array(sorted(found & known_accounts(connection)), pa.string())
 
 
 def _engagements(
