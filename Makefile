@@ -12,7 +12,7 @@ PURE := $(filter-out %/__init__.py %/__main__.py %/application.py, \
 	$(wildcard ledger/*.py projections/*.py bot/*.py))
 
 # The caller's Python settings do not reach into the project's own environment.
-unexport PYTHONPATH PYTHONHOME
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
 .PHONY: help venv run test cover check bench trials lock clean
