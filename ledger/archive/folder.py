@@ -121,7 +121,8 @@ class Archive:
         """Return some columns of an account's events, with one issue or all."""
         with self.opened(segment) as file:
             groups = _groups_of(file.metadata, account, issue_id)
-            table = file.read_row_groups(groups, list(dict.fromkeys([*_SOUGHT, *columns])))
+            sought = list(dict.fromkeys([*_SOUGHT, *columns]))
+            table = file.read_row_groups(groups, sought, use_threads=False)
         wanted = pc.equal(table["account"], account)
         if issue_id is not None:
             wanted = pc.and_(wanted, pc.equal(table["issue_id"], issue_id))
