@@ -154,7 +154,9 @@ class Archive:
         """Yield the file of a segment; each byte that is read of it is checked."""
         with self._open(segment) as checked:
             try:
-                with pq.ParquetFile(checked, read_dictionary=_TEXT_COLUMNS) as file:
+                with pq.ParquetFile(
+                    checked, read_dictionary=_TEXT_COLUMNS, pre_buffer=True
+                ) as file:
                     yield file
             except pa.ArrowInvalid as error:
                 raise DamagedSegmentError(segment, "cannot be read") from error

@@ -22,7 +22,8 @@ from ledger.store.statements import Statement
 from ledger.store.tables import accounts, events, streams
 from projections.columnar import NO, FoldColumns
 from projections.engagement import Engagement, fold, merge
-from projections.views.partials import NUMBERS, as_partial, merged, partial_of, partial_of_rows
+from projections.views.merging import merged
+from projections.views.partials import NUMBERS, as_partial, partial_of, partial_of_rows
 from projections.views.table_statements import COLUMNS, TableStatements
 
 # Events of a user who was forgotten are nobody's: no account, so no engagement.
@@ -121,7 +122,7 @@ def folded_tables(
         map(partial_of, archive.row_groups(segment, EVENT_COLUMNS, after, upto))
         for segment in segments(connection)
     )
-    for table in merged([hot_partials(connection, after, upto), *sealed]):
+    for table in merged(sealed, [hot_partials(connection, after, upto)]):
         yield somebodys(connection, table)
 
 
@@ -239,7 +240,8 @@ def somebodys(connection: Connection, table: pa.Table) -> pa.Table:
     accounts = one_chunk(table["account"])
     numbers = [streams_of.get(account, NO) for account in accounts.dictionary.to_pylist()]
     stream = np.array(numbers, np.int64)[accounts.indices.to_numpy()]
-    return table.append_column("stream", pa.array(stream)).filter(pa.array(stream != NO))
+    known = table.append_column("stream", pa.array(stream))
+    return known if stream.min() != NO else known.filter(pa.array(stream != NO))
 
 
 def rows_of(table: pa.Table) -> Iterator[Folded]:

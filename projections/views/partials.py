@@ -1,13 +1,9 @@
-"""Partial folds: tables of engagements by account and issue, and the joining of many into one.
+"""Partial folds: tables of engagements by account and issue, and the joining of several into one.
 
-A partial comes from some of the events: a row group of a segment, or rows of the hot store. Sources
-are partials one after the other, sorted by account and issue; they are read side by side, no
-further than is needed, so memory holds a partial or two of each, whatever the history's size.
+A partial comes from some of the events: a row group of a segment, or rows of the hot store.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,15 +23,9 @@ from projections.columnar import NO, EventColumns, FoldColumns, Integers, fold, 
 NUMBERS = tuple(name for name in FoldColumns._fields if name != "linear")
 """The columns of a partial beside its texts: account, issue_id and linear_id."""
 
-Place = tuple[str, str]
-"""An account and an issue: partials are sorted by both, as by their code points."""
-
 _TEXTS = ("account", "issue_id", "linear_id")
 
 _LARGEST = 2**63
-
-_ROWS_AT_ONCE = 131_072
-"""The most that are joined in a step: more are joined faster, and need more memory."""
 
 
 def partial_of(events: pa.Table) -> pa.Table:
@@ -143,77 +133,6 @@ def _merged(table: pa.Table, order: Integers, starts: Integers) -> pa.Table:
     texts = {name: table[name].take(pa.array(firsts)) for name in ("account", "issue_id")}
     texts["linear_id"] = table["linear_id"].take(pa.array(latest))
     return pa.table(texts | columns)
-
-
-def merged(sources: Iterable[Iterator[pa.Table]]) -> Iterator[pa.Table]:
-    """Yield partials that hold each engagement once, whole, by account and issue.
-
-    The sources are read by whoever iterates, while another thread joins what was read before.
-    """
-    with ThreadPoolExecutor(1) as other:
-        before: Future[pa.Table] | None = None
-        for taken in _steps(sources):
-            now = other.submit(joined, taken)
-            if before is not None:
-                yield before.result()
-            before = now
-        if before is not None:
-            yield before.result()
-
-
-def _steps(sources: Iterable[Iterator[pa.Table]]) -> Iterator[list[pa.Table]]:
-    """Yield what there is of some engagements, all that there is of each."""
-    readers = [_Reader(source) for source in sources]
-    rows = _ROWS_AT_ONCE // (len(readers) + 1) + 1
-    while readers := [reader for reader in readers if reader.has_more(rows)]:
-        reached = [reader.reach(rows) for reader in readers]
-        upto = min(filter(None, reached), default=None)
-        yield [part for reader in readers if len(part := reader.take(upto))]
-
-
-class _Reader:
-    """Reads one source, as far as is asked."""
-
-    def __init__(self, source: Iterator[pa.Table]) -> None:
-        self._source = source
-        self._at_hand: pa.Table = None
-        self.goes_on = True
-
-    def has_more(self, rows: int) -> bool:
-        """Tell whether there is an engagement left, having more than `rows` at hand if there are.
-
-        Two of them at least differ, unless there is no other one.
-        """
-        while self.goes_on and (len(self) <= rows or self._place(0) == self._place(-1)):
-            partial = next(self._source, None)
-            self.goes_on = partial is not None
-            known = [each for each in (self._at_hand, partial) if each]
-            both = pa.concat_tables(known) if known else None
-            self._at_hand = both and both.unify_dictionaries().combine_chunks()
-        return bool(self._at_hand)
-
-    def __len__(self) -> int:
-        return len(self._at_hand) if self._at_hand else 0
-
-    def reach(self, rows: int) -> Place | None:
-        """Return a place before which all is at hand, about so many rows; None if it ends there.
-
-        What is yet to come may go on with the last place at hand.
-        """
-        if len(self) > rows and (place := self._place(rows)) > self._place(0):
-            return place
-        return self._place(-1) if self.goes_on else None
-
-    def take(self, upto: Place | None) -> pa.Table:
-        """Return what is at hand before a place, or all of it, and have that no more."""
-        rows = range(len(self._at_hand))
-        end = len(rows) if upto is None else bisect_left(rows, upto, key=self._place)
-        taken, self._at_hand = self._at_hand.slice(0, end), self._at_hand.slice(end)
-        return taken
-
-    def _place(self, row: int) -> Place:
-        account, issue = (self._at_hand[name].chunk(0)[row] for name in ("account", "issue_id"))
-        return account.as_py(), issue.as_py()
 
 
 def as_partial(

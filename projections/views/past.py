@@ -15,7 +15,8 @@ from ledger.store.segments import segments
 from projections.as_of import AsOf, folds_as_of
 from projections.engagement import NONE, Engagement, merge
 from projections.views.folding import rows_of, somebodys
-from projections.views.partials import merged, partial_of
+from projections.views.merging import merged
+from projections.views.partials import partial_of
 
 
 def past_engagements(

@@ -35,7 +35,8 @@ from projections.views.folding import (
     somebodys,
     together,
 )
-from projections.views.partials import NUMBERS, merged, partial_of
+from projections.views.merging import Source, merged
+from projections.views.partials import NUMBERS, partial_of
 from projections.views.tables import sealed_engagements
 
 _s = sealed_engagements.c
@@ -77,8 +78,8 @@ def make_anew(connection: Connection, archive: Archive) -> None:
 def difference(connection: Connection, archive: Archive) -> str | None:
     """Return where what is sealed differs from what folding every segment gives, if at all."""
     whose = pa.array(sorted(known_accounts(connection)), pa.string())
-    kept = _engagements([_sealed(connection)], whose)
-    said = _engagements(_partials(archive, segments(connection)), whose)
+    kept = _engagements([], [_sealed(connection)], whose)
+    said = _engagements(_partials(archive, segments(connection)), [], whose)
     for ours, theirs in zip_longest(kept, said):
         if ours != theirs:
             return _difference(ours, theirs)
@@ -87,7 +88,7 @@ def difference(connection: Connection, archive: Archive) -> str | None:
 
 def present(connection: Connection) -> Iterator[Stored]:
     """Yield every engagement as it stands, from what is sealed and hot, by account and issue."""
-    for table in merged([_sealed(connection), _hot_after(connection, 0)]):
+    for table in merged([], [_sealed(connection), _hot_after(connection, 0)]):
         yield from (each.row for each in rows_of(somebodys(connection, table)))
 
 
@@ -127,10 +128,11 @@ def certify(connection: Connection, archive: Archive, new: Sequence[Segment]) ->
     whose = _accounts_in(connection, archive, new)
     last = new[-1].last_position
     older = segments(connection)
-    kept = [_sealed(connection), *_partials(archive, new), _hot_after(connection, last)]
-    known = [*_partials(archive, older), _folded_one_by_one(connection)]
+    rows = [_sealed(connection), _hot_after(connection, last)]
+    kept = _engagements(_partials(archive, new), rows, whose)
+    known = _engagements(_partials(archive, older), [_folded_one_by_one(connection)], whose)
     compared, summed = 0, hashlib.sha256()
-    for ours, theirs in zip_longest(_engagements(kept, whose), _engagements(known, whose)):
+    for ours, theirs in zip_longest(kept, known):
         if ours != theirs:
             message = f"nothing was deleted: {_difference(ours, theirs)}"
             raise CertificateError(message)
@@ -156,15 +158,15 @@ def _accounts_in(connection: Connection, archive: Archive, new: Iterable[Segment
 
 
 def _engagements(
-    sources: Iterable[Iterator[pa.Table]], whose: pa.Array
+    files: Iterable[Source], rows: Iterable[Source], whose: pa.Array
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the engagements of some accounts, each as all that is known of it."""
-    for table in merged(sources):
+    for table in merged(files, rows):
         theirs = table.filter(pc.is_in(table["account"], value_set=whose))
         yield from zip(*(theirs[name].to_pylist() for name in _COMPARED), strict=True)
 
 
-def _partials(archive: Archive, of: Iterable[Segment]) -> list[Iterator[pa.Table]]:
+def _partials(archive: Archive, of: Iterable[Segment]) -> list[Source]:
     return [map(partial_of, archive.row_groups(segment, EVENT_COLUMNS)) for segment in of]
 
 

@@ -16,9 +16,10 @@ from ledger.instants import DAY
 from ledger.interaction import Kind
 from projections.columnar import NO
 from projections.engagement import NONE, Engagement, fold, merge
-from projections.views import partials
+from projections.views import merging
 from projections.views.folding import Stored, fold_stored, partial_of_folds, together
-from projections.views.partials import joined, merged, partial_of, partial_of_rows
+from projections.views.merging import merged
+from projections.views.partials import joined, partial_of, partial_of_rows
 from tests.archived import ACCOUNTS, any_linear_ids, histories, table
 from tests.strategies import NOON
 
@@ -264,7 +265,7 @@ def test_no_source_yields_nothing():
 
 def test_sources_are_read_no_further_than_is_needed(monkeypatch):
     """Memory holds a few pieces of each source, whatever the length of the history."""
-    monkeypatch.setattr(partials, "_ROWS_AT_ONCE", 0)
+    monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
     asked: list[int] = []
 
     def source(number: int) -> Iterator[pa.Table]:
