@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [--quick] [--archived N] [--json FILE]`: measure every row."""
+"""`python -m tests.benchmarks [--quick] [--archived N] [--compacted N] [--json FILE]`: measure."""
 
 import argparse
 import tempfile
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.benchmarks import (
     archived,
-    asking,
+    compacting,
     importing,
     memory,
     ranking,
@@ -31,7 +31,7 @@ THEMES: tuple[Theme, ...] = (
     ranking.rows,
     replaying.rows,
     archived.rows,
-    asking.rows,
+    compacting.rows,
     memory.rows,
     storage.rows,
     talking.rows,
@@ -57,6 +57,12 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="N",
         help="only the replay of N archived events, once (50 bytes each on the disk)",
     )
+    parser.add_argument(
+        "--compacted",
+        type=int,
+        metavar="N",
+        help="only the import and the compaction of N generated interactions",
+    )
     parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE")
     options = parser.parse_args(arguments)
     facts = report.machine()
@@ -64,6 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.archived:
         sizes = msgspec.structs.replace(sizes, archived_events=options.archived, slow_rounds=1)
         themes = (archived.rows,)
+    elif options.compacted:
+        sizes = msgspec.structs.replace(sizes, compacted_events=options.compacted)
+        themes = (compacting.rows,)
     with Console(stderr=True).status("Measuring …"):
         rows = measure(sizes, Path.cwd(), themes)
     report.show(rows, facts)

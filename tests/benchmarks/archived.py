@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ledger.segment import Segment
 from ledger.store.compaction import MERGED_EVENTS
 from ledger.store.database import Database
 from projections.views.folding import folded_tables
@@ -30,7 +31,8 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
     """Measure the rate of each, and the memory and the bytes of ours."""
     path = folder / "archived.db"
     wanted = sizes.archived_events
-    segments = write_sealed(path, wanted, min(MERGED_EVENTS, wanted // _SEGMENTS))
+    segments: list[Segment] = []
+    wrote = rate(wanted, lambda: segments.extend(_written(path, wanted)))
     files = sorted(path.with_name(f"{path.name}.archive").iterdir())
     events = sum(segment.events for segment in segments)
     if len({engagements(path), duckdb_engagements(files), polars_engagements(files)}) > 1:
@@ -43,12 +45,18 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
     )
     peer, name = max((duckdb, "DuckDB"), (polars, "Polars"), key=lambda each: sum(each[0]))
     work = f"replay {wanted:,} archived events"
+    written = f"write {wanted:,} archived events"
     size = sum(segment.size_bytes for segment in segments) / events - COMMITMENT_BYTES
     return [
+        limit(written, "/s", wrote),
         ratio(work, "/s", ours, peer, name, 2, 5),
         limit(f"{work}, memory", "MiB", _peak_mib(path), MOST_MIB),
         limit("archived, beside commitments", "B each", size, 13, 9),
     ]
+
+
+def _written(path: Path, events: int) -> list[Segment]:
+    return write_sealed(path, events, min(MERGED_EVENTS, events // _SEGMENTS))
 
 
 def engagements(path: Path) -> int:

@@ -60,9 +60,7 @@ def slabs(events: int, slab_events: int) -> Iterator[Slab]:
     for number in range(count):
         begin, end = begins[number : number + 2]
         pending = _in_time(pending, _begun(random, number, engagements, begin, end))
-        now = len(pending.user)
-        if end < begins[-1]:
-            now = int(np.searchsorted(pending.occurred_at, end))
+        now = int(np.searchsorted(pending.occurred_at, end))
         yield Slab(*(column[:now] for column in pending))
         pending = Slab(*(column[now:] for column in pending))
 
