@@ -1,10 +1,11 @@
 """A generated history that is imported, compacted in parts and replayed, by the command line.
 
-Each command is a process of its own, so that its memory can be told; the rates are those of the
-whole commands. In between the heaviest user is asked about: from the hot ledger, and once all
+Each step is a process of its own, so that its memory can be told; the rates are those of the whole
+process. In between the heaviest user is asked about: from the hot ledger, and once all
 events are in segments.
 """
 
+import shlex
 import subprocess
 import sys
 from collections import deque
@@ -40,15 +41,14 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
     """Measure the rate and memory of each step, and the milliseconds of each question."""
     file, wanted = folder / "history.csv", sizes.compacted_events
     events = write_csv(file, wanted, wanted // PARTS)
-    parts = [f"--through={events * part // PARTS}" for part in range(1, PARTS)] + ["--all"]
-    found = _step(
-        f"import {wanted:,}, then compacted", events, folder, ("import", "csv", str(file))
-    )
+    parts = [f"--through {events * part // PARTS}" for part in range(1, PARTS)] + ["--all"]
+    csv = f"import csv {shlex.quote(str(file))}"
+    found = _step(f"import {wanted:,}, then compacted", events, folder, csv)
     hot = _milliseconds(folder, sizes.asked_calls)
-    compactions = [("compact", part) for part in parts]
-    found += _step(f"compact {wanted:,} in {PARTS} parts", events, folder, *compactions)
+    work = f"compact {wanted:,} in {PARTS} parts"
+    found += _step(work, events, folder, *(f"compact {part}" for part in parts))
     sealed = _milliseconds(folder, sizes.asked_calls)
-    found += _step(f"replay {wanted:,} compacted", events, folder, ("replay",))
+    found += _step(f"replay {wanted:,} compacted", events, folder, "replay")
     asked = [
         limit(f"{name}, {wanted:,} sealed", "ms", sealed[name], peer=hot[name], peer_name="hot")
         for name in QUESTIONS
@@ -56,27 +56,23 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
     return found + asked
 
 
-def _step(work: str, events: int, folder: Path, *commands: tuple[str, ...]) -> list[Row]:
-    """Run commands one after the other; the memory is that of the one which took most."""
+def _step(work: str, events: int, folder: Path, *commands: str) -> list[Row]:
+    """Run commands one after the other, in a process of their own."""
+    program = [sys.executable, "-m", "tests.benchmarks.compacting", str(folder), *commands]
     peaks: list[float] = []
 
     def run() -> None:
-        peaks.extend(_peak_mib(folder, command) for command in commands)
+        done = subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True)
+        peaks.append(float(done.stdout))
 
     speed = rate(events, run)
     return [limit(work, "/s", speed), limit(f"{work}, memory", "MiB", max(peaks), MOST_MIB)]
 
 
-def _peak_mib(folder: Path, command: tuple[str, ...]) -> float:
-    program = [sys.executable, "-m", "tests.benchmarks.compacting", str(folder), *command]
-    done = subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True)
-    return float(done.stdout)
-
-
 def _milliseconds(folder: Path, calls: int) -> dict[str, float]:
     with open_ledger(folder / "ledger.db", lambda: LAST_DAY) as ours:
         user = user_name(0)
-        issue = ours.top(user)[0].issue_id
+        issue = next(ours.history(user)).event.issue_id
         return {
             name: 1_000 / rate(calls, partial(_ask, question, ours, user, issue, calls))
             for name, question in QUESTIONS.items()
@@ -88,11 +84,12 @@ def _ask(question: Question, ours: Engagements, user: str, issue: str, calls: in
         question(ours, user, issue)
 
 
-def _main(folder: str, *command: str) -> None:
-    """Run a command on the ledger in a folder, and print how much memory that took."""
-    done = CommandLine(Path(folder), LAST_DAY)(*command)
-    if done.code:
-        raise AssertionError(done.err)
+def _main(folder: str, *commands: str) -> None:
+    """Run commands on the ledger in a folder, and print how much memory that took."""
+    for command in commands:
+        done = CommandLine(Path(folder), LAST_DAY)(*shlex.split(command))
+        if done.code:
+            raise AssertionError(done.err)
     print(peak_mib())
 
 
