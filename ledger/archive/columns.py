@@ -4,7 +4,7 @@ docs/reference/segments.md describes them for whoever reads the files with anoth
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -45,6 +45,14 @@ Few clocks of sources tell more than seconds, so the parts take little more than
 _ROWS_AT_ONCE = 65_536
 
 Integers = NDArray[np.int64]
+
+Column = Callable[[str], pa.ChunkedArray]
+"""Returns the column of a name."""
+
+Range = tuple[int, int]
+"""The first and the last position."""
+
+EVERYTHING: Range = (1, 2**62)
 
 
 def table_of(rows: Iterable[Sequence[Any]]) -> pa.Table:
@@ -123,11 +131,24 @@ def digest(table: pa.Table) -> bytes:
     Column by column, by position: numbers as 64 bits, least byte first; of texts the different ones
     in their order, each ended by a zero byte, and for each row which one it is, -1 for none.
     """
-    total = hashlib.sha256()
-    ordered = by_position(table)
+    return digests(table.column, [EVERYTHING])[0]
+
+
+def digests(column_of: Column, ranges: Sequence[Range]) -> list[bytes]:
+    """Return the digest of the events of each of some ranges of positions.
+
+    Columns are asked for by name, one after the other, so that a file need not be held at once.
+    """
+    positions = integers(column_of("position"))
+    in_order = np.argsort(positions)
+    bounds = [np.searchsorted(positions[in_order], (first, last + 1)) for first, last in ranges]
+    totals = [hashlib.sha256() for _ in ranges]
     for field in SCHEMA:
-        total.update(_column_digest(ordered[field.name], is_text=field.name in TEXTS))
-    return total.digest()
+        column = column_of(field.name).take(pa.array(in_order))
+        for total, (begin, end) in zip(totals, bounds, strict=True):
+            part = column.slice(begin, end - begin)
+            total.update(_column_digest(part, is_text=field.name in TEXTS))
+    return [total.digest() for total in totals]
 
 
 def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:

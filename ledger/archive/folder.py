@@ -6,18 +6,33 @@ a compaction that broke off or from before a merge, and is swept away some time 
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ledger.archive.blocks import CheckedFile, block_digests
-from ledger.archive.columns import SCHEMA, digest, order, own_texts, recorded_at
+from ledger.archive.blocks import CheckedFile
+from ledger.archive.columns import (
+    EVERYTHING,
+    SCHEMA,
+    Range,
+    digest,
+    digests,
+    recorded_at,
+)
+from ledger.archive.parquet import (
+    SOUGHT,
+    accounts_of,
+    between,
+    column_of,
+    groups_of,
+    parquet_of,
+    read_again,
+    write,
+)
 from ledger.errors import (
     ArchiveUnavailableError,
     DamagedSegmentError,
@@ -25,10 +40,7 @@ from ledger.errors import (
     MissingSegmentError,
 )
 from ledger.instants import Instant
-from ledger.segment import FORMAT_VERSION, Segment
-
-ROWS_OF_A_GROUP = 32_768
-"""Rows that are found and read together."""
+from ledger.segment import Segment
 
 SWEPT_AFTER_SECONDS = 3600.0
 """A question that began before a merge may be reading the files that it replaced."""
@@ -36,17 +48,9 @@ SWEPT_AFTER_SECONDS = 3600.0
 LAST = "~"
 """After every account's UUID."""
 
-_SOUGHT = ("account", "issue_id")
+_READ_AT_ONCE = 1 << 20
+
 _SUFFIX, _UNFINISHED = ".parquet", ".unfinished"
-_METADATA = b"engagement_ledger"
-_DELTAS = dict.fromkeys(
-    ("occurred_second", "occurred_microsecond", "position", "version", "recorded_after"),
-    "DELTA_BINARY_PACKED",
-)
-# A hash cannot be made any shorter, and trying would cost time at every reading.
-_COMPRESSION = {name: "NONE" if name == "commitment" else "ZSTD" for name in SCHEMA.names}
-_LEVEL = 12  # of ZSTD: a twentieth less than by its default, and read as fast
-_TEXT_COLUMNS = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
 
 
 class Archive:
@@ -95,8 +99,8 @@ class Archive:
             unfinished = path.with_name(path.name + _UNFINISHED)
             self.folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                _write(unfinished, table, unnamed)
-                segment = _read_again(unfinished, unnamed)
+                write(unfinished, table, unnamed)
+                segment = read_again(unfinished, unnamed)
                 unfinished.rename(path)
             except BaseException:
                 with suppress(OSError):  # where the disk is full, whoever records needs the space
@@ -111,6 +115,14 @@ class Archive:
         with self.opened(segment) as file:
             return file.read(columns)
 
+    def read_together(self, segments: Sequence[Segment]) -> pa.Table:
+        """Return the events of several segments, column by column: none is held twice."""
+        columns = []
+        for name in SCHEMA.names:
+            pieces = pa.concat_tables(self.read(each, [name]) for each in segments)
+            columns.append(pieces.unify_dictionaries().combine_chunks()[name])
+        return pa.table(columns, SCHEMA)
+
     def read_account(
         self,
         segment: Segment,
@@ -120,8 +132,8 @@ class Archive:
     ) -> pa.Table:
         """Return some columns of an account's events, with one issue or all."""
         with self.opened(segment) as file:
-            groups = _groups_of(file.metadata, account, issue_id)
-            sought = list(dict.fromkeys([*_SOUGHT, *columns]))
+            groups = groups_of(file.metadata, account, issue_id)
+            sought = list(dict.fromkeys([*SOUGHT, *columns]))
             table = file.read_row_groups(groups, sought, use_threads=False)
         wanted = pc.equal(table["account"], account)
         if issue_id is not None:
@@ -137,26 +149,34 @@ class Archive:
         """
         with self.opened(segment) as file:
             for group in range(file.metadata.num_row_groups):
-                least, most = _accounts_of(file.metadata, group)
+                least, most = accounts_of(file.metadata, group)
                 if after < most and least <= upto:
                     table = file.read_row_group(group, list(columns))
-                    yield table if after < least and most <= upto else _between(table, after, upto)
+                    yield table if after < least and most <= upto else between(table, after, upto)
 
-    def check(self, segment: Segment) -> None:
-        """Raise what reading all of the segment would, or where it says something else."""
+    def check(self, segment: Segment, parts: Mapping[Range, bytes] | None = None) -> None:
+        """Read all of a segment, which must say what was sealed, and of each part of it as well.
+
+        `parts` are ranges of positions and their digests.
+        """
         with self._open(segment) as file:
-            file.read()
-        if digest(self.read(segment)) != segment.digest:
-            raise DamagedSegmentError(segment, "does not say what was sealed")
+            while file.read(_READ_AT_ONCE):
+                pass
+        known = {EVERYTHING: segment.digest} | dict(parts or {})
+        with self.opened(segment) as parquet:
+            found = digests(column_of(parquet), list(known))
+        for (first, last), expected, is_ in zip(known, known.values(), found, strict=True):
+            if expected != is_:
+                bounds = max(first, segment.first_position), min(last, segment.last_position)
+                reason = "does not say what was sealed of the positions {} to {}".format(*bounds)
+                raise DamagedSegmentError(segment, reason)
 
     @contextmanager
     def opened(self, segment: Segment) -> Iterator[pq.ParquetFile]:
         """Yield the file of a segment; each byte that is read of it is checked."""
         with self._open(segment) as checked:
             try:
-                with pq.ParquetFile(
-                    checked, read_dictionary=_TEXT_COLUMNS, pre_buffer=True
-                ) as file:
+                with parquet_of(checked) as file:
                     yield file
             except pa.ArrowInvalid as error:
                 raise DamagedSegmentError(segment, "cannot be read") from error
@@ -195,85 +215,6 @@ class Archive:
             raise DamagedSegmentError(segment, f"cannot be read: {error.strerror}") from error
         with CheckedFile(file, segment) as checked:
             yield checked
-
-
-def _write(path: Path, table: pa.Table, segment: Segment) -> None:
-    """Write the events in their order, some rows at a time, and wait until they are on the disk."""
-    schema = SCHEMA.with_metadata({_METADATA: msgspec.json.encode(_said_of(segment))})
-    numbers = order(table)
-    with path.open("wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        with _writer(file, schema) as writer:
-            for begin in range(0, len(numbers), ROWS_OF_A_GROUP):
-                rows = table.take(pa.array(numbers[begin : begin + ROWS_OF_A_GROUP]))
-                writer.write_table(own_texts(rows).cast(schema), row_group_size=ROWS_OF_A_GROUP)
-        file.flush()
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # so it is read from the disk
-
-
-def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:  # noqa: ANN401 - any file
-    return pq.ParquetWriter(
-        file,
-        schema,
-        compression=_COMPRESSION,
-        compression_level={name: _LEVEL for name, each in _COMPRESSION.items() if each == "ZSTD"},
-        use_dictionary=[*_TEXT_COLUMNS, "kind"],
-        column_encoding=_DELTAS,
-    )
-
-
-def _said_of(segment: Segment) -> dict[str, Any]:
-    """What the file says of itself, for whoever finds it without its database."""
-    return {
-        "format": FORMAT_VERSION,
-        "first_position": segment.first_position,
-        "last_position": segment.last_position,
-        "events": segment.events,
-        "first_recorded_at": segment.first_recorded_at,
-        "last_recorded_at": segment.last_recorded_at,
-        "sha256": segment.digest.hex(),
-    }
-
-
-def _read_again(path: Path, written: Segment) -> Segment:
-    """Return the segment as its file has it, which must say what was written."""
-    with path.open("rb", buffering=0) as file:
-        blocks = b"".join(block_digests(file))
-        segment = msgspec.structs.replace(written, size_bytes=file.tell(), blocks=blocks)
-        file.seek(0)
-        with CheckedFile(file, segment) as checked:
-            table = pq.read_table(checked, read_dictionary=_TEXT_COLUMNS)
-    if digest(table) != written.digest:
-        raise DamagedSegmentError(written, "does not read back as it was written")
-    return segment
-
-
-def _groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> list[int]:
-    """Return the row groups in which such events can be; they are sorted by both."""
-    return [
-        group
-        for group in range(metadata.num_row_groups)
-        if _may_hold(metadata.row_group(group), account, issue_id)
-    ]
-
-
-def _may_hold(group: pq.RowGroupMetaData, account: str, issue_id: str | None) -> bool:
-    accounts, issues = (group.column(number).statistics for number in range(len(_SOUGHT)))
-    if not accounts.min <= account <= accounts.max:
-        return False
-    is_alone = accounts.min == accounts.max
-    return issue_id is None or not is_alone or bool(issues.min <= issue_id <= issues.max)
-
-
-def _accounts_of(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:
-    statistics = metadata.row_group(group).column(0).statistics
-    return statistics.min, statistics.max
-
-
-def _between(table: pa.Table, after: str, upto: str) -> pa.Table:
-    accounts = table["account"].cast(pa.string())
-    return table.filter(pc.and_(pc.greater(accounts, after), pc.less_equal(accounts, upto)))
 
 
 def _sync(folder: Path) -> None:

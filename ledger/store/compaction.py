@@ -8,7 +8,7 @@ commits leaves a file that nobody looks at, which a later compaction sweeps away
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -16,9 +16,9 @@ import msgspec
 import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
-from ledger.archive.columns import digest, integers, table_of
+from ledger.archive.columns import Range, table_of
 from ledger.archive.folder import Archive
-from ledger.errors import DamagedSegmentError, LedgerUnavailableError
+from ledger.errors import LedgerUnavailableError
 from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, events_in, mergeable
 from ledger.store import tables
@@ -46,8 +46,8 @@ SEALED_AT_ONCE = 100_000
 SHRUNK_FROM = 0.1
 """The share of unused pages from which the database's file is written anew; others wait then."""
 
-MERGED_EVENTS = 2_000_000
-"""The most events of a merged segment: it is held in memory once."""
+MERGED_EVENTS = 1_000_000
+"""The most events of a merged segment: it is held in memory once, within 512 MiB."""
 
 JOB = "compaction"
 
@@ -151,8 +151,7 @@ class Compactor:
 
     def check(self, segment: Segment) -> None:
         """Read all of a segment; raises ArchiveUnavailableError where it is not what was sealed."""
-        self._archive.check(segment)
-        self._check_holds(segment, self.certificates(segment))
+        self._archive.check(segment, _digests_of(self.certificates(segment)))
 
     def sealed_difference(self) -> str | None:
         """Return where the sealed engagements differ from what the segments say, if at all."""
@@ -228,26 +227,14 @@ class Compactor:
     def _merged(self, parts: Sequence[Segment]) -> Segment:
         for part in parts:
             self._archive.check(part)
-        table = pa.concat_tables(self._archive.read(part) for part in parts).unify_dictionaries()
-        first, last = parts[0].first_position, parts[-1].last_position
-        merged = self._archive.publish(table.combine_chunks(), first, last)
-        self._check_holds(merged, [_said_of(part) for part in parts])
+        table = self._archive.read_together(parts)
+        merged = self._archive.publish(table, parts[0].first_position, parts[-1].last_position)
+        self._archive.check(merged, _digests_of(map(_said_of, parts)))
         self._archive.retire(parts)
         with self._database.write() as connection:
             replace(connection, merged, parts)
         _log.info("merged", extra={"segments": len(parts), "events": merged.events})
         return merged
-
-    def _check_holds(self, segment: Segment, parts: Sequence[Certificate]) -> None:
-        """Read a segment, which must still say what each of its parts said when it was sealed."""
-        table = self._archive.read(segment)
-        positions = integers(table["position"])
-        for part in parts:
-            first, last = part["first_position"], part["last_position"]
-            is_part = (positions >= first) & (positions <= last)
-            if digest(table.filter(pa.array(is_part))).hex() != part["sha256"]:
-                message = f"does not say what was sealed of the positions {first} to {last}"
-                raise DamagedSegmentError(segment, message)
 
     def _sweep(self) -> int:
         with self._database.read() as connection:
@@ -268,6 +255,13 @@ class Compactor:
     def _scalar(self, connection: Connection, statement: Statement, *parameters: int) -> int:
         value: int | None = statement.run(connection, *parameters).fetchone()[0]
         return value or 0
+
+
+def _digests_of(parts: Iterable[Certificate]) -> dict[Range, bytes]:
+    return {
+        (each["first_position"], each["last_position"]): bytes.fromhex(each["sha256"])
+        for each in parts
+    }
 
 
 def _said_of(segment: Segment) -> Certificate:

@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 from sqlalchemy import Connection, delete, insert, select
 
-from ledger.archive.folder import ROWS_OF_A_GROUP
+from ledger.archive.parquet import ROWS_OF_A_GROUP
 from ledger.errors import LedgerUnavailableError
 from ledger.store.database import Database
 from ledger.store.segments import segments

@@ -9,7 +9,7 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
-from ledger.archive import folder
+from ledger.archive import parquet
 from ledger.archive.columns import SCHEMA, table_of
 from ledger.archive.folder import Archive
 from ledger.errors import (
@@ -103,7 +103,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, S
         for position in range(1, 12_001)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "ROWS_OF_A_GROUP", 1_000)
+        patch.setattr(parquet, "ROWS_OF_A_GROUP", 1_000)
         archive = Archive(tmp_path_factory.mktemp("large") / "ledger.db.archive")
         yield archive, archive.publish(table_of(rows), 1, len(rows))
 

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from ledger.archive.folder import ROWS_OF_A_GROUP
+from ledger.archive.parquet import ROWS_OF_A_GROUP
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.interaction import interaction_of, override_of
 from ledger.segment import BLOCK_BYTES, DIGEST_BYTES, FORMAT_VERSION

@@ -7,7 +7,7 @@ from uuid import UUID
 import pyarrow.parquet as pq
 import pytest
 
-from ledger.archive import folder
+from ledger.archive import folder, parquet
 from ledger.archive.blocks import CheckedFile
 from ledger.archive.columns import SCHEMA, table_of
 from ledger.archive.folder import Archive
@@ -47,7 +47,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, 
         for position in range(1, ROWS + 1)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "ROWS_OF_A_GROUP", OF_A_GROUP)
+        patch.setattr(parquet, "ROWS_OF_A_GROUP", OF_A_GROUP)
         archive = Archive(tmp_path_factory.mktemp("reading") / "ledger.db.archive")
         yield archive, archive.publish(table_of(rows), 1, ROWS)
 
@@ -108,7 +108,7 @@ def test_an_accounts_events_are_read_from_its_row_groups_alone(sealed, asked, nu
     account = str(UUID(int=number << 100))
     table = archive.read_account(segment, account, columns=columns)
     metadata = metadata_of(archive, segment)
-    groups = folder._groups_of(metadata, account, None)
+    groups = parquet.groups_of(metadata, account, None)
     assert 1 <= len(groups) <= 2
     needed = [*columns, "account", "issue_id"]
     allowed = [span for group in groups for span in chunks(metadata, group, needed)]
@@ -133,11 +133,11 @@ def test_an_issue_of_an_account_with_many_row_groups_is_found_by_its_issues(tmp_
     ]
     archive = Archive(tmp_path / "ledger.db.archive")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "ROWS_OF_A_GROUP", 10)
+        patch.setattr(parquet, "ROWS_OF_A_GROUP", 10)
         segment = archive.publish(table_of(rows), 1, 100)
     metadata = metadata_of(archive, segment)
-    assert folder._groups_of(metadata, str(UUID(int=1)), "AI-0055") == [5]
-    assert folder._groups_of(metadata, str(UUID(int=1)), None) == [*range(10)]
+    assert parquet.groups_of(metadata, str(UUID(int=1)), "AI-0055") == [5]
+    assert parquet.groups_of(metadata, str(UUID(int=1)), None) == [*range(10)]
     found = archive.read_account(segment, str(UUID(int=1)), "AI-0055", ["position"])
     assert found["position"].to_pylist() == [55]
 
@@ -181,13 +181,13 @@ def some_rows() -> list[tuple[object, ...]]:
 
 
 def test_what_does_not_read_back_from_the_disk_is_not_published(tmp_path, monkeypatch):
-    archive, write = Archive(tmp_path / "ledger.db.archive"), folder._write
+    archive, write = Archive(tmp_path / "ledger.db.archive"), parquet.write
 
     def write_otherwise(path, table, segment):
         other = table_of([(*some_rows()[0][:1], "AI-2", *some_rows()[0][2:])])
         write(path, other, segment)
 
-    monkeypatch.setattr(folder, "_write", write_otherwise)
+    monkeypatch.setattr(folder, "write", write_otherwise)
     with pytest.raises(ArchiveUnavailableError, match="does not read back as it was written"):
         archive.publish(table_of(some_rows()), 1, 1)
     assert list(archive.folder.iterdir()) == []

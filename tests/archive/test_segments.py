@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import codec
-from ledger.archive import folder
+from ledger.archive import folder, parquet
 from ledger.archive.columns import by_position, digest, occurred_at, recorded_at, table_of
 from ledger.archive.folder import Archive
 from ledger.archive.reading import events_in_time, placed_events
@@ -36,7 +36,7 @@ Rows = list[tuple[Any, ...]]
 @pytest.fixture(autouse=True, scope="module")
 def small_groups():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "ROWS_OF_A_GROUP", 4)
+        patch.setattr(parquet, "ROWS_OF_A_GROUP", 4)
         yield
 
 

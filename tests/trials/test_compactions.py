@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from ledger.archive import folder
+from ledger.archive import folder, parquet
 from ledger.errors import CertificateError
 from ledger.instants import DAY
 from projections.views import folding, sealing
@@ -28,7 +28,7 @@ STEPS = count(full=30, small=15)
 @pytest.fixture(autouse=True)
 def in_small_pieces(monkeypatch):
     """As if all were large: several row groups a segment, several batches of everything."""
-    monkeypatch.setattr(folder, "ROWS_OF_A_GROUP", 3)
+    monkeypatch.setattr(parquet, "ROWS_OF_A_GROUP", 3)
     monkeypatch.setattr(sealing, "_FOLDED_AT_ONCE", 2)
     monkeypatch.setattr(folding, "_HOT_AT_ONCE", 5)
     DONE.clear()

@@ -1,0 +1,123 @@
+"""One segment as a Parquet file: how it is written, and what of it has to be read.
+
+docs/reference/segments.md describes the file for whoever reads it with another tool.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ledger.archive.blocks import CheckedFile, block_digests
+from ledger.archive.columns import EVERYTHING, SCHEMA, TEXTS, Column, digests, order, own_texts
+from ledger.errors import DamagedSegmentError
+from ledger.segment import FORMAT_VERSION, Segment
+
+ROWS_OF_A_GROUP = 32_768
+"""Rows that are found and read together."""
+
+SOUGHT = ("account", "issue_id")
+"""The first columns, by which rows are sorted."""
+
+_METADATA = b"engagement_ledger"
+_DELTAS = dict.fromkeys(
+    ("occurred_second", "occurred_microsecond", "position", "version", "recorded_after"),
+    "DELTA_BINARY_PACKED",
+)
+# A hash cannot be made any shorter, and trying would cost time at every reading.
+_COMPRESSION = {name: "NONE" if name == "commitment" else "ZSTD" for name in SCHEMA.names}
+_LEVEL = 12  # of ZSTD: a twentieth less than by its default, and read as fast
+
+
+def write(path: Path, table: pa.Table, segment: Segment) -> None:
+    """Write the events in their order, some rows at a time, and wait until they are on the disk."""
+    schema = SCHEMA.with_metadata({_METADATA: msgspec.json.encode(_said_of(segment))})
+    numbers = order(table)
+    with path.open("wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        with _writer(file, schema) as writer:
+            for begin in range(0, len(numbers), ROWS_OF_A_GROUP):
+                rows = table.take(pa.array(numbers[begin : begin + ROWS_OF_A_GROUP]))
+                writer.write_table(own_texts(rows).cast(schema), row_group_size=ROWS_OF_A_GROUP)
+        file.flush()
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # so it is read from the disk
+
+
+def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:  # noqa: ANN401 - any file
+    return pq.ParquetWriter(
+        file,
+        schema,
+        compression=_COMPRESSION,
+        compression_level={name: _LEVEL for name, each in _COMPRESSION.items() if each == "ZSTD"},
+        use_dictionary=[*TEXTS, "kind"],
+        column_encoding=_DELTAS,
+    )
+
+
+def _said_of(segment: Segment) -> dict[str, Any]:
+    """What the file says of itself, for whoever finds it without its database."""
+    return {
+        "format": FORMAT_VERSION,
+        "first_position": segment.first_position,
+        "last_position": segment.last_position,
+        "events": segment.events,
+        "first_recorded_at": segment.first_recorded_at,
+        "last_recorded_at": segment.last_recorded_at,
+        "sha256": segment.digest.hex(),
+    }
+
+
+def read_again(path: Path, written: Segment) -> Segment:
+    """Return the segment as its file has it, which must say what was written."""
+    with path.open("rb", buffering=0) as file:
+        blocks = b"".join(block_digests(file))
+        segment = msgspec.structs.replace(written, size_bytes=file.tell(), blocks=blocks)
+        with CheckedFile(file, segment) as checked, parquet_of(checked) as parquet:
+            (found,) = digests(column_of(parquet), [EVERYTHING])
+    if found != written.digest:
+        raise DamagedSegmentError(written, "does not read back as it was written")
+    return segment
+
+
+def parquet_of(file: CheckedFile) -> pq.ParquetFile:
+    """Return the segment in a file, opened to be read."""
+    return pq.ParquetFile(file, read_dictionary=list(TEXTS), pre_buffer=True)
+
+
+def column_of(file: pq.ParquetFile) -> Column:
+    """Return what reads a column of a segment."""
+    return lambda name: file.read([name])[name]
+
+
+def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> list[int]:
+    """Return the row groups in which such events can be; they are sorted by both."""
+    return [
+        group
+        for group in range(metadata.num_row_groups)
+        if _may_hold(metadata.row_group(group), account, issue_id)
+    ]
+
+
+def _may_hold(group: pq.RowGroupMetaData, account: str, issue_id: str | None) -> bool:
+    accounts, issues = (group.column(number).statistics for number in range(len(SOUGHT)))
+    if not accounts.min <= account <= accounts.max:
+        return False
+    is_alone = accounts.min == accounts.max
+    return issue_id is None or not is_alone or bool(issues.min <= issue_id <= issues.max)
+
+
+def accounts_of(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:
+    """Return the first and the last account of a row group."""
+    statistics = metadata.row_group(group).column(0).statistics
+    return statistics.min, statistics.max
+
+
+def between(table: pa.Table, after: str, upto: str) -> pa.Table:
+    """Return the rows of the accounts `after` < account <= `upto`."""
+    accounts = table["account"].cast(pa.string())
+    return table.filter(pc.and_(pc.greater(accounts, after), pc.less_equal(accounts, upto)))
