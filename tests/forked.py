@@ -18,13 +18,7 @@ from pathlib import Path
 from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        "tests.telegram.processes",
-        "tests.trials.programs",
-        "bot.terminal",
-    ]
-)
+CONTEXT.set_forkserver_preload(["tests.loaded"])
 
 
 class Fork:
