@@ -3,7 +3,7 @@
 import secrets
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, inspect, select, text, update
+from sqlalchemy import Connection, insert, inspect, select, update
 
 from ledger.errors import LedgerUnavailableError
 from ledger.source_keys import DIGEST_KEY_BYTES
@@ -153,7 +153,7 @@ def _is_of_head(guard: str) -> bool:
 
 
 def _create(connection: Connection) -> None:
-    tables.metadata.create_all(connection)
+    tables.metadata.create_all(connection, checkfirst=False)
     _guard(connection, _GUARDS_OF_VERSION_1 | _GUARDS_OF_VERSION_2 | _GUARDS_OF_VERSION_4)
     _begin_head(connection, position=0, recorded_at=0)
     connection.execute(
@@ -174,8 +174,8 @@ def _begin_head(connection: Connection, position: int, recorded_at: int) -> None
 def _guard(connection: Connection, guards: dict[str, str]) -> None:
     if connection.dialect.name == "sqlite":
         for guard, condition in guards.items():
-            connection.execute(text(f"DROP TRIGGER IF EXISTS {_name(guard)}"))
-            connection.execute(text(f"CREATE TRIGGER {guard} {condition} {_refusal(guard)}"))
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {_name(guard)}")
+            connection.exec_driver_sql(f"CREATE TRIGGER {guard} {condition} {_refusal(guard)}")
 
 
 def _refusal(guard: str) -> str:

@@ -46,7 +46,7 @@ def size_of(png: bytes) -> tuple[int, int]:
 
 def texts(figure: Figure) -> dict[Text, Bbox]:
     """The texts that can be seen, and the pixels that they take."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     found = [*figure.texts]
     for axes in figure.axes:
         found += axes.texts

@@ -7,15 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bot.cli.execution import execute
-from bot.cli.main import engagement
+from bot.cli.main import engagement, main
 from bot.cli.session import Session
 from bot.settings import settings_of
+from tests.forked import Fork
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -88,6 +90,25 @@ class CommandLine:
             check=False,
         )
         return Done(done.returncode, _text(done.stdout), _text(done.stderr))
+
+    def forked(
+        self, *arguments: str, stdin: bytes = b"", program: Callable[[], object] = main
+    ) -> Done:
+        """Run a command as `process` does, but in a fork: at once, and without loading anything."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            fork = Fork(
+                program,
+                arguments,
+                environment=self.environment(),
+                folder=self.home,
+                output=out.fileno(),
+                errors=err.fileno(),
+            )
+            with contextlib.suppress(BrokenPipeError), fork.stdin:
+                fork.stdin.write(stdin)
+            code = fork.wait(PATIENCE_SECONDS)
+            assert code is not None
+            return Done(code, *(_text(os.pread(each.fileno(), 1 << 30, 0)) for each in (out, err)))
 
     def environment(self, settings: Mapping[str, str | bytes] | None = None) -> dict[str, Any]:
         """The environment of a process that is to work on this ledger."""

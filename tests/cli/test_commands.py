@@ -434,7 +434,7 @@ def test_a_key_column_says_what_is_the_same(cli):
 
 
 def test_a_dash_is_standard_input(cli):
-    done = cli.process("import", "csv", "-", "--json", stdin=gzip.compress(history(*ROWS)))
+    done = cli.forked("import", "csv", "-", "--json", stdin=gzip.compress(history(*ROWS)))
     assert (done.code, done.err, done.json) == (0, "", counts(50, 50))
     cli.now = dt.datetime.now(dt.UTC)
     assert imported(cli, history(*ROWS)) == counts(50, 0, 50)
@@ -618,7 +618,7 @@ def test_exit_codes_reach_the_shell(cli):
 
 
 def test_the_tour_runs_its_example_and_leaves_nothing(cli):
-    done = cli.process("tour")
+    done = cli.forked("tour")
     assert (done.code, done.err) == (0, "")
     commands = re.findall(r"^\$ engagement (\S+)", done.out, re.MULTILINE)
     assert {"init", "record", "top", "score", "history", "replay"} <= set(commands)
@@ -629,7 +629,7 @@ def test_the_tour_runs_its_example_and_leaves_nothing(cli):
 
 def test_the_tour_then_takes_commands_until_it_is_told_to_quit(cli):
     lines = ["top ana --json", "", "engagement stats ana --json", "quit", "history ana --json"]
-    done = cli.process("tour", stdin="\n".join(lines).encode())
+    done = cli.forked("tour", stdin="\n".join(lines).encode())
     documents = [line for line in done.out.splitlines() if line.startswith(("[", "{"))]
     assert [type(json.loads(each)) for each in documents] == [list, dict]
     assert (done.code, done.err) == (0, "")
@@ -637,7 +637,7 @@ def test_the_tour_then_takes_commands_until_it_is_told_to_quit(cli):
 
 def test_the_tour_survives_what_it_does_not_understand(cli):
     lines = ["praise ana", 'record ana "AI-1', "record ana AI-1 shout", "tour x", "top ana --json"]
-    done = cli.process("tour", stdin="\n".join(lines).encode())
+    done = cli.forked("tour", stdin="\n".join(lines).encode())
     assert done.code == 0
     assert [line.startswith("error: ") for line in done.errors] == [True] * 4
     assert json.loads(done.out.splitlines()[-1])[0]["issue_id"] == "AI-1799"
@@ -680,7 +680,7 @@ def test_long_work_shows_its_progress_rate_and_time_left_on_a_terminal(cli):
 
 def test_in_a_pipe_there_is_no_progress(cli):
     path = written(cli.home, history(*rows(5_000)))
-    assert cli.process("import", "csv", path).err == ""
+    assert cli.forked("import", "csv", path).err == ""
 
 
 def unread(cli: CommandLine, *arguments: str, after: int) -> tuple[int, bytes]:

@@ -107,7 +107,8 @@ def test_a_report_counts_messages_and_interactions(cli):
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_an_export_comes_through_a_pipe_too(cli, pack):
     content = pack(packed(full_export(in_supergroup(line(1)), in_group(line(2)))))
-    done = cli.process("import", "telegram", "-", "--json", stdin=content, TELEGRAM_BOT_TOKEN=TOKEN)
+    cli.settings["TELEGRAM_BOT_TOKEN"] = TOKEN
+    done = cli.forked("import", "telegram", "-", "--json", stdin=content)
     assert (done.code, done.err, report(done)) == (0, "", (2, 0, 0, 0, 0))
 
 

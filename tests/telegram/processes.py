@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import multiprocessing.util
 import os
 import sys
@@ -23,13 +22,10 @@ from bot.telegram.running import Webhook, run
 from bot.telegram.spool import Spool
 from ledger.errors import LedgerError
 from projections.application import Engagements
+from tests.forked import CONTEXT
 from tests.telegram.server import BotApi
 
 PATIENCE_SECONDS = 30.0
-
-# One process imports everything once; each bot is a fork of it, and so there at once.
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload([__name__])
 
 
 class BotProcess:
@@ -53,7 +49,7 @@ class BotProcess:
         environment = {"TELEGRAM_BOT_TOKEN": api.token, "ENGAGEMENT_HOME": str(folder)}
         self._log = folder / f"log-{os.urandom(4).hex()}.txt"
         folder.mkdir(parents=True, exist_ok=True)
-        self.process: BaseProcess = _context.Process(
+        self.process: BaseProcess = CONTEXT.Process(
             target=_run,
             args=(
                 environment | (settings or {}),

@@ -12,7 +12,7 @@ from tests.cli.running import CommandLine
 
 def talk(cli: CommandLine, *lines: str, command: tuple[str, ...] = ("chat",)) -> str:
     """What the bot shows for these lines; it ends with 0 and without an error."""
-    done = cli.process(*command, stdin="".join(f"{line}\n" for line in lines).encode())
+    done = cli.forked(*command, stdin="".join(f"{line}\n" for line in lines).encode())
     assert (done.code, done.err) == (0, "")
     return done.out
 
@@ -155,7 +155,7 @@ def test_a_name_before_a_colon_speaks(line, speaker):
 def complaint(cli: CommandLine, *words: str, **settings: str) -> str:
     """The one line that a command ends with."""
     cli.settings.update(settings)
-    done = cli.process(*words)
+    done = cli.forked(*words)
     assert done.code in {1, 2}
     assert done.out == ""
     (line,) = done.errors

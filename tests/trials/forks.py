@@ -6,6 +6,7 @@ injection of strace does the rest.
 """
 
 import functools
+import gc
 import json
 import os
 import re
@@ -147,6 +148,7 @@ needs_strace = pytest.mark.skipif(
 
 def serve(programs: Mapping[str, Callable[..., object]]) -> None:
     """Make a fork for every line on stdin; say its number, and after its end the code."""
+    gc.freeze()  # a collection would look at all there is in every fork, and so copy it
     while lines := os.read(0, 65_536).splitlines():
         if lines[-1] == GO:  # for one that was killed before it could hear it
             continue

@@ -1,43 +1,41 @@
 """Starting processes, and ending them with SIGKILL at a moment of our choice."""
 
 import os
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.cli.running import ENGAGEMENT, CommandLine
+from tests.cli.running import CommandLine
+from tests.forked import Fork
+from tests.trials import programs
 
 PROGRAMS = (sys.executable, "-m", "tests.trials.programs")
+"""How they are started where nothing else may be in their memory."""
+
 PAUSE_SECONDS = 0.000_5
 
 
-class Process(subprocess.Popen[bytes]):
-    """A process whose output goes to a file, so that it never waits for a reader."""
+class Process(Fork):
+    """One of tests.trials.programs on a ledger.
 
-    def __init__(self, cli: CommandLine, *command: str) -> None:
+    Its output goes to a file, so that it never waits for a reader.
+    """
+
+    def __init__(self, cli: CommandLine, *arguments: str) -> None:
+        """Start it."""
         descriptor, name = tempfile.mkstemp(prefix="output-", dir=cli.home.parent)
         self.output = Path(name)
         super().__init__(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=descriptor,
-            stderr=subprocess.STDOUT,
-            env=cli.environment(),
-            cwd=cli.home,
+            programs.main,
+            arguments,
+            environment=cli.environment(),
+            folder=cli.home,
+            output=descriptor,
+            errors=descriptor,
         )
         os.close(descriptor)
-
-
-def start(cli: CommandLine, *arguments: str) -> Process:
-    """Start one of tests.trials.programs on a ledger."""
-    return Process(cli, *PROGRAMS, *arguments)
-
-
-def start_command(cli: CommandLine, *arguments: str) -> Process:
-    """Start the command line on a ledger."""
-    return Process(cli, *ENGAGEMENT, *arguments)
 
 
 def wait_for(path: Path, process: Process) -> None:
@@ -54,18 +52,14 @@ def wait_for_a_line(process: Process) -> None:
 
 def kill_after(process: Process, seconds: float) -> bool:
     """Kill the process then, unless it has ended; tell whether it was killed."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False
+    if process.wait(seconds) is not None:
+        return False
+    process.send_signal(signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
 
 
 def lines_of(process: Process) -> list[str]:
     """All whole lines that the process said until its end, which is awaited; stdin ends now."""
-    assert process.stdin is not None
     process.stdin.close()
     process.wait()
     lines = process.output.read_text().splitlines(keepends=True)

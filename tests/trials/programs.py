@@ -1,4 +1,4 @@
-"""Programs that the trials start as processes of their own: python -m tests.trials.programs …
+"""Programs that the trials run as processes of their own.
 
 They speak on stdout, one line for each thing that is done, and only once it is done.
 """
@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bot.cli.main import main
+from bot import cli
 from projections.application import Engagements
 from tests.trials import compacting
 from tests.trials.faults import planted
@@ -95,7 +95,7 @@ def forks() -> None:
 def run(*arguments: str) -> None:
     """Be the command line itself."""
     sys.argv[1:] = arguments
-    main()
+    cli.main()
 
 
 def say(line: str) -> None:
@@ -108,5 +108,11 @@ PROGRAMS = {
     for each in (record, read, peak, small_files, faulty, compact, merge, forks, run)
 }
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Be the program that the first argument names."""
     PROGRAMS[sys.argv[1]](*sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

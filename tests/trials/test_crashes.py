@@ -27,8 +27,6 @@ from tests.trials.processes import (
     Process,
     kill_after,
     lines_of,
-    start,
-    start_command,
     wait_for,
     wait_for_a_line,
 )
@@ -50,7 +48,7 @@ def import_and_kill(cli: CommandLine, process: Process, seconds: float) -> bool:
     wait_for(cli.ledger, process)
     killed = kill_after(process, seconds)
     said = lines_of(process)
-    assert killed or process.returncode == 0, said
+    assert killed or process.poll() == 0, said
     return killed
 
 
@@ -77,11 +75,11 @@ def totals_of(path: Path) -> Counter[tuple[str, str]]:
 
 def seconds_of_import(cli: CommandLine, path: Path) -> float:
     """How long an import takes from the ledger's file on, when nobody kills it."""
-    process = start_command(cli, "import", "csv", str(path))
+    process = Process(cli, "run", "import", "csv", str(path))
     wait_for(cli.ledger, process)
     started = time.perf_counter()
     lines_of(process)
-    assert process.returncode == 0
+    assert process.poll() == 0
     return time.perf_counter() - started
 
 
@@ -100,7 +98,7 @@ def test_an_import_that_is_killed_goes_on_where_it_was(cli):
         fresh(cli)
         ledgers += 1
         for _ in range(dice.randint(1, 3)):  # the import that goes on may be killed as well
-            process = start_command(cli, "import", "csv", str(path))
+            process = Process(cli, "run", "import", "csv", str(path))
             kills += import_and_kill(cli, process, dice.uniform(0, seconds))
         assert wrong_after_import(cli, path, expected) == []
     tell(f"{kills} kills of imports into {ledgers} ledgers")
@@ -125,7 +123,7 @@ def test_an_import_in_several_transactions_is_caught(cli, fault):
     expected = totals_of(path)
     for kill in range(UNTIL_CAUGHT):
         fresh(cli)
-        process = start(cli, "faulty", fault, "0.3", "run", "import", "csv", str(path))
+        process = Process(cli, "faulty", fault, "0.3", "run", "import", "csv", str(path))
         wait_for_a_source(cli.ledger, process)
         killed = import_and_kill(cli, process, dice.uniform(0, 0.3))
         if OF_IMPORT[fault] in " ".join(wrong_after_import(cli, path, expected)):
@@ -138,7 +136,7 @@ def test_an_import_in_several_transactions_is_caught(cli, fault):
 def test_an_import_that_is_interrupted_tells_what_was_recorded(cli):
     dice, path = chance(), real_history("kafka")
     for _ in range(count(full=10, small=1)):
-        process = start_command(fresh(cli), "import", "csv", str(path), "--json")
+        process = Process(fresh(cli), "run", "import", "csv", str(path), "--json")
         wait_for(cli.ledger, process)
         time.sleep(dice.uniform(0.1, 0.4))
         process.send_signal(signal.SIGINT)
@@ -146,8 +144,8 @@ def test_an_import_that_is_interrupted_tells_what_was_recorded(cli):
         recorded = checker.totals(cli.ledger).total()
         told = json.loads(report)["recorded"]  # the last batch may be durable, but not counted yet
         assert recorded - BATCH <= told <= recorded
-        if process.returncode:
-            assert process.returncode == 130
+        if process.poll():
+            assert process.poll() == 130
             assert complaints == ["error: kafka.csv.gz: interrupted; import it again to go on"]
         assert wrong_after_import(cli, path, totals_of(path)) == []
 
@@ -164,7 +162,7 @@ def record_and_kill(
     """Start recording one by one, kill it, and return the keys that were acknowledged."""
     threads = "1" if fault else str(dice.choice([1, 1, 4]))
     program = ["record", f"sqlite:///{cli.ledger}", name, str(MANY), threads]
-    process = start(cli, *(["faulty", fault, "0.05"] if fault else []), *program)
+    process = Process(cli, *(["faulty", fault, "0.05"] if fault else []), *program)
     wait_for_a_line(process)
     killed = kill_after(process, dice.uniform(0, 0.3))
     said = lines_of(process)
@@ -225,7 +223,9 @@ def test_a_record_in_several_transactions_is_caught(cli, fault):
 
 @pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)
 def test_without_a_kill_nobody_can_tell_the_faulty_program_from_the_right_one(cli, fault):
-    process = start(cli, "faulty", fault, "0.05", "record", f"sqlite:///{cli.ledger}", "calm", "5")
+    process = Process(
+        cli, "faulty", fault, "0.05", "record", f"sqlite:///{cli.ledger}", "calm", "5"
+    )
     keys = [touch.key for touch in touches("calm", 5)]
     assert lines_of(process) == keys
     assert checker.complaints(cli) + checker.miscounts(cli.ledger, keys, keys) == []

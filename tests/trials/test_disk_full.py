@@ -19,9 +19,8 @@ from projections.application import Engagements
 from tests.cli.disks import remount, small_disk
 from tests.cli.histories import written
 from tests.cli.running import CommandLine, Done
-from tests.trials import checker
+from tests.trials import checker, programs
 from tests.trials.faults import planted
-from tests.trials.processes import PROGRAMS
 from tests.trials.sizes import chance, count, tell
 from tests.trials.touches import CSV_HEADER, Touch, totals, touches
 
@@ -241,8 +240,8 @@ def test_whichever_write_fails_nothing_is_half_recorded(cli):
         limited = CommandLine(cli.home / str(attempt), cli.now)
         limited("init")
         longest = str(dice.randrange(*sizes))
-        failed = limited.process(
-            *("small_files", longest, "import", "csv", path, "--json"), program=PROGRAMS
+        failed = limited.forked(
+            *("small_files", longest, "import", "csv", path, "--json"), program=programs.main
         )
         (line,) = failed.errors
         assert line.startswith("error: ")
@@ -265,13 +264,13 @@ def disk(cli) -> Iterator[Path]:
 def test_a_small_disk_fills_up_and_is_made_larger(cli, disk):
     todo = touches("disk", 12_000)
     path = file_of(cli, todo)
-    full = cli.process("import", "csv", path, "--json")
+    full = cli.forked("import", "csv", path, "--json")
     expect_full(full)
     recorded = full.json["recorded"]
     expect_just(cli, todo[:recorded])
     expect_answers(cli, todo[:recorded])
     remount(disk, "size=64m")
-    assert cli.process("import", "csv", path, "--json").json["duplicates"] == recorded
+    assert cli.forked("import", "csv", path, "--json").json["duplicates"] == recorded
     expect_just(cli, todo)
 
 

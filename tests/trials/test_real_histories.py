@@ -25,7 +25,7 @@ from tests.trials.sizes import FULL, chance, count, real_history, tell
 
 pytestmark = pytest.mark.trial
 
-HISTORIES = {"wildfly": 36_724, "kafka": 24_423}
+HISTORIES = {"wildfly": 36_724, "kafka": 24_423} if FULL else {"tika": 6_209, "novu": 1_039}
 MOMENTS = count(full=20, small=3)
 USERS = count(full=10, small=4)
 

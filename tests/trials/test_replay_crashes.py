@@ -7,6 +7,7 @@ that switch without catching up, and have to catch that.
 
 import datetime as dt
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -28,8 +29,6 @@ from tests.trials.processes import (
     Process,
     kill_after,
     lines_of,
-    start,
-    start_command,
     wait_for_a_line,
 )
 from tests.trials.sizes import chance, count, tell
@@ -69,12 +68,12 @@ def imported(cli: CommandLine) -> CommandLine:
 @contextmanager
 def recording(cli: CommandLine) -> Iterator[Process]:
     """Another process records one interaction after the other."""
-    recorder = start(cli, "record", f"sqlite:///{cli.ledger}", "meanwhile", str(MANY))
+    recorder = Process(cli, "record", f"sqlite:///{cli.ledger}", "meanwhile", str(MANY))
     wait_for_a_line(recorder)
     try:
         yield recorder
     finally:
-        recorder.kill()
+        recorder.send_signal(signal.SIGKILL)
         lines_of(recorder)
 
 
@@ -93,7 +92,7 @@ def replay_and_kill(cli: CommandLine, seconds: float, *program: str) -> tuple[bo
     """
     before = position(cli)
     cli.settings["ENGAGEMENT_LOG_LEVEL"] = "debug"
-    process = start(cli, *program) if program else start_command(cli, *REPLAY)
+    process = Process(cli, *program)
     while process.poll() is None and b'"folds"' not in process.output.read_bytes():
         time.sleep(0.001)
     killed = kill_after(process, seconds)
@@ -134,7 +133,7 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(imported):
         while kills < KILLS:
             kills_before, folded_before = kills, folded
             while kills < KILLS:
-                killed, events = replay_and_kill(imported, dice.uniform(0, SECONDS))
+                killed, events = replay_and_kill(imported, dice.uniform(0, SECONDS), "run", *REPLAY)
                 kills, folded = kills + killed, folded + events
                 if not killed:
                     break
@@ -193,9 +192,11 @@ def interrupt(_: int) -> None:
 def test_a_switch_without_catching_up_is_caught(imported):
     assert imported(*REPLAY).code == 0
     assert imported("record", "user 1", "AI-1", "view").code == 0
-    switching = start(imported, "faulty", "switch-at-once", "0", "run", "replay", "switch", "fresh")
+    switching = Process(
+        imported, "faulty", "switch-at-once", "0", "run", "replay", "switch", "fresh"
+    )
     lines_of(switching)
-    assert switching.returncode == 0
+    assert switching.poll() == 0
     complaints = checker.complaints(imported)
     assert "replay: error" in " ".join(complaints)
     assert "count otherwise than the events" in " ".join(complaints)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.cli.running import CommandLine
-from tests.trials.sizes import real_history
+from tests.trials.sizes import FULL, real_history
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 ELSEWHERE = ("http://", "https://", "ws://", "wss://", "ftp://")
+HISTORY = "kafka" if FULL else "tika"
 OF_THE_BROWSER = "not an origin"
 PATIENCE_SECONDS = 120
 
@@ -57,7 +58,7 @@ def test_the_checks_see_an_error_and_a_request(tmp_path):
 
 @needs_a_browser
 def test_the_report_of_a_real_history_says_nothing_and_fetches_nothing(cli: CommandLine, tmp_path):
-    cli("import", "csv", str(real_history("kafka")))
+    cli("import", "csv", str(real_history(HISTORY)))
     page = tmp_path / "report.html"
     assert cli("report", "-o", str(page)).code == 0
     assert opened(page, tmp_path) == ([], [])

@@ -1,0 +1,19 @@
+"""What a fork has loaded from the first: the program, the tests' own ones, and what they use."""
+
+import gc
+import importlib
+
+for name in (
+    "bot.terminal",
+    "tests.telegram.processes",
+    "tests.trials.programs",
+    # What libraries import only when they first need it.
+    "anyio._backends._asyncio",
+    "apscheduler.triggers.cron",
+    "httpcore",
+    "numpy.ma",
+    "pyarrow.dataset",
+):
+    importlib.import_module(name)
+
+gc.freeze()  # a collection would look at all of it in every fork, and so copy it
