@@ -227,8 +227,8 @@ class Compactor:
     def _merged(self, parts: Sequence[Segment]) -> Segment:
         for part in parts:
             self._archive.check(part)
-        table = self._archive.read_together(parts)
-        merged = self._archive.publish(table, parts[0].first_position, parts[-1].last_position)
+        first, last = parts[0].first_position, parts[-1].last_position
+        merged = self._archive.publish(self._archive.read_together(parts), first, last)
         self._archive.check(merged, _digests_of(map(_said_of, parts)))
         self._archive.retire(parts)
         with self._database.write() as connection:
