@@ -11,7 +11,7 @@ settings.register_profile(
     "ci",
     derandomize=False,  # new examples every run; a failing one is printed with its blob
     deadline=None,  # how long an example takes depends on what else the machine is doing
-    max_examples=40,
+    max_examples=30,
     print_blob=True,
 )
 settings.register_profile("full", settings.get_profile("ci"), max_examples=5000)

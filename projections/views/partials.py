@@ -120,7 +120,7 @@ def _merged(table: pa.Table, order: Integers, starts: Integers) -> pa.Table:
     begins = np.cumsum(counts) - counts
     rows = order[np.arange(counts.sum()) + np.repeat(starts[several] - begins, counts)]
     columns = {name: table[name].to_numpy() for name in NUMBERS}
-    linear = ranks(pc.dictionary_encode(table["linear_id"].take(pa.array(rows))))
+    linear = ranks(table["linear_id"].take(pa.array(rows)))
     folds = FoldColumns(**{name: each[rows] for name, each in columns.items()}, linear=linear)
     folds = merge(folds, begins)
     for name, column in columns.items():
@@ -148,7 +148,8 @@ def as_partial(
     return pa.table(columns)
 
 
-def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.Array:
+def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.DictionaryArray:
     """The Linear ids of which `linear` has the ranks among all of the dictionary."""
     in_order = dictionary.take(pc.sort_indices(dictionary))
-    return in_order.take(pa.array(linear, mask=linear == NO))
+    codes = pa.array(linear.astype(np.int32), mask=linear == NO)
+    return pa.DictionaryArray.from_arrays(codes, in_order)
