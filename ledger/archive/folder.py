@@ -151,8 +151,10 @@ class Archive:
             for group in range(file.metadata.num_row_groups):
                 least, most = accounts_of(file.metadata, group)
                 if after < most and least <= upto:
-                    table = file.read_row_group(group, list(columns))
-                    yield table if after < least and most <= upto else between(table, after, upto)
+                    found = [file.read_row_group(group, list(columns))]
+                    if not (after < least and most <= upto):
+                        found = [between(found.pop(), after, upto)]
+                    yield found.pop()  # and is not held here meanwhile
 
     def check(self, segment: Segment, parts: Mapping[Range, bytes] | None = None) -> None:
         """Read all of a segment, which must say what was sealed, and of each part of it as well.
