@@ -52,8 +52,25 @@ def _steps(readers: list["_Reader"]) -> Iterator[list[pa.Table]]:
         readers = [reader for reader in readers if reader.has_more(rows)]
         if not readers:
             return
-        upto = min(filter(None, (reader.reach(rows) for reader in readers)), default=None)
+        upto = _reach(readers, rows)
         yield [part for reader in readers for part in reader.take(upto)]
+
+
+def _reach(readers: list["_Reader"], rows: int) -> Place | None:
+    """Return a place before which all is at hand: as much as a step joins, if there is so much.
+
+    Where one source alone has the next places, `rows` of each would be little.
+    """
+    further = _nearest(readers, rows)
+    while True:
+        upto, rows = further, 2 * rows
+        further = _nearest(readers, rows)
+        if further == upto or sum(each.before(further) for each in readers) > _ROWS_AT_ONCE:
+            return upto
+
+
+def _nearest(readers: list["_Reader"], rows: int) -> Place | None:
+    return min(filter(None, (reader.reach(rows) for reader in readers)), default=None)
 
 
 class _Part:
@@ -70,9 +87,14 @@ class _Part:
         account, issue = (column[row].as_py() for column in self._columns)
         return account, issue
 
-    def cut(self, upto: Place) -> tuple["_Part", "_Part"]:
-        """Return the rows before a place, and the others."""
-        row = bisect_left(range(len(self)), upto, key=self.place)
+    def before(self, upto: Place | None) -> int:
+        """Return how many rows stand before a place, or how many there are."""
+        if upto is None or self.place(-1) < upto:
+            return len(self)
+        return bisect_left(range(len(self)), upto, key=self.place)
+
+    def cut(self, row: int) -> tuple["_Part", "_Part"]:
+        """Return the first rows, and the others."""
         return _Part(self.table.slice(0, row)), _Part(self.table.slice(row))
 
 
@@ -113,12 +135,16 @@ class _Reader:
 
     def take(self, upto: Place | None) -> Iterator[pa.Table]:
         """Yield what is at hand before a place, or all of it, and have that no more."""
-        while self._parts and (upto is None or self._first < upto):
+        while self._parts and (row := self._parts[0].before(upto)):
             part = self._parts.popleft()
-            if upto is not None and part.place(-1) >= upto:
-                part, rest = part.cut(upto)
+            if row < len(part):
+                part, rest = part.cut(row)
                 self._parts.appendleft(rest)
             yield part.table
+
+    def before(self, upto: Place | None) -> int:
+        """Return how many rows at hand stand before a place, or how many there are."""
+        return sum(part.before(upto) for part in self._parts)
 
     def _lacks(self, rows: int) -> bool:
         return self._goes_on and (len(self) <= rows or self._first == self._last)
