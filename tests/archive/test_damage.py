@@ -152,6 +152,7 @@ def test_a_flipped_bit_in_any_block_is_found_by_a_check_and_by_whoever_reads_the
     archive.check(segment)
 
 
+@pytest.mark.trial
 def test_a_flipped_bit_anywhere_in_a_small_file_is_found(engagements, path, first):
     archive, dice = engagements.ledger.archive, chance()
     assert first.size_bytes < BLOCK_BYTES
