@@ -1,6 +1,6 @@
 """What holds for all tests: how many examples a property is tried on, and that bots trust nobody.
 
-Forty examples, or with TRIALS=full five thousand.
+Thirty examples, or with TRIALS=full five thousand.
 """
 
 import os
