@@ -25,12 +25,15 @@ BRIEFED = 10
 BURST = 60_000_000
 """Microseconds: a touch at most so long after the last one of the same issue is no return."""
 
+ONE = 1 << 64
+"""What a share of 1 is in a sum: whole numbers add up to the same in whatever order."""
+
 _WEEK_DAYS = 7
 _OCCURRED_AT = itemgetter(EventRow._fields.index("occurred_at"))
 
 
 class Quality(msgspec.Struct, frozen=True):
-    """What was counted of one ranking; sums, so that users add up.
+    """What was counted of one ranking; sums, so that users add up, in whatever order.
 
     `returns` are interactions with an issue that the user had touched at an earlier instant, the
     last time more than a minute before: bursts count as one. `hits_at_n` of them had their issue
@@ -39,16 +42,16 @@ class Quality(msgspec.Struct, frozen=True):
 
     `weeks` are pairs of a user and a calendar week, Monday to Sunday, in which the user touched
     some issue that was touched before the week, too. `recalls` is the sum over them of the share of
-    those issues that were among the first ten on Monday at 00:00.
+    those issues that were among the first ten on Monday at 00:00. Both are in parts of `ONE`.
     """
 
     returns: int = 0
     hits_at_1: int = 0
     hits_at_5: int = 0
     hits_at_10: int = 0
-    reciprocals: float = 0.0
+    reciprocals: int = 0
     weeks: int = 0
-    recalls: float = 0.0
+    recalls: int = 0
 
     def __add__(self, other: "Quality") -> "Quality":
         """Return what was counted of both."""
@@ -63,9 +66,9 @@ class Quality(msgspec.Struct, frozen=True):
             _ratio(self.hits_at_1, self.returns),
             _ratio(self.hits_at_5, self.returns),
             _ratio(self.hits_at_10, self.returns),
-            _ratio(self.reciprocals, self.returns),
+            _ratio(self.reciprocals, ONE * self.returns),
             self.weeks,
-            _ratio(self.recalls, self.weeks),
+            _ratio(self.recalls, ONE * self.weeks),
         )
 
 
@@ -95,9 +98,9 @@ class Judged(msgspec.Struct, frozen=True):
             self._hits_at(1),
             self._hits_at(5),
             self._hits_at(BRIEFED),
-            sum(1 / rank for rank in self.ranks if rank),
+            sum(ONE // rank for rank in self.ranks if rank),
             len(self.recalls),
-            sum(self.recalls),
+            sum(round(ONE * recall) for recall in self.recalls),
         )
 
     def _hits_at(self, most: int) -> int:
@@ -207,5 +210,5 @@ class _History:
                 judged.recalls.append(shown / len(known))
 
 
-def _ratio(part: float, whole: int) -> float | None:
+def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None

@@ -16,7 +16,7 @@ from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.interaction import Kind
 from projections.as_of import AsOf, engagements_as_of
 from projections.policy import ALL_KINDS, DEFAULT_POLICY, ScoringPolicy, changed
-from projections.quality import Judge, Judged, Quality, Weeks
+from projections.quality import ONE, Figures, Judge, Judged, Quality, Weeks
 from projections.ranking import ranking, top
 from projections.score_steps import Steps
 from projections.standings import BandStandings, PlainStandings, numbered, standings
@@ -271,6 +271,29 @@ def test_a_briefing_shows_ten():
 
 def test_qualities_add_up():
     one, two = Judged([1, 0, 7], [0.5]), Judged([5], [])
-    assert one.quality == Quality(3, 1, 1, 2, 1 + 1 / 7, 1, 0.5)
-    assert one.quality + two.quality == Quality(4, 1, 2, 3, 1 + 1 / 7 + 1 / 5, 1, 0.5)
-    assert (one.quality + two.quality).figures.hit_at_5 == 0.5
+    assert one.quality == Quality(3, 1, 1, 2, ONE + ONE // 7, 1, ONE // 2)
+    both = one.quality + two.quality
+    assert both == Quality(4, 1, 2, 3, ONE + ONE // 7 + ONE // 5, 1, ONE // 2)
+    assert both.figures == Figures(4, 1 / 4, 2 / 4, 3 / 4, (1 + 1 / 7 + 1 / 5) / 4, 1, 0.5)
+
+
+shares = st.tuples(st.integers(0, 30), st.integers(30, 40)).map(lambda pair: pair[0] / pair[1])
+judgements = st.builds(
+    Judged, st.lists(st.integers(0, 40), max_size=8), st.lists(shares, max_size=8)
+)
+
+
+@given(st.lists(judgements, max_size=6), st.randoms())
+def test_what_is_counted_is_the_same_in_whatever_order(users, dice):
+    sums = sum((each.quality for each in users), Quality())
+    mixed = [
+        Judged(
+            dice.sample(each.ranks, len(each.ranks)), dice.sample(each.recalls, len(each.recalls))
+        )
+        for each in dice.sample(users, len(users))
+    ]
+    assert sum((each.quality for each in mixed), Quality()) == sums
+    reciprocals = math.fsum(1 / rank for each in users for rank in each.ranks if rank)
+    assert (sums.figures.mean_reciprocal_rank or 0) * sums.returns == pytest.approx(reciprocals)
+    recalls = math.fsum(recall for each in users for recall in each.recalls)
+    assert (sums.figures.recall_at_10 or 0) * sums.weeks == pytest.approx(recalls)
