@@ -41,24 +41,30 @@ class Segment(msgspec.Struct, frozen=True):
         """The name of its file, which is that of its range."""
         return f"{self.first_position:0{_DIGITS}}-{self.last_position:0{_DIGITS}}.parquet"
 
+    @property
+    def range(self) -> tuple[int, int]:
+        """Its first and its last position."""
+        return self.first_position, self.last_position
+
     def overlaps(self, first: int, last: int) -> bool:
         """Tell whether any position from `first` to `last` is in its range."""
         return self.first_position <= last and first <= self.last_position
 
 
-def mergeable(segments: Iterable[Segment], events_at_most: int) -> list[list[Segment]]:
+def mergeable(
+    segments: Iterable[Segment], events_at_most: int, segments_at_most: int
+) -> list[list[Segment]]:
     """Return the runs of neighbours, two or more, that together hold no more events than that.
 
-    Every run is as long as can be, counted from the oldest segment on.
+    Every run is as long as can be, counted from the oldest segment on, up to so many segments.
     """
-    runs: list[list[Segment]] = []
-    run: list[Segment] = []
+    runs: list[list[Segment]] = [[]]
     for segment in segments:
-        if run and events_in(run) + segment.events > events_at_most:
-            runs.append(run)
-            run = []
-        run.append(segment)
-    return [each for each in [*runs, run] if len(each) > 1]
+        run = runs[-1]
+        if len(run) == segments_at_most or events_in(run) + segment.events > events_at_most:
+            runs.append([])
+        runs[-1].append(segment)
+    return [run for run in runs if len(run) > 1]
 
 
 def events_in(segments: Iterable[Segment]) -> int:

@@ -3,8 +3,7 @@
 docs/reference/segments.md describes them for whoever reads the files with another tool.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -20,6 +19,9 @@ _CODED = pa.dictionary(pa.int32(), pa.string())
 
 TEXTS = ("account", "issue_id", "linear_id", "place")
 """The columns that hold few different texts: numbers into a list of these, in memory and file."""
+
+SORTED_BY = ("account", "issue_id", "occurred_second", "occurred_microsecond", "position")
+"""The first columns, by which the rows of a file are sorted: no two have the same."""
 
 SCHEMA = pa.schema(
     [
@@ -46,14 +48,6 @@ _ROWS_AT_ONCE = 65_536
 
 Integers = NDArray[np.int64]
 
-Column = Callable[[str], pa.ChunkedArray]
-"""Returns the column of a name."""
-
-Range = tuple[int, int]
-"""The first and the last position."""
-
-EVERYTHING: Range = (1, 2**62)
-
 
 def table_of(rows: Iterable[Sequence[Any]]) -> pa.Table:
     """Return the table of events, in the order of `rows`, which say of each:
@@ -68,10 +62,17 @@ def table_of(rows: Iterable[Sequence[Any]]) -> pa.Table:
     return pa.Table.from_batches(batches, SCHEMA).unify_dictionaries().combine_chunks()
 
 
-def order(table: pa.Table) -> Integers:
-    """Return the numbers of the rows by account, issue, occurred_at and position."""
+def in_order(table: pa.Table) -> Iterator[pa.Table]:
+    """Yield the events by account, issue, occurred_at and position, some at a time."""
     account, issue = (ranks(table[name]) for name in ("account", "issue_id"))
-    return np.lexsort((integers(table["position"]), occurred_at(table), issue, account))
+    order = np.lexsort((integers(table["position"]), occurred_at(table), issue, account))
+    for begin in range(0, len(order), _ROWS_AT_ONCE):
+        yield own_texts(table.take(pa.array(order[begin : begin + _ROWS_AT_ONCE])))
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """Return the events of several tables, one after the other."""
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
 def by_position(table: pa.Table) -> pa.Table:
@@ -123,59 +124,6 @@ def own_texts(table: pa.Table) -> pa.Table:
             own = pa.DictionaryArray.from_arrays(codes, texts)
             table = table.set_column(number, SCHEMA.field(name), own)
     return table
-
-
-def digest(table: pa.Table) -> bytes:
-    """Return the SHA-256 of what the events of `table` say, in whatever order it has them.
-
-    Column by column, by position: numbers as 64 bits, least byte first; of texts the different ones
-    in their order, each ended by a zero byte, and for each row which one it is, -1 for none.
-    """
-    return digests(table.column, [EVERYTHING])[0]
-
-
-def digests(column_of: Column, ranges: Sequence[Range]) -> list[bytes]:
-    """Return the digest of the events of each of some ranges of positions.
-
-    Columns are asked for by name, one after the other, so that a file need not be held at once.
-    """
-    positions = integers(column_of("position"))
-    in_order = np.argsort(positions)
-    bounds = [np.searchsorted(positions[in_order], (first, last + 1)) for first, last in ranges]
-    totals = [hashlib.sha256() for _ in ranges]
-    for field in SCHEMA:
-        column = column_of(field.name).take(pa.array(in_order))
-        for total, (begin, end) in zip(totals, bounds, strict=True):
-            part = column.slice(begin, end - begin)
-            total.update(_column_digest(part, is_text=field.name in TEXTS))
-    return [total.digest() for total in totals]
-
-
-def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
-    summed = hashlib.sha256()
-    if is_text:
-        coded = one_chunk(column)
-        codes: Integers = coded.indices.fill_null(-1).to_numpy()
-        is_used = np.zeros(len(coded.dictionary) + 1, bool)
-        is_used[codes] = True
-        used = np.flatnonzero(is_used[:-1])
-        used = used[pc.sort_indices(coded.dictionary.take(pa.array(used))).to_numpy()]
-        texts = coded.dictionary.take(pa.array(used)).to_pylist()
-        summed.update("".join(f"{text}\0" for text in texts).encode())
-        rank = np.full(len(is_used), -1)
-        rank[used] = np.arange(len(used))
-        summed.update(rank[codes].astype("<i8").data)
-    elif column.type == pa.float64():
-        summed.update(column.is_valid().to_numpy().data)
-        summed.update(column.fill_null(0.0).to_numpy().astype("<f8").data)
-    elif pa.types.is_fixed_size_binary(column.type):
-        summed.update(column.is_valid().to_numpy().data)
-        filled = column.fill_null(bytes(column.type.byte_width)).combine_chunks()
-        width, (_, values) = filled.type.byte_width, filled.buffers()
-        summed.update(values[filled.offset * width : (filled.offset + len(filled)) * width])
-    else:
-        summed.update(integers(column).astype("<i8").data)
-    return summed.digest()
 
 
 def _ranks_of(dictionary: pa.Array) -> Integers:

@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,23 +17,25 @@ import pyarrow.parquet as pq
 
 from ledger.archive.blocks import CheckedFile
 from ledger.archive.columns import (
-    EVERYTHING,
     SCHEMA,
-    Range,
-    digest,
-    digests,
+    SORTED_BY,
+    by_position,
+    in_order,
+    integers,
+    joined,
     recorded_at,
 )
+from ledger.archive.digests import Columns, Range, differing, digest, digests
 from ledger.archive.parquet import (
     SOUGHT,
     accounts_of,
     between,
-    column_of,
     groups_of,
     parquet_of,
     read_again,
     write,
 )
+from ledger.archive.stepping import Reader, steps
 from ledger.errors import (
     ArchiveUnavailableError,
     DamagedSegmentError,
@@ -40,13 +43,16 @@ from ledger.errors import (
     MissingSegmentError,
 )
 from ledger.instants import Instant
-from ledger.segment import Segment
+from ledger.segment import Segment, events_in
 
 SWEPT_AFTER_SECONDS = 3600.0
 """A question that began before a merge may be reading the files that it replaced."""
 
 LAST = "~"
 """After every account's UUID."""
+
+MERGED_AT_ONCE = 131_072
+"""About so many rows of all parts are brought into one order at once."""
 
 _READ_AT_ONCE = 1 << 20
 
@@ -94,13 +100,43 @@ class Archive:
             size_bytes=0,
             blocks=b"",
         )
+        return self._published(unnamed, in_order(table), {})
+
+    def merge(self, parts: Sequence[Segment], sealings: Mapping[Range, bytes]) -> Segment:
+        """Write the events of neighbours as one segment, and return it, as `publish` does.
+
+        `sealings` are the ranges that were sealed one by one, and their digests: what was written
+        says the same. A row group or two of each part is in memory, whatever its size.
+        """
+        first, last = parts[0].first_position, parts[-1].last_position
+        whole, *each_one = digests(self._columns(parts), [(first, last), *(p.range for p in parts)])
+        for part, found in zip(parts, each_one, strict=True):
+            if found != part.digest:
+                raise _other_events(part, part.range)
+        unnamed = Segment(
+            first_position=first,
+            last_position=last,
+            events=events_in(parts),
+            first_recorded_at=min(part.first_recorded_at for part in parts),
+            last_recorded_at=max(part.last_recorded_at for part in parts),
+            digest=whole,
+            size_bytes=0,
+            blocks=b"",
+        )
+        readers = [Reader(self.row_groups(part, SCHEMA.names), SORTED_BY) for part in parts]
+        tables = (in_order(joined(taken)) for taken in steps(readers, MERGED_AT_ONCE))
+        return self._published(unnamed, chain.from_iterable(tables), sealings)
+
+    def _published(
+        self, unnamed: Segment, tables: Iterable[pa.Table], parts: Mapping[Range, bytes]
+    ) -> Segment:
         with _translated():
             path = self.folder / unnamed.name
             unfinished = path.with_name(path.name + _UNFINISHED)
             self.folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                write(unfinished, table, unnamed)
-                segment = read_again(unfinished, unnamed)
+                write(unfinished, tables, unnamed)
+                segment = read_again(unfinished, unnamed, parts)
                 unfinished.rename(path)
             except BaseException:
                 with suppress(OSError):  # where the disk is full, whoever records needs the space
@@ -115,13 +151,13 @@ class Archive:
         with self.opened(segment) as file:
             return file.read(columns)
 
-    def read_together(self, segments: Sequence[Segment]) -> pa.Table:
-        """Return the events of several segments, column by column: none is held twice."""
-        columns = []
-        for name in SCHEMA.names:
-            pieces = pa.concat_tables(self.read(each, [name]) for each in segments)
-            columns.append(pieces.unify_dictionaries().combine_chunks()[name])
-        return pa.table(columns, SCHEMA)
+    def read_positions(self, segment: Segment, first: int, last: int) -> pa.Table:
+        """Return the events at the positions `first` to `last`, as they were recorded."""
+        found = []
+        for group in self.row_groups(segment, SCHEMA.names):
+            position = integers(group["position"])
+            found.append(group.filter(pa.array((first <= position) & (position <= last))))
+        return by_position(joined(found))
 
     def read_account(
         self,
@@ -164,14 +200,16 @@ class Archive:
         with self._open(segment) as file:
             while file.read(_READ_AT_ONCE):
                 pass
-        known = {EVERYTHING: segment.digest} | dict(parts or {})
-        with self.opened(segment) as parquet:
-            found = digests(column_of(parquet), list(known))
-        for (first, last), expected, is_ in zip(known, known.values(), found, strict=True):
-            if expected != is_:
-                bounds = max(first, segment.first_position), min(last, segment.last_position)
-                reason = "does not say what was sealed of the positions {} to {}".format(*bounds)
-                raise DamagedSegmentError(segment, reason)
+        known = {segment.range: segment.digest, **(parts or {})}
+        other = differing(self._columns([segment]), known)
+        if other is not None:
+            raise _other_events(segment, other)
+
+    def _columns(self, segments: Sequence[Segment]) -> Columns:
+        """Return what reads a column of several segments, a row group at a time."""
+        return lambda name: (
+            group[name] for each in segments for group in self.row_groups(each, [name])
+        )
 
     @contextmanager
     def opened(self, segment: Segment) -> Iterator[pq.ParquetFile]:
@@ -217,6 +255,11 @@ class Archive:
             raise DamagedSegmentError(segment, f"cannot be read: {error.strerror}") from error
         with CheckedFile(file, segment) as checked:
             yield checked
+
+
+def _other_events(segment: Segment, range_: Range) -> DamagedSegmentError:
+    reason = "does not say what was sealed of the positions {} to {}".format(*range_)
+    return DamagedSegmentError(segment, reason)
 
 
 def _sync(folder: Path) -> None:

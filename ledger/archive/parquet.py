@@ -4,21 +4,24 @@ docs/reference/segments.md describes the file for whoever reads it with another 
 """
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ledger.archive.blocks import CheckedFile, block_digests
-from ledger.archive.columns import EVERYTHING, SCHEMA, TEXTS, Column, digests, order, own_texts
+from ledger.archive.columns import SCHEMA, TEXTS, joined, one_chunk, own_texts
+from ledger.archive.digests import Columns, Range, differing
 from ledger.errors import DamagedSegmentError
 from ledger.segment import FORMAT_VERSION, Segment
 
 ROWS_OF_A_GROUP = 32_768
-"""Rows that are found and read together."""
+"""The most rows that are found and read together."""
 
 SOUGHT = ("account", "issue_id")
 """The first columns, by which rows are sorted."""
@@ -33,19 +36,38 @@ _COMPRESSION = {name: "NONE" if name == "commitment" else "ZSTD" for name in SCH
 _LEVEL = 12  # of ZSTD: a twentieth less than by its default, and read as fast
 
 
-def write(path: Path, table: pa.Table, segment: Segment) -> None:
-    """Write the events in their order, some rows at a time, and wait until they are on the disk."""
+def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
+    """Write events that come in the order of the file, and wait until they are on the disk."""
     schema = SCHEMA.with_metadata({_METADATA: msgspec.json.encode(_said_of(segment))})
-    numbers = order(table)
     with path.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
         with _writer(file, schema) as writer:
-            for begin in range(0, len(numbers), ROWS_OF_A_GROUP):
-                rows = table.take(pa.array(numbers[begin : begin + ROWS_OF_A_GROUP]))
-                writer.write_table(own_texts(rows).cast(schema), row_group_size=ROWS_OF_A_GROUP)
+            for group in _groups(tables):
+                writer.write_table(own_texts(group).cast(schema), row_group_size=ROWS_OF_A_GROUP)
         file.flush()
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # so it is read from the disk
+
+
+def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the same rows, so many at once as are found and read together."""
+    rest = SCHEMA.empty_table()
+    for table in tables:
+        rest = joined([rest, table])
+        while len(rest) > ROWS_OF_A_GROUP:
+            end = _end_of_group(rest)
+            yield rest.slice(0, end)
+            rest = rest.slice(end)
+    if len(rest):
+        yield rest
+
+
+def _end_of_group(table: pa.Table) -> int:
+    """Return how many of the first rows make a group: no engagement is cut, but for a long one."""
+    begun = table.slice(0, ROWS_OF_A_GROUP + 1)
+    accounts, issues = (one_chunk(begun[name]).indices.to_numpy() for name in SOUGHT)
+    starts = np.flatnonzero((np.diff(accounts) != 0) | (np.diff(issues) != 0)) + 1
+    return int(starts[-1]) if len(starts) else ROWS_OF_A_GROUP
 
 
 def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:  # noqa: ANN401 - any file
@@ -72,14 +94,17 @@ def _said_of(segment: Segment) -> dict[str, Any]:
     }
 
 
-def read_again(path: Path, written: Segment) -> Segment:
-    """Return the segment as its file has it, which must say what was written."""
+def read_again(path: Path, written: Segment, parts: Mapping[Range, bytes]) -> Segment:
+    """Return the segment as its file has it, which must say what was written.
+
+    So must each of its `parts`, which are ranges of positions and their digests.
+    """
     with path.open("rb", buffering=0) as file:
         blocks = b"".join(block_digests(file))
         segment = msgspec.structs.replace(written, size_bytes=file.tell(), blocks=blocks)
         with CheckedFile(file, segment) as checked, parquet_of(checked) as parquet:
-            (found,) = digests(column_of(parquet), [EVERYTHING])
-    if found != written.digest:
+            is_other = differing(columns_of(parquet), {written.range: written.digest, **parts})
+    if is_other:
         raise DamagedSegmentError(written, "does not read back as it was written")
     return segment
 
@@ -89,9 +114,14 @@ def parquet_of(file: CheckedFile) -> pq.ParquetFile:
     return pq.ParquetFile(file, read_dictionary=list(TEXTS), pre_buffer=True)
 
 
-def column_of(file: pq.ParquetFile) -> Column:
-    """Return what reads a column of a segment."""
-    return lambda name: file.read([name])[name]
+def columns_of(file: pq.ParquetFile) -> Columns:
+    """Return what reads a column of a segment, a row group at a time."""
+
+    def pieces(name: str) -> Iterator[pa.ChunkedArray]:
+        for group in range(file.metadata.num_row_groups):
+            yield file.read_row_group(group, [name])[name]
+
+    return pieces
 
 
 def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> list[int]:

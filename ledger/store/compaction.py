@@ -16,7 +16,8 @@ import msgspec
 import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
-from ledger.archive.columns import Range, table_of
+from ledger.archive.columns import table_of
+from ledger.archive.digests import Range
 from ledger.archive.folder import Archive
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import Instant, instant_of
@@ -46,8 +47,11 @@ SEALED_AT_ONCE = 100_000
 SHRUNK_FROM = 0.1
 """The share of unused pages from which the database's file is written anew; others wait then."""
 
-MERGED_EVENTS = 1_000_000
-"""The most events of a merged segment: it is held in memory once, within 512 MiB."""
+MERGED_EVENTS = 5_000_000
+"""The most events of a merged segment: replays read few files then, none of them too large."""
+
+MERGED_SEGMENTS = 32
+"""The most that are merged at once: some of each is in memory."""
 
 JOB = "compaction"
 
@@ -194,13 +198,12 @@ class Compactor:
         """Merge small neighbours into larger segments, and return those."""
         with job_alone(self._database, JOB):
             self._sweep()
-            with self._database.read() as connection:
-                runs = mergeable(segments(connection), MERGED_EVENTS)
             merged = []
-            for run in runs:
-                merged.append(self._merged(run))
-                progress(merged[-1].events)
-            return merged
+            while runs := mergeable(self.segments(), MERGED_EVENTS, MERGED_SEGMENTS):
+                for run in runs:
+                    merged.append(self._merged(run))
+                    progress(merged[-1].events)
+            return [each for each in self.segments() if each in merged]
 
     def _published(self, through: int, progress: Progress) -> Iterator[Segment]:
         """Write the files of the segments that the hot events up to `through` make."""
@@ -225,11 +228,8 @@ class Compactor:
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
     def _merged(self, parts: Sequence[Segment]) -> Segment:
-        for part in parts:
-            self._archive.check(part)
-        first, last = parts[0].first_position, parts[-1].last_position
-        merged = self._archive.publish(self._archive.read_together(parts), first, last)
-        self._archive.check(merged, _digests_of(map(_said_of, parts)))
+        sealings = [each for part in parts for each in self.certificates(part)]
+        merged = self._archive.merge(parts, _digests_of(sealings))
         self._archive.retire(parts)
         with self._database.write() as connection:
             replace(connection, merged, parts)

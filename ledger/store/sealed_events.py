@@ -11,7 +11,8 @@ from eventsourcing.persistence import Notification, StoredEvent
 from sqlalchemy import Connection, bindparam, select
 
 from ledger import codec
-from ledger.archive.columns import by_position, integers
+from ledger.archive.columns import integers
+from ledger.archive.digests import WINDOW
 from ledger.archive.folder import Archive
 from ledger.archive.reading import event_rows, events_in_time, placed_events
 from ledger.events import INTERACTION, OVERRIDE, EventRow
@@ -53,19 +54,14 @@ def sealed_notifications(
     """Yield the sealed events at the positions `first` to `last`, of `topics` if any."""
     if topics and not {INTERACTION, OVERRIDE} & set(topics):
         return
-    for segment in segments(connection):
-        if segment.overlaps(first, last):
-            for notification in _notifications(archive, segment, first):
-                if notification.id > last:
-                    return
-                if not topics or notification.topic in topics:
-                    yield notification
+    for table in _windows(connection, archive, first, last):
+        for notification in _notifications(table):
+            if not topics or notification.topic in topics:
+                yield notification
 
 
-def _notifications(archive: Archive, segment: Segment, first: int) -> Iterator[Notification]:
-    table = _recorded(archive, segment)
-    begin = int(np.searchsorted(integers(table["position"]), first))
-    for page in range(begin, len(table), _PAGE):
+def _notifications(table: pa.Table) -> Iterator[Notification]:
+    for page in range(0, len(table), _PAGE):
         for position, event in placed_events(table.slice(page, _PAGE)):
             yield Notification(
                 event.originator_id,
@@ -76,23 +72,30 @@ def _notifications(archive: Archive, segment: Segment, first: int) -> Iterator[N
             )
 
 
-@lru_cache(maxsize=1)  # whoever reads page by page reads the same segment again and again
-def _recorded(archive: Archive, segment: Segment) -> pa.Table:
-    return by_position(archive.read(segment))
-
-
 def sealed_rows(
     connection: Connection, archive: Archive, first: int, last: int
 ) -> Iterator[EventRow]:
     """Yield what folds read of the sealed events of a range that are somebody's, by position."""
     find = _STREAM.finder(connection)
+    for table in _windows(connection, archive, first, last):
+        accounts = table["account"].to_pylist()
+        streams = {account: find(UUID(account).bytes) for account in set(accounts)}
+        rows = zip(event_rows(table, repeat(0)), map(streams.get, accounts), strict=True)
+        yield from (row._replace(stream=stream[0]) for row, stream in rows if stream)
+
+
+def _windows(connection: Connection, archive: Archive, first: int, last: int) -> Iterator[pa.Table]:
+    """Yield the sealed events at the positions `first` to `last`, some at a time, by position."""
     for segment in segments(connection):
         if segment.overlaps(first, last):
-            table = _between(_recorded(archive, segment), first, last)
-            accounts = table["account"].to_pylist()
-            streams = {account: find(UUID(account).bytes) for account in set(accounts)}
-            rows = zip(event_rows(table, repeat(0)), map(streams.get, accounts), strict=True)
-            yield from (row._replace(stream=stream[0]) for row, stream in rows if stream)
+            begin, end = max(first, segment.first_position), min(last, segment.last_position)
+            for number in range(begin // WINDOW, end // WINDOW + 1):
+                yield _between(_recorded(archive, segment, number), begin, end)
+
+
+@lru_cache(maxsize=1)  # whoever reads page by page reads the same window again and again
+def _recorded(archive: Archive, segment: Segment, window: int) -> pa.Table:
+    return archive.read_positions(segment, window * WINDOW, (window + 1) * WINDOW - 1)
 
 
 def _between(table: pa.Table, first: int, last: int) -> pa.Table:

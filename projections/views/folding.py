@@ -23,7 +23,7 @@ from ledger.store.tables import accounts, events, streams
 from projections.columnar import NO, FoldColumns
 from projections.engagement import Engagement, fold, merge
 from projections.views.merging import merged
-from projections.views.partials import NUMBERS, as_partial, partial_of, partial_of_rows
+from projections.views.partials import NUMBERS, as_partial, partial_of_rows
 from projections.views.table_statements import COLUMNS, TableStatements
 
 # Events of a user who was forgotten are nobody's: no account, so no engagement.
@@ -119,8 +119,7 @@ def folded_tables(
 ) -> Iterator[pa.Table]:
     """Yield what `folds` does as partials with the column stream."""
     sealed = (
-        map(partial_of, archive.row_groups(segment, EVENT_COLUMNS, after, upto))
-        for segment in segments(connection)
+        archive.row_groups(segment, EVENT_COLUMNS, after, upto) for segment in segments(connection)
     )
     for table in merged(sealed, [hot_partials(connection, after, upto)]):
         yield somebodys(connection, table)

@@ -4,6 +4,7 @@ A partial comes from some of the events: a row group of a segment, or rows of th
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,13 +78,21 @@ def _partial(
 
 def joined(partials: Iterable[pa.Table]) -> pa.Table:
     """Return one partial for several, each of which has its engagements by account and issue."""
-    table = pa.concat_tables(partials).unify_dictionaries().combine_chunks()
+    parts = list(partials)
+    table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    if all(_place(one, -1) < _place(following, 0) for one, following in pairwise(parts)):
+        return table
     places = _places(table)
     order = np.lexsort(places[::-1])
     starts = starts_of(*(each[order] for each in places))
     if len(starts) == len(order):
         return table.take(pa.array(order))
     return _merged(table, order, starts)
+
+
+def _place(partial: pa.Table, row: int) -> tuple[str, str]:
+    """Whose and which issue's the engagement in a row is."""
+    return partial["account"][row].as_py(), partial["issue_id"][row].as_py()
 
 
 def _places(table: pa.Table) -> list[Integers]:

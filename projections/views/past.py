@@ -16,7 +16,6 @@ from projections.as_of import AsOf, folds_as_of
 from projections.engagement import NONE, Engagement, merge
 from projections.views.folding import rows_of, somebodys
 from projections.views.merging import merged
-from projections.views.partials import partial_of
 
 
 def past_engagements(
@@ -47,7 +46,7 @@ def _sealed(
 
 
 def _seen(archive: Archive, segment: Segment, account: str, as_of: AsOf) -> Iterator[pa.Table]:
-    """Yield the partial of an account's events in a segment that are seen, if any are."""
+    """Yield an account's events in a segment that are seen, if any are."""
     table = archive.read_account(segment, account, columns=EVENT_COLUMNS)
     is_seen = np.ones(len(table), bool)
     if as_of.at is not None:
@@ -55,4 +54,4 @@ def _seen(archive: Archive, segment: Segment, account: str, as_of: AsOf) -> Iter
     if as_of.known_at is not None:
         is_seen &= recorded_at(table) <= as_of.known_at
     if is_seen.any():
-        yield partial_of(table.filter(pa.array(is_seen)))
+        yield table.filter(pa.array(is_seen))

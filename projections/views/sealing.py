@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from ledger.archive.folder import Archive
 from ledger.archive.reading import EVENT_COLUMNS
+from ledger.archive.stepping import Source
 from ledger.errors import CertificateError
 from ledger.segment import Segment
 from ledger.store.everybody import known_accounts
@@ -35,7 +36,7 @@ from projections.views.folding import (
     somebodys,
     together,
 )
-from projections.views.merging import Source, merged
+from projections.views.merging import merged
 from projections.views.partials import NUMBERS, partial_of
 from projections.views.tables import sealed_engagements
 
@@ -70,7 +71,7 @@ _COMPARED = ("account", "issue_id", "linear_id", *(name for name in NUMBERS if n
 def make_anew(connection: Connection, archive: Archive) -> None:
     """Fold every segment, and keep that as what is sealed."""
     connection.execute(delete(sealed_engagements))
-    for table in merged(_partials(archive, segments(connection))):
+    for table in merged(_events(archive, segments(connection))):
         rows = [_values(each.row) for each in rows_of(somebodys(connection, table))]
         _INSERT.run_many(connection, rows)
 
@@ -79,7 +80,7 @@ def difference(connection: Connection, archive: Archive) -> str | None:
     """Return where what is sealed differs from what folding every segment gives, if at all."""
     whose = pa.array(sorted(known_accounts(connection)), pa.string())
     kept = _engagements([], [_sealed(connection)], whose)
-    said = _engagements(_partials(archive, segments(connection)), [], whose)
+    said = _engagements(_events(archive, segments(connection)), [], whose)
     for ours, theirs in zip_longest(kept, said):
         if ours != theirs:
             return _difference(ours, theirs)
@@ -129,8 +130,8 @@ def certify(connection: Connection, archive: Archive, new: Sequence[Segment]) ->
     last = new[-1].last_position
     older = segments(connection)
     rows = [_sealed(connection), _hot_after(connection, last)]
-    kept = _engagements(_partials(archive, new), rows, whose)
-    known = _engagements(_partials(archive, older), [_folded_one_by_one(connection)], whose)
+    kept = _engagements(_events(archive, new), rows, whose)
+    known = _engagements(_events(archive, older), [_folded_one_by_one(connection)], whose)
     compared, summed = 0, hashlib.sha256()
     for ours, theirs in zip_longest(kept, known):
         if ours != theirs:
@@ -167,8 +168,8 @@ def _engagements(
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _partials(archive: Archive, of: Iterable[Segment]) -> list[Source]:
-    return [map(partial_of, archive.row_groups(segment, EVENT_COLUMNS)) for segment in of]
+def _events(archive: Archive, of: Iterable[Segment]) -> list[Source]:
+    return [archive.row_groups(segment, EVENT_COLUMNS) for segment in of]
 
 
 def _hot_after(connection: Connection, position: int) -> Iterator[pa.Table]:

@@ -17,6 +17,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from ledger.archive import digests
+from ledger.archive.digests import WINDOW
 from ledger.archive.parquet import ROWS_OF_A_GROUP
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.interaction import interaction_of, override_of
@@ -151,6 +153,7 @@ def test_the_columns_are_those_of_the_page(engagements):
     metadata = pq.read_metadata(engagements.ledger.archive.folder / segment.name)
     assert metadata.format_version == "2.6"
     assert f"{ROWS_OF_A_GROUP:,}" in PAGE
+    assert f"{WINDOW:,}" in PAGE
     for number, (name, kind, logical, null, encoding, compression) in enumerate(COLUMNS):
         column, field = metadata.row_group(0).column(number), metadata.schema.column(number)
         assert (column.path_in_schema, column.physical_type) == (name, kind)
@@ -188,18 +191,34 @@ def test_a_file_says_of_itself_what_the_page_says(engagements):
 def test_the_digests_are_computed_as_the_page_says(engagements):
     for segment in segments_of(engagements):
         path = engagements.ledger.archive.folder / segment.name
-        frame = pl.read_parquet(path).sort("position")
-        total = hashlib.sha256()
-        for name, kind, logical, *_ in COLUMNS:
-            values = frame[name].to_list()
-            total.update(hashlib.sha256(said(values, kind, is_text=", String" in logical)).digest())
-        assert total.digest() == segment.digest
+        assert digest_by_the_page(path, WINDOW) == segment.digest
         data = path.read_bytes()
         blocks = [data[at : at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES)]
         assert segment.blocks == b"".join(
             hashlib.blake2b(block, digest_size=DIGEST_BYTES).digest() for block in blocks
         )
         assert segment.size_bytes == len(data)
+
+
+def test_the_events_of_many_positions_are_digested_part_by_part(engagements, monkeypatch):
+    monkeypatch.setattr(digests, "WINDOW", 10)
+    archive = engagements.ledger.archive
+    for segment in segments_of(engagements):
+        assert segment.events > 20
+        again = archive.publish(archive.read(segment), *segment.range)
+        assert again.digest == digest_by_the_page(archive.folder / segment.name, 10)
+        assert again.digest != segment.digest
+
+
+def digest_by_the_page(path: Path, window: int) -> bytes:
+    """The digest of what a file's events say, as the page tells it."""
+    total = hashlib.sha256()
+    events = pl.read_parquet(path).sort("position")
+    for _, frame in events.group_by(pl.col("position") // window, maintain_order=True):
+        for name, kind, logical, *_ in COLUMNS:
+            values = frame[name].to_list()
+            total.update(hashlib.sha256(said(values, kind, is_text=", String" in logical)).digest())
+    return total.digest()
 
 
 def said(values: list[Any], kind: str, *, is_text: bool) -> bytes:

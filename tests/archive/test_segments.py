@@ -10,16 +10,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import codec
+from ledger.archive import digests as digesting
 from ledger.archive import folder, parquet
-from ledger.archive.columns import by_position, digest, occurred_at, recorded_at, table_of
+from ledger.archive.columns import SCHEMA, by_position, occurred_at, recorded_at, table_of
+from ledger.archive.digests import digest
 from ledger.archive.folder import Archive
 from ledger.archive.reading import events_in_time, placed_events
+from ledger.errors import DamagedSegmentError
 from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant
 from ledger.interaction import Kind
@@ -204,17 +208,93 @@ def test_ranges_overlap_where_they_have_a_position_in_common(first, last, begin,
     assert segment(first, last).overlaps(begin, end) == common
 
 
-@given(st.lists(st.integers(1, 12), max_size=12), st.integers(1, 20))
-def test_runs_to_merge_are_neighbours_and_as_long_as_can_be(sizes, at_most):
+@given(st.lists(st.integers(1, 12), max_size=12), st.integers(1, 20), st.integers(2, 5))
+def test_runs_to_merge_are_neighbours_and_as_long_as_can_be(sizes, at_most, segments_at_most):
     segments = [segment(place + 1, place + 1, size) for place, size in enumerate(sizes)]
-    runs = mergeable(segments, at_most)
+    runs = mergeable(segments, at_most, segments_at_most)
     merged = [each for run in runs for each in run]
     assert merged == [each for each in segments if each in merged]
     groups = [*runs, *([each] for each in segments if each not in merged)]
     groups.sort(key=lambda group: group[0].first_position)
     assert [each for group in groups for each in group] == segments
     for group, following in pairwise(groups):
-        assert sum(each.events for each in group) + following[0].events > at_most
+        together = sum(each.events for each in group) + following[0].events
+        assert together > at_most or len(group) == segments_at_most
     for run in runs:
-        assert len(run) > 1
+        assert 1 < len(run) <= segments_at_most
         assert sum(each.events for each in run) <= at_most
+
+
+# --- merged files --------------------------------------------------------------------------------
+
+
+@st.composite
+def parts_of_rows(draw: st.DrawFn) -> list[Rows]:
+    """What several neighbours hold."""
+    rows = draw(segment_rows(min_size=2))
+    ends = draw(st.sets(st.integers(1, len(rows) - 1), min_size=1, max_size=6).map(sorted))
+    return [rows[begin:end] for begin, end in pairwise([0, *ends, len(rows)])]
+
+
+@contextmanager
+def small_steps(rows: Rows, windows: int = 1) -> Iterator[None]:
+    """As if there were very many of these rows, whose positions lie in about so many windows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "MERGED_AT_ONCE", 5)
+        patch.setattr(digesting, "WINDOW", (rows[-1][3] - rows[0][3]) // windows + 1)
+        yield
+
+
+@half_as_often
+@given(parts_of_rows(), st.integers(1, 5))
+def test_a_merged_file_is_as_if_all_had_been_written_at_once(parts, windows):
+    rows = [row for part in parts for row in part]
+    with an_archive() as kept, small_steps(rows, windows):
+        segments = [published(kept, part) for part in parts]
+        merged = kept.merge(segments, {each.range: each.digest for each in segments})
+        table = kept.read(merged)
+        kept.retire([merged])
+        at_once = published(kept, rows)
+        assert msgspec.structs.replace(merged, size_bytes=0, blocks=b"") == msgspec.structs.replace(
+            at_once, size_bytes=0, blocks=b""
+        )
+        assert rows_of(table) == rows_of(kept.read(at_once))
+        kept.check(at_once, {each.range: each.digest for each in segments})
+
+
+@half_as_often
+@given(parts_of_rows(), st.data())
+def test_a_part_that_does_not_say_what_was_sealed_is_not_merged(parts, data):
+    with an_archive() as kept, small_steps([parts[0][0], parts[-1][-1]]):
+        segments = [published(kept, part) for part in parts]
+        place = data.draw(st.integers(0, len(segments) - 1))
+        other = msgspec.structs.replace(segments[place], digest=b"other")
+        files = {path.name for path in kept.folder.iterdir()}
+        with pytest.raises(DamagedSegmentError, match=f"{other.name} does not say"):
+            kept.merge([*segments[:place], other, *segments[place + 1 :]], {})
+        with pytest.raises(DamagedSegmentError, match="does not read back"):
+            kept.merge(segments, {other.range: other.digest})
+        assert {path.name for path in kept.folder.iterdir()} == files
+
+
+@half_as_often
+@given(segment_rows(), st.data())
+def test_what_was_recorded_at_some_positions_is_found(rows, data):
+    with an_archive() as kept:
+        segment = published(kept, rows)
+        bounds = st.integers(rows[0][3] - 1, rows[-1][3] + 1)
+        first, last = sorted((data.draw(bounds), data.draw(bounds)))
+        found = rows_of(kept.read_positions(segment, first, last))
+        assert found == [row for row in rows if first <= row[3] <= last]
+
+
+@half_as_often
+@given(segment_rows())
+def test_no_row_group_holds_a_part_of_an_engagement_that_fits_in_one(rows):
+    with an_archive() as kept:
+        segment = published(kept, rows)
+        groups = [rows_of(each) for each in kept.row_groups(segment, SCHEMA.names)]
+    assert all(0 < len(group) <= parquet.ROWS_OF_A_GROUP for group in groups)
+    for group, following in pairwise(groups):
+        last, next_ = group[-1][:2], following[0][:2]
+        assert last != next_ or {row[:2] for row in group} == {last}

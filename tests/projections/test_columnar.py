@@ -1,7 +1,8 @@
 """The fold by columns: the engagements of the fold one by one, however a history is cut."""
 
+import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any
@@ -11,6 +12,8 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ledger.archive.columns import SCHEMA
+from ledger.archive.stepping import Source
 from ledger.events import EventRow
 from ledger.instants import DAY
 from ledger.interaction import Kind
@@ -108,8 +111,12 @@ def hot_rows(events: Iterable[EventRow]) -> list[tuple[Any, ...]]:
     ]
 
 
+def in_file(events: list[EventRow]) -> pa.Table:
+    return table(side_by_side(events))
+
+
 def sealed(events: list[EventRow]) -> pa.Table:
-    return partial_of(table(side_by_side(events)))
+    return partial_of(in_file(events))
 
 
 def hot(events: list[EventRow]) -> pa.Table:
@@ -225,22 +232,22 @@ def test_two_rows_together_are_the_row_of_both_histories(history, cut):
 
 
 @st.composite
-def sources(draw: st.DrawFn) -> tuple[list[EventRow], list[list[pa.Table]]]:
-    """A history whose events are in several sources, each read in pieces cut anywhere."""
+def sources(draw: st.DrawFn) -> tuple[list[EventRow], list[Source], list[Source]]:
+    """A history whose events are in sources of events and of partials, in pieces cut anywhere."""
     history, parts = draw(splits())
-    found = []
+    ways: dict[Callable[[list[EventRow]], pa.Table], list[Source]] = {in_file: [], hot: []}
     for part in parts:
-        way = draw(st.sampled_from([sealed, hot]))
+        way = draw(st.sampled_from([*ways]))
         ordered = side_by_side(part)
         cuts = sorted(draw(st.sets(st.integers(1, len(ordered)), max_size=6)) | {0, len(ordered)})
-        found.append([way(ordered[begin:end]) for begin, end in pairwise(cuts)])
-    return history, found
+        ways[way].append(iter([way(ordered[begin:end]) for begin, end in pairwise(cuts)]))
+    return history, ways[in_file], ways[hot]
 
 
 @given(sources())
 def test_each_engagement_comes_once_and_in_order_whatever_the_boundaries(given_sources):
-    history, parts = given_sources
-    tables = list(merged([*map(iter, parts), iter([])]))
+    history, events, partials = given_sources
+    tables = list(merged([*events, iter([])], [iter([]), *partials]))
     places: list[Place] = []
     found: Fold = {}
     for each in tables:
@@ -254,7 +261,7 @@ def test_each_engagement_comes_once_and_in_order_whatever_the_boundaries(given_s
 def test_an_engagement_that_spans_several_pieces_of_every_source_is_one(kinds, number):
     history = [event(position, int(kind)) for position, kind in enumerate(kinds, 1)]
     parts = [history[start::number] for start in range(number)]
-    (whole,) = merged(iter([sealed([each]) for each in part]) for part in parts if part)
+    (whole,) = merged(iter([in_file([each]) for each in part]) for part in parts if part)
     assert read(whole) == one_by_one(history)
 
 
@@ -268,12 +275,32 @@ def test_sources_are_read_no_further_than_is_needed(monkeypatch):
     monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
     asked: list[int] = []
 
-    def source(number: int) -> Iterator[pa.Table]:
+    def source(number: int) -> Source:
         for account in range(50):
             asked.append(number)
-            rows = [event(2 * account + number + 1, 1)]
-            row = rows[0]._replace(stream=0)
-            yield partial_of_rows([(UUID(int=account).bytes, *hot_rows([row])[0][1:])])
+            row = event(2 * account + number + 1, 1)._replace(stream=0)
+            columns = in_file([row]).to_pydict()
+            columns["account"] = [str(UUID(int=account))]
+            yield pa.table(columns, SCHEMA)
 
     for done, _ in enumerate(merged([source(0), source(1)]), 1):
-        assert len(asked) <= 2 * (done + 4)
+        assert len(asked) <= 2 * (done + 6)
+
+
+def test_whoever_wants_no_more_waits_for_nobody(monkeypatch):
+    """Garbage is collected anywhere: what waited for a thread there might never come back."""
+    monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
+    goes_on = threading.Event()
+
+    def slow() -> Source:
+        yield in_file([event(each, 1)._replace(issue_id=f"AI-{each}") for each in range(1, 6)])
+        goes_on.wait(60)
+
+    iterator: Any = merged([slow()])
+    next(iterator)
+    ending = threading.Thread(target=iterator.close, daemon=True)
+    ending.start()
+    ending.join(20)
+    is_waiting = ending.is_alive()
+    goes_on.set()
+    assert not is_waiting

@@ -13,7 +13,7 @@ from ledger.segment import Segment
 from ledger.store import compaction, segments
 from ledger.store.compaction import Compactor
 from projections.columnar import NO
-from projections.views import partials, sealing
+from projections.views import merging, partials, sealing
 from projections.views.read_model import ReadModel
 
 Wait = Callable[[], object]
@@ -65,7 +65,7 @@ def last_query_lost(_: Wait) -> list[Any]:
         at, lost = partial.column_names.index("queried_at"), pa.array([NO] * len(partial))
         return partial.set_column(at, "queried_at", lost)
 
-    return [mock.patch.object(sealing, "partial_of", broken)]
+    return [mock.patch.object(module, "partial_of", broken) for module in (sealing, merging)]
 
 
 def uncertified(_: Wait) -> list[Any]:
