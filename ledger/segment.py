@@ -13,7 +13,7 @@ BLOCK_BYTES = 65_536
 """Each block of a segment's file has a digest of its own, checked whenever the block is read."""
 
 DIGEST_BYTES = 16
-"""Of each block: BLAKE2b."""
+"""Of each block: the first ones of its SHA-256, which processors compute by themselves."""
 
 _DIGITS = 19  # of the largest position, so that files sort by name as their ranges do
 

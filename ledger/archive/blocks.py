@@ -82,4 +82,4 @@ class CheckedFile(io.RawIOBase):
 
 
 def _digest(block: bytes | memoryview) -> bytes:
-    return hashlib.blake2b(block, digest_size=DIGEST_BYTES).digest()
+    return hashlib.sha256(block).digest()[:DIGEST_BYTES]

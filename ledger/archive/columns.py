@@ -44,6 +44,11 @@ SCHEMA = pa.schema(
 Few clocks of sources tell more than seconds, so the parts take little more than half the bytes.
 """
 
+FILE_SCHEMA = SCHEMA.set(
+    SCHEMA.names.index("version"), pa.field("versions_before", pa.int32(), nullable=False)
+)
+"""The columns of a file; `ledger.archive.versions` says how it tells versions."""
+
 _ROWS_AT_ONCE = 65_536
 
 Integers = NDArray[np.int64]

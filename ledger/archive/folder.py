@@ -8,7 +8,6 @@ import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,24 +17,26 @@ import pyarrow.parquet as pq
 from ledger.archive.blocks import CheckedFile
 from ledger.archive.columns import (
     SCHEMA,
-    SORTED_BY,
     by_position,
     in_order,
     integers,
     joined,
     recorded_at,
 )
-from ledger.archive.digests import Columns, Range, differing, digest, digests
+from ledger.archive.digests import Columns, Range, differing, digest
 from ledger.archive.parquet import (
     SOUGHT,
     accounts_of,
     between,
+    columns_of,
     groups_of,
+    in_file,
     parquet_of,
+    positions_of,
     read_again,
     write,
 )
-from ledger.archive.stepping import Reader, steps
+from ledger.archive.versions import as_in_file, versions_among, versions_in
 from ledger.errors import (
     ArchiveUnavailableError,
     DamagedSegmentError,
@@ -43,16 +44,13 @@ from ledger.errors import (
     MissingSegmentError,
 )
 from ledger.instants import Instant
-from ledger.segment import Segment, events_in
+from ledger.segment import Segment
 
 SWEPT_AFTER_SECONDS = 3600.0
 """A question that began before a merge may be reading the files that it replaced."""
 
 LAST = "~"
 """After every account's UUID."""
-
-MERGED_AT_ONCE = 131_072
-"""About so many rows of all parts are brought into one order at once."""
 
 _READ_AT_ONCE = 1 << 20
 
@@ -100,36 +98,15 @@ class Archive:
             size_bytes=0,
             blocks=b"",
         )
-        return self._published(unnamed, in_order(table), {})
+        return self.publish_in_order(unnamed, in_order(as_in_file(table)), {})
 
-    def merge(self, parts: Sequence[Segment], sealings: Mapping[Range, bytes]) -> Segment:
-        """Write the events of neighbours as one segment, and return it, as `publish` does.
-
-        `sealings` are the ranges that were sealed one by one, and their digests: what was written
-        says the same. A row group or two of each part is in memory, whatever its size.
-        """
-        first, last = parts[0].first_position, parts[-1].last_position
-        whole, *each_one = digests(self._columns(parts), [(first, last), *(p.range for p in parts)])
-        for part, found in zip(parts, each_one, strict=True):
-            if found != part.digest:
-                raise _other_events(part, part.range)
-        unnamed = Segment(
-            first_position=first,
-            last_position=last,
-            events=events_in(parts),
-            first_recorded_at=min(part.first_recorded_at for part in parts),
-            last_recorded_at=max(part.last_recorded_at for part in parts),
-            digest=whole,
-            size_bytes=0,
-            blocks=b"",
-        )
-        readers = [Reader(self.row_groups(part, SCHEMA.names), SORTED_BY) for part in parts]
-        tables = (in_order(joined(taken)) for taken in steps(readers, MERGED_AT_ONCE))
-        return self._published(unnamed, chain.from_iterable(tables), sealings)
-
-    def _published(
+    def publish_in_order(
         self, unnamed: Segment, tables: Iterable[pa.Table], parts: Mapping[Range, bytes]
     ) -> Segment:
+        """Write what comes as a file has it, and return the segment with what its file is like.
+
+        It is found to say what `unnamed` and each of its `parts`, of these digests, do.
+        """
         with _translated():
             path = self.folder / unnamed.name
             unfinished = path.with_name(path.name + _UNFINISHED)
@@ -148,15 +125,22 @@ class Archive:
 
     def read(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the events of a segment, or some of their columns, in the order of the file."""
+        wanted = SCHEMA.names if columns is None else columns
         with self.opened(segment) as file:
-            return file.read(columns)
+            table = file.read(in_file(wanted))
+        if "version" in wanted:
+            table = table.append_column("version", versions_in(table))
+        return table.select(list(wanted))
 
     def read_positions(self, segment: Segment, first: int, last: int) -> pa.Table:
         """Return the events at the positions `first` to `last`, as they were recorded."""
         found = []
-        for group in self.row_groups(segment, SCHEMA.names):
-            position = integers(group["position"])
-            found.append(group.filter(pa.array((first <= position) & (position <= last))))
+        with self.opened(segment) as file:
+            columns = columns_of(file)
+            for pieces in zip(*map(columns, SCHEMA.names), strict=True):
+                group = pa.table(pieces, SCHEMA)
+                position = integers(group["position"])
+                found.append(group.filter(pa.array((first <= position) & (position <= last))))
         return by_position(joined(found))
 
     def read_account(
@@ -169,17 +153,20 @@ class Archive:
         """Return some columns of an account's events, with one issue or all."""
         with self.opened(segment) as file:
             groups = groups_of(file.metadata, account, issue_id)
-            sought = list(dict.fromkeys([*SOUGHT, *columns]))
+            sought = list(dict.fromkeys([*SOUGHT, *in_file(columns)]))
             table = file.read_row_groups(groups, sought, use_threads=False)
-        wanted = pc.equal(table["account"], account)
-        if issue_id is not None:
-            wanted = pc.and_(wanted, pc.equal(table["issue_id"], issue_id))
-        return table.filter(wanted).select(list(columns))
+            table = table.filter(pc.equal(table["account"], account))
+            if issue_id is not None:
+                table = table.filter(pc.equal(table["issue_id"], issue_id))
+            if "version" in columns:
+                whole = table["position"] if issue_id is None else positions_of(file, account)
+                table = table.append_column("version", versions_among(table, integers(whole)))
+        return table.select(list(columns))
 
     def row_groups(
         self, segment: Segment, columns: Sequence[str], after: str = "", upto: str = LAST
     ) -> Iterator[pa.Table]:
-        """Yield some columns of the events of the accounts `after` < account <= `upto`.
+        """Yield some columns of the file, for the accounts `after` < account <= `upto`.
 
         Those that are read together, in the order of the file; each piece of memory for itself.
         """
@@ -201,15 +188,19 @@ class Archive:
             while file.read(_READ_AT_ONCE):
                 pass
         known = {segment.range: segment.digest, **(parts or {})}
-        other = differing(self._columns([segment]), known)
+        other = differing(self.columns([segment]), known)
         if other is not None:
-            raise _other_events(segment, other)
+            raise other_events(segment, other)
 
-    def _columns(self, segments: Sequence[Segment]) -> Columns:
+    def columns(self, segments: Sequence[Segment]) -> Columns:
         """Return what reads a column of several segments, a row group at a time."""
-        return lambda name: (
-            group[name] for each in segments for group in self.row_groups(each, [name])
-        )
+
+        def pieces(name: str) -> Iterator[pa.ChunkedArray]:
+            for each in segments:
+                with self.opened(each) as file:
+                    yield from columns_of(file)(name)
+
+        return pieces
 
     @contextmanager
     def opened(self, segment: Segment) -> Iterator[pq.ParquetFile]:
@@ -257,7 +248,8 @@ class Archive:
             yield checked
 
 
-def _other_events(segment: Segment, range_: Range) -> DamagedSegmentError:
+def other_events(segment: Segment, range_: Range) -> DamagedSegmentError:
+    """Return the error of a file that does not say what was sealed of a range of positions."""
     reason = "does not say what was sealed of the positions {} to {}".format(*range_)
     return DamagedSegmentError(segment, reason)
 

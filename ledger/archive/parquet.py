@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ledger.archive.blocks import CheckedFile, block_digests
-from ledger.archive.columns import SCHEMA, TEXTS, joined, one_chunk, own_texts
+from ledger.archive.columns import FILE_SCHEMA, TEXTS, joined, one_chunk, own_texts
 from ledger.archive.digests import Columns, Range, differing
+from ledger.archive.versions import TOLD_BY, versions_in
 from ledger.errors import DamagedSegmentError
 from ledger.segment import FORMAT_VERSION, Segment
 
@@ -28,17 +29,18 @@ SOUGHT = ("account", "issue_id")
 
 _METADATA = b"engagement_ledger"
 _DELTAS = dict.fromkeys(
-    ("occurred_second", "occurred_microsecond", "position", "version", "recorded_after"),
+    ("occurred_second", "occurred_microsecond", "position", "versions_before", "recorded_after"),
     "DELTA_BINARY_PACKED",
 )
 # A hash cannot be made any shorter, and trying would cost time at every reading.
-_COMPRESSION = {name: "NONE" if name == "commitment" else "ZSTD" for name in SCHEMA.names}
-_LEVEL = 12  # of ZSTD: a twentieth less than by its default, and read as fast
+_COMPRESSION = {name: "NONE" if name == "commitment" else "ZSTD" for name in FILE_SCHEMA.names}
+_LEVELS = {"issue_id": 19}  # of ZSTD: where it saves a sixth; read as fast as any other
+_LEVEL = 12  # a twentieth less than by its default
 
 
 def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
     """Write events that come in the order of the file, and wait until they are on the disk."""
-    schema = SCHEMA.with_metadata({_METADATA: msgspec.json.encode(_said_of(segment))})
+    schema = FILE_SCHEMA.with_metadata({_METADATA: msgspec.json.encode(_said_of(segment))})
     with path.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
         with _writer(file, schema) as writer:
@@ -51,7 +53,7 @@ def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Yield the same rows, so many at once as are found and read together."""
-    rest = SCHEMA.empty_table()
+    rest = FILE_SCHEMA.empty_table()
     for table in tables:
         rest = joined([rest, table])
         while len(rest) > ROWS_OF_A_GROUP:
@@ -75,7 +77,9 @@ def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:  # noqa: ANN401 -
         file,
         schema,
         compression=_COMPRESSION,
-        compression_level={name: _LEVEL for name, each in _COMPRESSION.items() if each == "ZSTD"},
+        compression_level={
+            name: _LEVELS.get(name, _LEVEL) for name, each in _COMPRESSION.items() if each == "ZSTD"
+        },
         use_dictionary=[*TEXTS, "kind"],
         column_encoding=_DELTAS,
     )
@@ -115,13 +119,31 @@ def parquet_of(file: CheckedFile) -> pq.ParquetFile:
 
 
 def columns_of(file: pq.ParquetFile) -> Columns:
-    """Return what reads a column of a segment, a row group at a time."""
+    """Return what reads a column of a segment, a row group at a time; versions are worked out."""
 
     def pieces(name: str) -> Iterator[pa.ChunkedArray]:
-        for group in range(file.metadata.num_row_groups):
-            yield file.read_row_group(group, [name])[name]
+        if name == "version":
+            yield from _versions(file)
+        else:
+            for group in range(file.metadata.num_row_groups):
+                yield file.read_row_group(group, [name])[name]
 
     return pieces
+
+
+def _versions(file: pq.ParquetFile) -> Iterator[pa.ChunkedArray]:
+    versions = versions_in(file.read(list(TOLD_BY)))
+    begin = 0
+    for group in range(file.metadata.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        yield pa.chunked_array([versions.slice(begin, rows)])
+        begin += rows
+
+
+def in_file(columns: Iterable[str]) -> list[str]:
+    """Return the columns of a file that tell those of its events."""
+    names = [name for name in columns if name != "version"]
+    return [*dict.fromkeys([*names, *TOLD_BY])] if "version" in columns else names
 
 
 def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> list[int]:
@@ -139,6 +161,13 @@ def _may_hold(group: pq.RowGroupMetaData, account: str, issue_id: str | None) ->
         return False
     is_alone = accounts.min == accounts.max
     return issue_id is None or not is_alone or bool(issues.min <= issue_id <= issues.max)
+
+
+def positions_of(file: pq.ParquetFile, account: str) -> pa.ChunkedArray:
+    """Return the positions of an account's events in a segment."""
+    groups = groups_of(file.metadata, account, None)
+    table = file.read_row_groups(groups, ["account", "position"], use_threads=False)
+    return table["position"].filter(pc.equal(table["account"], account))
 
 
 def accounts_of(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:

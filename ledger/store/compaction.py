@@ -19,6 +19,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 from ledger.archive.columns import table_of
 from ledger.archive.digests import Range
 from ledger.archive.folder import Archive
+from ledger.archive.merging import merge
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, events_in, mergeable
@@ -229,7 +230,7 @@ class Compactor:
 
     def _merged(self, parts: Sequence[Segment]) -> Segment:
         sealings = [each for part in parts for each in self.certificates(part)]
-        merged = self._archive.merge(parts, _digests_of(sealings))
+        merged = merge(self._archive, parts, _digests_of(sealings))
         self._archive.retire(parts)
         with self._database.write() as connection:
             replace(connection, merged, parts)

@@ -12,6 +12,7 @@ from ledger.archive.blocks import CheckedFile
 from ledger.archive.columns import SCHEMA, table_of
 from ledger.archive.folder import Archive
 from ledger.archive.reading import EVENT_COLUMNS
+from ledger.archive.versions import as_in_file
 from ledger.errors import ArchiveUnavailableError, DiskFullError
 from ledger.segment import BLOCK_BYTES, Segment
 from tests.strategies import NOON
@@ -110,7 +111,7 @@ def test_an_accounts_events_are_read_from_its_row_groups_alone(sealed, asked, nu
     metadata = metadata_of(archive, segment)
     groups = parquet.groups_of(metadata, account, None)
     assert 1 <= len(groups) <= 2
-    needed = [*columns, "account", "issue_id"]
+    needed = [*parquet.in_file(columns), "account", "issue_id"]
     allowed = [span for group in groups for span in chunks(metadata, group, needed)]
     assert beyond(asked, allowed, segment) == []
     total = sum(end - begin for begin, end in asked)
@@ -185,7 +186,7 @@ def test_what_does_not_read_back_from_the_disk_is_not_published(tmp_path, monkey
 
     def write_otherwise(path, _tables, segment):
         other = table_of([(*some_rows()[0][:1], "AI-2", *some_rows()[0][2:])])
-        write(path, [other], segment)
+        write(path, [as_in_file(other)], segment)
 
     monkeypatch.setattr(folder, "write", write_otherwise)
     with pytest.raises(ArchiveUnavailableError, match="does not read back as it was written"):
