@@ -14,6 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+# What one thread reads another one folds and frees: the allocator that Arrow would take keeps it.
+pa.set_memory_pool(pa.system_memory_pool())
+
 _SECOND = 1_000_000
 _CODED = pa.dictionary(pa.int32(), pa.string())
 
