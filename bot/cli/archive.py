@@ -11,7 +11,7 @@ from bot.cli.shown import counting, show_json, show_table
 from ledger.errors import ArchiveUnavailableError
 from ledger.instants import Instant, instant_of, iso
 from ledger.segment import Segment, events_in
-from ledger.store.compaction import RETAINED_DAYS, Compaction, Compactor
+from ledger.store.compaction import RETAINED_DAYS, STAGES, Compaction, Compactor
 
 _LATEST = 2**63 - 1  # of all positions
 
@@ -74,7 +74,7 @@ def compact(
         if dry_run:
             _show_plan(session, events)
         else:
-            with counting("compact", "events", 2 * events) as advance:  # written, then deleted
+            with counting("compact", "events", STAGES * events) as advance:
                 done = compactor.compact(upto, advance)
             _show_compaction(session, done)
 

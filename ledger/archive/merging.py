@@ -1,7 +1,7 @@
 """Merging neighbours into one segment, some rows of each at a time."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import pyarrow as pa
@@ -18,12 +18,18 @@ _ROWS_AT_ONCE = 131_072
 """About so many rows of all parts are brought into one order at once."""
 
 
-def merge(archive: Archive, parts: Sequence[Segment], sealings: Mapping[Range, bytes]) -> Segment:
+def merge(
+    archive: Archive,
+    parts: Sequence[Segment],
+    sealings: Mapping[Range, bytes],
+    progress: Callable[[int], object],
+) -> Segment:
     """Write the events of neighbours as one segment, and return it, as `Archive.publish` does.
 
     `sealings` are the ranges that were sealed one by one, and their digests: what was written says
-    the same. A row group or two of each part is in memory, whatever its size. Raises
-    DamagedSegmentError where a part does not say what was sealed.
+    the same. A row group or two of each part is in memory, whatever its size. `progress` is told
+    how many more events were written. Raises DamagedSegmentError where a part does not say what was
+    sealed.
     """
     unnamed = Segment(
         first_position=parts[0].first_position,
@@ -36,8 +42,15 @@ def merge(archive: Archive, parts: Sequence[Segment], sealings: Mapping[Range, b
         blocks=b"",
     )
     readers = [Reader(each, SORTED_BY) for each in _sources(archive, parts)]
-    tables = (in_order(joined(taken)) for taken in steps(readers, _ROWS_AT_ONCE))
-    return archive.publish_in_order(unnamed, chain.from_iterable(tables), sealings)
+    tables = _told(progress, (joined(taken) for taken in steps(readers, _ROWS_AT_ONCE)))
+    in_file = chain.from_iterable(map(in_order, tables))
+    return archive.publish_in_order(unnamed, in_file, sealings)
+
+
+def _told(progress: Callable[[int], object], tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    for table in tables:
+        yield table
+        progress(len(table))
 
 
 def _digest(archive: Archive, parts: Sequence[Segment]) -> bytes:

@@ -96,14 +96,17 @@ _LAST_BEFORE = Statement(
 )
 
 Progress = Callable[[int], object]
-"""Called after each segment with how many more events are sealed."""
+"""Called now and then with how many more events are written, compared, deleted or merged."""
+
+STAGES = 3
+"""Of a compaction, each of which goes through all that is sealed: written, compared, deleted."""
 
 
 class Sealable(Protocol):
     """A projection that keeps the fold of what is sealed."""
 
     def certify(
-        self, connection: Connection, archive: Archive, new: Sequence[Segment]
+        self, connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
     ) -> Certificate:
         """Compare what will be kept with what there is, and say what was compared.
 
@@ -182,7 +185,7 @@ class Compactor:
             swept, before = self._sweep(), self._size()
             new = list(self._published(through, progress))
             if new:
-                compared = self._compared(new)
+                compared = self._compared(new, progress)
                 for segment in new:
                     self._seal(segment, compared)
                     progress(segment.events)
@@ -201,9 +204,7 @@ class Compactor:
             self._sweep()
             merged = []
             while runs := mergeable(self.segments(), MERGED_EVENTS, MERGED_SEGMENTS):
-                for run in runs:
-                    merged.append(self._merged(run))
-                    progress(merged[-1].events)
+                merged += [self._merged(run, progress) for run in runs]
             return [each for each in self.segments() if each in merged]
 
     def _published(self, through: int, progress: Progress) -> Iterator[Segment]:
@@ -216,9 +217,9 @@ class Compactor:
                 yield self._archive.publish(table, first, last)
                 progress(len(table))
 
-    def _compared(self, new: Sequence[Segment]) -> Certificate:
+    def _compared(self, new: Sequence[Segment], progress: Progress) -> Certificate:
         with self._database.read() as connection:
-            return self._projection.certify(connection, self._archive, new)
+            return self._projection.certify(connection, self._archive, new, progress)
 
     def _seal(self, segment: Segment, compared: Certificate) -> None:
         table = self._archive.read(segment)
@@ -228,9 +229,9 @@ class Compactor:
             seal(connection, segment, said, instant_of(self._clock()))
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
-    def _merged(self, parts: Sequence[Segment]) -> Segment:
+    def _merged(self, parts: Sequence[Segment], progress: Progress) -> Segment:
         sealings = [each for part in parts for each in self.certificates(part)]
-        merged = merge(self._archive, parts, _digests_of(sealings))
+        merged = merge(self._archive, parts, _digests_of(sealings), progress)
         self._archive.retire(parts)
         with self._database.write() as connection:
             replace(connection, merged, parts)

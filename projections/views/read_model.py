@@ -13,6 +13,7 @@ from ledger.archive.folder import Archive
 from ledger.events import EventRow
 from ledger.instants import Instant
 from ledger.segment import Segment
+from ledger.store.compaction import Progress
 from ledger.store.database import Database
 from ledger.store.segments import Certificate
 from projections.engagement import Engagement, of_kinds
@@ -108,10 +109,10 @@ class ReadModel:
             statements_of(each.name).forget.run(connection, stream)
 
     def certify(
-        self, connection: Connection, archive: Archive, new: Sequence[Segment]
+        self, connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
     ) -> Certificate:
         """Do what `sealing.certify` does."""
-        return sealing.certify(connection, archive, new)
+        return sealing.certify(connection, archive, new, progress)
 
     def seal(self, connection: Connection, table: pa.Table) -> None:
         """Do what `sealing.seal` does."""

@@ -19,6 +19,7 @@ from ledger.archive.reading import EVENT_COLUMNS
 from ledger.archive.stepping import Source
 from ledger.errors import CertificateError
 from ledger.segment import Segment
+from ledger.store.compaction import Progress
 from ledger.store.everybody import known_accounts
 from ledger.store.segments import Certificate, segments
 from ledger.store.statements import Statement
@@ -119,19 +120,23 @@ def seal(connection: Connection, table: pa.Table) -> None:
             raise CertificateError(message)
 
 
-def certify(connection: Connection, archive: Archive, new: Sequence[Segment]) -> Certificate:
+def certify(
+    connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
+) -> Certificate:
     """Return what was compared so that the events of `new`, which are still hot, can be deleted.
 
     For every engagement of the accounts that these events are of: what is sealed, the segments and
     the events that stay hot, folded by columns, add up to what the older segments and all hot
-    events, folded one by one, do. Raises CertificateError where they do not.
+    events, folded one by one, do. Raises CertificateError where they do not. `progress` is told how
+    many more events of `new` were folded.
     """
     whose = _accounts_in(connection, archive, new)
     last = new[-1].last_position
     older = segments(connection)
     rows = [_sealed(connection), _hot_after(connection, last)]
     kept = _engagements(_events(archive, new), rows, whose)
-    known = _engagements(_events(archive, older), [_folded_one_by_one(connection)], whose)
+    one_by_one = _folded_one_by_one(connection, last, progress)
+    known = _engagements(_events(archive, older), [one_by_one], whose)
     compared, summed = 0, hashlib.sha256()
     for ours, theirs in zip_longest(kept, known):
         if ours != theirs:
@@ -182,16 +187,23 @@ def _sealed(connection: Connection) -> Iterator[pa.Table]:
         yield partial_of_folds([(row[0], _read(row[1], row[2], row[3:])) for row in rows])
 
 
-def _folded_one_by_one(connection: Connection) -> Iterator[pa.Table]:
-    """Yield the hot events folded as `projections.engagement.fold` does."""
+def _folded_one_by_one(connection: Connection, last: int, progress: Progress) -> Iterator[pa.Table]:
+    """Yield the hot events folded as `projections.engagement.fold` does.
+
+    `progress` is told how many more of those up to the position `last` were.
+    """
     folds: list[tuple[bytes, Stored]] = []
+    counted = 0
     for account, rows in hot_events(connection):
         folds.append((account, fold_stored(rows)))
+        counted += sum(row.position <= last for row in rows)
         if len(folds) == _FOLDED_AT_ONCE:
             yield partial_of_folds(folds)
-            folds = []
+            progress(counted)
+            folds, counted = [], 0
     if folds:
         yield partial_of_folds(folds)
+        progress(counted)
 
 
 def _difference(ours: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None) -> str:

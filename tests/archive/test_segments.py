@@ -246,13 +246,20 @@ def small_steps(rows: Rows, windows: int = 1) -> Iterator[None]:
         yield
 
 
+def no_progress(_: int) -> None:
+    """Whoever is told this does nothing."""
+
+
 @half_as_often
 @given(parts_of_rows(), st.integers(1, 5))
 def test_a_merged_file_is_as_if_all_had_been_written_at_once(parts, windows):
     rows = [row for part in parts for row in part]
     with an_archive() as kept, small_steps(rows, windows):
         segments = [published(kept, part) for part in parts]
-        merged = merge(kept, segments, {each.range: each.digest for each in segments})
+        told: list[int] = []
+        sealings = {each.range: each.digest for each in segments}
+        merged = merge(kept, segments, sealings, told.append)
+        assert sum(told) == len(rows)
         table = kept.read(merged)
         kept.retire([merged])
         at_once = published(kept, rows)
@@ -272,9 +279,9 @@ def test_a_part_that_does_not_say_what_was_sealed_is_not_merged(parts, data):
         other = msgspec.structs.replace(segments[place], digest=b"other")
         files = {path.name for path in kept.folder.iterdir()}
         with pytest.raises(DamagedSegmentError, match=f"{other.name} does not say"):
-            merge(kept, [*segments[:place], other, *segments[place + 1 :]], {})
+            merge(kept, [*segments[:place], other, *segments[place + 1 :]], {}, no_progress)
         with pytest.raises(DamagedSegmentError, match="does not read back"):
-            merge(kept, segments, {other.range: other.digest})
+            merge(kept, segments, {other.range: other.digest}, no_progress)
         assert {path.name for path in kept.folder.iterdir()} == files
 
 
