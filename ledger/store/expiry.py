@@ -46,5 +46,8 @@ def _last_before(connection: Connection, archive: Archive, before: Instant) -> i
     segment = begun[-1]
     if segment.last_recorded_at < before:
         return segment.last_position
-    table = archive.read(segment, _WHEN)
-    return int(integers(table["position"])[recorded_at(table) < before].max())
+    groups = archive.row_groups(segment, _WHEN)
+    return max(
+        int(integers(each["position"])[recorded_at(each) < before].max(initial=0))
+        for each in groups
+    )
