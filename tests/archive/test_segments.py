@@ -35,6 +35,9 @@ from tests.archived import segment_rows
 half_as_often = settings(max_examples=settings().max_examples // 2)
 """An example writes a file, and waits until it is on the disk."""
 
+a_quarter_as_often = settings(max_examples=settings().max_examples // 4)
+"""An example writes several."""
+
 Rows = list[tuple[Any, ...]]
 
 
@@ -250,7 +253,7 @@ def no_progress(_: int) -> None:
     """Whoever is told this does nothing."""
 
 
-@half_as_often
+@a_quarter_as_often
 @given(parts_of_rows(), st.integers(1, 5))
 def test_a_merged_file_is_as_if_all_had_been_written_at_once(parts, windows):
     rows = [row for part in parts for row in part]
@@ -270,7 +273,7 @@ def test_a_merged_file_is_as_if_all_had_been_written_at_once(parts, windows):
         kept.check(at_once, {each.range: each.digest for each in segments})
 
 
-@half_as_often
+@a_quarter_as_often
 @given(parts_of_rows(), st.data())
 def test_a_part_that_does_not_say_what_was_sealed_is_not_merged(parts, data):
     with an_archive() as kept, small_steps([parts[0][0], parts[-1][-1]]):
