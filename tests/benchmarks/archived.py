@@ -11,12 +11,10 @@ from pathlib import Path
 
 from ledger.segment import Segment, events_in
 from ledger.store.compaction import MERGED_EVENTS
-from ledger.store.database import Database
-from projections.views.folding import folded_tables
+from tests.benchmarks.archived_ours import engagements
 from tests.benchmarks.archived_peers import duckdb_engagements, polars_engagements
 from tests.benchmarks.generated_ledger import write_sealed
 from tests.benchmarks.importing import ROOT
-from tests.benchmarks.peak import peak_mib
 from tests.benchmarks.report import Row, limit, ratio
 from tests.benchmarks.sizes import Sizes
 from tests.benchmarks.timing import alternate, rate
@@ -64,19 +62,7 @@ def _rows(path: Path, sizes: Sizes, segment_events: int, how: str) -> list[Row]:
     ]
 
 
-def engagements(path: Path) -> int:
-    """Fold all events of a ledger, and return how many engagements there are."""
-    database = Database(f"sqlite:///{path}")
-    with database.read() as connection:
-        return sum(len(table) for table in folded_tables(connection, database.archive))
-
-
 def _peak_mib(path: Path) -> float:
-    command = [sys.executable, "-m", "tests.benchmarks.archived", str(path)]
+    command = [sys.executable, "-m", "tests.benchmarks.archived_ours", str(path)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return float(done.stdout)
-
-
-if __name__ == "__main__":
-    engagements(Path(sys.argv[1]))
-    print(peak_mib())

@@ -22,8 +22,8 @@ pytestmark = [
     ),
 ]
 
-ROWS = count(full=300_000, small=40_000)
-ROOM_KIB = count(full=64, small=20) * 1024
+ROWS = count(full=300_000, small=30_000)
+ROOM_KIB = count(full=64, small=16) * 1024
 """How much more ten times the rows may take: caches fill up, each to a limit of its own."""
 
 
