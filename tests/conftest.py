@@ -1,9 +1,13 @@
-"""What holds for all tests: how many examples a property is tried on, and that bots trust nobody.
+"""What holds for all tests: how many examples a property is tried on, where their files are, and
+that bots trust nobody.
 
 Thirty examples, or with TRIALS=full five thousand.
 """
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 from hypothesis import settings
 
@@ -16,6 +20,21 @@ settings.register_profile(
 )
 settings.register_profile("full", settings.get_profile("ci"), max_examples=5000)
 settings.load_profile("full" if os.environ.get("TRIALS") == "full" else "ci")
+
+# Tests make thousands of ledgers, each of which waits for the disk many times. Where memory has
+# room for all of them, they are there; the full counts of the trials are for disks.
+MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in it is the tests' own
+ROOM_BYTES = 4 << 30
+
+
+def has_room(folder: Path) -> bool:
+    """Tell whether all that tests write fits into a folder."""
+    is_usable = folder.is_dir() and os.access(folder, os.W_OK)
+    return is_usable and shutil.disk_usage(folder).free >= ROOM_BYTES
+
+
+if "TMPDIR" not in os.environ and os.environ.get("TRIALS") != "full" and has_room(MEMORY):
+    tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
 
 # All servers of the tests speak plain HTTP. Without this each bot would load all the authorities
 # that there are in the world, twice, which takes longer than most conversations.
