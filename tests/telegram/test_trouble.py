@@ -177,9 +177,10 @@ def test_an_entry_that_cannot_be_stored_holds_up_no_other(stage, ana, log):
         (spool,) = stage.folder.glob("ledger.db.spool-*")
         line = spool.read_bytes().replace(b"AI-1", b"AI-2").replace(b'"kind":3', b'"kind":2')
         poison = re.sub(rb'"occurred_at":\d+', b'"occurred_at":' + b"9" * 20, line)
+        poisoned = stage.folder / "poisoned.spool"  # the bot may be emptying its own meanwhile
+        poisoned.write_bytes(poison + spool.read_bytes())
         stage.run(stage.bot.recorder.keeper.close())
-        spool.write_bytes(poison + spool.read_bytes())
-    keeper = keeping.Keeper(stage.engagements.ledger, spool)
+    keeper = keeping.Keeper(stage.engagements.ledger, poisoned)
     asyncio.run(keeper.drain())
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
     assert '"event": "not recorded"' in log.getvalue()
