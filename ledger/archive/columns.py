@@ -67,7 +67,7 @@ def table_of(rows: Iterable[Sequence[Any]]) -> pa.Table:
     batches = []
     while some := list(islice(source, _ROWS_AT_ONCE)):
         batches.append(_batch(some))
-    return pa.Table.from_batches(batches, SCHEMA).unify_dictionaries().combine_chunks()
+    return one_table([pa.Table.from_batches(batches, SCHEMA)])
 
 
 def in_order(table: pa.Table) -> Iterator[pa.Table]:
@@ -75,11 +75,12 @@ def in_order(table: pa.Table) -> Iterator[pa.Table]:
     account, issue = (ranks(table[name]) for name in ("account", "issue_id"))
     order = np.lexsort((integers(table["position"]), occurred_at(table), issue, account))
     for begin in range(0, len(order), _ROWS_AT_ONCE):
+        # With few texts of its own each, they are soon brought together.
         yield own_texts(table.take(pa.array(order[begin : begin + _ROWS_AT_ONCE])))
 
 
-def joined(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return the events of several tables, one after the other."""
+def one_table(tables: Iterable[pa.Table]) -> pa.Table:
+    """Return the rows of several tables, one after the other; each text is in one dictionary."""
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 

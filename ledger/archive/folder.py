@@ -20,7 +20,7 @@ from ledger.archive.columns import (
     by_position,
     in_order,
     integers,
-    joined,
+    one_table,
     recorded_at,
 )
 from ledger.archive.digests import Columns, Range, differing, digest
@@ -141,7 +141,7 @@ class Archive:
                 group = pa.table(pieces, SCHEMA)
                 position = integers(group["position"])
                 found.append(group.filter(pa.array((first <= position) & (position <= last))))
-        return by_position(joined(found))
+        return by_position(one_table(found))
 
     def read_account(
         self,

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ledger.archive.columns import FILE_SCHEMA, SORTED_BY, in_order, joined
+from ledger.archive.columns import FILE_SCHEMA, SORTED_BY, in_order, one_table
 from ledger.archive.digests import Range, digests
 from ledger.archive.folder import Archive, other_events
+from ledger.archive.reading import events_by_account
 from ledger.archive.stepping import Reader, Source, steps
 from ledger.archive.versions import after
 from ledger.segment import Segment, events_in
@@ -42,7 +42,7 @@ def merge(
         blocks=b"",
     )
     readers = [Reader(each, SORTED_BY) for each in _sources(archive, parts)]
-    tables = _told(progress, (joined(taken) for taken in steps(readers, _ROWS_AT_ONCE)))
+    tables = _told(progress, (one_table(taken) for taken in steps(readers, _ROWS_AT_ONCE)))
     in_file = chain.from_iterable(map(in_order, tables))
     return archive.publish_in_order(unnamed, in_file, sealings)
 
@@ -68,6 +68,4 @@ def _sources(archive: Archive, parts: Sequence[Segment]) -> Iterator[Source]:
     earlier: Counter[str] = Counter()
     for part in parts:
         yield after(archive.row_groups(part, FILE_SCHEMA.names), earlier.copy())
-        for group in archive.row_groups(part, ["account"]):
-            counts = pc.value_counts(group["account"].cast(pa.string())).to_pylist()
-            earlier.update({each["values"]: each["counts"] for each in counts})
+        earlier += events_by_account(archive, part)

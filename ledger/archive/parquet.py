@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ledger.archive.blocks import CheckedFile, block_digests
-from ledger.archive.columns import FILE_SCHEMA, TEXTS, joined, one_chunk, own_texts
+from ledger.archive.columns import FILE_SCHEMA, TEXTS, one_chunk, one_table, own_texts
 from ledger.archive.digests import Columns, Range, differing
 from ledger.archive.versions import TOLD_BY, versions_in
 from ledger.errors import DamagedSegmentError
@@ -55,7 +55,7 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Yield the same rows, so many at once as are found and read together."""
     rest = FILE_SCHEMA.empty_table()
     for table in tables:
-        rest = joined([rest, table])
+        rest = one_table([rest, table])
         while len(rest) > ROWS_OF_A_GROUP:
             end = _end_of_group(rest)
             yield rest.slice(0, end)

@@ -1,5 +1,6 @@
 """Events of segments: as the rows that folds read, and as the events that were recorded."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import starmap
 from typing import Any
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ledger.archive.columns import (
     integers,
@@ -60,6 +62,15 @@ def accounts_of(archive: Archive, segment: Segment) -> Iterator[tuple[str, pa.Ta
         starts = np.flatnonzero(np.diff(accounts.indices.to_numpy(), prepend=-1))
         for begin, end in zip(starts, [*starts[1:], len(group)], strict=True):
             yield accounts[begin].as_py(), group.slice(begin, end - begin)
+
+
+def events_by_account(archive: Archive, segment: Segment) -> Counter[str]:
+    """Return how many events of each account a segment holds."""
+    found: Counter[str] = Counter()
+    for group in archive.row_groups(segment, ["account"]):
+        counts = pc.value_counts(one_chunk(group["account"])).to_pylist()
+        found.update({each["values"]: each["counts"] for each in counts})
+    return found
 
 
 def events_in_time(table: pa.Table) -> Iterator[tuple[int, AccountEvent]]:

@@ -3,11 +3,10 @@
 from typing import NamedTuple
 from uuid import UUID
 
-import pyarrow.compute as pc
 from sqlalchemy import Connection, func, select
 
-from ledger.archive.columns import one_chunk
 from ledger.archive.folder import Archive
+from ledger.archive.reading import events_by_account
 from ledger.events import EventRow
 from ledger.store import tables
 from ledger.store.histories import rows_by_user
@@ -61,7 +60,6 @@ def uncounted(connection: Connection, archive: Archive) -> Uncounted:
     (forgotten,), (keys,) = (each.run(connection).fetchone() for each in (_FORGOTTEN, _KEYS))
     known = known_accounts(connection)
     for segment in segments(connection):
-        for group in archive.row_groups(segment, ["account"]):
-            counts = pc.value_counts(one_chunk(group["account"])).to_pylist()
-            forgotten += sum(each["counts"] for each in counts if each["values"] not in known)
+        counts = events_by_account(archive, segment)
+        forgotten += sum(count for account, count in counts.items() if account not in known)
     return Uncounted(forgotten, keys)

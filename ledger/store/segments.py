@@ -64,9 +64,8 @@ def sealed_position(connection: Connection) -> int:
 
 def certificates(connection: Connection, segment: Segment) -> list[Certificate]:
     """Return the certificates of a segment: one of each sealing that it holds."""
-    place = segment.first_position, segment.last_position
     found: list[Certificate] = msgspec.json.decode(
-        _CERTIFICATES.run(connection, *place).fetchone()[0]
+        _CERTIFICATES.run(connection, *segment.range).fetchone()[0]
     )
     return found
 
@@ -80,8 +79,7 @@ def seal(connection: Connection, segment: Segment, certificate: Certificate, at:
     """
     _record(connection, segment, at)
     _insert(connection, segment, [certificate])
-    place = segment.first_position, segment.last_position
-    deleted = _DELETE_EVENTS.run(connection, *place).rowcount
+    deleted = _DELETE_EVENTS.run(connection, *segment.range).rowcount
     if deleted != segment.events:
         message = f"{deleted} events were to be deleted for the {segment.events} of {segment.name}"
         raise LedgerError(message)
@@ -91,7 +89,7 @@ def replace(connection: Connection, merged: Segment, parts: Sequence[Segment]) -
     """Let one segment stand for its parts from now on."""
     kept = [each for part in parts for each in certificates(connection, part)]
     _insert(connection, merged, kept)
-    _DELETE.run_many(connection, [(part.first_position, part.last_position) for part in parts])
+    _DELETE.run_many(connection, [part.range for part in parts])
 
 
 def _insert(connection: Connection, segment: Segment, kept: list[Certificate]) -> None:

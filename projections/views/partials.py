@@ -16,6 +16,7 @@ from ledger.archive.columns import (
     integers,
     occurred_at,
     one_chunk,
+    one_table,
     ranks,
     uuids,
 )
@@ -79,7 +80,7 @@ def _partial(
 def joined(partials: Iterable[pa.Table]) -> pa.Table:
     """Return one partial for several, each of which has its engagements by account and issue."""
     parts = list(partials)
-    table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    table = one_table(parts)
     if all(_place(one, -1) < _place(following, 0) for one, following in pairwise(parts)):
         return table
     places = _places(table)

@@ -284,7 +284,7 @@ def test_sources_are_read_no_further_than_is_needed(monkeypatch):
             yield pa.table(columns, SCHEMA)
 
     for done, _ in enumerate(merged([source(0), source(1)]), 1):
-        assert len(asked) <= 2 * (done + 6)
+        assert len(asked) <= 2 * (done + 5)
 
 
 def test_whoever_wants_no_more_waits_for_nobody(monkeypatch):
