@@ -18,11 +18,8 @@ Floats = NDArray[np.float64]
 NO = -1
 """Stands for nothing in a column of integers."""
 
-_BITS = 21
-_ONE_OF_KIND = np.array([0, *(1 << _BITS * number for number in range(len(Kind)))])
-"""One number counts all kinds: running counts are far cheaper than counting each engagement's."""
-
-_RANKS = max(Kind) + 1  # so that an instant and a kind's rank make one number that sorts as both do
+_KIND_BITS = max(Kind).bit_length()
+_EACH = np.array(Kind).reshape(-1, 1)
 
 
 class EventColumns(NamedTuple):
@@ -79,31 +76,24 @@ def starts_of(*keys: Integers) -> Integers:
 def fold(events: EventColumns, starts: Integers) -> FoldColumns:
     """Return the engagement that the events from each start to the next add up to.
 
-    Those of an engagement come by occurred_at, and at one instant by position; there are at most
-    two million of all.
+    Those of an engagement come by occurred_at, and at one instant by position.
     """
-    at, kind = events.occurred_at, events.kind
-    ends = np.append(starts[1:], len(at))
-    running = np.append(0, np.cumsum(_ONE_OF_KIND[kind]))
-    before, upto = _by_kind(running[starts]), _by_kind(running[ends])
-    counts = [after - earlier for after, earlier in zip(upto, before, strict=True)]
-    lasts = [
-        _row(np.flatnonzero(kind == each), upto[each - 1] - 1, counts[each - 1]) for each in Kind
-    ]
-    lasts_at = [_at(at, rows) for rows in lasts]
-    first = _row(np.flatnonzero(kind > 0), np.add.reduce(before), np.add.reduce(counts))
-    linear_at, linear = _latest(at, events.linear, events.linear != NO, starts, NO)
-    override_at, override = _latest(at, events.score, kind == 0, starts, 0.0)
-    id_, scored_at = _extremes(events, starts, ends)
+    at, kind, size = events.occurred_at, events.kind, len(starts)
+    of = _numbers(starts, len(at))
+    counts, lasts = _by_kind(kind, of, size)
+    lasts_at = _at(at, lasts)
+    linear_at, linear = _latest(at, events.linear, events.linear != NO, of, size, NO)
+    override_at, override = _latest(at, events.score, kind == 0, of, size, 0.0)
+    id_, scored_at = _extremes(events, starts, of)
     return FoldColumns(
-        events=ends - starts,
+        events=np.diff(starts, append=len(at)),
         id=id_,
         last_position=_at(events.position, _last_of(lasts, lasts_at)),
         scored_at=scored_at,
         mentions=counts[0],
         views=counts[1],
         queries=counts[2],
-        first_at=_at(at, first),
+        first_at=_at(at, _firsts(np.flatnonzero(kind), counts.sum(axis=0))),
         mentioned_at=lasts_at[0],
         viewed_at=lasts_at[1],
         queried_at=lasts_at[2],
@@ -116,19 +106,17 @@ def fold(events: EventColumns, starts: Integers) -> FoldColumns:
 
 def merge(folds: FoldColumns, starts: Integers) -> FoldColumns:
     """Return what the engagements from each start to the next add up to; none shares an event."""
-    lasts = (folds.mentioned_at, folds.viewed_at, folds.queried_at)
-    touched = [
-        np.where(at == NO, NO, at * _RANKS + kind) for at, kind in zip(lasts, Kind, strict=True)
-    ]
-    linear_at, linear = _latest(folds.linear_at, folds.linear, folds.linear_at != NO, starts, NO)
-    overridden_at, is_overridden = folds.override_at, folds.override_at != NO
-    override_at, override = _latest(overridden_at, folds.override, is_overridden, starts, 0.0)
+    of, size = _numbers(starts, len(folds.id)), len(starts)
+    lasts_at = np.stack((folds.mentioned_at, folds.viewed_at, folds.queried_at))
+    is_named, is_overridden = folds.linear_at != NO, folds.override_at != NO
+    linear_at, linear = _latest(folds.linear_at, folds.linear, is_named, of, size, NO)
+    override_at, override = _latest(folds.override_at, folds.override, is_overridden, of, size, 0.0)
     # As numbers without a sign, no instant is later than any.
     first_at = np.minimum.reduceat(folds.first_at.view(np.uint64), starts).view(np.int64)
     return FoldColumns(
         events=np.add.reduceat(folds.events, starts),
         id=np.minimum.reduceat(folds.id, starts),
-        last_position=_last_position(np.maximum.reduce(touched), folds.last_position, starts),
+        last_position=_last_position(_touched(lasts_at), folds.last_position, starts, of),
         scored_at=np.maximum.reduceat(folds.scored_at, starts),
         mentions=np.add.reduceat(folds.mentions, starts),
         views=np.add.reduceat(folds.views, starts),
@@ -148,14 +136,26 @@ _Values = TypeVar("_Values", Integers, Floats)
 _Flags = NDArray[np.bool_]
 
 
-def _by_kind(packed: Integers) -> list[Integers]:
-    """The counts of mentions, views and queries."""
-    return [packed >> _BITS * number & (1 << _BITS) - 1 for number in range(len(Kind))]
+def _numbers(starts: Integers, rows: int) -> Integers:
+    """The number of the engagement that each row is of."""
+    is_start = np.zeros(rows, np.int64)
+    is_start[starts[1:]] = 1
+    return np.cumsum(is_start)
 
 
-def _row(rows: Integers, numbers: Integers, counts: Integers) -> Integers:
-    """The rows of those numbers; none where an engagement has no such row."""
-    return np.where(counts > 0, np.append(rows, NO)[numbers], NO)
+def _by_kind(kind: Integers, of: Integers, size: int) -> tuple[Integers, Integers]:
+    """How many rows of each kind each engagement has, and which is the last; a line a kind."""
+    places = kind * size + of
+    counts = np.bincount(places, minlength=(1 + len(Kind)) * size)
+    lasts = np.full_like(counts, NO)
+    np.maximum.at(lasts, places, np.arange(len(places)))
+    return counts.reshape(-1, size)[1:], lasts.reshape(-1, size)[1:]
+
+
+def _firsts(touches: Integers, counts: Integers) -> Integers:
+    """The first of the rows that are interactions, of which each engagement has so many."""
+    before = np.cumsum(counts) - counts
+    return np.where(counts > 0, np.append(touches, NO)[before], NO)
 
 
 def _at(values: Integers, rows: Integers) -> Integers:
@@ -163,50 +163,52 @@ def _at(values: Integers, rows: Integers) -> Integers:
     return np.where(rows == NO, NO, values[rows])
 
 
-def _last_of(rows: list[Integers], at: list[Integers]) -> Integers:
-    """The row of the last interaction, of which `rows` has one of each kind."""
-    last, latest = rows[0], at[0]
-    for row, instant in zip(rows[1:], at[1:], strict=True):  # at one instant the greater kind
-        is_later = instant >= latest
-        last, latest = np.where(is_later, row, last), np.where(is_later, instant, latest)
-    return last
+def _last_of(lasts: Integers, at: Integers) -> Integers:
+    """The row of the last interaction, of which `lasts` has one of each kind."""
+    kind = _touched(at) & (1 << _KIND_BITS) - 1
+    rows: Integers = lasts[kind - 1, np.arange(len(kind))]
+    return rows
 
 
-def _extremes(events: EventColumns, starts: Integers, ends: Integers) -> tuple[Integers, Integers]:
+def _touched(lasts_at: Integers) -> Integers:
+    """The last interaction as a number that sorts as its instant does, at one instant as its kind.
+
+    Below zero where there is none. `lasts_at` has a line for each kind.
+    """
+    touched: Integers = (lasts_at << _KIND_BITS | _EACH).max(axis=0)
+    return touched
+
+
+def _extremes(events: EventColumns, starts: Integers, of: Integers) -> tuple[Integers, Integers]:
     """The first position of each engagement, and when its last event was recorded.
 
     Those of the first and the last row, but for the rows that were recorded before an earlier one.
     """
-    first, last = events.position[starts], events.recorded_at[ends - 1]
+    first = events.position[starts]
+    last = events.recorded_at[np.append(starts[1:], len(of)) - 1]
     is_late = events.position[1:] < events.position[:-1]
     is_late[starts[1:] - 1] = False
     late = np.flatnonzero(is_late) + 1
-    of = np.searchsorted(starts, late, "right") - 1
-    np.minimum.at(first, of, events.position[late])
-    np.maximum.at(last, of, events.recorded_at[late - 1])
+    np.minimum.at(first, of[late], events.position[late])
+    np.maximum.at(last, of[late], events.recorded_at[late - 1])
     return first, last
 
 
-def _latest(
-    at: Integers, values: _Values, is_meant: _Flags, starts: Integers, none: float
+def _latest(  # noqa: PLR0913, PLR0917 - of columns of both kinds
+    at: Integers, values: _Values, is_meant: _Flags, of: Integers, size: int, none: float
 ) -> tuple[Integers, _Values]:
     """The latest of the meant instants and its value; at equal ones the greater value."""
-    latest_at, latest = np.full(len(starts), NO), np.full(len(starts), none, values.dtype)
+    latest_at, latest = np.full(size, NO), np.full(size, none, values.dtype)
     meant = np.flatnonzero(is_meant)
-    if len(meant):
-        of = np.searchsorted(starts, meant, "right") - 1
-        begins = starts_of(of)
-        found, at = of[begins], at[meant]
-        latest_at[found] = np.maximum.reduceat(at, begins)
-        is_latest = at == latest_at[of]
-        latest[found] = np.maximum.reduceat(np.where(is_latest, values[meant], none), begins)
+    np.maximum.at(latest_at, of[meant], at[meant])
+    meant = meant[at[meant] == latest_at[of[meant]]]
+    np.maximum.at(latest, of[meant], values[meant])
     return latest_at, latest
 
 
-def _last_position(touched: Integers, positions: Integers, starts: Integers) -> Integers:
+def _last_position(
+    touched: Integers, positions: Integers, starts: Integers, of: Integers
+) -> Integers:
     """The position of the last interaction; the latest recorded of those at one instant."""
-    latest = np.maximum.reduceat(touched, starts)
-    is_latest = (touched != NO) & (
-        touched == np.repeat(latest, np.diff(starts, append=len(touched)))
-    )
+    is_latest = (touched >= 0) & (touched == np.maximum.reduceat(touched, starts)[of])
     return np.maximum.reduceat(np.where(is_latest, positions, NO), starts)

@@ -174,7 +174,7 @@ class Archive:
             for group in range(file.metadata.num_row_groups):
                 least, most = accounts_of(file.metadata, group)
                 if after < most and least <= upto:
-                    found = [file.read_row_group(group, list(columns))]
+                    found = [file.read_row_group(group, list(columns), use_threads=False)]
                     if not (after < least and most <= upto):
                         found = [between(found.pop(), after, upto)]
                     yield found.pop()  # and is not held here meanwhile

@@ -22,8 +22,8 @@ Source = Iterator[pa.Table]
 Ahead = Callable[[Source], Future[pa.Table | None]]
 """Lets another thread take the next table of a source, None at its end."""
 
-_AHEAD = 2
-"""Tables of a source that are on their way while some are wanted."""
+_FEW = 4
+"""A step that takes less than this part of its rows is made longer, if it can be."""
 
 
 def steps(readers: Sequence["Reader"], rows_at_once: int) -> Iterator[list[pa.Table]]:
@@ -47,12 +47,18 @@ def _reach(readers: Sequence["Reader"], rows: int, rows_at_once: int) -> Place |
 
     Where one source alone has the next places, `rows` of each would be little.
     """
-    further = _nearest(readers, rows)
-    while True:
-        upto, rows = further, 2 * rows
+    upto = _nearest(readers, rows)
+    while _FEW * _before(readers, upto) < rows_at_once:
+        rows *= 2
         further = _nearest(readers, rows)
-        if further == upto or sum(each.before(further) for each in readers) > rows_at_once:
-            return upto
+        if further == upto or _before(readers, further) > rows_at_once:
+            break
+        upto = further
+    return upto
+
+
+def _before(readers: Sequence["Reader"], upto: Place | None) -> int:
+    return sum(each.before(upto) for each in readers)
 
 
 def _nearest(readers: Sequence["Reader"], rows: int) -> Place | None:
@@ -66,15 +72,21 @@ class _Part:
         self.table = table
         self._sorted_by = sorted_by
         self._columns = [one_chunk(table[name]) for name in sorted_by]
+        self._before: dict[Place | None, int] = {}
 
     def __len__(self) -> int:
         return len(self.table)
 
     def place(self, row: int) -> Place:
-        return tuple(column[row].as_py() for column in self._columns)
+        return tuple(_value(column, row) for column in self._columns)
 
     def before(self, upto: Place | None) -> int:
         """Return how many rows stand before a place, or how many there are."""
+        if upto not in self._before:
+            self._before[upto] = self._search(upto)
+        return self._before[upto]
+
+    def _search(self, upto: Place | None) -> int:
         if upto is None or self.place(-1) < upto:
             return len(self)
         return bisect_left(range(len(self)), upto, key=self.place)
@@ -85,14 +97,28 @@ class _Part:
         return _Part(first, self._sorted_by), _Part(others, self._sorted_by)
 
 
+def _value(column: pa.Array, row: int) -> Any:  # noqa: ANN401 - of any column
+    if isinstance(column, pa.DictionaryArray):  # which would make a dictionary of one, too
+        return column.dictionary[column.indices[row].as_py()].as_py()
+    return column[row].as_py()
+
+
 class Reader:
     """Reads one source, as far as is asked."""
 
     def __init__(
-        self, source: Source, sorted_by: Sequence[str], ahead: Ahead | None = None
+        self,
+        source: Source,
+        sorted_by: Sequence[str],
+        ahead: Ahead | None = None,
+        tables_ahead: int = 1,
     ) -> None:
-        """Read what comes sorted by those columns, `ahead` of the need for it if that is given."""
-        self._source, self._sorted_by, self._ahead = source, sorted_by, ahead
+        """Read what comes sorted by those columns, `ahead` of the need for it if that is given.
+
+        So many tables are on their way then while some are wanted.
+        """
+        self._source, self._sorted_by = source, sorted_by
+        self._ahead, self._tables_ahead = ahead, tables_ahead
         self._coming: deque[Future[pa.Table | None]] = deque()
         self._parts: deque[_Part] = deque()
         self._goes_on = True
@@ -100,7 +126,7 @@ class Reader:
     def begin(self, rows: int) -> None:
         """Let others read on, if `has_more` is going to."""
         if self._ahead and self._lacks(rows):
-            while len(self._coming) < _AHEAD:
+            while len(self._coming) < self._tables_ahead:
                 self._coming.append(self._ahead(self._source))
 
     def has_more(self, rows: int) -> bool:

@@ -1,6 +1,6 @@
 """Sources of events and of partials, merged: read side by side, and joined step by step."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pyarrow as pa
@@ -13,6 +13,9 @@ _PLACE = ("account", "issue_id")
 _ROWS_AT_ONCE = 131_072
 """About so many are joined in a step: more are joined faster, and need more memory."""
 
+_TABLES_AHEAD = 12
+"""Of all sources that are on their way at once, but two of each at least."""
+
 _FOLDING = 2  # most of the work is done by libraries that let others run meanwhile
 
 
@@ -22,13 +25,15 @@ def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterato
     `events` come as the files of segments have them: one thread reads them ahead, and others fold
     and join. `partials` have a connection in common, and are read by whoever iterates.
     """
+    sources = list(events)
+    tables_ahead = max(2, _TABLES_AHEAD // max(1, len(sources)))
     reading, folding = ThreadPoolExecutor(1), ThreadPoolExecutor(_FOLDING)
 
     def ahead(source: Source) -> Future[pa.Table | None]:
         return folding.submit(_folded, reading.submit(next, source, None))
 
     readers = [
-        *(Reader(each, _PLACE, ahead) for each in events),
+        *(Reader(each, _PLACE, ahead, tables_ahead) for each in sources),
         *(Reader(each, _PLACE) for each in partials),
     ]
     try:
@@ -46,12 +51,12 @@ def _folded(read: Future[pa.Table | None]) -> pa.Table | None:
 
 
 def _joined(parts: Iterator[list[pa.Table]], threads: Executor) -> Iterator[pa.Table]:
-    """Yield the parts of each step as one, the next ones being joined meanwhile."""
-    before: Future[pa.Table] | None = None
+    """Yield what the parts of each step are joined to, the next ones being joined meanwhile."""
+    before: Future[Sequence[pa.Table]] | None = None
     for taken in parts:
         now = threads.submit(joined, taken)
         if before is not None:
-            yield before.result()
+            yield from before.result()
         before = now
     if before is not None:
-        yield before.result()
+        yield from before.result()

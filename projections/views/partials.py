@@ -3,7 +3,7 @@
 A partial comes from some of the events: a row group of a segment, or rows of the hot store.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -77,18 +77,20 @@ def _partial(
     return as_partial(account.take(firsts), issue.take(firsts), linear, fold(events, starts))
 
 
-def joined(partials: Iterable[pa.Table]) -> pa.Table:
-    """Return one partial for several, each of which has its engagements by account and issue."""
-    parts = list(partials)
-    table = one_table(parts)
-    if all(_place(one, -1) < _place(following, 0) for one, following in pairwise(parts)):
-        return table
+def joined(partials: Sequence[pa.Table]) -> Sequence[pa.Table]:
+    """Return partials that hold each engagement once, by account and issue, as each of these does.
+
+    The same ones, if they hold one engagement after the other already.
+    """
+    if all(_place(one, -1) < _place(following, 0) for one, following in pairwise(partials)):
+        return partials
+    table = one_table(partials)
     places = _places(table)
     order = np.lexsort(places[::-1])
     starts = starts_of(*(each[order] for each in places))
     if len(starts) == len(order):
-        return table.take(pa.array(order))
-    return _merged(table, order, starts)
+        return [table.take(pa.array(order))]
+    return [_merged(table, order, starts)]
 
 
 def _place(partial: pa.Table, row: int) -> tuple[str, str]:

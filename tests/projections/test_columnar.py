@@ -12,7 +12,7 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ledger.archive.columns import SCHEMA
+from ledger.archive.columns import SCHEMA, one_table
 from ledger.archive.stepping import Source
 from ledger.events import EventRow
 from ledger.instants import DAY
@@ -205,10 +205,10 @@ def splits(draw: st.DrawFn) -> tuple[list[EventRow], list[list[EventRow]]]:
 def test_partials_join_to_the_fold_of_all_whatever_the_split_and_the_order(split, data):
     history, parts = split
     partials = [data.draw(ways)(part) for part in parts]
-    assert read(joined(partials)) == one_by_one(history)
+    assert read(one_table(joined(partials))) == one_by_one(history)
     while len(partials) > 1:  # two at a time, whichever two
         two = data.draw(st.permutations(partials))
-        partials = [joined(two[:2]), *two[2:]]
+        partials = [one_table(joined(two[:2])), *two[2:]]
     assert read(partials[0]) == one_by_one(history)
 
 
@@ -219,7 +219,9 @@ def test_partials_merge_as_engagements_do(split):
     for part in parts:
         for place, (engagement, *_) in read(sealed(part)).items():
             found[place] = merge(found[place], engagement)
-    assert {place: values[0] for place, values in read(joined(map(sealed, parts))).items()} == found
+    assert {
+        place: values[0] for place, values in read(one_table(joined([*map(sealed, parts)]))).items()
+    } == found
 
 
 @given(some, st.integers(0, 30))
@@ -273,6 +275,7 @@ def test_no_source_yields_nothing():
 def test_sources_are_read_no_further_than_is_needed(monkeypatch):
     """Memory holds a few pieces of each source, whatever the length of the history."""
     monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
+    monkeypatch.setattr(merging, "_TABLES_AHEAD", 4)  # two of each
     asked: list[int] = []
 
     def source(number: int) -> Source:
