@@ -7,7 +7,6 @@ needed, so memory holds a table or two of each, whatever the history's size.
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +18,11 @@ Place = tuple[Any, ...]
 
 Source = Iterator[pa.Table]
 
-Ahead = Callable[[Source], Future[pa.Table | None]]
-"""Lets another thread take the next table of a source, None at its end."""
+Ahead = Callable[[Source], Callable[[], pa.Table | None]]
+"""Lets another thread take the next table of a source; what it returns waits for that.
+
+None at the source's end.
+"""
 
 _FEW = 4
 """A step that takes less than this part of its rows is made longer, if it can be."""
@@ -119,7 +121,7 @@ class Reader:
         """
         self._source, self._sorted_by = source, sorted_by
         self._ahead, self._tables_ahead = ahead, tables_ahead
-        self._coming: deque[Future[pa.Table | None]] = deque()
+        self._coming: deque[Callable[[], pa.Table | None]] = deque()
         self._parts: deque[_Part] = deque()
         self._goes_on = True
 
@@ -136,7 +138,7 @@ class Reader:
         """
         while self._lacks(rows):
             self.begin(rows)
-            table = self._coming.popleft().result() if self._coming else next(self._source, None)
+            table = self._coming.popleft()() if self._coming else next(self._source, None)
             self._goes_on = table is not None
             if table:
                 self._parts.append(_Part(table, self._sorted_by))

@@ -1,6 +1,6 @@
 """Sources of events and of partials, merged: read side by side, and joined step by step."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ _ROWS_AT_ONCE = 131_072
 """About so many are joined in a step: more are joined faster, and need more memory."""
 
 _TABLES_AHEAD = 12
-"""Of all sources that are on their way at once, but two of each at least."""
+"""Of all sources that are on their way at once, but one of each at least."""
 
 _FOLDING = 2  # most of the work is done by libraries that let others run meanwhile
 
@@ -26,11 +26,12 @@ def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterato
     and join. `partials` have a connection in common, and are read by whoever iterates.
     """
     sources = list(events)
-    tables_ahead = max(2, _TABLES_AHEAD // max(1, len(sources)))
+    tables_ahead = max(1, _TABLES_AHEAD // max(1, len(sources)))
     reading, folding = ThreadPoolExecutor(1), ThreadPoolExecutor(_FOLDING)
 
-    def ahead(source: Source) -> Future[pa.Table | None]:
-        return folding.submit(_folded, reading.submit(next, source, None))
+    def ahead(source: Source) -> Callable[[], pa.Table | None]:
+        read = reading.submit(_read, source, folding)
+        return lambda: None if (folded := read.result()) is None else folded.result()
 
     readers = [
         *(Reader(each, _PLACE, ahead, tables_ahead) for each in sources),
@@ -45,9 +46,10 @@ def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterato
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _folded(read: Future[pa.Table | None]) -> pa.Table | None:
-    events = read.result()
-    return None if events is None else partial_of(events)
+def _read(source: Source, folding: Executor) -> Future[pa.Table] | None:
+    """Read the next table of a source, and let others fold it, who need not wait for it then."""
+    events = next(source, None)
+    return None if events is None else folding.submit(partial_of, events)
 
 
 def _joined(parts: Iterator[list[pa.Table]], threads: Executor) -> Iterator[pa.Table]:

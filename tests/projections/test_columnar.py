@@ -275,7 +275,7 @@ def test_no_source_yields_nothing():
 def test_sources_are_read_no_further_than_is_needed(monkeypatch):
     """Memory holds a few pieces of each source, whatever the length of the history."""
     monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
-    monkeypatch.setattr(merging, "_TABLES_AHEAD", 4)  # two of each
+    monkeypatch.setattr(merging, "_TABLES_AHEAD", 2)  # one of each
     asked: list[int] = []
 
     def source(number: int) -> Source:
@@ -287,7 +287,7 @@ def test_sources_are_read_no_further_than_is_needed(monkeypatch):
             yield pa.table(columns, SCHEMA)
 
     for done, _ in enumerate(merged([source(0), source(1)]), 1):
-        assert len(asked) <= 2 * (done + 5)
+        assert len(asked) <= 2 * (done + 4)
 
 
 def test_whoever_wants_no_more_waits_for_nobody(monkeypatch):
