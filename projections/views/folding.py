@@ -74,7 +74,7 @@ _VERSIONS = Statement(
 )
 _COUNT = Statement(select(func.count()).select_from(events).where(_FOLDABLE))
 
-_HOT_AT_ONCE = 65_536
+_HOT_AT_ONCE = 16_384
 
 BEFORE_ALL, AFTER_ALL = "", LAST
 """Before and after every account's UUID."""

@@ -13,6 +13,8 @@ _PLACE = ("account", "issue_id")
 _ROWS_AT_ONCE = 131_072
 """About so many are joined in a step: more are joined faster, and need more memory."""
 
+ROWS_YIELDED = 16_384
+
 _TABLES_AHEAD = 12
 """Of all sources that are on their way at once, but one of each at least."""
 
@@ -22,6 +24,7 @@ _FOLDING = 2  # most of the work is done by libraries that let others run meanwh
 def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterator[pa.Table]:
     """Yield partials that hold each engagement once, whole, by account and issue.
 
+    None has more than ROWS_YIELDED, which whoever looks at them one by one can hold in memory.
     `events` come as the files of segments have them: one thread reads them ahead, and others fold
     and join. `partials` have a connection in common, and are read by whoever iterates.
     """
@@ -38,7 +41,9 @@ def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterato
         *(Reader(each, _PLACE) for each in partials),
     ]
     try:
-        yield from _joined(steps(readers, _ROWS_AT_ONCE), folding)
+        for table in _joined(steps(readers, _ROWS_AT_ONCE), folding):
+            for begin in range(0, len(table), ROWS_YIELDED):
+                yield table.slice(begin, ROWS_YIELDED)
     finally:
         # An iterator that nobody wants any more ends wherever garbage happens to be collected, be
         # it while another thread is being started: whatever waited for threads there would hang.

@@ -169,8 +169,7 @@ def _engagements(
     """Yield the engagements of some accounts, each as all that is known of it."""
     for table in merged(files, rows):
         theirs = table.filter(pc.is_in(table["account"], value_set=whose)).select(_COMPARED)
-        for batch in theirs.to_batches(max_chunksize=_FOLDED_AT_ONCE):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        yield from zip(*(column.to_pylist() for column in theirs.columns), strict=True)
 
 
 def _events(archive: Archive, of: Iterable[Segment]) -> list[Source]:
