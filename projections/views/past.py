@@ -15,7 +15,7 @@ from ledger.store.segments import segments
 from projections.as_of import AsOf, folds_as_of
 from projections.engagement import NONE, Engagement, merge
 from projections.views.folding import rows_of, somebodys
-from projections.views.merging import merged
+from projections.views.partials import joined, partial_of
 
 
 def past_engagements(
@@ -39,19 +39,18 @@ def _sealed(
     ]
     account = account_of(connection, user_id) if known else None
     if account is not None:
-        seen = [_seen(archive, segment, account[1], as_of) for segment in known]
-        for table in merged(seen):
+        seen = (_seen(archive, segment, account[1], as_of) for segment in known)
+        for table in joined([partial_of(each) for each in seen if len(each)]):
             rows = (each.row for each in rows_of(somebodys(connection, table)))
             yield from ((row.issue_id, row.engagement) for row in rows)
 
 
-def _seen(archive: Archive, segment: Segment, account: str, as_of: AsOf) -> Iterator[pa.Table]:
-    """Yield an account's events in a segment that are seen, if any are."""
+def _seen(archive: Archive, segment: Segment, account: str, as_of: AsOf) -> pa.Table:
+    """Return an account's events in a segment that are seen."""
     table = archive.read_account(segment, account, columns=EVENT_COLUMNS)
     is_seen = np.ones(len(table), bool)
     if as_of.at is not None:
         is_seen &= occurred_at(table) <= as_of.at
     if as_of.known_at is not None:
         is_seen &= recorded_at(table) <= as_of.known_at
-    if is_seen.any():
-        yield table.filter(pa.array(is_seen))
+    return table.filter(pa.array(is_seen))
