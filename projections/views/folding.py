@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select, tuple_
 
 from ledger.archive.columns import coded, one_chunk, ranks, uuids
 from ledger.archive.folder import LAST, Archive
@@ -32,7 +32,7 @@ _FOLDABLE = and_(events.c.issue_id.is_not(None), events.c.stream.in_(select(acco
 _SOME = and_(
     streams.c.originator_id > bindparam("after"), streams.c.originator_id <= bindparam("upto")
 )
-_BY_ENGAGEMENT = Statement(
+_BY_ENGAGEMENT = (
     select(
         streams.c.originator_id,
         events.c.issue_id,
@@ -44,11 +44,21 @@ _BY_ENGAGEMENT = Statement(
         events.c.score,
     )
     .join(streams, streams.c.id == events.c.stream)
-    .where(events.c.issue_id.is_not(None), _SOME, events.c.position > bindparam("position"))
-    .order_by(streams.c.originator_id, events.c.issue_id, events.c.position),
-    "after",
-    "upto",
+    .where(events.c.issue_id.is_not(None))
+    .order_by(streams.c.originator_id, events.c.issue_id, events.c.position)
+)
+_OF_SOME = Statement(_BY_ENGAGEMENT.where(_SOME), "after", "upto")
+_touching = events.alias()
+_TOUCHED = select(_touching.c.stream, _touching.c.issue_id).where(
+    _touching.c.issue_id.is_not(None), _touching.c.position <= bindparam("last")
+)
+_OF_TOUCHED = Statement(
+    _BY_ENGAGEMENT.where(
+        events.c.position > bindparam("position"),
+        tuple_(events.c.stream, events.c.issue_id).in_(_TOUCHED),
+    ),
     "position",
+    "last",
 )
 _ACCOUNTS = Statement(
     select(streams.c.originator_id, streams.c.id)
@@ -126,10 +136,18 @@ def folded_tables(
 
 
 def hot_partials(
-    connection: Connection, after: str, upto: str, position: int = 0
+    connection: Connection, after: str = BEFORE_ALL, upto: str = AFTER_ALL
 ) -> Iterator[pa.Table]:
-    """Yield the partials of the hot events of some accounts, of those after a position."""
-    cursor = _BY_ENGAGEMENT.run(connection, _bytes(after), _bytes(upto), position)
+    """Yield the partials of the hot events of some accounts."""
+    return _partials(_OF_SOME.run(connection, _bytes(after), _bytes(upto)))
+
+
+def touched_partials(connection: Connection, last: int) -> Iterator[pa.Table]:
+    """Yield the partials of the events after a position, of engagements with hot ones up to it."""
+    return _partials(_OF_TOUCHED.run(connection, last, last))
+
+
+def _partials(cursor: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - a DBAPI cursor
     while rows := cursor.fetchmany(_HOT_AT_ONCE):
         yield partial_of_rows(rows)
 
@@ -154,9 +172,12 @@ def partial_of_folds(folds: Sequence[tuple[bytes, Stored]]) -> pa.Table:
     return as_partial(account, issue, linear, columns)
 
 
-def hot_events(connection: Connection) -> Iterator[tuple[bytes, list[EventRow]]]:
-    """Yield the hot events of each engagement by position, and the account's UUID."""
-    rows = _BY_ENGAGEMENT.run(connection, *map(_bytes, (BEFORE_ALL, AFTER_ALL)), 0)
+def touched_events(connection: Connection, last: int) -> Iterator[tuple[bytes, list[EventRow]]]:
+    """Yield the hot events of each engagement that has some up to a position, by position.
+
+    Beside each stands the account's UUID.
+    """
+    rows = _OF_TOUCHED.run(connection, 0, last)
     for (account, issue), group in groupby(rows, key=itemgetter(0, 1)):
         yield (
             account,

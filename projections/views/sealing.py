@@ -26,16 +26,15 @@ from ledger.store.statements import Statement
 from ledger.store.tables import streams
 from projections.engagement import Engagement
 from projections.views.folding import (
-    AFTER_ALL,
-    BEFORE_ALL,
     Stored,
     fold_stored,
-    hot_events,
     hot_partials,
     partial_of_folds,
     rows_of,
     somebodys,
     together,
+    touched_events,
+    touched_partials,
 )
 from projections.views.merging import merged
 from projections.views.partials import NUMBERS, partial_of
@@ -90,7 +89,7 @@ def difference(connection: Connection, archive: Archive) -> str | None:
 
 def present(connection: Connection) -> Iterator[Stored]:
     """Yield every engagement as it stands, from what is sealed and hot, by account and issue."""
-    for table in merged([], [_sealed(connection), _hot_after(connection, 0)]):
+    for table in merged([], [_sealed(connection), hot_partials(connection)]):
         yield from (each.row for each in rows_of(somebodys(connection, table)))
 
 
@@ -125,15 +124,16 @@ def certify(
 ) -> Certificate:
     """Return what was compared so that the events of `new`, which are still hot, can be deleted.
 
-    For every engagement of the accounts that these events are of: what is sealed, the segments and
-    the events that stay hot, folded by columns, add up to what the older segments and all hot
-    events, folded one by one, do. Raises CertificateError where they do not. `progress` is told how
-    many more events of `new` were folded.
+    For every engagement that these events are of: what is sealed, the segments and its events that
+    stay hot, folded by columns, add up to what the older segments and all its hot events, folded
+    one by one, do; and for the other ones of these accounts, what is sealed to what the older
+    segments do. Raises CertificateError where they do not. `progress` is told how many more events
+    of `new` were folded.
     """
     whose = _accounts_in(connection, archive, new)
     last = new[-1].last_position
     older = segments(connection)
-    rows = [_sealed(connection), _hot_after(connection, last)]
+    rows = [_sealed(connection), touched_partials(connection, last)]
     kept = _engagements(_events(archive, new), rows, whose)
     one_by_one = _folded_one_by_one(connection, last, progress)
     known = _engagements(_events(archive, older), [one_by_one], whose)
@@ -176,10 +176,6 @@ def _events(archive: Archive, of: Iterable[Segment]) -> list[Source]:
     return [archive.row_groups(segment, EVENT_COLUMNS) for segment in of]
 
 
-def _hot_after(connection: Connection, position: int) -> Iterator[pa.Table]:
-    return hot_partials(connection, BEFORE_ALL, AFTER_ALL, position)
-
-
 def _sealed(connection: Connection) -> Iterator[pa.Table]:
     cursor = _BY_ACCOUNT.run(connection)
     while rows := cursor.fetchmany(_FOLDED_AT_ONCE):
@@ -187,13 +183,14 @@ def _sealed(connection: Connection) -> Iterator[pa.Table]:
 
 
 def _folded_one_by_one(connection: Connection, last: int, progress: Progress) -> Iterator[pa.Table]:
-    """Yield the hot events folded as `projections.engagement.fold` does.
+    """Yield the hot events of engagements that the position `last` and earlier ones touch.
 
-    `progress` is told how many more of those up to the position `last` were.
+    They are folded as `projections.engagement.fold` does. `progress` is told how many more of those
+    up to that position were.
     """
     folds: list[tuple[bytes, Stored]] = []
     counted = 0
-    for account, rows in hot_events(connection):
+    for account, rows in touched_events(connection, last):
         folds.append((account, fold_stored(rows)))
         counted += sum(row.position <= last for row in rows)
         if len(folds) == _FOLDED_AT_ONCE:
