@@ -1,7 +1,7 @@
 """Sorted tables, read side by side and step by step.
 
 A source is tables one after the other, sorted by some columns. Each is read no further than is
-needed, so memory holds a table or two of each, whatever the history's size.
+needed, so memory holds a few tables of each, whatever the history's size.
 """
 
 from bisect import bisect_left

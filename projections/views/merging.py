@@ -13,7 +13,7 @@ _PLACE = ("account", "issue_id")
 _ROWS_AT_ONCE = 131_072
 """About so many are joined in a step: more are joined faster, and need more memory."""
 
-ROWS_YIELDED = 16_384
+_ROWS_YIELDED = 16_384
 
 _TABLES_AHEAD = 12
 """Of all sources that are on their way at once, but one of each at least."""
@@ -24,7 +24,7 @@ _FOLDING = 2  # most of the work is done by libraries that let others run meanwh
 def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterator[pa.Table]:
     """Yield partials that hold each engagement once, whole, by account and issue.
 
-    None has more than ROWS_YIELDED, which whoever looks at them one by one can hold in memory.
+    None has more than 16,384 rows: whoever looks at them one by one has them as objects then.
     `events` come as the files of segments have them: one thread reads them ahead, and others fold
     and join. `partials` have a connection in common, and are read by whoever iterates.
     """
@@ -42,8 +42,8 @@ def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterato
     ]
     try:
         for table in _joined(steps(readers, _ROWS_AT_ONCE), folding):
-            for begin in range(0, len(table), ROWS_YIELDED):
-                yield table.slice(begin, ROWS_YIELDED)
+            for begin in range(0, len(table), _ROWS_YIELDED):
+                yield table.slice(begin, _ROWS_YIELDED)
     finally:
         # An iterator that nobody wants any more ends wherever garbage happens to be collected, be
         # it while another thread is being started: whatever waited for threads there would hang.
