@@ -103,7 +103,8 @@ def _show_compaction(session: Session, done: Compaction) -> None:
 def compaction_sentence(done: Compaction) -> str:
     """Return in one line what a compaction sealed and freed."""
     size = decimal(done.archived_bytes)
-    sealed = f"sealed {done.events:,} events in {_segments(done.segments)} of {size}"
+    archived = f"the archive has {_segments(done.segments)} of {size}"
+    sealed = f"sealed {done.events:,} event{'' if done.events == 1 else 's'}; {archived}"
     freed = f"; the database's file is {decimal(done.freed_bytes)} smaller"
     swept = f"; {decimal(done.swept_bytes)} lay about in the archive and are gone"
     return "".join(

@@ -50,9 +50,7 @@ class EngagementJobs:
             retained = Instant(instant_of(self._engagements.clock()) - RETAINED_DAYS * DAY)
             compactor = ledger.compactor
             done = compactor.compact(compactor.last_recorded_before(retained))
-            merged = compactor.merge()
-            counts = msgspec.structs.asdict(done) | {"merged": len(merged)}
-            _log.info("compacted", extra=counts)
+            _log.info("compacted", extra=msgspec.structs.asdict(done))
         return self._engagements.count_dormant()
 
     def expire(self, context_days: int) -> int:

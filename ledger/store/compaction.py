@@ -3,7 +3,9 @@
 First a segment's file is written, synced, read again and named; then it is certified that what is
 sealed and what stays hot add up to the same engagements as all events do; then one transaction
 records that the range is sealed, and deletes its rows. Whatever breaks off before that transaction
-commits leaves a file that nobody looks at, which a later compaction sweeps away.
+commits leaves a file that nobody looks at, which a later compaction sweeps away. Some segments go
+that way together, and are merged with their neighbours before the next ones are written: memory
+holds a part of each file, so there must be few.
 """
 
 import logging
@@ -44,6 +46,9 @@ RETAINED_DAYS = 90
 
 SEALED_AT_ONCE = 100_000
 """Positions a segment: while its rows are deleted, others wait to record."""
+
+SEALED_TOGETHER = 10
+"""Segments that are written and compared before the first of them is sealed."""
 
 SHRUNK_FROM = 0.1
 """The share of unused pages from which the database's file is written anew; others wait then."""
@@ -98,8 +103,8 @@ _LAST_BEFORE = Statement(
 Progress = Callable[[int], object]
 """Called now and then with how many more events are written, compared, deleted or merged."""
 
-STAGES = 3
-"""Of a compaction, each of which goes through all that is sealed: written, compared, deleted."""
+STAGES = 4
+"""Of a compaction, each told of all that is sealed: it is written, compared, deleted, merged."""
 
 
 class Sealable(Protocol):
@@ -123,9 +128,10 @@ class Sealable(Protocol):
 
 
 class Compaction(msgspec.Struct, frozen=True):
-    """What a compaction did: sealed so many events in so many segments, whose files are so long.
+    """What a compaction did: sealed so many events in an archive that has so many segments now.
 
-    The database's file became smaller by `freed_bytes`; `swept_bytes` lay about in the archive.
+    Their files have `archived_bytes` together. The database's file became smaller by `freed_bytes`;
+    `swept_bytes` lay about in the archive.
     """
 
     events: int = 0
@@ -179,39 +185,47 @@ class Compactor:
     def compact(self, through: int, progress: Progress = lambda _: None) -> Compaction:
         """Seal what is hot up to the position `through`, each segment in its own transaction.
 
-        The database's file becomes smaller then, also for a compaction that broke off before that.
+        Small segments are merged, and the database's file becomes smaller then; also for a
+        compaction that broke off before that.
         """
         with job_alone(self._database, JOB):
             swept, before = self._sweep(), self._size()
-            new = list(self._published(through, progress))
-            if new:
-                compared = self._compared(new, progress)
-                for segment in new:
-                    self._seal(segment, compared)
-                    progress(segment.events)
+            self._merge_once()
+            events = 0
+            while new := self._sealed(through, progress):
+                self._merge_once(progress, told=events_in(new))
+                events += events_in(new)
             self._shrink()
-            return Compaction(
-                events_in(new),
-                len(new),
-                sum(each.size_bytes for each in new),
-                max(0, before - self._size()),
-                swept,
-            )
+            kept = self.segments()
+            size = sum(each.size_bytes for each in kept)
+            return Compaction(events, len(kept), size, max(0, before - self._size()), swept)
 
     def merge(self, progress: Progress = lambda _: None) -> list[Segment]:
         """Merge small neighbours into larger segments, and return those."""
         with job_alone(self._database, JOB):
             self._sweep()
-            merged = []
-            while runs := mergeable(self.segments(), MERGED_EVENTS, MERGED_SEGMENTS):
-                merged += [self._merged(run, progress) for run in runs]
+            merged: list[Segment] = []
+            while new := self._merge_once(progress):
+                merged += new
             return [each for each in self.segments() if each in merged]
 
+    def _sealed(self, through: int, progress: Progress) -> list[Segment]:
+        """Seal the next segments that the hot events up to `through` make, and return them."""
+        new = list(self._published(through, progress))
+        if new:
+            compared = self._compared(new, progress)
+            for segment in new:
+                self._seal(segment, compared)
+                progress(segment.events)
+        return new
+
     def _published(self, through: int, progress: Progress) -> Iterator[Segment]:
-        """Write the files of the segments that the hot events up to `through` make."""
         with self._database.read() as connection:
             last = sealed_position(connection)
-            while next_ := _NEXT.run(connection, last, through).fetchmany(SEALED_AT_ONCE):
+            for _ in range(SEALED_TOGETHER):
+                next_ = _NEXT.run(connection, last, through).fetchmany(SEALED_AT_ONCE)
+                if not next_:
+                    return
                 first, last = last + 1, next_[-1][0]
                 table = table_of(_EVENTS.run(connection, first, last))
                 yield self._archive.publish(table, first, last)
@@ -228,6 +242,15 @@ class Compactor:
             said = _said_of(segment) | {"compared": compared}
             seal(connection, segment, said, instant_of(self._clock()))
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
+
+    def _merge_once(
+        self, progress: Progress = lambda _: None, told: int | None = None
+    ) -> list[Segment]:
+        """Merge each run of small neighbours; `progress` is told of their events, or of `told`."""
+        runs = mergeable(self.segments(), MERGED_EVENTS, MERGED_SEGMENTS)
+        if told is not None:
+            progress = _in_proportion(progress, told, sum(map(events_in, runs)))
+        return [self._merged(run, progress) for run in runs]
 
     def _merged(self, parts: Sequence[Segment], progress: Progress) -> Segment:
         sealings = [each for part in parts for each in self.certificates(part)]
@@ -257,6 +280,20 @@ class Compactor:
     def _scalar(self, connection: Connection, statement: Statement, *parameters: int) -> int:
         value: int | None = statement.run(connection, *parameters).fetchone()[0]
         return value or 0
+
+
+def _in_proportion(progress: Progress, told: int, of: int) -> Progress:
+    """Return what tells `progress` of `told` events in all while it is told of so many."""
+    if not of:
+        progress(told)
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        progress((done + count) * told // of - done * told // of)
+        done += count
+
+    return advance
 
 
 def _digests_of(parts: Iterable[Certificate]) -> dict[Range, bytes]:

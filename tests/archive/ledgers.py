@@ -1,12 +1,15 @@
 """A ledger two of whose three parts are sealed, and what it is asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
+from unittest import mock
 
 from ledger.instants import DAY, moment_of
 from ledger.interaction import interaction_of
 from ledger.segment import Segment
+from ledger.store import compaction
 from ledger.store.segments import segments
 from projections.application import Engagements
 from tests.strategies import NOON, Clock
@@ -38,12 +41,20 @@ def record(engagements: Engagements, part: int) -> None:
     )
 
 
+@contextmanager
+def small_segments(events: int) -> Iterator[None]:
+    """Let compactions make segments of so many events, and leave them as they are."""
+    with mock.patch.multiple(compaction, SEALED_AT_ONCE=events, MERGED_EVENTS=1):
+        yield
+
+
 def fill(engagements: Engagements, clock: Clock) -> None:
     """Record three parts a day apart, and seal the first two, each in a segment."""
     for part in range(3):
         record(engagements, part)
         if part < 2:
-            engagements.ledger.compactor.compact(engagements.ledger.size()[0])
+            with small_segments(2 * EVENTS):
+                engagements.ledger.compactor.compact(engagements.ledger.size()[0])
         clock.move(DAY)
 
 

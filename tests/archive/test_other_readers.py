@@ -25,9 +25,8 @@ from ledger.archive.parquet import ROWS_OF_A_GROUP
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.interaction import interaction_of, override_of
 from ledger.segment import BLOCK_BYTES, DIGEST_BYTES, FORMAT_VERSION
-from ledger.store import compaction
 from projections.application import Engagements
-from tests.archive.ledgers import segments_of
+from tests.archive.ledgers import segments_of, small_segments
 from tests.cli.running import NOON, CommandLine
 from tests.docs.documents import ROOT
 from tests.strategies import HOUR, Clock
@@ -49,16 +48,16 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
 
 
 @pytest.fixture
-def engagements(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engagements]:
+def engagements(cli: CommandLine) -> Iterator[Engagements]:
     """A history of three users that is sealed to its last event, in several segments."""
-    monkeypatch.setattr(compaction, "SEALED_AT_ONCE", 150)
     clock, dice = Clock(), random.Random(6)
     clock.at = Instant(instant_of(NOON) - 200 * DAY)
     with Engagements(f"sqlite:///{cli.ledger}", clock=clock) as opened:
         for _ in range(20):
             record(opened, clock, dice)
             clock.move(10 * DAY)
-        opened.ledger.compactor.compact(opened.ledger.size()[0])
+        with small_segments(150):
+            opened.ledger.compactor.compact(opened.ledger.size()[0])
         yield opened
 
 

@@ -1,5 +1,10 @@
 """Progress: whoever compacts or merges is told how far it came, and at the end of everything."""
 
+from itertools import chain
+from typing import Any
+from unittest import mock
+
+from ledger.store import compaction
 from ledger.store.compaction import STAGES
 from tests.archive.ledgers import EVENTS, fill, opened, record
 from tests.strategies import Clock
@@ -15,6 +20,22 @@ def test_each_stage_of_a_compaction_tells_of_all_that_is_sealed(tmp_path):
         events = compactor.sealable(last)
         assert compactor.compact(last, told.append).events == events == EVENTS
         assert (sum(told), min(told) >= 0) == (STAGES * events, True)
+
+
+def test_a_compaction_in_several_rounds_tells_of_all_that_is_sealed_too(tmp_path):
+    told: list[int] = []
+    clock = Clock()
+    sizes: dict[str, Any] = {"SEALED_AT_ONCE": 2, "SEALED_TOGETHER": 2, "MERGED_EVENTS": 9}
+    with opened(tmp_path, clock) as engagements, mock.patch.multiple(compaction, **sizes):
+        for part in range(3):
+            record(engagements, part)
+        compactor = engagements.ledger.compactor
+        done = compactor.compact(engagements.ledger.size()[0], told.append)
+        assert (done.events, done.segments) == (3 * EVENTS, 3)
+        assert (sum(told), min(told) >= 0) == (STAGES * done.events, True)
+        kept = [compactor.certificates(each) for each in compactor.segments()]
+        compared = [each["compared"]["through"] for each in chain(*kept)]
+        assert compared == [4, 4, 8, 8, 12, 12, 16, 16, 18]
 
 
 def test_a_merge_tells_of_all_that_is_merged(tmp_path):

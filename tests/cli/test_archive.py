@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.store import compaction
 from projections.application import Engagements
+from tests.archive.ledgers import small_segments
 from tests.cli.running import DAY, CommandLine, at
 
 ASKED = (
@@ -35,17 +35,18 @@ def files(cli: CommandLine) -> list[Path]:
 
 
 @pytest.fixture
-def sealed(ana: CommandLine, monkeypatch) -> CommandLine:
+def sealed(ana: CommandLine) -> CommandLine:
     """Ana's five events in segments of two, the last one alone."""
-    monkeypatch.setattr(compaction, "SEALED_AT_ONCE", 2)
-    assert ana("compact", "--all").code == 0
+    with small_segments(2):
+        assert ana("compact", "--all").code == 0
     return ana
 
 
-def test_no_answer_changes_when_everything_is_sealed_and_merged(ana, monkeypatch):
-    monkeypatch.setattr(compaction, "SEALED_AT_ONCE", 2)
+def test_no_answer_changes_when_everything_is_sealed_and_merged(ana):
     before = answers(ana)
-    assert ana("compact", "--all").out.startswith("sealed 5 events in 3 segments of ")
+    with small_segments(2):
+        done = ana("compact", "--all")
+    assert done.out.startswith("sealed 5 events; the archive has 3 segments of ")
     assert answers(ana) == before
     assert ana("archive", "merge").out == "merged 3 segments into 1\n"
     assert answers(ana) == before

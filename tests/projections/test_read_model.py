@@ -26,7 +26,6 @@ from ledger.errors import (
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import Interaction, interaction_of, override_of
-from ledger.store import compaction
 from ledger.store.append import Receipt
 from projections.application import Engagements, IssueEngagementRepository
 from projections.ranking import Ranked
@@ -35,6 +34,7 @@ from projections.views.replay import Replay
 from projections.views.tables import engagements as table
 from projections.views.tables import metadata
 from tests import strategies
+from tests.archive.ledgers import small_segments
 from tests.strategies import HOUR, NOON, Clock
 
 half_as_often = settings(max_examples=settings().max_examples // 2)
@@ -536,8 +536,7 @@ def drop(run: Run, *what: str) -> None:
 
 def seal(run: Run, through: int, at_once: int) -> None:
     """Seal what is hot up to a position, so many events a segment."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compaction, "SEALED_AT_ONCE", at_once)
+    with small_segments(at_once):
         run.engagements.ledger.compactor.compact(through)
 
 

@@ -17,9 +17,10 @@ from eventsourcing.persistence import IntegrityError
 
 from ledger.application import EngagementLedger
 from ledger.interaction import Adoption, interaction_of, override_of
-from ledger.store import compaction, tables
+from ledger.store import tables
 from projections.policy import ScoringPolicy, changed, fields_of
 from projections.views.read_model import ReadModel
+from tests.archive.ledgers import small_segments
 from tests.strategies import HOUR, Clock
 
 COLUMNS = (
@@ -278,12 +279,11 @@ REFUSED_OF_SEALED = {
 
 
 @pytest.fixture
-def sealed(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngagementLedger]:
+def sealed(path: Path) -> Iterator[EngagementLedger]:
     """A ledger with two segments, of the positions 1 to 3 and 4, and a policy at position 2.
 
     Position 5 is hot, and 6 and 7 say what was sealed.
     """
-    monkeypatch.setattr(compaction, "SEALED_AT_ONCE", 2)
     clock = Clock()
     with EngagementLedger(f"sqlite:///{path}", projection=ReadModel(), clock=clock) as opened:
         opened.record(interaction_of("4711", "AI-1", "query", context="said", source_key="k"))
@@ -291,7 +291,8 @@ def sealed(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngagementLe
         opened.record(interaction_of("4711", "AI-2", "view", linear_id="lin-2", chat_id="-100"))
         opened.override(override_of("4711", "AI-1", 0.8))
         opened.record(interaction_of("42", "AI-1", "mention"))
-        opened.compactor.compact(4)
+        with small_segments(2):
+            opened.compactor.compact(4)
         assert [row[:2] for row in truth(path)["segments"]] == [(1, 3), (4, 4)]
         assert [row[0] for row in truth(path)["events"]] == [2, 5, 6, 7]
         yield opened
@@ -337,6 +338,7 @@ def test_a_ledger_with_segments_records_on_at_the_next_position_and_version(seal
     assert receipt.position == 8
     assert truth(path)["events"][-1][2] == 3
     assert not sealed.record(interaction_of("4711", "AI-1", "query", source_key="k")).counted
-    sealed.compactor.compact(8)
+    with small_segments(2):
+        sealed.compactor.compact(8)
     assert [row[:2] for row in truth(path)["segments"]] == [(1, 3), (4, 4), (5, 8)]
     assert [row[0] for row in truth(path)["events"]] == [2, 6, 7, 9]

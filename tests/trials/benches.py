@@ -53,7 +53,7 @@ def prepared(folder: Path) -> Iterator[Bench]:
     model = compacting.recorded(hot)
     expected = compacting.expected_of(hot, model)
     shutil.copytree(hot, sealed)
-    compacting.compact(sealed)
+    compacting.compact(sealed, "small")
     compacting.leave_over(sealed)
     forks = Forks(folder)
     try:

@@ -124,9 +124,16 @@ def opened(folder: Path) -> Engagements:
 
 
 def compact(folder: Path, how: str = "") -> None:
-    """Seal all there is: in several segments unless `whole`, and on a log that is `worn`."""
-    at_once = HEAD_AT_MOST if "whole" in how else SEALED_AT_ONCE
-    with mock.patch.object(compaction, "SEALED_AT_ONCE", at_once), opened(folder) as engagements:
+    """Seal all there is: in several segments unless `whole`, and on a log that is `worn`.
+
+    Two at a time, which are merged with those before, unless they are `small` ones for ever.
+    """
+    sizes: dict[str, Any] = {
+        "SEALED_AT_ONCE": HEAD_AT_MOST if "whole" in how else SEALED_AT_ONCE,
+        "SEALED_TOGETHER": 2,
+        "MERGED_EVENTS": 1 if "small" in how else compaction.MERGED_EVENTS,
+    }
+    with mock.patch.multiple(compaction, **sizes), opened(folder) as engagements:
         if "worn" in how:
             _wear(engagements)
         engagements.ledger.compactor.compact(HEAD_AT_MOST)

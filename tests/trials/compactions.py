@@ -148,9 +148,14 @@ class Compactions(RuleBasedStateMachine):
 
     # --- what is compacted -----------------------------------------------------------------------
 
-    @rule(fraction=st.sampled_from([0.3, 0.6, 0.9, 1.0]), at_once=st.integers(1, 12))
-    def compact(self, fraction, at_once):
-        self.compared(MOMENTS_BETWEEN, lambda: self._compact(fraction, at_once))
+    @rule(
+        fraction=st.sampled_from([0.3, 0.6, 0.9, 1.0]),
+        at_once=st.integers(1, 12),
+        together=st.integers(1, 3),
+        at_most=st.sampled_from([1, 1, 10, 40]),
+    )
+    def compact(self, fraction, at_once, together, at_most):
+        self.compared(MOMENTS_BETWEEN, lambda: self._compact(fraction, at_once, together, at_most))
 
     @rule(
         fraction=st.sampled_from([0.5, 1.0]), at_once=st.integers(1, 5), at_most=st.integers(2, 40)
@@ -164,17 +169,23 @@ class Compactions(RuleBasedStateMachine):
 
         self.compared(MOMENTS_BETWEEN, merge)
 
-    def _compact(self, fraction: float, at_once: int) -> None:
+    def _compact(
+        self, fraction: float, at_once: int, together: int = 100, at_most: int = 1
+    ) -> None:
         through = round(fraction * len(self.list.notifications))
+        compactor = self.engagements.ledger.compactor
+        expected, before = compactor.sealable(through), len(compactor.segments())
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(compaction, "SEALED_AT_ONCE", at_once)
-            compactor = self.engagements.ledger.compactor
-            expected = compactor.sealable(through)
+            patch.setattr(compaction, "SEALED_TOGETHER", together)
+            patch.setattr(compaction, "MERGED_EVENTS", at_most)
             done = compactor.compact(through)
-        assert done.events == expected
-        assert len(self._other_news(SEALING)) == done.segments
-        assert self.engagements.ledger.compactor.sealable(through) == 0
-        DONE.update(sealed=done.events, segments=done.segments, compactions=bool(done.segments))
+        new = self._other_news(SEALING)
+        assert sum(each.events for each in new) == done.events == expected
+        assert done.segments == len(compactor.segments()) <= before + len(new)
+        assert compactor.sealable(through) == 0
+        DONE.update(sealed=done.events, segments=len(new), compactions=bool(new))
+        DONE["merged"] += done.segments < before + len(new)
 
     # --- what is forgotten -----------------------------------------------------------------------
 

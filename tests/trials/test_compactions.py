@@ -86,10 +86,10 @@ def known_history() -> None:
     state = Compactions()
     try:
         state.begin(seed=1, batch=[*touches("mention", 2 * DAY), *touches("query", DAY)])
-        state.compact(fraction=1.0, at_once=5)
+        state.compact(fraction=1.0, at_once=5, together=2, at_most=1)
         state.reopen({"engagements"})  # which is made of what is sealed, then
         state.record(batch=touches("mention", 0), late=False)
-        state.compact(fraction=1.0, at_once=5)
+        state.compact(fraction=1.0, at_once=5, together=2, at_most=1)
         state.end()
     finally:
         state.engagements.close()
