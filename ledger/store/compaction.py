@@ -90,6 +90,7 @@ _EVENTS = Statement(
 )
 _HOT = and_(_e.issue_id.is_not(None), _e.position <= bindparam("through"))
 _COUNT = Statement(select(func.count()).where(_HOT), "through")
+_LAST = Statement(select(func.max(_e.position)).where(_HOT), "through")
 _NEXT = Statement(
     select(_e.position).where(_e.position > bindparam("sealed"), _HOT).order_by(_e.position),
     "sealed",
@@ -191,8 +192,10 @@ class Compactor:
         with job_alone(self._database, JOB):
             swept, before = self._sweep(), self._size()
             self._merge_once()
+            with self._database.read() as connection:
+                last = self._scalar(connection, _LAST, through)
             events = 0
-            while new := self._sealed(through, progress):
+            while new := self._sealed(last, progress):  # not what others record meanwhile
                 self._merge_once(progress, told=events_in(new))
                 events += events_in(new)
             self._shrink()

@@ -1,12 +1,12 @@
 """Progress: whoever compacts or merges is told how far it came, and at the end of everything."""
 
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 from unittest import mock
 
 from ledger.store import compaction
 from ledger.store.compaction import STAGES
-from tests.archive.ledgers import EVENTS, fill, opened, record
+from tests.archive.ledgers import EVENTS, fill, opened, record, small_segments
 from tests.strategies import Clock
 
 
@@ -36,6 +36,20 @@ def test_a_compaction_in_several_rounds_tells_of_all_that_is_sealed_too(tmp_path
         kept = [compactor.certificates(each) for each in compactor.segments()]
         compared = [each["compared"]["through"] for each in chain(*kept)]
         assert compared == [4, 4, 8, 8, 12, 12, 16, 16, 18]
+
+
+def test_what_is_recorded_meanwhile_is_not_sealed(tmp_path):
+    clock = Clock()
+    with opened(tmp_path, clock) as engagements, small_segments(2):
+        record(engagements, 0)
+        parts = count(1)
+
+        def meanwhile(_: int) -> None:
+            part = next(parts)
+            assert part < 50, "it never ends"
+            record(engagements, part)
+
+        assert engagements.ledger.compactor.compact(1_000, meanwhile).events == EVENTS
 
 
 def test_a_merge_tells_of_all_that_is_merged(tmp_path):
