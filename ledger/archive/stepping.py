@@ -73,14 +73,14 @@ class _Part:
     def __init__(self, table: pa.Table, sorted_by: Sequence[str]) -> None:
         self.table = table
         self._sorted_by = sorted_by
-        self._columns = [one_chunk(table[name]) for name in sorted_by]
+        self._columns = [_Column(one_chunk(table[name])) for name in sorted_by]
         self._before: dict[Place | None, int] = {}
 
     def __len__(self) -> int:
         return len(self.table)
 
     def place(self, row: int) -> Place:
-        return tuple(_value(column, row) for column in self._columns)
+        return tuple([column[row] for column in self._columns])
 
     def before(self, upto: Place | None) -> int:
         """Return how many rows stand before a place, or how many there are."""
@@ -99,10 +99,16 @@ class _Part:
         return _Part(first, self._sorted_by), _Part(others, self._sorted_by)
 
 
-def _value(column: pa.Array, row: int) -> Any:  # noqa: ANN401 - of any column
-    if isinstance(column, pa.DictionaryArray):  # which would make a dictionary of one, too
-        return column.dictionary[column.indices[row].as_py()].as_py()
-    return column[row].as_py()
+class _Column:
+    """Values that are looked at one by one; of texts without making a dictionary for each."""
+
+    def __init__(self, column: pa.Array) -> None:
+        self._codes, self._values = None, column
+        if isinstance(column, pa.DictionaryArray):
+            self._codes, self._values = column.indices.to_numpy(), column.dictionary
+
+    def __getitem__(self, row: int) -> Any:  # noqa: ANN401 - of any column
+        return self._values[row if self._codes is None else self._codes.item(row)].as_py()
 
 
 class Reader:

@@ -20,7 +20,7 @@ from ledger.store.sealed_events import sealed_rows
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
 from ledger.store.tables import accounts, events, streams
-from projections.columnar import NO, FoldColumns
+from projections.columnar import NO, FoldColumns, starts_of
 from projections.engagement import Engagement, fold, merge
 from projections.views.merging import merged
 from projections.views.partials import NUMBERS, as_partial, partial_of_rows
@@ -258,8 +258,10 @@ def somebodys(connection: Connection, table: pa.Table) -> pa.Table:
     """Return the engagements of a partial that are not of the forgotten, with the column stream."""
     streams_of = _streams_of(connection, table)
     accounts = one_chunk(table["account"])
-    numbers = [streams_of.get(account, NO) for account in accounts.dictionary.to_pylist()]
-    stream = np.array(numbers, np.int64)[accounts.indices.to_numpy()]
+    starts = starts_of(accounts.indices.to_numpy())
+    whose = accounts.take(pa.array(starts)).to_pylist()
+    numbers = [streams_of.get(_bytes(account), NO) for account in whose]
+    stream = np.repeat(np.array(numbers, np.int64), np.diff(starts, append=len(accounts)))
     known = table.append_column("stream", pa.array(stream))
     return known if stream.min() != NO else known.filter(pa.array(stream != NO))
 
@@ -280,11 +282,10 @@ def rows_of(table: pa.Table) -> Iterator[Folded]:
         yield Folded(account, events_, row)
 
 
-def _streams_of(connection: Connection, table: pa.Table) -> dict[str, int]:
+def _streams_of(connection: Connection, table: pa.Table) -> dict[bytes, int]:
     """The numbers of the accounts of a partial, but for those of the forgotten."""
     first, last = (table["account"][row].as_py() for row in (0, len(table) - 1))
-    rows = _ACCOUNTS.run(connection, _bytes(_before(first)), _bytes(last))
-    return {str(UUID(bytes=originator)): stream for originator, stream in rows}
+    return dict(_ACCOUNTS.run(connection, _bytes(_before(first)), _bytes(last)))
 
 
 def _some(value: Any) -> Any:  # noqa: ANN401 - of any column

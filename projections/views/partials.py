@@ -101,7 +101,7 @@ def _place(partial: pa.Table, row: int) -> tuple[str, str]:
 def _places(table: pa.Table) -> list[Integers]:
     """Numbers that sort as the places of a partial do: one, if the bytes of all issues fit in it.
 
-    Each byte is a digit among those that are at its place in any of the issues.
+    Each byte is a digit, as many above the least as there is at its place in any of the issues.
     """
     issues = one_chunk(table["issue_id"])
     width = pc.max(pc.binary_length(issues)).as_py()
@@ -110,16 +110,15 @@ def _places(table: pa.Table) -> list[Integers]:
     words, word = [], ranks(table["account"])
     room = int(word.max()) + 1
     for column in np.ascontiguousarray(characters.reshape(-1, width).T):
-        is_used = np.zeros(256, bool)
-        is_used[column] = True
-        base = int(np.count_nonzero(is_used))
+        least = column.min()
+        base = int(column.max() - least) + 1
         if base == 1:
             continue
         if room * base > _LARGEST:
             words.append(word)
             word, room = np.zeros_like(word), 1
         word *= base
-        word += (np.cumsum(is_used) - 1)[column]
+        word += column - least
         room *= base
     return [*words, word]
 
