@@ -1,7 +1,7 @@
 """What holds for all tests: how many examples a property is tried on, where their files are, and
 that bots trust nobody.
 
-Thirty examples, or with TRIALS=full five thousand.
+Twenty examples, or with TRIALS=full five thousand.
 """
 
 import os
@@ -15,7 +15,7 @@ settings.register_profile(
     "ci",
     derandomize=False,  # new examples every run; a failing one is printed with its blob
     deadline=None,  # how long an example takes depends on what else the machine is doing
-    max_examples=30,
+    max_examples=20,
     print_blob=True,
 )
 settings.register_profile("full", settings.get_profile("ci"), max_examples=5000)
