@@ -51,17 +51,15 @@ class Segment(msgspec.Struct, frozen=True):
         return self.first_position <= last and first <= self.last_position
 
 
-def mergeable(
-    segments: Iterable[Segment], events_at_most: int, segments_at_most: int
-) -> list[list[Segment]]:
+def mergeable(segments: Iterable[Segment], events_at_most: int) -> list[list[Segment]]:
     """Return the runs of neighbours, two or more, that together hold no more events than that.
 
-    Every run is as long as can be, counted from the oldest segment on, up to so many segments.
+    Every run is as long as can be, counted from the oldest segment on.
     """
     runs: list[list[Segment]] = [[]]
     for segment in segments:
         run = runs[-1]
-        if len(run) == segments_at_most or events_in(run) + segment.events > events_at_most:
+        if events_in(run) + segment.events > events_at_most:
             runs.append([])
         runs[-1].append(segment)
     return [run for run in runs if len(run) > 1]

@@ -4,6 +4,7 @@ docs/reference/segments.md describes the file for whoever reads it with another 
 """
 
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -148,19 +149,21 @@ def in_file(columns: Iterable[str]) -> list[str]:
 
 def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> list[int]:
     """Return the row groups in which such events can be; they are sorted by both."""
+    groups = range(metadata.num_row_groups)
+    first = bisect_left(groups, account, key=lambda group: accounts_of(metadata, group)[1])
+    end = bisect_right(groups, account, key=lambda group: accounts_of(metadata, group)[0])
     return [
         group
-        for group in range(metadata.num_row_groups)
-        if _may_hold(metadata.row_group(group), account, issue_id)
+        for group in groups[first:end]
+        if issue_id is None or _may_hold(metadata.row_group(group), issue_id)
     ]
 
 
-def _may_hold(group: pq.RowGroupMetaData, account: str, issue_id: str | None) -> bool:
+def _may_hold(group: pq.RowGroupMetaData, issue_id: str) -> bool:
+    """Tell whether a row group can hold that issue; one of several accounts may hold any."""
     accounts, issues = (group.column(number).statistics for number in range(len(SOUGHT)))
-    if not accounts.min <= account <= accounts.max:
-        return False
     is_alone = accounts.min == accounts.max
-    return issue_id is None or not is_alone or bool(issues.min <= issue_id <= issues.max)
+    return not is_alone or bool(issues.min <= issue_id <= issues.max)
 
 
 def positions_of(file: pq.ParquetFile, account: str) -> pa.ChunkedArray:

@@ -56,9 +56,6 @@ SHRUNK_FROM = 0.1
 MERGED_EVENTS = 5_000_000
 """The most events of a merged segment: replays read few files then, none of them too large."""
 
-MERGED_SEGMENTS = 32
-"""The most that are merged at once: some of each is in memory."""
-
 JOB = "compaction"
 
 _e, _s, _p = tables.events.c, tables.streams, tables.places
@@ -191,12 +188,12 @@ class Compactor:
         """
         with job_alone(self._database, JOB):
             swept, before = self._sweep(), self._size()
-            self._merge_once()
+            self._merge_small()
             with self._database.read() as connection:
                 last = self._scalar(connection, _LAST, through)
             events = 0
             while new := self._sealed(last, progress):  # not what others record meanwhile
-                self._merge_once(progress, told=events_in(new))
+                self._merge_small(progress, told=events_in(new))
                 events += events_in(new)
             self._shrink()
             kept = self.segments()
@@ -207,10 +204,7 @@ class Compactor:
         """Merge small neighbours into larger segments, and return those."""
         with job_alone(self._database, JOB):
             self._sweep()
-            merged: list[Segment] = []
-            while new := self._merge_once(progress):
-                merged += new
-            return [each for each in self.segments() if each in merged]
+            return self._merge_small(progress)
 
     def _sealed(self, through: int, progress: Progress) -> list[Segment]:
         """Seal the next segments that the hot events up to `through` make, and return them."""
@@ -246,11 +240,11 @@ class Compactor:
             seal(connection, segment, said, instant_of(self._clock()))
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
-    def _merge_once(
+    def _merge_small(
         self, progress: Progress = lambda _: None, told: int | None = None
     ) -> list[Segment]:
         """Merge each run of small neighbours; `progress` is told of their events, or of `told`."""
-        runs = mergeable(self.segments(), MERGED_EVENTS, MERGED_SEGMENTS)
+        runs = mergeable(self.segments(), MERGED_EVENTS)
         if told is not None:
             progress = _in_proportion(progress, told, sum(map(events_in, runs)))
         return [self._merged(run, progress) for run in runs]

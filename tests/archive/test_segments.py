@@ -212,20 +212,19 @@ def test_ranges_overlap_where_they_have_a_position_in_common(first, last, begin,
     assert segment(first, last).overlaps(begin, end) == common
 
 
-@given(st.lists(st.integers(1, 12), max_size=12), st.integers(1, 20), st.integers(2, 5))
-def test_runs_to_merge_are_neighbours_and_as_long_as_can_be(sizes, at_most, segments_at_most):
+@given(st.lists(st.integers(1, 12), max_size=12), st.integers(1, 20))
+def test_runs_to_merge_are_neighbours_and_as_long_as_can_be(sizes, at_most):
     segments = [segment(place + 1, place + 1, size) for place, size in enumerate(sizes)]
-    runs = mergeable(segments, at_most, segments_at_most)
+    runs = mergeable(segments, at_most)
     merged = [each for run in runs for each in run]
     assert merged == [each for each in segments if each in merged]
     groups = [*runs, *([each] for each in segments if each not in merged)]
     groups.sort(key=lambda group: group[0].first_position)
     assert [each for group in groups for each in group] == segments
     for group, following in pairwise(groups):
-        together = sum(each.events for each in group) + following[0].events
-        assert together > at_most or len(group) == segments_at_most
+        assert sum(each.events for each in group) + following[0].events > at_most
     for run in runs:
-        assert 1 < len(run) <= segments_at_most
+        assert len(run) > 1
         assert sum(each.events for each in run) <= at_most
 
 
