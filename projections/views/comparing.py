@@ -11,7 +11,7 @@ from projections.columnar import NO, FoldColumns
 from projections.columnar_score import scores
 from projections.policy import Adopted
 from projections.views.differences import Place, Row, first_difference, needless_row
-from projections.views.folding import rows_of
+from projections.views.partial_rows import rows_of
 from projections.views.partials import NUMBERS
 from projections.views.table_statements import COLUMNS
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from projections.engagement import Engagement
 from projections.policy import Adopted
-from projections.views.folding import Stored
 from projections.views.read_model import values
+from projections.views.stored import Stored
 from projections.views.table_statements import COLUMNS
 
 Row = Sequence[Any]

@@ -14,7 +14,8 @@ from ledger.store.histories import account_of, hot_rows_of_user
 from ledger.store.segments import segments
 from projections.as_of import AsOf, folds_as_of
 from projections.engagement import NONE, Engagement, merge
-from projections.views.folding import rows_of, somebodys
+from projections.views.accounts import somebodys
+from projections.views.partial_rows import rows_of
 from projections.views.partials import joined, partial_of
 
 

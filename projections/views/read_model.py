@@ -22,8 +22,8 @@ from projections.ranking import band
 from projections.scoring import idle_days, score
 from projections.views import sealing
 from projections.views.beside import besides, make, missing, statements_of
-from projections.views.folding import Stored, fold_stored, together
 from projections.views.policies import Policies
+from projections.views.stored import Stored, fold_stored, together
 from projections.views.table_statements import IDENTITY, LIVE, TableStatements
 from projections.views.tables import engagements, sealed_engagements
 

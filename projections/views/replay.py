@@ -13,18 +13,11 @@ from ledger.store.database import Database
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
 from projections.views import sealing
+from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
 from projections.views.comparing import difference, needless
-from projections.views.folding import (
-    AFTER_ALL,
-    BEFORE_ALL,
-    Stored,
-    count,
-    folded_tables,
-    folds,
-    kept_rows,
-    last_account,
-)
+from projections.views.folding import count, folded_tables, folds, kept_rows
 from projections.views.read_model import ReadModel
+from projections.views.stored import Stored
 from projections.views.tables import comparison, engagements
 
 COMPARED_AT_ONCE = 100_000

@@ -25,19 +25,12 @@ from ledger.store.segments import Certificate, segments
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
 from projections.engagement import Engagement
-from projections.views.folding import (
-    Stored,
-    fold_stored,
-    hot_partials,
-    partial_of_folds,
-    rows_of,
-    somebodys,
-    together,
-    touched_events,
-    touched_partials,
-)
+from projections.views.accounts import somebodys
+from projections.views.hot_events import hot_partials, touched_events, touched_partials
 from projections.views.merging import merged
+from projections.views.partial_rows import partial_of_folds, rows_of
 from projections.views.partials import NUMBERS, partial_of
+from projections.views.stored import Stored, fold_stored, together
 from projections.views.tables import sealed_engagements
 
 _s = sealed_engagements.c

@@ -26,9 +26,9 @@ from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
 from projections.application import Engagements
 from projections.policy import Adopted
 from projections.scoring import score
-from projections.views.folding import Stored
 from projections.views.questions import dormant_count
 from projections.views.read_model import values
+from projections.views.stored import Stored
 from projections.views.table_statements import LIVE
 from projections.views.tables import engagements as table
 from projections.views.tables import metadata

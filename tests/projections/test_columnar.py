@@ -20,9 +20,10 @@ from ledger.interaction import Kind
 from projections.columnar import NO
 from projections.engagement import NONE, Engagement, fold, merge
 from projections.views import merging
-from projections.views.folding import Stored, fold_stored, partial_of_folds, together
 from projections.views.merging import merged
+from projections.views.partial_rows import partial_of_folds
 from projections.views.partials import joined, partial_of, partial_of_rows
+from projections.views.stored import Stored, fold_stored, together
 from tests.archived import ACCOUNTS, any_linear_ids, histories, table
 from tests.strategies import NOON
 

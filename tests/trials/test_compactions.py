@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from ledger.archive import folder, parquet
 from ledger.errors import CertificateError
 from ledger.instants import DAY
-from projections.views import folding, sealing
+from projections.views import hot_events, sealing
 from tests.trials.asked import ISSUES, USERS
 from tests.trials.compactions import DONE, Compactions, Touch, some_touches
 from tests.trials.sizes import count, tell
@@ -30,7 +30,7 @@ def in_small_pieces(monkeypatch):
     """As if all were large: several row groups a segment, several batches of everything."""
     monkeypatch.setattr(parquet, "ROWS_OF_A_GROUP", 3)
     monkeypatch.setattr(sealing, "_FOLDED_AT_ONCE", 2)
-    monkeypatch.setattr(folding, "_HOT_AT_ONCE", 5)
+    monkeypatch.setattr(hot_events, "_READ_AT_ONCE", 5)
     DONE.clear()
 
 

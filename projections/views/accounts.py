@@ -1,0 +1,76 @@
+"""Accounts in the order of their UUIDs: spans of them, and which of them are somebody's."""
+
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Connection, and_, bindparam, select
+
+from ledger.archive.columns import one_chunk
+from ledger.archive.folder import LAST
+from ledger.store.statements import Statement
+from ledger.store.tables import accounts, streams
+from projections.columnar import NO, starts_of
+
+BEFORE_ALL, AFTER_ALL = "", LAST
+"""Before and after every account's UUID."""
+
+_ENDS = {BEFORE_ALL: b"", AFTER_ALL: b"\xff" * 17}
+
+IN_SPAN = and_(
+    streams.c.originator_id > bindparam("after"), streams.c.originator_id <= bindparam("upto")
+)
+"""What holds of the streams after one account and up to another, as `bytes_of` tells them."""
+
+_ACCOUNTS = Statement(
+    select(streams.c.originator_id, streams.c.id)
+    .join(accounts, accounts.c.stream == streams.c.id)
+    .where(IN_SPAN),
+    "after",
+    "upto",
+)
+_VERSIONS = Statement(
+    select(streams.c.originator_id, streams.c.version)
+    .where(streams.c.originator_id > bindparam("after"))
+    .order_by(streams.c.originator_id),
+    "after",
+)
+
+
+def last_account(connection: Connection, after: str, events_at_least: int) -> str:
+    """Return where a group of accounts ends that have so many events, or AFTER_ALL."""
+    total = 0
+    for originator, version in _VERSIONS.run(connection, bytes_of(after)):
+        total += version + 1
+        if total >= events_at_least:
+            return str(UUID(bytes=originator))
+    return AFTER_ALL
+
+
+def somebodys(connection: Connection, table: pa.Table) -> pa.Table:
+    """Return the engagements of a partial that are not of the forgotten, with the column stream."""
+    streams_of = _streams_of(connection, table)
+    account = one_chunk(table["account"])
+    starts = starts_of(account.indices.to_numpy())
+    whose = account.take(pa.array(starts)).to_pylist()
+    numbers = [streams_of.get(bytes_of(each), NO) for each in whose]
+    stream = np.repeat(np.array(numbers, np.int64), np.diff(starts, append=len(account)))
+    known = table.append_column("stream", pa.array(stream))
+    return known if stream.min() != NO else known.filter(pa.array(stream != NO))
+
+
+def _streams_of(connection: Connection, table: pa.Table) -> dict[bytes, int]:
+    """The numbers of the accounts of a partial, but for those of the forgotten."""
+    first, last = (table["account"][row].as_py() for row in (0, len(table) - 1))
+    return dict(_ACCOUNTS.run(connection, bytes_of(_before(first)), bytes_of(last)))
+
+
+def bytes_of(account: str) -> bytes:
+    """The account as the streams have it; also before and after all of them."""
+    return _ENDS[account] if account in _ENDS else UUID(account).bytes
+
+
+def _before(account: str) -> str:
+    """What stands before an account and after all others that do."""
+    number = UUID(account).int
+    return str(UUID(int=number - 1)) if number else BEFORE_ALL
