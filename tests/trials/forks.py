@@ -37,6 +37,9 @@ REFUSED, BROKEN, KILLED = 1, 3, -9
 """How a run may end but for 0: refused as it should be, with another exception, killed."""
 
 _CALL = re.compile(r"^\d+ +(\w+)\((.*)", re.MULTILINE)
+_INJECTED = re.compile(r"^\d+ +(?:(\w+)\(|<\.\.\. (\w+) resumed>)(.*\(INJECTED\).*)", re.MULTILINE)
+"""A line that tells of a fault, also where another thread's call came between begin and end."""
+
 PATIENCE_SECONDS = 60
 
 GO = b"go"
@@ -123,9 +126,11 @@ def _traced(pid: int, log: Path, *expressions: str) -> Iterator[None]:
 
 def _disturbed(log: str) -> str | None:
     """The system call that strace disturbed: of a killed program the last one, which never came."""
-    calls = [f"{name}({rest}" for name, rest in _CALL.findall(log)]
-    injected = [call for call in calls if "(INJECTED)" in call]
-    return injected[0] if injected else calls[-1] if "killed by SIGKILL" in log else None
+    injected = [f"{begun or resumed}({rest}" for begun, resumed, rest in _INJECTED.findall(log)]
+    if injected or "killed by SIGKILL" not in log:
+        return injected[0] if injected else None
+    name, rest = _CALL.findall(log)[-1]
+    return f"{name}({rest}"
 
 
 @functools.cache
