@@ -5,6 +5,7 @@ docs/reference/segments.md describes how they are computed, for whoever does so 
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ from ledger.archive.columns import SCHEMA, TEXTS, Integers, integers, one_chunk
 
 WINDOW = 1 << 20
 """Positions whose events are looked at together, in memory: those from a multiple of it on."""
+
+_BYTES_AT_ONCE = 65_536  # rows of a column that takes much memory
 
 Columns = Callable[[str], Iterator[pa.ChunkedArray]]
 """Yields the column of a name piece by piece; each piece is of the same rows, whatever the name."""
@@ -60,12 +63,13 @@ class _Window:
     """The events at WINDOW positions, by position."""
 
     def __init__(self, columns: Columns, begin: int) -> None:
-        self._columns = columns
-        pieces = [integers(piece) for piece in columns("position")]
-        self._is_in = [(begin <= each) & (each < begin + WINDOW) for each in pieces]
-        positions = np.concatenate(
-            [each[is_in] for each, is_in in zip(pieces, self._is_in, strict=True)]
-        )
+        self._columns, self._is_in, found = columns, list[pa.Array](), []
+        for piece in columns("position"):
+            each = integers(piece)
+            is_in = (begin <= each) & (each < begin + WINDOW)
+            self._is_in.append(pa.array(is_in))
+            found.append(each[is_in])
+        positions = np.concatenate(found)
         self._order = np.argsort(positions)
         self._positions = positions[self._order]
 
@@ -75,12 +79,13 @@ class _Window:
         return int(begin), int(end)
 
     def column(self, name: str) -> pa.ChunkedArray:
+        return pa.chunked_array([self._in_window(name).take(pa.array(self._order))])
+
+    def _in_window(self, name: str) -> pa.Array:
         pieces = zip(self._columns(name), self._is_in, strict=True)
-        chunks = [
-            chunk for piece, is_in in pieces for chunk in piece.filter(pa.array(is_in)).chunks
-        ]
-        column = pa.chunked_array(chunks, SCHEMA.field(name).type).unify_dictionaries()
-        return pa.chunked_array([column.combine_chunks().take(pa.array(self._order))])
+        chunks = [chunk for piece, is_in in pieces for chunk in piece.filter(is_in).chunks]
+        column = pa.chunked_array(chunks, SCHEMA.field(name).type)
+        return column.unify_dictionaries().combine_chunks()
 
 
 def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
@@ -102,9 +107,14 @@ def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
         summed.update(column.fill_null(0.0).to_numpy().astype("<f8").data)
     elif pa.types.is_fixed_size_binary(column.type):
         summed.update(column.is_valid().to_numpy().data)
-        filled = column.fill_null(bytes(column.type.byte_width)).combine_chunks()
-        width, (_, values) = filled.type.byte_width, filled.buffers()
-        summed.update(values[filled.offset * width : (filled.offset + len(filled)) * width])
+        for begin in range(0, len(column), _BYTES_AT_ONCE):
+            _update_with_bytes(summed, column.slice(begin, _BYTES_AT_ONCE))
     else:
         summed.update(integers(column).astype("<i8").data)
     return summed.digest()
+
+
+def _update_with_bytes(summed: Any, column: pa.ChunkedArray) -> None:  # noqa: ANN401 - a hash
+    filled = column.fill_null(bytes(column.type.byte_width)).combine_chunks()
+    width, (_, values) = filled.type.byte_width, filled.buffers()
+    summed.update(values[filled.offset * width : (filled.offset + len(filled)) * width])

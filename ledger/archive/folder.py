@@ -22,6 +22,7 @@ from ledger.archive.columns import (
     integers,
     one_table,
     recorded_at,
+    release_memory,
 )
 from ledger.archive.digests import Columns, Range, differing, digest
 from ledger.archive.parquet import (
@@ -121,6 +122,7 @@ class Archive:
                 raise
             _sync(self.folder)
             _sync(self.folder.parent)  # where the folder itself is new
+        release_memory()
         return segment
 
     def read(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:

@@ -6,6 +6,7 @@ docs/reference/segments.md describes the file for whoever reads it with another 
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from ledger.archive.blocks import CheckedFile, block_digests
 from ledger.archive.columns import FILE_SCHEMA, TEXTS, one_chunk, one_table, own_texts
 from ledger.archive.digests import Columns, Range, differing
-from ledger.archive.versions import TOLD_BY, versions_in
+from ledger.archive.versions import TOLD_BY, versions_by_group
 from ledger.errors import DamagedSegmentError
 from ledger.segment import FORMAT_VERSION, Segment
 
@@ -124,21 +125,14 @@ def columns_of(file: pq.ParquetFile) -> Columns:
 
     def pieces(name: str) -> Iterator[pa.ChunkedArray]:
         if name == "version":
-            yield from _versions(file)
+            told_by = (read(group, list(TOLD_BY)) for group in groups)
+            yield from (pa.chunked_array([each]) for each in versions_by_group(told_by))
         else:
-            for group in range(file.metadata.num_row_groups):
-                yield file.read_row_group(group, [name])[name]
+            yield from (read(group, [name])[name] for group in groups)
 
+    groups = range(file.metadata.num_row_groups)
+    read = partial(file.read_row_group, use_threads=False)  # each thread keeps what it has freed
     return pieces
-
-
-def _versions(file: pq.ParquetFile) -> Iterator[pa.ChunkedArray]:
-    versions = versions_in(file.read(list(TOLD_BY)))
-    begin = 0
-    for group in range(file.metadata.num_row_groups):
-        rows = file.metadata.row_group(group).num_rows
-        yield pa.chunked_array([versions.slice(begin, rows)])
-        begin += rows
 
 
 def in_file(columns: Iterable[str]) -> list[str]:

@@ -4,13 +4,13 @@ Both rise together, so a file has only how many versions of the account come bef
 That is the same number for all, and takes next to no room, unless other events are between them.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from ledger.archive.columns import FILE_SCHEMA, SCHEMA, Integers, integers, one_chunk
+from ledger.archive.columns import FILE_SCHEMA, SCHEMA, Integers, integers, one_chunk, one_table
 
 TOLD_BY = ("account", "position", "versions_before")
 """The columns of a file that tell versions."""
@@ -28,6 +28,41 @@ def as_in_file(table: pa.Table) -> pa.Table:
 def versions_in(table: pa.Table) -> pa.Array:
     """Return the versions of all the events of a file, or of all those of some accounts."""
     return _versions(table, _numbers(table))
+
+
+def versions_by_group(groups: Iterable[pa.Table]) -> Iterator[pa.Array]:
+    """Yield the versions of the events of each of a file's row groups.
+
+    All events of an account are in memory at once, and a row group or two.
+    """
+    sizes: deque[int] = deque()
+    known, unfinished = pa.array([], SCHEMA.field(_PLACE).type), list[pa.Table]()
+    for group in groups:
+        sizes.append(len(group))
+        begin, account = _last_account(group)
+        if begin or (unfinished and _last_account(unfinished[-1])[1] != account):
+            known = _more(known, [*unfinished, group.slice(0, begin)])
+            unfinished = []
+        unfinished.append(group.slice(begin))
+        while sizes[0] <= len(known):
+            yield known.slice(0, sizes[0])
+            known = known.slice(sizes.popleft())
+    known = _more(known, unfinished)
+    for size in sizes:
+        yield known.slice(0, size)
+        known = known.slice(size)
+
+
+def _last_account(table: pa.Table) -> tuple[int, str]:
+    """Return where the last account of some rows of a file begins, and which that is."""
+    accounts = one_chunk(table["account"])
+    begin = int(np.flatnonzero(np.diff(accounts.indices.to_numpy(), prepend=-1))[-1])
+    return begin, accounts[begin].as_py()
+
+
+def _more(known: pa.Array, tables: Sequence[pa.Table]) -> pa.Array:
+    """Return the known versions, and those of whole accounts after them."""
+    return pa.concat_arrays([known, versions_in(one_table(tables))])
 
 
 def versions_among(table: pa.Table, positions: Integers) -> pa.Array:

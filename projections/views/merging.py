@@ -5,6 +5,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
+from ledger.archive.columns import release_memory
 from ledger.archive.stepping import Reader, Source, steps
 from projections.views.partials import joined, partial_of
 
@@ -49,6 +50,7 @@ def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterato
         # it while another thread is being started: whatever waited for threads there would hang.
         for threads in (reading, folding):
             threads.shutdown(wait=False, cancel_futures=True)
+        release_memory()
 
 
 def _read(source: Source, folding: Executor) -> Future[pa.Table] | None:
