@@ -7,7 +7,7 @@ import click
 from rich.filesize import decimal
 
 from bot.cli.session import Session, json_option
-from bot.cli.shown import counting, show_json, show_table
+from bot.cli.shown import counted, counting, show_json, show_table
 from ledger.errors import ArchiveUnavailableError
 from ledger.instants import Instant, instant_of, iso
 from ledger.segment import Segment, events_in
@@ -41,7 +41,9 @@ class Age(click.ParamType[dt.timedelta]):
     metavar="AGE",
     help=f"Seal what was recorded so long ago: 90d, 12w, 36h. Default: {RETAINED_DAYS}d.",
 )
-@click.option("--through", type=click.IntRange(min=1), metavar="POSITION", help="Seal up to there.")
+@click.option(
+    "--through", type=click.IntRange(1, _LATEST), metavar="POSITION", help="Seal up to there."
+)
 @click.option("--all", "everything", is_flag=True, help="Seal everything.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sealed, and seal nothing.")
 @json_option
@@ -90,7 +92,9 @@ def _show_plan(session: Session, events: int) -> None:
     if session.as_json:
         show_json({"would_seal": events})
     else:
-        click.echo(f"would seal {events:,} events" if events else "there is nothing to seal")
+        click.echo(
+            f"would seal {counted(events, 'event')}" if events else "there is nothing to seal"
+        )
 
 
 def _show_compaction(session: Session, done: Compaction) -> None:
@@ -103,8 +107,8 @@ def _show_compaction(session: Session, done: Compaction) -> None:
 def compaction_sentence(done: Compaction) -> str:
     """Return in one line what a compaction sealed and freed."""
     size = decimal(done.archived_bytes)
-    archived = f"the archive has {_segments(done.segments)} of {size}"
-    sealed = f"sealed {done.events:,} event{'' if done.events == 1 else 's'}; {archived}"
+    archived = f"the archive has {counted(done.segments, 'segment')} of {size}"
+    sealed = f"sealed {counted(done.events, 'event')}; {archived}"
     freed = f"; the database's file is {decimal(done.freed_bytes)} smaller"
     swept = f"; {decimal(done.swept_bytes)} lay about in the archive and are gone"
     return "".join(
@@ -114,10 +118,6 @@ def compaction_sentence(done: Compaction) -> str:
             swept if done.swept_bytes else "",
         )
     )
-
-
-def _segments(count: int) -> str:
-    return f"{count:,} segment{'' if count == 1 else 's'}"
 
 
 @click.group()
@@ -150,7 +150,7 @@ def listed(session: Session) -> None:
 
 
 @archive.command()
-@click.argument("position", type=click.IntRange(min=1))
+@click.argument("position", type=click.IntRange(1, _LATEST))
 @json_option
 @click.pass_obj
 def show(session: Session, position: int) -> None:
@@ -171,9 +171,10 @@ def show(session: Session, position: int) -> None:
     for each in certificates:
         compared = each["compared"]
         click.echo(
-            f"certified: {each['events']:,} events at the positions {each['first_position']} to "
-            f"{each['last_position']}; sealed up to {compared['through']} and hot after that gave "
-            f"the same {compared['engagements']:,} engagements as all events do"
+            f"certified: {counted(each['events'], 'event')} at the positions "
+            f"{each['first_position']} to {each['last_position']}; "
+            f"sealed up to {compared['through']} and hot after that gave "
+            f"the same {counted(compared['engagements'], 'engagement')} as all events do"
         )
 
 
@@ -195,7 +196,8 @@ def check(session: Session) -> int:
     if session.as_json:
         show_json({"segments": len(segments), "events": events_in(segments), "bad": bad})
     elif not bad:
-        click.echo(f"fine: {_segments(len(segments))} with {events_in(segments):,} events")
+        events = counted(events_in(segments), "event")
+        click.echo(f"fine: {counted(len(segments), 'segment')} with {events}")
     for each in bad:
         click.echo(f"error: {each}", err=True)
     return int(bool(bad))
@@ -228,7 +230,9 @@ def merge(session: Session) -> None:
     if session.as_json:
         show_json({"merged": before - after + len(merged), "into": len(merged), "segments": after})
     elif merged:
-        click.echo(f"merged {_segments(before - after + len(merged))} into {len(merged):,}")
+        click.echo(
+            f"merged {counted(before - after + len(merged), 'segment')} into {len(merged):,}"
+        )
     else:
         click.echo("there is nothing to merge")
 

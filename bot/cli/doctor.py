@@ -11,7 +11,7 @@ import click
 from sqlalchemy import select
 
 from bot.cli.session import Session, json_option
-from bot.cli.shown import show_json, show_table
+from bot.cli.shown import counted, show_json, show_table
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.segment import Segment, events_in
@@ -123,7 +123,11 @@ def _archive(database: Database, sealed: list[Segment]) -> Finding:
                 pass
     except LedgerError as error:
         return Finding("archive", BAD, str(error))
-    return Finding("archive", OK, f"{len(sealed):,} segments with {events_in(sealed):,} events")
+    return Finding(
+        "archive",
+        OK,
+        f"{counted(len(sealed), 'segment')} with {counted(events_in(sealed), 'event')}",
+    )
 
 
 def _presence(database: Database) -> tuple[str, str]:

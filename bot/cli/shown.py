@@ -96,6 +96,11 @@ def iso_or_none(instant: int | None) -> str | None:
     return None if instant is None else iso(Instant(instant))
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many there are of something, whose plural ends with an s."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Return `text` with what could steer a terminal, or break the line, written out."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -65,8 +65,12 @@ class CheckedFile(io.RawIOBase):
 
     def _checked(self, begin: int, end: int) -> bytes:
         first, last = begin // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
-        self._file.seek(first * BLOCK_BYTES)
-        whole = self._file.read((last + 1 - first) * BLOCK_BYTES)
+        try:
+            self._file.seek(first * BLOCK_BYTES)
+            whole = self._file.read((last + 1 - first) * BLOCK_BYTES)
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}"
+            raise DamagedSegmentError(self._segment, reason) from error
         view = memoryview(whole)
         for number in range(first, last + 1):
             at = (number - first) * BLOCK_BYTES

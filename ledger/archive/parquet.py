@@ -50,7 +50,8 @@ def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
                 writer.write_table(own_texts(group).cast(schema), row_group_size=ROWS_OF_A_GROUP)
         file.flush()
         os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # so it is read from the disk
+        if hasattr(os, "posix_fadvise"):  # so it is read from the disk; macOS has none
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -188,13 +188,14 @@ class Compactor:
         """
         with job_alone(self._database, JOB):
             swept, before = self._sweep(), self._size()
-            self._merge_small()
             with self._database.read() as connection:
                 last = self._scalar(connection, _LAST, through)
             events = 0
             while new := self._sealed(last, progress):  # not what others record meanwhile
                 self._merge_small(progress, told=events_in(new))
                 events += events_in(new)
+            if not events:
+                self._merge_small()  # what one that broke off has left
             self._shrink()
             kept = self.segments()
             size = sum(each.size_bytes for each in kept)

@@ -115,7 +115,7 @@ class Database:
         self._file: tuple[int, int] | None = None
         self._lock: FileLock | None = None
         path = self.path
-        self.archive = Archive(None if path is None else path.with_name(f"{path.name}.archive"))
+        self.archive = Archive(None if path is None else _archive_of(path))
         if path is None:
             self._writers = self._readers = _server_engine(self.url)
         else:
@@ -306,6 +306,12 @@ def _url_of(text: str) -> URL:
         message = "an SQLite ledger is a plain file: sqlite:///path, without memory or options"
         raise StoreUnavailableError(message)
     return url
+
+
+def _archive_of(path: Path) -> Path:
+    """The folder of segments beside a file: one for one file, whichever link leads to it."""
+    real = path.resolve() if path.is_symlink() else path
+    return real.with_name(f"{real.name}.archive")
 
 
 def _make_folder(folder: Path) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from ledger import codec
-from ledger.errors import LedgerError
+from ledger.errors import ArchiveUnavailableError, LedgerError
 from ledger.events import SEALING, HistorySealed
 from ledger.instants import Instant
 from ledger.segment import Segment
@@ -63,10 +63,15 @@ def sealed_position(connection: Connection) -> int:
 
 
 def certificates(connection: Connection, segment: Segment) -> list[Certificate]:
-    """Return the certificates of a segment: one of each sealing that it holds."""
-    found: list[Certificate] = msgspec.json.decode(
-        _CERTIFICATES.run(connection, *segment.range).fetchone()[0]
-    )
+    """Return the certificates of a segment: one of each sealing that it holds.
+
+    Raises ArchiveUnavailableError where a larger segment has replaced it.
+    """
+    row = _CERTIFICATES.run(connection, *segment.range).fetchone()
+    if row is None:
+        message = f"{segment.name} was merged into a larger segment meanwhile; ask again"
+        raise ArchiveUnavailableError(message)
+    found: list[Certificate] = msgspec.json.decode(row[0])
     return found
 
 

@@ -4,6 +4,9 @@ from itertools import chain, count
 from typing import Any
 from unittest import mock
 
+import pytest
+
+from ledger.errors import ArchiveUnavailableError
 from ledger.store import compaction
 from ledger.store.compaction import STAGES
 from tests.archive.ledgers import EVENTS, fill, opened, record, small_segments
@@ -50,6 +53,29 @@ def test_what_is_recorded_meanwhile_is_not_sealed(tmp_path):
             record(engagements, part)
 
         assert engagements.ledger.compactor.compact(1_000, meanwhile).events == EVENTS
+
+
+def test_who_asks_about_a_segment_that_is_merged_meanwhile_is_told_so(tmp_path):
+    clock = Clock()
+    with opened(tmp_path, clock) as engagements:
+        fill(engagements, clock)
+        compactor = engagements.ledger.compactor
+        before = compactor.segments()
+        compactor.merge()
+        with pytest.raises(ArchiveUnavailableError, match="merged into a larger segment"):
+            compactor.check(before[0])
+
+
+def test_through_a_link_the_archive_is_the_same(tmp_path):
+    clock = Clock()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "ledger.db").symlink_to(tmp_path / "real" / "ledger.db")
+    with opened(tmp_path / "real", clock) as engagements:
+        fill(engagements, clock)
+        history = list(engagements.history("ana"))
+    with opened(tmp_path, clock) as engagements:
+        assert list(engagements.history("ana")) == history
+        assert engagements.ledger.compactor.compact(1_000).events == EVENTS
 
 
 def test_a_merge_tells_of_all_that_is_merged(tmp_path):

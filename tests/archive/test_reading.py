@@ -1,5 +1,7 @@
 """Reading: a question reads the row groups and columns that it needs, and no more of a file."""
 
+import errno
+import io
 import random
 from collections.abc import Iterator
 from uuid import UUID
@@ -13,7 +15,7 @@ from ledger.archive.columns import SCHEMA, table_of
 from ledger.archive.folder import Archive
 from ledger.archive.reading import EVENT_COLUMNS
 from ledger.archive.versions import as_in_file
-from ledger.errors import ArchiveUnavailableError, DiskFullError
+from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.segment import BLOCK_BYTES, Segment
 from tests.strategies import NOON
 
@@ -204,6 +206,16 @@ def test_a_disk_that_fails_is_an_error_of_the_archive(tmp_path, monkeypatch, num
     with pytest.raises(error):
         archive.publish(table_of(some_rows()), 1, 1)
     assert not list(archive.folder.glob("*.parquet"))
+
+
+def test_a_file_that_cannot_be_read_on_is_named(tmp_path):
+    class Failing(io.BytesIO):
+        def read(self, _size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    segment = Archive(tmp_path / "ledger.db.archive").publish(table_of(some_rows()), 1, 1)
+    with pytest.raises(DamagedSegmentError, match=f"{segment.name} cannot be read: Input/output"):
+        CheckedFile(Failing(bytes(segment.size_bytes)), segment).read()
 
 
 def test_only_what_is_left_over_is_swept_and_only_after_a_while(tmp_path):
