@@ -77,7 +77,7 @@ class FileLock:
         if self._descriptor is None:
             _make_folder(self._path.parent)
             try:
-                real = self._path.resolve()  # one lock for one file, whichever link leads to it
+                real = _real(self._path)  # one lock for one file, whichever link leads to it
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 self._descriptor = os.open(real.with_name(real.name + ".lock"), flags, 0o600)
             except OSError as error:
@@ -310,8 +310,13 @@ def _url_of(text: str) -> URL:
 
 def _archive_of(path: Path) -> Path:
     """The folder of segments beside a file: one for one file, whichever link leads to it."""
-    real = path.resolve() if path.is_symlink() else path
+    real = _real(path)
     return real.with_name(f"{real.name}.archive")
+
+
+def _real(path: Path) -> Path:
+    """What links lead to; never raises, unlike Path.resolve: what opens the file says why not."""
+    return Path(os.path.realpath(path))
 
 
 def _make_folder(folder: Path) -> None:

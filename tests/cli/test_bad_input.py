@@ -557,6 +557,12 @@ def test_doctor_survives_any_url(cli, url):
     assert {"settings", "sqlite", "database"} <= {each["check"] for each in done.json}
 
 
+def test_a_link_that_leads_to_itself_is_no_ledger(cli):
+    cli.ledger.symlink_to(cli.ledger)
+    assert "symbolic links" in complaint(cli("record", "u", "AI-1", "query"))
+    assert cli("doctor").code in {0, 1}
+
+
 def test_a_password_is_never_shown(cli):
     url = "postgresql+pg8000://someone:hunter2@127.0.0.1:1/x"
     cli.settings["ENGAGEMENT_DATABASE_URL"] = url
