@@ -27,7 +27,7 @@ from ledger.archive.columns import (
 from ledger.archive.digests import Columns, Range, differing, digest
 from ledger.archive.parquet import (
     SOUGHT,
-    accounts_of,
+    account_bounds,
     between,
     columns_of,
     groups_of,
@@ -89,7 +89,7 @@ class Archive:
         `table` says.
         """
         recorded = recorded_at(table)
-        unnamed = Segment(
+        planned = Segment(
             first_position=first,
             last_position=last,
             events=len(table),
@@ -99,22 +99,22 @@ class Archive:
             size_bytes=0,
             blocks=b"",
         )
-        return self.publish_in_order(unnamed, in_order(as_in_file(table)), {})
+        return self.publish_in_order(planned, in_order(as_in_file(table)), {})
 
     def publish_in_order(
-        self, unnamed: Segment, tables: Iterable[pa.Table], parts: Mapping[Range, bytes]
+        self, planned: Segment, tables: Iterable[pa.Table], parts: Mapping[Range, bytes]
     ) -> Segment:
         """Write what comes as a file has it, and return the segment with what its file is like.
 
-        It is found to say what `unnamed` and each of its `parts`, of these digests, do.
+        It is found to say what `planned` and each of its `parts`, of these digests, do.
         """
         with _translated():
-            path = self.folder / unnamed.name
+            path = self.folder / planned.name
             unfinished = path.with_name(path.name + _UNFINISHED)
             self.folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                write(unfinished, tables, unnamed)
-                segment = read_again(unfinished, unnamed, parts)
+                write(unfinished, tables, planned)
+                segment = read_again(unfinished, planned, parts)
                 unfinished.rename(path)
             except BaseException:
                 with suppress(OSError):  # where the disk is full, whoever records needs the space
@@ -174,7 +174,7 @@ class Archive:
         """
         with self.opened(segment) as file:
             for group in range(file.metadata.num_row_groups):
-                least, most = accounts_of(file.metadata, group)
+                least, most = account_bounds(file.metadata, group)
                 if after < most and least <= upto:
                     found = [file.read_row_group(group, list(columns), use_threads=False)]
                     if not (after < least and most <= upto):
@@ -192,7 +192,7 @@ class Archive:
         known = {segment.range: segment.digest, **(parts or {})}
         other = differing(self.columns([segment]), known)
         if other is not None:
-            raise other_events(segment, other)
+            raise other_events_error(segment, other)
 
     def columns(self, segments: Sequence[Segment]) -> Columns:
         """Return what reads a column of several segments, a row group at a time."""
@@ -250,7 +250,7 @@ class Archive:
             yield checked
 
 
-def other_events(segment: Segment, range_: Range) -> DamagedSegmentError:
+def other_events_error(segment: Segment, range_: Range) -> DamagedSegmentError:
     """Return the error of a file that does not say what was sealed of a range of positions."""
     reason = "does not say what was sealed of the positions {} to {}".format(*range_)
     return DamagedSegmentError(segment, reason)

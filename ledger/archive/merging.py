@@ -8,10 +8,10 @@ import pyarrow as pa
 
 from ledger.archive.columns import FILE_SCHEMA, SORTED_BY, in_order, one_table
 from ledger.archive.digests import Range, digests
-from ledger.archive.folder import Archive, other_events
+from ledger.archive.folder import Archive, other_events_error
 from ledger.archive.reading import events_by_account
 from ledger.archive.stepping import Reader, Source, steps
-from ledger.archive.versions import after
+from ledger.archive.versions import with_earlier
 from ledger.segment import Segment, events_in
 
 _ROWS_AT_ONCE = 131_072
@@ -31,7 +31,7 @@ def merge(
     how many more events were written. Raises DamagedSegmentError where a part does not say what was
     sealed.
     """
-    unnamed = Segment(
+    planned = Segment(
         first_position=parts[0].first_position,
         last_position=parts[-1].last_position,
         events=events_in(parts),
@@ -44,7 +44,7 @@ def merge(
     readers = [Reader(each, SORTED_BY) for each in _sources(archive, parts)]
     tables = _told(progress, (one_table(taken) for taken in steps(readers, _ROWS_AT_ONCE)))
     in_file = chain.from_iterable(map(in_order, tables))
-    return archive.publish_in_order(unnamed, in_file, sealings)
+    return archive.publish_in_order(planned, in_file, sealings)
 
 
 def _told(progress: Callable[[int], object], tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -59,7 +59,7 @@ def _digest(archive: Archive, parts: Sequence[Segment]) -> bytes:
     found = digests(archive.columns(parts), [*(part.range for part in parts), whole])
     for part, digest in zip(parts, found, strict=False):
         if digest != part.digest:
-            raise other_events(part, part.range)
+            raise other_events_error(part, part.range)
     return found[-1]
 
 
@@ -67,5 +67,5 @@ def _sources(archive: Archive, parts: Sequence[Segment]) -> Iterator[Source]:
     """Yield what is read of each part, as one file says it that has all of them."""
     earlier: Counter[str] = Counter()
     for part in parts:
-        yield after(archive.row_groups(part, FILE_SCHEMA.names), earlier.copy())
+        yield with_earlier(archive.row_groups(part, FILE_SCHEMA.names), earlier.copy())
         earlier += events_by_account(archive, part)

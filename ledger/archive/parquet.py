@@ -42,7 +42,7 @@ _LEVEL = 12  # a twentieth less than by its default
 
 def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
     """Write events that come in the order of the file, and wait until they are on the disk."""
-    schema = FILE_SCHEMA.with_metadata({_METADATA: msgspec.json.encode(_said_of(segment))})
+    schema = FILE_SCHEMA.with_metadata({_METADATA: msgspec.json.encode(_metadata_of(segment))})
     with path.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
         with _writer(file, schema) as writer:
@@ -88,7 +88,7 @@ def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:  # noqa: ANN401 -
     )
 
 
-def _said_of(segment: Segment) -> dict[str, Any]:
+def _metadata_of(segment: Segment) -> dict[str, Any]:
     """What the file says of itself, for whoever finds it without its database."""
     return {
         "format": FORMAT_VERSION,
@@ -145,8 +145,8 @@ def in_file(columns: Iterable[str]) -> list[str]:
 def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> list[int]:
     """Return the row groups in which such events can be; they are sorted by both."""
     groups = range(metadata.num_row_groups)
-    first = bisect_left(groups, account, key=lambda group: accounts_of(metadata, group)[1])
-    end = bisect_right(groups, account, key=lambda group: accounts_of(metadata, group)[0])
+    first = bisect_left(groups, account, key=lambda group: account_bounds(metadata, group)[1])
+    end = bisect_right(groups, account, key=lambda group: account_bounds(metadata, group)[0])
     return [
         group
         for group in groups[first:end]
@@ -168,7 +168,7 @@ def positions_of(file: pq.ParquetFile, account: str) -> pa.ChunkedArray:
     return table["position"].filter(pc.equal(table["account"], account))
 
 
-def accounts_of(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:
+def account_bounds(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:
     """Return the first and the last account of a row group."""
     statistics = metadata.row_group(group).column(0).statistics
     return statistics.min, statistics.max

@@ -23,7 +23,7 @@ from ledger.interaction import Kind
 from ledger.segment import Segment
 from ledger.text import IssueId
 
-EVENT_COLUMNS = (
+FOLDED_COLUMNS = (
     "account",
     "issue_id",
     "occurred_second",
@@ -55,9 +55,9 @@ def event_rows(table: pa.Table, streams: Iterable[int]) -> Iterator[EventRow]:
     )
 
 
-def accounts_of(archive: Archive, segment: Segment) -> Iterator[tuple[str, pa.Table]]:
+def tables_by_account(archive: Archive, segment: Segment) -> Iterator[tuple[str, pa.Table]]:
     """Yield what folds read of a segment's events by account, some of an account at a time."""
-    for group in archive.row_groups(segment, EVENT_COLUMNS):
+    for group in archive.row_groups(segment, FOLDED_COLUMNS):
         accounts = one_chunk(group["account"])
         starts = np.flatnonzero(np.diff(accounts.indices.to_numpy(), prepend=-1))
         for begin, end in zip(starts, [*starts[1:], len(group)], strict=True):

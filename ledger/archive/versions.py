@@ -70,7 +70,7 @@ def versions_among(table: pa.Table, positions: Integers) -> pa.Array:
     return _versions(table, np.searchsorted(np.sort(positions), integers(table["position"])))
 
 
-def after(groups: Iterable[pa.Table], earlier: Counter[str]) -> Iterator[pa.Table]:
+def with_earlier(groups: Iterable[pa.Table], earlier: Counter[str]) -> Iterator[pa.Table]:
     """Yield the events of a file as one says them that has so many `earlier` ones of accounts."""
     field = FILE_SCHEMA.field(_PLACE)
     for group in groups:

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -31,6 +31,7 @@ from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
 from ledger.store.segments import (
     Certificate,
+    Comparison,
     certificates,
     replace,
     seal,
@@ -110,7 +111,7 @@ class Sealable(Protocol):
 
     def certify(
         self, connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
-    ) -> Certificate:
+    ) -> Comparison:
         """Compare what will be kept with what there is, and say what was compared.
 
         `new` are segments whose events are still hot: for every engagement of theirs, what is
@@ -229,16 +230,16 @@ class Compactor:
                 yield self._archive.publish(table, first, last)
                 progress(len(table))
 
-    def _compared(self, new: Sequence[Segment], progress: Progress) -> Certificate:
+    def _compared(self, new: Sequence[Segment], progress: Progress) -> Comparison:
         with self._database.read() as connection:
             return self._projection.certify(connection, self._archive, new, progress)
 
-    def _seal(self, segment: Segment, compared: Certificate) -> None:
+    def _seal(self, segment: Segment, compared: Comparison) -> None:
         table = self._archive.read(segment)
         with self._database.write() as connection:
             self._projection.seal(connection, table)
-            said = _said_of(segment) | {"compared": compared}
-            seal(connection, segment, said, instant_of(self._clock()))
+            certificate = _summary_of(segment) | {"compared": compared}
+            seal(connection, segment, certificate, instant_of(self._clock()))
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
     def _merge_small(
@@ -301,7 +302,7 @@ def _digests_of(parts: Iterable[Certificate]) -> dict[Range, bytes]:
     }
 
 
-def _said_of(segment: Segment) -> Certificate:
+def _summary_of(segment: Segment) -> dict[str, Any]:
     return {
         "first_position": segment.first_position,
         "last_position": segment.last_position,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, select
 from ledger import codec
 from ledger.archive.columns import SCHEMA
 from ledger.archive.folder import Archive
-from ledger.archive.reading import EVENT_COLUMNS, accounts_of, event_rows, events_in_time
+from ledger.archive.reading import FOLDED_COLUMNS, event_rows, events_in_time, tables_by_account
 from ledger.events import AccountEvent, EventRow
 from ledger.store import tables
 from ledger.store.rows import FOLDED, event_of, select_stored
@@ -89,7 +89,7 @@ def rows_of_user(
 ) -> list[EventRow]:
     """Return what folds read of the user's events, of one issue or all, in no particular order."""
     rows = hot_rows_of_user(connection, user_id, issue_id)
-    for stream, table in _sealed(connection, archive, user_id, issue_id, EVENT_COLUMNS):
+    for stream, table in _sealed(connection, archive, user_id, issue_id, FOLDED_COLUMNS):
         rows += event_rows(table, repeat(stream))
     return rows
 
@@ -119,7 +119,7 @@ def hot_rows_of_user(
 
 def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]:
     """Yield every user who has events, one in memory at a time, by account."""
-    sealed = (accounts_of(archive, segment) for segment in segments(connection))
+    sealed = (tables_by_account(archive, segment) for segment in segments(connection))
     find = _USER.finder(connection)
     parts = merge(_hot_by_account(connection), *sealed, key=itemgetter(0))
     for account, tables_of_account in groupby(parts, key=itemgetter(0)):

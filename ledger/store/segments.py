@@ -47,8 +47,11 @@ _DELETE_EVENTS = Statement(
     "last",
 )
 
+Comparison = dict[str, Any]
+"""What was counted and compared before some ranges were sealed together, as plain values."""
+
 Certificate = dict[str, Any]
-"""Why the rows of a range could be deleted: what was counted and compared, as plain values."""
+"""Why the rows of a range could be deleted: what a segment says, its digest, and the comparison."""
 
 
 def segments(connection: Connection) -> list[Segment]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.folder import Archive
-from ledger.archive.reading import EVENT_COLUMNS
+from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.events import EventRow
 from ledger.segment import events_in
 from ledger.store.rows import FOLDED
@@ -54,7 +54,7 @@ def folded_tables(
 ) -> Iterator[pa.Table]:
     """Yield what `folds` does as partials with the column stream."""
     sealed = (
-        archive.row_groups(segment, EVENT_COLUMNS, after, upto) for segment in segments(connection)
+        archive.row_groups(segment, FOLDED_COLUMNS, after, upto) for segment in segments(connection)
     )
     for table in merged(sealed, [hot_partials(connection, after, upto)]):
         yield somebodys(connection, table)

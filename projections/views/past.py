@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ledger.archive.columns import occurred_at, recorded_at
 from ledger.archive.folder import Archive
-from ledger.archive.reading import EVENT_COLUMNS
+from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.segment import Segment
 from ledger.store.histories import account_of, hot_rows_of_user
 from ledger.store.segments import segments
@@ -48,7 +48,7 @@ def _sealed(
 
 def _seen(archive: Archive, segment: Segment, account: str, as_of: AsOf) -> pa.Table:
     """Return an account's events in a segment that are seen."""
-    table = archive.read_account(segment, account, columns=EVENT_COLUMNS)
+    table = archive.read_account(segment, account, columns=FOLDED_COLUMNS)
     is_seen = np.ones(len(table), bool)
     if as_of.at is not None:
         is_seen &= occurred_at(table) <= as_of.at

@@ -15,7 +15,7 @@ from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.compaction import Progress
 from ledger.store.database import Database
-from ledger.store.segments import Certificate
+from ledger.store.segments import Comparison
 from projections.engagement import Engagement, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
@@ -110,7 +110,7 @@ class ReadModel:
 
     def certify(
         self, connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
-    ) -> Certificate:
+    ) -> Comparison:
         """Do what `sealing.certify` does."""
         return sealing.certify(connection, archive, new, progress)
 

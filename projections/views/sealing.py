@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from ledger.archive.folder import Archive
-from ledger.archive.reading import EVENT_COLUMNS
+from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.stepping import Source
 from ledger.errors import CertificateError
 from ledger.segment import Segment
 from ledger.store.compaction import Progress
 from ledger.store.everybody import known_accounts
-from ledger.store.segments import Certificate, segments
+from ledger.store.segments import Comparison, segments
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
 from projections.engagement import Engagement
@@ -114,7 +114,7 @@ def seal(connection: Connection, table: pa.Table) -> None:
 
 def certify(
     connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
-) -> Certificate:
+) -> Comparison:
     """Return what was compared so that the events of `new`, which are still hot, can be deleted.
 
     For every engagement that these events are of: what is sealed, the segments and its events that
@@ -166,7 +166,7 @@ def _engagements(
 
 
 def _events(archive: Archive, of: Iterable[Segment]) -> list[Source]:
-    return [archive.row_groups(segment, EVENT_COLUMNS) for segment in of]
+    return [archive.row_groups(segment, FOLDED_COLUMNS) for segment in of]
 
 
 def _sealed(connection: Connection) -> Iterator[pa.Table]:
@@ -196,10 +196,19 @@ def _folded_one_by_one(connection: Connection, last: int, progress: Progress) ->
 
 
 def _difference(ours: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None) -> str:
-    issue_id = (ours or theirs or _COMPARED)[1]
-    names = zip(_COMPARED, ours or (), theirs or (), strict=False)
-    name = next((name for name, our, their in names if our != their), "engagement")
-    return f"of a user's {issue_id}, the column {name} that is sealed is not what the events say"
+    """Say how two differ that should be the same: the earlier one may have none beside it."""
+    if ours and theirs and _place(ours) == _place(theirs):
+        compared = zip(_COMPARED, ours, theirs, strict=True)
+        name = next(name for name, our, their in compared if our != their)
+        return f"of a user's {ours[1]}, the column {name} that is sealed is not what the events say"
+    alone = min(filter(None, (ours, theirs)), key=_place)
+    where = "in what is sealed" if alone is ours else "among the events"
+    return f"a user's {alone[1]} is only {where}"
+
+
+def _place(engagement: tuple[Any, ...]) -> tuple[str, str]:
+    account, issue_id, *_ = engagement
+    return account, issue_id
 
 
 def _read(stream: int, issue_id: str, row: Sequence[Any]) -> Stored:

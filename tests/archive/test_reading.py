@@ -13,7 +13,7 @@ from ledger.archive import folder, parquet
 from ledger.archive.blocks import CheckedFile
 from ledger.archive.columns import SCHEMA, table_of
 from ledger.archive.folder import Archive
-from ledger.archive.reading import EVENT_COLUMNS
+from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.versions import as_in_file
 from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.segment import BLOCK_BYTES, Segment
@@ -105,7 +105,7 @@ def beyond(asked: list[Range], allowed: list[Range], segment: Segment) -> list[R
 
 
 @pytest.mark.parametrize("number", [0, 1, 17, ACCOUNTS - 1])
-@pytest.mark.parametrize("columns", [SCHEMA.names, [*EVENT_COLUMNS], ["position"]], ids=len)
+@pytest.mark.parametrize("columns", [SCHEMA.names, [*FOLDED_COLUMNS], ["position"]], ids=len)
 def test_an_accounts_events_are_read_from_its_row_groups_alone(sealed, asked, number, columns):
     archive, segment = sealed
     account = str(UUID(int=number << 100))

@@ -196,3 +196,19 @@ def test_what_is_kept_of_the_segments_is_checked_and_mended(sealed):
     assert "the column queries that is sealed is not what the events say" in done.err
     assert sealed("replay", "--repair").code == 0
     assert sealed("archive", "check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DELETE FROM sealed_engagements WHERE issue_id = 'AI-1799'", "only among the events"),
+        ("UPDATE sealed_engagements SET issue_id = 'AI-0' WHERE issue_id = 'AI-1799'", "only in what"),
+    ],
+)
+def test_what_is_missing_or_too_much_of_what_is_kept_is_named(sealed, change, said):
+    with contextlib.closing(sqlite3.connect(sealed.ledger)) as connection, connection:
+        assert connection.execute(change).rowcount
+    done = sealed("archive", "check")
+    assert (done.code, len(done.errors)) == (1, 1)
+    issue = "AI-0" if "UPDATE" in change else "AI-1799"
+    assert f"a user's {issue} is {said}" in done.err
