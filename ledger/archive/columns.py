@@ -14,9 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-# What one thread reads another one folds and frees: the allocator that Arrow would take keeps it.
-pa.set_memory_pool(pa.system_memory_pool())
-
 _SECOND = 1_000_000
 _CODED = pa.dictionary(pa.int32(), pa.string())
 
@@ -68,11 +65,6 @@ def table_of(rows: Iterable[Sequence[Any]]) -> pa.Table:
     while some := list(islice(source, _ROWS_AT_ONCE)):
         batches.append(_batch(some))
     return one_table([pa.Table.from_batches(batches, SCHEMA)])
-
-
-def release_memory() -> None:
-    """Give back to the system what each thread keeps of what was freed."""
-    pa.default_memory_pool().release_unused()
 
 
 def in_order(table: pa.Table) -> Iterator[pa.Table]:

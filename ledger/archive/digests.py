@@ -5,18 +5,16 @@ docs/reference/segments.md describes how they are computed, for whoever does so 
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ledger.archive.columns import SCHEMA, TEXTS, Integers, integers, one_chunk
 
 WINDOW = 1 << 20
 """Positions whose events are looked at together, in memory: those from a multiple of it on."""
-
-_BYTES_AT_ONCE = 65_536  # rows of a column that takes much memory
 
 Columns = Callable[[str], Iterator[pa.ChunkedArray]]
 """Yields the column of a name piece by piece; each piece is of the same rows, whatever the name."""
@@ -79,13 +77,28 @@ class _Window:
         return int(begin), int(end)
 
     def column(self, name: str) -> pa.ChunkedArray:
-        return pa.chunked_array([self._in_window(name).take(pa.array(self._order))])
+        type_ = SCHEMA.field(name).type
+        if pa.types.is_fixed_size_binary(type_):
+            return self._placed(name, type_)
+        column = pa.chunked_array(self._chunks(name), type_).unify_dictionaries()
+        return pa.chunked_array([column.combine_chunks().take(pa.array(self._order))])
 
-    def _in_window(self, name: str) -> pa.Array:
-        pieces = zip(self._columns(name), self._is_in, strict=True)
-        chunks = [chunk for piece, is_in in pieces for chunk in piece.filter(is_in).chunks]
-        column = pa.chunked_array(chunks, SCHEMA.field(name).type)
-        return column.unify_dictionaries().combine_chunks()
+    def _placed(self, name: str, type_: pa.DataType) -> pa.ChunkedArray:
+        """Return a column of bytes, the widest one, piece by piece: memory holds it only once."""
+        values = np.zeros((len(self._order), type_.byte_width), np.uint8)
+        is_valid = np.zeros(len(self._order), bool)
+        rows = np.empty_like(self._order)
+        rows[self._order] = np.arange(len(rows))
+        for chunk in self._chunks(name):
+            row, rows = rows[: len(chunk)], rows[len(chunk) :]
+            values[row] = _bytes_in(chunk.fill_null(bytes(type_.byte_width)))
+            is_valid[row] = chunk.is_valid()
+        buffers = [pa.array(is_valid).buffers()[1], pa.py_buffer(values)]
+        return pa.chunked_array([pa.Array.from_buffers(type_, len(values), buffers)])
+
+    def _chunks(self, name: str) -> Iterator[pa.Array]:
+        for piece, is_in in zip(self._columns(name), self._is_in, strict=True):
+            yield from piece.filter(is_in).chunks
 
 
 def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
@@ -107,14 +120,14 @@ def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
         summed.update(column.fill_null(0.0).to_numpy().astype("<f8").data)
     elif pa.types.is_fixed_size_binary(column.type):
         summed.update(column.is_valid().to_numpy().data)
-        for begin in range(0, len(column), _BYTES_AT_ONCE):
-            _update_with_bytes(summed, column.slice(begin, _BYTES_AT_ONCE))
+        for chunk in column.chunks:
+            summed.update(_bytes_in(chunk).data)  # zeros for none
     else:
         summed.update(integers(column).astype("<i8").data)
     return summed.digest()
 
 
-def _update_with_bytes(summed: Any, column: pa.ChunkedArray) -> None:  # noqa: ANN401 - a hash
-    filled = column.fill_null(bytes(column.type.byte_width)).combine_chunks()
-    width, (_, values) = filled.type.byte_width, filled.buffers()
-    summed.update(values[filled.offset * width : (filled.offset + len(filled)) * width])
+def _bytes_in(column: pa.Array) -> NDArray[np.uint8]:
+    """Return what a column of bytes has in memory for each row, whether or not it is a value."""
+    values = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, column.type.byte_width)
+    return values[column.offset : column.offset + len(column)]

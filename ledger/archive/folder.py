@@ -22,9 +22,9 @@ from ledger.archive.columns import (
     integers,
     one_table,
     recorded_at,
-    release_memory,
 )
 from ledger.archive.digests import Columns, Range, differing, digest
+from ledger.archive.memory import release_memory
 from ledger.archive.parquet import (
     SOUGHT,
     account_bounds,
@@ -114,6 +114,7 @@ class Archive:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             try:
                 write(unfinished, tables, planned)
+                release_memory()
                 segment = read_again(unfinished, planned, parts)
                 unfinished.rename(path)
             except BaseException:

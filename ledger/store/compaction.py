@@ -21,6 +21,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 from ledger.archive.columns import table_of
 from ledger.archive.digests import Range
 from ledger.archive.folder import Archive
+from ledger.archive.memory import release_memory
 from ledger.archive.merging import merge
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import Instant, instant_of
@@ -240,6 +241,7 @@ class Compactor:
             self._projection.seal(connection, table)
             certificate = _summary_of(segment) | {"compared": compared}
             seal(connection, segment, certificate, instant_of(self._clock()))
+        release_memory()
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
     def _merge_small(

@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
-from ledger.archive.columns import release_memory
+from ledger.archive.memory import release_memory
 from ledger.archive.stepping import Reader, Source, steps
 from projections.views.partials import joined, partial_of
 

@@ -56,7 +56,7 @@ _BY_ACCOUNT = Statement(
     .join(streams, streams.c.id == _s.stream)
     .order_by(streams.c.originator_id, _s.issue_id)
 )
-_FOLDED_AT_ONCE = 20_000
+_FOLDED_AT_ONCE = 5_000
 _COMPARED = ("account", "issue_id", "linear_id", *(name for name in NUMBERS if name != "events"))
 """All but how many events there were, which nobody keeps of what is sealed."""
 

@@ -202,7 +202,10 @@ def test_what_is_kept_of_the_segments_is_checked_and_mended(sealed):
     ("change", "said"),
     [
         ("DELETE FROM sealed_engagements WHERE issue_id = 'AI-1799'", "only among the events"),
-        ("UPDATE sealed_engagements SET issue_id = 'AI-0' WHERE issue_id = 'AI-1799'", "only in what"),
+        (
+            "UPDATE sealed_engagements SET issue_id = 'AI-0' WHERE issue_id = 'AI-1799'",
+            "only in what",
+        ),
     ],
 )
 def test_what_is_missing_or_too_much_of_what_is_kept_is_named(sealed, change, said):
