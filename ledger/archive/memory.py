@@ -9,11 +9,14 @@ from contextlib import suppress
 
 import pyarrow as pa
 
-_M_ARENA_MAX = -8  # of malloc.h
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of malloc.h
+_GIVEN_BACK_FROM = 1 << 20  # bytes that go back to the system as soon as they are freed
 
 pa.set_memory_pool(pa.system_memory_pool())
 with suppress(AttributeError, OSError):  # of glibc alone
-    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_ARENA_MAX, 1)
+    libc.mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK_FROM)
 
 
 def release_memory() -> None:
