@@ -168,14 +168,18 @@ def show(session: Session, position: int) -> None:
         *((name, str(value)) for name, value in _document(segment).items()),
     ]
     show_table(("", ""), rows, "")
-    for each in certificates:
-        compared = each["compared"]
-        click.echo(
-            f"certified: {counted(each['events'], 'event')} at the positions "
-            f"{each['first_position']} to {each['last_position']}; "
-            f"sealed up to {compared['through']} and hot after that gave "
-            f"the same {counted(compared['engagements'], 'engagement')} as all events do"
+    click.echo()
+    certified = [
+        (
+            f"{each['first_position']} to {each['last_position']}",
+            f"{each['events']:,}",
+            str(each["compared"]["through"]),
+            f"{each['compared']['engagements']:,}",
         )
+        for each in certificates
+    ]
+    columns = ("certified", "events", "with all sealed up to", "engagements that stayed the same")
+    show_table(columns, certified, "")
 
 
 @archive.command()
@@ -184,7 +188,7 @@ def show(session: Session, position: int) -> None:
 def check(session: Session) -> int:
     """Read every segment whole, and compare it with what was sealed; exits with 1 if one differs.
 
-    Also that the engagements which are kept of the sealed events are what the segments say.
+    Where all can be read, also the engagements that are kept of them with what they say.
     """
     with session.engagements() as engagements:
         compactor = engagements.ledger.compactor

@@ -311,7 +311,8 @@ def _url_of(text: str) -> URL:
 def _archive_of(path: Path) -> Path:
     """The folder of segments beside a file: one for one file, whichever link leads to it."""
     real = _real(path)
-    return real.with_name(f"{real.name}.archive")
+    said = path if real == path.absolute() else real
+    return said.with_name(f"{said.name}.archive")
 
 
 def _real(path: Path) -> Path:
