@@ -23,7 +23,7 @@ from ledger.archive.digests import Range
 from ledger.archive.folder import Archive
 from ledger.archive.memory import release_memory
 from ledger.archive.merging import merge
-from ledger.errors import LedgerUnavailableError
+from ledger.errors import DiskFullError, LedgerUnavailableError
 from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, events_in, mergeable
 from ledger.store import tables
@@ -192,12 +192,11 @@ class Compactor:
             swept, before = self._sweep(), self._size()
             with self._database.read() as connection:
                 last = self._scalar(connection, _LAST, through)
-            events = 0
-            while new := self._sealed(last, progress):  # not what others record meanwhile
-                self._merge_small(progress, told=events_in(new))
-                events += events_in(new)
-            if not events:
-                self._merge_small()  # what one that broke off has left
+            try:
+                events = self._seal_and_merge(last, progress)
+            except DiskFullError:  # all the more it must become smaller
+                self._shrink()
+                raise
             self._shrink()
             kept = self.segments()
             size = sum(each.size_bytes for each in kept)
@@ -208,6 +207,16 @@ class Compactor:
         with job_alone(self._database, JOB):
             self._sweep()
             return self._merge_small(progress)
+
+    def _seal_and_merge(self, through: int, progress: Progress) -> int:
+        """Seal what is hot up to the position `through`, and return how many events that were."""
+        events = 0
+        while new := self._sealed(through, progress):  # not what others record meanwhile
+            self._merge_small(progress, told=events_in(new))
+            events += events_in(new)
+        if not events:
+            self._merge_small()  # what one that broke off has left
+        return events
 
     def _sealed(self, through: int, progress: Progress) -> list[Segment]:
         """Seal the next segments that the hot events up to `through` make, and return them."""

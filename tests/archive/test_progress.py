@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-from ledger.errors import ArchiveUnavailableError
+from ledger.errors import ArchiveUnavailableError, DiskFullError
 from ledger.store import compaction
 from ledger.store.compaction import STAGES
 from tests.archive.ledgers import EVENTS, fill, opened, record, small_segments
@@ -85,3 +85,21 @@ def test_a_merge_tells_of_all_that_is_merged(tmp_path):
         fill(engagements, clock)
         engagements.ledger.compactor.merge(told.append)
         assert sum(told) == 2 * EVENTS
+
+
+def test_on_a_full_disk_what_was_sealed_makes_room_although_it_cannot_be_merged(tmp_path):
+    clock = Clock()
+    with opened(tmp_path, clock) as engagements:
+        for part in range(200):
+            record(engagements, part)
+        compactor, database = engagements.ledger.compactor, tmp_path / "ledger.db"
+        before = database.stat().st_size
+        full = DiskFullError("the disk that holds the archive is full")
+        with (
+            mock.patch.object(compaction, "SEALED_AT_ONCE", 600),
+            mock.patch.object(compaction, "merge", side_effect=full),
+            pytest.raises(DiskFullError),
+        ):
+            compactor.compact(engagements.ledger.size()[0])
+        assert (len(compactor.segments()), compactor.sealable(2_000)) == (2, 0)
+        assert database.stat().st_size < 0.9 * before
