@@ -84,13 +84,11 @@ def joined(partials: Sequence[pa.Table]) -> Sequence[pa.Table]:
     """
     if all(_place(one, -1) < _place(following, 0) for one, following in pairwise(partials)):
         return partials
-    table = one_table(partials)
-    places = _places(table)
+    texts = one_table(each.select(_TEXTS) for each in partials)
+    places = _places(texts)
     order = np.lexsort(places[::-1])
     starts = starts_of(*(each[order] for each in places))
-    if len(starts) == len(order):
-        return [table.take(pa.array(order))]
-    return [_merged(table, order, starts)]
+    return [_merged(partials, texts, order, starts)]
 
 
 def _place(partial: pa.Table, row: int) -> tuple[str, str]:
@@ -123,27 +121,35 @@ def _places(table: pa.Table) -> list[Integers]:
     return [*words, word]
 
 
-def _merged(table: pa.Table, order: Integers, starts: Integers) -> pa.Table:
-    """Merge the rows of a partial that have one place, which follow one another in `order`."""
+def _merged(
+    partials: Sequence[pa.Table], texts: pa.Table, order: Integers, starts: Integers
+) -> pa.Table:
+    """Merge the rows of partials that have one place, which follow one another in `order`."""
     firsts, counts = order[starts], np.diff(starts, append=len(order))
     several = np.flatnonzero(counts > 1)
     counts = counts[several]
     begins = np.cumsum(counts) - counts
     rows = order[np.arange(counts.sum()) + np.repeat(starts[several] - begins, counts)]
-    columns = {name: table[name].to_numpy() for name in NUMBERS}
-    linear = ranks(table["linear_id"].take(pa.array(rows)))
-    folds = FoldColumns(**{name: each[rows] for name, each in columns.items()}, linear=linear)
-    folds = merge(folds, begins)
+    columns, shared = {}, {}
+    for name in NUMBERS:
+        column = np.concatenate([each[name].to_numpy() for each in partials])
+        columns[name], shared[name] = column[firsts], column[rows]
+    linear = ranks(texts["linear_id"].take(pa.array(rows)))
+    folds = merge(FoldColumns(**shared, linear=linear), begins)
     for name, column in columns.items():
-        columns[name] = column[firsts]
-        columns[name][several] = getattr(folds, name)
-    row_of = np.empty(linear.max() + 2, np.int64)
+        column[several] = getattr(folds, name)
+    row_of = np.empty(linear.max(initial=NO) + 2, np.int64)
     row_of[linear] = rows  # at the end for none, where all rows say so
     latest = firsts.copy()
     latest[several] = np.where(folds.linear == NO, firsts[several], row_of[folds.linear])
-    texts = {name: table[name].take(pa.array(firsts)) for name in ("account", "issue_id")}
-    texts["linear_id"] = table["linear_id"].take(pa.array(latest))
-    return pa.table(texts | columns)
+    return pa.table(
+        {
+            "account": texts["account"].take(pa.array(firsts)),
+            "issue_id": texts["issue_id"].take(pa.array(firsts)),
+            "linear_id": texts["linear_id"].take(pa.array(latest)),
+        }
+        | columns
+    )
 
 
 def as_partial(
