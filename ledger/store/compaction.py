@@ -186,7 +186,7 @@ class Compactor:
         """Seal what is hot up to the position `through`, each segment in its own transaction.
 
         Small segments are merged, and the database's file becomes smaller then; also for a
-        compaction that broke off before that.
+        compaction that broke off before that, and, if it can be, where DiskFullError is raised.
         """
         with job_alone(self._database, JOB):
             swept, before = self._sweep(), self._size()
@@ -194,8 +194,9 @@ class Compactor:
                 last = self._scalar(connection, _LAST, through)
             try:
                 events = self._seal_and_merge(last, progress)
-            except DiskFullError:  # all the more it must become smaller
-                self._shrink()
+            except DiskFullError:  # all the more it must become smaller, if there is room for that
+                with suppress(LedgerUnavailableError):
+                    self._shrink()
                 raise
             self._shrink()
             kept = self.segments()
@@ -283,9 +284,11 @@ class Compactor:
     def _shrink(self) -> None:
         """Give back what the deleted rows took, where that is much; the rest is used again."""
         if self._database.free_share() > SHRUNK_FROM:
-            self._database.vacuum()
-            with suppress(LedgerUnavailableError):  # a reader is in the way; it is cut later
-                self._database.truncate_log()
+            try:
+                self._database.vacuum()
+            finally:  # of what found no room, too
+                with suppress(LedgerUnavailableError):  # a reader is in the way; it is cut later
+                    self._database.truncate_log()
 
     def _scalar(self, connection: Connection, statement: Statement, *parameters: int) -> int:
         value: int | None = statement.run(connection, *parameters).fetchone()[0]

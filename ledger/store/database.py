@@ -77,7 +77,7 @@ class FileLock:
         if self._descriptor is None:
             _make_folder(self._path.parent)
             try:
-                real = _real(self._path)  # one lock for one file, whichever link leads to it
+                real = followed(self._path)  # one lock for one file, whichever link leads to it
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 self._descriptor = os.open(real.with_name(real.name + ".lock"), flags, 0o600)
             except OSError as error:
@@ -256,7 +256,7 @@ class Database:
     def _connected(self) -> Connection:
         if self._writer is None:
             if self.path is not None:
-                self.path.touch(mode=0o600)  # what people said is for nobody else to read
+                _touch(self.path)
                 self._file = _identity(self.path)
             self._writer = self._writers.connect()
         return self._writer
@@ -302,22 +302,36 @@ def _url_of(text: str) -> URL:
         message = "the database URL is not of the form that SQLAlchemy reads, sqlite:///path say"
         raise StoreUnavailableError(message) from None
     file = url.database or ":memory:"
-    if backend == "sqlite" and (file == ":memory:" or "\0" in file or url.query):
+    is_plain = file != ":memory:" and "\0" not in file and Path(file).name and not url.query
+    if backend == "sqlite" and not is_plain:
         message = "an SQLite ledger is a plain file: sqlite:///path, without memory or options"
         raise StoreUnavailableError(message)
     return url
 
 
 def _archive_of(path: Path) -> Path:
-    """The folder of segments beside a file: one for one file, whichever link leads to it."""
-    real = _real(path)
-    said = path if real == path.absolute() else real
-    return said.with_name(f"{said.name}.archive")
+    """The folder of segments beside a file: one for one file, whichever symbolic link is given."""
+    real = followed(path)
+    return real.with_name(f"{real.name}.archive")
 
 
-def _real(path: Path) -> Path:
-    """What links lead to; never raises, unlike Path.resolve: what opens the file says why not."""
-    return Path(os.path.realpath(path))
+def followed(path: Path) -> Path:
+    """Return what a symbolic link leads to, and anything else as it is.
+
+    Where that cannot be told, the path itself: what opens the file says why.
+    """
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError):  # a name that is too long, say, or a link to itself
+        return path
+
+
+def _touch(path: Path) -> None:
+    try:
+        path.touch(mode=0o600)  # what people said is for nobody else to read
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror}"
+        raise StoreUnavailableError(message) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, select
 
 from ledger.instants import Instant
 from ledger.store import tables
-from ledger.store.database import Database, FileLock
+from ledger.store.database import Database, FileLock, followed
 from ledger.store.head import Head
 from ledger.store.statements import Statement
 
@@ -69,7 +69,7 @@ def job_alone(database: Database, job: str) -> Iterator[None]:
         return
     # Not the lock of the writers, for a job writes now and then and others may in between. It has
     # a descriptor of its own each time, so that threads of one process exclude each other too.
-    real = database.path.resolve()
+    real = followed(database.path)
     lock = FileLock(real.with_name(f"{real.name}.{job}"), database.patience_seconds)
     try:
         with lock:

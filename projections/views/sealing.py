@@ -202,7 +202,7 @@ def _difference(ours: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None) ->
         name = next(name for name, our, their in compared if our != their)
         return f"of a user's {ours[1]}, the column {name} that is sealed is not what the events say"
     alone = min(filter(None, (ours, theirs)), key=_place)
-    where = "in what is sealed" if alone is ours else "among the events"
+    where = "in what is kept" if alone is ours else "among the events"
     return f"a user's {alone[1]} is only {where}"
 
 

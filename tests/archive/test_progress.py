@@ -1,14 +1,17 @@
 """Progress: whoever compacts or merges is told how far it came, and at the end of everything."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain, count
 from typing import Any
 from unittest import mock
 
 import pytest
 
-from ledger.errors import ArchiveUnavailableError, DiskFullError
+from ledger.errors import ArchiveUnavailableError, DiskFullError, LedgerUnavailableError
 from ledger.store import compaction
 from ledger.store.compaction import STAGES
+from ledger.store.database import Database
 from tests.archive.ledgers import EVENTS, fill, opened, record, small_segments
 from tests.strategies import Clock
 
@@ -87,6 +90,17 @@ def test_a_merge_tells_of_all_that_is_merged(tmp_path):
         assert sum(told) == 2 * EVENTS
 
 
+@contextmanager
+def full_for_merges() -> Iterator[None]:
+    """Let segments be written and not be merged, as on a disk that is full by then."""
+    full = DiskFullError("the disk that holds the archive is full")
+    with (
+        mock.patch.object(compaction, "SEALED_AT_ONCE", 600),
+        mock.patch.object(compaction, "merge", side_effect=full),
+    ):
+        yield
+
+
 def test_on_a_full_disk_what_was_sealed_makes_room_although_it_cannot_be_merged(tmp_path):
     clock = Clock()
     with opened(tmp_path, clock) as engagements:
@@ -94,12 +108,22 @@ def test_on_a_full_disk_what_was_sealed_makes_room_although_it_cannot_be_merged(
             record(engagements, part)
         compactor, database = engagements.ledger.compactor, tmp_path / "ledger.db"
         before = database.stat().st_size
-        full = DiskFullError("the disk that holds the archive is full")
-        with (
-            mock.patch.object(compaction, "SEALED_AT_ONCE", 600),
-            mock.patch.object(compaction, "merge", side_effect=full),
-            pytest.raises(DiskFullError),
-        ):
+        with full_for_merges(), pytest.raises(DiskFullError):
             compactor.compact(engagements.ledger.size()[0])
         assert (len(compactor.segments()), compactor.sealable(2_000)) == (2, 0)
         assert database.stat().st_size < 0.9 * before
+
+
+def test_on_a_full_disk_that_has_no_room_to_make_room_it_is_said_that_it_is_full(tmp_path):
+    clock = Clock()
+    with opened(tmp_path, clock) as engagements:
+        for part in range(200):
+            record(engagements, part)
+        unavailable = LedgerUnavailableError("another process has held the ledger")
+        with (
+            full_for_merges(),
+            mock.patch.object(Database, "vacuum", side_effect=unavailable) as vacuum,
+            pytest.raises(DiskFullError),
+        ):
+            engagements.ledger.compactor.compact(engagements.ledger.size()[0])
+        vacuum.assert_called_once()

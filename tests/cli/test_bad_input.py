@@ -536,6 +536,8 @@ URLS = {
     "options": ("sqlite:///{home}/x.db?mode=ro", "options"),
     "a file as a folder": ("sqlite:////dev/null/x.db", "folder|directory"),
     "a device": ("sqlite:////dev/null", ""),
+    "the root": ("sqlite:////", "file"),
+    "above the root": ("sqlite:////..", "folder"),
     "a name too long": ("sqlite:///{home}/" + "n" * 300, "too long|name"),
     "NUL": ("sqlite:///{home}/a\0b", ""),
 }
