@@ -75,14 +75,13 @@ class FileLock:
 
     def _opened(self) -> int:
         if self._descriptor is None:
-            _make_folder(self._path.parent)
-            try:
-                real = followed(self._path)  # one lock for one file, whichever link leads to it
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            folder = self._path.parent
+            with _explained(f"cannot make the folder {folder}"):
+                folder.mkdir(parents=True, exist_ok=True)
+            real = followed(self._path)  # one lock for one file, whichever link leads to it
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            with _explained("cannot write beside the ledger"):
                 self._descriptor = os.open(real.with_name(real.name + ".lock"), flags, 0o600)
-            except OSError as error:
-                message = f"cannot write beside the ledger: {error.strerror}"
-                raise StoreUnavailableError(message) from error
         return self._descriptor
 
 
@@ -142,14 +141,11 @@ class Database:
         """
         if self.path is None:
             return True
-        try:
+        with _explained("cannot read the ledger"):
             if self.path.is_dir():
                 message = f"{self.path} is a folder, not a file"
                 raise StoreUnavailableError(message)
             return self.path.exists() and self.path.stat().st_size > 0
-        except OSError as error:
-            message = f"cannot read the ledger: {error.strerror}"
-            raise StoreUnavailableError(message) from error
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -256,7 +252,8 @@ class Database:
     def _connected(self) -> Connection:
         if self._writer is None:
             if self.path is not None:
-                _touch(self.path)
+                with _explained(f"cannot write {self.path}"):
+                    self.path.touch(mode=0o600)  # what people said is for nobody else to read
                 self._file = _identity(self.path)
             self._writer = self._writers.connect()
         return self._writer
@@ -326,19 +323,12 @@ def followed(path: Path) -> Path:
         return path
 
 
-def _touch(path: Path) -> None:
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
     try:
-        path.touch(mode=0o600)  # what people said is for nobody else to read
+        yield
     except OSError as error:
-        message = f"cannot write {path}: {error.strerror}"
-        raise StoreUnavailableError(message) from error
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot make the folder {folder}: {error.strerror}"
+        message = f"{what}: {error.strerror}"
         raise StoreUnavailableError(message) from error
 
 
