@@ -30,7 +30,7 @@ from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import Places
-from ledger.store.rows import INSERT_EVENT, opaque_row
+from ledger.store.rows import INSERT_EVENT, event_row, opaque_row
 from ledger.store.statements import Statement
 from ledger.store.streams import Streams
 
@@ -224,7 +224,8 @@ class _Batch:
         stream = self._streams.of_user(entry.user_id)
         stream.version += 1
         header = (event.position, stream.id, stream.version, topic, event.recorded_at)
-        self.events.append((*header, *tuple(event)[_FACTS], place, commitment, None))
+        facts = tuple(event)[_FACTS]
+        self.events.append(event_row((*header, *facts, place, commitment, None)))
         self.folded.append(event)
         return Receipt(event.position, counted=True)
 

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert, select
 
 from ledger.instants import Instant
 from ledger.store import tables
+from ledger.store.checksums import with_checksum
 from ledger.store.database import Database, FileLock, followed
 from ledger.store.head import Head
 from ledger.store.statements import Statement
@@ -18,7 +19,7 @@ _t = tables.job_runs
 _RUNS = select(_t.c.day, _t.c.ran_at, _t.c.counted).where(_t.c.job == bindparam("job"))
 _DAYS = Statement(_RUNS.order_by(_t.c.day), "job")
 _LATEST_FIRST = Statement(_RUNS.order_by(_t.c.day.desc()), "job")
-_INSERT = Statement(insert(_t), "job", "day", "ran_at", "counted")
+_INSERT = Statement(insert(_t), *_t.c.keys())
 
 
 class Run(NamedTuple):
@@ -53,7 +54,8 @@ def note_runs(
         Head.read(connection)  # whoever notes takes turns, also where several may write at once
         known = {row[0] for row in _DAYS.run(connection, job)}
         new = [day for day in dict.fromkeys(days) if day.isoformat() not in known]
-        _INSERT.run_many(connection, [(job, day.isoformat(), ran_at, counted) for day in new])
+        rows = [(job, day.isoformat(), ran_at, counted) for day in new]
+        _INSERT.run_many(connection, [with_checksum(_t.name, row) for row in rows])
     return new
 
 

@@ -6,6 +6,7 @@ from ledger.instants import Instant
 from ledger.interaction import FOREVER
 from ledger.source_keys import user_digest
 from ledger.store import tables
+from ledger.store.checksums import with_checksum
 from ledger.store.statements import Statement
 
 _t = tables.opt_outs
@@ -91,5 +92,5 @@ class OptOuts:
         if self.knows(user_id):
             _CHANGE.run(self._connection, *row, digest)
         else:
-            _INSERT.run(self._connection, digest, *row)
+            _INSERT.run(self._connection, *with_checksum(_t.name, (digest, *row)))
         self._rows[user_id] = row

@@ -11,12 +11,13 @@ from ledger.events import INTERACTION, OVERRIDE, AccountEvent, InteractionRecord
 from ledger.instants import Instant
 from ledger.interaction import Kind
 from ledger.store import tables
+from ledger.store.checksums import with_checksum
 from ledger.store.statements import Statement
 
 _e = tables.events
 
 INSERT_EVENT = Statement(insert(_e), *_e.c.keys())
-"""Takes a whole row, in the order of the table's columns."""
+"""Takes a whole row, in the order of the table's columns, as `event_row` returns it."""
 
 FOLDED = (
     _e.c.position,
@@ -31,14 +32,17 @@ FOLDED = (
 """The columns that make an `EventRow`."""
 
 
-def opaque_row(
-    head: tuple[int, int, int, str, Instant], state: bytes
-) -> tuple[int | str | bytes | None, ...]:
+def event_row(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the whole row of an event from the values of all columns but its checksum."""
+    return with_checksum(_e.name, values)
+
+
+def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[Any, ...]:
     """Return the row of an event that says all it says in its state, beyond its head.
 
     The head is position, stream, version, topic and recorded_at.
     """
-    return (*head, *(None,) * 7, state)
+    return event_row((*head, *(None,) * 7, state))
 
 
 def select_stored() -> Select[Any]:

@@ -3,14 +3,21 @@
 import secrets
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, Table, insert, inspect, select, update
+from sqlalchemy.schema import CreateColumn
 
 from ledger.errors import LedgerUnavailableError
 from ledger.source_keys import DIGEST_KEY_BYTES
 from ledger.store import tables
 from ledger.store.database import Database
 
-VERSION = 4
+VERSION = 5
+
+
+def _unless_first_checksum(table: Table) -> str:
+    same = (f"NEW.{name} IS OLD.{name}" for name in table.c.keys() if name != tables.CHECKSUM)  # noqa: SIM118 - columns, not names
+    return f"WHEN NOT (OLD.{tables.CHECKSUM} IS NULL AND {' AND '.join(same)})"
+
 
 # What an event says can never change, and positions and versions are never given again. The
 # triggers before an INSERT also stop REPLACE, which deletes without asking a DELETE trigger.
@@ -75,7 +82,23 @@ _GUARDS_OF_VERSION_4 = {
             OR (EXISTS (SELECT 1 FROM segments WHERE first_position = NEW.first_position)
                 AND EXISTS (SELECT 1 FROM segments WHERE last_position = NEW.last_position)))""",  # noqa: S608 - our own words
 }
-_OPT_OUTS_SINCE, _POLICIES_SINCE, _SEGMENTS_SINCE = 2, 3, 4
+
+# A checksum may be given once to a row that has none. Conditions name what must not change: `UPDATE
+# OF` would let `SET rowid` pass.
+_GUARDS_OF_VERSION_5 = {
+    "events_are_never_updated BEFORE UPDATE ON events": _unless_first_checksum(tables.events),
+    "segments_are_never_updated BEFORE UPDATE ON segments": _unless_first_checksum(tables.segments),
+    "head_never_goes_back BEFORE UPDATE ON head": """
+        WHEN NEW.position < OLD.position OR NEW.policy_version < OLD.policy_version
+        OR (NEW.recorded_at < OLD.recorded_at AND NOT EXISTS (SELECT 1 FROM events WHERE
+            position = NEW.position AND topic = 'clock' AND recorded_at = NEW.recorded_at))""",
+    "streams_never_change_hands BEFORE UPDATE ON streams": """
+        WHEN NEW.id IS NOT OLD.id OR NEW.originator_id IS NOT OLD.originator_id""",
+    "the_identity_never_changes BEFORE UPDATE ON ledger": """
+        WHEN NEW.id IS NOT OLD.id OR NEW.originator_id IS NOT OLD.originator_id
+        OR NEW.digest_key IS NOT OLD.digest_key""",
+}
+_OPT_OUTS_SINCE, _POLICIES_SINCE, _SEGMENTS_SINCE, _CHECKSUMS_SINCE = 2, 3, 4, 5
 _TABLES_OF_VERSION_2 = (tables.aliases, tables.opt_outs, tables.job_runs)
 
 
@@ -134,7 +157,22 @@ def _bring_up(connection: Connection) -> None:
         if version < _SEGMENTS_SINCE:
             tables.segments.create(connection)
             _guard(connection, _GUARDS_OF_VERSION_4)
+        if version < _CHECKSUMS_SINCE:
+            tables.retired.create(connection)
+            _add_missing_columns(connection)
+            _guard(connection, _GUARDS_OF_VERSION_5)
         connection.execute(update(tables.ledger).values(schema_version=VERSION))
+
+
+def _add_missing_columns(connection: Connection) -> None:
+    """Bring tables of older versions up to their present columns, which may all be null."""
+    inspector = inspect(connection)
+    for table in tables.metadata.sorted_tables:
+        known = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                ddl = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {ddl}")
 
 
 def _widen_head(connection: Connection) -> None:
@@ -154,7 +192,9 @@ def _is_of_head(guard: str) -> bool:
 
 def _create(connection: Connection) -> None:
     tables.metadata.create_all(connection, checkfirst=False)
-    _guard(connection, _GUARDS_OF_VERSION_1 | _GUARDS_OF_VERSION_2 | _GUARDS_OF_VERSION_4)
+    guards = (_GUARDS_OF_VERSION_1, _GUARDS_OF_VERSION_2, _GUARDS_OF_VERSION_4)
+    for each in (*guards, _GUARDS_OF_VERSION_5):
+        _guard(connection, each)
     _begin_head(connection, position=0, recorded_at=0)
     connection.execute(
         insert(tables.ledger).values(

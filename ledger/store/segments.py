@@ -12,6 +12,7 @@ from ledger.events import SEALING, HistorySealed
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store import tables
+from ledger.store.checksums import with_checksum
 from ledger.store.head import Head
 from ledger.store.rows import INSERT_EVENT, opaque_row
 from ledger.store.statements import Statement
@@ -29,7 +30,7 @@ _CERTIFICATES = Statement(
     "last",
 )
 _SEALED = Statement(select(func.max(_s.last_position)))
-_INSERT = Statement(insert(tables.segments), *_FIELDS, "certificates")
+_INSERT = Statement(insert(tables.segments), *tables.segments.c.keys())
 _DELETE = Statement(
     delete(tables.segments).where(
         _s.first_position == bindparam("first"), _s.last_position == bindparam("last")
@@ -101,8 +102,8 @@ def replace(connection: Connection, merged: Segment, parts: Sequence[Segment]) -
 
 
 def _insert(connection: Connection, segment: Segment, kept: list[Certificate]) -> None:
-    row = msgspec.structs.astuple(segment)
-    _INSERT.run(connection, *row, msgspec.json.encode(kept).decode())
+    row = (*msgspec.structs.astuple(segment), msgspec.json.encode(kept).decode())
+    _INSERT.run(connection, *with_checksum(tables.segments.name, row))
 
 
 def _record(connection: Connection, segment: Segment, at: Instant) -> None:

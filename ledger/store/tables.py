@@ -25,6 +25,15 @@ TRUTH = {"kind": "truth"}
 # Positions and instants need 64 bits; on SQLite only INTEGER can be a rowid, and it holds 64.
 Big = BigInteger().with_variant(Integer, "sqlite")
 
+CHECKSUM = "checksum"
+"""The column of `ledger.store.checksums`: in each table of truth but `sources` and `origins`."""
+
+
+def _checksum() -> Column[int]:
+    comment = "CRC-32 of the row; null where an older version wrote it and nothing verified it"
+    return Column(CHECKSUM, Integer, comment=comment)
+
+
 ledger = Table(
     "ledger",
     metadata,
@@ -32,6 +41,7 @@ ledger = Table(
     Column("schema_version", Integer, nullable=False),
     Column("originator_id", LargeBinary(16), nullable=False, comment="the ledger's own stream"),
     Column("digest_key", LargeBinary(32), nullable=False, comment="secret of the digests"),
+    _checksum(),
     info=TRUTH,
     comment="one row: which ledger this is",
 )
@@ -49,6 +59,8 @@ head = Table(
         server_default="1",
         comment="of the scoring policy in force",
     ),
+    Column("sources_sum", Big, comment="of `sources`, row by row; null as a checksum is"),
+    _checksum(),
     info=TRUTH,
     comment="one row: where the order of events ends, also when events are archived",
 )
@@ -59,6 +71,7 @@ streams = Table(
     Column("id", Integer, primary_key=True),
     Column("originator_id", LargeBinary(16), nullable=False, unique=True, comment="the account"),
     Column("version", Integer, nullable=False, comment="the last version given"),
+    _checksum(),
     info=TRUTH,
     comment="the accounts, interned, and where each one's events end",
 )
@@ -69,6 +82,7 @@ accounts = Table(
     Column("stream", ForeignKey(streams.c.id), primary_key=True, autoincrement=False),
     Column("user_id", Text, nullable=False, unique=True),
     Column("display_name", Text),
+    _checksum(),
     info=TRUTH,
     comment="the only tie between a user and an account; deleting a row forgets the user",
 )
@@ -79,6 +93,7 @@ places = Table(
     Column("id", Integer, primary_key=True),
     Column("place", LargeBinary(16), nullable=False, unique=True),
     Column("chat_id", Text, unique=True, comment="null once forgotten"),
+    _checksum(),
     info=TRUTH,
     comment="the random ids that stand for chats",
 )
@@ -88,6 +103,7 @@ aliases = Table(
     metadata,
     Column("chat_id", Text, primary_key=True),
     Column("place", ForeignKey(places.c.id), nullable=False),
+    _checksum(),
     info=TRUTH,
     sqlite_with_rowid=False,
     comment="the former ids of chats, of groups that became supergroups",
@@ -100,6 +116,7 @@ opt_outs = Table(
     Column("before_at", Big, nullable=False, comment="nothing that occurred earlier is recorded"),
     Column("erased_at", Big, comment="where the last deletion stands; no opt-in goes behind it"),
     Column("traces", SmallInteger, nullable=False, comment="1 while files may hold deleted bytes"),
+    _checksum(),
     info=TRUTH,
     sqlite_with_rowid=False,
     comment="who does not want to be recorded, without saying who that is",
@@ -112,6 +129,7 @@ job_runs = Table(
     Column("day", Text, primary_key=True, comment="the logical day, as an ISO date"),
     Column("ran_at", Big, nullable=False),
     Column("counted", Big, nullable=False, comment="what the job counted"),
+    _checksum(),
     info=TRUTH,
     sqlite_with_rowid=False,
     comment="which logical days of scheduled jobs are done",
@@ -133,6 +151,7 @@ events = Table(
     Column("place", ForeignKey(places.c.id)),
     Column("commitment", LargeBinary(32), comment="SHA-256 of a salt and the origin"),
     Column("state", LargeBinary, comment="what all other events say"),
+    _checksum(),
     UniqueConstraint("stream", "version"),
     info=TRUTH,
     sqlite_autoincrement=True,
@@ -151,8 +170,22 @@ segments = Table(
     Column("size_bytes", Big, nullable=False),
     Column("blocks", LargeBinary, nullable=False, comment="the digests of the blocks of its file"),
     Column("certificates", Text, nullable=False, comment="a JSON array: why rows could be deleted"),
+    _checksum(),
     info=TRUTH,
     comment="the ranges of positions that were sealed; their events are in files of the archive",
+)
+
+retired = Table(
+    "retired",
+    metadata,
+    Column("first_position", Big, primary_key=True, autoincrement=False),
+    Column("last_position", Big, primary_key=True, autoincrement=False),
+    Column("retired_at", Big, nullable=False, comment="when a merged segment replaced it"),
+    Column("size_bytes", Big, nullable=False),
+    Column("blocks", LargeBinary, nullable=False, comment="the digests of the blocks of its file"),
+    _checksum(),
+    info=TRUTH,
+    comment="segments that a larger one holds by now, and whose files are still to be removed",
 )
 
 sources = Table(
@@ -184,6 +217,7 @@ snapshots = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("topic", Text, nullable=False),
     Column("state", LargeBinary, nullable=False),
+    _checksum(),
     info=TRUTH,
     comment="aggregate snapshots of other eventsourcing applications in this store",
 )
@@ -193,6 +227,7 @@ tracking = Table(
     metadata,
     Column("application_name", Text, primary_key=True),
     Column("position", Big, nullable=False),
+    _checksum(),
     info=TRUTH,
     comment="how far followers of other ledgers have read",
 )

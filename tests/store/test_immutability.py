@@ -76,7 +76,7 @@ REFUSED = {
     "head-policy-back": "UPDATE head SET policy_version = policy_version - 1",
     "head-deleted": "DELETE FROM head",
     "head-replaced": "REPLACE INTO head (id, position, recorded_at) VALUES (1, 0, 0)",
-    "head-upserted": "INSERT INTO head VALUES (1, 0, 0, 1) ON CONFLICT DO UPDATE SET position = 0",
+    "head-upserted": "INSERT INTO head VALUES (1, 0, 0, 1, 0, 0) ON CONFLICT DO UPDATE SET id = 1",
     "second-head": "INSERT INTO head (id, position, recorded_at) VALUES (2, 0, 0)",
     "versions-back": "UPDATE streams SET version = version - 1",
     "streams-change-hands": "UPDATE streams SET originator_id = randomblob(16)",
@@ -89,8 +89,12 @@ REFUSED = {
     "erasure-undone": "UPDATE opt_outs SET erased_at = NULL",
     "barrier-changes-hands": "UPDATE opt_outs SET user_digest = randomblob(16)",
     "barrier-deleted": "DELETE FROM opt_outs",
-    "barrier-replaced": "REPLACE INTO opt_outs SELECT user_digest, 0, NULL, 0 FROM opt_outs",
-    "versions-replaced": "REPLACE INTO streams SELECT id, originator_id, -1 FROM streams",
+    "barrier-replaced": "REPLACE INTO opt_outs SELECT user_digest, 0, NULL, 0, NULL FROM opt_outs",
+    **{
+        f"rowid-{table}": f"UPDATE {table} SET rowid = rowid + 100"  # noqa: S608 - our own words
+        for table in ("events", "streams", "ledger")
+    },
+    "versions-replaced": "REPLACE INTO streams SELECT id, originator_id, -1, NULL FROM streams",
 }
 
 Rows = list[tuple[Any, ...]]

@@ -19,7 +19,7 @@ from tests.strategies import HOUR, Clock
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 2, 3, 4])
 def version(request) -> int:
     """The older versions: each made and wrote two users, three interactions and an override."""
     number: int = request.param
@@ -135,5 +135,5 @@ def test_a_newer_ledger_is_refused(path, clock):
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE ledger SET schema_version = ?", (schema.VERSION + 1,))
         connection.commit()
-    with pytest.raises(LedgerUnavailableError, match="this program knows 4"):
+    with pytest.raises(LedgerUnavailableError, match=f"this program knows {schema.VERSION}"):
         opened(path, clock)
