@@ -120,6 +120,14 @@ class TracesLeftError(LedgerUnavailableError):
         )
 
 
+class LedgerDamagedError(LedgerUnavailableError):
+    """Something in the ledger's file is not what was written there."""
+
+    def __init__(self, what: str) -> None:
+        """Say in a few words what is damaged, and where to read on."""
+        super().__init__(f"{what}: the ledger's file is damaged; `engagement verify` says where")
+
+
 class DiskFullError(LedgerUnavailableError):
     """There is no space left for the ledger; it works again once there is."""
 

@@ -24,6 +24,7 @@ from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, Interaction, OptOut, Override, check_not_future
 from ledger.source_keys import digest
 from ledger.store import tables
+from ledger.store.checksums import sum_of_sources
 from ledger.store.clock import Clock
 from ledger.store.compaction import Sealable
 from ledger.store.database import Database
@@ -157,9 +158,12 @@ class _Batch:
         return self._add_interaction(entry, occurred_at)
 
     def write(self) -> None:
+        sources = self._sources.items()
+        if self.head.sources_sum is not None:
+            self.head.sources_sum = sum_of_sources(sources, self.head.sources_sum)
         self.head.write(self._connection)
         INSERT_EVENT.run_many(self._connection, self.events)
-        _INSERT_SOURCE.run_many(self._connection, list(self._sources.items()))
+        _INSERT_SOURCE.run_many(self._connection, list(sources))
         _INSERT_ORIGIN.run_many(self._connection, self._origins)
         self._streams.write_back()
 

@@ -7,12 +7,17 @@ which are many and small, share a sum in the head.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, select, update
+
+from ledger.errors import LedgerDamagedError
+from ledger.store.tables import CHECKSUM
 
 _NAMES: dict[str, int] = {}
+_SUMS = 2**63
 
 
 def checksum(table: str, values: Sequence[object]) -> int:
@@ -30,3 +35,49 @@ def checksum(table: str, values: Sequence[object]) -> int:
 def with_checksum(table: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the whole row of a table from the values of all columns but its checksum."""
     return (*values, checksum(table, values))
+
+
+def is_sound(table: str, row: Sequence[Any]) -> bool:
+    """Tell whether a whole row is as it was written; one without a checksum counts as sound."""
+    return row[-1] is None or row[-1] == checksum(table, row[:-1])
+
+
+def checked(table: str, row: Sequence[Any]) -> Sequence[Any]:
+    """Return the values of a whole row without its checksum.
+
+    Raises LedgerDamagedError where they are not what was written.
+    """
+    if not is_sound(table, row):
+        message = f"a row of the table {table} is not what was written"
+        raise LedgerDamagedError(message)
+    return row[:-1]
+
+
+def change(
+    connection: Connection, table: Table, where: ColumnElement[bool], **values: object
+) -> int:
+    """Change rows of a table together with their checksums, and return how many that were.
+
+    Without `values` they get their checksums only. Raises LedgerDamagedError where one is not what
+    was written: a new checksum would make that the truth.
+    """
+    found = connection.execute(select(table).where(where)).fetchall()
+    names = table.c.keys()[:-1]
+    for row in found:
+        old = dict(zip(names, checked(table.name, row), strict=True))
+        new = old | values
+        kept = {**values, CHECKSUM: checksum(table.name, tuple(new.values()))}
+        this = (column == old[column.name] for column in table.primary_key)
+        connection.execute(update(table).where(*this).values(kept))
+    return len(found)
+
+
+def sum_of_sources(rows: Iterable[tuple[bytes, int]], begun: int = 0) -> int:
+    """Return `begun` and the CRC-32 of each row of `sources` added up, modulo 2**63."""
+    crc = zlib.crc32
+    return (begun + sum(crc(b"%d" % position, crc(digest)) for digest, position in rows)) % _SUMS
+
+
+def without_sources(total: int, rows: Iterable[tuple[bytes, int]]) -> int:
+    """Return what `sum_of_sources` was before these rows came."""
+    return (total - sum_of_sources(rows)) % _SUMS

@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select
 
 from ledger.errors import LedgerUnavailableError, TracesLeftError
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.append import Projection
+from ledger.store.checksums import change, without_sources
 from ledger.store.database import Database
+from ledger.store.head import Head
 from ledger.store.histories import sealed_positions_of
 from ledger.store.opt_outs import OptOuts
 
 _accounts, _places = tables.accounts, tables.places
+_origins, _sources = tables.origins, tables.sources
 
 
 def erase(
@@ -54,15 +57,23 @@ def _delete(
     stream = connection.scalar(select(_accounts.c.stream).where(_accounts.c.user_id == user_id))
     if stream is not None:
         hot = select(tables.events.c.position).where(tables.events.c.stream == stream)
-        for table in (tables.origins, tables.sources):
-            connection.execute(delete(table).where(table.c.position.in_(hot)))
-            if sealed:
-                connection.execute(delete(table).where(table.c.position.in_(_listed(sealed))))
+        for positions in (hot, _listed(sealed)):
+            connection.execute(delete(_origins).where(_origins.c.position.in_(positions)))
+            _delete_sources(connection, positions)
         projection.forget(connection, stream)
         connection.execute(delete(_accounts).where(_accounts.c.stream == stream))
     # A private chat's id is the user's.
-    private = update(_places).where(_places.c.chat_id == user_id).values(chat_id=None)
-    return bool(connection.execute(private).rowcount) or stream is not None
+    private = change(connection, _places, _places.c.chat_id == user_id, chat_id=None)
+    return bool(private) or stream is not None
+
+
+def _delete_sources(connection: Connection, positions: Select[Any]) -> None:
+    gone = delete(_sources).where(_sources.c.position.in_(positions))
+    rows = [(row[0], row[1]) for row in connection.execute(gone.returning(*_sources.c))]
+    head = Head.read(connection)
+    if head.sources_sum is not None:
+        head.sources_sum = without_sources(head.sources_sum, rows)
+        head.write(connection)
 
 
 def _listed(positions: Sequence[int]) -> Select[Any]:

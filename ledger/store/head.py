@@ -7,21 +7,18 @@ from sqlalchemy import Connection, bindparam, select, update
 from ledger.errors import ClockBehindError
 from ledger.instants import DAY, Instant, iso
 from ledger.store import tables
+from ledger.store.checksums import checked, with_checksum
 from ledger.store.statements import Statement
 
 # The lock makes appends take turns where the database allows several writers at once.
 _h = tables.head
-_READ = Statement(select(_h.c.position, _h.c.recorded_at, _h.c.policy_version).with_for_update())
+_READ = Statement(select(_h).with_for_update())
+_FIELDS = _h.c.keys()[1:]
 _WRITE = Statement(
-    update(_h).values(
-        position=bindparam("position_"),
-        recorded_at=bindparam("recorded_at_"),
-        policy_version=bindparam("policy_version_"),
-    ),
-    "position_",
-    "recorded_at_",
-    "policy_version_",
+    update(_h).values({name: bindparam(f"{name}_") for name in _FIELDS}),
+    *(f"{name}_" for name in _FIELDS),
 )
+_ID = 1
 
 
 @dataclass(slots=True)
@@ -31,11 +28,15 @@ class Head:
     position: int
     recorded_at: Instant
     policy_version: int
+    sources_sum: int | None
 
     @classmethod
     def read(cls, connection: Connection) -> "Head":
-        """Return the head, locked until the transaction ends."""
-        return cls(*_READ.run(connection).fetchone())
+        """Return the head, locked until the transaction ends.
+
+        Raises LedgerDamagedError where it is not what was written.
+        """
+        return cls(*checked(_h.name, _READ.run(connection).fetchone())[1:])
 
     def advance(self, now: Instant) -> None:
         """Take `now` as the instant of what is recorded next, unless that is earlier (R8).
@@ -57,4 +58,5 @@ class Head:
 
     def write(self, connection: Connection) -> None:
         """Store the head; only then do the events up to it go in (the database insists)."""
-        _WRITE.run(connection, self.position, self.recorded_at, self.policy_version)
+        row = (_ID, self.position, self.recorded_at, self.policy_version, self.sources_sum)
+        _WRITE.run(connection, *with_checksum(_h.name, row)[1:])

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.store import tables
+from ledger.store.checksums import change
 from ledger.store.statements import Statement
 
 _a = tables.accounts
@@ -12,13 +13,6 @@ _a = tables.accounts
 _NAME = Statement(
     select(_a.c.display_name).where(_a.c.user_id == bindparam("user_id")),
     "user_id",
-)
-_RENAME = Statement(
-    update(_a)
-    .values(display_name=bindparam("display_name_"))
-    .where(_a.c.user_id == bindparam("user")),
-    "display_name_",
-    "user",
 )
 
 
@@ -31,4 +25,5 @@ def changed(connection: Connection, names: Mapping[str, str]) -> dict[str, str]:
 
 def rename(connection: Connection, names: Mapping[str, str]) -> None:
     """Let the accounts have these names, by user id; who has no account stays nameless."""
-    _RENAME.run_many(connection, [(name, user) for user, name in names.items()])
+    for user, name in names.items():
+        change(connection, _a, _a.c.user_id == user, display_name=name)

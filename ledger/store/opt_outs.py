@@ -1,34 +1,21 @@
 """Opt-outs within one transaction: who does not want to be recorded, and up to when."""
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select
 
 from ledger.instants import Instant
 from ledger.interaction import FOREVER
 from ledger.source_keys import user_digest
 from ledger.store import tables
-from ledger.store.checksums import with_checksum
+from ledger.store.checksums import change, checked, with_checksum
 from ledger.store.statements import Statement
 
 _t = tables.opt_outs
 
-_ROW = Statement(
-    select(_t.c.before_at, _t.c.erased_at, _t.c.traces).where(
-        _t.c.user_digest == bindparam("digest")
-    ),
-    "digest",
-)
+_ROW = Statement(select(_t).where(_t.c.user_digest == bindparam("digest")), "digest")
 _INSERT = Statement(insert(_t), *_t.c.keys())
-_CHANGE = Statement(
-    update(_t)
-    .values(
-        before_at=bindparam("before"), erased_at=bindparam("erased"), traces=bindparam("traces_")
-    )
-    .where(_t.c.user_digest == bindparam("digest")),
-    "before",
-    "erased",
-    "traces_",
-    "digest",
-)
 
 _NEVER = Instant(-(2**63))
 
@@ -84,13 +71,19 @@ class OptOuts:
         row = self._rows.get(user_id)
         if row is None:
             found = self._find(user_digest(user_id, self._secret))
-            row = self._rows[user_id] = _NO_ROW if found is None else (*found,)
+            row = self._rows[user_id] = _NO_ROW if found is None else _read(found)
         return row
 
     def _write(self, user_id: str, row: _Row) -> None:
         digest = user_digest(user_id, self._secret)
         if self.knows(user_id):
-            _CHANGE.run(self._connection, *row, digest)
+            new = dict(zip(_t.c.keys()[1:], row, strict=False))  # all but the checksum
+            change(self._connection, _t, _t.c.user_digest == digest, **new)
         else:
             _INSERT.run(self._connection, *with_checksum(_t.name, (digest, *row)))
         self._rows[user_id] = row
+
+
+def _read(row: Sequence[Any]) -> _Row:
+    _, before_at, erased_at, traces = checked(_t.name, row)
+    return before_at, erased_at, traces

@@ -2,9 +2,10 @@
 
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select
 
 from ledger.store import tables
+from ledger.store.checksums import change, with_checksum
 from ledger.store.statements import Statement
 
 _t, _alias = tables.places, tables.aliases
@@ -18,6 +19,7 @@ _NEW_PLACE = Statement(
     "place",
     "chat_id",
 )
+_NEW_ALIAS = Statement(insert(_alias), *_alias.c.keys())
 _MIGRATIONS = Statement(
     select(_alias.c.chat_id, _t.c.chat_id).join(_t).where(_t.c.chat_id.is_not(None))
 )
@@ -66,10 +68,9 @@ def migrate(connection: Connection, old: str, new: str) -> None:
     place = _new_place(connection, new) if after is None else after
     if before is not None:
         _rename(connection, before, None)
-        moved = update(_alias).where(_alias.c.place == before).values(place=place)
-        connection.execute(moved)
+        change(connection, _alias, _alias.c.place == before, place=place)
     else:
-        connection.execute(insert(_alias).values(chat_id=old, place=place))
+        _add_alias(connection, old, place)
 
 
 def migrations(connection: Connection) -> dict[str, str]:
@@ -80,11 +81,16 @@ def migrations(connection: Connection) -> dict[str, str]:
 def _rename(connection: Connection, place: int, chat_id: str | None) -> None:
     """Give the place another id, or none; the one that it had becomes an alias."""
     former = connection.scalar(select(_t.c.chat_id).where(_t.c.id == place))
-    connection.execute(update(_t).where(_t.c.id == place).values(chat_id=chat_id))
+    change(connection, _t, _t.c.id == place, chat_id=chat_id)
     if former is not None:
-        connection.execute(insert(_alias).values(chat_id=former, place=place))
+        _add_alias(connection, former, place)
+
+
+def _add_alias(connection: Connection, chat_id: str, place: int) -> None:
+    _NEW_ALIAS.run(connection, *with_checksum(_alias.name, (chat_id, place)))
 
 
 def _new_place(connection: Connection, chat_id: str) -> int:
     number: int = _NEW_PLACE.run(connection, uuid4().bytes, chat_id).fetchone()[0]
+    change(connection, _t, _t.c.id == number)  # its checksum is of its number, too
     return number

@@ -24,17 +24,22 @@ from eventsourcing.persistence import (
     Tracking,
     TrackingRecorder,
 )
-from sqlalchemy import ColumnElement, Connection, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, insert, select
 
 from ledger.events import TOPICS
 from ledger.instants import instant_of
 from ledger.store import tables
+from ledger.store.checksums import change, with_checksum
 from ledger.store.clock import Clock, utc_now
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.rows import INSERT_EVENT, opaque_row, select_stored, stored_state
 from ledger.store.sealed_events import sealed_events_of, sealed_notifications
+from ledger.store.statements import Statement
 from ledger.store.streams import Stream, Streams
+
+_INSERT_SNAPSHOT = Statement(insert(tables.snapshots), *tables.snapshots.c.keys())
+_INSERT_TRACKING = Statement(insert(tables.tracking), *tables.tracking.c.keys())
 
 
 class StoreAggregateRecorder(AggregateRecorder):
@@ -49,14 +54,10 @@ class StoreAggregateRecorder(AggregateRecorder):
         with self.database.write() as connection:
             streams = Streams(connection)
             for event in stored_events:
-                connection.execute(
-                    insert(tables.snapshots).values(
-                        stream=streams.of_originator(_uuid(event.originator_id)).id,
-                        version=event.originator_version,
-                        topic=event.topic,
-                        state=event.state,
-                    )
-                )
+                stream = streams.of_originator(_uuid(event.originator_id)).id
+                row = (stream, event.originator_version, event.topic, event.state)
+                _INSERT_SNAPSHOT.run(connection, *with_checksum(tables.snapshots.name, row))
+            streams.write_back()
 
     def select_events(
         self,
@@ -232,11 +233,9 @@ def _track(connection: Connection, tracking: Tracking | None) -> None:
         raise IntegrityError(message)
     table = tables.tracking
     if last is None:
-        connection.execute(insert(table).values(application_name=name, position=position))
+        _INSERT_TRACKING.run(connection, *with_checksum(table.name, (name, position)))
     else:
-        connection.execute(
-            update(table).values(position=position).where(table.c.application_name == name)
-        )
+        change(connection, table, table.c.application_name == name, position=position)
 
 
 def _tracked(connection: Connection, name: str) -> int | None:

@@ -1,14 +1,15 @@
 """The schema: tables, what the database itself refuses (R9), and upgrades from older versions."""
 
-import secrets
+from secrets import token_bytes
 from uuid import uuid4
 
-from sqlalchemy import Connection, Table, insert, inspect, select, update
+from sqlalchemy import Connection, Table, insert, inspect, select, true
 from sqlalchemy.schema import CreateColumn
 
 from ledger.errors import LedgerUnavailableError
 from ledger.source_keys import DIGEST_KEY_BYTES
 from ledger.store import tables
+from ledger.store.checksums import change, with_checksum
 from ledger.store.database import Database
 
 VERSION = 5
@@ -161,7 +162,7 @@ def _bring_up(connection: Connection) -> None:
             tables.retired.create(connection)
             _add_missing_columns(connection)
             _guard(connection, _GUARDS_OF_VERSION_5)
-        connection.execute(update(tables.ledger).values(schema_version=VERSION))
+        change(connection, tables.ledger, true(), schema_version=VERSION)
 
 
 def _add_missing_columns(connection: Connection) -> None:
@@ -181,7 +182,7 @@ def _widen_head(connection: Connection) -> None:
     position, recorded_at = connection.execute(last).one()
     tables.head.drop(connection)
     tables.head.create(connection)
-    _begin_head(connection, position, recorded_at)
+    _begin_head(connection, (position, recorded_at, 1, None))
     of_head = {name: each for name, each in _GUARDS_OF_VERSION_1.items() if _is_of_head(name)}
     _guard(connection, of_head)
 
@@ -195,20 +196,18 @@ def _create(connection: Connection) -> None:
     guards = (_GUARDS_OF_VERSION_1, _GUARDS_OF_VERSION_2, _GUARDS_OF_VERSION_4)
     for each in (*guards, _GUARDS_OF_VERSION_5):
         _guard(connection, each)
-    _begin_head(connection, position=0, recorded_at=0)
-    connection.execute(
-        insert(tables.ledger).values(
-            id=1,
-            schema_version=VERSION,
-            originator_id=uuid4().bytes,
-            digest_key=secrets.token_bytes(DIGEST_KEY_BYTES),
-        )
-    )
+    _begin_head(connection, (0, 0, 1, 0))
+    _insert_one(connection, tables.ledger, (VERSION, uuid4().bytes, token_bytes(DIGEST_KEY_BYTES)))
 
 
-def _begin_head(connection: Connection, position: int, recorded_at: int) -> None:
-    row = {"id": 1, "position": position, "recorded_at": recorded_at, "policy_version": 1}
-    connection.execute(insert(tables.head).values(row))
+def _begin_head(connection: Connection, values: tuple[int, int, int, int | None]) -> None:
+    """Insert the head from its position, instant, policy and sum of sources."""
+    _insert_one(connection, tables.head, values)
+
+
+def _insert_one(connection: Connection, table: Table, values: tuple[object, ...]) -> None:
+    row = with_checksum(table.name, (1, *values))
+    connection.execute(insert(table).values(row))
 
 
 def _guard(connection: Connection, guards: dict[str, str]) -> None:

@@ -1,23 +1,24 @@
 """Streams within one transaction: which number stands for whom, and which version comes next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ledger.store import tables
+from ledger.store.checksums import checked, checksum, with_checksum
 from ledger.store.statements import Statement
 
 _t = tables.streams
 
 _BY_USER = Statement(
-    select(_t.c.id, _t.c.version)
-    .join(tables.accounts)
-    .where(tables.accounts.c.user_id == bindparam("user_id")),
+    select(_t).join(tables.accounts).where(tables.accounts.c.user_id == bindparam("user_id")),
     "user_id",
 )
 _BY_ORIGINATOR = Statement(
-    select(_t.c.id, _t.c.version).where(_t.c.originator_id == bindparam("originator_id")),
+    select(_t).where(_t.c.originator_id == bindparam("originator_id")),
     "originator_id",
 )
 _NEW_STREAM = Statement(
@@ -27,14 +28,13 @@ _NEW_STREAM = Statement(
     "originator_id",
     "version",
 )
-_NEW_ACCOUNT = Statement(
-    insert(tables.accounts).values(stream=bindparam("stream"), user_id=bindparam("user_id")),
-    "stream",
-    "user_id",
-)
+_NEW_ACCOUNT = Statement(insert(tables.accounts), *tables.accounts.c.keys())
 _WRITE_VERSION = Statement(
-    update(_t).values(version=bindparam("version_")).where(_t.c.id == bindparam("id_")),
+    update(_t)
+    .values(version=bindparam("version_"), checksum=bindparam("checksum_"))
+    .where(_t.c.id == bindparam("id_")),
     "version_",
+    "checksum_",
     "id_",
 )
 
@@ -48,6 +48,7 @@ class Stream:
     """An interned account or aggregate, and the last version given in it."""
 
     id: int
+    originator_id: bytes
     version: int = NO_VERSION
 
 
@@ -73,7 +74,7 @@ class Streams:
         if stream is None:
             row = _BY_USER.run(self._connection, user_id).fetchone()
             if row:
-                stream = self._by_user[user_id] = Stream(*row)
+                stream = self._by_user[user_id] = _read(row)
         return stream
 
     def of_originator(self, originator_id: UUID) -> Stream:
@@ -81,7 +82,7 @@ class Streams:
         stream = self._by_originator.get(originator_id)
         if stream is None:
             row = _BY_ORIGINATOR.run(self._connection, originator_id.bytes).fetchone()
-            stream = Stream(*row) if row else self._new_stream(originator_id)
+            stream = _read(row) if row else self._new_stream(originator_id)
             self._by_originator[originator_id] = stream
         return stream
 
@@ -91,15 +92,25 @@ class Streams:
         return own_id, self.of_originator(own_id)
 
     def write_back(self) -> None:
-        """Write the versions as they stand now."""
+        """Write the versions as they stand now; a new stream has a checksum only then."""
         touched = [*self._by_user.values(), *self._by_originator.values()]
-        _WRITE_VERSION.run_many(self._connection, [(each.version, each.id) for each in touched])
+        _WRITE_VERSION.run_many(self._connection, [_version_row(each) for each in touched])
 
     def _new_account(self, user_id: str) -> Stream:
         stream = self._new_stream(uuid4())
-        _NEW_ACCOUNT.run(self._connection, stream.id, user_id)
+        account = with_checksum(tables.accounts.name, (stream.id, user_id, None))
+        _NEW_ACCOUNT.run(self._connection, *account)
         return stream
 
     def _new_stream(self, originator_id: UUID) -> Stream:
         cursor = _NEW_STREAM.run(self._connection, originator_id.bytes, NO_VERSION)
-        return Stream(cursor.fetchone()[0])
+        return Stream(cursor.fetchone()[0], originator_id.bytes)
+
+
+def _read(row: Sequence[Any]) -> Stream:
+    return Stream(*checked(_t.name, row))
+
+
+def _version_row(stream: Stream) -> tuple[int, int, int]:
+    row = (stream.id, stream.originator_id, stream.version)
+    return stream.version, checksum(_t.name, row), stream.id

@@ -82,7 +82,7 @@ class Talk:
             self.engagements.ledger.record_many(self.messages[start : start + AT_ONCE])
         with self.engagements.ledger.database.write() as connection:
             named = [(name_of(user), user) for user in USERS]
-            query = "UPDATE accounts SET display_name = ? WHERE user_id = ?"
+            query = "UPDATE accounts SET display_name = ?, checksum = NULL WHERE user_id = ?"
             connection.exec_driver_sql(query, named)
         self.clock.move(HOUR)
 
