@@ -74,8 +74,12 @@ check: $(STAMP) ## check format, lint, types, imports, dependencies and the lock
 bench: $(STAMP) ## run the benchmarks
 	@$(BIN)/python -m tests.benchmarks
 
-trials: $(STAMP) ## run the trials with their full counts (takes its time)
-	@TRIALS=full $(BIN)/python -m pytest -n auto -m trial $(ARGS)
+# Chance is for the trials: each run has a seed of its own. It is told first, and SEED=… repeats it.
+trials: $(STAMP) ## run the trials with their full counts (takes its time; SEED=… repeats a run)
+	@seed=$(or $(SEED),$$($(PYTHON) -c 'import random; print(random.getrandbits(32))')) \
+		&& echo "SEED=$$seed" \
+		&& TRIALS=full $(BIN)/python -m pytest -n auto -m trial \
+			--randomly-seed=$$seed --hypothesis-seed=$$seed $(ARGS)
 
 # Extras stay in the lock: without them pip looks for a newer package with the extra, unpinned.
 lock: ## compile requirements.lock anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)

@@ -40,9 +40,9 @@ def row_of(event: EventRow, version: int = 0, *rest: Any) -> tuple[Any, ...]:
 
 
 @st.composite
-def histories(draw: st.DrawFn, max_size: int = 30) -> list[EventRow]:
+def histories(draw: st.DrawFn, min_size: int = 0, max_size: int = 30) -> list[EventRow]:
     """Histories of a few accounts, whose Linear ids are any texts."""
-    rows = draw(strategies.event_rows(streams=3, max_size=max_size))
+    rows = draw(strategies.event_rows(streams=3, min_size=min_size, max_size=max_size))
     return [
         row if row.kind is None else row._replace(linear_id=draw(any_linear_ids)) for row in rows
     ]

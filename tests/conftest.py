@@ -1,7 +1,7 @@
 """What holds for all tests: how many examples a property is tried on, where their files are, and
 that bots trust nobody.
 
-Twenty examples, or with TRIALS=full five thousand.
+Twenty examples, the same in every run, or with TRIALS=full five thousand from a seed that is told.
 """
 
 import os
@@ -9,17 +9,27 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 settings.register_profile(
     "ci",
-    derandomize=False,  # new examples every run; a failing one is printed with its blob
+    derandomize=True,
+    database=None,  # what an earlier run found is no part of this one
     deadline=None,  # how long an example takes depends on what else the machine is doing
+    suppress_health_check=[HealthCheck.too_slow],  # likewise
     max_examples=20,
     print_blob=True,
 )
-settings.register_profile("full", settings.get_profile("ci"), max_examples=5000)
-settings.load_profile("full" if os.environ.get("TRIALS") == "full" else "ci")
+settings.register_profile("full", settings.get_profile("ci"), derandomize=False, max_examples=5000)
+if os.environ.get("TRIALS") == "full":
+    settings.load_profile("full")
+else:
+    settings.load_profile("ci")
+    # Else examples are made of the constants in those modules that happen to be loaded, which
+    # depends on the tests that ran before in the same process, and on where the project lies.
+    providers._get_local_constants = Constants
 
 # Tests make thousands of ledgers, each of which waits for the disk many times. Where memory has
 # room for all of them, they are there; the full counts of the trials are for disks.

@@ -121,10 +121,12 @@ def _recorded(rows: list[EventRow]) -> list[EventRow]:
     return recorded
 
 
-def event_rows(*, streams: int = 2, max_size: int = 30) -> st.SearchStrategy[list[EventRow]]:
+def event_rows(
+    *, streams: int = 2, min_size: int = 0, max_size: int = 30
+) -> st.SearchStrategy[list[EventRow]]:
     """Histories of several engagements, as they arrived: often late, often at equal instants."""
     row = st.builds(_row, st.integers(1, streams), issue_ids, instants, _interactions | _overrides)
-    return st.lists(row, max_size=max_size).map(_recorded)
+    return st.lists(row, min_size=min_size, max_size=max_size).map(_recorded)
 
 
 def histories(

@@ -20,9 +20,9 @@ PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 HOSTILE = ("$", "$$", "\\", "\\FRAC{A}{B}", "_", "^", "{", "}", "%", "&", "#", "W", "AI-1", " ")
 
 hostile_issue_ids = (
-    st.lists(st.sampled_from(HOSTILE) | st.sampled_from(PRINTABLE), min_size=1, max_size=50)
-    .map(lambda parts: "".join(parts).strip().upper()[:50].strip())
-    .filter(bool)
+    st.lists(st.sampled_from(HOSTILE) | st.sampled_from(PRINTABLE), min_size=1, max_size=50).map(
+        lambda parts: "".join(parts).strip().upper()[:50].strip() or "$"
+    )
 ) | st.sampled_from(["W" * 50, "$" * 50, "\\" * 50, "$X_{1}$", "$\\BOGUS$", "I"])
 """Issue ids by the rules of R1 that look like formulas, or are as wide as can be."""
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 import regex
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidInteractionError
@@ -16,6 +16,15 @@ UNSAFE = {"Cc", "Cf", "Cs"}
 ascii_texts = st.text(st.characters(max_codepoint=127), max_size=60)
 plain_texts = st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs")), max_size=120)
 any_texts = strategies.hostile_texts | plain_texts | ascii_texts
+printable_ascii = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=50
+)
+refused_user_ids = st.builds(
+    "{}{}{}".format,
+    st.text("abcdé", min_size=3, max_size=9),
+    st.sampled_from(["\0", "\x7f", "\u200d", "\u202e", "\ud800", "e\u0301", "x" * 101]),
+    plain_texts,
+)
 
 
 def is_user_id(text: str) -> bool:
@@ -59,9 +68,8 @@ def test_two_users_are_never_merged(texts):
     assert len({user_id_of(text) for text in accepted}) == len(accepted)
 
 
-@given(any_texts)
+@given(refused_user_ids)
 def test_a_refusal_does_not_repeat_the_user_id(text):
-    assume(len(text) > 3 and not is_user_id(text))
     with pytest.raises(InvalidInteractionError) as refused:
         user_id_of(text)
     assert ascii(text)[1:-1] not in ascii(str(refused.value))
@@ -87,7 +95,7 @@ def test_an_issue_id_is_upper_cased_or_refused(text):
             issue_id_of(text)
 
 
-@given(ascii_texts.filter(is_issue_id))
+@given(printable_ascii.map(lambda text: text.strip() or "A"))
 def test_the_case_of_an_issue_id_makes_no_difference(text):
     assert issue_id_of(text.lower()) == issue_id_of(text.upper()) == issue_id_of(issue_id_of(text))
 
@@ -109,7 +117,7 @@ def test_a_linear_id_that_is_stored_can_be_stored(text):
         assert stored.encode().decode() == stored
 
 
-@given(ascii_texts.filter(str.isprintable).filter(bool))
+@given(printable_ascii)
 def test_a_plain_linear_id_is_stored(text):
     assert linear_id_of(text) == text
 
@@ -163,11 +171,10 @@ def test_a_context_is_the_longest_beginning_of_the_cleaned_text_that_ends_with_a
     assert context_of(text) == (whole[:longest] or None)
 
 
-@given(strategies.hostile_texts)
-def test_a_short_clean_text_is_its_own_context(text):
-    clean = cleaned(text)
-    assume(0 < len(clean) <= 200)
-    assert context_of(clean) == clean
+@given(strategies.hostile_texts.map(lambda text: cleaned(text)[:200]))
+@example("")
+def test_a_short_clean_text_is_its_own_context(clean):
+    assert context_of(clean) == (clean or None)
 
 
 @given(strategies.hostile_texts, strategies.hostile_texts)

@@ -136,7 +136,7 @@ def folded(events: list[EventRow]) -> pa.Table:
 ways = st.sampled_from([sealed, hot, folded])
 """The ways in which a partial comes to be."""
 
-some = histories().filter(bool)
+some = histories(min_size=1)
 
 
 # --- one partial ---------------------------------------------------------------------------------

@@ -17,14 +17,19 @@ from projections.ranking import ranked
 from tests import strategies
 from tests.strategies import HOUR, NOON
 
-policies = st.builds(
-    lambda policy, kinds, hours: msgspec.structs.replace(
-        policy, kinds=tuple(sorted(kinds)), pin_hours=hours
-    ),
-    strategies.policies(),
-    st.sets(strategies.kinds, min_size=1),
-    st.sampled_from([0.0, 0.5, 8.0, 24.0, 1000.0]),
-)
+
+def policies_of(frequencies: st.SearchStrategy[float]) -> st.SearchStrategy[ScoringPolicy]:
+    return st.builds(
+        lambda policy, kinds, hours: msgspec.structs.replace(
+            policy, kinds=tuple(sorted(kinds)), pin_hours=hours
+        ),
+        strategies.policies(frequencies),
+        st.sets(strategies.kinds, min_size=1),
+        st.sampled_from([0.0, 0.5, 8.0, 24.0, 1000.0]),
+    )
+
+
+policies = policies_of(strategies.few_bands | strategies.many_bands)
 as_ofs = st.builds(
     AsOf, st.none() | strategies.moments_of_asking, st.none() | strategies.moments_of_asking
 )

@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.events import EventRow
@@ -231,12 +231,14 @@ def test_dormant_is_idle_for_longer_than_the_days_with_a_score_below_the_thresho
 ):
     exact = exactly(engagement, at, policy)
     threshold = Decimal(policy.dormant_below_score)
-    assume(abs(exact - threshold) > HALF_A_UNIT * 2)
-    counted = of_kinds(engagement, policy.kinds)
-    assume(counted.idle_since >= 0)
+    counted, found = of_kinds(engagement, policy.kinds), score(engagement, at, policy)
+    if counted.idle_since < 0:  # nothing counts, so it was always idle
+        assert found.dormant
+        return
     days = max(0, (at - counted.idle_since) // DAY)
-    expected = days > policy.dormant_after_days and exact < threshold
-    assert score(engagement, at, policy).dormant == expected
+    is_sure = abs(exact - threshold) > HALF_A_UNIT * 2
+    is_below = exact < threshold if is_sure else found.value < threshold
+    assert found.dormant == (days > policy.dormant_after_days and is_below)
 
 
 @pytest.mark.parametrize(
@@ -327,13 +329,13 @@ def test_a_policy_is_never_changed():
 # --- bands ---------------------------------------------------------------------------------------
 
 
-@given(strategies.policies(strategies.few_bands | strategies.many_bands | st.floats(0, 1e308)))
+@given(strategies.policies(strategies.few_bands | strategies.many_bands | st.floats(2e-4, 1e308)))
 @example(ScoringPolicy(frequency_per_interaction=1e-310))
 @example(ScoringPolicy(frequency_per_interaction=1e13))
 def test_more_interactions_than_there_are_bands_no_longer_count(policy):
     bands = policy.frequency_bands
     assert bands >= 1
-    assume(bands < 10_000)
+    bands = min(bands, 10_000)  # beyond, a float no longer tells one count from the next
     enough, more = (
         score(Engagement(queries=count, first_at=0, queried_at=0), Instant(0), policy)
         for count in (bands, bands + 1)
@@ -344,7 +346,6 @@ def test_more_interactions_than_there_are_bands_no_longer_count(policy):
 @given(strategies.policies(strategies.few_bands | strategies.many_bands))
 def test_there_are_no_more_bands_than_counts_that_differ(policy):
     bands = policy.frequency_bands
-    assume(bands > 1)
     assert policy.frequency_per_interaction * (bands - 1) < 1
 
 

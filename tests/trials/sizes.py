@@ -17,7 +17,7 @@ def count(*, full: int, small: int) -> int:
 
 
 def chance() -> random.Random:
-    """Randomness whose seed is told; pytest's --randomly-seed brings it back."""
+    """Randomness whose seed is told: the same in all of `make test`, not so in `make trials`."""
     seed = random.getrandbits(32)
     tell(f"seed {seed}")
     return random.Random(seed)

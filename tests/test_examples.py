@@ -1,0 +1,36 @@
+"""Examples: every run has the same, whatever else its processes have loaded and done."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.trials.sizes import FULL
+
+ROOT = Path(__file__).parents[1]
+PROPERTIES = ("tests/ledger/test_source_keys.py", "tests/ledger/test_interaction.py")
+
+
+def examples(file: Path, hash_seed: int, *options: str) -> list[str]:
+    """The examples of some properties, in a process of their own."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
+            *("-p", "tests.tools.examples", f"--examples={file}", *options, *PROPERTIES),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return sorted(file.read_text().splitlines())
+
+
+@pytest.mark.skipif(FULL, reason="with TRIALS=full every run has examples of its own")
+def test_neither_the_order_nor_loaded_modules_nor_hashes_change_an_example(tmp_path):
+    one = examples(tmp_path / "one", 1)
+    other = examples(tmp_path / "other", 2, "--randomly-seed=7", "-p", "projections.application")
+    assert one == other
+    assert len(one) > 10
