@@ -16,7 +16,7 @@ SUMMARIES = {
     "history": "what is recorded of you",
     "chart": "a picture of your scores",
     "stats": "your totals",
-    "export": "all that is recorded of you, as a file",
+    "export": "all that is recorded of you, as files",
     "privacy": "what is kept, where and for how long",
     "optout": "record nothing of me from now on",
     "optin": "record me again",
@@ -111,6 +111,17 @@ CHART_OF_TOP = "What you are most engaged with now"
 NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue}."
 
 EXPORT = "All that is recorded of you, as JSON. Events: {count}"
+EXPORT_PART = "All that is recorded of you, as JSON, part {part} of {parts}. Events in all: {count}"
+EXPORT_BEGUN = "I am making your export, which takes a while. It comes as soon as it is ready."
+EXPORT_GOES_ON = "Your export is being made already. It comes as soon as it is ready."
+EXPORT_NO_ROOM = (
+    "There is no room on my disk to make your export. Ask those who run me to make some, then try "
+    "again."
+)
+EXPORT_REFUSED = (
+    "Telegram does not take your export. Try again later; if that does not help, ask those who run "
+    "me to write it with the command line: <b>engagement history {user_id} --json</b>."
+)
 
 PRIVACY = (
     "<b>What is kept</b>\n"
@@ -314,4 +325,6 @@ CHAT_START = (
 )
 CHAT_PROMPT = "\n> "
 CHAT_SAVED = "[saved as {path}]"
+CHAT_NOT_SAVED = "[not saved in {folder}: {why}. Make room or access there, then ask again.]"
+CHAT_DELETED = "[deleted, with all files in it: {path}]"
 CHAT_NO_BUTTON = "There are {count} buttons."

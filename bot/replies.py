@@ -7,6 +7,7 @@ is escaped here, in one place.
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import IO
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -42,7 +43,7 @@ class Attachment(msgspec.Struct, frozen=True):
     """A file that comes with a reply; a picture is shown, anything else is saved."""
 
     name: str
-    content: bytes
+    content: bytes | IO[bytes]
     is_picture: bool
 
 

@@ -7,8 +7,6 @@ cannot be read is an answer too.
 import logging
 from collections.abc import Callable
 
-import msgspec
-
 from bot import explanations, replies
 from bot.charts import ranking_chart, score_chart
 from bot.job_days import CLEANUP, DECAY, EXPIRY
@@ -17,9 +15,7 @@ from bot.replies import Attachment, Button, Reply, fill, say
 from bot.telegram.outbox import fault
 from bot.telegram.questions import CARDS, HINT, Misunderstood, Question
 from ledger.errors import LedgerError
-from ledger.events import ScoreOverridden
-from ledger.instants import DAY, Instant, instant_of, iso, moment_of
-from ledger.store.histories import HistoryEntry
+from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.store.job_runs import last_run
 from projections.quality import BRIEFED
 
@@ -129,31 +125,6 @@ def _chart_of_top(question: Question) -> Reply:
 # --- what is kept --------------------------------------------------------------------------------
 
 
-def _export(question: Question) -> Reply:
-    entries = [_exported(each) for each in question.engagements.history(question.user)]
-    content = msgspec.json.format(msgspec.json.encode(entries))
-    name = f"engagement-{question.user}-{question.now:%Y-%m-%d}.json"
-    file = Attachment(name, content, is_picture=False)
-    return Reply(fill(words.EXPORT, count=len(entries)), attachment=file)
-
-
-def _exported(entry: HistoryEntry) -> dict[str, object]:
-    event, origin = entry.event, entry.origin
-    what = (
-        {"kind": "override", "score": event.score}
-        if isinstance(event, ScoreOverridden)
-        else {"kind": event.kind.label, "linear_id": event.linear_id}
-    )
-    return {
-        "issue_id": event.issue_id,
-        **what,
-        "occurred_at": iso(event.occurred_at),
-        "recorded_at": iso(event.recorded_at),
-        "context": origin.context,
-        "source": origin.source,
-    }
-
-
 def _privacy(question: Question) -> Reply:
     return replies.privacy(question.settings.context_days)
 
@@ -225,7 +196,6 @@ ANSWERS: dict[str, Callable[[Question], Reply]] = {
     "history": _history,
     "briefing": _briefing,
     "chart": _chart,
-    "export": _export,
     "privacy": _privacy,
     "optout": _opt_out,
     "optin": _opt_in,

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import telegram
@@ -28,6 +29,7 @@ from bot.language import words
 from bot.replies import Reply, say
 from bot.settings import Settings
 from bot.telegram.answers import NO, YES, answer, forget_buttons
+from bot.telegram.exports import EXPORT, Exports
 from bot.telegram.gate import Gate
 from bot.telegram.outbox import Delivery, Outbox, fault
 from bot.telegram.questions import CARDS, HINT, Question
@@ -63,6 +65,7 @@ class Conversation:
         self._gate = gate
         self._recorder = recorder
         self._outbox = outbox
+        self._exports = Exports(engagements, Path(settings.home), outbox)
         self._forgetting = asyncio.Lock()
 
     def join(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
@@ -142,6 +145,9 @@ class Conversation:
     ) -> None:
         user_id = message.sender_id or 0
         if message.chat_kind is ChatKind.PRIVATE:
+            if asked.name == EXPORT:
+                self._exports.post(bot, user_id)
+                return
             await send(bot, Address(message.chat_id), await self._reply(bot, user_id, asked))
             return
         group = Address(message.chat_id, topic, message.message_id)

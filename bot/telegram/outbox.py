@@ -7,8 +7,8 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple
 
 from telegram.error import Forbidden, TelegramError
 
@@ -52,10 +52,14 @@ class Outbox:
             return
         if waiting is None:
             waiting = self._chats[chat_id] = deque()
-            self._begin(chat_id)
+            self._begin(self._deliver_all(chat_id))
         lifetime = math.inf if lasting else STALE_SECONDS
         waiting.append(_Waiting(deliver, asyncio.get_running_loop().time() + lifetime))
         self._waiting += 1
+
+    def post_beside(self, deliver: Delivery) -> None:
+        """Let `deliver` take its time beside the turns of all chats."""
+        self._begin(_deliver(deliver))
 
     async def join(self) -> None:
         """Return once nothing waits and nothing is being delivered."""
@@ -71,8 +75,8 @@ class Outbox:
             _log.warning("replies dropped", extra={"why": "stopping", "count": dropped})
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _begin(self, chat_id: int) -> None:
-        task = asyncio.create_task(self._deliver_all(chat_id), name="engagement-replies")
+    def _begin(self, delivering: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(delivering, name="engagement-replies")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -25,6 +25,12 @@ LONGEST_WAIT_SECONDS = 60.0
 
 FLOOD_SLACK_SECONDS = 0.1
 
+TOO_LARGE = "too large"
+"""What the error says of a file that the server takes no sooner the second time."""
+
+UPLOAD_SECONDS = 60.0
+"""For so long Telegram may take nothing of a file, or say nothing once it has all of it."""
+
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
 
@@ -98,7 +104,9 @@ async def persistently(call: Callable[[], Awaitable[object]]) -> None:
             raise  # it is a NetworkError by name only: the same again would be refused again
         except RetryAfter as flooded:
             await asyncio.sleep(_wait_of(flooded))
-        except NetworkError:
+        except NetworkError as error:
+            if TOO_LARGE in error.message.lower():
+                raise
             await asyncio.sleep(pause)
         else:
             return
@@ -130,14 +138,18 @@ async def _send_text(
 
 async def _send_file(bot: telegram.Bot, to: Address, reply: Reply, file: Attachment) -> None:
     method = bot.send_photo if file.is_picture else bot.send_document
+    if not isinstance(file.content, bytes):
+        file.content.seek(0)  # an attempt before may have read it
     await method(
         to.chat_id,
-        telegram.InputFile(file.content, filename=file.name),
+        telegram.InputFile(file.content, filename=file.name, read_file_handle=False),
         caption=reply.html,
         parse_mode=ParseMode.HTML,
         message_thread_id=to.topic_id,
         reply_parameters=_answering(to),
         reply_markup=keyboard(reply.buttons),
+        read_timeout=UPLOAD_SECONDS,
+        write_timeout=UPLOAD_SECONDS,
     )
 
 

@@ -18,6 +18,7 @@ from telegram.ext import Application
 from bot.application import EngagementBot
 from bot.language import words
 from bot.settings import Settings
+from bot.telegram.answers import YES
 from bot.terminal.screen import TOKEN, Screen
 from projections.application import Engagements
 
@@ -65,7 +66,10 @@ class _People:
             if not 1 <= number <= len(buttons):
                 show(words.CHAT_NO_BUTTON.format(count=len(buttons)))
                 return
-            content = self._press(name, buttons[number - 1].data)
+            data = buttons[number - 1].data
+            if data.startswith(YES):
+                self._screen.forget(_person(name)["id"])
+            content = self._press(name, data)
         else:
             self._screen.buttons.pop(_person(name)["id"], None)
             content = {"message": self._message(name, text=text)}

@@ -3,9 +3,12 @@
 import itertools
 import json
 import re
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from telegram.request import BaseRequest, RequestData
 
@@ -28,8 +31,9 @@ _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 class Screen(BaseRequest):
     """Telegram's side of the wire: what the bot sends is shown, and its files are saved.
 
-    `buttons` are those that can be pressed in each chat: of its last message that had any, until
-    that one is changed or something else is said.
+    The files of each chat lie in a folder of its own, named by the chat's id. `buttons` are those
+    that can be pressed in each chat: of its last message that had any, until that one is changed or
+    something else is said.
     """
 
     def __init__(self, show: Callable[[str], object], folder: Path) -> None:
@@ -74,7 +78,7 @@ class Screen(BaseRequest):
             return True
         self._show(plain_text(parameters.get("text") or parameters.get("caption") or ""))
         for name, content, _ in files.values():
-            self._show(words.CHAT_SAVED.format(path=self._saved(name, content)))
+            self._save(parameters["chat_id"], name, content)
         if method == "editMessageText":
             self.buttons.pop(parameters["chat_id"], None)
         rows = parameters.get("reply_markup", {}).get("inline_keyboard", [])
@@ -91,17 +95,43 @@ class Screen(BaseRequest):
         if shown:
             self.buttons[chat_id] = shown
 
-    def _saved(self, name: str, content: bytes) -> Path:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        safe = Path(_UNSAFE_IN_NAMES.sub("_", name))
+    def forget(self, chat_id: int) -> None:
+        """Delete what was saved in a chat, in this session or an earlier one."""
+        folder = self._folder_of(chat_id)
+        if folder.exists():
+            shutil.rmtree(folder)
+            self._show(words.CHAT_DELETED.format(path=folder))
+
+    def _folder_of(self, chat_id: int) -> Path:
+        return self._folder / str(chat_id)
+
+    def _save(self, chat_id: int, name: str, content: bytes | IO[bytes]) -> None:
+        try:
+            path = self._saved(chat_id, name, content)
+        except OSError as error:
+            self._show(words.CHAT_NOT_SAVED.format(folder=self._folder, why=error.strerror))
+        else:
+            self._show(words.CHAT_SAVED.format(path=path))
+
+    def _saved(self, chat_id: int, name: str, content: bytes | IO[bytes]) -> Path:
+        path = self._made(self._folder_of(chat_id), Path(_UNSAFE_IN_NAMES.sub("_", name)))
+        try:
+            with path.open("wb") as file:
+                shutil.copyfileobj(
+                    BytesIO(content) if isinstance(content, bytes) else content, file
+                )
+        except OSError:
+            path.unlink()
+            raise
+        return path
+
+    def _made(self, folder: Path, name: Path) -> Path:
+        """Make an empty file of that name, with a number where there is one already."""
+        for each in (self._folder, folder):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in itertools.count(1):
-            path = self._folder / (
-                f"{safe.stem}-{number}{safe.suffix}" if number > 1 else safe.name
-            )
-            try:
+            path = folder / (f"{name.stem}-{number}{name.suffix}" if number > 1 else name.name)
+            with suppress(FileExistsError):
                 path.touch(mode=0o600, exist_ok=False)  # an export is for nobody else to read
-                path.write_bytes(content)
-            except FileExistsError:
-                continue
-            return path
+                return path
         raise AssertionError  # the count has no end

@@ -1,5 +1,7 @@
 """The terminal: who speaks, what is saved where, and input that is no text or is not there."""
 
+import errno
+import io
 import subprocess
 
 import pytest
@@ -52,15 +54,28 @@ def test_every_line_is_somebodys(line):
 )
 def test_a_file_is_saved_in_its_folder_whatever_it_is_called(tmp_path, name, called):
     screen = Screen(print, tmp_path / "saved")
-    assert screen._saved(name, b"1") == tmp_path / "saved" / called
-    assert (tmp_path / "saved" / called).read_bytes() == b"1"
+    assert screen._saved(7, name, b"1") == tmp_path / "saved" / "7" / called
+    assert (tmp_path / "saved" / "7" / called).read_bytes() == b"1"
 
 
 def test_no_file_is_written_over(tmp_path):
     screen = Screen(print, tmp_path)
-    names = [screen._saved("top.png", bytes([number])).name for number in range(3)]
+    names = [screen._saved(7, "top.png", bytes([number])).name for number in range(3)]
     assert names == ["top.png", "top-2.png", "top-3.png"]
-    assert [(tmp_path / name).read_bytes() for name in names] == [b"\0", b"\1", b"\2"]
+    assert [(tmp_path / "7" / name).read_bytes() for name in names] == [b"\0", b"\1", b"\2"]
+
+
+class Unreadable(io.BytesIO):
+    def read(self, _: int | None = -1) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_file_that_cannot_be_saved_is_told_and_no_half_of_it_is_left(tmp_path):
+    shown: list[str] = []
+    Screen(shown.append, tmp_path)._save(7, "top.png", Unreadable(b"1"))
+    (line,) = shown
+    assert line.startswith(f"[not saved in {tmp_path}: No space left on device. Make room")
+    assert list((tmp_path / "7").iterdir()) == []
 
 
 # --- input ---------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """The conversation: each command in private and in groups, and what a group may know."""
 
 import datetime as dt
-import json
 
 import pytest
 
@@ -11,6 +10,7 @@ from bot.telegram import answers
 from bot.telegram.answers import CHARTED_DAYS, RANKED_AT_MOST
 from ledger.instants import DAY
 from tests.charts.pictures import size_of
+from tests.telegram.exported import exported
 from tests.telegram.stage import Stage
 
 
@@ -225,8 +225,8 @@ def test_a_fault_of_an_answer_is_an_answer_too(stage, ana, log, monkeypatch):
 def test_an_export_is_a_file_of_all_ones_own_interactions(stage, ana):
     ana.says("AI-1 canary")
     export = stage.answer(ana, "/export")
-    assert export.file.name == "engagement-1001-2026-01-01.json"
-    (entry,) = json.loads(export.file.content)
+    assert export.file.name == "engagement-2026-01-01.zip"
+    (entry,) = exported(export.file.content)
     assert (entry["issue_id"], entry["kind"], entry["context"]) == ("AI-1", "query", "AI-1 canary")
 
 
@@ -236,7 +236,8 @@ def test_nobody_elses_history_is_in_an_answer(stage, ana):
     for command in ("/top", "/stats", "/history", "/briefing", "/export", "/chart"):
         answer = stage.answer(ana, command)
         content = answer.file.content if answer.file else b""
-        assert "AI-666" not in answer.text + content.decode(errors="replace")
+        shown = str(exported(content)) if command == "/export" else content.decode(errors="replace")
+        assert "AI-666" not in answer.text + shown
 
 
 @pytest.mark.parametrize(

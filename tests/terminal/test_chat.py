@@ -1,6 +1,5 @@
 """The terminal: the same bot, by a pipe, as somebody without a token tries it."""
 
-import json
 import re
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from bot.terminal.chat import speaker_of
 from tests.charts.pictures import size_of
 from tests.cli.running import CommandLine
+from tests.telegram.exported import exported
 
 
 def talk(cli: CommandLine, *lines: str, command: tuple[str, ...] = ("chat",)) -> str:
@@ -96,13 +96,29 @@ def test_whoever_speaks_presses_their_own_buttons(cli):
 
 def test_charts_and_exports_are_saved_and_named(cli):
     *_, chart, again, export = answers(talk(cli, "AI-1", "/chart AI-1", "/chart AI-1", "/export"))
-    saved = cli.home / "saved"
+    saved = cli.home / "saved" / "1"
     assert chart.endswith(f"[saved as {saved / 'AI-1.png'}]")
     assert again.endswith(f"[saved as {saved / 'AI-1-2.png'}]")
     assert size_of((saved / "AI-1.png").read_bytes())[0] >= 1_000
-    (path,) = saved.glob("engagement-1-*.json")
+    (path,) = saved.glob("engagement-*.zip")
     assert export.endswith(f"[saved as {path}]")
-    assert len(json.loads(path.read_text())) == 1
+    assert len(exported(path.read_bytes())) == 1
+
+
+def test_what_one_person_saved_is_not_overwritten_and_goes_with_their_forget_alone(cli):
+    lines = ("AI-1", "@ana: AI-1", "/chart AI-1", "@ana: /chart AI-1", "/export", "@ana: /export")
+    talk(cli, *lines)
+    files = sorted(path for path in (cli.home / "saved").rglob("*") if path.is_file())
+    assert len(files) == 4
+    yours = cli.home / "saved" / "1"
+    others = [path for path in files if path.parent != yours]
+    assert len(others) == 2
+    *_, kept = answers(talk(cli, "/forget", "2"))
+    assert kept == "Nothing was deleted."
+    assert all(path.exists() for path in files)
+    *_, done = answers(talk(cli, "/forget", "1"))
+    assert done.startswith(f"[deleted, with all files in it: {yours}]\nDone. ")
+    assert sorted((cli.home / "saved").rglob("*.*")) == others
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,182 @@
+"""Exports: whole, in parts that Telegram takes, and where they cannot be had, that is said."""
+
+import asyncio
+import random
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.telegram import exports, sending
+from ledger.codec import Origin
+from ledger.errors import LedgerUnavailableError
+from ledger.events import InteractionRecorded
+from ledger.instants import Instant
+from ledger.interaction import Kind
+from ledger.store.histories import HistoryEntry
+from ledger.text import IssueId
+from tests.strategies import NOON
+from tests.telegram.exported import exported
+from tests.telegram.stage import Stage
+
+NOBODY = threading.Event()
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(sending, "RETRY_PAUSES_SECONDS", (0.0, 0.0))
+
+
+@pytest.fixture
+def ana(stage: Stage):
+    person = stage.api.person("Ana Canary", id=1001)
+    person.starts()
+    person.says("AI-1")
+    stage.settle()
+    return person
+
+
+def entries(count: int) -> Iterator[HistoryEntry]:
+    """Events whose texts hardly get smaller."""
+    dice = random.Random(1)
+    for position in range(1, count + 1):
+        at = Instant(NOON + position)
+        event = InteractionRecorded(None, position, at, IssueId(f"AI-{position}"), Kind.QUERY, at)  # type: ignore[arg-type]
+        yield HistoryEntry(position, event, Origin(dice.randbytes(100).hex()))
+
+
+# --- their files ---------------------------------------------------------------------------------
+
+
+@given(st.sampled_from([0, 1, 2, 700, 3_000]), st.sampled_from([1, 20_000, 60_000, 10**9]))
+def test_the_parts_together_hold_every_event_once_and_none_is_much_too_large(count, part_bytes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exports, "PART_BYTES", part_bytes)
+        made = exports.made(entries(count), Path("/tmp"), NOBODY)  # noqa: S108 - nothing gets a name
+    contents = []
+    for part in made.parts:
+        with part:
+            part.seek(0)
+            contents.append(part.read())
+    found = [event for content in contents for event in exported(content)]
+    assert [each["issue_id"] for each in found] == [f"AI-{n}" for n in range(1, count + 1)]
+    assert made.events == count
+    assert all(len(content) < part_bytes + 100_000 for content in contents)
+    assert len(contents) == 1 or all(len(content) >= part_bytes for content in contents[:-1])
+
+
+def test_a_file_has_no_name_not_even_while_it_is_written(tmp_path):
+    def watched() -> Iterator[HistoryEntry]:
+        for entry in entries(3):
+            assert list(tmp_path.iterdir()) == []
+            yield entry
+
+    for part in exports.made(watched(), tmp_path, NOBODY).parts:
+        part.close()
+
+
+def test_what_is_stopped_reads_no_further(tmp_path):
+    stopped, read = threading.Event(), []
+
+    def watched() -> Iterator[HistoryEntry]:
+        for entry in entries(1_000):
+            read.append(entry)
+            if len(read) == 10:
+                stopped.set()
+            yield entry
+
+    with pytest.raises(asyncio.CancelledError):
+        exports.made(watched(), tmp_path, stopped)
+    assert len(read) == 10
+
+
+# --- in a conversation ---------------------------------------------------------------------------
+
+
+def test_an_export_of_several_parts_says_which_is_which(stage, ana, monkeypatch):
+    monkeypatch.setattr(exports, "PART_BYTES", 1)
+    ana.says("AI-2")
+    parts = stage.asks(ana, "/export")
+    assert [part.file.name for part in parts] == [
+        "engagement-2026-01-01-1-of-2.zip",
+        "engagement-2026-01-01-2-of-2.zip",
+    ]
+    assert ["part 1 of 2" in parts[0].text, "part 2 of 2" in parts[1].text] == [True, True]
+    assert [exported(part.file.content)[0]["issue_id"] for part in parts] == ["AI-1", "AI-2"]
+
+
+def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(stage, ana, monkeypatch):
+    monkeypatch.setattr(exports, "MOMENT_SECONDS", 0.0)
+    goes_on, make = threading.Event(), exports.made
+
+    def held(*arguments):
+        goes_on.wait(30)
+        return make(*arguments)
+
+    monkeypatch.setattr(exports, "made", held)
+    for text in ("/export", "/export", "/score AI-1"):
+        ana.says(text)
+    stage.api.wait_until(lambda: len(stage.api.sent_to(ana)) >= 5, 30)
+    meanwhile = [each.text for each in stage.api.sent_to(ana)[2:]]
+    goes_on.set()
+    *_, last = stage.answers(ana)
+    assert sorted(text.partition(",")[0] for text in meanwhile if "score" not in text) == [
+        "I am making your export",
+        "Your export is being made already. It comes as soon as it is ready.",
+    ]
+    assert any("scores 0.680" in text for text in meanwhile)
+    assert len(exported(last.file.content)) == 1
+    assert len(stage.api.asked("sendDocument")) == 1
+    assert stage.asks(ana, "/export")[-1].file
+
+
+@pytest.mark.parametrize(
+    ("code", "description", "attempts"),
+    [
+        (413, "Request Entity Too Large", 1),
+        (400, "Bad Request: file is too big", 1),
+        (500, "Internal Server Error", 3),
+    ],
+)
+def test_where_telegram_does_not_take_it_that_is_told(stage, ana, code, description, attempts):
+    stage.api.fail_next("sendDocument", code, description, times=attempts)
+    answer = stage.answer(ana, "/export")
+    assert answer.text.startswith("Telegram does not take your export.")
+    assert "engagement history 1001 --json" in answer.text
+    assert len(stage.api.asked("sendDocument")) == attempts
+    assert stage.answer(ana, "/export").file
+
+
+def test_a_file_that_was_lost_on_the_way_is_sent_again_whole(stage, ana):
+    stage.api.lose_answer("sendDocument")
+    first, again = stage.asks(ana, "/export")
+    assert exported(first.file.content) == exported(again.file.content)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(stage, ana, monkeypatch, log):
+    before = sorted(stage.folder.iterdir())
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no device that is always full")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: full.open("w+b"))
+    assert stage.answer(ana, "/export").text.startswith("There is no room on my disk")
+    assert sorted(stage.folder.iterdir()) == before
+    assert '"event": "export not made", "level": "warning"' in log.getvalue()
+
+
+def test_a_ledger_that_cannot_be_read_is_told(stage, ana, monkeypatch):
+    def unreadable(*_):
+        raise LedgerUnavailableError
+
+    monkeypatch.setattr(exports, "made", unreadable)
+    assert stage.answer(ana, "/export").text.startswith("I cannot look that up right now")
+
+
+def test_who_has_blocked_the_bot_meanwhile_is_told_nothing_more(stage, ana):
+    stage.api.fail_next("sendDocument", 403, "Forbidden: bot was blocked by the user")
+    assert stage.asks(ana, "/export") == []
+    assert stage.answer(ana, "/export").file
