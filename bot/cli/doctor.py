@@ -10,6 +10,8 @@ from typing import NamedTuple
 import click
 from sqlalchemy import select
 
+from bot.cli import mounts
+from bot.cli.mounts import network_file_system
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json, show_table
 from ledger.errors import LedgerError
@@ -41,8 +43,8 @@ class Finding(NamedTuple):
 def doctor(session: Session) -> int:
     """Look for what could go wrong.
 
-    Checks settings, SQLite, database, free disk, schema, clock and archive; exits with 1 if one
-    is bad.
+    Checks settings, SQLite, database, free disk, file system, schema, clock and archive; exits with
+    1 if one is bad.
     """
     findings = [_settings(session), _sqlite(), *_database(session)]
     if session.as_json:
@@ -89,12 +91,27 @@ def _space(folder: Path) -> Finding:
     return Finding("free disk", state, f"{free / 2**30:,.1f} GiB")
 
 
+def _file_system(folder: Path) -> Iterator[Finding]:
+    try:
+        found = network_file_system(folder.resolve(), mounts.MOUNTS.read_text(errors="replace"))
+    except (OSError, RuntimeError):
+        return
+    if found is not None:
+        detail = (
+            f"{folder} is on a network file system ({found}), where SQLite's locks and log do not "
+            "hold: what was recorded can be lost or damaged. Stop the bot and move the whole "
+            "folder to a local disk"
+        )
+        yield Finding("file system", BAD, detail)
+
+
 def _database(session: Session) -> Iterator[Finding]:
     try:
         database = Database(session.settings.database_url)
         yield Finding("database", *_presence(database))
         if database.path is not None:
             yield _space(database.path.absolute().parent)
+            yield from _file_system(database.path.absolute().parent)
         if database.exists():
             yield from _contents(database, session.clock())
     except LedgerError as error:

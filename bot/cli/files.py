@@ -3,11 +3,15 @@
 import os
 from pathlib import Path
 
+PRIVATE = 0o600
+"""The mode of a new file: reports and charts name people."""
+
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file, so that no reader ever finds half of it at `path`.
 
-    What is there and is no file, a pipe or a terminal, is written into.
+    A new one can be read by its owner alone; one that is replaced keeps its mode. What is there and
+    is no file, a pipe or a terminal, is written into.
     """
     if path.exists() and not path.is_file():
         path.write_bytes(content)
@@ -15,7 +19,11 @@ def write_file(path: Path, content: bytes) -> None:
     target = path.resolve()  # a link stays one
     draft = target.with_name(f"{target.name}.{os.getpid()}.part")  # nobody else's
     try:
+        draft.unlink(missing_ok=True)
+        draft.touch(PRIVATE, exist_ok=False)
         draft.write_bytes(content)
+        if target.exists():
+            draft.chmod(target.stat().st_mode)
         draft.replace(target)
     except OSError as error:
         error.filename = str(path)  # nobody has heard of the draft

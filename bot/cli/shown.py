@@ -1,8 +1,9 @@
 """How results are shown: JSON for programs, tables for people, progress on a terminal."""
 
+import csv
 import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from textwrap import fill
 from typing import TextIO
@@ -25,6 +26,9 @@ from rich.text import Text
 
 from ledger.instants import Instant, iso
 
+FORMULA_BEGINNINGS = ("=", "+", "-", "@")
+"""What spreadsheets take for the beginning of a formula."""
+
 _WIDE = 10_000
 _GAP = 2
 _LEAST_ROOM = 20
@@ -40,6 +44,26 @@ def on_terminal(stream: TextIO | None) -> bool:
 def show_json(document: object) -> None:
     """Print `document` as one JSON document on stdout."""
     click.echo(msgspec.json.encode(document).decode())
+
+
+def show_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print `rows` as CSV on stdout, below the names of their columns; None is an empty cell.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe, which makes it a
+    text there. Characters that could steer a terminal or break the line are written out.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_no_formula(value) for value in row] for row in rows)
+    click.echo(text.getvalue(), nl=False)
+
+
+def _no_formula(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(FORMULA_BEGINNINGS) else text
 
 
 def show_text(line: str) -> None:

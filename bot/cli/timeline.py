@@ -1,7 +1,5 @@
 """The command that shows how scores went."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +9,7 @@ import click
 from bot.charts import score_chart
 from bot.cli.files import write_file
 from bot.cli.session import Session, UserCommand, Word, json_option
-from bot.cli.shown import printable, show_json, show_table
+from bot.cli.shown import printable, show_csv, show_json, show_table
 from bot.language import words
 from bot.moments import Edge
 from bot.periods import PERIODS, ends_of
@@ -137,12 +135,9 @@ def _print(found: dict[str, list[Step]], *, as_csv: bool) -> None:
     if not as_csv:
         show_json(documents)
         return
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
     for document in documents:
-        writer.writerow({**document, "overrides": " ".join(map(repr, document["overrides"]))})
-    click.echo(text.getvalue(), nl=False)
+        document["overrides"] = " ".join(map(repr, document["overrides"]))
+    show_csv(COLUMNS, [list(document.values()) for document in documents])
 
 
 def _document(issue: str, step: Step) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class FileLock:
         if self._descriptor is None:
             folder = self._path.parent
             with _explained(f"cannot make the folder {folder}"):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             real = followed(self._path)  # one lock for one file, whichever link leads to it
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             with _explained("cannot write beside the ledger"):
@@ -132,7 +132,7 @@ class Database:
     @property
     def described(self) -> str:
         """Where the database is, without a password."""
-        return str(self.path or self.url.render_as_string(hide_password=True))
+        return str(self.path or self.url.set(query={}).render_as_string(hide_password=True))
 
     def exists(self) -> bool:
         """Tell whether there is something to read: a server, or a file that is not empty.
@@ -295,11 +295,17 @@ def _url_of(text: str) -> URL:
     try:
         url = make_url(text)
         backend = url.get_backend_name()
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # whose message may repeat a password
         message = "the database URL is not of the form that SQLAlchemy reads, sqlite:///path say"
         raise StoreUnavailableError(message) from None
+    if backend != "sqlite" and "@" in f"{url.host}{url.database}":  # a part of the password, then
+        message = (
+            "the database URL holds a character that must be written as %40 for @ or %2F for /"
+        )
+        raise StoreUnavailableError(message)
     file = url.database or ":memory:"
-    is_plain = file != ":memory:" and "\0" not in file and Path(file).name and not url.query
+    is_local = not (url.host or url.username or url.password or url.query)
+    is_plain = file != ":memory:" and "\0" not in file and Path(file).name and is_local
     if backend == "sqlite" and not is_plain:
         message = "an SQLite ledger is a plain file: sqlite:///path, without memory or options"
         raise StoreUnavailableError(message)
@@ -335,9 +341,11 @@ def _explained(what: str) -> Iterator[None]:
 def _server_engine(url: URL) -> Engine:
     try:
         return sqlalchemy.create_engine(url, paramstyle="format")
-    except (ImportError, sqlalchemy.exc.ArgumentError) as error:
-        message = f"cannot connect to {url.get_backend_name()}: {error}"
-        raise StoreUnavailableError(message) from error
+    except ImportError as error:
+        message = f"the database URL asks for a driver that is not installed: {error.name}"
+    except Exception:  # noqa: BLE001 - of a driver, whose message may repeat a password
+        message = "the database URL names no database that can be connected to"
+    raise StoreUnavailableError(message)
 
 
 def _usable(connection: Connection) -> bool:
