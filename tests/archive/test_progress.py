@@ -114,6 +114,20 @@ def test_on_a_full_disk_what_was_sealed_makes_room_although_it_cannot_be_merged(
         assert database.stat().st_size < 0.9 * before
 
 
+def test_what_broke_off_before_its_merge_is_merged_by_the_next_compaction_with_nothing_new(
+    tmp_path,
+):
+    clock = Clock()
+    with opened(tmp_path, clock) as engagements:
+        fill(engagements, clock)
+        compactor = engagements.ledger.compactor
+        with full_for_merges(), pytest.raises(DiskFullError):
+            compactor.compact(engagements.ledger.size()[0])
+        assert len(compactor.segments()) == 3
+        done = compactor.compact(engagements.ledger.size()[0])
+        assert (done.events, done.segments) == (0, 1)
+
+
 def test_on_a_full_disk_that_has_no_room_to_make_room_it_is_said_that_it_is_full(tmp_path):
     clock = Clock()
     with opened(tmp_path, clock) as engagements:

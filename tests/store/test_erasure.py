@@ -206,6 +206,12 @@ def test_a_full_disk_is_told_of_and_the_next_time_finishes(engagements, tmp_path
     assert copies(tmp_path, GONE.encode()) == 0
 
 
+def test_once_the_bytes_are_gone_erasing_again_writes_no_file_anew(engagements, monkeypatch):
+    engagements.erase(GONE)
+    monkeypatch.setattr(Database, "vacuum", _no_space)
+    engagements.erase(GONE)
+
+
 def _no_space(_: Database) -> None:
     message = "the disk is full"
     raise StoreFullError(message)
