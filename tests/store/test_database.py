@@ -1,0 +1,122 @@
+"""The database after something broke off: the next transaction finds all as it should be."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from ledger.errors import LedgerUnavailableError
+from ledger.store import database as module
+from ledger.store.database import Database, FileLock
+from ledger.store.job_runs import job_alone
+
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+@pytest.fixture
+def database(tmp_path) -> Iterator[Database]:
+    """A database of one table with one row."""
+    opened = Database(f"sqlite:///{tmp_path}/ledger.db", patience_seconds=5)
+    with opened.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE kept (word TEXT)")
+    add(opened, "first")
+    yield opened
+    opened.close()
+
+
+def add(database: Database, word: str) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO kept VALUES (?)", (word,))
+
+
+def kept(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.exec_driver_sql("SELECT word FROM kept ORDER BY rowid").scalars())
+
+
+def fail(connection: Connection) -> None:
+    connection.exec_driver_sql("INSERT INTO kept VALUES ('lost')")
+    raise ValueError
+
+
+def test_a_connection_that_could_not_roll_back_is_used_no_more(database, monkeypatch):
+    def unable(_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database._writers.dialect, "do_rollback", unable)
+        with pytest.raises(LedgerUnavailableError), database.write() as connection:
+            fail(connection)
+    add(database, "second")
+    assert kept(database) == ["first", "second"]
+
+
+def test_what_broke_off_outside_a_transaction_leaves_none_open(database):
+    def begin_and_break_off() -> None:
+        with database._writing() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO kept VALUES ('lost')")
+            raise ValueError("broke off")
+
+    with pytest.raises(ValueError, match="broke off"):
+        begin_and_break_off()
+    add(database, "second")
+    assert kept(database) == ["first", "second"]
+
+
+def test_a_file_that_was_moved_away_is_written_to_again_once_it_is_back(database, tmp_path):
+    database.truncate_log()
+    path = tmp_path / "ledger.db"
+    path.rename(tmp_path / "elsewhere")
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailableError, match="moved or replaced"):
+            add(database, "lost")
+        assert not path.exists()
+    (tmp_path / "elsewhere").rename(path)
+    add(database, "second")
+    assert kept(database) == ["first", "second"]
+
+
+def test_after_a_file_was_replaced_the_new_one_is_read_and_written(database, tmp_path):
+    database.truncate_log()
+    path, copy = tmp_path / "ledger.db", tmp_path / "copy"
+    shutil.copy(path, copy)
+    add(database, "in the old file")
+    assert kept(database) == ["first", "in the old file"]
+    database.truncate_log()
+    copy.replace(path)
+    with pytest.raises(LedgerUnavailableError, match="moved or replaced"):
+        add(database, "lost")
+    assert kept(database) == ["first"]
+    add(database, "second")
+    assert kept(database) == ["first", "second"]
+
+
+def test_a_log_that_a_reader_holds_for_a_moment_is_cut_all_the_same(database, monkeypatch):
+    attempts = iter([False, False, True])
+    monkeypatch.setattr(database, "_is_log_truncated", lambda: next(attempts))
+    database.truncate_log()
+    assert list(attempts) == []
+
+
+def test_a_lock_that_another_holds_for_a_moment_is_waited_for(tmp_path, monkeypatch):
+    attempts = iter([False, False, True])
+    monkeypatch.setattr(module, "_locked", lambda _: next(attempts))
+    lock = FileLock(tmp_path / "ledger.db")
+    with lock:
+        assert list(attempts) == []
+    lock.close()
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="this system does not list what is open")
+def test_a_job_that_broke_off_keeps_neither_its_lock_nor_a_descriptor(database):
+    before = len(list(DESCRIPTORS.iterdir()))
+    for _ in range(3):
+        with pytest.raises(ValueError, match="broke off"), job_alone(database, "job"):
+            raise ValueError("broke off")
+    assert len(list(DESCRIPTORS.iterdir())) == before
+    with job_alone(database, "job"):
+        pass
