@@ -1,6 +1,7 @@
 """The command that looks for what could go wrong."""
 
 import datetime as dt
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -43,8 +44,8 @@ class Finding(NamedTuple):
 def doctor(session: Session) -> int:
     """Look for what could go wrong.
 
-    Checks settings, SQLite, database, free disk, file system, schema, clock and archive; exits with
-    1 if one is bad.
+    Checks settings, SQLite, database, free disk, file system, access, schema, clock and archive;
+    exits with 1 if one is bad.
     """
     findings = [_settings(session), _sqlite(), *_database(session)]
     if session.as_json:
@@ -91,6 +92,20 @@ def _space(folder: Path) -> Finding:
     return Finding("free disk", state, f"{free / 2**30:,.1f} GiB")
 
 
+def _access(ledger: Path) -> Iterator[Finding]:
+    """Find what this user may not read or write of the ledger; the bot's user needs both."""
+    beside = [ledger.with_name(ledger.name + end) for end in ("-wal", "-shm", ".lock", ".archive")]
+    there = [path for path in (ledger.parent, ledger, *beside) if path.exists()]
+    for mode, verb in ((os.R_OK, "read"), (os.W_OK, "write")):
+        refused = [str(path) for path in there if not os.access(path, mode)]
+        if refused:
+            detail = (
+                f"this user may not {verb} {', '.join(refused)}: run as the user that the bot runs "
+                "as, or let `chown -R` give the whole folder to this one"
+            )
+            yield Finding("access", BAD, detail)
+
+
 def _file_system(folder: Path) -> Iterator[Finding]:
     try:
         found = network_file_system(folder.resolve(), mounts.MOUNTS.read_text(errors="replace"))
@@ -112,6 +127,7 @@ def _database(session: Session) -> Iterator[Finding]:
         if database.path is not None:
             yield _space(database.path.absolute().parent)
             yield from _file_system(database.path.absolute().parent)
+            yield from _access(database.path.absolute())
         if database.exists():
             yield from _contents(database, session.clock())
     except LedgerError as error:

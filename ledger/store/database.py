@@ -25,6 +25,12 @@ _LONGEST_PAUSE_SECONDS = 0.005
 _CHECKPOINT_WAITS_MILLISECONDS = 100  # long enough for short readers to leave
 
 
+_ADVICE = {
+    "unable to open database file": "; `engagement doctor` says who may read it",
+    "attempt to write a readonly database": "; `engagement doctor` says who may write it",
+}
+
+
 class StoreUnavailableError(LedgerUnavailableError, persistence.OperationalError):
     """A failure of the database, in the words of the ledger and of the eventsourcing package."""
 
@@ -359,4 +365,5 @@ def _translation(error: BaseException, driver: Any) -> Exception:  # noqa: ANN40
     message = str(error)
     if "disk is full" in message:
         return StoreFullError("the disk that holds the ledger is full")
-    return StoreUnavailableError(f"the ledger's database failed: {message.splitlines()[0]}")
+    reason = message.splitlines()[0]
+    return StoreUnavailableError(f"the ledger's database failed: {reason}{_ADVICE.get(reason, '')}")

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import sqlite3
 import stat
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bot.cli import mounts
 from bot.cli.files import write_file
 from bot.cli.mounts import network_file_system
 from bot.cli.shown import printable, show_csv
+from ledger.store.database import _translation
 from tests.cli.running import NOON, CommandLine
 
 SECRET = "canary7391"  # noqa: S105 - of no database
@@ -95,6 +97,25 @@ def test_no_other_sees_a_file_while_it_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", watched)
     write_file(tmp_path / "chart.png", b"1")
     assert seen == [0o600]
+
+
+@pytest.mark.parametrize(("mode", "verb"), [(os.R_OK, "read"), (os.W_OK, "write")])
+def test_doctor_names_what_this_user_may_not_read_or_write(ana, monkeypatch, mode, verb):
+    monkeypatch.setattr(os, "access", lambda path, asked: asked != mode or path == ana.home)
+    done = ana("doctor", "--json")
+    assert done.code == 1
+    (finding,) = (each for each in done.json if each["check"] == "access")
+    assert finding["state"] == "bad"
+    assert finding["detail"].startswith(f"this user may not {verb} {ana.ledger}, ")
+    assert f"{ana.ledger}.lock: run as the user" in finding["detail"]
+
+
+@pytest.mark.parametrize(
+    "said", ["unable to open database file", "attempt to write a readonly database"]
+)
+def test_a_file_without_access_is_an_error_that_says_who_knows_more(said):
+    error = _translation(sqlite3.OperationalError(said), sqlite3)
+    assert str(error).startswith(f"the ledger's database failed: {said}; `engagement doctor` says")
 
 
 # --- passwords -----------------------------------------------------------------------------------
