@@ -141,3 +141,15 @@ def test_on_a_full_disk_that_has_no_room_to_make_room_it_is_said_that_it_is_full
         ):
             engagements.ledger.compactor.compact(engagements.ledger.size()[0])
         vacuum.assert_called_once()
+
+
+def test_a_reader_in_the_way_of_the_log_ends_no_compaction(tmp_path):
+    clock = Clock()
+    with opened(tmp_path, clock) as engagements:
+        for part in range(200):
+            record(engagements, part)
+        busy = LedgerUnavailableError("a reader has held the log")
+        with mock.patch.object(Database, "truncate_log", side_effect=busy) as truncate_log:
+            done = engagements.ledger.compactor.compact(engagements.ledger.size()[0])
+        truncate_log.assert_called_once()
+        assert done.events == 200 * EVENTS

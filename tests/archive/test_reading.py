@@ -208,6 +208,19 @@ def test_a_disk_that_fails_is_an_error_of_the_archive(tmp_path, monkeypatch, num
     assert not list(archive.folder.glob("*.parquet"))
 
 
+def test_an_unfinished_file_that_cannot_be_removed_hides_no_error(tmp_path, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("pathlib.Path.unlink", fail)
+    with pytest.raises(DiskFullError):
+        Archive(tmp_path / "ledger.db.archive").publish(table_of(some_rows()), 1, 1)
+
+
 def test_a_file_that_cannot_be_read_on_is_named(tmp_path):
     class Failing(io.BytesIO):
         def read(self, _size: int | None = -1) -> bytes:
