@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.telegram import exports, sending
+from bot.telegram.outbox import Outbox
 from ledger.codec import Origin
 from ledger.errors import LedgerUnavailableError
 from ledger.events import InteractionRecorded
@@ -91,6 +92,29 @@ def test_what_is_stopped_reads_no_further(tmp_path):
 
     with pytest.raises(asyncio.CancelledError):
         exports.made(watched(), tmp_path, stopped)
+    assert len(read) == 10
+
+
+def test_a_bot_that_stops_ends_what_is_being_made(tmp_path):
+    begun, ended, read = threading.Event(), threading.Event(), []
+
+    class Stopping:
+        def history(self, _: str) -> Iterator[HistoryEntry]:
+            for entry in entries(1_000):
+                read.append(entry)
+                if len(read) == 10:
+                    begun.set()
+                    ended.wait(30)
+                yield entry
+
+    async def scene() -> None:
+        outbox = Outbox()
+        exports.Exports(Stopping(), tmp_path, outbox).post(None, 1)  # type: ignore[arg-type]
+        await asyncio.to_thread(begun.wait, 30)
+        await outbox.close(0)
+        ended.set()
+
+    asyncio.run(scene())
     assert len(read) == 10
 
 
