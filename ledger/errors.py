@@ -124,8 +124,8 @@ class LedgerDamagedError(LedgerUnavailableError):
     """Something in the ledger's file is not what was written there."""
 
     def __init__(self, what: str) -> None:
-        """Say in a few words what is damaged, and where to read on."""
-        super().__init__(f"{what}: the ledger's file is damaged; `engagement verify` says where")
+        """Say what is damaged, and where to read on."""
+        super().__init__(f"the ledger is damaged: {what} (`engagement verify` says all of it)")
 
 
 class DiskFullError(LedgerUnavailableError):

@@ -15,6 +15,7 @@ from bot.cli import mounts
 from bot.cli.mounts import network_file_system
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json, show_table
+from bot.cli.verify import verify_all
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.segment import Segment, events_in
@@ -39,20 +40,35 @@ class Finding(NamedTuple):
 
 
 @click.command()
+@click.option("--deep", is_flag=True, help="Also verify all that is stored, as `verify` does.")
 @json_option
 @click.pass_obj
-def doctor(session: Session) -> int:
+def doctor(session: Session, deep: bool) -> int:  # noqa: FBT001 - click passes a flag so
     """Look for what could go wrong.
 
     Checks settings, SQLite, database, free disk, file system, access, schema, clock and archive;
     exits with 1 if one is bad.
     """
     findings = [_settings(session), _sqlite(), *_database(session)]
+    if deep:
+        findings += _damage(session)
     if session.as_json:
         show_json([finding._asdict() for finding in findings])
     else:
         show_table(("check", "", "what was found"), findings, "")
     return int(any(finding.state == BAD for finding in findings))
+
+
+def _damage(session: Session) -> Iterator[Finding]:
+    try:
+        done = verify_all(session)
+    except LedgerError as error:
+        yield Finding("damage", BAD, str(error))
+        return
+    for each in done.findings:
+        yield Finding("damage", BAD, each.says)
+    if not done.findings:
+        yield Finding("damage", OK, f"none in {counted(done.rows, 'row')}")
 
 
 def _settings(session: Session) -> Finding:

@@ -18,6 +18,7 @@ from bot.cli import (
     talk,
     timeline,
     tour,
+    verify,
 )
 from bot.cli.execution import execute
 from bot.cli.logs import configure_logs
@@ -54,6 +55,7 @@ for command in (
     archive.compact,
     archive.archive,
     doctor.doctor,
+    verify.verify,
     tour.tour,
 ):
     engagement.add_command(command)

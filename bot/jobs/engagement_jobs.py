@@ -40,18 +40,26 @@ class EngagementJobs:
     def cleanup(self) -> int:
         """Move events that were recorded long ago into the archive, once a week (R7).
 
-        No engagement changes. Returns how many were dormant when that was done last.
+        No engagement changes; where the ledger is damaged nothing is moved, and the log says so.
+        Returns how many were dormant when that was done last.
         """
         return self._do(CLEANUP, self._compacted)
 
     def _compacted(self) -> int:
         ledger = self._engagements.ledger
-        if ledger.archive.is_possible:
+        if ledger.archive.is_possible and self._is_sound():
             retained = Instant(instant_of(self._engagements.clock()) - RETAINED_DAYS * DAY)
             compactor = ledger.compactor
             done = compactor.compact(compactor.last_recorded_before(retained))
             _log.info("compacted", extra=msgspec.structs.asdict(done))
         return self._engagements.count_dormant()
+
+    def _is_sound(self) -> bool:
+        """Tell whether all that is stored is what was written; sealing would hide what is not."""
+        findings = self._engagements.verify().findings
+        for each in findings:
+            _log.error("damaged", extra={"finding": each.says})
+        return not findings
 
     def expire(self, context_days: int) -> int:
         """Delete the words and sources of what was recorded so many days ago, once a day.

@@ -30,6 +30,7 @@ from ledger.store import tables
 from ledger.store.clock import Clock
 from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
+from ledger.store.rows import expect_sound_rows
 from ledger.store.segments import (
     Certificate,
     Comparison,
@@ -165,7 +166,7 @@ class Compactor:
 
     def check(self, segment: Segment) -> None:
         """Read all of a segment; raises ArchiveUnavailableError where it is not what was sealed."""
-        self._archive.check(segment, _digests_of(self.certificates(segment)))
+        self._archive.check(segment, digests_of(self.certificates(segment)))
 
     def sealed_difference(self) -> str | None:
         """Return where the sealed engagements differ from what the segments say, if at all."""
@@ -237,6 +238,7 @@ class Compactor:
                 if not next_:
                     return
                 first, last = last + 1, next_[-1][0]
+                expect_sound_rows(connection, first, last)
                 table = table_of(_EVENTS.run(connection, first, last))
                 yield self._archive.publish(table, first, last)
                 progress(len(table))
@@ -265,7 +267,7 @@ class Compactor:
 
     def _merged(self, parts: Sequence[Segment], progress: Progress) -> Segment:
         sealings = [each for part in parts for each in self.certificates(part)]
-        merged = merge(self._archive, parts, _digests_of(sealings), progress)
+        merged = merge(self._archive, parts, digests_of(sealings), progress)
         self._archive.retire(parts)
         with self._database.write() as connection:
             replace(connection, merged, parts)
@@ -309,7 +311,8 @@ def _in_proportion(progress: Progress, told: int, of: int) -> Progress:
     return advance
 
 
-def _digests_of(parts: Iterable[Certificate]) -> dict[Range, bytes]:
+def digests_of(parts: Iterable[Certificate]) -> dict[Range, bytes]:
+    """Return the digest of each range that certificates are of."""
     return {
         (each["first_position"], each["last_position"]): bytes.fromhex(each["sha256"])
         for each in parts

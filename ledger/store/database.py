@@ -14,11 +14,15 @@ from eventsourcing import persistence
 from sqlalchemy import URL, Connection, Engine, make_url
 
 from ledger.archive.folder import Archive
-from ledger.errors import DiskFullError, LedgerError, LedgerUnavailableError
+from ledger.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerUnavailableError
 from ledger.store.sqlite import READING, WRITING, engine_of
 
 PATIENCE_SECONDS = 60.0
 READERS_PATIENCE_SECONDS = 10.0
+
+_DAMAGED = ("malformed", "not a database")
+_NO_TEXT = "Could not decode to UTF-8"  # and goes on with the text
+"""What SQLite says of a file whose bytes are not those that it wrote."""
 
 _FIRST_PAUSE_SECONDS = 0.000_1
 _LONGEST_PAUSE_SECONDS = 0.005
@@ -33,6 +37,10 @@ _ADVICE = {
 
 class StoreUnavailableError(LedgerUnavailableError, persistence.OperationalError):
     """A failure of the database, in the words of the ledger and of the eventsourcing package."""
+
+
+class StoreDamagedError(LedgerDamagedError, persistence.OperationalError):
+    """Something in the file cannot be read, in the words of both."""
 
 
 class StoreFullError(DiskFullError, persistence.OperationalError):
@@ -212,6 +220,22 @@ class Database:
                 raise StoreUnavailableError(message)
             time.sleep(_LONGEST_PAUSE_SECONDS)
 
+    def log(self) -> bytes:
+        """Return the log as it is while no writer is at it, or none where there is no file."""
+        if self.path is None:
+            return b""
+        path = followed(self.path)
+        lock = self._lock if self._can_lock() else None
+        with self._guard, lock or nullcontext():
+            try:
+                return path.with_name(f"{path.name}-wal").read_bytes()
+            except FileNotFoundError:
+                return b""
+
+    def _can_lock(self) -> bool:
+        """Tell whether writers could take the lock; where nobody can write there are none."""
+        return self.path is not None and os.access(self.path.parent, os.W_OK)
+
     def _is_log_truncated(self) -> bool:
         if self.path is None:
             return True
@@ -285,6 +309,8 @@ class Database:
         driver = self._writers.dialect.loaded_dbapi
         try:
             yield
+        except UnicodeDecodeError as error:  # the driver's, of SQLite's own words
+            raise StoreDamagedError("a text in it is not in UTF-8") from error
         except (driver.Error, sqlalchemy.exc.DBAPIError) as error:
             raise _translation(getattr(error, "orig", error) or error, driver) from error
 
@@ -363,6 +389,10 @@ def _translation(error: BaseException, driver: Any) -> Exception:  # noqa: ANN40
     if isinstance(error, driver.IntegrityError):
         return StoreConflictError(str(error))
     message = str(error)
+    if _NO_TEXT in message:
+        return StoreDamagedError("a text in it is not in UTF-8")
+    if any(each in message for each in _DAMAGED):
+        return StoreDamagedError(message.splitlines()[0])
     if "disk is full" in message:
         return StoreFullError("the disk that holds the ledger is full")
     reason = message.splitlines()[0]

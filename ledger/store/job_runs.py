@@ -11,6 +11,7 @@ from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.checksums import with_checksum
 from ledger.store.database import Database, FileLock, followed
+from ledger.store.decoding import decoding
 from ledger.store.head import Head
 from ledger.store.statements import Statement
 
@@ -34,13 +35,13 @@ def last_run(database: Database, job: str) -> Run | None:
     """Return the run for the latest day that is done, if any is."""
     with database.read() as connection:
         row = _LATEST_FIRST.run(connection, job).fetchone()
-    return None if row is None else Run(dt.date.fromisoformat(row[0]), *row[1:])
+    return None if row is None else Run(_day(row[0]), *row[1:])
 
 
 def days_done(database: Database, job: str) -> list[dt.date]:
     """Return the days that are done, the earliest first."""
     with database.read() as connection:
-        return [dt.date.fromisoformat(row[0]) for row in _DAYS.run(connection, job)]
+        return [_day(row[0]) for row in _DAYS.run(connection, job)]
 
 
 def note_runs(
@@ -57,6 +58,11 @@ def note_runs(
         rows = [(job, day.isoformat(), ran_at, counted) for day in new]
         _INSERT.run_many(connection, [with_checksum(_t.name, row) for row in rows])
     return new
+
+
+def _day(text: str) -> dt.date:
+    with decoding("the day of a job"):
+        return dt.date.fromisoformat(text)
 
 
 @contextmanager

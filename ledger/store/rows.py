@@ -4,20 +4,29 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Connection, Select, bindparam, insert, select
 
 from ledger import codec
+from ledger.errors import LedgerDamagedError
 from ledger.events import INTERACTION, OVERRIDE, AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant
 from ledger.interaction import Kind
 from ledger.store import tables
-from ledger.store.checksums import with_checksum
+from ledger.store.checksums import checked, is_sound, with_checksum
+from ledger.store.decoding import decoding
 from ledger.store.statements import Statement
 
 _e = tables.events
 
 INSERT_EVENT = Statement(insert(_e), *_e.c.keys())
 """Takes a whole row, in the order of the table's columns, as `event_row` returns it."""
+
+_ALL = {table.name: Statement(select(table)) for table in (tables.streams, tables.places)}
+_RANGE = Statement(
+    select(_e).where(_e.c.position >= bindparam("first"), _e.c.position <= bindparam("last")),
+    "first",
+    "last",
+)
 
 FOLDED = (
     _e.c.position,
@@ -43,6 +52,20 @@ def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[
     The head is position, stream, version, topic and recorded_at.
     """
     return event_row((*head, *(None,) * 7, state))
+
+
+def expect_sound_rows(connection: Connection, first: int, last: int) -> None:
+    """Raise LedgerDamagedError unless the hot events of a range are what was written.
+
+    So must be all that they name: streams and places.
+    """
+    for table in (tables.streams, tables.places):
+        for row in _ALL[table.name].run(connection):
+            checked(table.name, row)
+    for row in _RANGE.run(connection, first, last):
+        if not is_sound(_e.name, row):
+            message = f"the event at position {row[0]} is not what was written; nothing is sealed"
+            raise LedgerDamagedError(message)
 
 
 def select_stored() -> Select[Any]:
@@ -72,7 +95,9 @@ def stored_state(row: Sequence[Any]) -> bytes:
     """Return the state of a stored event: rebuilt from typed columns where it has those."""
     topic: str = row[3]
     if topic in (INTERACTION, OVERRIDE):
-        return codec.encode(event_of(row))
+        event = event_of(row)
+        with decoding(f"the event at position {row[0]}"):
+            return codec.encode(event)
     state: bytes = row[4]
     return state
 
@@ -81,17 +106,18 @@ def event_of(row: Sequence[Any]) -> AccountEvent:
     """Return the domain event of an interaction's or override's row."""
     _, originator, version, topic, _, recorded_at, issue_id, kind, occurred_at, *rest = row
     linear_id, place, commitment, score = rest
-    originator_id = UUID(bytes=originator)
-    if topic == OVERRIDE:
-        return ScoreOverridden(originator_id, version, recorded_at, issue_id, occurred_at, score)
-    return InteractionRecorded(
-        originator_id=originator_id,
-        originator_version=version,
-        recorded_at=recorded_at,
-        issue_id=issue_id,
-        kind=Kind(kind),
-        occurred_at=occurred_at,
-        linear_id=linear_id,
-        place=UUID(bytes=place) if place else None,
-        commitment=commitment,
-    )
+    with decoding(f"the event at position {row[0]}"):
+        account = UUID(bytes=originator)
+        if topic == OVERRIDE:
+            return ScoreOverridden(account, version, recorded_at, issue_id, occurred_at, score)
+        return InteractionRecorded(
+            originator_id=account,
+            originator_version=version,
+            recorded_at=recorded_at,
+            issue_id=issue_id,
+            kind=Kind(kind),
+            occurred_at=occurred_at,
+            linear_id=linear_id,
+            place=UUID(bytes=place) if place else None,
+            commitment=commitment,
+        )

@@ -148,7 +148,7 @@ def version_of(connection: Connection) -> int | None:
 def _bring_up(connection: Connection) -> None:
     version = version_of(connection)  # another process may have done it meanwhile
     if version is None:
-        _create(connection)
+        create(connection)
     elif version < VERSION:
         if version < _POLICIES_SINCE:
             _widen_head(connection)
@@ -191,7 +191,8 @@ def _is_of_head(guard: str) -> bool:
     return guard.endswith(" ON head")
 
 
-def _create(connection: Connection) -> None:
+def create(connection: Connection) -> None:
+    """Make the schema of this version in an empty database."""
     tables.metadata.create_all(connection, checkfirst=False)
     guards = (_GUARDS_OF_VERSION_1, _GUARDS_OF_VERSION_2, _GUARDS_OF_VERSION_4)
     for each in (*guards, _GUARDS_OF_VERSION_5):

@@ -13,6 +13,7 @@ from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store import tables
 from ledger.store.checksums import with_checksum
+from ledger.store.decoding import decoding
 from ledger.store.head import Head
 from ledger.store.rows import INSERT_EVENT, opaque_row
 from ledger.store.statements import Statement
@@ -57,7 +58,12 @@ Certificate = dict[str, Any]
 
 def segments(connection: Connection) -> list[Segment]:
     """Return all segments, the oldest first; they hold the positions from 1 without a gap."""
-    return [Segment(*row) for row in _SEGMENTS.run(connection)]
+    with decoding("a segment's row"):
+        return [_read(row) for row in _SEGMENTS.run(connection)]
+
+
+def _read(row: Sequence[Any]) -> Segment:
+    return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Segment)
 
 
 def sealed_position(connection: Connection) -> int:
@@ -75,8 +81,8 @@ def certificates(connection: Connection, segment: Segment) -> list[Certificate]:
     if row is None:
         message = f"{segment.name} was merged into a larger segment meanwhile; ask again"
         raise ArchiveUnavailableError(message)
-    found: list[Certificate] = msgspec.json.decode(row[0])
-    return found
+    with decoding(f"what was certified of {segment.name}"):
+        return msgspec.json.decode(row[0], type=list[Certificate])
 
 
 def seal(connection: Connection, segment: Segment, certificate: Certificate, at: Instant) -> None:

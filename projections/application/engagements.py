@@ -25,10 +25,11 @@ from projections.quality import Judge
 from projections.ranking import Ranked, ranked, ranking, top
 from projections.statistics import Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
-from projections.views import policy_trial, questions, replay
+from projections.views import policy_trial, questions, replay, verification
 from projections.views.past import past_engagements
 from projections.views.read_model import ReadModel
 from projections.views.replays import Replays
+from projections.views.verification import Verification
 
 Moment = dt.datetime | None
 
@@ -250,6 +251,13 @@ class Engagements:
         if repair:
             return replay.repair(database, self.read_model, progress)
         return replay.compare(database, self.read_model, progress, afresh=afresh)
+
+    def verify(self, progress: verification.Progress = lambda _: None) -> Verification:
+        """Return what of the ledger is damaged: every row, index, segment and engagement is read.
+
+        Raises LedgerUnavailableError for a ledger that is in no file. Nothing is written.
+        """
+        return verification.verify(self.ledger.database, progress)
 
     def close(self) -> None:
         """Finish what was submitted and close the ledger."""

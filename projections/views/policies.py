@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, select
 from ledger import codec
 from ledger.events import POLICY, PolicyAdopted
 from ledger.instants import Instant
+from ledger.store.decoding import decoding
 from ledger.store.statements import Statement
 from ledger.store.tables import events, head, ledger, streams
 from projections.policy import DEFAULT_POLICY, DEFAULT_POLICY_VERSION, Adopted, policy_of
@@ -33,9 +34,10 @@ class Policies:
 
     def of_version(self, connection: Connection, version: int) -> Adopted:
         """Return the policy of that version."""
-        if version > len(self._known):
-            self._known = [FIRST, *_adopted(connection)]
-        return self._known[version - 1]
+        with decoding(f"the policy {version}"):
+            if version > len(self._known):
+                self._known = [FIRST, *_adopted(connection)]
+            return self._known[version - 1]
 
     def in_force(self, connection: Connection) -> Adopted:
         """Return the policy that is in force at the moment that `connection` sees."""

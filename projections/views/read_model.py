@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from ledger.archive.folder import Archive
 from ledger.events import EventRow
@@ -16,6 +16,8 @@ from ledger.segment import Segment
 from ledger.store.compaction import Progress
 from ledger.store.database import Database
 from ledger.store.segments import Comparison
+from ledger.store.tables import head
+from ledger.verification.truth import expect_sound
 from projections.engagement import Engagement, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
@@ -49,11 +51,15 @@ class ReadModel:
     def prepare(self, database: Database) -> None:
         """Make the derived tables and the view where they are missing or another's form.
 
-        The read model is made from all events then, and those beside it are dropped.
+        The read model is made from all events then, and those beside it are dropped. Raises
+        LedgerDamagedError where a verification finds what happened damaged.
         """
         with database.read() as connection:
             if not missing(connection):
                 return
+            is_new = not connection.scalar(select(head.c.position))
+        if not is_new:
+            expect_sound(database)
         with database.write() as connection:
             lost = missing(connection)
             make(connection, lost)

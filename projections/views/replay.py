@@ -12,6 +12,7 @@ from ledger.errors import LedgerUnavailableError
 from ledger.store.database import Database
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
+from ledger.verification.truth import expect_sound
 from projections.views import sealing
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
 from projections.views.comparing import difference, needless
@@ -72,7 +73,12 @@ def compare(
 
 
 def repair(database: Database, read_model: ReadModel, progress: Progress) -> Replay:
-    """Write the read model anew from every event, in one transaction."""
+    """Write the read model anew from every event, in one transaction.
+
+    Raises LedgerDamagedError where a verification finds what happened damaged: that would become
+    what is answered.
+    """
+    expect_sound(database)
     folded = counted = 0
 
     def rows(connection: Connection) -> Iterator[Stored]:

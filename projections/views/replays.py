@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from ledger.errors import ReplayRefusedError
 from ledger.store.database import Database
 from ledger.store.head import Head
+from ledger.verification.truth import expect_sound
 from projections.views import beside
 from projections.views.beside import PREVIOUS, Beside, statements_of
 from projections.views.differences import Row, first_difference_of_rows, place_of
@@ -109,10 +110,12 @@ class Replays:
         """Make it the live one in one transaction, and the live one the previous one.
 
         It is brought to the head before; the position is returned. Raises ReplayRefusedError where
-        it was not compared with the live one, or was not identical, unless it may be `different`.
+        it was not compared with the live one, or not identical, unless it may be `different`, and
+        LedgerDamagedError where a verification finds what happened damaged.
         """
         beside.checked(name)
         self._check_compared(name, different=different)
+        expect_sound(self._database)
         return self._switch(name)
 
     def back(self) -> int:

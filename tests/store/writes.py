@@ -78,7 +78,7 @@ def expire(engagements: Engagements, clock: Clock, dice: Random) -> None:
 
 
 def compact(engagements: Engagements, clock: Clock, dice: Random) -> None:
-    with small_segments(8):
+    with small_segments(150):
         compactor = engagements.ledger.compactor
         compactor.compact(max(0, engagements.ledger.size()[0] - dice.randrange(40)))
 
@@ -98,7 +98,7 @@ def note_days(engagements: Engagements, clock: Clock, dice: Random) -> None:
 
 def save_others(engagements: Engagements, clock: Clock, dice: Random) -> None:
     """Events, snapshots and the progress of other applications in the same store."""
-    database, originator = engagements.ledger.database, UUID(int=dice.getrandbits(100))
+    database, originator = engagements.ledger.database, UUID(int=engagements.ledger.size()[0] + 1)
     stored = StoredEvent(originator, 0, "another", b"state")
     StoreAggregateRecorder(database).insert_events([stored])
     recorder = StoreProcessRecorder(database, clock)

@@ -1,0 +1,138 @@
+"""The database's file below its tables: the header, and the log that is to go into it.
+
+SQLite ignores what follows a damaged frame of the log without a word: committed transactions would
+be lost. The formats are those of https://www.sqlite.org/fileformat2.html.
+"""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ledger.verification.finding import Finding, truth
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 100
+_FRACTIONS = (64, 32, 32)
+_WAL, _FORMAT, _UTF8 = (2, 2), 4, 1
+_LOG_HEADER, _FRAME_HEADER = struct.Struct(">8I"), struct.Struct(">6I")
+_LOG_MAGICS, _LOG_VERSION = (0x377F0682, 0x377F0683), 3_007_000
+_UNREADABLE = "nothing or the wrong thing is read from it"
+_LOST = "transactions that were committed may be lost"
+
+Sums = tuple[int, int]
+
+
+def header_findings(path: Path, *, has_log: bool) -> Iterator[Finding]:
+    """Check the size of the file and the fields of its header that say how it is read."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    wrong = _wrong_in(header, path.stat().st_size, has_log=has_log)
+    if wrong is not None:
+        yield truth("the database's file", wrong, _UNREADABLE)
+
+
+def _wrong_in(header: bytes, size: int, *, has_log: bool) -> str | None:
+    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
+        return "it is not a database"
+    page, *fields = struct.unpack(">H5B", header[16:23])
+    page = 65_536 if page == 1 else page
+    if page < 512 or page & (page - 1):  # noqa: PLR2004 - the smallest page
+        return "its header names no size of pages"
+    if size % page:
+        return f"its size of {size} bytes is no multiple of its pages' {page}"
+    (pages,) = struct.unpack(">I", header[28:32])
+    if pages != size // page and not has_log:
+        return f"its header names {pages} pages, and there are {size // page}"
+    (format_,), (encoding,) = (struct.unpack(">I", header[at : at + 4]) for at in (44, 56))
+    expected = (*_WAL, 0, *_FRACTIONS[:2])
+    is_ours = tuple(fields) == expected and header[23] == _FRACTIONS[2]
+    known = {(_FORMAT, _UTF8), (0, 0)} if has_log else {(_FORMAT, _UTF8)}  # 0 until it is in
+    if not is_ours or (format_, encoding) not in known or any(header[72:92]):
+        return "its header is not one of a ledger"
+    return None
+
+
+class Frame(NamedTuple):
+    """One frame of a log: whether it follows from the one before, and whether it commits."""
+
+    number: int
+    is_ours: bool
+    is_sound: bool
+    commits: bool
+
+
+def log_findings(log: bytes) -> Iterator[Finding]:
+    """Check that nothing that was committed follows a damaged part of a log.
+
+    A power cut can leave a transaction half written, too: that one was never acknowledged.
+    """
+    if len(log) < _LOG_HEADER.size:
+        return
+    magic, version, page, *_ = _LOG_HEADER.unpack_from(log)
+    stored = _LOG_HEADER.unpack_from(log)[6:]
+    order = ">u4" if magic == _LOG_MAGICS[1] else "<u4"
+    is_sound = _summed((0, 0), log[:24], order) == stored and (version == _LOG_VERSION)
+    if magic not in _LOG_MAGICS or not is_sound:
+        yield truth("the log", "its header is damaged and SQLite ignores all of it", _LOST)
+        return
+    damaged: int | None = None
+    for frame in _frames(log, page, order):
+        if damaged is None and not (frame.is_ours and frame.is_sound):
+            damaged = frame.number
+        # A frame of an earlier log follows from nothing here; one whose salt is damaged does.
+        is_ours = frame.is_ours or (frame.number == damaged and frame.is_sound)
+        if damaged is not None and is_ours and frame.commits:
+            what = f"frame {damaged} is damaged and a transaction ends in frame {frame.number}"
+            yield truth("the log", what, f"SQLite ignores both, and {_LOST}")
+            return
+
+
+def _frames(log: bytes, page: int, order: str) -> Iterator[Frame]:
+    header = _LOG_HEADER.unpack_from(log)
+    salts, sums, size = header[4:6], header[6:], _FRAME_HEADER.size + page
+    for number, at in enumerate(range(_LOG_HEADER.size, len(log) - size + 1, size), start=1):
+        _, pages, *rest = _FRAME_HEADER.unpack_from(log, at)
+        payload = log[at : at + 8] + log[at + _FRAME_HEADER.size : at + size]
+        stored = (rest[2], rest[3])
+        is_sound = _summed((sums[0], sums[1]), payload, order) == stored
+        yield Frame(number, tuple(rest[:2]) == salts, is_sound, pages > 0)
+        sums = stored
+
+
+def _summed(begun: Sums, data: bytes, order: str) -> Sums:
+    """Return SQLite's checksum of `data`, eight bytes of which are one step of a linear recurrence.
+
+    Each step maps (a, b) and the words x, y to (a + b + x, a + 2 b + x + y); so n of them add up
+    what the Fibonacci numbers F(2n - 1), F(2n), F(2n + 1) say, modulo 2**32.
+    """
+    words = np.frombuffer(data, order).astype(np.uint32)
+    odd, even = words[0::2], words[1::2]
+    numbers = _fibonacci(2 * len(odd) + 2)
+    last = 2 * len(odd)
+    a, b = (np.uint32(each) for each in begun)
+    with np.errstate(over="ignore"):
+        first = a * numbers[last - 1] + b * numbers[last]
+        second = a * numbers[last] + b * numbers[last + 1]
+        # What comes k steps before the end: x is in both sums from its step on, y in the second.
+        at = np.arange(last - 2, -2, -2)
+        first = first + (odd * numbers[at + 1]).sum(dtype=np.uint32)
+        first = first + (even * numbers[at]).sum(dtype=np.uint32)
+        second = second + (odd * numbers[at + 2]).sum(dtype=np.uint32)
+        second = second + (even * numbers[at + 1]).sum(dtype=np.uint32)
+    return int(first), int(second)
+
+
+def _fibonacci(count: int) -> Any:  # noqa: ANN401 - an array
+    known = _KNOWN.get(count)
+    if known is None:
+        numbers = [0, 1]
+        while len(numbers) < count:
+            numbers.append((numbers[-1] + numbers[-2]) % 2**32)
+        known = _KNOWN[count] = np.array(numbers, np.uint32)
+    return known
+
+
+_KNOWN: dict[int, Any] = {}

@@ -1,0 +1,29 @@
+"""What a verification finds: values, each with a sentence for people."""
+
+import msgspec
+
+BACKUP = "put a backup back"
+REPAIR = "`engagement replay --repair` writes it anew"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that is damaged: `where` names the table or file, `says` is a sentence.
+
+    The sentence says what is damaged, what that means and what to do, without a person's words or
+    ids. What is `derived` can be made anew from what happened.
+    """
+
+    where: str
+    says: str
+    derived: bool = False
+
+
+def truth(where: str, what: str, meaning: str) -> Finding:
+    """Return the finding of damage that only a backup mends."""
+    return Finding(where, f"{where}: {what}, so {meaning}; {BACKUP}")
+
+
+def derived(where: str, what: str) -> Finding:
+    """Return the finding of damage that a replay mends."""
+    meaning = "questions may be answered wrong until then"
+    return Finding(where, f"{where}: {what}; {REPAIR}, and {meaning}", derived=True)

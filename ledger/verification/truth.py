@@ -1,0 +1,155 @@
+"""Verifying all that is truth, within one moment of the database; nothing is written."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import sqlalchemy.exc
+from sqlalchemy import Connection
+
+from ledger.archive.folder import Archive
+from ledger.errors import (
+    ArchiveUnavailableError,
+    LedgerDamagedError,
+    LedgerError,
+    LedgerUnavailableError,
+)
+from ledger.segment import events_in
+from ledger.store.compaction import digests_of
+from ledger.store.database import Database
+from ledger.store.segments import certificates, segments
+from ledger.verification.file import header_findings, log_findings
+from ledger.verification.finding import BACKUP, Finding, truth
+from ledger.verification.order import (
+    key_findings,
+    origin_findings,
+    position_findings,
+    version_findings,
+)
+from ledger.verification.rows import Progress, count_rows, row_findings, source_findings
+from ledger.verification.structure import integrity_findings, schema_findings
+
+FINDINGS_AT_MOST = 20
+"""Of one check: damage that is all over the file is told of by its beginning."""
+
+Check = Callable[[], Iterator[Finding]]
+
+UNREADABLE = (
+    LedgerError,
+    sqlalchemy.exc.SQLAlchemyError,
+    msgspec.MsgspecError,
+    pa.ArrowException,
+    ArithmeticError,
+    LookupError,
+    MemoryError,  # a length that was damaged
+    OSError,
+    TypeError,
+    ValueError,
+)
+"""What reading damaged data may end with."""
+
+
+def file_findings(database: Database) -> list[Finding]:
+    """Check the database's file and its log as bytes."""
+    path = _file_of(database)
+    log = database.log()
+    return [
+        *found("the database's file", lambda: header_findings(path, has_log=bool(log))),
+        *found("the log", lambda: log_findings(log)),
+    ]
+
+
+def truth_findings(
+    connection: Connection, archive: Archive, progress: Progress = lambda _: None
+) -> list[Finding]:
+    """Check all tables of truth and the archive; `progress` is told of rows and sealed events."""
+    checks: dict[str, Check] = {
+        "the schema": lambda: schema_findings(connection),
+        "the database's file": lambda: integrity_findings(connection),
+        "the rows": lambda: row_findings(connection, progress),
+        "sources": lambda: source_findings(connection),
+        "events": lambda: position_findings(connection),
+        "the archive": lambda: archive_findings(connection, archive, progress),
+        "streams": lambda: version_findings(connection, archive),
+        "the source keys": lambda: key_findings(connection),
+        "origins": lambda: origin_findings(connection, archive),
+    }
+    return [each for name, check in checks.items() for each in found(name, check)]
+
+
+def archive_findings(
+    connection: Connection, archive: Archive, progress: Progress
+) -> Iterator[Finding]:
+    """Read every segment and compare it with what was sealed."""
+    for segment in segments(connection):
+        try:
+            archive.check(segment, digests_of(certificates(connection, segment)))
+        except ArchiveUnavailableError as error:
+            yield Finding("the archive", f"{error}; {BACKUP}")
+        progress(segment.events)
+
+
+def count(connection: Connection) -> int:
+    """Return how much there is to check: rows of truth and sealed events."""
+    return count_rows(connection) + events_in(segments(connection))
+
+
+def verify_truth(database: Database) -> list[Finding]:
+    """Check the file, all tables of truth and the archive, and return what is damaged."""
+
+    def check() -> Iterator[Finding]:
+        with snapshot(database) as connection:
+            for each in truth_findings(connection, database.archive):
+                if not each.derived:
+                    yield each
+
+    return [*file_findings(database), *found("the database's file", check)]
+
+
+def expect_sound(database: Database) -> None:
+    """Raise LedgerDamagedError where what happened is damaged: folding it would hide that."""
+    if database.path is None:
+        return  # what a server stores is its own to verify
+    findings = verify_truth(database)
+    if findings:
+        raise LedgerDamagedError(findings[0].says)
+
+
+@contextmanager
+def snapshot(database: Database) -> Iterator[Connection]:
+    """Yield a connection that also reads text which is no UTF-8; that comes as lone surrogates."""
+    _file_of(database)
+    with database.read() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101 - it is connected
+        before, driver.text_factory = driver.text_factory, _text
+        try:
+            yield connection
+        finally:
+            driver.text_factory = before
+
+
+def found(name: str, check: Check) -> list[Finding]:
+    """Return what a check finds first; that it cannot be finished is a finding, too."""
+    findings: list[Finding] = []
+    try:
+        findings.extend(islice(check(), FINDINGS_AT_MOST))
+    except UNREADABLE as error:
+        why = error if isinstance(error, LedgerError) else type(error).__name__
+        what = f"it could not be checked to the end ({why})"
+        findings.append(truth(name, what, "what is stored there cannot be read"))
+    return findings
+
+
+def _file_of(database: Database) -> Path:
+    if database.path is None:
+        message = "only a ledger in an SQLite file can be verified"
+        raise LedgerUnavailableError(message)
+    return database.path
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="surrogateescape")

@@ -1,0 +1,113 @@
+"""Verifying a whole ledger: what happened, and then whether what is derived says the same."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from ledger.archive.folder import Archive
+from ledger.store.database import Database
+from ledger.store.tables import head
+from ledger.verification.backfill import count_unverified
+from ledger.verification.finding import Finding, derived
+from ledger.verification.structure import normal, objects_in
+from ledger.verification.truth import (
+    UNREADABLE,
+    count,
+    file_findings,
+    found,
+    snapshot,
+    truth_findings,
+)
+from projections.views import sealing
+from projections.views.accounts import AFTER_ALL, BEFORE_ALL
+from projections.views.beside import besides, missing, statements_of
+from projections.views.comparing import difference, needless
+from projections.views.folding import count as count_folded
+from projections.views.folding import folded_tables, kept_rows
+from projections.views.policies import Policies
+from projections.views.table_statements import LIVE, TableStatements
+from projections.views.tables import issue_engagements
+
+Progress = Callable[[int], object]
+"""Called now and then with how many more rows or events were looked at."""
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """What was verified, and what was found; `unverified` rows have no checksum yet."""
+
+    events: int
+    rows: int
+    unverified: int
+    findings: list[Finding]
+
+
+def size(database: Database) -> int:
+    """Return how many rows and events a verification looks at; 0 where that cannot be read."""
+    with suppress(*UNREADABLE), snapshot(database) as connection:
+        return count(connection) + count_folded(connection)
+    return 0
+
+
+def verify(database: Database, progress: Progress = lambda _: None) -> Verification:
+    """Check everything within one moment; where truth is damaged, derived tables are not compared.
+
+    Raises LedgerUnavailableError for a ledger that is in no file. Nothing is written.
+    """
+    findings, totals = file_findings(database), (0, 0, 0)
+
+    def check() -> Iterator[Finding]:
+        nonlocal totals
+        with snapshot(database) as connection:
+            with suppress(*UNREADABLE):
+                totals = _totals(connection)
+            known = truth_findings(connection, database.archive, progress)
+            yield from known
+            if not known:
+                yield from found(
+                    "the read model", lambda: _derived(connection, database.archive, progress)
+                )
+
+    findings += found("the database's file", check)
+    return Verification(*totals, findings=findings)
+
+
+def _totals(connection: Connection) -> tuple[int, int, int]:
+    events = connection.scalar(select(head.c.position)) or 0
+    return events, count(connection), count_unverified(connection)
+
+
+def _derived(connection: Connection, archive: Archive, progress: Progress) -> Iterator[Finding]:
+    for table in missing(connection):
+        yield derived(table.name, "the table is missing or of another form")
+    view = objects_in(connection).get("issue_engagements", ("", "", ""))
+    if view[2] != normal(str(issue_engagements)):
+        yield derived("issue_engagements", "the view is not the one that it should be")
+    found_in = _difference(connection, archive, LIVE, progress)
+    if found_in is not None:
+        yield derived("the read model", found_in)
+    sealed = sealing.difference(connection, archive)
+    if sealed is not None:
+        yield derived("sealed_engagements", sealed)
+    last = connection.execute(select(head.c.position, head.c.policy_version)).one()
+    for each in besides(connection):
+        if (each.position, each.policy_version) == tuple(last):
+            name = f"the replay {each.name}"
+            other = _difference(connection, archive, statements_of(each.name), lambda _: None)
+            if other is not None:
+                yield Finding(name, f"{name}: {other}; drop it and begin it anew", derived=True)
+
+
+def _difference(
+    connection: Connection, archive: Archive, statements: TableStatements, progress: Progress
+) -> str | None:
+    """Return where a table of engagements differs first from the folds of all events."""
+    adopted = Policies().in_force(connection)
+    kept = kept_rows(connection, statements, BEFORE_ALL, AFTER_ALL)
+    for folded in folded_tables(connection, archive):
+        other = difference(folded, kept, adopted)
+        if other is not None:
+            return other
+        progress(int(folded["events"].to_numpy().sum()))
+    return needless(kept)

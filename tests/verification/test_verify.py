@@ -1,0 +1,270 @@
+"""`engagement verify` names what is damaged and what to do, and says nothing of a sound ledger."""
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from bot.jobs import EngagementJobs
+from ledger.instants import DAY
+from ledger.store.checksums import checksum
+from ledger.store.database import Database
+from projections.views.verification import verify
+from tests.archive.ledgers import opened
+from tests.cli.running import CommandLine
+from tests.store.test_checksums import CHECKED, unsound
+from tests.store.writes import compact, record, write_everything
+from tests.strategies import Clock
+from tests.trials.flips import AGAIN
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> Path:
+    """The folder of a ledger with some of everything, sealed and hot."""
+    folder: Path = tmp_path_factory.mktemp("sound")
+    clock = Clock()
+    with opened(folder, clock) as engagements:
+        write_everything(engagements, clock, Random(1))
+        record(engagements, clock, Random(2))
+        compact(engagements, clock, Random(3))
+        for seed in range(4):
+            record(engagements, clock, Random(seed))
+        engagements.ledger.record(AGAIN)
+        engagements.replays.begin("beside")
+        engagements.replays.fold("beside")
+    return folder
+
+
+@pytest.fixture
+def path(sound, tmp_path) -> Path:
+    """A copy of its database, beside the same archive."""
+    path: Path = tmp_path / "ledger.db"
+    path.write_bytes((sound / "ledger.db").read_bytes())
+    (tmp_path / "ledger.db.archive").symlink_to(sound / "ledger.db.archive")
+    return path
+
+
+def findings(path: Path) -> list[str]:
+    database = Database(f"sqlite:///{path}")
+    found = [each.says for each in verify(database).findings]
+    database.close()
+    return found
+
+
+def damage(path: Path, *statements: str) -> None:
+    """Change rows behind the back of triggers and constraints."""
+    with closing(sqlite3.connect(path)) as connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        guards = triggers.fetchall()
+        for name, _ in guards:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+        for _, sql in guards:
+            connection.execute(sql)
+        connection.commit()
+
+
+def test_a_sound_ledger_is_verified_and_stays_as_it_is(path):
+    before = path.read_bytes()
+    cli = CommandLine(path.parent)
+    done = cli("verify")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("nothing found: ")
+    assert path.read_bytes() == before
+    assert cli("verify", "--json").json["findings"] == []
+
+
+DAMAGES = {
+    "an event": "UPDATE events SET issue_id = 'AI-99' WHERE position = (SELECT max(position) - 1 FROM events)",  # noqa: E501 - one statement
+    "an event's type": "UPDATE events SET recorded_at = 'x' WHERE kind = 1",
+    "a text that is no UTF-8": "UPDATE events SET issue_id = CAST(x'ff41' AS TEXT) WHERE kind = 1",
+    "a lost event": "DELETE FROM events WHERE position = (SELECT max(position) FROM events)",
+    "the head": "UPDATE head SET position = position + 1",
+    "a version": "UPDATE streams SET version = version + 1 WHERE version > 0",
+    "an account": "UPDATE accounts SET user_id = user_id || 'x'",
+    "a place": "UPDATE places SET chat_id = '-7' WHERE chat_id = '-100'",
+    "an alias": "UPDATE aliases SET place = 1",
+    "an opt-out": "UPDATE opt_outs SET before_at = before_at + 1",
+    "a job's day": "UPDATE job_runs SET counted = counted + 1",
+    "a segment": "UPDATE segments SET events = events + 1",
+    "a source key": "UPDATE sources SET position = position - 1 WHERE position > 5",
+    "a lost source key": "DELETE FROM sources WHERE position = (SELECT max(position) FROM sources)",
+    "an origin": "UPDATE origins SET context = context || 'x' WHERE context NOT NULL",
+    "an origin without an event": "INSERT INTO origins VALUES (100000, zeroblob(16), 'x', NULL, 'y')",  # noqa: E501 - one statement
+    "a snapshot": "UPDATE snapshots SET state = x'00'",
+    "a follower": "UPDATE tracking SET position = position + 1",
+    "the digests' key": "UPDATE ledger SET digest_key = zeroblob(32)",
+    "the read model": "UPDATE engagements SET mentions = mentions + 1",
+    "what is sealed": "UPDATE sealed_engagements SET views = views + 1",
+    "a replay beside": "UPDATE replay_beside SET views = views + 1",
+    "the view": "DROP VIEW issue_engagements",
+}
+
+
+@pytest.mark.parametrize("statement", DAMAGES.values(), ids=list(DAMAGES))
+def test_damage_is_named_with_what_to_do(path, statement):
+    damage(path, statement)
+    done = CommandLine(path.parent)("verify")
+    assert done.code == 1
+    assert done.out == ""
+    for line in done.errors:
+        assert line.startswith("error: "), line
+        assert "backup" in line or "--repair" in line or "drop it" in line, line
+        assert all(word not in line for word in ("ana", "Zoë", "what of it?", "4711")), line
+
+
+def test_a_trigger_that_is_missing_is_found(path):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TRIGGER events_are_never_updated")
+        connection.commit()
+    (found,) = findings(path)
+    assert "events_are_never_updated is missing" in found
+
+
+def test_an_index_that_is_not_that_of_its_table_is_found(path):
+    two = "name IN ('engagements_by_score', 'engagements_by_issue')"
+    other = f"(SELECT sum(rootpage) FROM sqlite_master WHERE {two}) - rootpage"  # noqa: S608 - our own words
+    swap = f"UPDATE sqlite_master SET rootpage = {other} WHERE {two}"  # noqa: S608 - our own words
+    damage(path, "PRAGMA writable_schema = ON", swap)
+    assert any(each.startswith("engagements: ") for each in findings(path))
+
+
+def test_damage_that_has_a_right_checksum_is_found_by_what_rows_say_of_each_other(path):
+    with closing(sqlite3.connect(path)) as connection:
+        row = connection.execute("SELECT * FROM streams WHERE version > 3").fetchone()
+    number, originator, version, _ = row
+    new = checksum("streams", (number, originator, version + 1))
+    wrong = f"UPDATE streams SET version = version + 1, checksum = {new} WHERE id = {number}"  # noqa: S608 - numbers
+    damage(path, wrong)
+    (found,) = findings(path)
+    assert found.startswith(f"streams: stream {number} ends at version {version + 1}")
+
+
+def test_a_segment_that_is_missing_or_damaged_is_found(path, sound):
+    archive = path.with_name("ledger.db.archive")
+    archive.unlink()
+    archive.mkdir()
+    for each in (sound / "ledger.db.archive").iterdir():
+        data = bytearray(each.read_bytes())
+        data[len(data) // 2] ^= 1
+        (archive / each.name).write_bytes(data)
+    assert any("the archive's file" in each for each in findings(path))
+    for each in archive.iterdir():
+        each.unlink()
+    assert any("is missing" in each for each in findings(path))
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"x" * 8192)
+
+
+def torn(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def a_page_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-4096])
+
+
+@pytest.mark.parametrize("harm", [no_database, torn, a_page_short])
+def test_a_file_that_is_not_whole_is_found(path, harm: Callable[[Path], None]):
+    harm(path)
+    done = CommandLine(path.parent)("verify")
+    assert (done.code, done.out) == (1, "")
+    assert "the database's file: " in done.err
+
+
+def test_rows_without_checksums_get_them_once_nothing_is_found(path):
+    cli = CommandLine(path.parent)
+    nulls = [f"UPDATE {each.name} SET checksum = NULL" for each in CHECKED]  # noqa: S608 - our own names
+    damage(path, *nulls, "UPDATE head SET sources_sum = NULL")
+    damage(path, "UPDATE engagements SET views = views + 1")
+    assert cli("verify").code == 1
+    assert {table for table, _ in unsound(path)} >= {"events", "sources"}
+    damage(path, "UPDATE engagements SET views = views - 1")
+    done = cli("verify")
+    assert done.code == 0
+    assert "got their checksums" in done.err
+    assert unsound(path) == []
+    assert cli("verify").err == ""
+
+
+def test_doctor_looks_for_damage_when_asked_to(path):
+    cli = CommandLine(path.parent)
+    assert cli("doctor", "--deep").out.count("none in ") == 1
+    damage(path, "UPDATE job_runs SET counted = counted + 1")
+    assert cli("doctor").code == 0
+    done = cli("doctor", "--deep")
+    assert done.code == 1
+    assert "job_runs: row number 1 is not what was written" in done.out
+
+
+# --- nothing makes damage the truth --------------------------------------------------------------
+
+ANOTHER_ISSUE = "UPDATE events SET issue_id = 'AI-77' WHERE position = (SELECT max(position) FROM events WHERE kind = 1)"  # noqa: E501 - one statement
+
+
+def test_a_repair_is_refused_where_what_happened_is_damaged(path):
+    damage(path, ANOTHER_ISSUE, "UPDATE engagements SET views = views + 1")
+    before = path.read_bytes()
+    done = CommandLine(path.parent)("replay", "--repair")
+    assert done.code == 1
+    assert "the ledger is damaged: events: the row with the position" in done.err
+    assert path.read_bytes() == before
+
+
+def test_a_repair_mends_what_is_derived(path):
+    damage(path, "UPDATE engagements SET views = views + 1")
+    cli = CommandLine(path.parent)
+    assert cli("replay", "--repair").code == 0
+    assert findings(path) == []
+
+
+def test_a_switch_is_refused_where_what_happened_is_damaged(path):
+    damage(path, ANOTHER_ISSUE)
+    cli = CommandLine(path.parent)
+    assert cli("replay", "--into", "other").code == 1
+    done = cli("replay", "switch", "other", "--different")
+    assert (done.code, done.out) == (1, "")
+    assert "the ledger is damaged" in done.err
+
+
+def test_a_lost_read_model_is_not_made_anew_of_damage(path):
+    damage(path, ANOTHER_ISSUE, "DROP VIEW issue_engagements", "DROP TABLE engagements")
+    done = CommandLine(path.parent)("top", "ana")
+    assert (done.code, done.out) == (1, "")
+    assert "the ledger is damaged" in done.err
+
+
+def test_damage_is_not_sealed(path):
+    damage(path, ANOTHER_ISSUE)
+    with closing(sqlite3.connect(path)) as connection:
+        before = connection.execute("SELECT * FROM segments").fetchall()
+    done = CommandLine(path.parent)("compact", "--all")
+    assert done.code == 1
+    assert "is not what was written; nothing is sealed" in done.err
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM segments").fetchall() == before
+
+
+def test_a_damaged_place_is_not_sealed(path):
+    damage(path, "UPDATE places SET place = zeroblob(16) WHERE id = 1")
+    done = CommandLine(path.parent)("compact", "--all")
+    assert done.code == 1
+    assert "a row of the table places is not what was written" in done.err
+
+
+def test_the_weekly_cleanup_leaves_a_damaged_ledger_as_it_is(path, caplog):
+    damage(path, "UPDATE job_runs SET counted = counted + 1")
+    clock = Clock()
+    clock.move(400 * DAY)
+    with opened(path.parent, clock) as engagements:
+        before = engagements.ledger.compactor.segments()
+        EngagementJobs(engagements, dt.UTC).cleanup()
+        assert engagements.ledger.compactor.segments() == before
+        assert "damaged" in caplog.messages
