@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot import cli
 from projections.application import Engagements
-from tests.trials import compacting
+from tests.trials import compacting, upgrading
 from tests.trials.faults import planted
 from tests.trials.forks import serve
 from tests.trials.touches import Touch, touches
@@ -85,6 +85,11 @@ def merge(folder: str, how: str = "") -> None:
     compacting.merge(Path(folder), how)
 
 
+def upgrade(folder: str, how: str = "") -> None:
+    """Bring the ledger in a folder up to the present version; `how` as `upgrading.upgrade`."""
+    upgrading.upgrade(Path(folder), how)
+
+
 def forks() -> None:
     """Make a fork for each of these programs that stdin asks for."""
     for name in LOADED_LATE:
@@ -105,7 +110,7 @@ def say(line: str) -> None:
 
 PROGRAMS = {
     each.__name__: each
-    for each in (record, read, peak, small_files, faulty, compact, merge, forks, run)
+    for each in (record, read, peak, small_files, faulty, compact, merge, upgrade, forks, run)
 }
 
 

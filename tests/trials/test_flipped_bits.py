@@ -21,6 +21,8 @@ from tests.archive.ledgers import opened
 from tests.trials.flips import Flip, Ledger, answers, copied, dump, flips, made
 from tests.trials.sizes import chance, count, tell
 
+pytestmark = pytest.mark.trial
+
 FLIPS = count(full=600, small=20)
 OF_ROWS = count(full=200, small=12)
 OF_THE_LOG = count(full=60, small=6)
