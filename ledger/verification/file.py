@@ -16,7 +16,8 @@ from ledger.verification.finding import Finding, truth
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _FRACTIONS = (64, 32, 32)
-_WAL, _FORMAT, _UTF8 = (2, 2), 4, 1
+_FORMAT, _UTF8 = 4, 1
+_JOURNALS = ((1, 1), (2, 2))  # 1 in a backup that nobody has opened
 _LOG_HEADER, _FRAME_HEADER = struct.Struct(">8I"), struct.Struct(">6I")
 _LOG_MAGICS, _LOG_VERSION = (0x377F0682, 0x377F0683), 3_007_000
 _UNREADABLE = "nothing or the wrong thing is read from it"
@@ -47,8 +48,8 @@ def _wrong_in(header: bytes, size: int, *, has_log: bool) -> str | None:
     if pages != size // page and not has_log:
         return f"its header names {pages} pages, and there are {size // page}"
     (format_,), (encoding,) = (struct.unpack(">I", header[at : at + 4]) for at in (44, 56))
-    expected = (*_WAL, 0, *_FRACTIONS[:2])
-    is_ours = tuple(fields) == expected and header[23] == _FRACTIONS[2]
+    is_journaled = tuple(fields[:2]) in _JOURNALS
+    is_ours = is_journaled and (fields[2], *fields[3:], header[23]) == (0, *_FRACTIONS)
     known = {(_FORMAT, _UTF8), (0, 0)} if has_log else {(_FORMAT, _UTF8)}  # 0 until it is in
     if not is_ours or (format_, encoding) not in known or any(header[72:92]):
         return "its header is not one of a ledger"

@@ -10,9 +10,11 @@ from random import Random
 import pytest
 
 from bot.jobs import EngagementJobs
+from ledger.errors import LedgerDamagedError
 from ledger.instants import DAY
 from ledger.store.checksums import checksum
 from ledger.store.database import Database
+from ledger.store.job_runs import days_done, last_run
 from projections.views.verification import verify
 from tests.archive.ledgers import opened
 from tests.cli.running import CommandLine
@@ -268,3 +270,56 @@ def test_the_weekly_cleanup_leaves_a_damaged_ledger_as_it_is(path, caplog):
         EngagementJobs(engagements, dt.UTC).cleanup()
         assert engagements.ledger.compactor.segments() == before
         assert "damaged" in caplog.messages
+
+
+# --- what cannot be read -------------------------------------------------------------------------
+
+UNREADABLE = {
+    "a place": ("UPDATE places SET place = substr(place, 1, 3)", ("history", "Zoë")),
+    "a policy": ("UPDATE head SET policy_version = 9", ("top", "ana")),
+    "a segment": ("UPDATE segments SET events = 'many'", ("archive", "list")),
+    "a certificate": ("UPDATE segments SET certificates = '['", ("archive", "check")),
+    "a text": ("UPDATE origins SET context = CAST(x'77686174ff' AS TEXT)", ("history", "Zoë")),
+    "a schema": (
+        "UPDATE sqlite_master SET sql = 'x' WHERE name = 'engagements_by_score'",
+        ("top", "ana"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("harm", "command"), UNREADABLE.values(), ids=list(UNREADABLE))
+def test_what_cannot_be_read_is_named_in_a_sentence(path, harm, command):
+    damage(path, "PRAGMA writable_schema = ON", harm)
+    done = CommandLine(path.parent)(*command)
+    assert done.code == 1
+    (error,) = done.errors
+    assert error.startswith("error: the ledger is damaged: ")
+    assert "`engagement verify`" in error
+    assert "what of it" not in error
+    assert "what\\xff" not in error
+
+
+def test_a_day_that_is_none_is_named(path):
+    damage(path, "UPDATE job_runs SET day = 'x' || day")
+    with closing(Database(f"sqlite:///{path}")) as database:
+        with pytest.raises(LedgerDamagedError, match="the day of a job"):
+            days_done(database, "decay")
+        with pytest.raises(LedgerDamagedError, match="the day of a job"):
+            last_run(database, "decay")
+
+
+def test_a_backup_that_sqlite_made_is_sound(path, tmp_path):
+    backup = tmp_path / "backup.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(backup),))
+    (tmp_path / "backup.db.archive").symlink_to(tmp_path / "ledger.db.archive")
+    assert findings(backup) == []
+
+
+def test_a_ledger_that_is_written_meanwhile_is_sound(path):
+    clock = Clock()
+    clock.move(9 * DAY)
+    with opened(path.parent, clock) as engagements:
+        assert engagements.verify().findings == []
+        record(engagements, clock, Random(5))
+        assert engagements.verify().findings == []
