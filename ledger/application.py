@@ -8,12 +8,12 @@ from eventsourcing.application import Application
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
 from eventsourcing.utils import Environment, EnvType
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from ledger import codec
 from ledger.archive.folder import Archive
 from ledger.events import Event
-from ledger.instants import Instant
+from ledger.instants import Instant, instant_of
 from ledger.intake.preview import Preview
 from ledger.interaction import Adoption, Override
 from ledger.source_keys import pseudonym
@@ -25,6 +25,7 @@ from ledger.store.database import PATIENCE_SECONDS, Database
 from ledger.store.erasure import erase
 from ledger.store.expiry import expire
 from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
+from ledger.store.forgotten import apply_barriers
 from ledger.store.group_commit import GroupCommit
 from ledger.store.histories import HistoryEntry, history_of_user
 from ledger.store.names import changed, rename
@@ -77,7 +78,9 @@ class EngagementLedger(Application[UUID]):
     ) -> None:
         """Open the ledger at the SQLAlchemy `url`, making it where there is none.
 
-        Writing waits at most `patience_seconds` for another process.
+        Who was forgotten or opted out since a backup was made that was put back is so again when
+        this returns. Raises LedgerLostError where a ledger's file is missing whose archive, log or
+        barriers are there. Writing waits at most `patience_seconds` for another process.
         """
         self._clock = clock
         self._projection = projection
@@ -89,6 +92,7 @@ class EngagementLedger(Application[UUID]):
             }
         )
         self._appender = Appender(self.database, projection, clock)
+        apply_barriers(self.database, projection, self._appender.secret, instant_of(clock()))
         self._group_commit = GroupCommit[Entry, Receipt](self._appender.append)
 
     @property
@@ -168,14 +172,14 @@ class EngagementLedger(Application[UUID]):
     def is_opted_out(self, user_id: str, at: Instant) -> bool:
         """Tell whether the user does not want recorded what occurred at `at`."""
         with self.database.read() as connection:
-            return OptOuts(connection, self._appender.secret).refuses(user_id, at)
+            return self._opt_outs(connection).refuses(user_id, at)
 
     def knows(self, user_id: str) -> bool:
         """Tell whether the user has an account, or ever opted out or was forgotten."""
         with self.database.read() as connection:
             if Streams(connection).known(user_id) is not None:
                 return True
-            return OptOuts(connection, self._appender.secret).knows(user_id)
+            return self._opt_outs(connection).knows(user_id)
 
     def migrate_chat(self, old: str, new: str) -> None:
         """Let the chat `old` go on as `new`, at the same place; again changes nothing.
@@ -215,6 +219,9 @@ class EngagementLedger(Application[UUID]):
         if hasattr(self, "_group_commit"):
             self._group_commit.close()
         super().close()
+
+    def _opt_outs(self, connection: Connection) -> OptOuts:
+        return OptOuts(connection, self._appender.secret, self.database.barriers)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Take what the constructor was given, and nothing from the process's environment."""

@@ -160,8 +160,20 @@ class CertificateError(LedgerError):
 
 def _held(segment: Segment) -> str:
     first, last = segment.first_position, segment.last_position
-    return f"held {segment.events} events at the positions {first} to {last}"
+    held = f"held {segment.events} events at the positions {first} to {last}"
+    return f"{held}; `engagement archive recover` looks for them in the other files"
 
 
 class LedgerMissingError(LedgerUnavailableError):
     """There is no ledger at the address that the settings name."""
+
+
+class LedgerLostError(LedgerMissingError):
+    """There was a ledger: its file is missing or empty, and what lies beside it is still there."""
+
+    def __init__(self, ledger: str, beside: str) -> None:
+        """Name the file and what lies beside it."""
+        super().__init__(
+            f"the ledger {ledger} is missing or empty, but {beside} lies beside it: put a backup "
+            "back as docs/how-to/back-up-and-restore.md says, or move that away to begin anew"
+        )

@@ -39,16 +39,25 @@ class Segment(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """The name of its file, which is that of its range."""
-        return f"{self.first_position:0{_DIGITS}}-{self.last_position:0{_DIGITS}}.parquet"
+        return file_name(*self.range)
 
     @property
     def range(self) -> tuple[int, int]:
         """Its first and its last position."""
         return self.first_position, self.last_position
 
+    def covers(self, first: int, last: int) -> bool:
+        """Tell whether all positions from `first` to `last` are in its range."""
+        return self.first_position <= first and last <= self.last_position
+
     def overlaps(self, first: int, last: int) -> bool:
         """Tell whether any position from `first` to `last` is in its range."""
         return self.first_position <= last and first <= self.last_position
+
+
+def file_name(first: int, last: int) -> str:
+    """Return the name of the file of a range of positions."""
+    return f"{first:0{_DIGITS}}-{last:0{_DIGITS}}.parquet"
 
 
 def mergeable(segments: Iterable[Segment], events_at_most: int) -> list[list[Segment]]:

@@ -110,12 +110,19 @@ def compaction_sentence(done: Compaction) -> str:
     archived = f"the archive has {counted(done.segments, 'segment')} of {size}"
     sealed = f"sealed {counted(done.events, 'event')}; {archived}"
     freed = f"; the database's file is {decimal(done.freed_bytes)} smaller"
-    swept = f"; {decimal(done.swept_bytes)} lay about in the archive and are gone"
+    swept = f"; {decimal(done.swept_bytes)} of the archive were needed no more and are gone"
+    recovered = f"; {counted(done.recovered, 'segment')} had to be brought back"
+    aside = (
+        f"; {counted(done.set_aside, 'file')} that the ledger does not know moved aside, "
+        "see `engagement doctor`"
+    )
     return "".join(
         (
             sealed if done.events else "there was nothing to seal",
             freed if done.freed_bytes else "",
             swept if done.swept_bytes else "",
+            recovered if done.recovered else "",
+            aside if done.set_aside else "",
         )
     )
 
@@ -218,6 +225,29 @@ def _check_all(compactor: Compactor, segments: list[Segment]) -> list[str]:
                 bad.append(str(error))
             advance(segment.events)
     return bad
+
+
+@archive.command()
+@json_option
+@click.pass_obj
+def recover(session: Session) -> int:
+    """Bring back segments whose files are missing or damaged; exits with 1 if one cannot be.
+
+    From what was moved aside, or made again of a larger file that holds the same events. Each is
+    compared with what was sealed before it is believed.
+    """
+    with session.engagements() as engagements:
+        done = engagements.ledger.compactor.recover()
+    if session.as_json:
+        show_json(done)
+    elif not done.lost:
+        what = counted(len(done.mended), "segment")
+        click.echo(f"brought back {what}" if done.mended else "every segment is in its place")
+    for name in done.lost:
+        click.echo(
+            f"error: no file of the archive holds what {name} held; copy it from a backup", err=True
+        )
+    return int(bool(done.lost))
 
 
 @archive.command()

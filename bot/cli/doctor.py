@@ -6,12 +6,13 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 from sqlalchemy import select
 
 from bot.cli import mounts
+from bot.cli.beside import beside_findings
+from bot.cli.findings import BAD, NOTE, OK, Finding
 from bot.cli.mounts import network_file_system
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json, show_table
@@ -27,16 +28,6 @@ OLDEST_SQLITE = (3, 35, 0)
 """The first with RETURNING."""
 
 LITTLE_SPACE_BYTES = 256 * 1024 * 1024
-
-OK, NOTE, BAD = "ok", "note", "bad"
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at: ok, a note to know of, or bad."""
-
-    check: str
-    state: str
-    detail: str
 
 
 @click.command()
@@ -154,6 +145,7 @@ def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
     with database.read() as connection:
         version = schema.version_of(connection)
         if version is None:
+            schema.refuse_if_lost(database)
             yield Finding("schema", NOTE, "not there yet; `engagement init` makes it")
             return
         head = connection.execute(select(tables.head.c.recorded_at)).scalar_one()
@@ -162,6 +154,8 @@ def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
     yield _clock(now, head)
     if sealed:
         yield _archive(database, sealed)
+    if version == schema.VERSION:
+        yield from beside_findings(database)
 
 
 def _archive(database: Database, sealed: list[Segment]) -> Finding:
@@ -181,6 +175,7 @@ def _archive(database: Database, sealed: list[Segment]) -> Finding:
 
 def _presence(database: Database) -> tuple[str, str]:
     if not database.exists():
+        schema.refuse_if_lost(database)
         return NOTE, f"{database.described}: not there yet; `engagement init` makes it"
     return OK, database.described
 

@@ -17,6 +17,7 @@ from bot.settings import Settings, SettingsError, settings_of
 from ledger.errors import LedgerMissingError
 from ledger.store.clock import Clock, utc_now
 from ledger.store.database import Database
+from ledger.store.schema import refuse_if_lost
 from projections.application import Engagements
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -62,7 +63,8 @@ class Session:
     def engagements(self, *, create: bool = False) -> Iterator[Engagements]:
         """Open the ledger for a block; only with `create` is a missing one made."""
         url = self.settings.database_url
-        if not create and not Database(url).exists():
+        if not create and not (database := Database(url)).exists():
+            refuse_if_lost(database)
             message = "there is no ledger yet; `engagement init` makes one"
             raise LedgerMissingError(message)
         with Engagements(url, clock=self.clock) as engagements:

@@ -1,11 +1,10 @@
 """The folder of segments: written so that they outlive a power cut, and checked as they are read.
 
-The names that count are those in the database. A file there that no segment has is left over, from
-a compaction that broke off or from before a merge, and is swept away some time later.
+The names that count are those in the database. What else is there may be needed by another database
+of the same ledger, a backup that is put back: it is never overwritten, and goes only where a
+segment is proven to hold its events.
 """
 
-import errno
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from ledger.archive.columns import (
     recorded_at,
 )
 from ledger.archive.digests import Columns, Range, differing, digest
+from ledger.archive.files import UNFINISHED, Files, sync, translated
 from ledger.archive.memory import release_memory
 from ledger.archive.parquet import (
     SOUGHT,
@@ -41,21 +41,15 @@ from ledger.archive.versions import as_in_file, versions_among, versions_in
 from ledger.errors import (
     ArchiveUnavailableError,
     DamagedSegmentError,
-    DiskFullError,
     MissingSegmentError,
 )
 from ledger.instants import Instant
 from ledger.segment import Segment
 
-SWEPT_AFTER_SECONDS = 3600.0
-"""A question that began before a merge may be reading the files that it replaced."""
-
 LAST = "~"
 """After every account's UUID."""
 
 _READ_AT_ONCE = 1 << 20
-
-_SUFFIX, _UNFINISHED = ".parquet", ".unfinished"
 
 
 class Archive:
@@ -68,6 +62,8 @@ class Archive:
     def __init__(self, folder: Path | None) -> None:
         """Keep them in `folder`, which is made when it is needed; None where there can be none."""
         self._folder = folder
+        self.files = Files(folder)
+        """The files in it, segments or not."""
 
     @property
     def is_possible(self) -> bool:
@@ -108,21 +104,23 @@ class Archive:
 
         It is found to say what `planned` and each of its `parts`, of these digests, do.
         """
-        with _translated():
+        with translated():
             path = self.folder / planned.name
-            unfinished = path.with_name(path.name + _UNFINISHED)
+            unfinished = path.with_name(path.name + UNFINISHED)
             self.folder.mkdir(mode=0o700, exist_ok=True)
             try:
                 write(unfinished, tables, planned)
                 release_memory()
                 segment = read_again(unfinished, planned, parts)
+                if not self.files.is_sound(segment):
+                    self.files.set_aside(path)
                 unfinished.rename(path)
             except BaseException:
                 with suppress(OSError):  # where the disk is full, whoever records needs the space
                     unfinished.unlink(missing_ok=True)
                 raise
-            _sync(self.folder)
-            _sync(self.folder.parent)  # where the folder itself is new
+            sync(self.folder)
+            sync(self.folder.parent)  # where the folder itself is new
         release_memory()
         return segment
 
@@ -215,34 +213,14 @@ class Archive:
             except pa.ArrowInvalid as error:
                 raise DamagedSegmentError(segment, "cannot be read") from error
 
-    def retire(self, segments: Iterable[Segment]) -> None:
-        """Let the files of segments that are about to be replaced be swept a while from now."""
-        with _translated():
-            for each in segments:
-                os.utime(self.folder / each.name)
-
-    def sweep(self, kept: Iterable[Segment], now: float) -> int:
-        """Remove what is left over, and return how many bytes that freed.
-
-        Nobody may be writing a segment. `now` is in seconds since 1970.
-        """
-        if self._folder is None or not self._folder.exists():
-            return 0
-        names, freed = {each.name for each in kept}, 0
-        with _translated():
-            for path in self._folder.iterdir():
-                status = path.stat()
-                is_old = now > status.st_mtime + SWEPT_AFTER_SECONDS
-                is_ours = path.suffix in (_SUFFIX, _UNFINISHED)
-                if is_ours and path.name not in names and (is_old or path.suffix == _UNFINISHED):
-                    path.unlink()
-                    freed += status.st_size
-        return freed
+    def says(self, segment: Segment, range_: Range, digest: bytes) -> bool:
+        """Tell whether what a segment says of a range of positions has that digest."""
+        return differing(self.columns([segment]), {range_: digest}) is None
 
     @contextmanager
     def _open(self, segment: Segment) -> Iterator[CheckedFile]:
         try:
-            file = (self.folder / segment.name).open("rb", buffering=0)
+            file = self.files.path_of(segment).open("rb", buffering=0)
         except FileNotFoundError:
             raise MissingSegmentError(segment) from None
         except OSError as error:
@@ -255,21 +233,3 @@ def other_events_error(segment: Segment, range_: Range) -> DamagedSegmentError:
     """Return the error of a file that does not say what was sealed of a range of positions."""
     reason = "does not say what was sealed of the positions {} to {}".format(*range_)
     return DamagedSegmentError(segment, reason)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFullError("the disk that holds the archive is full") from error
-        raise ArchiveUnavailableError(f"cannot write the archive: {error.strerror}") from error

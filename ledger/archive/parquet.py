@@ -29,7 +29,9 @@ ROWS_OF_A_GROUP = 32_768
 SOUGHT = ("account", "issue_id")
 """The first columns, by which rows are sorted."""
 
-_METADATA = b"engagement_ledger"
+METADATA = b"engagement_ledger"
+"""The key of what a file says of itself."""
+
 _DELTAS = dict.fromkeys(
     ("occurred_second", "occurred_microsecond", "position", "versions_before", "recorded_after"),
     "DELTA_BINARY_PACKED",
@@ -42,7 +44,7 @@ _LEVEL = 12  # a twentieth less than by its default
 
 def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
     """Write events that come in the order of the file, and wait until they are on the disk."""
-    schema = FILE_SCHEMA.with_metadata({_METADATA: msgspec.json.encode(_metadata_of(segment))})
+    schema = FILE_SCHEMA.with_metadata({METADATA: msgspec.json.encode(_metadata_of(segment))})
     with path.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
         with _writer(file, schema) as writer:

@@ -82,5 +82,5 @@ class Preview:
 def _known(connection: Connection, secret: bytes, now: Instant) -> _Known:
     head = Head.read(connection)
     head.advance(now)
-    opt_outs = OptOuts(connection, secret)
+    opt_outs = OptOuts(connection, secret, None)  # which changes none
     return _Known(head.recorded_at, SEEN.finder(connection), opt_outs.refuses)

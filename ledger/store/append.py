@@ -106,7 +106,8 @@ class Appender:
         again with the same source keys is safe.
         """
         with self._database.write() as connection:
-            batch = _Batch(connection, self.secret, self._projection.knows)
+            opt_outs = OptOuts(connection, self.secret, self._database.barriers)
+            batch = _Batch(connection, self.secret, self._projection.knows, opt_outs)
             batch.head.advance(instant_of(self._clock()))
             in_force = batch.head.policy_version
             outcomes = [batch.add(entry) for entry in entries]
@@ -123,7 +124,11 @@ class _Batch:
     """The rows that one transaction will write."""
 
     def __init__(
-        self, connection: Connection, secret: bytes, knows: Callable[[Connection, int, str], bool]
+        self,
+        connection: Connection,
+        secret: bytes,
+        knows: Callable[[Connection, int, str], bool],
+        opt_outs: OptOuts,
     ) -> None:
         self.head = Head.read(connection)
         self.events: list[tuple[Any, ...]] = []
@@ -135,7 +140,7 @@ class _Batch:
         self._seen = SEEN.finder(connection)
         self._streams = Streams(connection)
         self._places = Places(connection)
-        self._opt_outs = OptOuts(connection, secret)
+        self._opt_outs = opt_outs
         self._sources: dict[bytes, int] = {}
         self._origins: list[tuple[Any, ...]] = []
 

@@ -3,13 +3,12 @@
 First a segment's file is written, synced, read again and named; then it is certified that what is
 sealed and what stays hot add up to the same engagements as all events do; then one transaction
 records that the range is sealed, and deletes its rows. Whatever breaks off before that transaction
-commits leaves a file that nobody looks at, which a later compaction sweeps away. Some segments go
+commits leaves a file that a later compaction removes once it has sealed the same. Some segments go
 that way together, and are merged with their neighbours before the next ones are written: memory
 holds a part of each file, so there must be few.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
@@ -30,6 +29,7 @@ from ledger.store import tables
 from ledger.store.clock import Clock
 from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
+from ledger.store.recovery import Recovery, recover
 from ledger.store.rows import expect_sound_rows
 from ledger.store.segments import (
     Certificate,
@@ -41,6 +41,7 @@ from ledger.store.segments import (
     segments,
 )
 from ledger.store.statements import Statement
+from ledger.store.sweeping import clear_unknown, remove_retired
 
 _log = logging.getLogger(__name__)
 
@@ -132,7 +133,8 @@ class Compaction(msgspec.Struct, frozen=True):
     """What a compaction did: sealed so many events in an archive that has so many segments now.
 
     Their files have `archived_bytes` together. The database's file became smaller by `freed_bytes`;
-    `swept_bytes` lay about in the archive.
+    `swept_bytes` of the archive were needed no more. So many `recovered` segments were brought
+    back, and so many files that the database does not know were `set_aside`.
     """
 
     events: int = 0
@@ -140,6 +142,8 @@ class Compaction(msgspec.Struct, frozen=True):
     archived_bytes: int = 0
     freed_bytes: int = 0
     swept_bytes: int = 0
+    recovered: int = 0
+    set_aside: int = 0
 
 
 class Compactor:
@@ -190,7 +194,7 @@ class Compactor:
         compaction that broke off before that, and, if it can be, where DiskFullError is raised.
         """
         with job_alone(self._database, JOB):
-            swept, before = self._sweep(), self._size()
+            recovered, swept, before = *self._prepared(), self._size()
             with self._database.read() as connection:
                 last = self._scalar(connection, _LAST, through)
             try:
@@ -200,15 +204,35 @@ class Compactor:
                     self._shrink()
                 raise
             self._shrink()
+            cleared = clear_unknown(self._database)
             kept = self.segments()
-            size = sum(each.size_bytes for each in kept)
-            return Compaction(events, len(kept), size, max(0, before - self._size()), swept)
+            return Compaction(
+                events=events,
+                segments=len(kept),
+                archived_bytes=sum(each.size_bytes for each in kept),
+                freed_bytes=max(0, before - self._size()),
+                swept_bytes=swept + cleared.freed_bytes,
+                recovered=recovered,
+                set_aside=cleared.set_aside,
+            )
 
     def merge(self, progress: Progress = lambda _: None) -> list[Segment]:
         """Merge small neighbours into larger segments, and return those."""
         with job_alone(self._database, JOB):
-            self._sweep()
-            return self._merge_small(progress)
+            self._prepared()
+            merged = self._merge_small(progress)
+            clear_unknown(self._database)
+            return merged
+
+    def recover(self) -> Recovery:
+        """Bring back the files of segments that are missing or damaged, as far as that can be."""
+        with job_alone(self._database, JOB):
+            return recover(self._database, self._now())
+
+    def _prepared(self) -> tuple[int, int]:
+        """Bring back and remove what can be; return how many segments and how many bytes."""
+        recovered = recover(self._database, self._now())
+        return len(recovered.mended), remove_retired(self._database, self._now())
 
     def _seal_and_merge(self, through: int, progress: Progress) -> int:
         """Seal what is hot up to the position `through`, and return how many events that were."""
@@ -252,7 +276,7 @@ class Compactor:
         with self._database.write() as connection:
             self._projection.seal(connection, table)
             certificate = _summary_of(segment) | {"compared": compared}
-            seal(connection, segment, certificate, instant_of(self._clock()))
+            seal(connection, segment, certificate, self._now())
         release_memory()
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
@@ -268,16 +292,13 @@ class Compactor:
     def _merged(self, parts: Sequence[Segment], progress: Progress) -> Segment:
         sealings = [each for part in parts for each in self.certificates(part)]
         merged = merge(self._archive, parts, digests_of(sealings), progress)
-        self._archive.retire(parts)
         with self._database.write() as connection:
-            replace(connection, merged, parts)
+            replace(connection, merged, parts, self._now())
         _log.info("merged", extra={"segments": len(parts), "events": merged.events})
         return merged
 
-    def _sweep(self) -> int:
-        with self._database.read() as connection:
-            kept = segments(connection)
-        return self._archive.sweep(kept, time.time())
+    def _now(self) -> Instant:
+        return instant_of(self._clock())
 
     def _size(self) -> int:
         path = self._database.path

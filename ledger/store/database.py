@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, make_url
 
 from ledger.archive.folder import Archive
 from ledger.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerUnavailableError
+from ledger.store.barriers import BarrierFile
 from ledger.store.sqlite import READING, WRITING, engine_of
 
 PATIENCE_SECONDS = 60.0
@@ -128,7 +129,8 @@ class Database:
         self._file: tuple[int, int] | None = None
         self._lock: FileLock | None = None
         path = self.path
-        self.archive = Archive(None if path is None else _archive_of(path))
+        self.archive = Archive(None if path is None else beside(path, "archive"))
+        self.barriers = None if path is None else BarrierFile(beside(path, "barriers"))
         if path is None:
             self._writers = self._readers = _server_engine(self.url)
         else:
@@ -344,10 +346,10 @@ def _url_of(text: str) -> URL:
     return url
 
 
-def _archive_of(path: Path) -> Path:
-    """The folder of segments beside a file: one for one file, whichever symbolic link is given."""
+def beside(path: Path, what: str) -> Path:
+    """Return what lies beside a file: one for one file, whichever symbolic link is given."""
     real = followed(path)
-    return real.with_name(f"{real.name}.archive")
+    return real.with_name(f"{real.name}.{what}")
 
 
 def followed(path: Path) -> Path:

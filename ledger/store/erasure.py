@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Select, delete, func, select
 
+from ledger.archive.folder import Archive
 from ledger.errors import LedgerUnavailableError, TracesLeftError
 from ledger.instants import Instant
 from ledger.store import tables
@@ -34,26 +35,31 @@ def erase(
     finishes the work, also after a crash. `secret` is the ledger's digest key.
     """
     with database.write() as connection:
-        opt_outs = OptOuts(connection, secret)
-        sealed = sealed_positions_of(connection, database.archive, user_id)
-        deleted = _delete(connection, projection, user_id, sealed)
+        opt_outs = OptOuts(connection, secret, database.barriers)
+        deleted = delete_user(connection, database.archive, projection, user_id)
         opt_outs.erase(user_id, at, traces=deleted)
         has_traces = opt_outs.has_traces(user_id)
     if not has_traces:
         return  # nobody can make the ledger write its file anew by asking for nothing
+    remove_traces(database)
+    with database.write() as connection:
+        OptOuts(connection, secret, database.barriers).clear_traces(user_id)
+
+
+def remove_traces(database: Database) -> None:
+    """Leave no byte of a deleted row in the database's files; raises TracesLeftError."""
     try:
         database.vacuum()
         database.truncate_log()
     except LedgerUnavailableError as error:
         raise TracesLeftError(str(error)) from error
-    with database.write() as connection:
-        OptOuts(connection, secret).clear_traces(user_id)
 
 
-def _delete(
-    connection: Connection, projection: Projection, user_id: str, sealed: Sequence[int]
+def delete_user(
+    connection: Connection, archive: Archive, projection: Projection, user_id: str
 ) -> bool:
     """Delete the user's rows and tell whether there were any."""
+    sealed = sealed_positions_of(connection, archive, user_id)
     stream = connection.scalar(select(_accounts.c.stream).where(_accounts.c.user_id == user_id))
     if stream is not None:
         hot = select(tables.events.c.position).where(tables.events.c.stream == stream)

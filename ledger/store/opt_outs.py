@@ -9,12 +9,14 @@ from ledger.instants import Instant
 from ledger.interaction import FOREVER
 from ledger.source_keys import user_digest
 from ledger.store import tables
-from ledger.store.checksums import change, checked, with_checksum
+from ledger.store.barriers import Barrier, BarrierFile
+from ledger.store.checksums import change, checked, is_sound, with_checksum
 from ledger.store.statements import Statement
 
 _t = tables.opt_outs
 
 _ROW = Statement(select(_t).where(_t.c.user_digest == bindparam("digest")), "digest")
+_ALL = Statement(select(_t))
 _INSERT = Statement(insert(_t), *_t.c.keys())
 
 _NEVER = Instant(-(2**63))
@@ -26,10 +28,14 @@ _NO_ROW: _Row = (_NEVER, None, 0)
 class OptOuts:
     """The opt-outs that one transaction reads, each once, and changes at once."""
 
-    def __init__(self, connection: Connection, secret: bytes) -> None:
-        """Work inside the transaction of `connection`; `secret` is the ledger's digest key."""
+    def __init__(self, connection: Connection, secret: bytes, file: BarrierFile | None) -> None:
+        """Work inside the transaction of `connection`; `secret` is the ledger's digest key.
+
+        Every change is noted in the file beside the database too, before it can commit.
+        """
         self._connection = connection
         self._secret = secret
+        self._file = file
         self._find = _ROW.finder(connection)
         self._rows: dict[str, _Row] = {}
 
@@ -75,7 +81,10 @@ class OptOuts:
         return row
 
     def _write(self, user_id: str, row: _Row) -> None:
+        before = self._row(user_id)
         digest = user_digest(user_id, self._secret)
+        if self._file is not None and row[:2] != before[:2]:
+            self._file.append(own_id(self._connection), {digest: Barrier(*row[:2])})
         if self.knows(user_id):
             new = dict(zip(_t.c.keys()[1:], row, strict=False))  # all but the checksum
             change(self._connection, _t, _t.c.user_digest == digest, **new)
@@ -87,3 +96,24 @@ class OptOuts:
 def _read(row: Sequence[Any]) -> _Row:
     _, before_at, erased_at, traces = checked(_t.name, row)
     return before_at, erased_at, traces
+
+
+def own_id(connection: Connection) -> bytes:
+    """Return by what the ledger is told from others."""
+    found: bytes = connection.execute(select(tables.ledger.c.originator_id)).scalar_one()
+    return found
+
+
+def barriers(connection: Connection) -> dict[bytes, Barrier | None]:
+    """Return the barriers of all users by digest, None for one whose row is damaged."""
+    return {
+        row[0]: Barrier(*row[1:3]) if is_sound(_t.name, row) else None
+        for row in _ALL.run(connection)
+    }
+
+
+def put_barrier(connection: Connection, digest: bytes, barrier: Barrier, *, traces: bool) -> None:
+    """Put what is in force of a user; with `traces`, deleted bytes may still be in the files."""
+    values = barrier._asdict() | ({"traces": 1} if traces else {})
+    if not change(connection, _t, _t.c.user_digest == digest, **values):
+        _INSERT.run(connection, *with_checksum(_t.name, (digest, *barrier, int(traces))))

@@ -1,12 +1,13 @@
 """The schema: tables, what the database itself refuses (R9), and upgrades from older versions."""
 
+from pathlib import Path
 from secrets import token_bytes
 from uuid import uuid4
 
 from sqlalchemy import Connection, Table, insert, inspect, select, true
 from sqlalchemy.schema import CreateColumn
 
-from ledger.errors import LedgerUnavailableError
+from ledger.errors import LedgerLostError, LedgerUnavailableError
 from ledger.source_keys import DIGEST_KEY_BYTES
 from ledger.store import tables
 from ledger.store.checksums import change, with_checksum
@@ -107,7 +108,7 @@ def prepare(database: Database) -> None:
     """Make the schema in an empty database, or bring that of an older version up to this one.
 
     Raises LedgerUnavailableError for a database of a newer version or of something else, and for
-    one of an older version that cannot be written.
+    one of an older version that cannot be written; LedgerLostError as `refuse_if_lost` does.
     """
     version = None
     if database.exists():
@@ -115,6 +116,8 @@ def prepare(database: Database) -> None:
             version = version_of(connection)
     if version == VERSION:
         return
+    if version is None:
+        refuse_if_lost(database)
     try:
         with database.write() as connection:
             _bring_up(connection)
@@ -123,6 +126,35 @@ def prepare(database: Database) -> None:
             raise
         message = f"the ledger's schema is version {version} and must become {VERSION}: {error}"
         raise LedgerUnavailableError(message) from error
+
+
+def refuse_if_lost(database: Database) -> None:
+    """Raise LedgerLostError where what lies beside a missing or empty file is a ledger's.
+
+    A new ledger would take the lost one's place: it would seal other events under the same names,
+    and SQLite would delete the log of the lost one.
+    """
+    found = beside_lost(database)
+    if found is not None:
+        raise LedgerLostError(database.described, found)
+
+
+def beside_lost(database: Database) -> str | None:
+    """Return what of a ledger lies beside its file, if that was lost: segments, barriers, a log."""
+    path, files = database.path, database.archive.files
+    if path is None or database.barriers is None:
+        return None
+    segments = len(files.in_place()) + len(files.moved_aside())
+    if segments:
+        return f"an archive with {segments} segment{'s' if segments > 1 else ''}"
+    if not database.barriers.is_empty():
+        return "a file of barriers"
+    log = path.with_name(f"{path.name}-wal")
+    return "a write-ahead log" if not database.exists() and _size(log) else None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def version_of(connection: Connection) -> int | None:

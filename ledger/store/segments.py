@@ -1,7 +1,7 @@
 """The segments within one transaction: which there are, and what sealing and merging write."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
@@ -49,11 +49,33 @@ _DELETE_EVENTS = Statement(
     "last",
 )
 
+_RETIRED_FIELDS = ("first_position", "last_position", "retired_at", "size_bytes", "blocks")
+_r = tables.retired.c
+_RETIRED = Statement(select(*(_r[name] for name in _RETIRED_FIELDS)).order_by(_r.first_position))
+_RETIRE = Statement(insert(tables.retired), *tables.retired.c.keys())
+_FORGET_RETIRED = Statement(
+    delete(tables.retired).where(
+        _r.first_position == bindparam("first"), _r.last_position == bindparam("last")
+    ),
+    "first",
+    "last",
+)
+
 Comparison = dict[str, Any]
 """What was counted and compared before some ranges were sealed together, as plain values."""
 
 Certificate = dict[str, Any]
 """Why the rows of a range could be deleted: what a segment says, its digest, and the comparison."""
+
+
+class Retired(NamedTuple):
+    """A segment that a merged one replaced: its range, since when, and what its file holds."""
+
+    first_position: int
+    last_position: int
+    retired_at: Instant
+    size_bytes: int
+    blocks: bytes
 
 
 def segments(connection: Connection) -> list[Segment]:
@@ -100,11 +122,23 @@ def seal(connection: Connection, segment: Segment, certificate: Certificate, at:
         raise LedgerError(message)
 
 
-def replace(connection: Connection, merged: Segment, parts: Sequence[Segment]) -> None:
-    """Let one segment stand for its parts from now on."""
+def replace(connection: Connection, merged: Segment, parts: Sequence[Segment], at: Instant) -> None:
+    """Let one segment stand for its parts from now on, whose files are noted as retired."""
     kept = [each for part in parts for each in certificates(connection, part)]
     _insert(connection, merged, kept)
     _DELETE.run_many(connection, [part.range for part in parts])
+    rows = [(*part.range, at, part.size_bytes, part.blocks) for part in parts]
+    _RETIRE.run_many(connection, [with_checksum(tables.retired.name, row) for row in rows])
+
+
+def retired(connection: Connection) -> list[Retired]:
+    """Return the segments that were replaced and whose files were not removed yet."""
+    return [Retired(*row) for row in _RETIRED.run(connection)]
+
+
+def forget_retired(connection: Connection, each: Retired) -> None:
+    """Forget a segment that was replaced, once its file is gone."""
+    _FORGET_RETIRED.run(connection, *each[:2])
 
 
 def _insert(connection: Connection, segment: Segment, kept: list[Certificate]) -> None:

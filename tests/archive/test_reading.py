@@ -231,21 +231,8 @@ def test_a_file_that_cannot_be_read_on_is_named(tmp_path):
         CheckedFile(Failing(bytes(segment.size_bytes)), segment).read()
 
 
-def test_only_what_is_left_over_is_swept_and_only_after_a_while(tmp_path):
-    archive = Archive(tmp_path / "ledger.db.archive")
-    kept = archive.publish(table_of(some_rows()), 1, 1)
-    replaced = archive.publish(table_of(some_rows()), 1, 2)
-    others = archive.folder / "notes.txt"
-    others.write_text("not ours")
-    now = (archive.folder / replaced.name).stat().st_mtime
-    assert archive.sweep([kept], now) == 0
-    assert archive.sweep([kept], now + folder.SWEPT_AFTER_SECONDS) == 0
-    assert archive.sweep([kept], now + folder.SWEPT_AFTER_SECONDS + 1) == replaced.size_bytes
-    assert sorted(each.name for each in archive.folder.iterdir()) == [kept.name, "notes.txt"]
-    assert Archive(tmp_path / "none").sweep([], now) == 0
-
-
 def test_a_ledger_on_a_server_has_no_archive():
     with pytest.raises(ArchiveUnavailableError, match="only a ledger in an SQLite file"):
         Archive(None).publish(table_of(some_rows()), 1, 1)
-    assert Archive(None).sweep([], 0) == 0
+    assert Archive(None).files.in_place() == Archive(None).files.moved_aside() == []
+    assert Archive(None).files.remove_unfinished() == 0

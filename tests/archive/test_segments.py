@@ -263,7 +263,6 @@ def test_a_merged_file_is_as_if_all_had_been_written_at_once(parts, windows):
         merged = merge(kept, segments, sealings, told.append)
         assert sum(told) == len(rows)
         table = kept.read(merged)
-        kept.retire([merged])
         at_once = published(kept, rows)
         assert msgspec.structs.replace(merged, size_bytes=0, blocks=b"") == msgspec.structs.replace(
             at_once, size_bytes=0, blocks=b""

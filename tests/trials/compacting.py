@@ -4,10 +4,8 @@ Three users and one who was forgotten, over two months: late events, overrides, 
 """
 
 import datetime as dt
-import os
 import random
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,10 +15,11 @@ from unittest import mock
 from ledger.errors import LedgerError
 from ledger.events import SEALING, ScoreOverridden
 from ledger.interaction import Interaction, Override, interaction_of, override_of
+from ledger.segment import file_name
 from ledger.store import compaction
 from ledger.store.append import Outcome, Receipt
 from ledger.store.histories import HistoryEntry
-from ledger.store.segments import segments
+from ledger.store.segments import retired
 from projections.application import Engagements
 from projections.policy import ScoringPolicy
 from tests.trials.touches import FIRST, KINDS
@@ -30,6 +29,7 @@ USERS = ("ana", "bo", "cy")
 FORGOTTEN = "gone"
 ISSUES = tuple(f"AI-{number}" for number in range(6))
 DAY = dt.timedelta(days=1)
+HOURS = dt.timedelta(hours=2)
 BATCHES, BATCH = 6, 50
 NOW = FIRST + (BATCHES + 1) * 10 * DAY
 MOMENTS = (
@@ -42,6 +42,9 @@ SEALED_AT_ONCE = 110
 """Positions a segment, so that there are several."""
 
 HEAD_AT_MOST = 10_000
+
+LEFT_OVER = file_name(1, 5)
+"""What nobody knows is never deleted."""
 
 Entry = Interaction | Override
 
@@ -118,12 +121,12 @@ def url_of(folder: Path) -> str:
     return f"sqlite:///{folder / LEDGER}"
 
 
-def opened(folder: Path) -> Engagements:
-    """Open the ledger at the moment at which all is asked."""
-    return Engagements(url_of(folder), clock=lambda: NOW, patience_seconds=5)
+def opened(folder: Path, now: dt.datetime = NOW) -> Engagements:
+    """Open the ledger at the moment at which all is asked, unless another one is given."""
+    return Engagements(url_of(folder), clock=lambda: now, patience_seconds=5)
 
 
-def compact(folder: Path, how: str = "") -> None:
+def compact(folder: Path, how: str = "", now: dt.datetime = NOW) -> None:
     """Seal all there is: in several segments unless `whole`, and on a log that is `worn`.
 
     Two at a time, which are merged with those before, unless they are `small` ones for ever.
@@ -133,19 +136,16 @@ def compact(folder: Path, how: str = "") -> None:
         "SEALED_TOGETHER": 2,
         "MERGED_EVENTS": 1 if "small" in how else compaction.MERGED_EVENTS,
     }
-    with mock.patch.multiple(compaction, **sizes), opened(folder) as engagements:
+    with mock.patch.multiple(compaction, **sizes), opened(folder, now) as engagements:
         if "worn" in how:
             _wear(engagements)
         engagements.ledger.compactor.compact(HEAD_AT_MOST)
 
 
 def leave_over(folder: Path) -> None:
-    """Leave in the archive what compactions that broke off leave, some time ago."""
-    archive = folder / f"{LEDGER}.archive"
-    for suffix in (".parquet", ".parquet.unfinished"):
-        left = archive / f"{1:019}-{5:019}{suffix}"
-        left.write_bytes(b"PAR1")
-        os.utime(left, (0, 0))
+    """Leave in the archive what compactions that broke off leave."""
+    for name in (LEFT_OVER, f"{LEFT_OVER}.unfinished"):
+        (folder / f"{LEDGER}.archive" / name).write_bytes(b"PAR1")
 
 
 def merge(folder: Path, how: str = "") -> None:
@@ -219,15 +219,20 @@ def _wrong_once_finished(folder: Path, expected: Expected, asked: str) -> Iterat
     with opened(folder) as engagements:
         if engagements.ledger.compactor.sealable(expected.head):
             yield "the next compaction did not finish the job"
-        with engagements.ledger.database.read() as connection:
-            kept = segments(connection)
-        # As if an hour had passed: what the next sweep removes must not be needed any more.
-        engagements.ledger.archive.sweep(kept, time.time() + 3_700)
+    compact(folder, now=NOW + HOURS)  # what it removes must not be needed any more
+    with opened(folder) as engagements:
+        kept, archive = engagements.ledger.compactor.segments(), engagements.ledger.archive
         for each in kept:
-            engagements.ledger.archive.check(each)
-        names = {path.name for path in engagements.ledger.archive.folder.iterdir()}
+            archive.check(each)
+        names = {path.name for path in archive.folder.iterdir() if path.is_file()}
         if names != {each.name for each in kept}:
             yield f"the archive holds {names}"
+        aside = {path.name for path in archive.files.moved_aside()}
+        if not aside <= {LEFT_OVER}:
+            yield f"moved aside: {aside}"
+        with engagements.ledger.database.read() as connection:
+            if retired(connection):
+                yield "what was replaced is still there"
         yield from _unlike_a_replay(engagements)
     with closing(sqlite3.connect(folder / LEDGER)) as connection:
         (left,) = connection.execute("PRAGMA freelist_count").fetchone()

@@ -52,7 +52,7 @@ def folder_not_synced(wait: Wait) -> list[Any]:
         wait()
 
     return [
-        mock.patch.object(folder, "_sync"),
+        mock.patch.object(folder, "sync"),
         mock.patch.object(Compactor, "_seal", slow),
     ]
 

@@ -1,0 +1,50 @@
+"""What the doctor says of the files beside the database: unknown segments, damaged barriers."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from bot.cli.findings import BAD, NOTE, Finding
+from bot.cli.shown import counted
+from ledger.archive.files import range_of
+from ledger.store.database import Database
+from ledger.store.opt_outs import own_id
+from ledger.store.segments import retired, segments
+
+
+def beside_findings(database: Database) -> Iterator[Finding]:
+    """Yield what is not as it should be beside a ledger of the present version."""
+    with database.read() as connection:
+        yield from _unknown_files(database, connection)
+        yield from _damaged_barriers(database, connection)
+
+
+def _unknown_files(database: Database, connection: Connection) -> Iterator[Finding]:
+    known = {each.range for each in segments(connection)}
+    known |= {each[:2] for each in retired(connection)}
+    files = database.archive.files
+    unknown = [path for path in files.in_place() if range_of(path) not in known]
+    if unknown:
+        detail = (
+            f"{counted(len(unknown), 'file')} that this database does not know, "
+            f"{unknown[0].name} first: it may be older than its archive "
+            "(docs/how-to/back-up-and-restore.md), or a compaction is running or broke off; "
+            "the next one removes what it has sealed itself and moves the others aside"
+        )
+        yield Finding("archive", BAD, detail)
+    aside = files.moved_aside()
+    if aside:
+        detail = f"{counted(len(aside), 'file')} moved aside in {files.aside}: keep them until "
+        yield Finding("archive", NOTE, f"{detail}no other backup of this ledger is needed")
+
+
+def _damaged_barriers(database: Database, connection: Connection) -> Iterator[Finding]:
+    if database.barriers is None:
+        return
+    unreadable = len(database.barriers.read(own_id(connection)).unreadable)
+    if unreadable:
+        detail = (
+            f"{counted(unreadable, 'line')} of {database.barriers.path} damaged or another "
+            "ledger's: nothing of that is believed; those of this database are in force"
+        )
+        yield Finding("barriers", BAD, detail)

@@ -1,0 +1,217 @@
+"""The files of an archive's folder: what each holds, and where those go that have no place in it.
+
+A file that the database does not know, or that has the name of another one, is moved into a folder
+of its own: another database of the same ledger, a backup that is put back, may need it.
+"""
+
+import errno
+import filecmp
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ledger.archive.blocks import block_digests
+from ledger.archive.digests import Range
+from ledger.archive.parquet import METADATA, read_again
+from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
+from ledger.instants import Instant
+from ledger.segment import FORMAT_VERSION, Segment, file_name
+
+ASIDE = "unknown"
+"""The folder within the archive for what was moved aside."""
+
+UNFINISHED = ".unfinished"
+
+_NAME = re.compile(r"(\d{19})-(\d{19})\.parquet(\.\d+)?")
+
+
+class Files:
+    """The files in the folder of an archive that are named as segments are, whatever they hold.
+
+    What changes them raises ArchiveUnavailableError or DiskFullError; no other process may change
+    them meanwhile.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        """Look at `folder`, which may be missing; None where there can be none."""
+        self._folder = folder or Path(os.devnull)  # in which there never is a file
+
+    @property
+    def aside(self) -> Path:
+        """Where files are moved aside to."""
+        return self._folder / ASIDE
+
+    def in_place(self) -> list[Path]:
+        """Return those in the folder itself."""
+        return _named(self._folder)
+
+    def moved_aside(self) -> list[Path]:
+        """Return those that were moved aside."""
+        return _named(self.aside)
+
+    def place(self, range_: Range) -> Path:
+        """Return where the file of a range of positions belongs."""
+        return self._folder / file_name(*range_)
+
+    def path_of(self, segment: Segment) -> Path:
+        """Return where to read a segment: in its place, or where its file was moved aside."""
+        path = self.place(segment.range)
+        copies = self._copies_aside(segment)
+        places = (each for each in (path, *copies) if copies and _holds(each, segment))
+        return next(places, path)
+
+    def is_sound(self, segment: Segment) -> bool:
+        """Tell whether the file of a segment is in its place, and byte for byte what was sealed."""
+        return _holds(self.place(segment.range), segment)
+
+    def covering(self, range_: Range) -> Iterator[Segment]:
+        """Yield what each file that covers a range of positions holds, and says of itself."""
+        for path in (*self.in_place(), *self.moved_aside()):
+            first, last = range_of(path)
+            if first <= range_[0] and range_[1] <= last:
+                segment = segment_in(path)
+                if segment is not None:
+                    yield segment
+
+    def set_aside(self, path: Path) -> None:
+        """Move a file aside, if it is there, under its own name or one with a number.
+
+        Nothing is overwritten; what lies there already, byte for byte, is not kept twice.
+        """
+        if not path.exists():
+            return
+        with translated():
+            self.aside.mkdir(mode=0o700, exist_ok=True)
+            for number in count():
+                target = self.aside / (f"{path.name}.{number}" if number else path.name)
+                if not target.exists():
+                    path.rename(target)
+                    break
+                if path.is_file() and filecmp.cmp(path, target, shallow=False):
+                    path.unlink()
+                    break
+            sync(self.aside)
+            sync(self._folder)
+
+    def bring_back(self, segment: Segment) -> bool:
+        """Put the file of a segment in its place from where it was moved aside; tell if it was."""
+        path = self.place(segment.range)
+        copy = next((each for each in self._copies_aside(segment) if _holds(each, segment)), None)
+        if copy is None:
+            return False
+        self.set_aside(path)
+        with translated():
+            copy.rename(path)
+            sync(self._folder)
+        return True
+
+    def remove(self, path: Path) -> int:
+        """Remove a file and return how many bytes that freed."""
+        with translated():
+            size = path.stat().st_size
+            path.unlink()
+        return size
+
+    def remove_unfinished(self) -> int:
+        """Remove what was never a segment, and return how many bytes that freed."""
+        if not self._folder.is_dir():
+            return 0
+        paths = [path for path in self._folder.iterdir() if path.suffix == UNFINISHED]
+        return sum(self.remove(path) for path in paths if _NAME.fullmatch(path.stem))
+
+    def _copies_aside(self, segment: Segment) -> list[Path]:
+        return [path for path in self.moved_aside() if range_of(path) == segment.range]
+
+
+def range_of(path: Path) -> Range:
+    """Return the range of positions that a file is named for."""
+    found = _NAME.fullmatch(path.name)
+    return (int(found[1]), int(found[2])) if found else (0, -1)
+
+
+def is_content(path: Path, size_bytes: int, blocks: bytes) -> bool:
+    """Tell whether a file has that size and those digests of blocks, reading all of it."""
+    try:
+        if path.stat().st_size != size_bytes:
+            return False
+        with path.open("rb", buffering=0) as file:
+            return b"".join(block_digests(file)) == blocks
+    except OSError:
+        return False
+
+
+def segment_in(path: Path) -> Segment | None:
+    """Return the segment that a file holds, read whole; None where it is not what it says."""
+    try:
+        with pq.ParquetFile(path) as file:
+            said = msgspec.json.decode((file.schema_arrow.metadata or {})[METADATA], type=_Said)
+        planned = said.planned()
+        return None if planned is None else read_again(path, planned, {})
+    except (OSError, pa.ArrowException, KeyError, ValueError, DamagedSegmentError):
+        return None
+
+
+class _Said(msgspec.Struct):
+    """What a segment's file says of itself."""
+
+    format: int
+    first_position: int
+    last_position: int
+    events: int
+    first_recorded_at: int
+    last_recorded_at: int
+    sha256: str
+
+    def planned(self) -> Segment | None:
+        if self.format > FORMAT_VERSION:
+            return None
+        return Segment(
+            first_position=self.first_position,
+            last_position=self.last_position,
+            events=self.events,
+            first_recorded_at=Instant(self.first_recorded_at),
+            last_recorded_at=Instant(self.last_recorded_at),
+            digest=bytes.fromhex(self.sha256),
+            size_bytes=0,
+            blocks=b"",
+        )
+
+
+def _named(folder: Path) -> list[Path]:
+    try:
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    except OSError as error:
+        raise ArchiveUnavailableError(f"cannot read the archive: {error.strerror}") from error
+
+
+def _holds(path: Path, segment: Segment) -> bool:
+    return is_content(path, segment.size_bytes, segment.blocks)
+
+
+def sync(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the archive's errors for those of the disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFullError("the disk that holds the archive is full") from error
+        raise ArchiveUnavailableError(f"cannot write the archive: {error.strerror}") from error

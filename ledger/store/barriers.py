@@ -1,0 +1,147 @@
+"""Barriers beside the database: who opted out or was forgotten, also when a backup is put back.
+
+The file is only added to. Each line is checked, and names its ledger; the last one of a user says
+what is in force, but nothing goes behind a deletion. Every change is on the disk before the
+transaction that makes it commits. Digests of user ids are all that it says of anybody (R11).
+"""
+
+import logging
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.archive.files import sync
+from ledger.errors import LedgerUnavailableError
+from ledger.instants import Instant
+
+_log = logging.getLogger(__name__)
+
+GROWN = 1_000
+"""So many lines more than there are users make the file be written anew."""
+
+_NONE = "-"
+
+
+class Barrier(NamedTuple):
+    """What occurred before `before_at` is not recorded; `erased_at` is the last deletion."""
+
+    before_at: Instant
+    erased_at: Instant | None = None
+
+    def then(self, later: "Barrier") -> "Barrier":
+        """Return what is in force once a later one is noted."""
+        erased = max(filter(None, (self.erased_at, later.erased_at)), default=None)
+        before = later.before_at if erased is None else max(later.before_at, erased)
+        return Barrier(before, erased)
+
+
+class Noted(NamedTuple):
+    """The barriers of a ledger by digest, how many lines there are, and those nobody can read."""
+
+    barriers: dict[bytes, Barrier]
+    lines: int
+    unreadable: list[bytes]
+
+    @property
+    def has_grown(self) -> bool:
+        """Tell whether many lines say what is not in force any more."""
+        return self.lines > len(self.barriers) + len(self.unreadable) + GROWN
+
+
+class BarrierFile:
+    """The barriers of a ledger in a file; only for who holds the writers' lock, unless it reads.
+
+    Raises LedgerUnavailableError where the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Keep them in `path`, which is made when the first one comes."""
+        self.path = path
+
+    def append(self, ledger_id: bytes, barriers: Mapping[bytes, Barrier]) -> None:
+        """Note barriers by digest of user id; when this returns, they survive a power cut."""
+        lines = b"".join(_line(ledger_id, *each) for each in barriers.items())
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            with os.fdopen(os.open(self.path, flags, 0o600), "ab") as file:
+                file.write(_missing_end(file.fileno()) + lines)
+                file.flush()
+                os.fsync(file.fileno())
+            sync(self.path.parent)
+        except OSError as error:
+            raise _unavailable("written", error) from error
+
+    def read(self, ledger_id: bytes) -> Noted:
+        """Return what is noted of this ledger; what is damaged or another's is not believed."""
+        barriers: dict[bytes, Barrier] = {}
+        unreadable: list[bytes] = []
+        lines = self._lines()
+        for line in lines:
+            found = _read(ledger_id, line)
+            if found is None:
+                unreadable.append(line)
+            else:
+                digest, barrier = found
+                before = barriers.get(digest)
+                barriers[digest] = before.then(barrier) if before else barrier
+        return Noted(barriers, len(lines), unreadable)
+
+    def compact(self, ledger_id: bytes, noted: Noted) -> None:
+        """Write the file anew where it has grown: one line a user, and what nobody can read."""
+        if not noted.has_grown:
+            return
+        lines = [_line(ledger_id, *each) for each in noted.barriers.items()]
+        unfinished = self.path.with_name(f"{self.path.name}.unfinished")
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            with os.fdopen(os.open(unfinished, flags, 0o600), "wb") as new:
+                new.writelines([*(line + b"\n" for line in noted.unreadable), *lines])
+                new.flush()
+                os.fsync(new.fileno())
+            unfinished.rename(self.path)
+            sync(self.path.parent)
+        except OSError as error:
+            raise _unavailable("written", error) from error
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing was ever noted."""
+        return not self._lines()
+
+    def _lines(self) -> list[bytes]:
+        try:
+            return [line for line in self.path.read_bytes().split(b"\n") if line]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unavailable("read", error) from error
+
+
+def _missing_end(descriptor: int) -> bytes:
+    """Return what ends a line that a power cut has left without its end."""
+    size = os.fstat(descriptor).st_size
+    return b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
+
+
+def _line(ledger_id: bytes, digest: bytes, barrier: Barrier) -> bytes:
+    erased = _NONE if barrier.erased_at is None else str(barrier.erased_at)
+    said = f"{ledger_id.hex()} {digest.hex()} {barrier.before_at} {erased}".encode()
+    return b"%08x %s\n" % (zlib.crc32(said), said)
+
+
+def _read(ledger_id: bytes, line: bytes) -> tuple[bytes, Barrier] | None:
+    check, _, said = line.partition(b" ")
+    try:
+        ledger, digest, before, erased = said.decode().split(" ")
+        if check != b"%08x" % zlib.crc32(said) or ledger != ledger_id.hex():
+            return None
+        erased_at = None if erased == _NONE else Instant(int(erased))
+        return bytes.fromhex(digest), Barrier(Instant(int(before)), erased_at)
+    except ValueError:  # as of text that is none
+        return None
+
+
+def _unavailable(what: str, error: OSError) -> LedgerUnavailableError:
+    message = f"the file of barriers beside the ledger cannot be {what}: {error.strerror}"
+    return LedgerUnavailableError(message)

@@ -1,0 +1,150 @@
+"""The forgotten stay forgotten, also in a backup that is put back.
+
+The file beside the database has every barrier. Those that the database lacks are applied before it
+answers anything: what ties events to the forgotten is deleted as `erase` does.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from sqlalchemy import Connection, select
+
+from ledger.errors import ArchiveUnavailableError, LedgerUnavailableError, TracesLeftError
+from ledger.instants import Instant
+from ledger.source_keys import user_digest
+from ledger.store import tables
+from ledger.store.append import Projection
+from ledger.store.barriers import Barrier, BarrierFile
+from ledger.store.compaction import JOB
+from ledger.store.database import Database
+from ledger.store.erasure import delete_user, remove_traces
+from ledger.store.job_runs import job_alone
+from ledger.store.opt_outs import barriers, own_id, put_barrier
+from ledger.store.recovery import recover
+
+_log = logging.getLogger(__name__)
+
+Barriers = Mapping[bytes, Barrier]
+
+
+def apply_barriers(database: Database, projection: Projection, secret: bytes, now: Instant) -> None:
+    """Put the barriers of the file beside the database into it, and those of it into the file.
+
+    Raises LedgerUnavailableError where some are lacking and cannot be put: the ledger would answer
+    about the forgotten.
+    """
+    file = database.barriers
+    if file is None:
+        return
+    with database.read() as connection:
+        lacking = _lacking(connection, file)
+    if lacking:
+        try:
+            _Application(database, file, projection, secret).run(now)
+        except LedgerUnavailableError as error:
+            message = (
+                "the ledger lacks barriers of people who opted out or were forgotten since it was "
+                f"copied, and they cannot be put: {error}; open it where it can be written"
+            )
+            raise LedgerUnavailableError(message) from error
+    with suppress(LedgerUnavailableError):  # where only reading is possible
+        _note(database, file)
+
+
+class _Application:
+    """Barriers that a database lacks are put into it."""
+
+    def __init__(
+        self, database: Database, file: BarrierFile, projection: Projection, secret: bytes
+    ) -> None:
+        self._database, self._file = database, file
+        self._projection, self._secret = projection, secret
+
+    def run(self, now: Instant) -> None:
+        """Delete what is of the forgotten, to the last byte, and only then note that it is done."""
+        with self._database.write() as connection:  # so nobody is just about to commit one
+            erased = _erasures(connection, _lacking(connection, self._file))
+        has_traces = bool(erased) and self._deletes(erased, now)
+        with self._database.write() as connection:
+            lacking = _lacking(connection, self._file)
+            # Not those whose erasure was begun meanwhile: they would never be deleted.
+            for digest in lacking.keys() - (_erasures(connection, lacking) - erased):
+                traces = has_traces and digest in erased
+                put_barrier(connection, digest, lacking[digest], traces=traces)
+        _log.warning("barriers put into a ledger that lacked them", extra={"count": len(lacking)})
+
+    def _deletes(self, erased: set[bytes], now: Instant) -> bool:
+        """Delete what is of the forgotten; tell whether their bytes may still be in the files."""
+        try:
+            self._delete(erased)
+        except ArchiveUnavailableError:  # an older database may name files that were merged since
+            with job_alone(self._database, JOB):
+                recover(self._database, now)
+            self._delete(erased)
+        try:
+            remove_traces(self._database)
+        except TracesLeftError as error:
+            _log.warning("traces left", extra={"error": str(error)})
+            return True
+        return False
+
+    def _delete(self, erased: set[bytes]) -> None:
+        archive = self._database.archive
+        with self._database.write() as connection:
+            for user_id in list(_user_ids(connection)):
+                if user_digest(user_id, self._secret) in erased:
+                    delete_user(connection, archive, self._projection, user_id)
+
+
+def _lacking(connection: Connection, file: BarrierFile) -> Barriers:
+    """Return what is to be in force of the barriers in the file, where the database differs.
+
+    The file has every change before the database; but where some of it cannot be read, the stricter
+    one counts.
+    """
+    known, noted = barriers(connection), file.read(own_id(connection))
+    damaged = {digest for digest, barrier in known.items() if barrier is None}
+    lacking = {}
+    for digest in noted.barriers.keys() - damaged:  # which `engagement verify` names
+        barrier, in_force = noted.barriers[digest], known.get(digest)
+        wanted = barrier if in_force is None else in_force.then(barrier)
+        if in_force is not None and noted.unreadable:
+            wanted = wanted._replace(before_at=max(wanted.before_at, in_force.before_at))
+        if wanted != in_force:
+            lacking[digest] = wanted
+    return lacking
+
+
+def _erasures(connection: Connection, lacking: Barriers) -> set[bytes]:
+    """Return whose deletion the database lacks."""
+    known = barriers(connection)
+    before = {digest: barrier.erased_at for digest, barrier in known.items() if barrier}
+    return {each for each, to in lacking.items() if to.erased_at not in {None, before.get(each)}}
+
+
+def _user_ids(connection: Connection) -> Iterator[str]:
+    """Yield what can be a user's id: those of accounts, and of chats, one of which is private."""
+    yield from connection.scalars(select(tables.accounts.c.user_id))
+    yield from connection.scalars(
+        select(tables.places.c.chat_id).where(tables.places.c.chat_id.is_not(None))
+    )
+
+
+def _note(database: Database, file: BarrierFile) -> None:
+    """Put into the file what only the database has, as one of an earlier version; tidy the file."""
+    with database.read() as connection:
+        ledger_id, known = own_id(connection), barriers(connection)
+    noted = file.read(ledger_id)
+    if noted.unreadable:
+        extra = {"lines": len(noted.unreadable), "file": str(file.path)}
+        _log.warning("barriers that are damaged or another ledger's", extra=extra)
+    missing = {
+        digest: barrier
+        for digest, barrier in known.items()
+        if barrier and digest not in noted.barriers
+    }
+    if missing or noted.has_grown:
+        with database.write():  # the lock of all that write to the file
+            file.append(ledger_id, missing)
+            file.compact(ledger_id, file.read(ledger_id))

@@ -1,0 +1,98 @@
+"""Sweeping the archive: a file goes only where a segment is proven to hold its events.
+
+What the database does not know may be all that another database of this ledger has, a newer one
+that was lost say: it is moved aside, and told. Only for who holds the lock of compactions.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.archive.files import is_content, range_of, segment_in
+from ledger.archive.folder import Archive
+from ledger.instants import Instant
+from ledger.segment import Segment
+from ledger.store.database import Database
+from ledger.store.segments import Retired, forget_retired, retired, segments
+
+_log = logging.getLogger(__name__)
+
+RETIRED_FOR = 3_600_000_000
+"""Microseconds: a question that began before a merge may be reading the files it replaced."""
+
+
+class Cleared(NamedTuple):
+    """What was done with files that the database does not know."""
+
+    set_aside: int = 0
+    freed_bytes: int = 0
+
+
+def remove_retired(database: Database, now: Instant) -> int:
+    """Remove what is unfinished, and the files that were replaced more than an hour ago.
+
+    Returns how many bytes that freed. Each stays until the segment that replaced it is byte for
+    byte in its place.
+    """
+    archive = database.archive
+    freed = archive.files.remove_unfinished()
+    with database.read() as connection:
+        kept, old = segments(connection), retired(connection)
+    due = [each for each in old if now > each.retired_at + RETIRED_FOR]
+    sound = [each for each in kept if _replaces_any(each, due) and archive.files.is_sound(each)]
+    for each in due:
+        if any(segment.covers(*each[:2]) for segment in sound):
+            freed += _remove(archive, each)
+            with database.write() as connection:
+                forget_retired(connection, each)
+        else:
+            _log.warning("a replaced segment stays: the one that replaced it is not sound")
+    return freed
+
+
+def clear_unknown(database: Database) -> Cleared:
+    """Remove unknown files whose events a segment is proven to hold, and move others aside.
+
+    Those that were moved aside before are removed likewise.
+    """
+    archive = database.archive
+    with database.read() as connection:
+        kept = segments(connection)
+        known = {each.range for each in kept} | {each[:2] for each in retired(connection)}
+    unknown = [path for path in archive.files.in_place() if _is_unknown(path, known)]
+    set_aside = freed = 0
+    for path in (*unknown, *archive.files.moved_aside()):
+        if _is_held(archive, kept, path):
+            freed += archive.files.remove(path)
+        elif path in unknown:
+            archive.files.set_aside(path)
+            set_aside += 1
+    if set_aside:
+        extra = {"files": set_aside, "folder": str(archive.files.aside)}
+        _log.warning("files that the ledger does not know were moved aside", extra=extra)
+    return Cleared(set_aside, freed)
+
+
+def _is_unknown(path: Path, known: set[tuple[int, int]]) -> bool:
+    return range_of(path) not in known or path.suffix != ".parquet"
+
+
+def _replaces_any(segment: Segment, old: Sequence[Retired]) -> bool:
+    return any(segment.covers(*each[:2]) for each in old)
+
+
+def _remove(archive: Archive, old: Retired) -> int:
+    """Remove the file of a replaced segment; one that is not that is unknown from now on."""
+    path = archive.files.place(old[:2])
+    return archive.files.remove(path) if is_content(path, old.size_bytes, old.blocks) else 0
+
+
+def _is_held(archive: Archive, kept: Sequence[Segment], path: Path) -> bool:
+    """Tell whether a segment that is in its place says all that a file does."""
+    found = segment_in(path)
+    return found is not None and any(
+        archive.files.is_sound(each) and archive.says(each, found.range, found.digest)
+        for each in kept
+        if each.covers(*found.range)
+    )
