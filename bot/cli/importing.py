@@ -29,7 +29,6 @@ from ledger.intake.history import (
 )
 from ledger.intake.preview import Preview
 from ledger.interaction import Kind
-from ledger.store.database import Database
 
 USERS_SHOWN = 30
 """So many users a table of a dry run holds, those with the most interactions."""
@@ -146,7 +145,7 @@ def _target(
     if not choice.dry_run:
         with session.engagements(create=True) as engagements:
             yield engagements.ledger, engagements.ledger
-    elif Database(session.settings.database_url).exists():
+    elif session.has_ledger():
         with (
             session.engagements() as engagements,
             _looking(engagements.ledger.preview(), tally) as preview,

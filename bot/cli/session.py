@@ -63,12 +63,19 @@ class Session:
     def engagements(self, *, create: bool = False) -> Iterator[Engagements]:
         """Open the ledger for a block; only with `create` is a missing one made."""
         url = self.settings.database_url
-        if not create and not (database := Database(url)).exists():
-            refuse_if_lost(database)
+        if not create and not self.has_ledger():
             message = "there is no ledger yet; `engagement init` makes one"
             raise LedgerMissingError(message)
         with Engagements(url, clock=self.clock) as engagements:
             yield engagements
+
+    def has_ledger(self) -> bool:
+        """Tell whether there is a ledger; raises LedgerLostError where there was one."""
+        database = Database(self.settings.database_url)
+        if not database.exists():
+            refuse_if_lost(database)
+            return False
+        return True
 
     def moment(self, text: str | None, edge: Edge = Edge.END) -> dt.datetime | None:
         """Return the moment that an option names, or None where it is not given.
