@@ -50,7 +50,7 @@ class Files:
 
     def in_place(self) -> list[Path]:
         """Return those in the folder itself."""
-        return _named(self._folder)
+        return [path for path in _named(self._folder) if path.suffix == ".parquet"]
 
     def moved_aside(self) -> list[Path]:
         """Return those that were moved aside."""
@@ -71,14 +71,11 @@ class Files:
         """Tell whether the file of a segment is in its place, and byte for byte what was sealed."""
         return _holds(self.place(segment.range), segment)
 
-    def covering(self, range_: Range) -> Iterator[Segment]:
-        """Yield what each file that covers a range of positions holds, and says of itself."""
-        for path in (*self.in_place(), *self.moved_aside()):
-            first, last = range_of(path)
-            if first <= range_[0] and range_[1] <= last:
-                segment = segment_in(path)
-                if segment is not None:
-                    yield segment
+    def found(self, first: int, last: int) -> list[Segment]:
+        """Return what each file that overlaps a range of positions holds, and says of itself."""
+        paths = (*self.in_place(), *self.moved_aside())
+        held = (segment_in(path) for path in paths if _overlaps(range_of(path), (first, last)))
+        return [segment for segment in held if segment is not None]
 
     def set_aside(self, path: Path) -> None:
         """Move a file aside, if it is there, under its own name or one with a number.
@@ -191,6 +188,10 @@ def _named(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
     except OSError as error:
         raise ArchiveUnavailableError(f"cannot read the archive: {error.strerror}") from error
+
+
+def _overlaps(one: Range, other: Range) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
 
 
 def _holds(path: Path, segment: Segment) -> bool:

@@ -6,13 +6,13 @@ Only for who holds the lock of compactions.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from ledger.archive.folder import Archive
 from ledger.archive.merging import merge
-from ledger.errors import ArchiveUnavailableError
+from ledger.errors import DamagedSegmentError
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.database import Database
@@ -31,8 +31,9 @@ class Recovery(msgspec.Struct, frozen=True):
 def recover(database: Database, at: Instant) -> Recovery:
     """Bring back the file of each segment that has not the one that was sealed, where it can be.
 
-    From where it was moved aside, or made again of any file that covers its range. Where it is made
-    with other bytes, as another version of the library writes it, it is merged with a neighbour.
+    From where it was moved aside, or made again of a file that covers its range, or of some that
+    do together. Where that gives other bytes, as another version of the library writes it, it is
+    merged with a neighbour.
     """
     archive, mended, lost = database.archive, list[str](), list[str]()
     with database.read() as connection:
@@ -48,21 +49,38 @@ def recover(database: Database, at: Instant) -> Recovery:
 
 
 def _made_again(database: Database, segment: Segment, at: Instant) -> bool:
-    """Make the file of a segment again of one that covers its range, and tell if it was."""
+    """Make the file of a segment again of those that hold its events, and tell if it was."""
     archive = database.archive
-    for covering in archive.files.covering(segment.range):
-        if _says_same(archive, covering, segment):
-            table = archive.read_positions(covering, *segment.range)
-            made = archive.publish(table, *segment.range)
-            return made == segment or _merged(database, segment, made, at)
-    return False
+    found = archive.files.found(*segment.range)
+    made = _cut_out(archive, found, segment) or _joined(archive, found, segment)
+    return made is not None and (made == segment or _merged(database, segment, made, at))
 
 
-def _says_same(archive: Archive, covering: Segment, segment: Segment) -> bool:
-    try:
-        return archive.says(covering, segment.range, segment.digest)
-    except ArchiveUnavailableError:
-        return False
+def _cut_out(archive: Archive, found: Sequence[Segment], segment: Segment) -> Segment | None:
+    """Make it of a file that covers its range, as a merged one does."""
+    for each in found:
+        if each.covers(*segment.range) and archive.says(each, segment.range, segment.digest):
+            return archive.publish(archive.read_positions(each, *segment.range), *segment.range)
+    return None
+
+
+def _joined(archive: Archive, found: Sequence[Segment], segment: Segment) -> Segment | None:
+    """Make it of files that cover its range together, as those that it was merged of do."""
+    for parts in _tilings(found, *segment.range):
+        try:
+            return merge(archive, parts, {segment.range: segment.digest}, lambda _: None)
+        except DamagedSegmentError:
+            continue  # of another database, which told other events after the backup
+    return None
+
+
+def _tilings(found: Sequence[Segment], first: int, last: int) -> Iterator[list[Segment]]:
+    """Yield the runs of segments that go from one position to another without a gap."""
+    for each in found:
+        if each.range == (first, last):
+            yield [each]
+        elif each.first_position == first and each.last_position < last:
+            yield from ([each, *rest] for rest in _tilings(found, each.last_position + 1, last))
 
 
 def _merged(database: Database, segment: Segment, made: Segment, at: Instant) -> bool:

@@ -60,7 +60,7 @@ def clear_unknown(database: Database) -> Cleared:
     with database.read() as connection:
         kept = segments(connection)
         known = {each.range for each in kept} | {each[:2] for each in retired(connection)}
-    unknown = [path for path in archive.files.in_place() if _is_unknown(path, known)]
+    unknown = [path for path in archive.files.in_place() if range_of(path) not in known]
     set_aside = freed = 0
     for path in (*unknown, *archive.files.moved_aside()):
         if _is_held(archive, kept, path):
@@ -72,10 +72,6 @@ def clear_unknown(database: Database) -> Cleared:
         extra = {"files": set_aside, "folder": str(archive.files.aside)}
         _log.warning("files that the ledger does not know were moved aside", extra=extra)
     return Cleared(set_aside, freed)
-
-
-def _is_unknown(path: Path, known: set[tuple[int, int]]) -> bool:
-    return range_of(path) not in known or path.suffix != ".parquet"
 
 
 def _replaces_any(segment: Segment, old: Sequence[Retired]) -> bool:

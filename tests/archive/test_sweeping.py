@@ -291,6 +291,16 @@ def test_what_is_made_again_with_other_bytes_is_merged_with_a_neighbour(folder, 
         assert names(folder) == [whole.name]
 
 
+def test_a_merged_file_that_is_damaged_is_made_again_of_what_it_replaced(engagements, folder):
+    (merged,) = segments_of(engagements)
+    before = histories(engagements)
+    damage(folder / "ledger.db.archive" / merged.name)
+    assert engagements.ledger.compactor.recover().mended == (merged.name,)
+    assert engagements.ledger.archive.files.is_sound(merged)
+    assert histories(engagements) == before
+    assert names(folder, files.ASIDE) == [merged.name]
+
+
 def test_what_no_file_holds_any_more_is_told(engagements, folder, clock):
     (merged,) = segments_of(engagements)
     for name in names(folder):
