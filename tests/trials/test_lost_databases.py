@@ -22,18 +22,22 @@ from tests.trials.sizes import chance, count, tell
 
 pytestmark = pytest.mark.trial
 
-HISTORIES = count(full=40, small=2)
-STEPS = count(full=30, small=15)
+PARTS = count(full=2, small=1)
+"""So that they can run side by side."""
+
+HISTORIES = count(full=40, small=2) // PARTS
+STEPS = count(full=30, small=10)
 
 
-def test_whatever_becomes_of_the_database_nothing_is_gone(tmp_path):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_whatever_becomes_of_the_database_nothing_is_gone(tmp_path, part):
     dice = chance()
     DONE.clear()
     for number in range(HISTORIES):
         folder = tmp_path / str(number)
         folder.mkdir()
         history(folder, dice, STEPS)
-    tell(f"{HISTORIES} histories: {dict(DONE)}")
+    tell(f"part {part}: {HISTORIES} histories: {dict(DONE)}")
     assert DONE["histories"] == HISTORIES
 
 
