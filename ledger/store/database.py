@@ -24,6 +24,10 @@ READERS_PATIENCE_SECONDS = 10.0
 _DAMAGED = ("malformed", "not a database")
 _NO_TEXT = "Could not decode to UTF-8"  # and goes on with the text
 """What SQLite says of a file whose bytes are not those that it wrote."""
+_REPLACED = (
+    "the ledger's file was moved or replaced while it was open; end every program that uses it, "
+    "put the right file in its place, and start again"
+)
 
 _FIRST_PAUSE_SECONDS = 0.000_1
 _LONGEST_PAUSE_SECONDS = 0.005
@@ -187,6 +191,8 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Yield a connection that sees one unchanging moment of the database."""
         self._check_open()
+        if self._is_moved() and self.exists():
+            raise StoreUnavailableError(_REPLACED)
         with self._translated(), self._readers.connect() as connection, connection.begin():
             yield connection
 
@@ -290,16 +296,19 @@ class Database:
             self._writer = self._writers.connect()
         return self._writer
 
+    def hold(self) -> None:
+        """Go on with the file that is there now, and with no other one that comes in its place."""
+        self._file = None if self.path is None else _identity(self.path)
+
     def _check_file(self) -> None:
         """Refuse to write to a file that is no longer at its path: that would be lost."""
-        if self.path is None or self._file is None or self._file == _identity(self.path):
-            return
-        self._disconnect()
-        self._readers.dispose()
-        if self.path.exists():
-            self._file = None  # the next one to write goes on in the new file
-        message = "the ledger's file was moved or replaced while it was open"
-        raise StoreUnavailableError(message)
+        if self._is_moved():
+            self._disconnect()
+            self._readers.dispose()
+            raise StoreUnavailableError(_REPLACED)
+
+    def _is_moved(self) -> bool:
+        return self.path is not None and self._file not in {None, _identity(self.path)}
 
     def _disconnect(self) -> None:
         if self._writer is not None:

@@ -114,13 +114,13 @@ def prepare(database: Database) -> None:
     if database.exists():
         with database.read() as connection:
             version = version_of(connection)
-    if version == VERSION:
-        return
     if version is None:
         refuse_if_lost(database)
     try:
-        with database.write() as connection:
-            _bring_up(connection)
+        if version != VERSION:
+            with database.write() as connection:
+                _bring_up(connection)
+        database.hold()
     except LedgerUnavailableError as error:
         if version is None:
             raise

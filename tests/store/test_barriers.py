@@ -8,11 +8,13 @@ import stat
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.telegram.spool import Spool
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
@@ -61,7 +63,7 @@ def said(user: str, number: int) -> Interaction:
 
 
 def put_back(folder: Path) -> None:
-    for path in folder.glob("ledger.db-*"):
+    for path in (folder / "ledger.db", *folder.glob("ledger.db-*")):
         path.unlink()
     shutil.copy(folder / "backup", folder / "ledger.db")
 
@@ -212,6 +214,43 @@ def test_a_kill_before_the_barrier_is_noted_forgets_again(ledger, clock, monkeyp
             opened(ledger, clock)
     opened(ledger, clock).close()
     assert traces(ledger, USERS[0]) == []
+
+
+def test_a_ledger_that_is_open_does_not_go_on_in_a_backup_that_is_put_in_its_place(ledger, clock):
+    with opened(ledger, clock) as asked, opened(ledger, clock) as engagements:
+        engagements.erase(USERS[0])
+        put_back(ledger)
+        for each in (asked, engagements):
+            for _ in range(2):
+                with pytest.raises(LedgerUnavailableError, match="replaced while it was open"):
+                    each.ranking(USERS[0])
+                with pytest.raises(LedgerUnavailableError, match="replaced while it was open"):
+                    each.ledger.record(said(USERS[1], 9))
+    with opened(ledger, clock) as engagements:
+        assert not engagements.ranking(USERS[0])
+
+
+def test_a_ledger_whose_file_goes_while_it_is_open_does_not_make_another(ledger, clock):
+    with opened(ledger, clock) as engagements:  # which has only read so far
+        for path in ledger.glob("ledger.db*"):
+            path.unlink()
+        with pytest.raises(LedgerUnavailableError, match="replaced while it was open"):
+            engagements.ledger.record(said(USERS[1], 9))
+    assert not (ledger / "ledger.db").exists()
+
+
+def test_what_waits_in_a_spool_is_recorded_only_where_no_barrier_stands(ledger, clock):
+    spool = Spool(ledger / "spool")
+    with opened(ledger, clock) as engagements:
+        spool.append([said(user, 9) for user in USERS])
+        engagements.erase(USERS[0])
+    put_back(ledger)
+    with opened(ledger, clock) as engagements:
+        outcomes: list[object] = []
+        record = engagements.ledger.record_many
+        spool.drain(lambda waiting: outcomes.extend(record(cast("list[Interaction]", waiting))))
+        assert [isinstance(each, OptedOutError) for each in outcomes] == [True, False, False]
+        assert not list(engagements.history(USERS[0]))
 
 
 def fails(_: Database) -> None:
