@@ -25,8 +25,8 @@ pytestmark = pytest.mark.trial
 PARTS = count(full=2, small=1)
 """So that they can run side by side."""
 
-HISTORIES = count(full=40, small=2) // PARTS
-STEPS = count(full=30, small=10)
+HISTORIES = count(full=30, small=1) // PARTS
+STEPS = count(full=30, small=15)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
