@@ -21,6 +21,7 @@ from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
 from ledger.store.clock import Clock, utc_now
 from ledger.store.compaction import Compactor
+from ledger.store.corrections import correct
 from ledger.store.database import PATIENCE_SECONDS, Database
 from ledger.store.erasure import erase
 from ledger.store.expiry import expire
@@ -34,7 +35,7 @@ from ledger.store.places import migrate, migrations
 from ledger.store.recorders import StoreApplicationRecorder
 from ledger.store.spans import Span, spans_at
 from ledger.store.streams import Streams
-from ledger.text import chat_id_of, display_name_of
+from ledger.text import chat_id_of, display_name_of, reason_of
 
 
 class LedgerMapper(Mapper[UUID]):
@@ -163,6 +164,15 @@ class EngagementLedger(Application[UUID]):
     def expire_origins(self, before: Instant) -> int:
         """Delete the origins of what was recorded before an instant; return how many."""
         return expire(self.database, before)
+
+    def correct_clock(self, reason: str) -> int:
+        """Record that the clock is right now and had run ahead; return how many job days are due again.
+
+        Everything before counts as recorded by now (R8). Others wait while every event is folded
+        again. Raises ClockNotAheadError where the ledger is not ahead, and InvalidReasonError.
+        """
+        at = instant_of(self._clock())
+        return correct(self.database, self._projection, at, reason_of(reason))
 
     @property
     def compactor(self) -> Compactor:

@@ -105,6 +105,18 @@ class ClockBehindError(LedgerError):
     """The clock stands more than a day before the ledger's last event (R8)."""
 
 
+class ClockNotAheadError(LedgerError):
+    """A correction of the clock where the ledger is not ahead of it."""
+
+
+class InvalidReasonError(LedgerError, ValueError):
+    """A reason that cannot be kept in an event."""
+
+    def __init__(self, reason: str) -> None:
+        """Say what it must be."""
+        super().__init__(f"the reason {reason}")
+
+
 class LedgerUnavailableError(LedgerError):
     """The ledger could not be opened, read or written; nothing is known to be recorded."""
 

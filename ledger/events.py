@@ -69,10 +69,23 @@ class HistorySealed(msgspec.Struct, frozen=True):
     digest: str
 
 
+class ClockCorrected(msgspec.Struct, frozen=True):
+    """The ledger's clock had run ahead: `recorded_at` is the right present (R8).
+
+    An event of the ledger's own. What stands before it counts as recorded by then, as
+    `ledger.clock_corrections` says; `reason` is the operator's.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    recorded_at: Instant
+    reason: str
+
+
 AccountEvent = InteractionRecorded | ScoreOverridden
 """What can happen between a user and an issue."""
 
-OwnEvent = PolicyAdopted | HistorySealed
+OwnEvent = PolicyAdopted | HistorySealed | ClockCorrected
 """What can happen to the ledger itself."""
 
 Event = AccountEvent | OwnEvent
@@ -81,12 +94,14 @@ INTERACTION = "interaction"
 OVERRIDE = "override"
 POLICY = "policy"
 SEALING = "sealing"
+CLOCK = "clock"
 
 TOPICS: dict[str, type[Event]] = {
     INTERACTION: InteractionRecorded,
     OVERRIDE: ScoreOverridden,
     POLICY: PolicyAdopted,
     SEALING: HistorySealed,
+    CLOCK: ClockCorrected,
 }
 """Short and stable names for event types; a topic that is not here is never resolved."""
 

@@ -7,7 +7,7 @@ from typing import NewType
 
 import regex
 
-from ledger.errors import InvalidInteractionError
+from ledger.errors import InvalidInteractionError, InvalidReasonError
 
 UserId = NewType("UserId", str)
 IssueId = NewType("IssueId", str)
@@ -17,6 +17,7 @@ ISSUE_ID_LIMIT = 50
 CONTEXT_LIMIT = 200
 LINEAR_ID_LIMIT = 100
 DISPLAY_NAME_LIMIT = 100
+REASON_LIMIT = 200
 
 # Cc control, Cf format; Cs lone surrogates cannot be encoded at all.
 _UNSAFE_IN_IDS = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}]")
@@ -100,6 +101,17 @@ def display_name_of(text: str | None) -> str | None:
     kept = _UNSAFE_IN_IDS.sub("", " ".join(text.split()))
     name = unicodedata.normalize("NFC", " ".join(kept.split()))
     return name[: _cut(name, DISPLAY_NAME_LIMIT)].rstrip() or None
+
+
+def reason_of(text: str) -> str:
+    """Return `text` as a reason that an event can hold: one line without control characters.
+
+    Raises InvalidReasonError where nothing is left, or more than 200 characters are.
+    """
+    reason = unicodedata.normalize("NFC", _UNSAFE_IN_IDS.sub("", " ".join(text.split()))).strip()
+    if not 1 <= len(reason) <= REASON_LIMIT:
+        raise InvalidReasonError(f"must be 1 to {REASON_LIMIT} characters long")
+    return reason
 
 
 def _cut(text: str, limit: int) -> int:

@@ -97,6 +97,20 @@ def recorded_at(table: pa.Table) -> Integers:
     return occurred_at(table) + integers(table["recorded_after"])
 
 
+def timed(table: pa.Table, occurred: Integers, recorded: Integers) -> pa.Table:
+    """Return the events of a table with other instants."""
+    second, microsecond = np.divmod(occurred, _SECOND)
+    parts = {
+        "occurred_second": second,
+        "occurred_microsecond": microsecond.astype(np.int32),
+        "recorded_after": recorded - occurred,
+    }
+    for name, values in parts.items():
+        place = table.column_names.index(name)
+        table = table.set_column(place, SCHEMA.field(name), pa.array(values))
+    return table
+
+
 def integers(column: pa.ChunkedArray) -> Integers:
     """Return a column of numbers, 0 where there is none."""
     known = column.fill_null(0) if column.null_count else column

@@ -27,6 +27,7 @@ from ledger.store import tables
 from ledger.store.checksums import sum_of_sources
 from ledger.store.clock import Clock
 from ledger.store.compaction import Sealable
+from ledger.store.corrections import Retimed
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
@@ -65,7 +66,7 @@ Outcome = Receipt | LedgerError
 """A refused entry is a value: the others of its transaction are not its business."""
 
 
-class Projection(Sealable, Protocol):
+class Projection(Sealable, Retimed, Protocol):
     """What is brought up to date inside the transaction that appends, and that seals."""
 
     def prepare(self, database: Database) -> None:

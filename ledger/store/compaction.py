@@ -27,6 +27,7 @@ from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, events_in, mergeable
 from ledger.store import tables
 from ledger.store.clock import Clock
+from ledger.store.corrections import corrections
 from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
 from ledger.store.recovery import Recovery, recover
@@ -180,7 +181,8 @@ class Compactor:
     def last_recorded_before(self, at: Instant) -> int:
         """Return the last hot position that was recorded before an instant, 0 if there is none."""
         with self._database.read() as connection:
-            return self._scalar(connection, _LAST_BEFORE, at)
+            hot = self._scalar(connection, _LAST_BEFORE, at)
+            return max(hot, self._scalar(connection, _LAST, corrections(connection).last_before(at)))
 
     def sealable(self, through: int) -> int:
         """Return how many events `compact` would seal."""

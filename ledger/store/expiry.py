@@ -6,6 +6,7 @@ from ledger.archive.columns import integers, recorded_at
 from ledger.archive.folder import Archive
 from ledger.instants import Instant
 from ledger.store import tables
+from ledger.store.corrections import corrections
 from ledger.store.database import Database
 from ledger.store.segments import segments
 
@@ -34,8 +35,13 @@ def expire(database: Database, before: Instant) -> int:
 def _last_before(connection: Connection, archive: Archive, before: Instant) -> int:
     """Return the last position of an event that was recorded earlier, 0 where none was.
 
-    Instants of recording rise with positions (R8), so it is found from the end.
+    Effective instants of recording rise with positions (R8), so it is found from the end.
     """
+    corrected = corrections(connection).last_before(before)
+    return max(corrected, _last_written_before(connection, archive, before))
+
+
+def _last_written_before(connection: Connection, archive: Archive, before: Instant) -> int:
     hot = select(_e.position).where(_e.recorded_at < before, _e.issue_id.is_not(None))
     last = connection.scalar(hot.order_by(_e.position.desc()).limit(1))
     if last is not None:

@@ -13,10 +13,14 @@ from sqlalchemy import Connection, Select, bindparam, select
 
 from ledger import codec
 from ledger.archive.columns import SCHEMA
+from ledger.archive.corrected import corrected
 from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS, event_rows, events_in_time, tables_by_account
+from ledger.clock_corrections import Corrections
 from ledger.events import AccountEvent, EventRow
+from ledger.instants import Instant
 from ledger.store import tables
+from ledger.store.corrections import corrections
 from ledger.store.rows import FOLDED, event_of, select_stored
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -63,7 +67,7 @@ _USER = Statement(
 
 
 class HistoryEntry(NamedTuple):
-    """An event at its position, with what is still kept of its origin."""
+    """An event at its position, by its effective instants, with what is kept of its origin."""
 
     position: int
     event: AccountEvent
@@ -88,9 +92,9 @@ def rows_of_user(
     connection: Connection, archive: Archive, user_id: str, issue_id: str | None = None
 ) -> list[EventRow]:
     """Return what folds read of the user's events, of one issue or all, in no particular order."""
-    rows = hot_rows_of_user(connection, user_id, issue_id)
+    rows, known = hot_rows_of_user(connection, user_id, issue_id), corrections(connection)
     for stream, table in _sealed(connection, archive, user_id, issue_id, FOLDED_COLUMNS):
-        rows += event_rows(table, repeat(stream))
+        rows += event_rows(corrected(table, known), repeat(stream))
     return rows
 
 
@@ -114,13 +118,13 @@ def hot_rows_of_user(
         hot = _ROWS_OF_USER.run(connection, user_id)
     else:
         hot = _ROWS_OF_ISSUE.run(connection, user_id, issue_id)
-    return [EventRow(*row) for row in hot]
+    return corrections(connection).of([EventRow(*row) for row in hot])
 
 
 def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]:
     """Yield every user who has events, one in memory at a time, by account."""
     sealed = (tables_by_account(archive, segment) for segment in segments(connection))
-    find = _USER.finder(connection)
+    find, known = _USER.finder(connection), corrections(connection)
     parts = merge(_hot_by_account(connection), *sealed, key=itemgetter(0))
     for account, tables_of_account in groupby(parts, key=itemgetter(0)):
         user = find(UUID(account).bytes)
@@ -130,15 +134,17 @@ def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]
                 event_rows(part, repeat(stream)) if isinstance(part, pa.Table) else part
                 for _, part in tables_of_account
             )
-            yield UserRows(user_id, display_name, list(rows))
+            yield UserRows(user_id, display_name, known.of(list(rows)))
 
 
 def history_of_user(
     connection: Connection, archive: Archive, user_id: str
 ) -> Iterator[HistoryEntry]:
     """Yield the user's events, the earliest first; at one instant as they were recorded."""
-    parts = [table for _, table in _sealed(connection, archive, user_id)]
-    hot = ((row[0], event_of(row)) for row in _EVENTS_OF_USER.run(connection, user_id))
+    known = corrections(connection)
+    parts = [corrected(table, known) for _, table in _sealed(connection, archive, user_id)]
+    stored = ((row[0], event_of(row)) for row in _EVENTS_OF_USER.run(connection, user_id))
+    hot = sorted(_effective(stored, known), key=_moment) if known else stored
     sealed = events_in_time(pa.concat_tables(parts)) if parts else ()
     origin_of = _origins(connection)
     for position, event in merge(hot, sealed, key=_moment):
@@ -164,6 +170,15 @@ def _sealed(
         stream, account = found
         for segment in segments(connection):
             yield stream, archive.read_account(segment, account, issue_id, columns)
+
+
+def _effective(
+    placed: Iterator[tuple[int, AccountEvent]], known: Corrections
+) -> Iterator[tuple[int, AccountEvent]]:
+    for position, event in placed:
+        occurred, recorded = known.instants(position, event.occurred_at, event.recorded_at)
+        change = {"occurred_at": Instant(occurred), "recorded_at": Instant(recorded)}
+        yield position, msgspec.structs.replace(event, **change)
 
 
 def _hot_by_account(connection: Connection) -> Iterator[tuple[str, list[EventRow]]]:

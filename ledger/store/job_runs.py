@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from ledger.instants import Instant
 from ledger.store import tables
@@ -21,6 +21,8 @@ _RUNS = select(_t.c.day, _t.c.ran_at, _t.c.counted).where(_t.c.job == bindparam(
 _DAYS = Statement(_RUNS.order_by(_t.c.day), "job")
 _LATEST_FIRST = Statement(_RUNS.order_by(_t.c.day.desc()), "job")
 _INSERT = Statement(insert(_t), *_t.c.keys())
+_LAST_RAN_AT = Statement(select(func.max(_t.c.ran_at)))
+_TAKE_BACK = Statement(delete(_t).where(_t.c.ran_at > bindparam("at")), "at")
 
 
 class Run(NamedTuple):
@@ -36,6 +38,17 @@ def last_run(database: Database, job: str) -> Run | None:
     with database.read() as connection:
         row = _LATEST_FIRST.run(connection, job).fetchone()
     return None if row is None else Run(_day(row[0]), *row[1:])
+
+
+def last_ran_at(connection: Connection) -> Instant | None:
+    """Return when any job ran last, if one ever did."""
+    ran_at: Instant | None = _LAST_RAN_AT.run(connection).fetchone()[0]
+    return ran_at
+
+
+def take_back_runs(connection: Connection, after: Instant) -> int:
+    """Let the days be due again of all runs after an instant; return how many days that are."""
+    return int(_TAKE_BACK.run(connection, after).rowcount)
 
 
 def days_done(database: Database, job: str) -> list[dt.date]:

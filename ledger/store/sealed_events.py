@@ -18,6 +18,7 @@ from ledger.archive.reading import event_rows, events_in_time, placed_events
 from ledger.events import INTERACTION, OVERRIDE, EventRow
 from ledger.segment import Segment
 from ledger.store import tables
+from ledger.store.corrections import corrections
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
 
@@ -76,11 +77,12 @@ def sealed_rows(
     connection: Connection, archive: Archive, first: int, last: int
 ) -> Iterator[EventRow]:
     """Yield what folds read of the sealed events of a range that are somebody's, by position."""
-    find = _STREAM.finder(connection)
+    find, known = _STREAM.finder(connection), corrections(connection)
     for table in _windows(connection, archive, first, last):
         accounts = table["account"].to_pylist()
         streams = {account: find(UUID(account).bytes) for account in set(accounts)}
-        rows = zip(event_rows(table, repeat(0)), map(streams.get, accounts), strict=True)
+        read = known.of(list(event_rows(table, repeat(0))))
+        rows = zip(read, map(streams.get, accounts), strict=True)
         yield from (row._replace(stream=stream[0]) for row, stream in rows if stream)
 
 

@@ -1,17 +1,18 @@
 """From when to when users were recorded at a place."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.archive.columns import occurred_at
+from ledger.archive.corrected import corrected_groups
 from ledger.archive.folder import Archive
 from ledger.instants import Instant
 from ledger.store import tables
+from ledger.store.corrections import corrections
 from ledger.store.places import place_of
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -20,11 +21,10 @@ Span = tuple[Instant, Instant]
 
 _e, _a, _s, _p = tables.events, tables.accounts, tables.streams, tables.places
 
-_SPANS = Statement(
-    select(_a.c.user_id, func.min(_e.c.occurred_at), func.max(_e.c.occurred_at))
+_INSTANTS = Statement(
+    select(_a.c.user_id, _e.c.position, _e.c.occurred_at, _e.c.recorded_at)
     .select_from(_e.join(_a, _a.c.stream == _e.c.stream))
-    .where(_e.c.place == bindparam("place"))
-    .group_by(_a.c.user_id),
+    .where(_e.c.place == bindparam("place")),
     "place",
 )
 _USER = Statement(
@@ -34,7 +34,15 @@ _USER = Statement(
     "originator",
 )
 _PLACE = Statement(select(_p.c.place).where(_p.c.id == bindparam("id")), "id")
-_COLUMNS = ("account", "occurred_second", "occurred_microsecond", "place")
+_COLUMNS = (
+    "account",
+    "issue_id",
+    "occurred_second",
+    "occurred_microsecond",
+    "position",
+    "recorded_after",
+    "place",
+)
 
 
 def spans_at(connection: Connection, archive: Archive, chat_id: str) -> dict[str, Span]:
@@ -45,24 +53,31 @@ def spans_at(connection: Connection, archive: Archive, chat_id: str) -> dict[str
     place = place_of(connection, chat_id)
     if place is None:
         return {}
-    found: defaultdict[str, list[Instant]] = defaultdict(list)
-    for user, first, last in _SPANS.run(connection, place):
-        found[user] += [first, last]
+    found: dict[str, list[Instant]] = {}
+    known = corrections(connection)
+    for user, *instants in _INSTANTS.run(connection, place):
+        _widen(found, user, [Instant(known.instants(*instants)[0])])
     user_of = _USER.finder(connection)
     originator = UUID(bytes=_PLACE.run(connection, place).fetchone()[0])
     for account, instants in _sealed(connection, archive, str(originator)):
         row = user_of(UUID(account).bytes)
         if row is not None:
-            found[row[0]] += instants
-    return {user: (min(instants), max(instants)) for user, instants in found.items()}
+            _widen(found, row[0], instants)
+    return {user: (first, last) for user, (first, last) in found.items()}
+
+
+def _widen(found: dict[str, list[Instant]], user: str, instants: list[Instant]) -> None:
+    known = [*found.get(user, ()), *instants]
+    found[user] = [min(known), max(known)]
 
 
 def _sealed(
     connection: Connection, archive: Archive, place: str
 ) -> Iterator[tuple[str, list[Instant]]]:
     """Yield accounts, and the first and last instant of each in one part of a segment."""
+    known = corrections(connection)
     for segment in segments(connection):
-        for group in archive.row_groups(segment, _COLUMNS):
+        for group in corrected_groups(archive, known, segment, _COLUMNS):
             there = group.filter(pc.equal(group["place"], place))
             columns = {"account": there["account"].cast(pa.string()), "at": occurred_at(there)}
             spans = pa.table(columns).group_by("account").aggregate([("at", "min"), ("at", "max")])

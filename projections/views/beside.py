@@ -93,6 +93,13 @@ def drop(connection: Connection, name: str) -> None:
     connection.execute(delete(replays).where(replays.c.name == name))
 
 
+def begin_anew(connection: Connection) -> None:
+    """Empty every read model beside the live one, so that it is folded from the first event on."""
+    for each in besides(connection):
+        connection.execute(delete(_table_of(each.name)))
+        note(connection, each._replace(position=0, identical=None))
+
+
 def swap(connection: Connection, beside: Beside) -> None:
     """Make `beside`, which holds all events, the live one, and the live one the previous one.
 

@@ -7,10 +7,12 @@ from uuid import UUID
 import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
+from ledger.archive.corrected import corrected_groups
 from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.events import EventRow
 from ledger.segment import events_in
+from ledger.store.corrections import corrections
 from ledger.store.rows import FOLDED
 from ledger.store.sealed_events import sealed_rows
 from ledger.store.segments import segments
@@ -53,8 +55,10 @@ def folded_tables(
     connection: Connection, archive: Archive, after: str = BEFORE_ALL, upto: str = AFTER_ALL
 ) -> Iterator[pa.Table]:
     """Yield what `folds` does as partials with the column stream."""
+    known = corrections(connection)
     sealed = (
-        archive.row_groups(segment, FOLDED_COLUMNS, after, upto) for segment in segments(connection)
+        corrected_groups(archive, known, segment, FOLDED_COLUMNS, after, upto)
+        for segment in segments(connection)
     )
     for table in merged(sealed, [hot_partials(connection, after, upto)]):
         yield somebodys(connection, table)
@@ -71,7 +75,8 @@ def kept_rows(
 def recorded(connection: Connection, archive: Archive, after: int, upto: int) -> list[EventRow]:
     """Return what folds read of the events at the positions `after` < position <= `upto`."""
     sealed = sealed_rows(connection, archive, after + 1, upto)
-    return [*sealed, *(EventRow(*row) for row in _RECORDED.run(connection, after, upto))]
+    hot = [EventRow(*row) for row in _RECORDED.run(connection, after, upto)]
+    return [*sealed, *corrections(connection).of(hot)]
 
 
 def count(connection: Connection) -> int:

@@ -1,6 +1,6 @@
 """The hot events by engagement: as partials, or one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -8,7 +8,9 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection, bindparam, select, tuple_
 
+from ledger.clock_corrections import Corrections
 from ledger.events import EventRow
+from ledger.store.corrections import corrections
 from ledger.store.statements import Statement
 from ledger.store.tables import events, streams
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, IN_SPAN, bytes_of
@@ -50,17 +52,24 @@ def hot_partials(
     connection: Connection, after: str = BEFORE_ALL, upto: str = AFTER_ALL
 ) -> Iterator[pa.Table]:
     """Yield the partials of the hot events of some accounts."""
-    return _partials(_OF_SPAN.run(connection, bytes_of(after), bytes_of(upto)))
+    return _partials(connection, _OF_SPAN.run(connection, bytes_of(after), bytes_of(upto)))
 
 
 def touched_partials(connection: Connection, last: int) -> Iterator[pa.Table]:
     """Yield the partials of the events after a position, of engagements with hot ones up to it."""
-    return _partials(_OF_TOUCHED.run(connection, last, last))
+    return _partials(connection, _OF_TOUCHED.run(connection, last, last))
 
 
-def _partials(cursor: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - a DBAPI cursor
+def _partials(connection: Connection, cursor: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - a DBAPI cursor
+    known = corrections(connection)
     while rows := cursor.fetchmany(_READ_AT_ONCE):
-        yield partial_of_rows(rows)
+        yield partial_of_rows([_corrected(row, known) for row in rows] if known else rows)
+
+
+def _corrected(row: Sequence[Any], known: Corrections) -> tuple[Any, ...]:
+    account, issue, occurred, position, recorded, *rest = row
+    occurred, recorded = known.instants(position, occurred, recorded)
+    return account, issue, occurred, position, recorded, *rest
 
 
 def touched_events(connection: Connection, last: int) -> Iterator[tuple[bytes, list[EventRow]]]:
@@ -68,12 +77,14 @@ def touched_events(connection: Connection, last: int) -> Iterator[tuple[bytes, l
 
     Beside each stands the account's UUID.
     """
-    rows = _OF_TOUCHED.run(connection, 0, last)
+    rows, known = _OF_TOUCHED.run(connection, 0, last), corrections(connection)
     for (account, issue), group in groupby(rows, key=itemgetter(0, 1)):
         yield (
             account,
-            [
-                EventRow(position, 0, issue, kind, at, linear_id, score, recorded_at)
-                for _, _, at, position, recorded_at, kind, linear_id, score in group
-            ],
+            known.of(
+                [
+                    EventRow(position, 0, issue, kind, at, linear_id, score, recorded_at)
+                    for _, _, at, position, recorded_at, kind, linear_id, score in group
+                ]
+            ),
         )

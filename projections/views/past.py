@@ -7,9 +7,12 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from ledger.archive.columns import occurred_at, recorded_at
+from ledger.archive.corrected import corrected
 from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.clock_corrections import Corrections
 from ledger.segment import Segment
+from ledger.store.corrections import corrections
 from ledger.store.histories import account_of, hot_rows_of_user
 from ledger.store.segments import segments
 from projections.as_of import AsOf, folds_as_of
@@ -33,22 +36,29 @@ def _sealed(
     connection: Connection, archive: Archive, user_id: str, as_of: AsOf
 ) -> Iterator[tuple[str, Engagement]]:
     """Yield what the segments say of the user's engagements, by columns: they can be many."""
+    by = corrections(connection)
     known = [
         segment
         for segment in segments(connection)
-        if as_of.known_at is None or segment.first_recorded_at <= as_of.known_at
+        if as_of.known_at is None or _begins_at(segment, by) <= as_of.known_at
     ]
     account = account_of(connection, user_id) if known else None
     if account is not None:
-        seen = (_seen(archive, segment, account[1], as_of) for segment in known)
+        seen = (_seen(archive, segment, account[1], as_of, by) for segment in known)
         for table in joined([partial_of(each) for each in seen if len(each)]):
             rows = (each.row for each in rows_of(somebodys(connection, table)))
             yield from ((row.issue_id, row.engagement) for row in rows)
 
 
-def _seen(archive: Archive, segment: Segment, account: str, as_of: AsOf) -> pa.Table:
+def _begins_at(segment: Segment, by: Corrections) -> int:
+    return by.recorded_at(segment.first_position, segment.first_recorded_at)
+
+
+def _seen(
+    archive: Archive, segment: Segment, account: str, as_of: AsOf, by: Corrections
+) -> pa.Table:
     """Return an account's events in a segment that are seen."""
-    table = archive.read_account(segment, account, columns=FOLDED_COLUMNS)
+    table = corrected(archive.read_account(segment, account, columns=FOLDED_COLUMNS), by)
     is_seen = np.ones(len(table), bool)
     if as_of.at is not None:
         is_seen &= occurred_at(table) <= as_of.at

@@ -6,8 +6,10 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, select
 
 from ledger import codec
+from ledger.clock_corrections import Corrections
 from ledger.events import POLICY, PolicyAdopted
 from ledger.instants import Instant
+from ledger.store.corrections import corrections
 from ledger.store.decoding import decoding
 from ledger.store.statements import Statement
 from ledger.store.tables import events, head, ledger, streams
@@ -44,20 +46,30 @@ class Policies:
         return self.of_version(connection, _IN_FORCE.run(connection).fetchone()[0])
 
     def history(self, connection: Connection) -> list[Adopted]:
-        """Return all policies up to the one in force, the first one first."""
+        """Return all policies up to the one in force, the first one first.
+
+        A later correction of the clock counts for the instants of adoption.
+        """
         last = self.in_force(connection).version
-        return self._known[:last]
+        adopted = self._known[1:last]
+        known = corrections(connection) if adopted else Corrections()
+        return [FIRST, *(_effective(each, known) for each in adopted)]
 
     def known_at(self, connection: Connection, instant: Instant | None) -> Adopted:
         """Return the policy that was in force at an instant; None is the present."""
-        if instant is None:
-            return self.in_force(connection)
         history = self.history(connection)
+        if instant is None:
+            return history[-1]
         return history[bisect_right(history[1:], instant, key=_adopted_at)]
 
 
 def _adopted_at(adopted: Adopted) -> Instant:
     return adopted.adopted_at or Instant(0)
+
+
+def _effective(adopted: Adopted, known: Corrections) -> Adopted:
+    at = known.recorded_at(adopted.position or 0, _adopted_at(adopted))
+    return adopted._replace(adopted_at=Instant(at))
 
 
 def _adopted(connection: Connection) -> list[Adopted]:

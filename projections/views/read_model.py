@@ -1,13 +1,13 @@
 """The read model: every engagement as it stands, brought along by each append (R10, R12)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from ledger.archive.folder import Archive
 from ledger.events import EventRow
@@ -23,11 +23,12 @@ from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
 from projections.views import sealing
-from projections.views.beside import besides, make, missing, statements_of
+from projections.views.beside import begin_anew, besides, make, missing, statements_of
+from projections.views.folding import folds
 from projections.views.policies import Policies
 from projections.views.stored import Stored, fold_stored, together
 from projections.views.table_statements import IDENTITY, LIVE, TableStatements
-from projections.views.tables import engagements, sealed_engagements
+from projections.views.tables import comparison, engagements, sealed_engagements
 
 REFRESHED_AT_ONCE = 500
 """Rows a transaction: whoever records meanwhile waits for no more."""
@@ -106,6 +107,37 @@ class ReadModel:
         source = iter(rows)
         while batch := [values(row, adopted) for row in islice(source, INSERTED_AT_ONCE)]:
             self.statements.insert.run_many(connection, batch)
+
+    def refold(
+        self, connection: Connection, archive: Archive, progress: Progress = lambda _: None
+    ) -> tuple[int, int]:
+        """Make the live engagements and what is sealed anew from every event.
+
+        Returns how many events were folded to how many engagements; `progress` is told how many
+        more events were.
+        """
+        connection.execute(delete(engagements))
+        connection.execute(delete(comparison))
+        sealing.make_anew(connection, archive)
+        events = counted = 0
+
+        def rows() -> Iterator[Stored]:
+            nonlocal events, counted
+            for fresh in folds(connection, archive):
+                events, counted = events + fresh.events, counted + 1
+                progress(fresh.events)
+                yield fresh.row
+
+        self.fill(connection, rows())
+        return events, counted
+
+    def retime(self, connection: Connection, archive: Archive) -> None:
+        """Make everything anew by the instants that a new correction of the clock leaves.
+
+        The read models beside are folded from the first event again.
+        """
+        self.refold(connection, archive)
+        begin_anew(connection)
 
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete the engagements of one account, also from every read model beside this one."""

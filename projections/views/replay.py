@@ -1,7 +1,7 @@
 """Replay: fold every event again and compare with the read model, or write it anew (R12)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 import pyarrow as pa
@@ -13,13 +13,11 @@ from ledger.store.database import Database
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
 from ledger.verification.truth import expect_sound
-from projections.views import sealing
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
 from projections.views.comparing import difference, needless
-from projections.views.folding import count, folded_tables, folds, kept_rows
+from projections.views.folding import count, folded_tables, kept_rows
 from projections.views.read_model import ReadModel
-from projections.views.stored import Stored
-from projections.views.tables import comparison, engagements
+from projections.views.tables import comparison
 
 COMPARED_AT_ONCE = 100_000
 """Events a transaction, or those of one user: while one lasts, SQLite cannot reuse its log."""
@@ -79,21 +77,9 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
     what is answered.
     """
     expect_sound(database)
-    folded = counted = 0
-
-    def rows(connection: Connection) -> Iterator[Stored]:
-        nonlocal folded, counted
-        for fresh in folds(connection, database.archive):
-            folded, counted = folded + fresh.events, counted + 1
-            progress(fresh.events)
-            yield fresh.row
-
     with database.write() as connection:
-        connection.execute(delete(engagements))
-        connection.execute(delete(comparison))
-        sealing.make_anew(connection, database.archive)
-        read_model.fill(connection, rows(connection))
-    return Replay(folded, counted, None)
+        events, engagements = read_model.refold(connection, database.archive, progress)
+    return Replay(events, engagements, None)
 
 
 class _Comparison:

@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from ledger.archive.corrected import corrected, corrected_groups
 from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.stepping import Source
 from ledger.errors import CertificateError
 from ledger.segment import Segment
 from ledger.store.compaction import Progress
+from ledger.store.corrections import corrections
 from ledger.store.everybody import known_accounts
 from ledger.store.segments import Comparison, segments
 from ledger.store.statements import Statement
@@ -64,7 +66,7 @@ _COMPARED = ("account", "issue_id", "linear_id", *(name for name in NUMBERS if n
 def make_anew(connection: Connection, archive: Archive) -> None:
     """Fold every segment, and keep that as what is sealed."""
     connection.execute(delete(sealed_engagements))
-    for table in merged(_events(archive, segments(connection))):
+    for table in merged(_events(connection, archive, segments(connection))):
         rows = [_values(each.row) for each in rows_of(somebodys(connection, table))]
         _INSERT.run_many(connection, rows)
 
@@ -73,7 +75,7 @@ def difference(connection: Connection, archive: Archive) -> str | None:
     """Return where what is sealed differs from what folding every segment gives, if at all."""
     whose = pa.array(sorted(known_accounts(connection)), pa.string())
     kept = _engagements([], [_sealed(connection)], whose)
-    said = _engagements(_events(archive, segments(connection)), [], whose)
+    said = _engagements(_events(connection, archive, segments(connection)), [], whose)
     for ours, theirs in zip_longest(kept, said):
         if ours != theirs:
             return _difference(ours, theirs)
@@ -98,7 +100,8 @@ def seal(connection: Connection, table: pa.Table) -> None:
     """
     find = _FIND.finder(connection)
     rows = []
-    for each in rows_of(somebodys(connection, partial_of(table))):
+    effective = corrected(table, corrections(connection))
+    for each in rows_of(somebodys(connection, partial_of(effective))):
         new = each.row
         before = find(new.stream, new.issue_id)
         rows.append(
@@ -127,9 +130,9 @@ def certify(
     last = new[-1].last_position
     older = segments(connection)
     rows = [_sealed(connection), touched_partials(connection, last)]
-    kept = _engagements(_events(archive, new), rows, whose)
+    kept = _engagements(_events(connection, archive, new), rows, whose)
     one_by_one = _folded_one_by_one(connection, last, progress)
-    known = _engagements(_events(archive, older), [one_by_one], whose)
+    known = _engagements(_events(connection, archive, older), [one_by_one], whose)
     compared, summed = 0, hashlib.sha256()
     for ours, theirs in zip_longest(kept, known):
         if ours != theirs:
@@ -165,8 +168,9 @@ def _engagements(
         yield from zip(*(column.to_pylist() for column in theirs.columns), strict=True)
 
 
-def _events(archive: Archive, of: Iterable[Segment]) -> list[Source]:
-    return [archive.row_groups(segment, FOLDED_COLUMNS) for segment in of]
+def _events(connection: Connection, archive: Archive, of: Iterable[Segment]) -> list[Source]:
+    known = corrections(connection)
+    return [corrected_groups(archive, known, segment, FOLDED_COLUMNS) for segment in of]
 
 
 def _sealed(connection: Connection) -> Iterator[pa.Table]:

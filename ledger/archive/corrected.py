@@ -1,0 +1,41 @@
+"""Events of segments with their effective instants, in place of those that their files hold (R8)."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ledger.archive.columns import SORTED_BY, integers, occurred_at, ranks, recorded_at, timed
+from ledger.archive.folder import LAST, Archive
+from ledger.clock_corrections import Corrections
+from ledger.segment import Segment
+
+
+def corrected(table: pa.Table, corrections: Corrections) -> pa.Table:
+    """Return the events of a file, in its order, with their effective instants.
+
+    Where an event occurred at another instant by them, it stands in another place.
+    """
+    if not corrections or not len(table):
+        return table
+    occurred, recorded = occurred_at(table), recorded_at(table)
+    positions = integers(table["position"])
+    effective, recorded = corrections.columns(positions, occurred, recorded)
+    table = timed(table, effective, recorded)
+    if np.array_equal(effective, occurred):
+        return table
+    account, issue = (ranks(table[name]) for name in SORTED_BY[:2])
+    return table.take(pa.array(np.lexsort((positions, effective, issue, account))))
+
+
+def corrected_groups(  # noqa: PLR0913, PLR0917 - what `Archive.row_groups` takes, and the corrections
+    archive: Archive,
+    corrections: Corrections,
+    segment: Segment,
+    columns: Sequence[str],
+    after: str = "",
+    upto: str = LAST,
+) -> Iterator[pa.Table]:
+    """Yield what `Archive.row_groups` does, with effective instants."""
+    for table in archive.row_groups(segment, columns, after, upto):
+        yield corrected(table, corrections)

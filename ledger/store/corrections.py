@@ -1,0 +1,89 @@
+"""Corrections of the clock within one transaction: which there are, and making another one (R8)."""
+
+from typing import Protocol
+
+from sqlalchemy import Connection, bindparam, select
+
+from ledger import codec
+from ledger.archive.folder import Archive
+from ledger.clock_corrections import Correction, Corrections
+from ledger.errors import ClockNotAheadError
+from ledger.events import CLOCK, ClockCorrected
+from ledger.instants import Instant, iso
+from ledger.interaction import EARLIEST
+from ledger.store import tables
+from ledger.store.database import Database
+from ledger.store.head import Head
+from ledger.store.job_runs import last_ran_at, take_back_runs
+from ledger.store.rows import INSERT_EVENT, opaque_row
+from ledger.store.statements import Statement
+from ledger.store.streams import Streams
+
+_e, _s, _l = tables.events.c, tables.streams.c, tables.ledger.c
+
+_own_stream = select(_s.id).join(tables.ledger, _l.originator_id == _s.originator_id)
+_CORRECTIONS = Statement(
+    select(_e.position, _e.recorded_at).where(
+        _e.stream == _own_stream.scalar_subquery(), _e.topic == bindparam("topic")
+    ),
+    "topic",
+)
+
+
+_HEAD_AT = Statement(select(tables.head.c.recorded_at))
+
+
+class Retimed(Protocol):
+    """A projection that keeps instants of events, or what comes of them."""
+
+    def retime(self, connection: Connection, archive: Archive) -> None:
+        """Bring it to the effective instants, after a correction of the clock."""
+
+
+def corrections(connection: Connection) -> Corrections:
+    """Return all corrections that the ledger holds at the moment that `connection` sees."""
+    return Corrections(Correction(*row) for row in _CORRECTIONS.run(connection, CLOCK))
+
+
+def ahead_until(connection: Connection) -> Instant:
+    """Return the latest instant that the clock ever gave: of an event, or of a job's run."""
+    head_at: Instant = _HEAD_AT.run(connection).fetchone()[0]
+    return max(head_at, last_ran_at(connection) or Instant(0))
+
+
+def correct(database: Database, projection: Retimed, at: Instant, reason: str) -> int:
+    """Record that `at` is the right present; return how many days of jobs are due again.
+
+    The head goes back to `at`, job runs after it are taken back, and `projection` follows, all in
+    one transaction. Raises ClockNotAheadError where nothing is ahead of `at`.
+    """
+    with database.write() as connection:
+        head = Head.read(connection)
+        _check_ahead(at, ahead_until(connection))
+        _append(connection, head, at, reason)
+        days = take_back_runs(connection, at)
+        projection.retime(connection, database.archive)
+    return days
+
+
+def _check_ahead(at: Instant, until: Instant) -> None:
+    if at < EARLIEST:
+        message = f"the clock says {iso(at)}, which cannot be right; set it right first"
+        raise ClockNotAheadError(message)
+    if until <= at:
+        message = f"the ledger is not ahead of the clock, which says {iso(at)}: nothing to repair"
+        raise ClockNotAheadError(message)
+
+
+def _append(connection: Connection, head: Head, at: Instant, reason: str) -> None:
+    """Append the event; only with it there, the database lets the head's instant go back."""
+    streams = Streams(connection)
+    own_id, stream = streams.own()
+    stream.version += 1
+    event = ClockCorrected(own_id, stream.version, at, reason)
+    header = (head.next_position(), stream.id, stream.version, CLOCK, at)
+    head.write(connection)
+    INSERT_EVENT.run(connection, *opaque_row(header, codec.encode(event)))
+    streams.write_back()
+    head.recorded_at = at
+    head.write(connection)
