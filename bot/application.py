@@ -8,6 +8,9 @@ from typing import Any, Self
 import telegram
 from telegram.ext import AIORateLimiter, Application, ApplicationBuilder
 
+from bot import clock_replies
+from bot.clock_check import ClockState
+from bot.clocks import ClockGuard
 from bot.commands import COMMANDS, Audience
 from bot.jobs import (
     EngagementJobs,
@@ -20,7 +23,7 @@ from bot.telegram.conversation import Conversation
 from bot.telegram.gate import Gate
 from bot.telegram.outbox import Outbox
 from bot.telegram.recording import Recorder, install
-from bot.telegram.sending import persistently
+from bot.telegram.sending import Address, persistently, send
 from ledger.errors import LedgerError
 from projections.application import Engagements, EngagementTracker
 
@@ -40,9 +43,19 @@ class EngagementBot:
     was received is handled, and replies are delivered for some seconds.
     """
 
-    def __init__(self, engagements: Engagements, settings: Settings, builder: AnyBuilder) -> None:
-        """Put together what `builder` builds, which says how to reach Telegram."""
+    def __init__(
+        self,
+        engagements: Engagements,
+        settings: Settings,
+        builder: AnyBuilder,
+        clock: ClockGuard | None = None,
+    ) -> None:
+        """Put together what `builder` builds, which says how to reach Telegram.
+
+        `clock` guards what cannot be taken back; where it has nobody to tell, the admins are told.
+        """
         self.engagements = engagements
+        self._clock = clock or ClockGuard(engagements)
         self._settings = settings
         self._gate = Gate(settings.chats, settings.admins, self._knows)
         self.application: AnyApplication = builder.build()
@@ -50,16 +63,21 @@ class EngagementBot:
             self.application, EngagementTracker(engagements), settings, gate=self._gate
         )
         self.outbox = Outbox()
-        Conversation(engagements, settings, self._gate, self.recorder, self.outbox).join(
-            self.application
-        )
+        Conversation(
+            engagements, settings, self._gate, self.recorder, self.outbox, self._clock
+        ).join(self.application)
         if self.application.job_queue is not None:
-            jobs = EngagementJobs(engagements, settings.zone)
+            jobs = EngagementJobs(engagements, settings.zone, self._clock)
             add_engagement_jobs_to_scheduler(self.application.job_queue, jobs)
             add_expiry_to_scheduler(self.application.job_queue, jobs, settings.context_days)
 
     async def __aenter__(self) -> Self:
         """Start handling updates; raises TelegramError where Telegram refuses."""
+        if self._clock.on_doubt is None:
+            loop = asyncio.get_running_loop()
+            self._clock.on_doubt = lambda doubted: loop.call_soon_threadsafe(
+                self._tell_admins, doubted
+            )
         self._gate.migrate(await asyncio.to_thread(self._migrations))
         await self.application.initialize()
         await self.application.start()
@@ -83,6 +101,12 @@ class EngagementBot:
         for admin in sorted(self._settings.admins):
             menu = _menu(in_group=False, for_admins=True)
             await self._show(menu, telegram.BotCommandScopeChat(admin))
+
+    def _tell_admins(self, doubted: ClockState) -> None:
+        reply = clock_replies.doubt(doubted)
+        for admin in sorted(self._settings.admins):
+            deliver = partial(send, self.application.bot, Address(admin), reply)
+            self.outbox.post(admin, deliver, lasting=True)
 
     async def _show(self, menu: list[telegram.BotCommand], scope: telegram.BotCommandScope) -> None:
         try:

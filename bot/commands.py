@@ -45,6 +45,7 @@ COMMANDS = {
         Command("forget", Audience.ASKER),
         Command("help", Audience.EVERYBODY),
         Command("status", Audience.PRIVATE_CHAT, for_admins=True),
+        Command("clock", Audience.PRIVATE_CHAT, "[ok]", for_admins=True),
     )
 }
 """In the order of the menu."""

@@ -23,6 +23,7 @@ SUMMARIES = {
     "forget": "delete what ties the past to me",
     "help": "what I do and what I record",
     "status": "the state of the ledger",
+    "clock": "what my clock says, and whether it is right",
 }
 """What each command does, for menus and /help."""
 
@@ -33,6 +34,7 @@ EXAMPLES = {
     "history": "/history, /history AI-1799 or /history AI-1799 yesterday",
     "chart": "/chart or /chart AI-1799",
     "stats": "/stats or /stats 3 weeks ago",
+    "clock": "/clock or /clock ok",
 }
 """How a command is given that takes arguments."""
 
@@ -173,6 +175,21 @@ STATUS_JOBS = {
     "engagement_cleanup": "Dormant engagements counted for {day}: {counted}",
     "engagement_expiry": "Old words deleted for {day}: {counted}",
 }
+
+CLOCK = "<b>The clock</b>\nHere: {now}\nLast run: {last_run}\nOutside: {outside}"
+CLOCK_OUTSIDE = "{now}, heard {minutes} min ago"
+CLOCK_WRONG = "The two disagree: one of them is wrong."
+CLOCK_GOES_ON = "The scheduled work goes on."
+CLOCK_WAITS = (
+    "It is long after the last run and nothing confirms the clock, so the scheduled work waits: "
+    "nothing is deleted or archived. Set the clock right; where it is right, say /clock ok."
+)
+CLOCK_CONFIRMED = "Noted: the clock is right. What waits is done within the hour."
+CLOCK_DOUBT = (
+    "My clock says {now}, {days} days after the last run at {last_run}. Outside: {outside}. As it "
+    "may be wrong, I delete and archive nothing; what people say is recorded. Set the clock right; "
+    "where it is right, say /clock ok."
+)
 
 ANSWERED_IN_PRIVATE = "I have answered you in private."
 ANSWERED_ISSUES = "{issues}: I have sent you what I know in private."
@@ -322,6 +339,10 @@ CHAT_START = (
     "This is the bot in your terminal: a line is a message, a number presses a\n"
     "button, `@ana: text` is somebody else's. Try `How is AI-1799?`, then /top or\n"
     "/help. Ctrl-D ends."
+)
+CHAT_CLOCK = (
+    "The clock says {now}, {days} days after the last run at {last_run} (outside: {outside}), so "
+    "nothing is deleted or archived; set it right, or begin with --clock-is-right where it is."
 )
 CHAT_PROMPT = "\n> "
 CHAT_SAVED = "[saved as {path}]"

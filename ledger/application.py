@@ -166,10 +166,11 @@ class EngagementLedger(Application[UUID]):
         return expire(self.database, before)
 
     def correct_clock(self, reason: str) -> int:
-        """Record that the clock is right now and had run ahead; return how many job days are due again.
+        """Record that the clock had run ahead and is right now; return how many job days are due.
 
-        Everything before counts as recorded by now (R8). Others wait while every event is folded
-        again. Raises ClockNotAheadError where the ledger is not ahead, and InvalidReasonError.
+        These were noted as done after now. Everything before counts as recorded by now (R8). Others
+        wait while every event is folded again. Raises ClockNotAheadError where the ledger is not
+        ahead, and InvalidReasonError.
         """
         at = instant_of(self._clock())
         return correct(self.database, self._projection, at, reason_of(reason))

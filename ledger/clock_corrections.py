@@ -1,7 +1,7 @@
 """Corrections of a clock that ran ahead: which instants events count by afterwards (R8).
 
-A correction says, at its position, what the right present is. Whatever stands before it was recorded
-by then, so its *effective* instant of recording is the least of its own and those of all later
+A correction says, at its position, what the right present is. What stands before it was recorded by
+then, so its *effective* instant of recording is the least of its own and those of all later
 corrections. Effective instants never fall from one position to the next.
 """
 

@@ -6,12 +6,14 @@ import re
 import click
 from rich.filesize import decimal
 
-from bot.cli.session import Session, json_option
+from bot.cli.session import Session, clock_option, json_option
 from bot.cli.shown import counted, counting, show_json, show_table
+from bot.clocks import ClockGuard
 from ledger.errors import ArchiveUnavailableError
 from ledger.instants import Instant, instant_of, iso
 from ledger.segment import Segment, events_in
 from ledger.store.compaction import RETAINED_DAYS, STAGES, Compaction, Compactor
+from projections.application import Engagements
 
 _LATEST = 2**63 - 1  # of all positions
 
@@ -46,6 +48,7 @@ class Age(click.ParamType[dt.timedelta]):
 )
 @click.option("--all", "everything", is_flag=True, help="Seal everything.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sealed, and seal nothing.")
+@clock_option
 @json_option
 @click.pass_obj
 def compact(
@@ -54,6 +57,7 @@ def compact(
     through: int | None,
     everything: bool,  # noqa: FBT001 - click passes a flag so
     dry_run: bool,  # noqa: FBT001 - click passes a flag so
+    clock_is_right: bool,  # noqa: FBT001 - click passes a flag so
 ) -> None:
     """Move the oldest events into the archive.
 
@@ -70,8 +74,11 @@ def compact(
         if everything or through is not None:
             upto = through or _LATEST
         else:
+            now = session.clock()
+            if not dry_run:
+                _check_clock(engagements, now, clock_is_right=clock_is_right)
             age = dt.timedelta(RETAINED_DAYS) if older_than is None else older_than
-            upto = compactor.last_recorded_before(_before(session, age))
+            upto = compactor.last_recorded_before(_before(now, age))
         events = compactor.sealable(upto)
         if dry_run:
             _show_plan(session, events)
@@ -81,9 +88,16 @@ def compact(
             _show_compaction(session, done)
 
 
-def _before(session: Session, age: dt.timedelta) -> Instant:
+def _check_clock(engagements: Engagements, now: dt.datetime, *, clock_is_right: bool) -> None:
+    guard = ClockGuard(engagements)
+    if clock_is_right:
+        guard.confirm()
+    guard.check(now)
+
+
+def _before(now: dt.datetime, age: dt.timedelta) -> Instant:
     try:
-        return instant_of(session.clock() - age)
+        return instant_of(now - age)
     except OverflowError:
         return Instant(0)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from bot.cli import mounts
 from bot.cli.beside import beside_findings
@@ -17,10 +17,12 @@ from bot.cli.mounts import network_file_system
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json, show_table
 from bot.cli.verify import verify_all
+from bot.clock_check import ClockState
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.segment import Segment, events_in
 from ledger.store import schema, tables
+from ledger.store.corrections import ahead_until, last_trusted_at
 from ledger.store.database import Database
 from ledger.store.segments import segments
 
@@ -148,10 +150,12 @@ def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
             schema.refuse_if_lost(database)
             yield Finding("schema", NOTE, "not there yet; `engagement init` makes it")
             return
-        head = connection.execute(select(tables.head.c.recorded_at)).scalar_one()
-        sealed = segments(connection) if version == schema.VERSION else []
+        is_known = version == schema.VERSION
+        ledger_at = ahead_until(connection) if is_known else _head_at(connection)
+        last_run = last_trusted_at(connection) if is_known else None
+        sealed = segments(connection) if is_known else []
     yield Finding("schema", OK, f"version {version}")
-    yield _clock(now, head)
+    yield _clock(ClockState(instant_of(now), last_run), ledger_at)
     if sealed:
         yield _archive(database, sealed)
     if version == schema.VERSION:
@@ -180,15 +184,27 @@ def _presence(database: Database) -> tuple[str, str]:
     return OK, database.described
 
 
-def _clock(now: dt.datetime, head: Instant) -> Finding:
-    if not head:
-        return Finding("clock", OK, f"{iso(instant_of(now))}; no event yet")
-    behind = head - instant_of(now)
-    if behind > DAY:
+def _head_at(connection: Connection) -> Instant:
+    head_at: Instant = connection.execute(select(tables.head.c.recorded_at)).scalar_one()
+    return head_at
+
+
+def _clock(clock: ClockState, ledger_at: Instant) -> Finding:
+    now, ahead = iso(clock.now), ledger_at - clock.now
+    if not ledger_at:
+        return Finding("clock", OK, f"{now}; no event yet")
+    if ahead > 0:
+        stops = "; nothing is recorded until this clock has passed that" if ahead > DAY else ""
         detail = (
-            f"{iso(instant_of(now))} is more than a day before the last event, recorded at "
-            f"{iso(head)}: one of the two clocks was wrong, and nothing is recorded until this "
-            "one has passed it"
+            f"{now} is before the last event or job run, at {iso(ledger_at)}: the clock is behind "
+            f"now or was ahead then{stops}. Set it right; where it is right, `engagement clock "
+            "repair` mends the ledger"
         )
-        return Finding("clock", BAD, detail)
-    return Finding("clock", OK, f"{iso(instant_of(now))}, last event recorded at {iso(head)}")
+        return Finding("clock", BAD if ahead > DAY else NOTE, detail)
+    if not clock.may_act:
+        detail = (
+            f"{now} is {clock.days} days after the last run: nothing is deleted or sealed until "
+            "Telegram's dates agree, or `--clock-is-right` confirms the clock"
+        )
+        return Finding("clock", NOTE, detail)
+    return Finding("clock", OK, f"{now}, last event or job run at {iso(ledger_at)}")

@@ -8,6 +8,7 @@ import click
 from bot.cli import (
     archive,
     ask,
+    clock,
     doctor,
     explain,
     imports,
@@ -54,6 +55,7 @@ for command in (
     replay.replay,
     archive.compact,
     archive.archive,
+    clock.clock,
     doctor.doctor,
     verify.verify,
     tour.tour,

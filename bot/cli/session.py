@@ -150,6 +150,16 @@ def json_option(command: Command) -> Command:
     )(command)
 
 
+def clock_option(command: Command) -> Command:
+    """Add `--clock-is-right`."""
+    return click.option(
+        "--clock-is-right",
+        is_flag=True,
+        help="Confirm the clock, where the last run is more than 7 days ago and nothing from "
+        "outside tells the time: only then are texts deleted and events sealed.",
+    )(command)
+
+
 def as_of_options(command: Command) -> Command:
     """Add `--at` and `--known-at`."""
     known_at = click.option(

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from bot.cli.session import Session
+from bot.cli.session import Session, clock_option
 from bot.cli.shown import show_text
+from bot.clocks import ClockGuard
 from bot.settings import SettingsError, variable_of
 from projections.application import Engagements
 
@@ -29,8 +30,15 @@ PATIENCE_SECONDS = 5.0
     help="Where to listen for what is sent to the webhook.",
 )
 @click.option("--or-chat", is_flag=True, help="Without a token, open the chat in this terminal.")
+@clock_option
 @click.pass_obj
-def run(session: Session, webhook: str | None, listen: str, or_chat: bool) -> None:  # noqa: FBT001 - click passes a flag so
+def run(
+    session: Session,
+    webhook: str | None,
+    listen: str,
+    or_chat: bool,  # noqa: FBT001 - click passes a flag so
+    clock_is_right: bool,  # noqa: FBT001 - click passes a flag so
+) -> None:
     """Run the bot on Telegram.
 
     It polls for updates, or takes them from a webhook, until SIGTERM or Ctrl-C.
@@ -42,32 +50,34 @@ def run(session: Session, webhook: str | None, listen: str, or_chat: bool) -> No
                 f"{variable_of('telegram_bot_token')} is not set; `engagement chat` needs no token"
             )
             raise SettingsError(message)
-        _chat(session)
+        _chat(session, clock_is_right=clock_is_right)
         return
     from bot.telegram import running  # noqa: PLC0415 - see the module
 
     hook = (
         None if webhook is None else running.Webhook(webhook, *_address(session, webhook, listen))
     )
-    with _opened(session) as engagements:
+    with _opened(session, clock_is_right=clock_is_right) as engagements:
         click.echo("Starting the bot; Ctrl-C ends it.", err=True)
         asyncio.run(running.run(engagements, settings, hook))
 
 
 @click.command()
+@clock_option
 @click.pass_obj
-def chat(session: Session) -> None:
+def chat(session: Session, clock_is_right: bool) -> None:  # noqa: FBT001 - click passes a flag so
     """Talk with the bot in this terminal; it needs no token.
 
     A line is a message, a number presses a button, `@ana: text` is somebody else's message.
     """
-    _chat(session)
+    _chat(session, clock_is_right=clock_is_right)
 
 
-def _chat(session: Session) -> None:
+def _chat(session: Session, *, clock_is_right: bool) -> None:
     from bot import terminal  # noqa: PLC0415 - see the module
 
-    with _opened(session) as engagements, suppress(KeyboardInterrupt):  # it ends a chat, too
+    opened = _opened(session, clock_is_right=clock_is_right)
+    with opened as engagements, suppress(KeyboardInterrupt):  # it ends a chat, too
         asyncio.run(terminal.chat(engagements, session.settings, _show))
 
 
@@ -77,9 +87,11 @@ def _show(text: str) -> None:
 
 
 @contextmanager
-def _opened(session: Session) -> Iterator[Engagements]:
+def _opened(session: Session, *, clock_is_right: bool) -> Iterator[Engagements]:
     url = session.settings.database_url
     with Engagements(url, clock=session.clock, patience_seconds=PATIENCE_SECONDS) as engagements:
+        if clock_is_right:
+            ClockGuard(engagements).confirm()
         yield engagements
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from bot.clocks import ClockGuard
 from bot.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
 from ledger.instants import DAY, Instant, instant_of
 from ledger.store.compaction import RETAINED_DAYS
@@ -21,13 +22,20 @@ class EngagementJobs:
     A call does what is due by the ledger's clock, or nothing: any process may call as often as it
     likes. Days that were missed are done together, since the work is about the present; one that
     broke off is done again. Raises LedgerUnavailableError where the ledger cannot be written, or
-    another process has been at it for too long; then the days stay due.
+    another process has been at it for too long, and ClockUnconfirmedError where the clock may be
+    wrong; then the days stay due.
     """
 
-    def __init__(self, engagements: Engagements, zone: dt.tzinfo) -> None:
-        """Work on `engagements`, which the caller closes, by the days of `zone`."""
+    def __init__(
+        self, engagements: Engagements, zone: dt.tzinfo, guard: ClockGuard | None = None
+    ) -> None:
+        """Work on `engagements`, which the caller closes, by the days of `zone`.
+
+        `guard` says whether the clock may be believed; one of its own hears nothing from outside.
+        """
         self.zone = zone
         self._engagements = engagements
+        self._guard = guard or ClockGuard(engagements)
 
     def decay(self) -> int:
         """Bring the read model's score column up to date, once a day.
@@ -35,7 +43,7 @@ class EngagementJobs:
         Returns how many engagements were under decay when that was done last.
         """
         idle_longer_than_days = self._engagements.policy.decay_after_days
-        return self._do(DECAY, lambda: self._engagements.refresh_scores(idle_longer_than_days))
+        return self._do(DECAY, lambda _: self._engagements.refresh_scores(idle_longer_than_days))
 
     def cleanup(self) -> int:
         """Move events that were recorded long ago into the archive, once a week (R7).
@@ -45,10 +53,10 @@ class EngagementJobs:
         """
         return self._do(CLEANUP, self._compacted)
 
-    def _compacted(self) -> int:
+    def _compacted(self, now: Instant) -> int:
         ledger = self._engagements.ledger
         if ledger.archive.is_possible and self._is_sound():
-            retained = Instant(instant_of(self._engagements.clock()) - RETAINED_DAYS * DAY)
+            retained = Instant(now - RETAINED_DAYS * DAY)
             compactor = ledger.compactor
             done = compactor.compact(compactor.last_recorded_before(retained))
             _log.info("compacted", extra=msgspec.structs.asdict(done))
@@ -66,31 +74,32 @@ class EngagementJobs:
 
         Returns how many that were when it was done last.
         """
-        return self._do(EXPIRY, lambda: self._expired(context_days))
+        return self._do(EXPIRY, lambda now: self._expired(Instant(now - context_days * DAY)))
 
-    def _expired(self, context_days: int) -> int:
-        now = instant_of(self._engagements.clock())
-        return self._engagements.ledger.expire_origins(Instant(now - context_days * DAY))
+    def _expired(self, before: Instant) -> int:
+        return self._engagements.ledger.expire_origins(before)
 
-    def _do(self, schedule: Schedule, work: Callable[[], int]) -> int:
+    def _do(self, schedule: Schedule, work: Callable[[Instant], int]) -> int:
         database = self._engagements.ledger.database
-        if self._due(schedule):
+        if self._due(schedule, self._engagements.clock()):
             with job_alone(database, schedule.job):
                 self._do_alone(schedule, work)
         last = last_run(database, schedule.job)
         return 0 if last is None else last.counted
 
-    def _do_alone(self, schedule: Schedule, work: Callable[[], int]) -> None:
+    def _do_alone(self, schedule: Schedule, work: Callable[[Instant], int]) -> None:
+        now = self._engagements.clock()  # asked once: it may jump after it was found to be right
         # Whoever had the lock before may have done it.
-        days = self._due(schedule)
+        days = self._due(schedule, now)
         if not days:
             return
-        database, ran_at = self._engagements.ledger.database, instant_of(self._engagements.clock())
-        counted = work()
+        self._guard.check(now)
+        database, ran_at = self._engagements.ledger.database, instant_of(now)
+        counted = work(ran_at)
         # Only now: a run that breaks off leaves its days due.
         noted = note_runs(database, schedule.job, days, ran_at, counted)
         _log.info("job done", extra={"job": schedule.job, "days": len(noted), "counted": counted})
 
-    def _due(self, schedule: Schedule) -> list[dt.date]:
+    def _due(self, schedule: Schedule, now: dt.datetime) -> list[dt.date]:
         last = last_run(self._engagements.ledger.database, schedule.job)
-        return due_days(schedule, last and last.day, self._engagements.clock(), self.zone)
+        return due_days(schedule, last and last.day, now, self.zone)

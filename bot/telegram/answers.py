@@ -7,7 +7,7 @@ cannot be read is an answer too.
 import logging
 from collections.abc import Callable
 
-from bot import explanations, replies
+from bot import clock_replies, explanations, replies
 from bot.charts import ranking_chart, score_chart
 from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.language import words
@@ -184,6 +184,18 @@ def _status(question: Question) -> Reply:
     return replies.status(events, users, done, is_waiting=question.is_behind)
 
 
+def _clock(question: Question) -> Reply:
+    if question.user_id not in question.settings.admins:
+        return say(words.FOR_ADMINS, command=question.asked.name)
+    match [word.lower() for word in question.asked.arguments]:
+        case []:
+            return clock_replies.state(question.clock.state())
+        case ["ok"]:
+            question.clock.confirm()
+            return say(words.CLOCK_CONFIRMED)
+    raise question.misunderstood()
+
+
 ANSWERS: dict[str, Callable[[Question], Reply]] = {
     CARDS: _cards,
     HINT: _hint,
@@ -201,4 +213,5 @@ ANSWERS: dict[str, Callable[[Question], Reply]] = {
     "optin": _opt_in,
     "forget": _forget,
     "status": _status,
+    "clock": _clock,
 }

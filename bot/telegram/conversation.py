@@ -23,6 +23,7 @@ from telegram.ext import (
 )
 
 from bot.classification import CARD, ISSUES_OF_A_MESSAGE, ChatKind, Message, card_of
+from bot.clocks import ClockGuard
 from bot.commands import COMMANDS, Asked, Audience, asked_by_link, asked_in, link_payload
 from bot.issue_keys import IssueKeys
 from bot.language import words
@@ -50,13 +51,14 @@ _PRESENT = {ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR}
 class Conversation:
     """Answers what people say to one bot."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of one bot
         self,
         engagements: Engagements,
         settings: Settings,
         gate: Gate,
         recorder: Recorder,
         outbox: Outbox,
+        clock: ClockGuard,
     ) -> None:
         """Answer from `engagements` through `outbox`."""
         self._engagements = engagements
@@ -66,6 +68,7 @@ class Conversation:
         self._recorder = recorder
         self._outbox = outbox
         self._exports = Exports(engagements, Path(settings.home), outbox)
+        self._clock = clock
         self._forgetting = asyncio.Lock()
 
     def join(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
@@ -173,6 +176,7 @@ class Conversation:
             keys=self._keys,
             user_id=user_id,
             asked=asked,
+            clock=self._clock,
             reads_all=bool(bot.bot.can_read_all_group_messages),
             is_behind=self._recorder.keeper.is_behind,
             will=self._recorder.keeper.will_of(str(user_id)),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bot import replies
+from bot.clocks import ClockGuard
 from bot.commands import Asked
 from bot.issue_keys import IssueKeys
 from bot.language import words
@@ -41,6 +42,7 @@ class Question(msgspec.Struct, frozen=True):
     keys: IssueKeys
     user_id: int
     asked: Asked
+    clock: ClockGuard
     reads_all: bool = False
     """Whether the bot sees every message of a group."""
     is_behind: bool = False
@@ -104,6 +106,10 @@ class Question(msgspec.Struct, frozen=True):
         if issue is not None:
             return issue, self.moment(rest)
         return None, self.moment(self.asked.arguments, words.NO_ISSUE_NO_DATE)
+
+    def misunderstood(self) -> Misunderstood:
+        """Return the error of arguments that say nothing that the command knows."""
+        return self._misunderstood(words.BAD_ARGUMENTS)
 
     def _moment(self, arguments: Sequence[str]) -> dt.datetime:
         return moment_of_text(" ".join(arguments), self.now, self.settings.zone)

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 
 from telegram import Update
 from telegram.error import InvalidToken, TelegramError
+from telegram.request import HTTPXRequest
 
 from bot.application import EngagementBot, telegram_builder
+from bot.clocks import ClockGuard
 from bot.settings import Settings
+from bot.telegram.outside import dated_by, listen
 from bot.telegram.watchdog import PollingRequest, watch
 from ledger.errors import LedgerError
 from projections.application import Engagements
@@ -26,6 +29,9 @@ UPDATES = [
     Update.MY_CHAT_MEMBER,
 ]
 """What the bot asks Telegram for."""
+
+CONNECTIONS = 256
+"""To Telegram at once, as python-telegram-bot has it."""
 
 STOP_SECONDS = 9.0
 """However a stop goes, the process ends after so long: systemd's patience is set to ten."""
@@ -58,11 +64,15 @@ async def run(
     and PollingFailedError where the watchdog gives up. `base_url` is that of another Bot API
     server than Telegram's own.
     """
-    polling = PollingRequest(time.monotonic, connection_pool_size=1)
-    builder = telegram_builder(settings).get_updates_request(polling)
+    clock = ClockGuard(engagements)
+    dated = dated_by(clock.hear)
+    polling = PollingRequest(time.monotonic, connection_pool_size=1, httpx_kwargs=dated)
+    request = HTTPXRequest(connection_pool_size=CONNECTIONS, httpx_kwargs=dated)
+    builder = telegram_builder(settings).request(request).get_updates_request(polling)
     if base_url is not None:
         builder = builder.base_url(base_url)
-    bot = EngagementBot(engagements, settings, builder)
+    bot = EngagementBot(engagements, settings, builder, clock)
+    listen(bot.application, clock.hear)
     try:
         async with bot:
             await _serve(bot, settings, webhook, polling)

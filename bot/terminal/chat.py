@@ -16,6 +16,8 @@ import telegram
 from telegram.ext import Application
 
 from bot.application import EngagementBot
+from bot.clock_replies import doubt_in_the_terminal
+from bot.clocks import ClockGuard
 from bot.language import words
 from bot.settings import Settings
 from bot.telegram.answers import YES
@@ -38,7 +40,8 @@ async def chat(engagements: Engagements, settings: Settings, show: Callable[[str
     screen = Screen(show, Path(settings.home) / "saved")
     builder = Application.builder().token(TOKEN).request(screen).updater(None)
     show(words.CHAT_START)
-    async with EngagementBot(engagements, settings, builder) as bot:
+    clock = ClockGuard(engagements, lambda doubted: show(doubt_in_the_terminal(doubted)))
+    async with EngagementBot(engagements, settings, builder, clock) as bot:
         people = _People(bot, screen)
         async for line in _lines():
             if not _is_watched():

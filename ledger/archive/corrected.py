@@ -1,4 +1,4 @@
-"""Events of segments with their effective instants, in place of those that their files hold (R8)."""
+"""Events of segments with their effective instants, not those that their files hold (R8)."""
 
 from collections.abc import Iterator, Sequence
 

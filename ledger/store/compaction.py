@@ -181,8 +181,9 @@ class Compactor:
     def last_recorded_before(self, at: Instant) -> int:
         """Return the last hot position that was recorded before an instant, 0 if there is none."""
         with self._database.read() as connection:
-            hot = self._scalar(connection, _LAST_BEFORE, at)
-            return max(hot, self._scalar(connection, _LAST, corrections(connection).last_before(at)))
+            corrected = corrections(connection).last_before(at)
+            last = self._scalar(connection, _LAST, corrected)
+            return max(last, self._scalar(connection, _LAST_BEFORE, at))
 
     def sealable(self, through: int) -> int:
         """Return how many events `compact` would seal."""

@@ -30,7 +30,7 @@ _CORRECTIONS = Statement(
 )
 
 
-_HEAD_AT = Statement(select(tables.head.c.recorded_at))
+_HEAD = Statement(select(tables.head.c.position, tables.head.c.recorded_at))
 
 
 class Retimed(Protocol):
@@ -47,8 +47,20 @@ def corrections(connection: Connection) -> Corrections:
 
 def ahead_until(connection: Connection) -> Instant:
     """Return the latest instant that the clock ever gave: of an event, or of a job's run."""
-    head_at: Instant = _HEAD_AT.run(connection).fetchone()[0]
-    return max(head_at, last_ran_at(connection) or Instant(0))
+    _, head_at = _HEAD.run(connection).fetchone()
+    return Instant(max(head_at, last_ran_at(connection) or 0))
+
+
+def last_trusted_at(connection: Connection) -> Instant | None:
+    """Return when a job ran last, or else the instant of the last event; None before any of both.
+
+    The next run may be long after it only if the clock is right.
+    """
+    ran_at = last_ran_at(connection)
+    if ran_at is not None:
+        return ran_at
+    position, head_at = _HEAD.run(connection).fetchone()
+    return Instant(head_at) if position else None
 
 
 def correct(database: Database, projection: Retimed, at: Instant, reason: str) -> int:

@@ -1,0 +1,105 @@
+"""The commands that look at the clock, and mend a ledger whose clock had run ahead."""
+
+from typing import NamedTuple
+
+import click
+
+from bot.cli.session import Session, json_option
+from bot.cli.shown import counted, show_json
+from bot.clock_check import ClockState
+from bot.clocks import ClockGuard
+from ledger.instants import DAY, Instant, iso
+from ledger.store.corrections import ahead_until
+from projections.application import Engagements
+
+
+class Clock(NamedTuple):
+    """What the clock says, and how far the ledger has come."""
+
+    state: ClockState
+    ledger_at: Instant
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether the ledger is so far ahead that nothing can be recorded."""
+        return self.ledger_at - self.state.now > DAY
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def clock(context: click.Context) -> None:
+    """Show what the clock says, and how far the ledger has come.
+
+    `clock repair` mends a ledger whose clock had run ahead.
+    """
+    if context.invoked_subcommand is None:
+        session: Session = context.obj
+        with session.engagements() as engagements:
+            _show(session, _clock(engagements))
+
+
+@clock.command()
+@click.option(
+    "--reason", required=True, metavar="TEXT", help="Why, in up to 200 characters; name nobody."
+)
+@json_option
+@click.pass_obj
+def repair(session: Session, reason: str) -> None:
+    """Say that the clock is right now, and had run ahead of it.
+
+    Set the clock right first: everything that was recorded counts as recorded by now from here on,
+    whatever was noted about jobs after now is taken back, and scores are folded again. It cannot be
+    undone; events are not changed, and the correction is one of them.
+    """
+    with session.engagements() as engagements:
+        before = _clock(engagements)
+        days = engagements.ledger.correct_clock(reason)
+        after = _clock(engagements)
+    if session.as_json:
+        show_json({"before": _document(before), "after": _document(after), "days_due_again": days})
+        return
+    click.echo(f"before: {sentence(before)}")
+    click.echo(f"after: {sentence(after)}")
+    click.echo(f"taken back: {counted(days, 'job day')}, due again")
+
+
+def sentence(clock: Clock) -> str:
+    """Return in one line how the clock and the ledger stand."""
+    now, ledger_at = iso(clock.state.now), iso(clock.ledger_at)
+    if not clock.ledger_at:
+        return f"the clock says {now}; the ledger is empty"
+    if clock.ledger_at <= clock.state.now:
+        return f"the clock says {now}; the ledger has come to {ledger_at}"
+    stops = ", and nothing is recorded until then" if clock.is_behind else ""
+    return f"the clock says {now}; the ledger is ahead of it, at {ledger_at}{stops}"
+
+
+def _clock(engagements: Engagements) -> Clock:
+    with engagements.ledger.database.read() as connection:
+        ledger_at = ahead_until(connection)
+    return Clock(ClockGuard(engagements).state(), ledger_at)
+
+
+def _show(session: Session, clock: Clock) -> None:
+    if session.as_json:
+        show_json(_document(clock))
+        return
+    click.echo(sentence(clock))
+    if clock.ledger_at > clock.state.now:
+        click.echo("if the clock is right now, `engagement clock repair --reason TEXT` mends it")
+    elif not clock.state.may_act:
+        click.echo(
+            f"it is {clock.state.days} days after the last run: nothing is deleted or sealed "
+            "until Telegram's dates agree or --clock-is-right confirms the clock"
+        )
+
+
+def _document(clock: Clock) -> dict[str, object]:
+    last_run = clock.state.last_run
+    return {
+        "now": iso(clock.state.now),
+        "ledger_at": iso(clock.ledger_at) if clock.ledger_at else None,
+        "last_run": None if last_run is None else iso(last_run),
+        "must_be_confirmed": not clock.state.may_act,
+    }

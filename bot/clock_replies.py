@@ -1,0 +1,57 @@
+"""What is answered about the clock: what it says, and whether clocks outside agree."""
+
+from bot.clock_check import ClockState
+from bot.language import words
+from bot.replies import Reply, fill, say
+from ledger.instants import Instant, iso
+
+_MINUTE = 60_000_000
+
+
+def state(clock: ClockState) -> Reply:
+    """Return what the clock and those outside say, and what follows from it."""
+    lines = [
+        fill(
+            words.CLOCK, now=_second(clock.now), last_run=_last_run(clock), outside=_outside(clock)
+        ),
+        words.CLOCK_GOES_ON if clock.may_act else words.CLOCK_WAITS,
+    ]
+    if clock.is_wrong:
+        lines.insert(1, words.CLOCK_WRONG)
+    return Reply("\n".join(lines))
+
+
+def doubt(clock: ClockState) -> Reply:
+    """Return what the admins are told when the scheduled work waits for the clock."""
+    return say(words.CLOCK_DOUBT, **_found(clock))
+
+
+def doubt_in_the_terminal(clock: ClockState) -> str:
+    """Return the same in one line, for who talks with the bot in the terminal."""
+    return words.CHAT_CLOCK.format(**_found(clock))
+
+
+def _found(clock: ClockState) -> dict[str, object]:
+    return {
+        "now": _second(clock.now),
+        "days": clock.days,
+        "last_run": _last_run(clock),
+        "outside": _outside(clock),
+    }
+
+
+def _last_run(clock: ClockState) -> str:
+    return words.NONE if clock.last_run is None else _second(clock.last_run)
+
+
+def _outside(clock: ClockState) -> str:
+    """What the clock outside says that was heard last."""
+    if not clock.heard:
+        return words.NONE
+    last = min(clock.heard, key=lambda each: each.ago)
+    minutes = last.ago // _MINUTE
+    return words.CLOCK_OUTSIDE.format(now=_second(last.now), minutes=minutes)
+
+
+def _second(instant: Instant) -> str:
+    return iso(Instant(instant // 1_000_000 * 1_000_000))

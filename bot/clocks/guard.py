@@ -1,0 +1,74 @@
+"""The guard of what cannot be taken back: what the clock, the last run and clocks outside say."""
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+
+from bot.clock_check import ClockState, ClockUnconfirmedError, Heard, check
+from ledger.instants import Instant, instant_of
+from ledger.store.corrections import last_trusted_at
+from ledger.store.job_runs import note_runs
+from projections.application import Engagements
+
+CONFIRMED = "clock_confirmed"
+"""The job whose days are those on which an operator or an admin confirmed the clock."""
+
+_MICROSECONDS = 1_000_000
+
+OnDoubt = Callable[[ClockState], object]
+"""Called in the thread that asks, once until the clock is believed again."""
+
+
+class ClockGuard:
+    """Asks whether the clock of a ledger may be believed; any thread may use it."""
+
+    def __init__(
+        self,
+        engagements: Engagements,
+        on_doubt: OnDoubt | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Guard the ledger of `engagements`; `monotonic` counts seconds and is never set."""
+        self.on_doubt = on_doubt
+        self._engagements, self._monotonic = engagements, monotonic
+        self._said: dict[str, tuple[Instant, float]] = {}
+        self._is_doubted = False
+        self._lock = threading.Lock()
+
+    def hear(self, source: str, says: Instant) -> None:
+        """Remember what a clock outside says at this moment, in place of what it said before."""
+        self._said = {**self._said, source: (says, self._monotonic())}
+
+    def state(self, now: dt.datetime | None = None) -> ClockState:
+        """Return what there is to judge the clock by, at the moment `now` or at the present."""
+        with self._engagements.ledger.database.read() as connection:
+            last_run = last_trusted_at(connection)
+        at = instant_of(self._engagements.clock() if now is None else now)
+        return ClockState(at, last_run, tuple(map(self._heard, self._said.values())))
+
+    def check(self, now: dt.datetime) -> None:
+        """Raise ClockUnconfirmedError unless what cannot be taken back may be done at `now`."""
+        state = self.state(now)
+        try:
+            check(state)
+        except ClockUnconfirmedError:
+            self._doubt(state)
+            raise
+        self._is_doubted = False
+
+    def confirm(self) -> None:
+        """Note in the ledger that the clock is right today."""
+        now = self._engagements.clock()
+        note_runs(self._engagements.ledger.database, CONFIRMED, [now.date()], instant_of(now), 0)
+
+    def _heard(self, said: tuple[Instant, float]) -> Heard:
+        says, at = said
+        ago = int((self._monotonic() - at) * _MICROSECONDS)
+        return Heard(Instant(says + ago), ago)
+
+    def _doubt(self, state: ClockState) -> None:
+        with self._lock:
+            is_told, self._is_doubted = self._is_doubted, True
+        if self.on_doubt is not None and not is_told:
+            self.on_doubt(state)
