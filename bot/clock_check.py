@@ -4,6 +4,8 @@ A clock that is ahead for a minute would have every text expired, everything sea
 days noted as done. So each of these asks first; recording never does.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ledger.errors import LedgerError
@@ -60,6 +62,18 @@ class ClockState(NamedTuple):
         """Tell whether what cannot be taken back may be done now."""
         is_near = self.last_run is None or self.now - self.last_run <= LONG
         return is_near or self.is_confirmed
+
+
+def last_in_a_row(instants: Sequence[Instant]) -> Instant | None:
+    """Return the last of ascending instants before the first gap that is too long to be believed.
+
+    Where no job ever ran they stand for its runs; what was recorded after a gap, a clock that was
+    ahead may have dated.
+    """
+    for before, after in pairwise(instants):
+        if after - before > LONG:
+            return before
+    return instants[-1] if instants else None
 
 
 def check(state: ClockState) -> None:

@@ -23,21 +23,20 @@ def state(clock: ClockState) -> Reply:
 
 def doubt(clock: ClockState) -> Reply:
     """Return what the admins are told when the scheduled work waits for the clock."""
-    return say(words.CLOCK_DOUBT, **_found(clock))
+    return say(
+        words.CLOCK_DOUBT,
+        now=_second(clock.now),
+        days=clock.days,
+        last_run=_last_run(clock),
+        outside=_outside(clock),
+    )
 
 
 def doubt_in_the_terminal(clock: ClockState) -> str:
     """Return the same in one line, for who talks with the bot in the terminal."""
-    return words.CHAT_CLOCK.format(**_found(clock))
-
-
-def _found(clock: ClockState) -> dict[str, object]:
-    return {
-        "now": _second(clock.now),
-        "days": clock.days,
-        "last_run": _last_run(clock),
-        "outside": _outside(clock),
-    }
+    return words.CHAT_CLOCK.format(
+        now=_second(clock.now), days=clock.days, last_run=_last_run(clock)
+    )
 
 
 def _last_run(clock: ClockState) -> str:

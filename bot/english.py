@@ -341,7 +341,7 @@ CHAT_START = (
     "/help. Ctrl-D ends."
 )
 CHAT_CLOCK = (
-    "The clock says {now}, {days} days after the last run at {last_run} (outside: {outside}), so "
+    "The clock says {now}, {days} days after the last run at {last_run}, so "
     "nothing is deleted or archived; set it right, or begin with --clock-is-right where it is."
 )
 CHAT_PROMPT = "\n> "

@@ -18,11 +18,12 @@ from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json, show_table
 from bot.cli.verify import verify_all
 from bot.clock_check import ClockState
+from bot.clocks import last_run_of
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.segment import Segment, events_in
 from ledger.store import schema, tables
-from ledger.store.corrections import ahead_until, last_trusted_at
+from ledger.store.corrections import ahead_until
 from ledger.store.database import Database
 from ledger.store.segments import segments
 
@@ -152,7 +153,7 @@ def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
             return
         is_known = version == schema.VERSION
         ledger_at = ahead_until(connection) if is_known else _head_at(connection)
-        last_run = last_trusted_at(connection) if is_known else None
+        last_run = last_run_of(connection) if is_known else None
         sealed = segments(connection) if is_known else []
     yield Finding("schema", OK, f"version {version}")
     yield _clock(ClockState(instant_of(now), last_run), ledger_at)

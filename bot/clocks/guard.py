@@ -5,10 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from bot.clock_check import ClockState, ClockUnconfirmedError, Heard, check
+from sqlalchemy import Connection
+
+from bot.clock_check import ClockState, ClockUnconfirmedError, Heard, check, last_in_a_row
 from ledger.instants import Instant, instant_of
-from ledger.store.corrections import last_trusted_at
-from ledger.store.job_runs import note_runs
+from ledger.store.corrections import given_instants
+from ledger.store.job_runs import last_ran_at, note_runs
 from projections.application import Engagements
 
 CONFIRMED = "clock_confirmed"
@@ -18,6 +20,12 @@ _MICROSECONDS = 1_000_000
 
 OnDoubt = Callable[[ClockState], object]
 """Called in the thread that asks, once until the clock is believed again."""
+
+
+def last_run_of(connection: Connection) -> Instant | None:
+    """Return when any job ran last, or what stands for that where none ever did."""
+    ran_at = last_ran_at(connection)
+    return last_in_a_row(given_instants(connection)) if ran_at is None else ran_at
 
 
 class ClockGuard:
@@ -43,7 +51,7 @@ class ClockGuard:
     def state(self, now: dt.datetime | None = None) -> ClockState:
         """Return what there is to judge the clock by, at the moment `now` or at the present."""
         with self._engagements.ledger.database.read() as connection:
-            last_run = last_trusted_at(connection)
+            last_run = last_run_of(connection)
         at = instant_of(self._engagements.clock() if now is None else now)
         return ClockState(at, last_run, tuple(map(self._heard, self._said.values())))
 

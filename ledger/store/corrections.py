@@ -2,20 +2,21 @@
 
 from typing import Protocol
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger import codec
 from ledger.archive.folder import Archive
 from ledger.clock_corrections import Correction, Corrections
 from ledger.errors import ClockNotAheadError
 from ledger.events import CLOCK, ClockCorrected
-from ledger.instants import Instant, iso
+from ledger.instants import DAY, Instant, iso
 from ledger.interaction import EARLIEST
 from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.job_runs import last_ran_at, take_back_runs
 from ledger.store.rows import INSERT_EVENT, opaque_row
+from ledger.store.segments import segments
 from ledger.store.statements import Statement
 from ledger.store.streams import Streams
 
@@ -30,7 +31,13 @@ _CORRECTIONS = Statement(
 )
 
 
-_HEAD = Statement(select(tables.head.c.position, tables.head.c.recorded_at))
+_HEAD_AT = Statement(select(tables.head.c.recorded_at))
+_DAYS = Statement(
+    select(func.min(_e.recorded_at), func.max(_e.recorded_at))
+    .where(_e.position >= bindparam("first"))
+    .group_by(_e.recorded_at // literal_column(str(DAY))),
+    "first",
+)
 
 
 class Retimed(Protocol):
@@ -42,25 +49,28 @@ class Retimed(Protocol):
 
 def corrections(connection: Connection) -> Corrections:
     """Return all corrections that the ledger holds at the moment that `connection` sees."""
-    return Corrections(Correction(*row) for row in _CORRECTIONS.run(connection, CLOCK))
+    return Corrections(_found(connection))
 
 
 def ahead_until(connection: Connection) -> Instant:
     """Return the latest instant that the clock ever gave: of an event, or of a job's run."""
-    _, head_at = _HEAD.run(connection).fetchone()
+    (head_at,) = _HEAD_AT.run(connection).fetchone()
     return Instant(max(head_at, last_ran_at(connection) or 0))
 
 
-def last_trusted_at(connection: Connection) -> Instant | None:
-    """Return when a job ran last, or else the instant of the last event; None before any of both.
+def given_instants(connection: Connection) -> list[Instant]:
+    """Return the first and the last instant of recording of each day since the last correction.
 
-    The next run may be long after it only if the clock is right.
+    Of what is sealed, only those of each segment.
     """
-    ran_at = last_ran_at(connection)
-    if ran_at is not None:
-        return ran_at
-    position, head_at = _HEAD.run(connection).fetchone()
-    return Instant(head_at) if position else None
+    first = max((each.position for each in _found(connection)), default=0)
+    days = _DAYS.run(connection, first).fetchall()
+    sealed = [
+        (each.first_recorded_at, each.last_recorded_at)
+        for each in segments(connection)
+        if each.first_position >= first
+    ]
+    return sorted(Instant(at) for span in (*sealed, *days) for at in span)
 
 
 def correct(database: Database, projection: Retimed, at: Instant, reason: str) -> int:
@@ -76,6 +86,10 @@ def correct(database: Database, projection: Retimed, at: Instant, reason: str) -
         days = take_back_runs(connection, at)
         projection.retime(connection, database.archive)
     return days
+
+
+def _found(connection: Connection) -> list[Correction]:
+    return [Correction(*row) for row in _CORRECTIONS.run(connection, CLOCK)]
 
 
 def _check_ahead(at: Instant, until: Instant) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.clocks import ClockGuard
 from bot.jobs import EngagementJobs
 from ledger.instants import DAY
 from projections.application import Engagements
@@ -30,6 +31,7 @@ def engagements(url, clock):
         clock.move(35 * DAY)
         touch(opened, "ben", "AI-2")
         clock.move(5 * DAY)
+        ClockGuard(opened).confirm()  # there were weeks between these, and nothing ran yet
         yield opened
 
 

@@ -13,6 +13,7 @@ from ledger import codec
 from ledger.errors import UnknownTopicError
 from ledger.events import (
     TOPICS,
+    ClockCorrected,
     Event,
     HistorySealed,
     InteractionRecorded,
@@ -52,7 +53,8 @@ overridden = st.builds(
     strategies.any_instants,
     strategies.scores,
 )
-events = recorded | overridden
+corrected = st.builds(ClockCorrected, st.uuids(), versions, strategies.any_instants, texts)
+events = recorded | overridden | corrected
 
 
 def decode(event: Event, state: bytes) -> Event:

@@ -217,3 +217,12 @@ def test_a_secret_that_telegram_or_we_would_not_take_is_refused(cli, secret):
 def test_a_webhook_that_cannot_be_meant_is_refused(cli, words):
     settings = {"TELEGRAM_BOT_TOKEN": TOKEN, "ENGAGEMENT_WEBHOOK_SECRET": "x" * 32}
     assert "must be a" in complaint(cli, "run", *words, **settings)
+
+
+def test_a_clock_that_is_far_ahead_is_told_of_in_one_line_and_can_be_confirmed(cli):
+    cli("init"), cli("record", "ana", "AI-1", "query")  # by a clock of long ago
+    done = cli.forked("chat", stdin=b"/help\n")
+    (told,) = (line for line in done.out.splitlines() if line.startswith("The clock says"))
+    assert "--clock-is-right" in told
+    assert "job not done" in done.err
+    assert "The clock says" not in talk(cli, "/help", command=("chat", "--clock-is-right"))

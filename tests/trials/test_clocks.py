@@ -1,0 +1,111 @@
+"""However the clock jumps, once it is mended every answer is what a list of R8's instants gives."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from bot.clocks import guard
+from ledger.clock_corrections import Corrections
+from ledger.instants import DAY
+from ledger.store import compaction, corrections, expiry, histories, sealed_events, spans
+from projections.views import folding, hot_events, past, policies, sealing
+from tests.trials.asked import LABORIOUS
+from tests.trials.clocks import LITTLE, Clocks
+from tests.trials.compactions import DONE, some_touches
+from tests.trials.sizes import count, tell
+
+pytestmark = pytest.mark.trial
+
+PARTS = count(full=4, small=1)
+"""So that they can run side by side."""
+
+HISTORIES = count(full=24, small=2) // PARTS
+STEPS = count(full=20, small=8)
+
+
+@pytest.fixture(autouse=True)
+def from_nothing():
+    DONE.clear()
+
+
+def run(histories: int, **how: Any) -> None:
+    run_state_machine_as_test(
+        Clocks,
+        settings=settings(
+            max_examples=histories,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            **how,
+        ),
+    )
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_however_the_clock_jumps_every_answer_is_right_once_it_is_mended(part):
+    run(HISTORIES)
+    tell(f"part {part}: {dict(DONE)}")
+    assert DONE["histories"] >= HISTORIES
+
+
+# --- planted faults ------------------------------------------------------------------------------
+
+
+def known_history(*, is_sealed: bool = False, ahead: int = 3_650 * DAY) -> None:
+    """The clock is ahead for a time; people talk, a policy is adopted; then all is mended."""
+    state = Clocks()
+    try:
+        state.begin(seed=1, batch=some_touches(8, 1))
+        state._set(ahead)
+        state._record(some_touches(12, 3))
+        state._adopt("recency_weight=0.8")
+        if is_sealed:
+            state._compact(1.0, 100)
+        state._work()
+        state._set(0)
+        state._repair()
+        state._work()
+        state.compared(LABORIOUS + 1, lambda: None)
+        state.switch()
+        state.reopen(names={"engagements"})
+        state.weeks_pass(by=92 * DAY, batch=[])
+        assert state.engagements.replay(repair=False, progress=lambda _: None).difference is None
+    finally:
+        state.engagements.close()
+        state.folder.cleanup()
+
+
+@pytest.mark.parametrize("is_sealed", [False, True][: count(full=2, small=1)])
+def test_nothing_is_wrong_with_the_known_history(is_sealed):
+    known_history(is_sealed=is_sealed)
+    assert DONE["repaired"] == 1
+
+
+def test_a_guard_that_believes_the_clock_is_caught(monkeypatch):
+    monkeypatch.setattr(guard, "check", lambda _: None)
+    with pytest.raises(AssertionError):
+        known_history()
+
+
+def test_a_repair_that_leaves_job_runs_is_caught(monkeypatch):
+    monkeypatch.setattr(corrections, "take_back_runs", lambda *_: 0)
+    with pytest.raises(AssertionError):
+        known_history(ahead=LITTLE)
+
+
+HOT = (histories, policies, compaction, expiry, folding, hot_events, spans)
+SEALED = (past, folding, histories, sealed_events, sealing, spans)
+HOW_MANY = count(full=7, small=1)
+READERS = [*product(HOT[:HOW_MANY], [False]), *product(SEALED[:HOW_MANY], [True])]
+
+
+@pytest.mark.parametrize(("reader", "is_sealed"), READERS)
+def test_a_reader_that_uses_raw_instants_is_caught(reader, is_sealed, monkeypatch):
+    monkeypatch.setattr(reader, "corrections", lambda _: Corrections())
+    with pytest.raises(AssertionError):
+        known_history(is_sealed=is_sealed)
