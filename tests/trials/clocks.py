@@ -221,7 +221,7 @@ class Clocks(Compactions):
 
     def _is_trusted(self) -> bool:
         ran_at = [at for noted in self.runs.values() for at in noted.values()]
-        last = max(ran_at)  # a bot works at its first start
+        last = max(ran_at, default=NOON)  # when the first events were recorded
         return self.clock.at - last <= 7 * DAY or (self.is_heard and abs(self.offset) <= DAY)
 
     def _expire(self, before: Instant) -> None:
