@@ -13,6 +13,7 @@ from ledger.archive.folder import Archive
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.corrections import corrections
+from ledger.store.decoding import decoding
 from ledger.store.places import place_of
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -58,7 +59,8 @@ def spans_at(connection: Connection, archive: Archive, chat_id: str) -> dict[str
     for user, *instants in _INSTANTS.run(connection, place):
         _widen(found, user, [Instant(known.instants(*instants)[0])])
     user_of = _USER.finder(connection)
-    originator = UUID(bytes=_PLACE.run(connection, place).fetchone()[0])
+    with decoding(f"the place {place}"):
+        originator = UUID(bytes=_PLACE.run(connection, place).fetchone()[0])
     for account, instants in _sealed(connection, archive, str(originator)):
         row = user_of(UUID(account).bytes)
         if row is not None:
