@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from random import Random
+from unittest import mock
 from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent, Tracking
@@ -15,7 +16,7 @@ from ledger.text import UserId
 from projections.application import Engagements
 from projections.policy import changed
 from tests.archive.ledgers import small_segments
-from tests.strategies import Clock
+from tests.strategies import HOUR, Clock
 
 USERS = ("ana", "ben", "4711", "Zoë")
 CHATS = ("-100", "-200", "4711", None)
@@ -96,6 +97,16 @@ def note_days(engagements: Engagements, clock: Clock, dice: Random) -> None:
     note_runs(engagements.ledger.database, "decay", days, clock.at, 3)
 
 
+def correct_clock(engagements: Engagements, clock: Clock, dice: Random) -> None:
+    """An event from ten hours ahead, and the clock mended after it."""
+    ahead = Clock()
+    ahead.at = clock.at
+    ahead.move(10 * HOUR)
+    with mock.patch.object(engagements.ledger._appender, "_clock", ahead):
+        engagements.ledger.record(interaction_of("ana", "AI-1", "view"))
+    engagements.ledger.correct_clock("it was ahead")
+
+
 def save_others(engagements: Engagements, clock: Clock, dice: Random) -> None:
     """Events, snapshots and the progress of other applications in the same store."""
     database, originator = engagements.ledger.database, UUID(int=engagements.ledger.size()[0] + 1)
@@ -119,6 +130,7 @@ WRITES: tuple[Write, ...] = (
     merge,
     refresh,
     note_days,
+    correct_clock,
     save_others,
 )
 """What is called often first: a history that is cut short has some of that at least."""

@@ -13,6 +13,7 @@ from bot.jobs import EngagementJobs
 from ledger.errors import LedgerDamagedError
 from ledger.instants import DAY
 from ledger.store.checksums import checksum
+from ledger.store.compaction import Compaction, Compactor
 from ledger.store.database import Database
 from ledger.store.job_runs import days_done, last_run
 from projections.views.verification import verify
@@ -261,15 +262,29 @@ def test_a_damaged_place_is_not_sealed(path):
     assert "a row of the table places is not what was written" in done.err
 
 
-def test_the_weekly_cleanup_leaves_a_damaged_ledger_as_it_is(path, caplog):
-    damage(path, "UPDATE job_runs SET counted = counted + 1")
+def test_the_weekly_cleanup_seals_nothing_of_a_damaged_ledger(path, caplog, monkeypatch):
+    sealed: list[int] = []
+
+    def compact(_: Compactor, through: int) -> Compaction:
+        sealed.append(through)
+        return Compaction()
+
+    monkeypatch.setattr(Compactor, "compact", compact)
     clock = Clock()
-    clock.move(400 * DAY)
+    clock.move(6 * DAY)
+    damage(path, "UPDATE job_runs SET counted = counted + 1")
     with opened(path.parent, clock) as engagements:
-        before = engagements.ledger.compactor.segments()
         EngagementJobs(engagements, dt.UTC).cleanup()
-        assert engagements.ledger.compactor.segments() == before
-        assert "damaged" in caplog.messages
+    assert sealed == []
+    assert "damaged" in caplog.messages
+    damage(
+        path,
+        "UPDATE job_runs SET counted = counted - 1",
+        "DELETE FROM job_runs WHERE job <> 'decay'",
+    )
+    with opened(path.parent, clock) as engagements:
+        EngagementJobs(engagements, dt.UTC).cleanup()
+    assert len(sealed) == 1
 
 
 # --- what cannot be read -------------------------------------------------------------------------
