@@ -52,7 +52,8 @@ class EngagementBot:
     ) -> None:
         """Put together what `builder` builds, which says how to reach Telegram.
 
-        `clock` guards what cannot be taken back; where it has nobody to tell, the admins are told.
+        `clock` guards what cannot be taken back; unless it tells others, its doubts go to the
+        admins.
         """
         self.engagements = engagements
         self._clock = clock or ClockGuard(engagements)

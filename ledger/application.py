@@ -36,6 +36,7 @@ from ledger.store.recorders import StoreApplicationRecorder
 from ledger.store.spans import Span, spans_at
 from ledger.store.streams import Streams
 from ledger.text import chat_id_of, display_name_of, reason_of
+from ledger.verification.truth import expect_sound
 
 
 class LedgerMapper(Mapper[UUID]):
@@ -170,8 +171,10 @@ class EngagementLedger(Application[UUID]):
 
         These were noted as done after now. Everything before counts as recorded by now (R8). Others
         wait while every event is folded again. Raises ClockNotAheadError where the ledger is not
-        ahead, and InvalidReasonError.
+        ahead, InvalidReasonError, and LedgerDamagedError where a verification finds what happened
+        damaged: that would become what is answered.
         """
+        expect_sound(self.database)
         at = instant_of(self._clock())
         return correct(self.database, self._projection, at, reason_of(reason))
 

@@ -69,7 +69,7 @@ def version_findings(connection: Connection, archive: Archive) -> Iterator[Findi
 
 def _others() -> str:
     """The streams of other applications, which give versions as they like."""
-    ours = ", ".join(f"'{each}'" for each in [*TOPICS, "clock"])
+    ours = ", ".join(f"'{each}'" for each in TOPICS)
     return f"SELECT DISTINCT stream FROM events WHERE topic NOT IN ({ours})"  # noqa: S608 - our own words
 
 

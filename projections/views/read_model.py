@@ -113,8 +113,8 @@ class ReadModel:
     ) -> tuple[int, int]:
         """Make the live engagements and what is sealed anew from every event.
 
-        Returns how many events were folded to how many engagements; `progress` is told how many
-        more events were.
+        Returns how many events were folded to how many engagements; `progress` takes how many more
+        events were.
         """
         connection.execute(delete(engagements))
         connection.execute(delete(comparison))

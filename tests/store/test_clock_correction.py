@@ -7,10 +7,16 @@ import pytest
 
 from bot.clocks import ClockGuard
 from bot.jobs import EngagementJobs
-from ledger.errors import ClockBehindError, ClockNotAheadError, InvalidReasonError
+from ledger.errors import (
+    ClockBehindError,
+    ClockNotAheadError,
+    InvalidReasonError,
+    LedgerDamagedError,
+)
 from ledger.events import ClockCorrected
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import interaction_of
+from ledger.store.corrections import correct
 from ledger.store.job_runs import days_done
 from ledger.store.statements import Statement
 from projections.application import Engagements
@@ -168,6 +174,16 @@ def test_a_reason_is_needed_and_short(engagements, reason):
         engagements.ledger.correct_clock(reason)
 
 
+def test_a_damaged_ledger_is_not_folded_again(engagements, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
+        connection.execute("UPDATE job_runs SET counted = counted + 1")
+        connection.commit()
+    last = engagements.ledger.recorder.max_notification_id()
+    with pytest.raises(LedgerDamagedError, match="verify"):
+        engagements.ledger.correct_clock("it ran ahead")
+    assert engagements.ledger.recorder.max_notification_id() == last
+
+
 def test_the_head_goes_back_by_no_other_way(engagements, tmp_path):
     with (
         closing(sqlite3.connect(tmp_path / "ledger.db")) as connection,
@@ -211,7 +227,7 @@ def test_killed_at_any_statement_it_has_changed_nothing(engagements, url, tmp_pa
             patch.setattr(Statement, "run", dies)
             patch.setattr(Statement, "run_many", dies_many)
             try:
-                engagements.ledger.correct_clock("it ran ahead")
+                correct(engagements.ledger.database, engagements.read_model, NOON, "it ran ahead")
             except Killed:
                 assert dump() == whole
                 continue
