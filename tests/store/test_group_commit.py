@@ -311,3 +311,15 @@ def test_an_error_is_raised_to_whoever_called():
     with pytest.raises(LedgerUnavailableError, match="the disk is gone"):
         asyncio.run(door.submit_async(1))
     door.close()
+
+
+def test_who_waits_for_a_leader_that_is_interrupted_is_told():
+    def commit(_: Sequence[int]) -> list[int | Exception]:
+        raise KeyboardInterrupt
+
+    door = sharing(commit)
+    led = [door._enqueue(number) for number in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        door.submit(3)
+    assert [type(each.exception(timeout=0)) for each in led] == [KeyboardInterrupt] * 3
+    door.close()
