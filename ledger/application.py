@@ -22,10 +22,11 @@ from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
 from ledger.store.clock import Clock, utc_now
 from ledger.store.compaction import Compactor
 from ledger.store.corrections import correct
-from ledger.store.database import PATIENCE_SECONDS, Database
+from ledger.store.database import Database
 from ledger.store.erasure import erase
 from ledger.store.expiry import expire
 from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
+from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.forgotten import apply_barriers
 from ledger.store.group_commit import GroupCommit
 from ledger.store.histories import HistoryEntry, history_of_user

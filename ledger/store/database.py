@@ -1,6 +1,6 @@
 """One database: a single writing connection, readers that never write, and one lock for writers."""
 
-import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -10,15 +10,22 @@ from threading import RLock
 from typing import Any
 
 import sqlalchemy
-from eventsourcing import persistence
 from sqlalchemy import URL, Connection, Engine, make_url
 
 from ledger.archive.folder import Archive
-from ledger.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerUnavailableError
 from ledger.store.barriers import BarrierFile
+from ledger.store.failures import (
+    StoreConflictError,
+    StoreDamagedError,
+    StoreFullError,
+    StoreUnavailableError,
+    explained,
+)
+from ledger.store.file_lock import PATIENCE_SECONDS, FileLock, followed
 from ledger.store.sqlite import READING, WRITING, engine_of
 
-PATIENCE_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
 READERS_PATIENCE_SECONDS = 10.0
 
 _DAMAGED = ("malformed", "not a database")
@@ -29,8 +36,7 @@ _REPLACED = (
     "put the right file in its place, and start again"
 )
 
-_FIRST_PAUSE_SECONDS = 0.000_1
-_LONGEST_PAUSE_SECONDS = 0.005
+_PAUSE_SECONDS = 0.005
 _CHECKPOINT_WAITS_MILLISECONDS = 100  # long enough for short readers to leave
 
 
@@ -38,78 +44,6 @@ _ADVICE = {
     "unable to open database file": "; `engagement doctor` says who may read it",
     "attempt to write a readonly database": "; `engagement doctor` says who may write it",
 }
-
-
-class StoreUnavailableError(LedgerUnavailableError, persistence.OperationalError):
-    """A failure of the database, in the words of the ledger and of the eventsourcing package."""
-
-
-class StoreDamagedError(LedgerDamagedError, persistence.OperationalError):
-    """Something in the file cannot be read, in the words of both."""
-
-
-class StoreFullError(DiskFullError, persistence.OperationalError):
-    """No space left, in the words of both."""
-
-
-class StoreConflictError(LedgerError, persistence.IntegrityError):
-    """The database refused what breaks its rules, in the words of both."""
-
-
-class FileLock:
-    """An exclusive lock between processes, on a file beside the database.
-
-    It is the kernel's: it ends with the process that holds it, however that process ends.
-    """
-
-    def __init__(self, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Guard the database at `path`; the lock's file is made when it is first needed."""
-        self._path = path
-        self._patience_seconds = patience_seconds
-        self._descriptor: int | None = None
-
-    def __enter__(self) -> None:
-        """Take the lock, waiting no longer than the patience lasts."""
-        pause = _FIRST_PAUSE_SECONDS
-        deadline: float | None = None
-        descriptor = self._opened()
-        while not _locked(descriptor):
-            deadline = deadline or time.monotonic() + self._patience_seconds
-            if time.monotonic() > deadline:
-                waited = f"{self._patience_seconds:g} seconds"
-                message = f"another process has held the ledger for {waited}"
-                raise StoreUnavailableError(message)
-            time.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-
-    def __exit__(self, *_: object) -> None:
-        """Give the lock back."""
-        fcntl.flock(self._opened(), fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Close the file; it is opened again when the lock is."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _opened(self) -> int:
-        if self._descriptor is None:
-            folder = self._path.parent
-            with _explained(f"cannot make the folder {folder}"):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            real = followed(self._path)  # one lock for one file, whichever link leads to it
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            with _explained("cannot write beside the ledger"):
-                self._descriptor = os.open(real.with_name(real.name + ".lock"), flags, 0o600)
-        return self._descriptor
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 class Database:
@@ -131,6 +65,7 @@ class Database:
         self._closed = False
         self._writer: Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._log: tuple[int, int] | None = None
         self._lock: FileLock | None = None
         path = self.path
         self.archive = Archive(None if path is None else beside(path, "archive"))
@@ -161,7 +96,7 @@ class Database:
         """
         if self.path is None:
             return True
-        with _explained("cannot read the ledger"):
+        with explained("cannot read the ledger"):
             if self.path.is_dir():
                 message = f"{self.path} is a folder, not a file"
                 raise StoreUnavailableError(message)
@@ -176,14 +111,14 @@ class Database:
         """
         self._check_open()
         with self._guard, self._lock or nullcontext(), self._translated():
-            self._check_file()
+            self._check_files()
             connection = self._connected()
             try:
                 with connection.begin():
+                    self._note_log()
                     yield connection
-            except BaseException:
-                # SQLAlchemy rolled back; what state the driver is in after an I/O error is unsure.
-                if connection.invalidated or not _usable(connection):
+            except BaseException as error:
+                if self._is_doubtful(connection, error):
                     self._disconnect()
                 raise
 
@@ -226,17 +161,16 @@ class Database:
             if time.monotonic() > deadline:
                 message = f"a reader has held the log for {self.patience_seconds:g} seconds"
                 raise StoreUnavailableError(message)
-            time.sleep(_LONGEST_PAUSE_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
 
     def log(self) -> bytes:
         """Return the log as it is while no writer is at it, or none where there is no file."""
         if self.path is None:
             return b""
-        path = followed(self.path)
         lock = self._lock if self._can_lock() else None
         with self._guard, lock or nullcontext():
             try:
-                return path.with_name(f"{path.name}-wal").read_bytes()
+                return self._log_path.read_bytes()
             except FileNotFoundError:
                 return b""
 
@@ -261,6 +195,7 @@ class Database:
         """Yield the driver's writing connection outside any transaction, under the lock."""
         self._check_open()
         with self._guard, self._lock or nullcontext(), self._translated():
+            self._check_files()
             try:
                 yield self._connected().connection.driver_connection
             except BaseException:
@@ -290,7 +225,7 @@ class Database:
     def _connected(self) -> Connection:
         if self._writer is None:
             if self.path is not None:
-                with _explained(f"cannot write {self.path}"):
+                with explained(f"cannot write {self.path}"):
                     self.path.touch(mode=0o600)  # what people said is for nobody else to read
                 self._file = _identity(self.path)
             self._writer = self._writers.connect()
@@ -300,20 +235,62 @@ class Database:
         """Go on with the file that is there now, and with no other one that comes in its place."""
         self._file = None if self.path is None else _identity(self.path)
 
-    def _check_file(self) -> None:
+    def _check_files(self) -> None:
         """Refuse to write to a file that is no longer at its path: that would be lost."""
         if self._is_moved():
             self._disconnect()
             self._readers.dispose()
             raise StoreUnavailableError(_REPLACED)
+        if self._log is not None and self._log != _identity(self._log_path):
+            self._save_log()
 
     def _is_moved(self) -> bool:
         return self.path is not None and self._file not in {None, _identity(self.path)}
 
+    def _save_log(self) -> None:
+        """Bring what was committed to a deleted write-ahead log into the database's file.
+
+        The log's bytes are there for as long as a connection has it open. Always raises: whether
+        all of it was saved, and what to do where it was not.
+        """
+        if self._log_path.exists() and self._log_path.stat().st_size > 0:
+            message = f"{self._log_path} was replaced while the ledger was open; stop every process"
+            raise StoreUnavailableError(message)
+        driver: Any = self._connected().connection.driver_connection
+        busy, in_log, saved = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy or in_log != saved:
+            message = f"{self._log_path} was deleted, and a reader keeps it from being saved"
+            raise StoreUnavailableError(message)
+        self._readers.dispose()
+        self._disconnect()
+        _log.error("write-ahead log deleted", extra={"saved": True})
+        message = f"{self._log_path} was deleted while it was in use; what it held has been saved"
+        raise StoreUnavailableError(message)
+
+    @property
+    def _log_path(self) -> Path:
+        real = followed(Path(str(self.url.database)))
+        return real.with_name(f"{real.name}-wal")
+
+    def _note_log(self) -> None:
+        if self._log is None and self.path is not None:
+            self._log = _identity(self._log_path)
+
+    def _is_doubtful(self, connection: Connection, error: BaseException) -> bool:
+        """Tell whether to go on with another connection.
+
+        SQLAlchemy has rolled back, but after an I/O error the driver's state is unsure; and a
+        connection that was opened while the disk was read-only stays read-only.
+        """
+        driver = self._writers.dialect.loaded_dbapi
+        cause = getattr(error, "orig", error)
+        is_fault = isinstance(cause, driver.Error) and not isinstance(cause, driver.IntegrityError)
+        return connection.invalidated or is_fault or not _usable(connection)
+
     def _disconnect(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer, self._log = self._writer, None, None
+        if writer is not None:
+            writer.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -359,26 +336,6 @@ def beside(path: Path, what: str) -> Path:
     """Return what lies beside a file: one for one file, whichever symbolic link is given."""
     real = followed(path)
     return real.with_name(f"{real.name}.{what}")
-
-
-def followed(path: Path) -> Path:
-    """Return what a symbolic link leads to, and anything else as it is.
-
-    Where that cannot be told, the path itself: what opens the file says why.
-    """
-    try:
-        return path.resolve() if path.is_symlink() else path
-    except (OSError, RuntimeError):  # a name that is too long, say, or a link to itself
-        return path
-
-
-@contextmanager
-def _explained(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        message = f"{what}: {error.strerror}"
-        raise StoreUnavailableError(message) from error
 
 
 def _server_engine(url: URL) -> Engine:

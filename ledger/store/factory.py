@@ -6,7 +6,8 @@ from eventsourcing.persistence import InfrastructureFactory
 from eventsourcing.utils import Environment, EnvType, resolve_topic
 
 from ledger.store import schema
-from ledger.store.database import PATIENCE_SECONDS, Database
+from ledger.store.database import Database
+from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.recorders import (
     StoreAggregateRecorder,
     StoreApplicationRecorder,

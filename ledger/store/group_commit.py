@@ -45,9 +45,7 @@ class GroupCommit(Generic[Work, Result]):
         future = self._enqueue(work)
         # Enqueued first: the leader either still sees the work, or has said that it left.
         with self._summoning:
-            if not self._summoned:
-                self._summoned = True
-                self._leader.submit(self._lead_all)
+            self._summon(future)
         return await wrap_future(future)
 
     def close(self) -> None:
@@ -63,14 +61,30 @@ class GroupCommit(Generic[Work, Result]):
         self._waiting.append((work, future))
         return future
 
+    def _summon(self, future: Future[Result]) -> None:
+        if self._summoned:
+            return
+        try:
+            self._leader.submit(self._lead_all)
+        except BaseException:  # no more threads, say: the next caller tries again
+            future.cancel()
+            raise
+        self._summoned = True
+
     def _lead_all(self) -> None:
-        while True:
+        try:
+            while self._is_summoned():
+                with self._leading:
+                    self._lead()
+        except BaseException:
             with self._summoning:
-                if not self._waiting:
-                    self._summoned = False
-                    return
-            with self._leading:
-                self._lead()
+                self._summoned = False
+            raise
+
+    def _is_summoned(self) -> bool:
+        with self._summoning:
+            self._summoned = bool(self._waiting)
+            return self._summoned
 
     def _lead(self) -> None:
         group = self._take()

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.checksums import with_checksum
-from ledger.store.database import Database, FileLock, followed
+from ledger.store.database import Database
 from ledger.store.decoding import decoding
+from ledger.store.file_lock import FileLock, followed
 from ledger.store.head import Head
 from ledger.store.statements import Statement
 

@@ -1,12 +1,14 @@
 """SQLite's connections: one kind that writes, one that only reads, set up to lose nothing."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 READERS_AT_ONCE = 16
@@ -34,23 +36,43 @@ READING = Access("ro", "BEGIN", QueuePool)
 
 def engine_of(path: Path, access: Access, patience_seconds: float) -> Engine:
     """Return an engine on the file at `path`; its connections wait so long for others' locks."""
-    query = {"mode": access.mode, "uri": "true"}
-    if access is READING and _is_archived(path):
-        query["immutable"] = "1"
-    location = URL.create("sqlite", database=f"file:{_escaped(path)}", query=query)
     sizes = {"pool_size": READERS_AT_ONCE, "max_overflow": -1} if access is READING else {}
     engine = sqlalchemy.create_engine(
-        location,
+        "sqlite://",
+        creator=partial(_connected, path, access),
         poolclass=access.pool,
-        # The driver must open no transaction of its own: it would not begin one for a SELECT.
-        connect_args={"isolation_level": None, "check_same_thread": False},
         **sizes,
     )
     waiting = f"busy_timeout={int(patience_seconds * 1000)}"
     journal = ("journal_mode=WAL",) if access is WRITING else ()
     event.listen(engine, "connect", _set_pragmas((waiting, *journal, *_PRAGMAS)))
     event.listen(engine, "begin", _beginner(access.begin))
+    if access is READING:
+        event.listen(engine, "checkout", partial(_check_thaw, path))
     return engine
+
+
+class _Frozen(sqlite3.Connection):
+    """A connection to a file that cannot change, which does without locks and the log."""
+
+
+def _connected(path: Path, access: Access) -> sqlite3.Connection:
+    is_frozen = access is READING and _is_archived(path)
+    options = f"mode={access.mode}" + ("&immutable=1" if is_frozen else "")
+    return sqlite3.connect(
+        f"file:{_escaped(path)}?{options}",
+        uri=True,
+        # The driver must open no transaction of its own: it would not begin one for a SELECT.
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Frozen if is_frozen else sqlite3.Connection,
+    )
+
+
+def _check_thaw(path: Path, connection: object, *_: object) -> None:
+    """Have the pool open another connection once the file can change again."""
+    if isinstance(connection, _Frozen) and not _is_archived(path):
+        raise sqlalchemy.exc.DisconnectionError("the file can be written again")
 
 
 def _is_archived(path: Path) -> bool:

@@ -13,7 +13,7 @@ from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, override_of
 from ledger.store.append import Receipt
 from ledger.store.clock import Clock, utc_now
-from ledger.store.database import PATIENCE_SECONDS
+from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.histories import HistoryEntry, rows_by_user, rows_of_user, sourced_rows_of_issue
 from ledger.text import issue_id_of, user_id_of
 from projections.as_of import AsOf

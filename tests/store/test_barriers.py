@@ -20,7 +20,8 @@ from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
 from ledger.store import barriers, database, forgotten
 from ledger.store.barriers import Barrier, BarrierFile
-from ledger.store.database import Database, StoreUnavailableError
+from ledger.store.database import Database
+from ledger.store.failures import StoreUnavailableError
 from ledger.text import UserId
 from projections.application import Engagements
 from tests.archive.ledgers import small_segments

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from ledger.errors import LedgerUnavailableError
 from ledger.store import database as module
-from ledger.store.database import Database, FileLock
+from ledger.store.database import Database
+from ledger.store.file_lock import FileLock
 from ledger.store.job_runs import job_alone
 
 DESCRIPTORS = Path("/proc/self/fd")

@@ -14,7 +14,9 @@ from ledger.errors import OptedOutError, TracesLeftError
 from ledger.instants import moment_of
 from ledger.interaction import Interaction, interaction_of
 from ledger.store import sqlite
-from ledger.store.database import Database, FileLock, StoreFullError, StoreUnavailableError
+from ledger.store.database import Database
+from ledger.store.failures import StoreFullError, StoreUnavailableError
+from ledger.store.file_lock import FileLock
 from projections.application import Engagements, IssueEngagementRepository
 from tests.strategies import HOUR, NOON, Clock
 

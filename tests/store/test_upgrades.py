@@ -11,7 +11,8 @@ from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.interaction import FOREVER, OptOut, interaction_of
 from ledger.store import schema
 from ledger.store.append import Receipt
-from ledger.store.database import Database, StoreUnavailableError
+from ledger.store.database import Database
+from ledger.store.failures import StoreUnavailableError
 from ledger.text import UserId
 from projections.application import Engagements
 from tests.strategies import HOUR, Clock

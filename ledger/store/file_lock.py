@@ -1,0 +1,93 @@
+"""The lock that keeps processes from writing at the same time."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from ledger.store.failures import StoreUnavailableError, explained
+
+PATIENCE_SECONDS = 60.0
+
+_FIRST_PAUSE_SECONDS = 0.000_1
+_LONGEST_PAUSE_SECONDS = 0.005
+
+
+class FileLock:
+    """An exclusive lock between processes, on a file beside the database.
+
+    It is the kernel's: it ends with the process that holds it, however that process ends.
+    """
+
+    def __init__(self, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Guard the database at `path`; the lock's file is made when it is first needed."""
+        self._path = path
+        self._patience_seconds = patience_seconds
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> None:
+        """Take the lock, waiting no longer than the patience lasts.
+
+        Raises StoreUnavailableError after that, and where the file cannot be opened or locked.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        deadline: float | None = None
+        while not self._is_taken():
+            deadline = deadline or time.monotonic() + self._patience_seconds
+            if time.monotonic() > deadline:
+                waited = f"{self._patience_seconds:g} seconds"
+                message = f"another process has held the ledger for {waited}"
+                raise StoreUnavailableError(message)
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lock back."""
+        try:
+            fcntl.flock(self._opened(), fcntl.LOCK_UN)
+        except OSError:
+            self.close()  # which gives it back as well
+
+    def close(self) -> None:
+        """Close the file; it is opened again when the lock is."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _is_taken(self) -> bool:
+        try:
+            with explained("cannot lock the file beside the ledger"):
+                return _locked(self._opened())
+        except StoreUnavailableError:
+            self.close()  # the next attempt opens the file anew
+            raise
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            folder = self._path.parent
+            with explained(f"cannot make the folder {folder}"):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            real = followed(self._path)  # one lock for one file, whichever link leads to it
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            with explained("cannot write beside the ledger"):
+                self._descriptor = os.open(real.with_name(real.name + ".lock"), flags, 0o600)
+        return self._descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, InterruptedError):
+        return False
+    return True
+
+
+def followed(path: Path) -> Path:
+    """Return what a symbolic link leads to, and anything else as it is.
+
+    Where that cannot be told, the path itself: what opens the file says why.
+    """
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError):  # a name that is too long, say, or a link to itself
+        return path
