@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import telegram
 from telegram.ext import AIORateLimiter, Application, ApplicationBuilder
@@ -18,11 +18,13 @@ from bot.jobs import (
     add_expiry_to_scheduler,
 )
 from bot.language import words
+from bot.replies import Reply, say
 from bot.settings import Settings
 from bot.telegram.conversation import Conversation
 from bot.telegram.gate import Gate
 from bot.telegram.outbox import Outbox
-from bot.telegram.recording import Recorder, install
+from bot.telegram.recording import Outage, Recorder, install
+from bot.telegram.recording_queue import RecordingQueue
 from bot.telegram.sending import Address, persistently, send
 from ledger.errors import LedgerError
 from projections.application import Engagements, EngagementTracker
@@ -49,20 +51,23 @@ class EngagementBot:
         settings: Settings,
         builder: AnyBuilder,
         clock: ClockGuard | None = None,
+        **queue: Any,  # noqa: ANN401 - as `install` takes it
     ) -> None:
         """Put together what `builder` builds, which says how to reach Telegram.
 
         `clock` guards what cannot be taken back; unless it tells others, its doubts go to the
-        admins.
+        admins. `queue` is handed to `install`: what tells the last update of a poll from the others.
         """
         self.engagements = engagements
         self._clock = clock or ClockGuard(engagements)
         self._settings = settings
-        self._gate = Gate(settings.chats, settings.admins, self._knows)
+        self._gate = Gate(settings.chats, settings.admins, engagements.ledger.knows)
         self.application: AnyApplication = builder.build()
         self.recorder: Recorder = install(
-            self.application, EngagementTracker(engagements), settings, gate=self._gate
+            self.application, EngagementTracker(engagements), settings, gate=self._gate, **queue
         )
+        self.recorder.tell_of = self._tell_of
+        self.queue = cast("RecordingQueue", self.application.update_queue)
         self.outbox = Outbox()
         Conversation(
             engagements, settings, self._gate, self.recorder, self.outbox, self._clock
@@ -77,9 +82,10 @@ class EngagementBot:
         if self._clock.on_doubt is None:
             loop = asyncio.get_running_loop()
             self._clock.on_doubt = lambda doubted: loop.call_soon_threadsafe(
-                self._tell_admins, doubted
+                self._tell_admins, clock_replies.doubt(doubted)
             )
         self._gate.migrate(await asyncio.to_thread(self._migrations))
+        await self.recorder.keeper.reserve()
         await self.application.initialize()
         await self.application.start()
         return self
@@ -103,8 +109,7 @@ class EngagementBot:
             menu = _menu(in_group=False, for_admins=True)
             await self._show(menu, telegram.BotCommandScopeChat(admin))
 
-    def _tell_admins(self, doubted: ClockState) -> None:
-        reply = clock_replies.doubt(doubted)
+    def _tell_admins(self, reply: Reply) -> None:
         for admin in sorted(self._settings.admins):
             deliver = partial(send, self.application.bot, Address(admin), reply)
             self.outbox.post(admin, deliver, lasting=True)
@@ -117,13 +122,13 @@ class EngagementBot:
                 raise
             _log.info("menu not shown", extra={"error": type(error).__name__})
 
-    async def _knows(self, user_id: str) -> bool:
-        try:
-            return await asyncio.to_thread(self.engagements.ledger.knows, user_id)
-        except LedgerError as error:
-            # Better a stranger heard while nobody can tell than a colleague lost (R13).
-            _log.warning("users unread", extra={"error": type(error).__name__})
-            return True
+    def _tell_of(self, outage: Outage) -> None:
+        """Tell the admins that what people say cannot be kept, or that it can again."""
+        since = f"{outage.since.astimezone(self._settings.zone):%Y-%m-%d %H:%M %Z}"
+        if outage.is_over:
+            self._tell_admins(say(words.KEPT_AGAIN, since=since))
+        else:
+            self._tell_admins(say(words.NOT_KEPT, since=since, reason=outage.reason))
 
     def _migrations(self) -> dict[int, int]:
         try:

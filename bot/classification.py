@@ -68,6 +68,17 @@ class Press(msgspec.Struct, frozen=True):
     chat_id: int | None = None
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """Who said something and where: what decides whether the bot listens.
+
+    `user_id` is None for whoever is no person.
+    """
+
+    chat_id: int
+    chat_kind: ChatKind
+    user_id: int | None
+
+
 class Migration(msgspec.Struct, frozen=True):
     """A basic group became a supergroup, which is the same place under another id."""
 

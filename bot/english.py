@@ -204,6 +204,12 @@ NO_ISSUE = "{word} is no issue that I know how to read. Try {example}."
 NO_ISSUE_NO_DATE = "{word} is neither an issue nor a date that I can read. Try {example}."
 BAD_DATE = "{word} is no date that I can read. Try {example}."
 FAILED = "Something went wrong on my side. Please try again in a minute."
+NOT_KEPT = (
+    "I cannot write down what people say since {since}: {reason}. I answer what reaches me, and "
+    "up to a hundred messages do; the others wait at Telegram, for up to 24 hours. Please make "
+    "room on my disk, or let me write to it: then I go on by myself, and nothing is lost."
+)
+KEPT_AGAIN = "I can write again. What was said since {since} is written down."
 UNREADABLE = "I cannot look that up right now. Please try again in a minute."
 FOR_ADMINS = "/{command} is for the admins of this bot."
 
@@ -348,4 +354,7 @@ CHAT_PROMPT = "\n> "
 CHAT_SAVED = "[saved as {path}]"
 CHAT_NOT_SAVED = "[not saved in {folder}: {why}. Make room or access there, then ask again.]"
 CHAT_DELETED = "[deleted, with all files in it: {path}]"
+CHAT_NOT_KEPT = (
+    "[That could not be written down: neither the ledger nor a file beside it can be written.]"
+)
 CHAT_NO_BUTTON = "There are {count} buttons."

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ledger.errors import FutureInteractionError, InvalidInteractionError, InvalidScoreError
-from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.instants import DAY, Instant, instant_of, iso, moment_of
 from ledger.source_keys import SourceKey
 from ledger.text import (
     IssueId,
@@ -130,6 +130,39 @@ def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all b
         chat_id=None if chat_id is None else chat_id_of(chat_id),
         source_key=SourceKey(source_key) if isinstance(source_key, str) else source_key,
     )
+
+
+def checked(interaction: Interaction) -> Interaction:
+    """Return `interaction`, made anew by `interaction_of`.
+
+    For one that was read from a file. Raises InvalidInteractionError where a field breaks R1, and
+    where it is not what `interaction_of` would have made of it.
+    """
+    at, metadata = interaction.occurred_at, interaction.metadata
+    try:
+        again = interaction_of(
+            interaction.user_id,
+            interaction.issue_id,
+            interaction.kind.label,
+            occurred_at=None if at is None else moment_of(at),
+            linear_id=interaction.linear_id,
+            context=interaction.context,
+            metadata=None if metadata is None else msgspec.json.decode(metadata, type=dict),
+            chat_id=interaction.chat_id,
+            source_key=interaction.source_key,
+        )
+    except (OverflowError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInteractionError("interaction", str(error)) from None
+    if again != interaction:
+        raise InvalidInteractionError("interaction", "is not as it would have been made")
+    return again
+
+
+def checked_opt_out(opt_out: OptOut) -> OptOut:
+    """Return `opt_out`, or raise InvalidInteractionError where it names no user or instant."""
+    if not EARLIEST <= opt_out.before <= FOREVER:
+        raise InvalidInteractionError("before", "must lie in the years 2000 to 9999")
+    return OptOut(user_id_of(opt_out.user_id), opt_out.before)
 
 
 def override_of(

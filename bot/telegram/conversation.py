@@ -22,7 +22,7 @@ from telegram.ext import (
     filters,
 )
 
-from bot.classification import CARD, ISSUES_OF_A_MESSAGE, ChatKind, Message, card_of
+from bot.classification import CARD, ISSUES_OF_A_MESSAGE, ChatKind, Message, Sender, card_of
 from bot.clocks import ClockGuard
 from bot.commands import COMMANDS, Asked, Audience, asked_by_link, asked_in, link_payload
 from bot.issue_keys import IssueKeys
@@ -87,7 +87,7 @@ class Conversation:
         message = message_of(update, bot)
         if message is None or message.sender_id is None or update.message is None:
             return
-        if not await self._gate.is_open(message.chat_id, message.chat_kind, message.sender_id):
+        if not await self._hears(Sender(message.chat_id, message.chat_kind, message.sender_id)):
             self._turn_away(bot, message)
             return
         asked = self._asked_in(message, bot)
@@ -103,7 +103,7 @@ class Conversation:
             return
         bot: telegram.Bot = context.bot
         presser, data = query.from_user.id, query.data or ""
-        if await self._gate.is_open(presser, ChatKind.PRIVATE, presser):
+        if await self._hears(Sender(presser, ChatKind.PRIVATE, presser)):
             # What is decided by a button is done however late its turn comes.
             is_lasting = not data.startswith(CARD)
             self._outbox.post(presser, self._delivery_of(bot, query, data), lasting=is_lasting)
@@ -126,6 +126,14 @@ class Conversation:
             self._post(bot, Address(change.chat.id), hello)
         else:
             self._leave(bot, change.chat.id)
+
+    async def _hears(self, sender: Sender) -> bool:
+        try:
+            return await self._gate.is_open(sender)
+        except Exception as error:  # noqa: BLE001 - see below
+            # Better a stranger answered while nobody can tell than a colleague turned away (R13).
+            _log.warning("users unread", extra={"error": type(error).__name__})
+            return True
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -228,8 +236,9 @@ class Conversation:
 
     def _forgotten(self, user_id: str) -> Reply:
         try:
-            self._recorder.keeper.drain_now()  # what waits there is to be forgotten as well
-            self._engagements.erase(user_id)
+            latest = self._recorder.latest_update_id
+            self._recorder.keeper.forget(user_id)
+            self._recorder.forget(user_id, self._engagements.erase(user_id), latest)
         except TracesLeftError:
             return Reply(words.FORGET_LATER, forget_buttons(user_id))
         except (LedgerError, OSError) as error:

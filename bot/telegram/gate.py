@@ -1,14 +1,15 @@
 """The gate: in which chats the bot listens, and with whom it talks in private."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 
-from bot.classification import ChatKind
+from bot.classification import ChatKind, Sender
 
 REMEMBERED = 10_000
 """Closed chats that were told; after so many the bot begins anew, and may tell one twice."""
 
-Knows = Callable[[str], Awaitable[bool]]
-"""Tells whether the ledger knows a user."""
+Knows = Callable[[str], bool]
+"""Tells whether the ledger knows a user, or raises LedgerError where it cannot be read."""
 
 
 class Gate:
@@ -22,13 +23,28 @@ class Gate:
         self._migrated: dict[int, int] = {}
         self._told: set[int] = set()
 
-    async def is_open(self, chat_id: int, kind: ChatKind, user_id: int | None) -> bool:
-        """Tell whether the bot listens to this user in this chat."""
-        if not self._chats or chat_id in self._chats:
+    async def is_open(self, sender: Sender) -> bool:
+        """Tell as `lets_in` does, without blocking the event loop."""
+        if self._is_listed(sender):
             return True
-        if kind is ChatKind.PRIVATE and user_id is not None:
-            return user_id in self._admins or await self._knows(str(user_id))
-        old = self._migrated.get(chat_id)
+        return await asyncio.to_thread(self.lets_in, sender)
+
+    def lets_in(self, sender: Sender) -> bool:
+        """Tell whether the bot listens to this user in this chat.
+
+        Raises LedgerError where only the ledger could tell, and cannot be read.
+        """
+        if self._is_listed(sender):
+            return True
+        is_private = sender.chat_kind is ChatKind.PRIVATE and sender.user_id is not None
+        return is_private and self._knows(str(sender.user_id))
+
+    def _is_listed(self, sender: Sender) -> bool:
+        if not self._chats or sender.chat_id in self._chats:
+            return True
+        if sender.chat_kind is ChatKind.PRIVATE:
+            return sender.user_id in self._admins
+        old = self._migrated.get(sender.chat_id)
         return old is not None and old in self._chats
 
     def may_be_added_by(self, user_id: int, chat_id: int) -> bool:

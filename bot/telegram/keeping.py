@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TypeVar
 
-from bot.classification import Entry, Migration
+from bot.classification import Entry, Migration, Sender
+from bot.telegram.gate import Gate
 from bot.telegram.spool import Spool
+from bot.telegram.spool_lines import Waiting, line_of
 from ledger.application import EngagementLedger
 from ledger.errors import (
     ClockBehindError,
@@ -40,12 +41,23 @@ BELIEVED_AHEAD = 400 * DAY
 """A message that is dated so far ahead of this clock shows a wrong clock; further, a wrong date."""
 
 
+class NotKeptError(Exception):
+    """Neither the ledger nor the spool took an entry; `reason` says why in a word or two."""
+
+    def __init__(self, error: BaseException) -> None:
+        """Take the reason from what the spool failed at."""
+        told = error.strerror if isinstance(error, OSError) else None
+        self.reason = told or type(error).__name__
+        super().__init__(self.reason)
+
+
 class Keeper:
     """Keeps entries durably, in their order; while anything waits, what is new waits behind it."""
 
-    def __init__(self, ledger: EngagementLedger, spool: Path) -> None:
-        """Keep in `ledger`, and in the file `spool` what has to wait."""
+    def __init__(self, ledger: EngagementLedger, spool: Path, gate: Gate | None = None) -> None:
+        """Keep in `ledger`, and in the file `spool` what has to wait, also for the `gate`."""
         self._ledger = ledger
+        self._gate = gate
         self._spool = Spool(spool)
         # Threads of its own: others may all be waiting for the ledger.
         self._spooling = ThreadPoolExecutor(1, thread_name_prefix="spool")
@@ -53,6 +65,10 @@ class Keeper:
         self._draining: asyncio.Task[None] | None = None
         self._is_well = True
         self._wills: dict[str, bool] = {}
+
+    async def reserve(self) -> None:
+        """Take room for the spool, ahead of need."""
+        await _in(self._spooling, self._spool.reserve)
 
     @property
     def is_behind(self) -> bool:
@@ -63,21 +79,24 @@ class Keeper:
         """Tell whether an opt-out (True) or opt-in of the user waits in the spool, if one does."""
         return self._wills.get(user_id)
 
-    async def keep(self, entries: Sequence[Entry]) -> None:
-        """Return once `entries` are durable; raise where neither ledger nor spool takes them."""
-        if not self.is_behind and await self._is_recorded(entries):
+    async def keep(self, entries: Sequence[Entry], doubted: Sender | None = None) -> None:
+        """Return once `entries` are durable; raise NotKeptError where nothing takes them.
+
+        Those of a `doubted` sender, whom the gate cannot be asked about now, wait until it can.
+        """
+        if doubted is None and not self.is_behind and await self._is_recorded(entries):
             return
-        wanted = [entry for entry in entries if await self._is_wanted(entry)]
+        wanted = [Waiting(entry, doubted) for entry in entries if await self._is_wanted(entry)]
         if not wanted:
             return
         try:
             await _in(self._spooling, lambda: self._spool.append(wanted))
-        except OSError:
+        except Exception as error:
             # The spool may be another process's that is about to end, while the ledger is well.
-            if not await self._is_recorded(wanted):
-                raise
+            if doubted is not None or not await self._is_recorded([each.entry for each in wanted]):
+                raise NotKeptError(error) from error
             return
-        self._wills |= {e.user_id: e.before == FOREVER for e in wanted if isinstance(e, OptOut)}
+        self._wills |= {e.user_id: e.before == FOREVER for e in entries if isinstance(e, OptOut)}
         self.start_draining()
 
     async def drain(self) -> None:
@@ -86,7 +105,7 @@ class Keeper:
         while self.is_behind:
             try:
                 await _in(self._recording, self.drain_now)
-            except (LedgerError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing else drains
                 _log.debug("spool waits", extra={"error": type(error).__name__})
                 await asyncio.sleep(next(pauses))
         self._wills.clear()
@@ -94,6 +113,11 @@ class Keeper:
     def drain_now(self) -> None:
         """Bring what waits in the spool to the ledger, or raise what is in the way."""
         self._spool.drain(self._record_now)
+
+    def forget(self, user_id: str) -> None:
+        """Bring what waits to the ledger, which is to forget it, and delete what was set aside."""
+        self.drain_now()
+        self._spool.forget(user_id)
 
     def start_draining(self) -> None:
         """Begin to drain, beside whatever else goes on, unless that has begun."""
@@ -111,11 +135,13 @@ class Keeper:
 
     async def _is_recorded(self, entries: Sequence[Entry]) -> bool:
         patience = PATIENCE_SECONDS if self._is_well else HURRY_SECONDS
+        was_well = self._is_well
         try:
             await asyncio.wait_for(self._record(entries), patience)
-        except (LedgerError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the spool can take them
             self._is_well = False
-            _log.warning("ledger cannot be written", extra={"error": type(error).__name__})
+            level = logging.WARNING if was_well else logging.DEBUG
+            _log.log(level, "ledger cannot be written", extra={"error": type(error).__name__})
         else:
             self._is_well = True
         return self._is_well
@@ -136,39 +162,70 @@ class Keeper:
         if not isinstance(entry, Interaction):
             return True
         will = self._wills.get(entry.user_id)
-        if will is None:
-            occurred_at = entry.occurred_at or Instant(0)
-            with suppress(LedgerError):
-                will = await asyncio.to_thread(
-                    self._ledger.is_opted_out, entry.user_id, occurred_at
-                )
-        return not will
+        return not (await self._is_opted_out(entry) if will is None else will)
 
-    def _record_now(self, entries: Sequence[Entry]) -> None:
-        waiting: list[Interaction | OptOut] = []
-        for entry in entries:
-            if isinstance(entry, Migration):
-                self._record_many(waiting)
-                waiting = []
-                _migrate(self._ledger, entry)
-            else:
-                waiting.append(entry)
-        self._record_many(waiting)
-        _log.info("recorded from the spool", extra={"entries": len(entries)})
-
-    def _record_many(self, entries: Sequence[Interaction | OptOut]) -> None:
+    async def _is_opted_out(self, entry: Interaction) -> bool:
+        at = entry.occurred_at or Instant(0)
         try:
-            outcomes = self._ledger.record_many(entries)
-        except (LedgerUnavailableError, ClockBehindError):
+            return await asyncio.to_thread(self._ledger.is_opted_out, entry.user_id, at)
+        except Exception as error:  # noqa: BLE001 - the ledger refuses it when it is drained
+            _log.debug("opt-outs unread", extra={"error": type(error).__name__})
+            return False
+
+    def _record_now(self, waiting: Sequence[Waiting]) -> None:
+        together: list[Entry] = []
+        for each in waiting:
+            if each.sender is None and not isinstance(each.entry, Migration):
+                together.append(each.entry)
+                continue
+            self._record_many(together)  # what came before decides about what comes now
+            together = []
+            if self._lets_in(each.sender):
+                self._record_many([each.entry])
+        self._record_many(together)
+        _log.info("recorded from the spool", extra={"entries": len(waiting)})
+
+    def _lets_in(self, sender: Sender | None) -> bool:
+        if sender is None or self._gate is None or self._gate.lets_in(sender):
+            return True
+        _log.info("not recorded", extra={"why": "from where the bot does not listen"})
+        return False
+
+    def _record_many(self, entries: Sequence[Entry]) -> None:
+        try:
+            outcomes = self._recorded(entries)
+        except _PASSING:
             raise
         except Exception as error:  # noqa: BLE001 - one entry that cannot be stored holds up no other
             if len(entries) == 1:
-                _log.warning("not recorded", extra={"error": type(error).__name__})
+                self._set_aside(entries[0], error)
                 return
             for entry in entries:
                 self._record_many([entry])
             return
-        _settle([each for each in outcomes if isinstance(each, LedgerError)])
+        refused = [
+            (entry, outcome)
+            for entry, outcome in zip(entries, outcomes, strict=True)
+            if isinstance(outcome, LedgerError)
+        ]
+        _settle([outcome for _, outcome in refused])
+        for entry, outcome in refused:
+            if not isinstance(outcome, OptedOutError):
+                self._set_aside(entry, outcome)
+
+    def _recorded(self, entries: Sequence[Entry]) -> Sequence[object]:
+        if len(entries) == 1 and isinstance(entries[0], Migration):
+            _migrate(self._ledger, entries[0])
+            return [None]
+        return self._ledger.record_many([e for e in entries if not isinstance(e, Migration)])
+
+    def _set_aside(self, entry: Entry, error: BaseException) -> None:
+        self._spool.set_aside(line_of(Waiting(entry)))
+        _log.warning("not recorded", extra={"error": type(error).__name__})
+
+
+_PASSING = (LedgerUnavailableError, ClockBehindError, OSError, MemoryError)
+"""What is in the way of all entries, not of one."""
 
 
 def _migrate(ledger: EngagementLedger, migration: Migration) -> None:
@@ -192,4 +249,8 @@ def _is_final(error: BaseException) -> bool:
 
 
 async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, work)
+    try:
+        working = asyncio.get_running_loop().run_in_executor(threads, work)
+    except RuntimeError:  # there are no more threads: the loop's own is better than none
+        return work()
+    return await working

@@ -5,23 +5,64 @@ answers 200, only after `put` returns, so what is durable by then is never lost:
 dies earlier is sent the update again, and its source keys count it once.
 """
 
-import asyncio
+import datetime as dt
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import telegram
 from telegram.ext import Application
 
-from bot.classification import ChatKind, Heard, Migration, heard_in, seen_in
+from bot.classification import (
+    NOTHING,
+    ChatKind,
+    Heard,
+    Message,
+    Migration,
+    Sender,
+    heard_in,
+    seen_in,
+)
 from bot.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.telegram.gate import Gate
-from bot.telegram.keeping import Keeper
+from bot.telegram.keeping import Keeper, NotKeptError
+from bot.telegram.outbox import fault
+from bot.telegram.recording_queue import IsLast, RecordingQueue, always_last
 from bot.telegram.updates import message_of, migration_of, press_of
+from ledger.instants import Instant, moment_of
 from projections.application import EngagementTracker
 
 _log = logging.getLogger(__name__)
+
+FORGOTTEN_AT_MOST = 1_000
+"""So many forgotten users are remembered, for the rest of a second."""
+
+
+class Outage(NamedTuple):
+    """Since when nothing can be kept, why, and whether that is over."""
+
+    since: dt.datetime
+    reason: str
+    is_over: bool = False
+
+
+class _Forgotten(NamedTuple):
+    at: dt.datetime
+    latest_update_id: int
+
+
+class _Said(NamedTuple):
+    """What an update leaves to be recorded, and who said it."""
+
+    heard: Heard = NOTHING
+    sender: Sender | None = None
+
+
+def _nobody(_: object) -> None:
+    """Tell nobody."""
 
 
 class Recorder:
@@ -40,72 +81,125 @@ class Recorder:
         gate: Gate | None = None,
     ) -> None:
         """Record through `tracker` what `bot` receives; `spool` is a file of this bot's own."""
-        self.keeper = Keeper(tracker.engagements.ledger, spool)
+        self.keeper = Keeper(tracker.engagements.ledger, spool, gate)
+        self.tell_of: Callable[[Outage], None] = _nobody
+        self.latest_update_id = 0
+        self._outage: Outage | None = None
+        self._forgotten: dict[str, _Forgotten] = {}
         self._bot = bot
         self._clock = tracker.engagements.clock
         self._keys = keys
         self._gate = gate
 
-    async def record_update(self, update: object) -> None:
-        """Record what `update` says, if anything, before returning; an error is only logged."""
+    async def record_update(self, update: object) -> bool:
+        """Record what `update` says, if anything; tell whether that is durable.
+
+        Where it is not, the update must come again. One that cannot be understood would come again
+        for ever: it is logged, and passed.
+        """
         if not isinstance(update, telegram.Update):
-            return
+            return True
         try:
-            heard = await self._heard(update)
-            if heard.left_out:
-                _log.info("issues beyond the limit", extra={"left_out": heard.left_out})
-            if heard.entries:
-                await self.keeper.keep(heard.entries)
+            await self._keep(self._understood(update))
+            self.latest_update_id = max(self.latest_update_id, update.update_id)
+        except NotKeptError as error:
+            self._note(error.reason)
         except Exception as error:  # noqa: BLE001 - whatever it is, the conversation goes on
-            _log.warning("not recorded", extra={"error": type(error).__name__})
+            self._note(type(error).__name__)
+        else:
+            return True
+        return False
 
     async def close(self) -> None:
         """Stop bringing to the ledger what waits; that goes on at the next start."""
         await self.keeper.close()
 
-    async def _heard(self, update: telegram.Update) -> Heard:
+    def start_draining(self) -> None:
+        """Begin to record what waits from an earlier run."""
+        self.keeper.start_draining()
+
+    def recover(self) -> None:
+        """Tell that everything which could not be kept is kept, where anything could not."""
+        outage, self._outage = self._outage, None
+        if outage is not None:
+            _log.warning("everything is kept again")
+            self.tell_of(outage._replace(is_over=True))
+
+    def forget(self, user_id: str, at: Instant, latest_update_id: int) -> None:
+        """Count what the user says after being forgotten at `at`, within the same second.
+
+        Telegram dates messages by whole seconds, which lie before `at`. A new message is a later
+        one only if its update comes after `latest_update_id`, the last before the ledger forgot.
+        """
+        if len(self._forgotten) >= FORGOTTEN_AT_MOST:
+            self._forgotten.clear()
+        self._forgotten[user_id] = _Forgotten(moment_of(at), latest_update_id)
+
+    def _dated(self, message: Message, update_id: int) -> Message:
+        forgotten = self._forgotten.get(str(message.sender_id))
+        if forgotten is None or message.edited or update_id <= forgotten.latest_update_id:
+            return message
+        if message.sent_at != forgotten.at.replace(microsecond=0):
+            return message
+        return msgspec.structs.replace(message, sent_at=forgotten.at)
+
+    def _note(self, reason: str) -> None:
+        if self._outage is None:
+            self._outage = Outage(self._clock(), reason)
+            _log.error("nothing can be kept", extra={"error": reason})
+            self.tell_of(self._outage)
+
+    def _understood(self, update: telegram.Update) -> _Said:
+        try:
+            said = self._said_in(update)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the same update would fail again
+            _log.warning("not understood", extra={"error": fault(error)})
+            return _Said()
+        if said.heard.left_out:
+            _log.info("issues beyond the limit", extra={"left_out": said.heard.left_out})
+        return said
+
+    def _said_in(self, update: telegram.Update) -> _Said:
         migration = migration_of(update)
         if migration is not None:
-            return await self._moved(migration)
+            return self._moved(migration)
         message = message_of(update, self._bot)
         if message is not None:
-            heard = heard_in(message, self._keys)
-            who = (message.chat_id, message.chat_kind, message.sender_id)
-            return heard if not heard.entries or await self._is_open(*who) else Heard()
+            message = self._dated(message, update.update_id)
+            sender = Sender(message.chat_id, message.chat_kind, message.sender_id)
+            return _Said(heard_in(message, self._keys), sender)
         press = press_of(update, self._bot, self._clock())
         if press is None:
-            return Heard()
+            return _Said()
         # Whoever presses acts for themselves, wherever the button stands.
-        is_open = await self._is_open(press.presser_id, ChatKind.PRIVATE, press.presser_id)
-        return seen_in(press, self._keys) if is_open else Heard()
+        sender = Sender(press.presser_id, ChatKind.PRIVATE, press.presser_id)
+        return _Said(seen_in(press, self._keys), sender)
 
-    async def _moved(self, migration: Migration) -> Heard:
+    def _moved(self, migration: Migration) -> _Said:
         if self._gate is not None:
             self._gate.migrate({migration.old_chat_id: migration.new_chat_id})
-        is_open = await self._is_open(migration.new_chat_id, ChatKind.SUPERGROUP, None)
-        return Heard((migration,)) if is_open else Heard()
+        sender = Sender(migration.new_chat_id, ChatKind.SUPERGROUP, None)
+        return _Said(Heard((migration,)), sender)
 
-    async def _is_open(self, chat_id: int, kind: ChatKind, user_id: int | None) -> bool:
-        return self._gate is None or await self._gate.is_open(chat_id, kind, user_id)
+    async def _keep(self, said: _Said) -> None:
+        if not said.heard.entries:
+            return
+        is_open = await self._is_open(said.sender)
+        if is_open is not False:
+            doubted = said.sender if is_open is None else None
+            await self.keeper.keep(said.heard.entries, doubted)
 
-
-class RecordingQueue(asyncio.Queue[object]):
-    """An update queue whose `put` returns once the update is recorded."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        """Record through `recorder`."""
-        super().__init__()
-        self._recorder = recorder
-
-    async def get(self) -> object:
-        """Return the next item; what waits from an earlier run begins to be recorded."""
-        self._recorder.keeper.start_draining()
-        return await super().get()
-
-    async def put(self, item: object) -> None:
-        """Record `item`, then queue it; never raises."""
-        await self._recorder.record_update(item)
-        await super().put(item)
+    async def _is_open(self, sender: Sender | None) -> bool | None:
+        """Tell whether the gate lets the sender in, or None where it cannot be asked."""
+        if self._gate is None or sender is None:
+            return True
+        try:
+            return await self._gate.is_open(sender)
+        except Exception as error:  # noqa: BLE001 - it is asked again when the spool drains
+            _log.warning("users unread", extra={"error": type(error).__name__})
+            return None
 
 
 def install(
@@ -114,11 +208,15 @@ def install(
     settings: Settings | None = None,
     *,
     gate: Gate | None = None,
+    is_last: IsLast = always_last,
 ) -> Recorder:
     """Let `application` record what it receives, before it starts; return the recorder.
 
-    Nothing else of the application changes. Whoever calls `application.process_update` without the
-    queue calls `await recorder.record_update(update)` first. On stopping, `await recorder.close()`.
+    Nothing else of the application changes. To call `application.process_update` without the
+    queue, call `await recorder.record_update(update)` first, and acknowledge the update only if
+    that is true. On stopping, `await recorder.close()`. `is_last` is that of `RecordingQueue`, and
+    `PollingRequest` has it; without it only the first of the updates that wait is answered while
+    nothing can be recorded, and none is lost.
     """
     recorder = Recorder(
         application.bot,
@@ -127,7 +225,7 @@ def install(
         keys=IssueKeys() if settings is None else settings.issue_keys,
         gate=gate,
     )
-    application.update_queue = RecordingQueue(recorder)
+    application.update_queue = RecordingQueue(recorder, is_last)
     if application.updater is not None:
         application.updater.update_queue = application.update_queue
     return recorder

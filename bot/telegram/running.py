@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 from telegram import Update
@@ -16,7 +17,9 @@ from bot.application import EngagementBot, telegram_builder
 from bot.clocks import ClockGuard
 from bot.settings import Settings
 from bot.telegram.outside import dated_by, listen
+from bot.telegram.sending import persistently
 from bot.telegram.watchdog import PollingRequest, watch
+from bot.telegram.webhook import listening
 from ledger.errors import LedgerError
 from projections.application import Engagements
 
@@ -42,6 +45,10 @@ STOPPED_HARD = 1
 
 class TelegramRefusedError(LedgerError):
     """Telegram does not let the bot start; the message never holds the token."""
+
+
+class ListeningError(LedgerError):
+    """The webhook's address cannot be listened at."""
 
 
 class Webhook(NamedTuple):
@@ -71,7 +78,7 @@ async def run(
     builder = telegram_builder(settings).request(request).get_updates_request(polling)
     if base_url is not None:
         builder = builder.base_url(base_url)
-    bot = EngagementBot(engagements, settings, builder, clock)
+    bot = EngagementBot(engagements, settings, builder, clock, is_last=polling.is_last)
     listen(bot.application, clock.hear)
     try:
         async with bot:
@@ -88,24 +95,46 @@ async def _serve(
 ) -> None:
     stopped = _signalled()
     await bot.show_commands()
-    updater: Any = bot.application.updater
     if webhook is None:
-        await updater.start_polling(allowed_updates=UPDATES, bootstrap_retries=3)
+        await _poll(bot, polling, stopped)
     else:
-        await updater.start_webhook(
-            listen=webhook.host,
-            port=webhook.port,
-            webhook_url=webhook.url,
-            url_path=_path_of(webhook.url),
-            secret_token=settings.webhook_secret and settings.webhook_secret.reveal(),
-            allowed_updates=UPDATES,
-            bootstrap_retries=3,
-        )
-    _log.info("serving", extra={"by": "polling" if webhook is None else "webhook"})
+        await _listen(bot, settings, webhook, stopped)
+
+
+async def _poll(bot: EngagementBot, polling: PollingRequest, stopped: asyncio.Event) -> None:
+    updater: Any = bot.application.updater
+    await updater.start_polling(allowed_updates=UPDATES, bootstrap_retries=3)
+    _log.info("serving", extra={"by": "polling"})
     try:
-        await _until(stopped, watch(polling) if webhook is None else None)
+        await _until(stopped, watch(polling))
     finally:
         await _stop(updater)
+
+
+async def _listen(
+    bot: EngagementBot, settings: Settings, webhook: Webhook, stopped: asyncio.Event
+) -> None:
+    secret = settings.webhook_secret
+    if secret is None:
+        raise ValueError("there is no secret")
+    telegrams, address = bot.application.bot, (webhook.host, webhook.port)
+    try:
+        async with listening(
+            telegrams, bot.queue.take, url=webhook.url, address=address, secret=secret.reveal()
+        ):
+            await persistently(
+                partial(
+                    telegrams.set_webhook,
+                    webhook.url,
+                    allowed_updates=UPDATES,
+                    secret_token=secret.reveal(),
+                )
+            )
+            _log.info("serving", extra={"by": "webhook"})
+            await _until(stopped, None)
+    except OSError as error:
+        message = f"cannot listen at {webhook.host}:{webhook.port}: {error.strerror}"
+        raise ListeningError(message) from None
 
 
 async def _stop(updater: Any) -> None:  # noqa: ANN401 - the builder's type for it has no name
@@ -113,10 +142,6 @@ async def _stop(updater: Any) -> None:  # noqa: ANN401 - the builder's type for 
         await updater.stop()
     except Exception as error:  # noqa: BLE001 - an update that cannot be read is asked for once more
         _log.warning("not acknowledged", extra={"error": type(error).__name__})
-
-
-def _path_of(url: str) -> str:
-    return url.split("://", 1)[-1].partition("/")[2]
 
 
 def _signalled() -> asyncio.Event:

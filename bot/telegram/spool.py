@@ -1,33 +1,33 @@
 """The spool: what could not be recorded waits in a file, in its order, until it can be.
 
-One line of JSON an entry. What `append` returned from survives a power cut; what is drained twice,
-because the process ended in between, is counted once by its source keys.
+What `append` returned from survives a power cut; what is drained twice, because the process ended
+in between, is counted once by its source keys. The file is larger than what waits in it: room is
+reserved ahead, as NULs, for a disk that is full later.
 """
 
+import errno
 import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-import msgspec
-
-from bot.classification import Entry, Migration
-from ledger.interaction import Interaction, OptOut
+from bot.telegram.spool_lines import UnreadableLineError, Waiting, is_of, line_of, read
 
 _log = logging.getLogger(__name__)
 
 DRAINED_AT_ONCE = 256
-LONGEST_LINE_BYTES = 65_536
-"""Many times what an entry's limits allow."""
+RESERVED_BYTES = 2**20
+"""So much room is taken at a time: some two thousand entries of usual length."""
+SPARE_BYTES = RESERVED_BYTES // 2
+"""So much room lies behind what waits, as long as the disk has it."""
+SET_ASIDE_BYTES = 2**20
+"""Unreadable lines that are kept; further ones are only logged."""
 
-_TYPES: dict[str, type[Entry]] = {
-    "interaction": Interaction,
-    "opt-out": OptOut,
-    "migration": Migration,
-}
-_NAMES = {each: name for name, each in _TYPES.items()}
+_READ_AT_ONCE = 65_536
+_NO_ROOM = "no room for a spool"
 
 
 class SpoolTakenError(OSError):
@@ -38,11 +38,13 @@ class Spool:
     """One process's file of entries that wait; every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Keep entries in `path`, which is made when the first one comes."""
+        """Keep entries in `path`, which is made when room is reserved or the first one comes."""
         self.path = path
+        self.aside = path.with_name(f"{path.name}.unreadable")
         self._lock = Lock()
         self._draining = Lock()
         self._descriptor: int | None = None
+        self._is_short = False
         self._end = _end_of_lines(path)
 
     @property
@@ -50,26 +52,35 @@ class Spool:
         """Tell whether nothing waits."""
         return self._end == 0
 
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Keep `entries` durably, all or none; raise OSError where that fails."""
-        lines = b"".join(_line(entry) for entry in entries)
+    def reserve(self) -> None:
+        """Take room on the disk ahead of need; where there is none, that is only logged."""
+        with self._lock:
+            try:
+                self._make_room(self._opened(), 1)
+            except OSError as error:
+                _log.warning(_NO_ROOM, extra={"error": error.strerror})
+            if self._end == 0:
+                self._give_back()
+
+    def append(self, waiting: Sequence[Waiting]) -> None:
+        """Keep entries durably, all or none; raise OSError where that fails."""
+        lines = b"".join(map(line_of, waiting))
         with self._lock:
             descriptor = self._opened()
+            self._make_room(descriptor, len(lines))
             try:
-                written = os.pwrite(descriptor, lines, self._end)
+                _write(descriptor, lines, self._end)
                 os.fsync(descriptor)
             except OSError:
-                written = 0
-            if written < len(lines):
-                os.ftruncate(descriptor, self._end)
-                raise OSError(0, "the spool cannot be written")
+                self._take_back(descriptor, len(lines))
+                raise
             self._end += len(lines)
 
-    def drain(self, record: Callable[[Sequence[Entry]], object]) -> None:
+    def drain(self, record: Callable[[Sequence[Waiting]], object]) -> None:
         """Hand what waits to `record`, in its order, and forget it once all is recorded.
 
         Whatever `record` raises ends it; the entries then wait on. A second caller has its turn
-        when the first is done.
+        when the first is done. A line that cannot be read is set aside, and stops no other.
         """
         with self._draining:
             done = 0
@@ -78,15 +89,69 @@ class Spool:
                 if entries:
                     record(entries)
 
+    def set_aside(self, line: bytes) -> None:
+        """Keep a line that cannot be recorded in the file `aside`, for a person to look at.
+
+        What could not be drained at once is read again, so the same line may come many times.
+        """
+        kept = _lines_of(self.aside)
+        if line in kept:
+            return
+        has_room = sum(map(len, kept)) + len(line) <= SET_ASIDE_BYTES
+        _log.error("spool line unreadable", extra={"bytes": len(line), "kept": has_room})
+        if has_room:
+            self._write_aside([*kept, line])
+
+    def forget(self, user_id: str) -> None:
+        """Delete what was set aside and may be about the user."""
+        kept = _lines_of(self.aside)
+        if kept:
+            self._write_aside([line for line in kept if not is_of(line, user_id)])
+
+    def _write_aside(self, lines: Sequence[bytes]) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with os.fdopen(os.open(self.aside, flags, 0o600), "wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
     def close(self) -> None:
         """Give the file back to whoever comes next."""
         with self._lock:
             self._give_back()
 
     def _give_back(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                os.close(descriptor)
+
+    def _make_room(self, descriptor: int, length: int) -> None:
+        wanted = self._end + length + SPARE_BYTES
+        if os.fstat(descriptor).st_size >= wanted or not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(descriptor, 0, wanted - wanted % -RESERVED_BYTES)
+        except OSError as error:
+            _log.log(
+                logging.INFO if self._is_short else logging.WARNING,
+                _NO_ROOM,
+                extra={"error": error.strerror},
+            )
+            self._is_short = True
+        else:
+            self._is_short = False
+
+    def _take_back(self, descriptor: int, length: int) -> None:
+        """Undo an append that failed: no part of it may be read as a line.
+
+        Where even that fails, checksums tell the parts from lines. The file is opened anew next
+        time: a descriptor may stay unusable after a fault.
+        """
+        with suppress(OSError):
+            left = os.fstat(descriptor).st_size - self._end
+            _write(descriptor, bytes(max(0, min(length, left))), self._end)
+        self._give_back()
 
     def _is_through(self, done: int) -> bool:
         with self._lock:
@@ -96,19 +161,27 @@ class Spool:
                 os.ftruncate(self._opened(), 0)
                 self._end = 0
                 os.fsync(self._opened())
+                self._make_room(self._opened(), 1)
             self._give_back()  # it is nobody's while nothing waits in it
             return True
 
-    def _read(self, start: int) -> tuple[list[Entry], int]:
+    def _read(self, start: int) -> tuple[list[Waiting], int]:
         with self._lock:
             descriptor, end = self._opened(), self._end
-            entries: list[Entry] = []
+            entries: list[Waiting] = []
             for line in _lines(descriptor, start, end):
                 start += len(line)
-                entries += _entries(line)
+                entries += self._readable(line)
                 if len(entries) == DRAINED_AT_ONCE:
                     return entries, start
             return entries, end
+
+    def _readable(self, line: bytes) -> list[Waiting]:
+        try:
+            return [read(line)]
+        except UnreadableLineError:
+            self.set_aside(line)
+            return []
 
     def _opened(self) -> int:
         if self._descriptor is None:
@@ -118,7 +191,8 @@ class Spool:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _sync_folder(self.path.parent)
                 self._end = _end_of_lines(self.path)  # whose it was may have gone on until now
-            except OSError as error:
+                self._drop_rest(descriptor)
+            except BaseException as error:
                 os.close(descriptor)
                 if isinstance(error, BlockingIOError):
                     raise SpoolTakenError(0, "another process uses the spool") from None
@@ -126,15 +200,29 @@ class Spool:
             self._descriptor = descriptor
         return self._descriptor
 
+    def _drop_rest(self, descriptor: int) -> None:
+        """Set aside what follows the last line: a part of one, or one whose end is damaged."""
+        length = os.fstat(descriptor).st_size - self._end
+        rest = os.pread(descriptor, length, self._end).rstrip(b"\0")
+        if rest:
+            self.set_aside(rest + b"\n")
+            os.pwrite(descriptor, bytes(len(rest)), self._end)
+
 
 def _end_of_lines(path: Path) -> int:
-    """Return where the last whole line ends: a power cut may have left half of one behind it."""
+    """Return where the last whole line ends: a power cut may have left a part of one behind it."""
     if not path.exists():
         return 0
     with path.open("rb") as file:
-        start = max(0, file.seek(0, os.SEEK_END) - LONGEST_LINE_BYTES)
-        file.seek(start)
-        return start + file.read().rfind(b"\n") + 1
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _READ_AT_ONCE)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            end = start
+    return 0
 
 
 def _sync_folder(folder: Path) -> None:
@@ -146,8 +234,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _line(entry: Entry) -> bytes:
-    return msgspec.json.encode((_NAMES[type(entry)], entry)) + b"\n"
+def _write(descriptor: int, content: bytes, start: int) -> None:
+    while content:
+        written = os.pwrite(descriptor, content, start)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        content, start = content[written:], start + written
 
 
 def _lines(descriptor: int, start: int, end: int) -> Iterator[bytes]:
@@ -158,10 +250,8 @@ def _lines(descriptor: int, start: int, end: int) -> Iterator[bytes]:
             yield line
 
 
-def _entries(line: bytes) -> list[Entry]:
-    try:
-        name, raw = msgspec.json.decode(line, type=tuple[str, msgspec.Raw])
-        return [msgspec.json.decode(raw, type=_TYPES[name])]
-    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError):
-        _log.warning("spool line unreadable", extra={"bytes": len(line)})
+def _lines_of(path: Path) -> list[bytes]:
+    if not path.exists():
         return []
+    with path.open("rb") as file:
+        return file.readlines()

@@ -4,6 +4,7 @@ python-telegram-bot goes on looking alive in both cases: it logs, and asks again
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -19,8 +20,6 @@ SAME_AGAIN = 20
 """How often the same updates may come in a row: each time they are acknowledged, or should be."""
 
 LOOKED_AT_EVERY_SECONDS = 1.0
-
-_NOTHING_NEW = b'"result":[]'
 
 
 class PollingFailedError(LedgerError):
@@ -38,6 +37,7 @@ class PollingRequest(HTTPXRequest):
         self._offset: object = None
         self._times = 0
         self._is_known = True
+        self._batch_ends_with: int | None = None
 
     async def do_request(
         self,
@@ -54,10 +54,22 @@ class PollingRequest(HTTPXRequest):
         self._is_known = code != HTTPStatus.UNAUTHORIZED
         if code == HTTPStatus.OK:
             offset = None if request_data is None else request_data.parameters.get("offset")
-            is_same = offset == self._offset and _NOTHING_NEW not in payload.replace(b" ", b"")
+            self._batch_ends_with = _last_of(payload)
+            is_same = offset == self._offset and self._batch_ends_with is not None
             self._times = self._times + 1 if is_same else 0
             self._offset = offset
         return code, payload
+
+    def is_last(self, update_id: int) -> bool:
+        """Tell whether an update is the last of those that came with it.
+
+        All of them could be read, then. So if they come again, it is because they could not be
+        kept, and not because of one that stops polling.
+        """
+        is_last = update_id == self._batch_ends_with
+        if is_last:
+            self._times = 0
+        return is_last
 
     def check(self) -> None:
         """Raise PollingFailedError where polling has fallen silent or goes in a circle."""
@@ -72,6 +84,18 @@ class PollingRequest(HTTPXRequest):
         silence = self._clock() - self._heard_at
         if silence > SILENCE_SECONDS:
             raise PollingFailedError(f"polling has stopped: nothing for {silence:.0f} seconds")
+
+
+def _last_of(payload: bytes) -> int | None:
+    """Return the id of the last update in an answer of Telegram's, or None without any.
+
+    The answer is read as the library reads it: what one of them takes, the other does.
+    """
+    try:
+        updates = json.loads(payload.decode(errors="replace"))["result"]
+        return int(updates[-1]["update_id"]) if updates else None
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 async def watch(polling: PollingRequest) -> None:

@@ -79,7 +79,8 @@ class _People:
         update = telegram.Update.de_json(
             {"update_id": next(self._ids), **content}, self._bot.application.bot
         )
-        await self._bot.application.update_queue.put(update)
+        if not await self._bot.queue.take(update):
+            show(words.CHAT_NOT_KEPT)
         await self._bot.application.update_queue.join()
         await self._bot.outbox.join()
 

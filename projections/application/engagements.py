@@ -221,12 +221,15 @@ class Engagements:
         """Set the base of an engagement's score from now on, until a later interaction (R6)."""
         return self.ledger.override(override_of(user_id, issue_id, value, occurred_at=self.clock()))
 
-    def erase(self, user_id: str) -> None:
+    def erase(self, user_id: str) -> Instant:
         """Forget the user: what happened before now is nobody's, and is not recorded again.
 
-        Raises TracesLeftError where copies may be left in files; calling it again removes them.
+        Returns that instant. Raises TracesLeftError where copies may be left in files; calling it
+        again removes them.
         """
-        self.ledger.erase(user_id_of(user_id), self._now())
+        at = self._now()
+        self.ledger.erase(user_id_of(user_id), at)
+        return at
 
     def refresh_scores(self, idle_longer_than_days: int, user_id: str | None = None) -> int:
         """Bring the read model's score column up to the present; one user's, or everybody's.

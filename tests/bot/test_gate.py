@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from bot.classification import ChatKind
+from bot.classification import ChatKind, Sender
 from bot.telegram import gate as module
 from bot.telegram.gate import Gate
 
@@ -15,12 +15,12 @@ ANA, EVE, BOSS = 1001, 666, 7
 PRIVATE, SUPERGROUP, GROUP = ChatKind.PRIVATE, ChatKind.SUPERGROUP, ChatKind.GROUP
 
 
-async def knows(user_id: str) -> bool:
+def knows(user_id: str) -> bool:
     """The ledger, which knows Ana only."""
     return user_id == str(ANA)
 
 
-async def is_never_asked(_: str) -> bool:
+def is_never_asked(_: str) -> bool:
     raise AssertionError
 
 
@@ -29,7 +29,10 @@ def gate(*chats: int, admins: tuple[int, ...] = (), asks: module.Knows = knows) 
 
 
 def is_open(where: Gate, chat_id: int, kind: ChatKind, user_id: int | None) -> bool:
-    return asyncio.run(where.is_open(chat_id, kind, user_id))
+    sender = Sender(chat_id, kind, user_id)
+    opened = asyncio.run(where.is_open(sender))
+    assert where.lets_in(sender) is opened
+    return opened
 
 
 @pytest.mark.parametrize(

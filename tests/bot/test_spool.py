@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -20,21 +21,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.classification import Entry, Migration
+from bot.classification import ChatKind, Entry, Migration, Sender
 from bot.telegram import spool as module
 from bot.telegram.spool import Spool, SpoolTakenError
+from bot.telegram.spool_lines import UnreadableLineError, Waiting, line_of, read
 from ledger.instants import Instant, moment_of
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
 from ledger.source_keys import SourceKey
 from ledger.text import UserId
+from tests.cli.disks import remount, small_disk
 from tests.strategies import NOON, hostile_texts
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 
 
-def entry(number: int, context: str | None = None) -> Entry:
-    """An entry that there is only once."""
+def entry(number: int, context: str | None = None) -> Waiting:
+    """What waits there only once; of some the gate has to be asked."""
+    sender = None if number % 3 else Sender(number, ChatKind.PRIVATE, number)
+    return Waiting(bare_entry(number, context), sender)
+
+
+def bare_entry(number: int, context: str | None = None) -> Entry:
     if number % 7 == 3:
         return OptOut(UserId(f"u{number}"), FOREVER if number % 2 else Instant(NOON))
     if number % 7 == 5:
@@ -50,13 +58,13 @@ def entry(number: int, context: str | None = None) -> Entry:
     )
 
 
-def entries(size: int, first: int = 0) -> list[Entry]:
+def entries(size: int, first: int = 0) -> list[Waiting]:
     return [entry(number) for number in range(first, first + size)]
 
 
-def drained(spool: Spool) -> list[Entry]:
+def drained(spool: Spool) -> list[Waiting]:
     """All that a spool hands on."""
-    handed: list[Entry] = []
+    handed: list[Waiting] = []
     spool.drain(handed.extend)
     return handed
 
@@ -80,16 +88,19 @@ class Spools(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "folder" / "ledger.db.spool-1"
         self.spools: list[Spool] = []
         self.holder: int | None = None
-        self.waiting: list[Entry] = []
+        self.waiting: list[Waiting] = []
         self.unaware: set[int] = set()
         self.made = count(0, 10)
         self.few_at_once = mock.patch.object(module, "DRAINED_AT_ONCE", 3)
         self.few_at_once.start()
+        self.little_room = mock.patch.multiple(module, RESERVED_BYTES=2_000, SPARE_BYTES=500)
+        self.little_room.start()
 
     def teardown(self) -> None:
         for spool in self.spools:
             spool.close()
         self.few_at_once.stop()
+        self.little_room.stop()
         self.folder.cleanup()
 
     @initialize()
@@ -116,7 +127,14 @@ class Spools(RuleBasedStateMachine):
         self.used_by(who)
         self.unaware.add(who)
 
-    def new(self, size: int) -> list[Entry]:
+    def looked(self, who: int) -> None:
+        """It gave the file back, and knows what is in it now: whole lines are entries."""
+        self.waiting = read_back(self.path)[0]
+        self.unaware.discard(who)
+        if not self.waiting:
+            self.unaware.add(who)
+
+    def new(self, size: int) -> list[Waiting]:
         return entries(size, next(self.made))
 
     # --- what goes well ---
@@ -145,7 +163,7 @@ class Spools(RuleBasedStateMachine):
         self.drained_by(who)
 
     def refuses_to_drain(self, who: int) -> None:
-        handed: list[Entry] = []
+        handed: list[Waiting] = []
         try:
             self.spools[who].drain(handed.extend)
         except SpoolTakenError:
@@ -158,18 +176,21 @@ class Spools(RuleBasedStateMachine):
 
     @rule(who=who, size=st.integers(1, 7), kept=st.floats(0, 1), how=st.sampled_from("SEF"))
     def fail_to_append(self, who: int, size: int, kept: float, how: str) -> None:
-        with failing_writes(how, kept), pytest.raises(OSError, match=r"spool|input"):
+        may_use = self.may_use(who)
+        with failing_writes(how, kept), pytest.raises(OSError, match=r"spool|input|space"):
             self.spools[who].append(self.new(size))
         self.used_by(who)
+        if may_use:
+            self.looked(who)
 
     @precondition(lambda self: self.waiting)
     @rule(who=who, after=st.integers(0, 3))
     def fail_to_record(self, who: int, after: int) -> None:
         if not self.may_use(who) or who in self.unaware:
             return
-        handed: list[Entry] = []
+        handed: list[Waiting] = []
 
-        def record(batch: Sequence[Entry]) -> None:
+        def record(batch: Sequence[Waiting]) -> None:
             if len(handed) >= 3 * after:
                 raise FailedError
             handed.extend(batch)
@@ -191,7 +212,7 @@ class Spools(RuleBasedStateMachine):
     def fail_to_forget(self, who: int, name: str) -> None:
         if not self.may_use(who) or who in self.unaware or self.holder is None:
             return
-        handed: list[Entry] = []
+        handed: list[Waiting] = []
         with (
             mock.patch.object(os, name, side_effect=OSError(errno.EIO, "")),
             pytest.raises(OSError, match="Errno 5"),
@@ -208,7 +229,7 @@ class Spools(RuleBasedStateMachine):
         self.spools[who].close()
         self.reopen(who)
 
-    @rule(who=who, size=st.integers(0, 5), kept=st.floats(0, 1))
+    @rule(who=who, size=st.integers(1, 5), kept=st.floats(0, 1))
     def die_while_appending(self, who: int, size: int, kept: float) -> None:
         dying = self.spools[who]
         if self.may_use(who):
@@ -244,14 +265,21 @@ class Spools(RuleBasedStateMachine):
             assert self.spools[self.holder].is_empty is not bool(self.waiting)
 
 
-def read_back(path: Path) -> tuple[list[Entry], bool]:
+def read_back(path: Path) -> tuple[list[Waiting], bool]:
     """The entries in a file by another reading of it, and whether something torn is behind them."""
     types = {"interaction": Interaction, "opt-out": OptOut, "migration": Migration}
-    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
-    found: list[Entry] = []
+    lines = path.read_bytes().rstrip(b"\0").split(b"\n") if path.exists() else [b""]
+    found: list[Waiting] = []
     for line in lines[:-1]:
-        name, raw = msgspec.json.decode(line, type=tuple[str, msgspec.Raw])
-        found.append(msgspec.json.decode(raw, type=types[name]))
+        if line[:8] != b"%08x" % zlib.crc32(line[9:]):
+            continue  # a part of one that could not be taken back
+        name, raw, *sender = msgspec.json.decode(line[9:], type=list[msgspec.Raw])
+        found.append(
+            Waiting(
+                msgspec.json.decode(raw, type=types[msgspec.json.decode(name)]),
+                msgspec.json.decode(sender[0], type=Sender) if sender else None,
+            )
+        )
     return found, lines[-1] != b""
 
 
@@ -285,7 +313,7 @@ TestSpools = Spools.TestCase
 
 def test_threads_that_append_and_drain_at_once_lose_nothing_and_repeat_nothing(tmp_path):
     spool, each = Spool(tmp_path / "spool"), 60
-    handed: list[Entry] = []
+    handed: list[Waiting] = []
     begin = threading.Barrier(6)
 
     def append(first: int) -> None:
@@ -318,11 +346,11 @@ def test_threads_that_append_and_drain_at_once_lose_nothing_and_repeat_nothing(t
 
 def test_what_comes_while_it_is_drained_is_drained_with_it(tmp_path):
     spool = Spool(tmp_path / "spool")
-    handed: list[Entry] = []
+    handed: list[Waiting] = []
     first, second = entries(2)
     spool.append([first])
 
-    def record(batch: Sequence[Entry]) -> None:
+    def record(batch: Sequence[Waiting]) -> None:
         if not handed:
             spool.append([second])
         handed.extend(batch)
@@ -335,7 +363,7 @@ def test_what_comes_while_it_is_drained_is_drained_with_it(tmp_path):
 def test_a_second_drain_waits_for_the_first(tmp_path):
     spool, kept = Spool(tmp_path / "spool"), entries(5)
     spool.append(kept)
-    again: list[Entry] = []
+    again: list[Waiting] = []
     other = threading.Thread(target=spool.drain, args=[again.extend], daemon=True)
 
     def record(_: object) -> None:
@@ -383,6 +411,13 @@ def test_what_a_killed_process_kept_is_there_for_the_next_one(tmp_path, lines):
 
 
 # --- the file ------------------------------------------------------------------------------------
+
+
+def write_behind(spool: Spool, content: bytes) -> None:
+    """Put something behind the lines of a spool that is closed."""
+    with spool.path.open("r+b") as file:
+        file.seek(spool._end)
+        file.write(content)
 
 
 def test_there_is_no_file_until_something_waits_and_then_it_is_private(tmp_path):
@@ -433,13 +468,150 @@ def test_a_line_that_cannot_be_read_is_told_of_and_stands_in_nobodys_way(tmp_pat
     spool = Spool(path)
     spool.append([first])
     spool.close()
-    with path.open("ab") as file:
-        file.write(line + b"\n")
+    write_behind(spool, line + b"\n")
     again = Spool(path)
     again.append([second])
     assert drained(again) == [first, second]
     assert [record.message for record in caplog.records] == ["spool line unreadable"]
     again.close()
+    aside = path.with_name("spool.unreadable")
+    assert aside.read_bytes() == line + b"\n"
+    assert aside.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_line_of_an_earlier_version_is_read(tmp_path):
+    path, kept = tmp_path / "spool", bare_entry(1)
+    path.write_bytes(msgspec.json.encode(("interaction", kept)) + b"\n")
+    spool = Spool(path)
+    assert drained(spool) == [Waiting(kept)]
+    spool.close()
+
+
+@given(st.data())
+def test_a_line_with_any_bit_changed_is_never_read(data):
+    line = line_of(entry(data.draw(st.integers(0, 6)), "some words"))
+    position = data.draw(st.integers(0, len(line) - 1))
+    flipped = bytearray(line)
+    flipped[position] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(UnreadableLineError):
+        read(bytes(flipped))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"user_id": ""},
+        {"user_id": "a\u0300"},
+        {"issue_id": "ai-1"},
+        {"issue_id": "x" * 51},
+        {"context": "\0"},
+        {"context": "x" * 201},
+        {"linear_id": "x" * 101},
+        {"metadata": b"[]"},
+        {"metadata": b'{"b":1,"a":2}'},
+        {"metadata": b"\xff"},
+        {"chat_id": ""},
+        {"occurred_at": 1},
+        {"occurred_at": 10**30},
+    ],
+)
+def test_a_line_that_breaks_the_rules_is_set_aside(tmp_path, change):
+    spool, last = Spool(tmp_path / "spool"), entry(2)
+    broken = Waiting(msgspec.structs.replace(bare_entry(1), **change))
+    spool.append([broken, last])
+    assert drained(spool) == [last]
+    assert spool.aside.read_bytes() == line_of(broken)
+    spool.close()
+
+
+def test_an_opt_out_until_no_instant_is_set_aside(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    spool.append([Waiting(OptOut(UserId("u1"), Instant(10**30)))])
+    assert drained(spool) == []
+    assert spool.aside.exists()
+    spool.close()
+
+
+def test_what_is_set_aside_is_kept_once_and_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SET_ASIDE_BYTES", 10)
+    spool = Spool(tmp_path / "spool")
+    for line in (b"aaaa\n", b"aaaa\n", b"bbbb\n", b"cccc\n"):
+        spool.set_aside(line)
+    assert spool.aside.read_bytes() == b"aaaa\nbbbb\n"
+
+
+def test_what_is_set_aside_of_a_user_who_is_forgotten_goes(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    of_ana, of_bob = (line_of(Waiting(OptOut(UserId(who), FOREVER))) for who in ("1001", "1002"))
+    for line in (of_ana, of_bob, b"damaged, and anybody's\n"):
+        spool.set_aside(line)
+    spool.forget("1001")
+    assert spool.aside.read_bytes() == of_bob
+
+
+# --- room ----------------------------------------------------------------------------------------
+
+
+def test_room_is_taken_ahead_and_again_after_a_drain(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    spool.reserve()
+    assert spool.is_empty
+    another = Spool(spool.path)
+    another.append([])  # the file is nobody's
+    another.close()
+    for _ in range(2):
+        assert spool.path.stat().st_blocks * 512 >= module.RESERVED_BYTES
+        spool.append(entries(20))
+        assert Spool(spool.path)._end == spool._end
+        assert drained(spool) == entries(20)
+    spool.close()
+
+
+def test_where_there_is_no_room_to_take_that_is_only_logged(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(os, "posix_fallocate", _no_space)
+    spool = Spool(tmp_path / "spool")
+    spool.reserve()
+    spool.append(entries(3))
+    assert drained(spool) == entries(3)
+    spool.close()
+    assert "no room for a spool" in caplog.text
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "no space")
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with small_disk(folder, "3m"):
+        yield folder
+
+
+def test_a_disk_that_fills_up_later_still_takes_what_waits(disk):
+    spool = Spool(disk / "spool")
+    spool.reserve()
+    with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(bytes(4096))
+    for first in range(0, 1000, 10):
+        spool.append(entries(10, first))
+    assert drained(spool) == entries(1000)
+    spool.close()
+
+
+def test_a_disk_that_turns_read_only_takes_on_once_it_can_be_written(disk):
+    spool = Spool(disk / "spool")
+    spool.append(entries(2))
+    spool.close()
+    remount(disk, "ro")
+    with pytest.raises(OSError, match="Read-only"):
+        spool.append(entries(1, 2))
+    remount(disk, "rw")
+    spool.append(entries(1, 2))
+    assert drained(spool) == entries(3)
+    spool.close()
 
 
 @pytest.mark.parametrize("tail", [b"[", b'["interaction",{"user_id":"1"', b"\0" * 100])
@@ -448,8 +620,7 @@ def test_a_torn_tail_is_written_over(tmp_path, tail):
     spool = Spool(path)
     spool.append([first])
     spool.close()
-    with path.open("ab") as file:
-        file.write(tail)
+    write_behind(spool, tail)
     again = Spool(path)
     again.append([second])
     assert drained(again) == [first, second]
@@ -468,7 +639,7 @@ def test_a_file_that_somebody_emptied_ends_a_drain(tmp_path):
     spool.close()
 
 
-def test_the_largest_entry_there_may_be_fits_into_a_line():
+def test_the_largest_entry_there_may_be_comes_back():
     largest = interaction_of(
         "\U0001f600" * 100,
         "A" * 50,
@@ -480,4 +651,4 @@ def test_the_largest_entry_there_may_be_fits_into_a_line():
         chat_id="\U0001f600" * 100,
         source_key=SourceKey("\x01" * 500, FOREVER, "\x01" * 500),
     )
-    assert len(module._line(largest)) < module.LONGEST_LINE_BYTES
+    assert read(line_of(Waiting(largest))) == Waiting(largest)

@@ -1,6 +1,7 @@
 """The bot in a process of its own, which can be stopped and killed like any other."""
 
 import asyncio
+import errno
 import json
 import multiprocessing.util
 import os
@@ -17,9 +18,11 @@ from telegram.ext import TypeHandler
 from bot.application import EngagementBot
 from bot.cli.logs import configure_logs
 from bot.settings import settings_of
-from bot.telegram.recording import Recorder, RecordingQueue
+from bot.telegram.recording import Recorder
+from bot.telegram.recording_queue import RecordingQueue
 from bot.telegram.running import Webhook, run
 from bot.telegram.spool import Spool
+from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from projections.application import Engagements
 from tests.forked import CONTEXT
@@ -154,7 +157,15 @@ def _spool_nothing() -> None:
     mock.patch.object(Spool, "append").start()
 
 
+def _keep_nothing() -> None:
+    """Have neither a ledger nor a spool that can be written, and ask again at once."""
+    mock.patch.object(Spool, "append", side_effect=OSError(errno.ENOSPC, "no space")).start()
+    mock.patch.object(EngagementLedger, "record_async", side_effect=MemoryError).start()
+    mock.patch("bot.telegram.recording_queue.AGAIN_SECONDS", 0.01).start()
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     "records late": _record_late,
     "spools nothing": _spool_nothing,
+    "keeps nothing": _keep_nothing,
 }

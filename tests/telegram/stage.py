@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Self
 from bot.application import EngagementBot, telegram_builder
 from bot.settings import settings_of
 from bot.telegram.running import UPDATES
+from bot.telegram.watchdog import PollingRequest
 from projections.application import Engagements
 from tests.strategies import Clock
 from tests.telegram.people import Person
@@ -88,8 +90,10 @@ class Stage:
         return Counter((each.event.issue_id, each.event.kind.label) for each in history)  # type: ignore[union-attr]
 
     async def _start(self) -> None:
+        polling = PollingRequest(time.monotonic, connection_pool_size=1)
         builder = telegram_builder(self.settings).base_url(self.api.base_url)
-        self.bot = EngagementBot(self.engagements, self.settings, builder)
+        builder = builder.get_updates_request(polling)
+        self.bot = EngagementBot(self.engagements, self.settings, builder, is_last=polling.is_last)
         await self.bot.__aenter__()
         await self.bot.show_commands()
         updater: Any = self.bot.application.updater

@@ -2,16 +2,16 @@
 
 import asyncio
 import fcntl
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from bot.telegram import keeping, outbox, recording, sending
 from bot.telegram.spool import Spool
-from ledger.application import EngagementLedger
+from bot.telegram.spool_lines import Waiting, line_of, read
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import DAY, moment_of
 from tests.telegram.stage import Stage
@@ -85,14 +85,6 @@ def test_what_waits_survives_a_restart(set_stage):
     again = set_stage()
     again.run(again.bot.recorder.keeper.drain())
     assert again.recorded(ana) == {("AI-1", "query"): 1}
-
-
-def test_where_nothing_can_be_kept_the_answer_comes_all_the_same(stage, ana, log, monkeypatch):
-    monkeypatch.setattr(Spool, "append", _fail)
-    stage.settle()
-    with unwritable(stage):
-        assert stage.answer(ana, "AI-1?").text.startswith("AI-1 · score")
-    assert '"event": "not recorded", "level": "warning"' in log.getvalue()
 
 
 def test_a_fault_of_the_recorder_is_nobody_elses(stage, ana, monkeypatch):
@@ -169,30 +161,31 @@ def test_a_ledger_whose_file_is_moved_is_waited_for(stage, ana):
     assert stage.recorded(ana) == {("AI-1", "query"): 1, ("AI-2", "query"): 1}
 
 
-def test_an_entry_that_cannot_be_stored_holds_up_no_other(stage, ana, log):
+def test_an_entry_that_cannot_be_stored_holds_up_no_other(stage, ana, log, monkeypatch):
     stage.settle()
     with unwritable(stage):
         ana.says("AI-1")
         stage.settle()
         (spool,) = stage.folder.glob("ledger.db.spool-*")
-        line = spool.read_bytes().replace(b"AI-1", b"AI-2").replace(b'"kind":3', b'"kind":2')
-        poison = re.sub(rb'"occurred_at":\d+', b'"occurred_at":' + b"9" * 20, line)
-        poisoned = stage.folder / "poisoned.spool"  # the bot may be emptying its own meanwhile
-        poisoned.write_bytes(poison + spool.read_bytes())
+        waiting = read(spool.read_bytes().rstrip(b"\0"))
         stage.run(stage.bot.recorder.keeper.close())
-    keeper = keeping.Keeper(stage.engagements.ledger, poisoned)
+        poisoned = Spool(stage.folder / "poisoned.spool")
+        poison = Waiting(msgspec.structs.replace(waiting.entry, issue_id="POISON-1"))
+        poisoned.append([poison, waiting])
+        poisoned.close()
+    record_many = stage.engagements.ledger.record_many
+
+    def failing(entries):
+        if any(each.issue_id == "POISON-1" for each in entries):
+            raise ValueError("it cannot be stored")
+        return record_many(entries)
+
+    monkeypatch.setattr(stage.engagements.ledger, "record_many", failing)
+    keeper = keeping.Keeper(stage.engagements.ledger, poisoned.path)
     asyncio.run(keeper.drain())
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
     assert '"event": "not recorded"' in log.getvalue()
-
-
-def test_an_opt_out_that_cannot_be_kept_is_not_confirmed(stage, ana, monkeypatch):
-    stage.settle()
-    with unwritable(stage):
-        ana.says("AI-1")
-        stage.settle()
-        monkeypatch.setattr(Spool, "append", _fail)
-        assert stage.answer(ana, "/optout").text.startswith("That could not be written down")
+    assert poisoned.aside.read_bytes() == line_of(poison)
 
 
 def test_who_opted_out_leaves_no_words_in_the_spool(stage, ana):
@@ -210,15 +203,6 @@ def test_a_forwarded_command_is_no_command(stage, ana):
     before = len(stage.api.sent_to(ana))
     ana.forwards(said)
     assert len(stage.answers(ana)) == before
-
-
-def test_where_nobody_can_tell_who_is_known_all_are_heard(set_stage, monkeypatch):
-    stage = set_stage(ENGAGEMENT_CHATS="-1001000000777")
-    ana = stage.api.person("Ana Canary", id=1001)
-    with monkeypatch.context() as patch:
-        patch.setattr(EngagementLedger, "knows", _unavailable)
-        assert stage.answer(ana, "AI-1").text.startswith("AI-1 · score")
-    assert stage.recorded(ana) == {("AI-1", "query"): 1}
 
 
 def _fail(*_: object) -> None:

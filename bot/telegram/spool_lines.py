@@ -1,0 +1,79 @@
+"""The spool's lines: one entry each, with a checksum, checked by R1 when it is read.
+
+A line is eight hexadecimal digits, the CRC-32 of what follows the blank, and JSON: the entry's
+type, the entry and, where the gate could not be asked, its sender. Older lines are JSON alone.
+"""
+
+import re
+import zlib
+from typing import NamedTuple
+
+import msgspec
+
+from bot.classification import Entry, Migration, Sender
+from ledger.errors import InvalidInteractionError
+from ledger.interaction import Interaction, OptOut, checked, checked_opt_out
+
+_TYPES: dict[str, type[Entry]] = {
+    "interaction": Interaction,
+    "opt-out": OptOut,
+    "migration": Migration,
+}
+_NAMES = {each: name for name, each in _TYPES.items()}
+_CHECKED = re.compile(rb"([0-9a-f]{8}) (.*)\n", re.DOTALL)
+
+
+class UnreadableLineError(Exception):
+    """A line is damaged, or what it holds breaks R1."""
+
+
+class Waiting(NamedTuple):
+    """An entry that waits, and its sender where the gate has still to be asked about them."""
+
+    entry: Entry
+    sender: Sender | None = None
+
+
+def line_of(waiting: Waiting) -> bytes:
+    """Return the line that `read` understands."""
+    entry, sender = waiting
+    parts = (_NAMES[type(entry)], entry) if sender is None else (_NAMES[type(entry)], *waiting)
+    content = msgspec.json.encode(parts)
+    return b"%08x %b\n" % (zlib.crc32(content), content)
+
+
+def read(line: bytes) -> Waiting:
+    """Return what `line` holds; raises UnreadableLineError."""
+    try:
+        name, entry, *sender = msgspec.json.decode(_content_of(line), type=list[msgspec.Raw])
+        return Waiting(
+            _checked(msgspec.json.decode(entry, type=_TYPES[msgspec.json.decode(name, type=str)])),
+            msgspec.json.decode(sender[0], type=Sender) if sender else None,
+        )
+    except (msgspec.MsgspecError, InvalidInteractionError, ValueError, LookupError) as error:
+        raise UnreadableLineError(type(error).__name__) from None
+
+
+def is_of(line: bytes, user_id: str) -> bool:
+    """Tell whether `line` may be about a user: one that is damaged may be about anybody."""
+    try:
+        content = msgspec.json.decode(_content_of(line))
+        return str(content[1].get("user_id")) == user_id
+    except (msgspec.MsgspecError, UnreadableLineError, ValueError, LookupError, AttributeError):
+        return True
+
+
+def _content_of(line: bytes) -> bytes:
+    if line.startswith(b"["):
+        return line
+    found = _CHECKED.fullmatch(line)
+    if found is None or int(found[1], 16) != zlib.crc32(found[2]):
+        raise UnreadableLineError("checksum")
+    return found[2]
+
+
+def _checked(entry: Entry) -> Entry:
+    # Decoding a struct asks none of the questions that making an interaction does.
+    if isinstance(entry, Interaction):
+        return checked(entry)
+    return checked_opt_out(entry) if isinstance(entry, OptOut) else entry

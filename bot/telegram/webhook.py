@@ -1,0 +1,145 @@
+"""The webhook's door: takes updates from Telegram, and from nobody else.
+
+A request that does not know the secret is refused by its headers, before any of its body is read.
+Everything else that a stranger can do is bounded: bytes, seconds and connections.
+"""
+
+import hmac
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import telegram
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.web import Application, RequestHandler, stream_request_body
+
+from bot.telegram.outbox import fault
+
+_log = logging.getLogger(__name__)
+
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - a name, no secret
+
+BODY_BYTES = 1_000_000
+"""Many times the largest update of Telegram's."""
+HEADER_BYTES = 16_384
+BUFFER_BYTES = 65_536
+BODY_SECONDS = 10.0
+IDLE_SECONDS = 75.0
+"""For so long a connection may take to send the headers of its next request."""
+CONNECTIONS = 100
+"""Telegram opens forty; one connection more than this is closed at once."""
+
+Take = Callable[[telegram.Update], Awaitable[bool]]
+"""Records an update, and tells whether it may be acknowledged."""
+
+
+@asynccontextmanager
+async def listening(
+    bot: telegram.Bot, take: Take, *, url: str, address: tuple[str, int], secret: str
+) -> AsyncIterator[None]:
+    """Hand to `take` what Telegram posts to the path of `url`, at a host and a port.
+
+    Raises OSError where that address cannot be listened at.
+    """
+    served = {"bot": bot, "take": take, "path": _plain(urlsplit(url).path), "secret": secret}
+    server = _Server(
+        # Every path leads to the one door: tornado's own would read a body before it says 404.
+        Application([(".*", _Door, served)], log_function=_log_nothing),
+        max_body_size=BODY_BYTES,
+        max_header_size=HEADER_BYTES,
+        max_buffer_size=4 * BUFFER_BYTES,
+        chunk_size=BUFFER_BYTES,
+        body_timeout=BODY_SECONDS,
+        idle_connection_timeout=IDLE_SECONDS,
+    )
+    host, port = address
+    server.listen(port, address=host)
+    try:
+        yield
+    finally:
+        server.stop()
+        await server.close_all_connections()
+
+
+class _Server(HTTPServer):
+    """A server that many connections cannot exhaust."""
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Serve a connection, or close it where there are too many."""
+        if len(self._connections) >= CONNECTIONS:
+            stream.close()
+        else:
+            super().handle_stream(stream, address)
+
+
+@stream_request_body
+class _Door(RequestHandler):
+    """One request: its headers decide whether its body is read."""
+
+    SUPPORTED_METHODS = ("POST",)
+
+    def initialize(self, bot: telegram.Bot, take: Take, path: str, secret: str) -> None:
+        """Take what the route carries."""
+        self._bot = bot
+        self._take = take
+        self._path = path
+        self._secret = secret
+        self._body = bytearray()
+
+    def prepare(self) -> None:
+        """Refuse by the headers alone."""
+        said = self.request.headers.get(SECRET_HEADER, "")
+        length = self.request.headers.get("Content-Length", "0")
+        if not hmac.compare_digest(said.encode(), self._secret.encode()):
+            self._refuse(HTTPStatus.FORBIDDEN)
+        elif _plain(self.request.path) != self._path:
+            self._refuse(HTTPStatus.NOT_FOUND)
+        elif length.isdigit() and int(length) > BODY_BYTES:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take a part of the body."""
+        self._body += chunk
+
+    async def post(self) -> None:
+        """Take an update: 200 once it may be forgotten there, 503 where it has to come again."""
+        update = self._update()
+        if update is None:
+            self.set_status(HTTPStatus.BAD_REQUEST)
+        elif not await self._take(update):
+            self.set_status(HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def write_error(self, status_code: int, **_: Any) -> None:  # noqa: ANN401 - tornado's signature
+        """Answer without a page."""
+        del status_code
+        self.finish()
+
+    def log_exception(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Log what failed, without what anybody said."""
+        del kind, trace
+        _log.warning("request failed", extra={"error": "" if error is None else fault(error)})
+
+    def _update(self) -> telegram.Update | None:
+        try:
+            return telegram.Update.de_json(json.loads(self._body), self._bot)
+        except Exception as error:  # noqa: BLE001 - the library raises what it likes at what is no update
+            _log.warning("not an update", extra={"error": type(error).__name__})
+            return None
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self.set_status(status)
+        self.set_header("Connection", "close")
+        self.finish()
+
+
+def _plain(path: str) -> str:
+    return path.rstrip("/")
+
+
+def _log_nothing(_: object) -> None:
+    """Log no request: Telegram's are logged by what they bring."""

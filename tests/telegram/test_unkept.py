@@ -1,0 +1,356 @@
+"""What cannot be kept: answered once, never acknowledged, and recorded once it can be (R13)."""
+
+import errno
+import fcntl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from bot.telegram import keeping, recording, recording_queue
+from bot.telegram.recording_queue import ANSWERED_AT_MOST
+from bot.telegram.spool import Spool
+from bot.telegram.watchdog import SAME_AGAIN
+from ledger.application import EngagementLedger
+from ledger.errors import LedgerUnavailableError
+from ledger.store import file_lock
+from ledger.store.group_commit import GroupCommit
+from tests.telegram.people import Person
+from tests.telegram.processes import BotProcess
+from tests.telegram.server import BotApi
+from tests.telegram.stage import Stage
+
+BOSS = 7
+TEAM = -1_001_000_000_777
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """Pauses are for people; here nobody waits."""
+    monkeypatch.setattr(keeping, "PAUSES_SECONDS", (0.01,))
+    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(recording_queue, "AGAIN_SECONDS", 0.02)
+
+
+@pytest.fixture
+def people(stage: Stage) -> list[Person]:
+    return [stage.api.person(f"Person Canary {n}", id=1001 + n) for n in range(3)]
+
+
+@contextmanager
+def nothing_kept(stage: Stage) -> Iterator[None]:
+    """Let neither the ledger nor the spool be written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Spool, "append", _fail)
+        patch.setattr(stage.engagements.ledger, "record_async", _fail_async)
+        yield
+
+
+def _fail(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def _fail_async(*_: object) -> None:
+    raise LedgerUnavailableError("planted")
+
+
+def wait_for_answers(stage: Stage, person: Person, number: int) -> None:
+    assert stage.api.wait_until(lambda: len(stage.api.sent_to(person)) == number, 20)
+
+
+def wait_for_polls(stage: Stage, more: int) -> None:
+    before = len(stage.api.asked("getUpdates"))
+    stage.api.wait_until(lambda: len(stage.api.asked("getUpdates")) >= before + more, 20)
+
+
+# --- polling -------------------------------------------------------------------------------------
+
+
+def test_each_is_answered_once_and_recorded_once_it_can_be(stage, people):
+    stage.settle()
+    with nothing_kept(stage):
+        for number in range(10):
+            for person in people:
+                person.says(f"AI-{number}")
+        for person in people:
+            wait_for_answers(stage, person, 10)
+        wait_for_polls(stage, 5)
+        assert stage.api.pending() == 30
+    for person in people:
+        assert stage.recorded(person) == {(f"AI-{number}", "query"): 1 for number in range(10)}
+        assert len(stage.answers(person)) == 10
+
+
+def test_no_more_than_telegram_hands_out_are_answered_and_none_is_lost(stage):
+    everybody = [stage.api.person(f"Person {n}", id=2000 + n) for n in range(120)]
+    stage.settle()
+    with nothing_kept(stage):
+        for person in everybody:
+            person.says("AI-1")
+        stage.api.wait_until(lambda: _answered(stage, everybody) == ANSWERED_AT_MOST, 20)
+        wait_for_polls(stage, 3)
+        assert _answered(stage, everybody) == ANSWERED_AT_MOST
+        assert stage.api.pending() == 120
+    stage.settle()
+    assert stage.engagements.ledger.size()[0] == 120
+    assert _answered(stage, everybody) == 120
+
+
+def _answered(stage: Stage, everybody: list[Person]) -> int:
+    return sum(len(stage.api.sent_to(person)) for person in everybody)
+
+
+def test_one_that_cannot_be_kept_is_recorded_before_what_was_said_after_it(stage, people):
+    ana, *_ = people
+    stage.settle()
+    with nothing_kept(stage):
+        ana.says("/optout")
+        wait_for_answers(stage, ana, 1)
+        assert stage.api.sent_to(ana)[0].text.startswith("That could not be written down")
+    # It is fetched again together with this, and takes effect first.
+    ana.says("AI-1")
+    assert stage.recorded(ana) == {}
+
+
+def test_an_application_without_a_watchdog_loses_nothing_either(stage, people, monkeypatch):
+    monkeypatch.setattr(stage.bot.queue, "_is_last", lambda _: True)
+    stage.settle()
+    with nothing_kept(stage):
+        for person in people:
+            person.says("AI-1")
+        wait_for_answers(stage, people[0], 1)
+        wait_for_polls(stage, 5)
+        assert stage.api.pending() == 3
+    for person in people:
+        assert stage.recorded(person) == {("AI-1", "query"): 1}
+        assert len(stage.answers(person)) == 1
+
+
+def test_the_admins_are_told_once_and_once_more_when_it_is_over(set_stage):
+    stage = set_stage(ENGAGEMENT_ADMINS=str(BOSS))
+    boss = stage.api.person("Boss Canary", id=BOSS)
+    boss.starts()
+    ana = stage.api.person("Ana Canary", id=1001)
+    stage.settle()
+    before = len(stage.api.sent_to(boss))
+    with nothing_kept(stage):
+        for number in range(5):
+            ana.says(f"AI-{number}")
+        wait_for_answers(stage, ana, 5)
+        wait_for_answers(stage, boss, before + 1)
+        wait_for_polls(stage, 5)
+    stage.settle()
+    told, over = (each.text for each in stage.answers(boss)[before:])
+    assert told.startswith("I cannot write down what people say since 20")
+    assert "No space left on device" in told
+    assert over.startswith("I can write again")
+
+
+def test_a_bot_that_is_stopped_acknowledges_nothing_that_is_not_kept(tmp_path):
+    with BotApi() as api:
+        ana = api.person("Ana Canary", id=1001)
+        bot = BotProcess(api, tmp_path, fault="keeps nothing")
+        for number in range(5):
+            ana.says(f"AI-{number} canary")
+        api.wait_until(lambda: len(api.sent_to(ana)) == 5, 20)
+        asked = len(api.asked("getUpdates"))
+        api.wait_until(lambda: len(api.asked("getUpdates")) > asked + 2 * SAME_AGAIN, 30)
+        assert bot.terminate() == 0, bot.log
+        assert api.pending() == 5
+        assert "canary" not in bot.log.lower()
+        bot = BotProcess(api, tmp_path)
+        api.wait_until(lambda: api.pending() == 0, 20)
+        assert bot.terminate() == 0
+
+
+# --- whatever goes wrong while recording ---------------------------------------------------------
+
+
+def _no_lock(_: object) -> bool:
+    raise OSError(errno.ENOLCK, "planted")
+
+
+def _no_input(_: object) -> bool:
+    raise OSError(errno.EIO, "planted")
+
+
+FAULTS = {
+    "a lock that the kernel has not": lambda patch: patch.setattr(file_lock, "_locked", _no_lock),
+    "a lock that fails": lambda patch: patch.setattr(file_lock, "_locked", _no_input),
+    "no memory": lambda patch: patch.setattr(
+        EngagementLedger, "record_async", _raising(MemoryError())
+    ),
+    "no threads": lambda patch: patch.setattr(
+        GroupCommit, "_summon", _raising(RuntimeError("can't start new thread"), is_async=False)
+    ),
+    "an error that nobody thought of": lambda patch: patch.setattr(
+        EngagementLedger, "record_async", _raising(ZeroDivisionError())
+    ),
+    "no file handles": lambda patch: patch.setattr(
+        EngagementLedger, "record_async", _raising(OSError(errno.EMFILE, "planted"))
+    ),
+}
+
+
+def _raising(error: Exception, *, is_async: bool = True):
+    async def fail(*_: object) -> None:
+        raise error
+
+    def fail_now(*_: object) -> None:
+        raise error
+
+    return fail if is_async else fail_now
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_whatever_goes_wrong_while_recording_is_spooled(stage, people, fault):
+    ana, *_ = people
+    stage.settle()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EngagementLedger, "record_many", _raising(OSError(), is_async=False))
+        FAULTS[fault](patch)
+        assert stage.answer(ana, "AI-1").text.startswith("AI-1 · score")
+        assert stage.bot.recorder.keeper.is_behind
+    stage.run(stage.bot.recorder.keeper.drain())
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
+def test_without_any_thread_to_be_had_nothing_is_lost(stage, people, monkeypatch):
+    ana, *_ = people
+    stage.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(ThreadPoolExecutor, "submit", _raising(RuntimeError(), is_async=False))
+        ana.says("AI-1")
+        stage.settle()
+    stage.run(stage.bot.recorder.keeper.drain())
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
+def test_what_cannot_be_understood_stops_nothing(stage, people, monkeypatch, log):
+    ana, *_ = people
+    stage.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "heard_in", _raising(ValueError("canary"), is_async=False))
+        ana.says("AI-1")
+        stage.settle()
+    assert '"event": "not understood"' in log.getvalue()
+    assert stage.answer(ana, "AI-2").text.startswith("AI-2 · score")
+    assert stage.recorded(ana) == {("AI-2", "query"): 1}
+
+
+def test_what_memory_was_too_short_to_understand_comes_again(stage, people, monkeypatch):
+    ana, *_ = people
+    stage.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "heard_in", _raising(MemoryError(), is_async=False))
+        ana.says("AI-1")
+        wait_for_answers(stage, ana, 1)
+        assert stage.api.pending() == 1
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
+# --- the gate ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def unreadable(stage: Stage) -> Iterator[None]:
+    """Let nobody ask the ledger whom it knows, and another process hold its lock."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        (stage.folder / "ledger.db.lock").open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        patch.setattr(stage.bot._gate, "_knows", _raising(LedgerUnavailableError(), is_async=False))
+        yield
+
+
+@pytest.mark.parametrize("comes_back", ["at once", "while it runs", "after a restart"])
+def test_a_stranger_who_writes_during_an_outage_stays_one(set_stage, comes_back, monkeypatch):
+    stage = set_stage(ENGAGEMENT_CHATS=str(TEAM))
+    ana = stage.api.person("Ana Canary", id=1001)
+    eve = stage.api.person("Eve Canary", id=666)
+    team = stage.api.supergroup("Team Canary", members=[ana], id=TEAM)
+    stage.settle()
+    with unreadable(stage):
+        assert stage.answer(eve, "AI-1").text.startswith("AI-1 · score")
+        ana.says("AI-2", in_=team)  # known by this, which waits as well
+        ana.says("AI-3")
+        stage.settle()
+        if comes_back == "after a restart":
+            stage.run(stage.bot.recorder.keeper.close())
+    if comes_back == "after a restart":
+        stage = set_stage(ENGAGEMENT_CHATS=str(TEAM))
+    if comes_back == "while it runs":
+        stage.api.wait_until(lambda: not stage.bot.recorder.keeper.is_behind, 20)
+    stage.run(stage.bot.recorder.keeper.drain())
+    assert not stage.engagements.ledger.knows("666")
+    history = list(stage.engagements.history("1001"))
+    assert [each.event.issue_id for each in history] == ["AI-2", "AI-3"]
+
+
+def test_whoever_the_ledger_knows_is_heard_after_an_outage(set_stage):
+    stage = set_stage(ENGAGEMENT_CHATS=str(TEAM))
+    ana = stage.api.person("Ana Canary", id=1001)
+    ana.says("AI-1", in_=stage.api.supergroup("Team Canary", members=[ana], id=TEAM))
+    stage.settle()
+    with unreadable(stage):
+        assert stage.answer(ana, "AI-2").text.startswith("AI-2 · score")
+    stage.run(stage.bot.recorder.keeper.drain())
+    assert stage.recorded(ana) == {("AI-1", "mention"): 1, ("AI-2", "query"): 1}
+
+
+def test_a_gate_that_fails_only_while_it_is_asked_lets_no_stranger_in(set_stage):
+    stage = set_stage(ENGAGEMENT_CHATS=str(TEAM))
+    eve = stage.api.person("Eve Canary", id=666)
+    stage.settle()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage.bot._gate, "_knows", _raising(LedgerUnavailableError(), is_async=False))
+        eve.says("AI-1")
+        stage.settle()
+    stage.run(stage.bot.recorder.keeper.drain())
+    assert not stage.engagements.ledger.knows("666")
+
+
+# --- the rest of the second ----------------------------------------------------------------------
+
+
+def forgotten(stage: Stage, person: Person) -> None:
+    """Let a person be forgotten within a second that has begun."""
+    stage.settle()
+    stage.clock.move(600_000 - stage.clock.at % 1_000_000)
+    question = stage.answer(person, "/forget")
+    person.presses(question, "Yes, forget me")
+    assert stage.answers(person)[-1].text.startswith("Done")
+
+
+def test_what_is_said_in_the_second_in_which_one_was_forgotten_counts(stage, people):
+    ana, *_ = people
+    ana.says("AI-1")
+    forgotten(stage, ana)
+    stage.clock.move(100_000)
+    ana.says("AI-2", in_=stage.api.supergroup("Team Canary", members=[ana]))
+    ana.says("AI-3")
+    assert stage.recorded(ana) == {("AI-2", "mention"): 1, ("AI-3", "query"): 1}
+
+
+def test_what_was_said_before_in_that_second_stays_forgotten(stage, people):
+    ana, *_ = people
+    stage.settle()
+    stage.clock.move(200_000 - stage.clock.at % 1_000_000)
+    said = ana.says("AI-1")
+    forgotten(stage, ana)
+    ana.edits(said, "AI-1 and AI-2")
+    stage.settle()
+    stage.api.queue_raw({"message": said["message"], "update_id": said["update_id"]})
+    assert stage.recorded(ana) == {}
+
+
+def test_what_was_said_long_before_and_comes_late_stays_forgotten(stage, people):
+    ana, *_ = people
+    said = ana.says("AI-1")
+    stage.settle()
+    stage.clock.move(5_000_000)
+    forgotten(stage, ana)
+    stage.api.queue_raw({"message": said["message"]})
+    assert stage.recorded(ana) == {}
