@@ -121,10 +121,11 @@ def _time_recording(path: Path) -> None:
     seconds: list[float] = []
     record = Recorder.record_update
 
-    async def timed(self: Recorder, update: object) -> None:
+    async def timed(self: Recorder, update: object) -> bool:
         began = time.perf_counter()
-        await record(self, update)
+        is_recorded = await record(self, update)
         seconds.append(time.perf_counter() - began)
+        return is_recorded
 
     mock.patch.object(Recorder, "record_update", timed).start()
     multiprocessing.util.Finalize(
@@ -164,8 +165,29 @@ def _keep_nothing() -> None:
     mock.patch("bot.telegram.recording_queue.AGAIN_SECONDS", 0.01).start()
 
 
+def _have_little_room() -> None:
+    """Reserve room for a few entries only, and ask again soon."""
+    mock.patch.multiple("bot.telegram.spool", RESERVED_BYTES=8_192, SPARE_BYTES=1_024).start()
+    mock.patch("bot.telegram.recording_queue.AGAIN_SECONDS", 0.1).start()
+    mock.patch("bot.telegram.keeping.PAUSES_SECONDS", (0.1,)).start()
+
+
+def _acknowledge_all() -> None:
+    """Acknowledge what cannot be kept."""
+    _have_little_room()
+    record = Recorder.record_update
+
+    async def recorded(self: Recorder, update: object) -> bool:
+        await record(self, update)
+        return True
+
+    mock.patch.object(Recorder, "record_update", recorded).start()
+
+
 FAULTS: dict[str, Callable[[], None]] = {
     "records late": _record_late,
     "spools nothing": _spool_nothing,
     "keeps nothing": _keep_nothing,
+    "has little room": _have_little_room,
+    "acknowledges all": _acknowledge_all,
 }

@@ -91,14 +91,14 @@ def test_everybody_is_answered_and_everything_is_there_in_the_end_once(tmp_path,
             (spool,) = tmp_path.glob("ledger.db.spool-*")
             waited = spool.read_bytes().count(b"\n")
             assert waited > 0
-            _await_answers(api, office)
+            await_answers(api, office)
             if ends == "after a kill":
                 bot.kill()
         if ends == "after a kill":
             bot = BotProcess(api, tmp_path, log_level="warning")
         office.talk(1)
-        api.wait_until(lambda: api.pending() == 0 and spool.stat().st_size == 0, PATIENCE_SECONDS)
-        _await_answers(api, office)
+        api.wait_until(lambda: api.pending() == 0 and Spool(spool).is_empty, PATIENCE_SECONDS)
+        await_answers(api, office)
         assert bot.terminate() == 0
     assert Spool(spool).is_empty
     assert recorded(tmp_path) == office.said
@@ -118,7 +118,7 @@ def test_a_spool_that_keeps_nothing_is_noticed(tmp_path):
     assert office.said - recorded(tmp_path)
 
 
-def _await_answers(api: BotApi, office: Office) -> None:
+def await_answers(api: BotApi, office: Office) -> None:
     answered = api.wait_until(
         lambda: all(len(api.sent_to(user)) == times for user, times in office.asked.items()),
         PATIENCE_SECONDS,

@@ -1,0 +1,105 @@
+"""A disk that fills up, or is read-only for a while, under load: nothing acknowledged is lost.
+
+Ledger and spool lie on the same small disk. People talk on; each is answered once, what cannot be
+kept waits at Telegram, and in the end everything is there, once. Needs root, else it is skipped.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from projections.application import Engagements
+from tests.cli.disks import remount, small_disk
+from tests.telegram.processes import BotProcess
+from tests.telegram.server import BotApi
+from tests.trials.sizes import count, tell
+from tests.trials.test_bot_unwritable import PATIENCE_SECONDS, Office, await_answers, recorded
+from tests.trials.test_disk_full import fill
+
+pytestmark = pytest.mark.trial
+
+NOTHING_KEPT = "nothing can be kept"
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with small_disk(folder, "8m"):
+        yield folder
+
+
+def polling(api: BotApi, folder: Path, fault: str) -> BotProcess:
+    """Start a bot; it has asked for updates."""
+    asked = len(api.asked("getUpdates"))
+    home = {"ENGAGEMENT_HOME": str(folder)}
+    logs = folder.parent.parent / "logs"  # on another disk
+    bot = BotProcess(api, logs, fault=fault, log_level="warning", settings=home)
+    api.wait_until(lambda: len(api.asked("getUpdates")) > asked, PATIENCE_SECONDS)
+    return bot
+
+
+def talk_through_a_full_disk(
+    api: BotApi, office: Office, disk: Path, seconds: float, fault: str
+) -> str:
+    """Fill the disk while people talk, and free it; return what the bot logged."""
+    home, ballast = disk / "home", disk / "ballast"
+    bot = polling(api, home, fault)
+    office.talk(0.2)
+    api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
+    for _ in range(count(full=4, small=1)):
+        fill(ballast)
+        office.talk(seconds)
+        ballast.unlink()
+        office.talk(0.2)
+        api.wait_until(lambda: api.pending() == 0 and not waiting(home), PATIENCE_SECONDS)
+    await_answers(api, office)
+    assert bot.terminate() == 0
+    return bot.log
+
+
+def waiting(home: Path) -> bool:
+    """Whether anything waits in a spool."""
+    return any(b"\n" in spool.read_bytes() for spool in home.glob("*.spool-*"))
+
+
+def test_while_the_disk_is_full_nothing_acknowledged_is_lost(disk):
+    with BotApi(strict=False) as api:
+        office = Office(api)
+        log = talk_through_a_full_disk(
+            api, office, disk, count(full=10, small=1), "has little room"
+        )
+    assert NOTHING_KEPT in log
+    assert recorded(disk / "home") == office.said
+    tell(f"{len(office.said)} interactions, each there once, each question answered once")
+
+
+def test_a_bot_that_acknowledges_what_it_could_not_keep_is_caught(disk):
+    with BotApi(strict=False) as api:
+        office = Office(api)
+        log = talk_through_a_full_disk(api, office, disk, 0.5, "acknowledges all")
+    assert NOTHING_KEPT in log
+    assert office.said - recorded(disk / "home")
+
+
+def test_a_bot_on_a_read_only_disk_goes_on_once_it_can_write(disk):
+    home = disk / "home"
+    home.mkdir()
+    with Engagements(f"sqlite:///{home}/ledger.db"):
+        pass  # it has to be there
+    with BotApi(strict=False) as api:
+        office = Office(api)
+        for _ in range(count(full=5, small=1)):
+            remount(disk, "ro")
+            bot = polling(api, home, "has little room")
+            office.talk(count(full=3, small=1))
+            assert api.pending() > 0
+            remount(disk, "rw")
+            office.talk(0.2)
+            api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
+            await_answers(api, office)
+            assert bot.terminate() == 0
+            assert NOTHING_KEPT in bot.log
+    assert recorded(home) == office.said
+    tell(f"{len(office.said)} interactions, each there once, each question answered once")
