@@ -26,6 +26,8 @@ pytestmark = pytest.mark.trial
 POWER_CUTS = count(full=100, small=3)
 LONGEST_LIFE_SECONDS = 0.4
 PATIENCE_SECONDS = 30.0
+AT_LEAST = 5
+"""So many are acknowledged before the power may fail."""
 FULL = "synchronous=FULL"
 
 
@@ -67,16 +69,12 @@ def acknowledged_until_the_power_fails(
 
 
 def told_within(heard: Connection, seconds: float) -> list[int]:
-    """What was told by then; what is told later, after the power failed, nobody would hear."""
+    """What was told by then, and at least so much; after the power failed nobody would hear it."""
     numbers: list[int] = []
     until = time.monotonic() + seconds
-    while heard.poll(max(0.0, until - time.monotonic())):
-        try:
+    while len(numbers) < AT_LEAST or time.monotonic() < until:
+        if heard.poll(PATIENCE_SECONDS if len(numbers) < AT_LEAST else 0.001):
             numbers.append(heard.recv())
-        except EOFError:
-            break
-        if time.monotonic() > until:
-            break
     return numbers
 
 
@@ -104,7 +102,6 @@ def test_whenever_the_power_fails_what_was_acknowledged_is_there(failing):
     with checker.opened(failing.folder / "home" / "ledger.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     tell(f"{POWER_CUTS} power cuts, {total:,} interactions were acknowledged, none is missing")
-    assert total > 0
 
 
 @pytest.mark.parametrize("synchronous", ["synchronous=NORMAL", "synchronous=OFF"])
