@@ -9,7 +9,6 @@ import telegram
 from telegram.ext import AIORateLimiter, Application, ApplicationBuilder
 
 from bot import clock_replies
-from bot.clock_check import ClockState
 from bot.clocks import ClockGuard
 from bot.commands import COMMANDS, Audience
 from bot.jobs import (

@@ -15,13 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.telegram.spool import Spool
+from bot.telegram.spool_lines import Waiting
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
-from ledger.store import barriers, database, forgotten
+from ledger.store import barriers, forgotten
 from ledger.store.barriers import Barrier, BarrierFile
 from ledger.store.database import Database
 from ledger.store.failures import StoreUnavailableError
+from ledger.store.file_lock import FileLock
 from ledger.text import UserId
 from projections.application import Engagements
 from tests.archive.ledgers import small_segments
@@ -177,16 +179,16 @@ def test_nobody_is_answered_about_where_a_barrier_cannot_be_put(ledger, clock, m
         engagements.erase(USERS[0])
     put_back(ledger)
     with monkeypatch.context() as patch:
-        patch.setattr(database.FileLock, "__enter__", cannot_lock)
+        patch.setattr(FileLock, "__enter__", cannot_lock)
         with pytest.raises(LedgerUnavailableError, match="lacks barriers of people who opted out"):
             opened(ledger, clock)
     opened(ledger, clock).close()
-    monkeypatch.setattr(database.FileLock, "__enter__", cannot_lock)
+    monkeypatch.setattr(FileLock, "__enter__", cannot_lock)
     with opened(ledger, clock) as engagements:  # nothing is lacking now
         assert not list(engagements.history(USERS[0]))
 
 
-def cannot_lock(_: database.FileLock) -> None:
+def cannot_lock(_: FileLock) -> None:
     raise StoreUnavailableError("cannot write beside the ledger")
 
 
@@ -243,13 +245,14 @@ def test_a_ledger_whose_file_goes_while_it_is_open_does_not_make_another(ledger,
 def test_what_waits_in_a_spool_is_recorded_only_where_no_barrier_stands(ledger, clock):
     spool = Spool(ledger / "spool")
     with opened(ledger, clock) as engagements:
-        spool.append([said(user, 9) for user in USERS])
+        spool.append([Waiting(said(user, 9)) for user in USERS])
         engagements.erase(USERS[0])
     put_back(ledger)
     with opened(ledger, clock) as engagements:
-        outcomes: list[object] = []
-        record = engagements.ledger.record_many
-        spool.drain(lambda waiting: outcomes.extend(record(cast("list[Interaction]", waiting))))
+        entries: list[Waiting] = []
+        spool.drain(entries.extend)
+        waited = [cast("Interaction", each.entry) for each in entries]
+        outcomes = engagements.ledger.record_many(waited)
         assert [isinstance(each, OptedOutError) for each in outcomes] == [True, False, False]
         assert not list(engagements.history(USERS[0]))
 
