@@ -55,7 +55,7 @@ class EngagementBot:
         """Put together what `builder` builds, which says how to reach Telegram.
 
         `clock` guards what cannot be taken back; unless it tells others, its doubts go to the
-        admins. `queue` is handed to `install`: what tells the last update of a poll from the others.
+        admins. `queue` is handed to `install`: it tells a poll's last update from the others.
         """
         self.engagements = engagements
         self._clock = clock or ClockGuard(engagements)
