@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from ledger.errors import LedgerUnavailableError
-from ledger.store import database as module
+from ledger.store import file_lock as module
 from ledger.store.database import Database
 from ledger.store.file_lock import FileLock
 from ledger.store.job_runs import job_alone
