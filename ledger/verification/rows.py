@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Double, LargeBinary, Table, Text, func, select
+from sqlalchemy import Connection, Double, Integer, LargeBinary, Table, Text, func, select
 
 from ledger.store import tables
 from ledger.store.checksums import is_sound, sum_of_sources
@@ -35,7 +35,7 @@ def row_findings(connection: Connection, progress: Progress) -> Iterator[Finding
 
 
 def _findings_in(connection: Connection, table: Table, progress: Progress) -> Iterator[Finding]:
-    has_checksum = tables.CHECKSUM in table.c
+    has_checksum, is_by_key = tables.CHECKSUM in table.c, _is_stored_by_key(table)
     before: tuple[Any, ...] | None = None
     for number, row in enumerate(_rows(connection, table, progress), start=1):
         key = tuple(row[table.c.keys().index(each.name)] for each in table.primary_key)
@@ -44,7 +44,7 @@ def _findings_in(connection: Connection, table: Table, progress: Progress) -> It
             yield truth(table.name, f"{where} is not what was written", _meaning(table))
         elif not all(map(_fits, table.c, row)):
             yield truth(table.name, f"{where} holds values that cannot be there", _meaning(table))
-        elif before is not None and not _is_after(before, key):
+        elif before is not None and is_by_key and not _is_after(before, key):
             yield truth(table.name, f"{where} is not in its order", "rows are not found by key")
         before = key
 
@@ -56,6 +56,13 @@ def source_findings(connection: Connection) -> Iterator[Finding]:
     if kept is not None and sum_of_sources(rows) != kept:
         meaning = "an interaction may be counted twice or not at all when it comes again"
         yield truth("sources", "its rows are not those that were written", meaning)
+
+
+def _is_stored_by_key(table: Table) -> bool:
+    """Tell whether SQLite keeps the rows in the order of the key; else they stand as they came."""
+    keys = list(table.primary_key)
+    is_rowid = len(keys) == 1 and isinstance(keys[0].type, Integer)
+    return is_rowid or table.dialect_options["sqlite"]["with_rowid"] is False
 
 
 def _rows(connection: Connection, table: Table, progress: Progress) -> Iterator[Row]:

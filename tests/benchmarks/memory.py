@@ -22,8 +22,6 @@ MOST_MIB = 512
 FLAT = 0.8
 """The sort's cache is full with few events already; with many, memory may grow by a quarter."""
 
-_VERSIONS = 10_000_000  # more than any user of the imported history has
-
 
 def rows(folder: Path, sizes: Sizes) -> list[Row]:
     """Measure the peak memory of two replays, of few and of many events of as many engagements."""
@@ -53,17 +51,40 @@ def _peak_mib(path: Path, first: int, present: int, wanted: int) -> float:
 
 
 def _repeat(path: Path, events: int, times: range) -> None:
-    """Copy the first `events` once for each of `times`, past the guards of this one ledger."""
+    """Copy the first `events` once for each of `times`, past the guards of this one ledger.
+
+    The copies have no checksums, as rows of older versions have none: what verifies the ledger
+    before it is folded again takes them as they are.
+    """
     with closing(sqlite3.connect(path)) as connection:
-        for (trigger,) in _all(connection, "SELECT name FROM sqlite_master WHERE type = 'trigger'"):
-            connection.execute(f"DROP TRIGGER {trigger}")
+        guards = _all(connection, "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        for name, _ in guards:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute(
+            "CREATE TEMP TABLE counted AS SELECT stream, COUNT(*) AS events FROM events "
+            "WHERE position <= ? GROUP BY stream",
+            (events,),
+        )
         columns = [name for _, name, *_ in _all(connection, "PRAGMA table_info(events)")]
-        shifted = {"position": f"position + ? * {events}", "version": f"version + ? * {_VERSIONS}"}
+        shifted = {
+            "position": f"position + ? * {events}",
+            "version": "version + ? * (SELECT events FROM counted WHERE stream = e.stream)",
+            "checksum": "NULL",
+        }
         chosen = ", ".join(shifted.get(name, name) for name in columns)
-        source = f"SELECT {chosen} FROM events WHERE position <= {events}"  # noqa: S608 - no input
+        source = f"SELECT {chosen} FROM events e WHERE position <= {events}"  # noqa: S608 - no input
         connection.executemany(
             f"INSERT INTO events {source}", [(number, number) for number in times]
         )
+        connection.execute(
+            "UPDATE head SET checksum = NULL, position = (SELECT MAX(position) FROM events)"
+        )
+        connection.execute(
+            "UPDATE streams SET checksum = NULL, "
+            "version = (SELECT MAX(version) FROM events WHERE stream = streams.id)"
+        )
+        for _, sql in guards:
+            connection.execute(sql)
         connection.commit()
 
 

@@ -141,6 +141,7 @@ def test_the_topics_are_short_and_stable():
         "override": ScoreOverridden,
         "policy": PolicyAdopted,
         "sealing": HistorySealed,
+        "clock": ClockCorrected,
     }
     assert [codec.topic_of(each) for each in _examples()] == list(TOPICS)
 
@@ -152,6 +153,7 @@ def _examples() -> list[Event]:
         ScoreOverridden(ACCOUNT, 1, at, IssueId("AI-1"), at, 0.5),
         PolicyAdopted(ACCOUNT, 1, at, 2, {"pin_hours": 8.0, "kinds": ["query"]}),
         HistorySealed(ACCOUNT, 1, at, 1, 9, 8, "00" * 32),
+        ClockCorrected(ACCOUNT, 1, at, "it was ahead"),
     ]
 
 

@@ -137,8 +137,8 @@ def _record_late() -> None:
     """Move the recording out of the queue into a handler: the fault that costs updates."""
     assemble: Callable[..., None] = EngagementBot.__init__
 
-    def assembled(self: EngagementBot, *arguments: Any) -> None:
-        assemble(self, *arguments)
+    def assembled(self: EngagementBot, *arguments: Any, **options: Any) -> None:
+        assemble(self, *arguments, **options)
         recorder: Recorder = self.recorder
 
         async def record(update: object, _: object) -> None:

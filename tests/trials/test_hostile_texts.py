@@ -208,4 +208,4 @@ def test_a_fault_of_the_programs_is_caught(tmp_path, monkeypatch):
 
 def test_a_message_that_is_not_recorded_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr("bot.telegram.recording.heard_in", lambda *_: 1 / 0)
-    assert any("not recorded" in each for each in wrong(tmp_path, "AI-1"))
+    assert any("not understood" in each for each in wrong(tmp_path, "AI-1"))
