@@ -138,7 +138,9 @@ def seen_in(press: Press, keys: IssueKeys) -> Heard:
 
 def card_of(data: str, keys: IssueKeys) -> str | None:
     """Return the issue whose card a button's data opens, or None."""
-    return keys.named_by(data.removeprefix(CARD)) if data.startswith(CARD) else None
+    key = data.removeprefix(CARD)
+    # A button of ours carries the key and nothing else.
+    return key if data.startswith(CARD) and keys.named_by(key) == key else None
 
 
 def _interaction(message: Message, sender_id: int, issue: str, context: str | None) -> Interaction:

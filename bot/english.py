@@ -38,6 +38,9 @@ EXAMPLES = {
 }
 """How a command is given that takes arguments."""
 
+COURTESIES = frozenset({"please", "pls", "thanks"})
+"""Words after a command's arguments that ask for nothing."""
+
 START = (
     "Hello! I remember which Linear issues you ask about, open and mention, and tell you what you "
     "are most engaged with.\n"

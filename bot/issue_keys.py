@@ -2,14 +2,36 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from string import ascii_lowercase, ascii_uppercase
+from urllib.parse import unquote
 
 import regex
 
 from ledger.errors import LedgerError
 from ledger.text import ISSUE_ID_LIMIT
 
-DEFAULT_PATTERN = r"[A-Z][A-Z0-9]{0,9}-\d{1,5}"
-"""The client's `[A-Z]{1,4}-\\d{1,5}`, and the longer teams that there really are."""
+DEFAULT_PATTERN = r"[A-Z][A-Z0-9]{0,9}-[1-9][0-9]{0,4}"
+"""The client's `[A-Z]{1,4}-\\d{1,5}` for the longer teams that exist, without leading zeros."""
+
+TEAMS_PATTERN = r"[A-Za-z0-9]++-[1-9][0-9]{0,4}"
+"""What can be a key in either case, where configured teams decide which of it is one."""
+
+# A cased letter or a digit of any script, with its combining marks, belongs to a word. Letters
+# without case do not: Chinese, Japanese and Korean put no blank there, and Arabic and Hebrew attach
+# particles. A variation selector makes an emoji of what stands before it, so it is no such mark.
+_WORD = r"[\p{Cased}\p{Nd}]"
+_MARK = r"(?:(?![\uFE00-\uFE0F\U000E0100-\U000E01EF])[\p{Mn}\p{Mc}])"
+_NAME_GOES_ON = r"[\p{Lu}\p{Lt}\p{Nd}]_+"  # the underscores of MY_PROJECT-7
+_BEGINS = rf"(?-i:(?<!{_WORD}{_MARK}*)(?<!{_NAME_GOES_ON}))"
+_ENDS = rf"(?!{_WORD}|{_MARK})"
+
+_BETWEEN_BLANKS = regex.compile(r"\S++")
+_ENCODED_AT_MOST = 3
+"""An address in a redirect to a redirect is encoded so many times."""
+
+_IN_CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
+_IN_LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
+_PUNCTUATION = regex.compile(r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$")
 
 STANDARDS = frozenset(
     """
@@ -36,21 +58,21 @@ class InvalidIssuePatternError(LedgerError, ValueError):
 
 
 class IssueKeys:
-    """Finds issue keys: whole words by ASCII letters, digits and underscores, ASCII digits only."""
+    """Finds issue keys: whole words between borders of any script, ASCII digits only."""
 
     def __init__(self, pattern: str | None = None, team_keys: Collection[str] = ()) -> None:
         """Find what `pattern` matches, of the teams `team_keys` where there are any.
 
-        With team keys nothing else decides; without them standards and lookalikes are no issues.
-        Raises InvalidIssuePatternError for a pattern that is none, or that matches nothing at all.
+        With team keys nothing else decides, and without a pattern they count in lower case too.
+        Without team keys standards and lookalikes are no issues. Raises InvalidIssuePatternError
+        for a pattern that is none, or that matches the empty text.
         """
         self._teams = frozenset(team_keys)
-        inner = pattern or DEFAULT_PATTERN
+        inner = pattern or (TEAMS_PATTERN if self._teams else DEFAULT_PATTERN)
         try:
             # By itself first: within the parentheses below an unbalanced one could look balanced.
             matches_nothing = regex.compile(inner, regex.ASCII).fullmatch("")
-            whole_words = rf"(?<![A-Za-z0-9_])(?:{inner})(?![A-Za-z0-9_])"
-            self._pattern = regex.compile(whole_words, regex.ASCII)
+            self._pattern = regex.compile(rf"{_BEGINS}(?a:{inner}){_ENDS}")
         except regex.error as error:
             raise InvalidIssuePatternError(f"is no regular expression: {error}") from None
         if matches_nothing:
@@ -59,26 +81,28 @@ class IssueKeys:
     def found_in(self, text: str) -> list[str]:
         """Return the issue keys of `text`, each once, in the order in which they first stand.
 
-        A careless pattern finds what it finds in SEARCH_TIMEOUT_SECONDS.
+        Percent-encoded addresses are decoded. A careless pattern finds what it finds in
+        SEARCH_TIMEOUT_SECONDS.
         """
         found: dict[str, None] = {}
         with suppress(TimeoutError):
-            for match in self._pattern.finditer(text, timeout=SEARCH_TIMEOUT_SECONDS):
+            for match in self._pattern.finditer(_decoded(text), timeout=SEARCH_TIMEOUT_SECONDS):
                 if match[0].isascii():  # outside of it, changing case may make another word
                     found[match[0].upper()] = None
         return [key for key in found if self._is(key)]
 
     def named_by(self, word: str) -> str | None:
-        """Return the issue that a word of a command names, in either case, or None.
+        """Return the one issue that a word of a command names, or None.
 
-        An address names the one issue that is in it.
+        It is read as in a sentence, or, without its punctuation, as a key in either case.
         """
-        if "/" in word:
-            found = self.found_in(word)
+        found = self.found_in(word)
+        if found:
             return found[0] if len(found) == 1 else None
-        key = word.upper()
-        written = (key, word, word.lower()) if word.isascii() else ()
-        return key if any(self.found_in(each) == [key] for each in written) else None
+        bare = _PUNCTUATION.sub("", word)
+        key = bare.translate(_IN_CAPITALS)
+        named = (key, bare.translate(_IN_LOWER_CASE))
+        return key if any(self.found_in(each) == [key] for each in named) else None
 
     def _is(self, key: str) -> bool:
         team = key.rpartition("-")[0]
@@ -87,3 +111,15 @@ class IssueKeys:
         if self._teams:
             return team in self._teams
         return team not in STANDARDS and key not in LOOKALIKES
+
+
+def _decoded(text: str) -> str:
+    """Return `text` with the escapes of its addresses replaced by what they stand for."""
+    return _BETWEEN_BLANKS.sub(_address_decoded, text) if "%" in text and "/" in text else text
+
+
+def _address_decoded(word: regex.Match[str]) -> str:
+    address = word[0]
+    for _ in range(_ENCODED_AT_MOST if "/" in address else 0):
+        address = unquote(address)
+    return address

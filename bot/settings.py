@@ -10,6 +10,7 @@ import msgspec
 
 from bot.issue_keys import InvalidIssuePatternError, IssueKeys
 from ledger.errors import LedgerError
+from ledger.text import ISSUE_ID_LIMIT
 
 PREFIX = "ENGAGEMENT_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -20,7 +21,7 @@ CONTEXT_DAYS_AT_MOST = 36_500
 _TOKEN_NAME = "TELEGRAM_BOT_TOKEN"  # noqa: S105 - a name, no token
 _TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{1,100}")
 _SECRET = re.compile(rf"[A-Za-z0-9_-]{{{SECRET_AT_LEAST},256}}")
-_TEAM_KEY = re.compile(r"[A-Z][A-Z0-9]*")
+_TEAM_KEY = re.compile(rf"(?=.*[A-Z])[A-Z0-9]{{1,{ISSUE_ID_LIMIT - 2}}}")
 _ID = re.compile(r"-?[0-9]{1,19}")
 _DAYS = re.compile(r"[0-9]{1,5}")
 
@@ -61,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True):
     issue_pattern: str | None = None
     """A regular expression that finds issue keys in place of the built-in one, as whole words."""
     team_keys: tuple[str, ...] = ()
-    """Team keys, as in `AI,DMD`: only these teams' issues count; without them every team's do."""
+    """Team keys, as in `AI,4U`: only these teams' issues count, in lower case too."""
     context_days: int = 90
     """For how many days the words of a message, and where it stood, are kept."""
     chats: frozenset[int] = frozenset()
@@ -156,7 +157,7 @@ def _team_keys(name: str, value: str) -> tuple[str, ...]:
     keys = tuple(_listed(value))
     for key in keys:
         if not _TEAM_KEY.fullmatch(key):
-            raise SettingsError(f"{name} holds {key!r}, which is no team key such as AI")
+            raise SettingsError(f"{name} holds {key!r}, which is no team key such as AI or 4U")
     return keys
 
 

@@ -169,7 +169,7 @@ class Conversation:
             await send(bot, group, await self._in_group(bot, user_id, asked))
         else:
             reply = await self._reply(bot, user_id, asked)
-            in_group = InGroup(group, _note(asked), _payload(asked))
+            in_group = InGroup(group, _note(asked), self._payload(asked))
             await send_in_private(bot, user_id, reply, in_group)
 
     async def _in_group(self, bot: telegram.Bot, user_id: int, asked: Asked) -> Reply:
@@ -193,6 +193,13 @@ class Conversation:
         # What is no command of ours may be anybody's words.
         _log.info("served", extra={"answer": asked.name if asked.name in COMMANDS else "text"})
         return reply
+
+    def _payload(self, asked: Asked) -> str:
+        if asked.name == CARDS:
+            return link_payload(Asked("score", asked.arguments[:1]))
+        # A link carries no punctuation, which may stand around an issue.
+        arguments = tuple(self._keys.named_by(word) or word for word in asked.arguments)
+        return link_payload(Asked(asked.name, arguments))
 
     def _turn_away(self, bot: telegram.Bot, message: Message) -> None:
         if message.chat_kind in _IN_A_GROUP:
@@ -262,12 +269,6 @@ def _note(asked: Asked) -> Reply:
     if asked.name == CARDS:
         return say(words.ANSWERED_ISSUES, issues=", ".join(asked.arguments))
     return say(words.ANSWERED_IN_PRIVATE)
-
-
-def _payload(asked: Asked) -> str:
-    if asked.name == CARDS:
-        return link_payload(Asked("score", asked.arguments[:1]))
-    return link_payload(asked)
 
 
 async def _leave(bot: telegram.Bot, chat_id: int) -> None:

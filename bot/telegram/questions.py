@@ -92,8 +92,9 @@ class Question(msgspec.Struct, frozen=True):
     ) -> dt.datetime | None:
         """Return the moment that `arguments` name, None where there are none.
 
-        What names none is answered with `template`.
+        Words of courtesy name nothing; what else names no moment is answered with `template`.
         """
+        arguments = [word for word in arguments if not _is_courtesy(word)]
         try:
             return self._moment(arguments) if arguments else None
         except InvalidMomentError:
@@ -124,3 +125,7 @@ class Question(msgspec.Struct, frozen=True):
     def _misunderstood(self, template: str, word: str = "") -> Misunderstood:
         shown, example = replies.one_line(word)[:WORD_SHOWN], words.EXAMPLES[self.asked.name]
         return Misunderstood(say(template, word=shown, example=example))
+
+
+def _is_courtesy(word: str) -> bool:
+    return word.strip(".,!?").lower() in words.COURTESIES

@@ -78,7 +78,7 @@ class _Office:
         is_asked = number % every == 0
         person: Person = self._people[(number // every if is_asked else number) % PEOPLE]
         room: Room = person.private() if is_asked else self._groups[number % GROUPS]
-        person.says(f"look at AI-{number % ISSUES}", in_=room)
+        person.says(f"look at AI-{number % ISSUES + 1}", in_=room)
 
 
 def _check_that_nothing_is_lost(folder: Path, said: int) -> None:

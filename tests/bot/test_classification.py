@@ -137,10 +137,10 @@ def test_a_key_does_not_run_on_from_a_text_into_a_link():
 
 @pytest.mark.parametrize(("named", "left_out"), [(19, 0), (20, 0), (21, 1), (2_000, 1_980)])
 def test_twenty_issues_count_and_the_rest_is_counted(named, left_out):
-    text = " ".join(f"AI-{number}" for number in range(named))
+    text = " ".join(f"AI-{number}" for number in range(1, named + 1))
     heard = heard_in(replace(IN_PRIVATE, text=text), KEYS)
     assert [each.issue_id for each in interactions(heard)] == [
-        f"AI-{number}" for number in range(min(named, ISSUES_OF_A_MESSAGE))
+        f"AI-{number}" for number in range(1, min(named, ISSUES_OF_A_MESSAGE) + 1)
     ]
     assert heard.left_out == left_out
 

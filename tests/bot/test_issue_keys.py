@@ -1,14 +1,19 @@
 """Issue keys: found as whole words wherever people write them, and nothing else taken for one."""
 
 import re
+import sys
+import unicodedata
+from urllib.parse import quote
 
 import pytest
+import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot import issue_keys
 from bot.issue_keys import LOOKALIKES, STANDARDS, InvalidIssuePatternError, IssueKeys
 from ledger.text import issue_id_of
+from tests.shared_cases import CASES, needs_cases
 from tests.strategies import hostile_texts
 
 KEYS = IssueKeys()
@@ -16,12 +21,13 @@ KEYS = IssueKeys()
 CLIENTS_PATTERN = r"[A-Z]{1,4}-\d{1,5}"
 
 teams = st.from_regex(r"[A-Z][A-Z0-9]{0,9}", fullmatch=True).filter(lambda t: t not in STANDARDS)
-keys = st.builds("{}-{}".format, teams, st.integers(0, 99_999)).filter(
+keys = st.builds("{}-{}".format, teams, st.integers(1, 99_999)).filter(
     lambda key: key not in LOOKALIKES
 )
 surroundings = st.text(
-    st.sampled_from(" \n\t.,:;!?()[]{}<>/\\#@*'\"`-+=&%$日本語éßا\u200d\U0001f600")
+    st.sampled_from(" \n\t.,:;!?()[]{}<>/\\#@*'\"`-+=&$日本語ا²\u200d\ufe0f\U0001f600")
 )
+CJK = "看日ーあ々ｱ가"
 
 
 # --- what is found -------------------------------------------------------------------------------
@@ -33,8 +39,9 @@ surroundings = st.text(
 @example("", "PLA4-16916", "")
 @example("fix/", "NV-12", "-fix-x")
 @example("看", "AI-1799", "吧")
-@example("é", "AI-1", "é")
-def test_a_key_is_found_between_whatever_is_no_letter_digit_or_underscore(before, key, after):
+@example("か\u3099", "AI-1", "\n")
+@example("1\ufe0f\u20e3", "AI-1", "")
+def test_a_key_is_found_between_whatever_is_no_cased_letter_or_digit(before, key, after):
     assert KEYS.found_in(before + key + after) == [key]
 
 
@@ -44,10 +51,82 @@ def test_each_key_is_found_once_in_the_order_in_which_they_first_stand(several):
     assert KEYS.found_in(text) == list(dict.fromkeys(several))
 
 
-@given(keys, st.sampled_from("ABCXYZabcxyz0189_"))
-def test_a_key_within_a_word_is_none(key, letter):
-    assert key not in KEYS.found_in(f"{letter}{key}")
-    assert key not in KEYS.found_in(f"{key}{letter}")
+def of_category(*names: str) -> list[str]:
+    every = map(chr, range(sys.maxunicode + 1))
+    return [each for each in every if unicodedata.category(each) in names]
+
+
+# Of letters without case, which are borders, and of cased letters and decimal digits of any script.
+WORDS = st.sampled_from(of_category("Lu", "Ll", "Lt", "Nd"))
+CASED_ALL_THE_SAME = regex.compile(r"\p{Cased}")  # such as ª and Ⓐ
+BORDERS = st.sampled_from(
+    [
+        each
+        for each in of_category("Lo", "Po", "Ps", "Pe", "Zs", "Sm", "So", "Cc")
+        if each != "%" and not CASED_ALL_THE_SAME.match(each)
+    ]
+)
+MARKS = st.text(st.sampled_from("\u0308\u0301\u0323"), max_size=3)
+
+
+@given(keys, WORDS, MARKS)
+@example("AI-1", "Ü", "")
+@example("AI-1", "U", "\u0308")
+@example("I-1799", "А", "")  # Cyrillic
+@example("AI-17", "９", "")
+def test_a_key_within_a_word_of_any_script_is_none(key, letter, marks):
+    assert KEYS.found_in(f"{letter}{marks}{key}") in ([], [f"{letter}{key}"])
+    assert KEYS.found_in(f"{key}{letter}{marks}") in ([], [f"{key}{letter}"])
+    assert not marks or KEYS.found_in(f"{key}{marks}") == []
+
+
+@given(BORDERS, keys, BORDERS)
+@example("看", "AI-1", "吧")
+def test_letters_without_case_and_signs_are_borders(before, key, after):
+    assert KEYS.found_in(before + key + after) == [key]
+
+
+@given(
+    keys, st.text(st.sampled_from("_"), min_size=1, max_size=3), st.sampled_from(["x", "(", CJK])
+)
+def test_an_underscore_is_a_border_unless_a_capital_or_a_digit_stands_before_it(key, line, before):
+    assert KEYS.found_in(f"{before}{line}{key}{line}fix") == [key]
+    assert KEYS.found_in(f"{line}{key}{line}2") == [key]
+    for capital in ("X", "Ü", "9", "MY"):
+        assert KEYS.found_in(f"{capital}{line}{key}") == []
+
+
+@given(teams, st.integers(0, 9_999))
+def test_no_number_begins_with_a_zero(team, number):
+    assert KEYS.found_in(f"{team}-0{number} {team}-0 {team}-00{number}") == []
+
+
+@given(st.lists(keys, min_size=1, max_size=5), st.integers(1, 3))
+def test_an_address_is_read_as_what_its_escapes_stand_for(several, times):
+    query = f'"{"|".join(several)}" ÜX-7 日{several[0]}'
+    for _ in range(times):
+        query = quote(query, safe="")
+    assert KEYS.found_in(f"see https://x.example/?q={query} now") == list(dict.fromkeys(several))
+
+
+SPEED = [
+    " ".join(f"AI-{number}" for number in range(1, 2_001)),
+    *(
+        f"{unit * 40_000} AI-9"
+        for unit in ("A", "_", "A_", "A-", "_A", "a\u0301", "A1-1", "9", "%2/")
+    ),
+    f"A{'_' * 100_000} AI-9",
+    "a" + "\u0301" * 60_000 + " AI-9",
+    f"https://x.example/{'%22' * 40_000} AI-9",
+]
+
+
+@pytest.mark.parametrize("text", SPEED, ids=range(len(SPEED)))
+@pytest.mark.parametrize("finder", [KEYS, IssueKeys(team_keys=["AI"])], ids=["any", "teams"])
+def test_no_text_takes_more_than_its_length(finder, text):
+    # What takes longer than SEARCH_TIMEOUT_SECONDS is not found: a search whose time grew with the
+    # square of these lengths would take minutes.
+    assert finder.found_in(text)[-1:] == ["AI-2000" if text.endswith("AI-2000") else "AI-9"]
 
 
 @given(hostile_texts | st.lists(keys | hostile_texts, max_size=8).map("".join))
@@ -57,27 +136,32 @@ def test_whatever_is_found_stands_in_the_text_and_is_an_issue_id(text):
     for key in found:
         assert key in text
         assert issue_id_of(key) == key
-        assert re.fullmatch(r"[A-Z][A-Z0-9]{0,9}-[0-9]{1,5}", key)
+        assert re.fullmatch(r"[A-Z][A-Z0-9]{0,9}-[1-9][0-9]{0,4}", key)
 
 
-@given(st.text(st.sampled_from("A1-_ a٣١")))
+@given(st.text(st.sampled_from("A10-_ aÜ日٣")))
 def test_what_is_found_is_what_a_simple_scan_finds(text):
-    words = re.split(r"[^A-Za-z0-9_-]", text)
-    assert KEYS.found_in(text) == list(
-        dict.fromkeys(key for word in words for key in scanned(word))
-    )
+    assert KEYS.found_in(text) == list(dict.fromkeys(scanned(text)))
 
 
-def scanned(word: str) -> list[str]:
-    """The keys in a word of letters, digits, underscores and hyphens: pairs of its pieces."""
-    pieces, found, index = word.split("-"), [], 0
-    while index + 1 < len(pieces):
-        team, number = pieces[index : index + 2]
-        if re.fullmatch("[A-Z][A-Z0-9]{0,9}", team) and re.fullmatch("[0-9]{1,5}", number):
-            found.append(f"{team}-{number}")
-            index += 1
-        index += 1
+def scanned(text: str) -> list[str]:
+    """The keys in a text, tried at each place from the longest on."""
+    found, at = [], 0
+    while at < len(text):
+        key = next((text[at:end] for end in range(len(text), at, -1) if is_key(text, at, end)), "")
+        found += [key] if key else []
+        at += len(key) or 1
     return found
+
+
+def is_key(text: str, at: int, end: int) -> bool:
+    name = text[:at].rstrip("_") if text[:at].endswith("_") else ""
+    return (
+        re.fullmatch("[A-Z][A-Z0-9]{0,9}-[1-9][0-9]{0,4}", text[at:end]) is not None
+        and not re.match("[A-Za-z0-9Ü٣]", text[at - 1 : at])
+        and not re.match("[A-Za-z0-9Ü٣]", text[end : end + 1])
+        and not re.match("[A-Z0-9Ü٣]", name[-1:])
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,17 +176,26 @@ def scanned(word: str) -> list[str]:
         ("linear.app/acme/issue/AI-1799", ["AI-1799"]),
         ("<AI-1799>", ["AI-1799"]),
         ("feature/NV-12-fix-x", ["NV-12"]),
-        ("NV-12_fix", []),
+        ("NV-12_fix", ["NV-12"]),
+        ("feature_NV-12 _NV-13_ branch/NV-14_2", ["NV-12", "NV-13", "NV-14"]),
+        ("MY_PROJECT-7 MY__PROJECT-7 V2_AI-1 ÜBER_AI-1", []),
+        ("ÄRA-12 U\u0308BER-7 Œ-3 ΑAI-1 ＡI-1", []),
+        ("⚠️AI-1 1️⃣AI-2 サーバーAI-3の か\u3099AI-4가", ["AI-1", "AI-2", "AI-3", "AI-4"]),
+        ("https://x.example/s?q=%22AI-31%22", ["AI-31"]),
+        ("x.example/?jql=key%3DAI-32&back=%2Fissue%2FAI-33", ["AI-32", "AI-33"]),
+        ("x.example/?q=%C3%9CBER-12 x.example/%E6%97%A5AI-1", ["AI-1"]),
+        ("x.example/?q=%FCber&key%3DAI-1", ["AI-1"]),  # no UTF-8
+        ("20%DE-12 and 100%AI-1", ["DE-12", "AI-1"]),  # no escapes
         ("NV-12fix", []),
         ("Kafka's KAFKA-123 only", ["KAFKA-123"]),
         ("AKAFKAKAFKA-123", []),
-        ("AI-1 AI-01 AI-1", ["AI-1", "AI-01"]),
+        ("AI-1 AI-01 AI-1 AI-0", ["AI-1"]),
         ("AI-123456", []),
         ("AI-", []),
         ("-1", []),
         ("AI - 1", []),
         ("AI–1 AI−1 AI‐1", []),  # dashes, a minus and a typographic hyphen are no hyphens
-        ("AI-١٢٣ AI-１２３ AI-1² AI-2٣", ["AI-1", "AI-2"]),  # only ASCII digits are digits
+        ("AI-١٢٣ AI-１２３ AI-1² AI-2٣ AI-17９９", ["AI-1"]),  # only ASCII digits are digits
         ("ＡＩ-1", []),
         ("ai-1799", []),
         ("1AI-2", []),
@@ -140,11 +233,22 @@ def test_team_keys_decide_alone(text):
     assert IssueKeys(team_keys=[team]).found_in(f"{text} AI-1") == [text]
 
 
-@given(keys)
-def test_only_the_named_teams_issues_count(key):
-    team = key.partition("-")[0]
-    assert IssueKeys(team_keys=[team, "OTHER"]).found_in(key) == [key]
-    assert IssueKeys(team_keys=[f"{team}X"]).found_in(key) == []
+configured = st.from_regex(r"[A-Z0-9]{0,12}[A-Z][A-Z0-9]{0,12}", fullmatch=True)
+
+
+@given(configured, st.integers(1, 99_999))
+def test_only_the_named_teams_issues_count_in_either_case(team, number):
+    key = f"{team}-{number}"
+    named, other = IssueKeys(team_keys=[team, "OTHER"]), IssueKeys(team_keys=[f"{team}X"])
+    for written in (key, key.lower(), key.title()):
+        assert named.found_in(f"ana/{written}-fix") == [key]
+        assert other.found_in(written) == []
+
+
+def test_teams_that_begin_with_a_digit_make_no_keys_of_dates_and_numbers():
+    some = IssueKeys(team_keys=["7B", "3RD", "88X"])
+    text = "7B-12, 3rd-5 and x/88X-7 on 2026-07, call 555-1234 or 1-88-7, not 77B-1"
+    assert some.found_in(text) == ["7B-12", "3RD-5", "88X-7"]
 
 
 # --- a pattern of one's own ----------------------------------------------------------------------
@@ -154,6 +258,12 @@ def test_only_the_named_teams_issues_count(key):
     ("pattern", "text", "found"),
     [
         (r"#\d+", "see #12, #7 and x#9", ["#12", "#7"]),
+        (
+            r"AI-\d+",
+            "AI-007 ÜAI-1 日AI-2",
+            ["AI-007", "AI-2"],
+        ),  # zeros are the pattern's own matter
+        (r"(?i)ai-\d+", "my_Ai-1 MY_Ai-2", ["AI-1"]),  # its flags change no border
         (r"[a-z]+-\d+", "ana/ai-1799-fix", ["AI-1799"]),
         (r"(?i)ai-\d+", "Ai-1 aI-1 AI-2", ["AI-1", "AI-2"]),
         (r"(AI|DMD)-\d+", "AI-1 DMD-2 X-3", ["AI-1", "DMD-2"]),
@@ -205,10 +315,20 @@ def test_a_word_names_an_issue_in_either_case(key):
 
 @pytest.mark.parametrize(
     "word",
-    ["", "AI", "AI-1 AI-2", "AI-1,", "(AI-1)", "AI-1\n", "UTF-8", "ß-1", "ﬁ-1", "ı-1", "\ud800"],
+    [
+        *("", "AI", "AI-1 AI-2", "AI-1/AI-2", "UTF-8", "ß-1", "ﬁ-1", "ı-1", "\ud800"),
+        *("2026-jan-5", "AI-007", "éAI-1"),
+    ],
 )
-def test_a_word_that_is_more_or_less_than_a_key_names_none(word):
+def test_a_word_that_names_no_issue_or_several_names_none(word):
     assert KEYS.named_by(word) is None
+
+
+@given(keys, st.sampled_from(["{}.", "#{}", "{},", "«{}»", "({})", "{}?!", "“{}”", "`{}`", "{}\n"]))
+def test_a_word_is_read_with_its_punctuation_as_a_sentence_is(key, around):
+    assert KEYS.named_by(around.format(key)) == key
+    assert KEYS.named_by(around.format(key.lower())) == key
+    assert KEYS.found_in(around.format(key)) == [key]
 
 
 def test_a_word_names_an_issue_by_a_pattern_in_lower_case_too():
@@ -220,4 +340,25 @@ def test_a_word_names_an_issue_by_a_pattern_in_lower_case_too():
 @given(hostile_texts)
 def test_no_word_is_too_hostile_to_be_asked(word):
     named = KEYS.named_by(word)
-    assert named is None or named == word.upper()
+    assert named is None or named in word.upper()
+
+
+# --- what strangers wrote ------------------------------------------------------------------------
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    ("name", "team_keys", "found"),
+    [
+        (
+            "09-team-key-with-leading-digit.txt",
+            ("4U", "2ENG", "601F"),
+            ["4U-12", "2ENG-123", "601F-7"],
+        ),
+        ("11-underscore-after-or-before.txt", (), ["AI-1799", "ABC-123", "ABC-124"]),
+        ("13-cut-out-of-latin-word.txt", (), []),
+        ("15-leading-zeros.txt", (), ["AI-7"]),
+    ],
+)
+def test_the_cases_of_strangers_are_read_rightly(name, team_keys, found):
+    assert IssueKeys(team_keys=team_keys).found_in((CASES / name).read_text("utf-8")) == found

@@ -51,6 +51,7 @@ GOOD = [
     ("ENGAGEMENT_ISSUE_PATTERN", r"#\d+", r"#\d+"),
     ("ENGAGEMENT_TEAM_KEYS", "AI", ("AI",)),
     ("ENGAGEMENT_TEAM_KEYS", " AI, DMD ,,PLA4,", ("AI", "DMD", "PLA4")),
+    ("ENGAGEMENT_TEAM_KEYS", f"4U,2ENG,601F,{'A' * 48}", ("4U", "2ENG", "601F", "A" * 48)),
     ("ENGAGEMENT_CONTEXT_DAYS", "0", 0),
     ("ENGAGEMENT_CONTEXT_DAYS", "36500", 36_500),
     ("ENGAGEMENT_CHATS", "-1001234567890, 42", {-1_001_234_567_890, 42}),
@@ -78,7 +79,8 @@ BAD = [
     ("ENGAGEMENT_ISSUE_PATTERN", r"A-\d)|(?:B-\d"),
     ("ENGAGEMENT_TEAM_KEYS", "ai"),
     ("ENGAGEMENT_TEAM_KEYS", "AI;DMD"),
-    ("ENGAGEMENT_TEAM_KEYS", "4AI"),
+    ("ENGAGEMENT_TEAM_KEYS", "2026"),
+    ("ENGAGEMENT_TEAM_KEYS", "A" * 49),  # no issue id has room for a number behind it
     ("ENGAGEMENT_TEAM_KEYS", "ÄI"),
     ("ENGAGEMENT_CONTEXT_DAYS", "-1"),
     ("ENGAGEMENT_CONTEXT_DAYS", "36501"),

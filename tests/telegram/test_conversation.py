@@ -10,6 +10,7 @@ from bot.telegram import answers
 from bot.telegram.answers import CHARTED_DAYS, RANKED_AT_MOST
 from ledger.instants import DAY
 from tests.charts.pictures import size_of
+from tests.shared_cases import CASES, needs_cases
 from tests.telegram.exported import exported
 from tests.telegram.stage import Stage
 
@@ -270,6 +271,29 @@ def test_what_cannot_be_meant_gets_one_helpful_line(stage, ana, text, answer):
     sent = stage.answer(ana, text)
     assert sent.text.startswith(answer)
     assert text.startswith("/score http") or "\n" not in sent.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["AI-1799.", "#AI-1799", "AI-1799, please", "«AI-1799»", "ai-1799?", "(AI-1799) thanks!"],
+)
+def test_a_command_reads_an_issue_as_a_sentence_does(stage, ana, said):
+    assert stage.answer(ana, f"/score {said}").text.startswith("AI-1799 scores 0.500")
+    assert stage.answer(ana, f"/why {said}").text.startswith("AI-1799 scores 0.500")
+    assert "AI-1799" in stage.answer(ana, f"/history {said}").text
+    assert "AI-1799" in stage.answer(ana, f"/chart {said}").text
+
+
+def test_a_date_after_an_issue_is_read_with_a_courtesy_behind_it(stage, ana):
+    answer = stage.answer(ana, "/score AI-1799, yesterday please").text
+    assert answer == stage.answer(ana, "/score AI-1799 yesterday").text
+    assert stage.answer(ana, "/top 5 please").text == stage.answer(ana, "/top 5").text
+
+
+@needs_cases
+def test_each_command_of_the_case_is_answered(stage, ana):
+    for line in (CASES / "29-command-with-punctuation.txt").read_text("utf-8").splitlines():
+        assert stage.answer(ana, line).text.startswith("AI-1799")
 
 
 def test_help_lists_every_command_and_says_what_is_recorded(stage, ana):

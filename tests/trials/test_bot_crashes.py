@@ -39,7 +39,7 @@ class Office:
         """Let people say so many things, in the group or to the bot."""
         for _ in range(messages):
             person = self.chance.choice(self.people)
-            number = len(self.said)
+            number = len(self.said) + 1
             issues = [f"AI-{number}", f"DMD-{number}"][: self.chance.randint(1, 2)]
             where = self.chance.choice([self.team, person.private()])
             person.says(f"look at {' and '.join(issues)}", in_=where)

@@ -51,7 +51,7 @@ class Office:
     def _tick(self) -> None:
         for number in range(MENTIONS_A_TICK + 1):
             person: Person = self.people[(self._ticks + number) % PEOPLE]
-            issue = f"AI-{len(self.said)}"
+            issue = f"AI-{len(self.said) + 1}"
             person.says(f"look at {issue}", in_=None if number == 0 else self.team)
             self.asked[person.id] += number == 0
             self.said[str(person.id), issue] += 1

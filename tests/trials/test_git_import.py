@@ -24,7 +24,7 @@ def made_up(folder: Path) -> Path:
     dice, commits = chance(), []
     for number in range(1, COMMITS + 1):
         author, other, third = (f"p{dice.randrange(30)}@example.org" for _ in range(3))
-        keys = [f"AB{dice.randrange(3)}-{dice.randrange(400)}" for _ in range(dice.randrange(3))]
+        keys = [f"AB{dice.randrange(3)}-{dice.randrange(1, 400)}" for _ in range(dice.randrange(3))]
         lines = [f"{' '.join(keys)} change {number}", "", f"Because of {' and '.join(keys)}.", ""]
         if dice.random() < 0.3:
             lines.append(f"Co-authored-by: Somebody <{other}>")

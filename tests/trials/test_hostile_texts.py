@@ -146,7 +146,7 @@ async def handled(folder: Path, texts: list[str]) -> list[float]:
 
 def test_a_message_of_two_thousand_issues_is_handled(tmp_path, record_property):
     texts = [
-        " ".join(f"K{number}-{each}" for each in range(KEYS_OF_A_MESSAGE))
+        " ".join(f"K{number}-{each}" for each in range(1, KEYS_OF_A_MESSAGE + 1))
         for number in range(TIMED_MESSAGES)
     ]
     times = asyncio.run(handled(tmp_path, texts))

@@ -247,7 +247,7 @@ def chatter() -> Iterator[bytes]:
         line = forms[number % len(forms)].replace(b'"<id>"', b"%d" % number)
         line = line.replace(b"<second>", b"%d" % (FIRST_SECOND + number))
         line = line.replace(b'"<before>"', b"%d" % (number - 1))
-        yield line.replace(b"<issue>", b"%d" % (number % 5_000))
+        yield line.replace(b"<issue>", b"%d" % (number % 5_000 + 1))
 
 
 def _form(number: int) -> bytes:
