@@ -68,12 +68,15 @@ class Listener:
             if not exported.opens_topic:  # which every message there replies to
                 self._by_our_bot.add(exported.message_id)
             return ()
-        if exported.is_service or not (exported.text or exported.links):
-            return ()
         if exported.chat_type is ChatType.WITH_BOT and exported.chat_id != self._bots.ours:
             return ()
+        if not (exported.text or exported.links or exported.is_unread):
+            return ()
         sent_at = exported.sent_at or _SOMETIME  # one that is missing is a flaw
-        heard = heard_in(self._message(exported, sent_at), self._keys)
+        message = self._message(exported, sent_at)
+        if exported.is_unread and message.sender_id is not None and not message.forwarded:
+            self._check(exported)  # it may name issues
+        heard = heard_in(message, self._keys)
         found = tuple(each for each in heard.entries if isinstance(each, Interaction))
         if found:
             self._check(exported)

@@ -16,10 +16,11 @@ DEFAULT_PATTERN = r"[A-Z][A-Z0-9]{0,9}-[1-9][0-9]{0,4}"
 TEAMS_PATTERN = r"[A-Za-z0-9]++-[1-9][0-9]{0,4}"
 """What can be a key in either case, where configured teams decide which of it is one."""
 
-# A cased letter or a digit of any script, with its combining marks, belongs to a word. Letters
-# without case do not: Chinese, Japanese and Korean put no blank there, and Arabic and Hebrew attach
-# particles. A variation selector makes an emoji of what stands before it, so it is no such mark.
-_WORD = r"[\p{Cased}\p{Nd}]"
+# A cased letter or a digit of any script, with its combining marks, belongs to a word; so do the
+# few letters without case of Latin, Greek and Cyrillic. Other letters do not: Chinese, Japanese and
+# Korean put no blank there, and Arabic and Hebrew attach particles. A variation selector makes an
+# emoji of what stands before it, so it is no such mark.
+_WORD = r"[\p{Cased}\p{Nd}\p{Latin}\p{Greek}\p{Cyrillic}]"
 _MARK = r"(?:(?![\uFE00-\uFE0F\U000E0100-\U000E01EF])[\p{Mn}\p{Mc}])"
 _NAME_GOES_ON = r"[\p{Lu}\p{Lt}\p{Nd}]_+"  # the underscores of MY_PROJECT-7
 _BEGINS = rf"(?-i:(?<!{_WORD}{_MARK}*)(?<!{_NAME_GOES_ON}))"

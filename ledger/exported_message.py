@@ -24,7 +24,8 @@ class ExportedMessage(msgspec.Struct, frozen=True, gc=False):
     `place` is where it stands, as in "message 17". `sender_id` is None for channels and groups; an
     export does not tell bots from people. `names` are the words by which somebody is named,
     `named_ids` the users behind such words. `flaw` says why the message cannot be recorded, if
-    that is so; then `sender_id` and `sent_at` may be missing.
+    that is so; then `sender_id` and `sent_at` may be missing. `is_unread` says that the flaw is
+    that what was typed could not be read.
     """
 
     place: str
@@ -41,6 +42,6 @@ class ExportedMessage(msgspec.Struct, frozen=True, gc=False):
     reply_to_id: int | None = None
     forwarded: bool = False
     via_bot: bool = False
-    is_service: bool = False
+    is_unread: bool = False
     opens_topic: bool = False
     flaw: str | None = None

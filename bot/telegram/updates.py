@@ -8,7 +8,17 @@ from telegram.constants import MessageEntityType
 
 from bot.classification import ChatKind, Message, Migration, Press
 from bot.commands import asked_in
+from ledger.typed_text import (
+    NestedTooDeepError,
+    TypedText,
+    is_unknown_message,
+    may_hold_text,
+    typed_text_of,
+)
 
+_Marked = tuple[str, Sequence[telegram.MessageEntity]]
+
+_RICH_MESSAGE = "rich_message"
 _NAMES = {MessageEntityType.MENTION, MessageEntityType.TEXT_MENTION}
 _UTF_16 = ("utf-16-le", "surrogatepass")
 
@@ -18,19 +28,19 @@ def message_of(update: telegram.Update, bot: telegram.Bot) -> Message | None:
     message = update.message or update.edited_message
     if message is None:
         return None
-    text, entities = _text_of(message)
-    asked = asked_in(text, bot.username)
+    typed = _typed_in(message)
+    asked = asked_in(typed.text, bot.username)
     return Message(
         bot_id=bot.id,
         chat_id=message.chat.id,
         chat_kind=ChatKind(message.chat.type),
         message_id=message.message_id,
         sender_id=_person_behind(message),
-        text=text,
+        text=typed.text,
         sent_at=message.date,
-        links=tuple(entity.url for entity in entities if entity.url),
+        links=typed.links,
         command=None if asked is None else asked.name,
-        addressed=_names_bot(text, entities, bot) or _replies_to(message, bot.id),
+        addressed=_names_bot(typed, bot) or _replies_to(message, bot.id),
         edited=update.message is None,
         forwarded=message.forward_origin is not None or bool(message.is_automatic_forward),
     )
@@ -63,10 +73,73 @@ def migration_of(update: telegram.Update) -> Migration | None:
     return None
 
 
-def _text_of(message: telegram.Message) -> tuple[str, Sequence[telegram.MessageEntity]]:
-    if message.text is not None:
-        return message.text, message.entities
-    return message.caption or "", message.caption_entities
+def is_unread(message: telegram.Message) -> bool:
+    """Tell whether the message may hold what was typed, but of a kind that is not known here."""
+    if any(text for text, _ in _texts_of(message)):
+        return False
+    unknown = dict(message.api_kwargs)
+    rich_message = unknown.pop(_RICH_MESSAGE, None)
+    try:
+        if rich_message is not None and not typed_text_of(rich_message).text:
+            return is_unknown_message(rich_message)
+        return may_hold_text(unknown, has_content=rich_message is not None or _has_content(message))
+    except NestedTooDeepError:
+        return True
+
+
+def _has_content(message: telegram.Message) -> bool:
+    return message.effective_attachment is not None
+
+
+def _typed_in(message: telegram.Message) -> TypedText:
+    """Return what was typed in any form that is known."""
+    texts = list(_texts_of(message))
+    rich = _rich_text_of(message)
+    named = [each for text, entities in texts for each in _named(text, entities)]
+    users = [entity.user.id for entity, _ in named if entity.user is not None]
+    links = [entity.url for _, entities in texts for entity in entities if entity.url]
+    return TypedText(
+        text="\n".join(text for text in (*(text for text, _ in texts), rich.text) if text),
+        links=(*links, *rich.links),
+        names=(*(name for _, name in named), *rich.names),
+        named_ids=(*users, *rich.named_ids),
+    )
+
+
+def _rich_text_of(message: telegram.Message) -> TypedText:
+    # The library does not know rich messages yet, which are of a later Bot API.
+    try:
+        return typed_text_of(message.api_kwargs.get(_RICH_MESSAGE))
+    except NestedTooDeepError:
+        return TypedText()
+
+
+def _texts_of(message: telegram.Message) -> Iterator[_Marked]:
+    yield message.text or "", message.entities
+    yield message.caption or "", message.caption_entities
+    if message.checklist is not None:
+        yield message.checklist.title, message.checklist.title_entities
+        yield from _tasks_in(message.checklist)
+    if message.checklist_tasks_added is not None:
+        yield from _tasks_in(message.checklist_tasks_added)
+    if message.poll is not None:
+        yield from _texts_of_poll(message.poll)
+    if message.poll_option_added is not None:
+        added = message.poll_option_added
+        yield added.option_text, added.option_text_entities
+
+
+def _tasks_in(tasks: telegram.Checklist | telegram.ChecklistTasksAdded) -> Iterator[_Marked]:
+    for task in tasks.tasks:
+        yield task.text, task.text_entities
+
+
+def _texts_of_poll(poll: telegram.Poll) -> Iterator[_Marked]:
+    yield poll.question, poll.question_entities
+    yield poll.description or "", poll.description_entities
+    for option in poll.options:
+        yield option.text, option.text_entities
+    yield poll.explanation or "", poll.explanation_entities
 
 
 def _person_behind(message: telegram.Message) -> int | None:
@@ -77,12 +150,9 @@ def _person_behind(message: telegram.Message) -> int | None:
     return user.id
 
 
-def _names_bot(text: str, entities: Sequence[telegram.MessageEntity], bot: telegram.Bot) -> bool:
-    return any(
-        (entity.user is not None and entity.user.id == bot.id)
-        or name.lower() == f"@{bot.username}".lower()
-        for entity, name in _named(text, entities)
-    )
+def _names_bot(typed: TypedText, bot: telegram.Bot) -> bool:
+    name = f"@{bot.username}".lower()
+    return bot.id in typed.named_ids or name in (each.lower() for each in typed.names)
 
 
 def _named(

@@ -2,12 +2,18 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from ledger.exported_message import ChatType, ExportedMessage
 from ledger.intake.exported_text import SPOILT
-from ledger.intake.history import Refusal, UnreadableHistoryError
+from ledger.intake.history import Refusal
+from ledger.typed_text import (
+    NestedTooDeepError,
+    TypedText,
+    is_unknown_message,
+    may_hold_text,
+    typed_text_of,
+)
 
 _TYPES = {
     "private_supergroup": ChatType.SUPERGROUP,
@@ -28,6 +34,31 @@ _ID_LIMIT = 10**12
 _MOVED = 10**9
 """What is taken from the message ids of a basic group in the export of its supergroup."""
 
+_CONTENT = frozenset(
+    """
+    contact_information contact_vcard file game_title giveaway_information giveaway_results
+    invoice_information location_information media_type paid_stars_amount photo place_name poll
+    sticker_emoji todo_list
+    """.split()  # noqa: SIM905 - a list to read, and to add to
+)
+"""Fields that say what a message is, where it is no text."""
+
+_BESIDE = frozenset(
+    """
+    address author contact_vcard_file_size date date_unixtime duration_seconds edited
+    edited_unixtime file_name file_size forwarded_from forwarded_from_id from from_id
+    game_description game_link height id inline_bot_buttons live_location_period_seconds
+    media_spoiler mime_type performer photo_file_size reactions reply_to_message_id
+    reply_to_peer_id rich_message saved_from self_destruct_period_seconds text text_entities
+    thumbnail thumbnail_file_size title type via_bot width
+    """.split()  # noqa: SIM905 - as above
+)
+"""Other fields of a message that Telegram Desktop writes."""
+
+_TYPED = ("text", "rich_message", "todo_list", "poll")
+"""Fields that hold what the sender typed."""
+
+_BEGINNING_WITH_ID = re.compile(rb'\{\s*"id":\s*(-?[0-9]{1,15})\b')
 _USER = re.compile(r"user([1-9][0-9]{0,15})")
 _OTHER_SENDER = re.compile(r"(?:channel|chat)[0-9]{1,16}")
 _SECONDS = re.compile(r"[0-9]{1,12}")
@@ -39,6 +70,8 @@ _NO_TEXT = (
     "its text holds what is no character: bytes that are no UTF-8, or half of a surrogate pair"
 )
 _NO_SENDER = f"its from_id is not of the form user123; {_NEW_EXPORT}"
+_NOT_EXPORTED = f"Telegram Desktop did not know what it is; {_NEW_EXPORT}"
+_UNKNOWN = "its content is of a kind that is not known here, and was not read"
 
 
 class Chat(NamedTuple):
@@ -50,14 +83,10 @@ class Chat(NamedTuple):
 
 
 def chat_of(header: dict[str, object], number: int | None) -> Chat | Refusal | None:
-    """Return the chat of which these are the type and the id, or None: nothing of people's.
-
-    Raises UnreadableHistoryError where one of them is missing, as it stands after the messages.
-    """
+    """Return the chat of which these are the type and the id, or None: nothing of people's."""
     kind, chat_id = header.get("type"), header.get("id")
     if not (isinstance(kind, str) and isinstance(chat_id, int)):
-        message = "the type and the id of a chat must come before its messages"
-        raise UnreadableHistoryError(f"{_chat(number)}: {message}")
+        return Refusal(_chat(number), "its type and its id must be given before its messages")
     if kind in _WITHOUT_PEOPLE:
         return None
     if kind not in _TYPES:
@@ -80,18 +109,29 @@ def _bot_api_id(chat_type: ChatType, chat_id: int) -> int:
 def message_of(chat: Chat, entry: object, number: int) -> ExportedMessage | Refusal:
     """Return the message that `entry` describes, the `number`th of `chat`, or why it is none."""
     message_id = entry.get("id") if isinstance(entry, dict) else None
-    place = f"message {message_id}" if _is_number(message_id) else f"entry {number}"
-    if chat.number is not None:
-        place += f" of chat {chat.number}"
+    place = _place(chat, message_id if _is_number(message_id) else None, number)
     if not isinstance(entry, dict):
         return Refusal(place, "is no object")
     chat_type = _type_by(chat, message_id) if isinstance(message_id, int) else None
     if chat_type is None or not isinstance(message_id, int):
         return Refusal(place, "its id is no number that a message can have")
-    parts = _parts(entry.get("text", ""))
-    if parts is None:
+    if not _is_text(entry.get("text", "")):
         return Refusal(place, "its text is neither text nor a list of texts")
-    return _message(Chat(chat_type, chat.id, None), place, message_id, entry, parts)
+    try:
+        return _message(Chat(chat_type, chat.id, None), place, message_id, entry)
+    except NestedTooDeepError as error:
+        return Refusal(place, str(error))
+
+
+def broken_message(chat: Chat, number: int, begins: bytes, reason: str) -> Refusal:
+    """Return the refusal of the `number`th message of `chat`, which is broken, for `reason`."""
+    message_id = _BEGINNING_WITH_ID.match(begins)
+    return Refusal(_place(chat, int(message_id[1]) if message_id else None, number), reason)
+
+
+def _place(chat: Chat, message_id: object, number: int) -> str:
+    place = f"entry {number}" if message_id is None else f"message {message_id}"
+    return place if chat.number is None else f"{place} of chat {chat.number}"
 
 
 def _is_number(value: object) -> bool:
@@ -108,32 +148,26 @@ def _type_by(chat: Chat, message_id: int) -> ChatType | None:
     return ChatType.GROUP if moved else None
 
 
-Part = str | dict[str, object]
-
-
-def _parts(text: object) -> list[Part] | None:
+def _is_text(text: object) -> bool:
     parts = [text] if isinstance(text, str) else text
-    if not isinstance(parts, list):
-        return None
-    good = all(isinstance(each, str) or _is_marked(each) for each in parts)
-    return parts if good else None
+    return isinstance(parts, list) and all(
+        isinstance(each, str) or _is_marked(each) for each in parts
+    )
 
 
 def _is_marked(part: object) -> bool:
     return isinstance(part, dict) and isinstance(part.get("text"), str)
 
 
-def _message(
-    chat: Chat, place: str, message_id: int, entry: dict[str, object], parts: list[Part]
-) -> ExportedMessage:
-    is_service = entry.get("type") != "message"
-    sender_id, no_sender = _sender(entry.get("actor_id" if is_service else "from_id"))
+def _message(chat: Chat, place: str, message_id: int, entry: dict[str, object]) -> ExportedMessage:
+    is_message = entry.get("type") == "message"
+    sender_id, no_sender = _sender(entry.get("from_id" if is_message else "actor_id"))
     sent_at = _sent_at(entry.get("date_unixtime"))
     name, reply_to_id = entry.get("from"), entry.get("reply_to_message_id")
-    marked = [each for each in parts if not isinstance(each, str)]
-    text = "".join(each if isinstance(each, str) else str(each["text"]) for each in parts)
-    links = tuple(_texts(marked, "text_link", "href"))
-    no_text = _NO_TEXT if any(SPOILT in each for each in (text, *links)) else None
+    typed = _typed_in(entry)
+    is_nobodys = is_message and sender_id is None and no_sender is None
+    unread = None if is_nobodys else _unread_in(entry, typed)
+    no_text = _NO_TEXT if any(SPOILT in each for each in (typed.text, *typed.links)) else None
     return ExportedMessage(
         place=place,
         chat_type=chat.type,
@@ -142,10 +176,10 @@ def _message(
         sender_id=sender_id,
         sent_at=sent_at,
         sender_name=name if isinstance(name, str) and SPOILT not in name else None,
-        text=text,
-        links=links,
-        names=(*_texts(marked, "mention", "text"), *_texts(marked, "mention_name", "text")),
-        named_ids=tuple(_named_ids(marked)),
+        text=typed.text,
+        links=typed.links,
+        names=typed.names,
+        named_ids=typed.named_ids,
         # In another chat, the bot is not told what is replied to.
         reply_to_id=reply_to_id
         if isinstance(reply_to_id, int) and "reply_to_peer_id" not in entry
@@ -153,24 +187,34 @@ def _message(
         # A name of who was deleted is null, and it is a forward all the same.
         forwarded="forwarded_from" in entry or "saved_from" in entry,
         via_bot="via_bot" in entry,
-        is_service=is_service,
+        is_unread=unread is not None,
         opens_topic=entry.get("action") == "topic_created",
-        flaw=no_sender or (_NO_DATE if sent_at is None else no_text),
+        flaw=unread or no_sender or (_NO_DATE if sent_at is None else no_text),
     )
 
 
-def _texts(marked: list[dict[str, object]], kind: str, field: str) -> Iterator[str]:
-    for part in marked:
-        value = part.get(field)
-        if part.get("type") == kind and isinstance(value, str):
-            yield value
+def _typed_in(entry: dict[str, object]) -> TypedText:
+    if entry.get("type") == "message":
+        return typed_text_of(*(entry[field] for field in _TYPED if field in entry))
+    # Of what happens in a chat, only this is in words of a person's that are said in no message.
+    adds_tasks = entry.get("action") == "todo_append_tasks"
+    return typed_text_of({"items": entry.get("items")}) if adds_tasks else TypedText()
 
 
-def _named_ids(marked: list[dict[str, object]]) -> Iterator[int]:
-    for part in marked:
-        user_id = part.get("user_id")
-        if part.get("type") == "mention_name" and isinstance(user_id, int):
-            yield user_id
+def _unread_in(entry: dict[str, object], typed: TypedText) -> str | None:
+    """Return why what may have been typed is not in `typed`, or None where all of it is."""
+    kind = entry.get("type")
+    if kind == "unsupported":
+        return _NOT_EXPORTED
+    if typed.text or typed.links or kind == "service":
+        return None
+    unknown = {field: entry[field] for field in entry.keys() - _CONTENT - _BESIDE}
+    is_unread = (
+        kind != "message"
+        or may_hold_text(unknown, has_content=not _CONTENT.isdisjoint(entry))
+        or ("rich_message" in entry and is_unknown_message(entry["rich_message"]))
+    )
+    return _UNKNOWN if is_unread else None
 
 
 def _sender(value: object) -> tuple[int | None, str | None]:
@@ -185,7 +229,9 @@ def _sender(value: object) -> tuple[int | None, str | None]:
 
 
 def _sent_at(value: object) -> dt.datetime | None:
-    if not (isinstance(value, str) and value.isascii() and _SECONDS.fullmatch(value)):
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    text = str(number) if _is_number(number) else value
+    if not (isinstance(text, str) and text.isascii() and _SECONDS.fullmatch(text)):
         return None
-    seconds = int(value)
+    seconds = int(text)
     return dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds <= _LAST_SECOND else None

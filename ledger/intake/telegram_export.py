@@ -7,27 +7,25 @@ is in them.
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
-from typing import Any
-
-import ijson
 
 from ledger.exported_message import ExportedMessage
-from ledger.intake.exported_fields import Chat, chat_of, message_of
-from ledger.intake.exported_text import MESSAGE_LIMIT_BYTES, EndlessMessageError, ExportedText
+from ledger.intake.exported_fields import Chat, broken_message, chat_of, message_of
+from ledger.intake.exported_json import BrokenValueError, ExportedJson
 from ledger.intake.files import READING_FAILS, reason_of
 from ledger.intake.history import Refusal, UnreadableHistoryError
 
 Item = ExportedMessage | Refusal
-Events = Iterator[tuple[str, Any]]
 
-_LISTS = {"chats", "left_chats"}
-_HEADER = {"type", "id"}
-_OPENS = {"start_map", "start_array"}
-_CLOSES = {"end_map", "end_array"}
-_DEPTH_LIMIT = 20  # messages nest about four deep
+_LISTS = {b'"chats"', b'"left_chats"'}
+_HEADER = {b'"type"': "type", b'"id"': "id"}
 
 _NO_EXPORT = "there are no chats in it; it is no export of Telegram Desktop's in JSON"
+_OTHER_FORMATS = {
+    b"<": "it is an export in HTML; export the chat again as machine-readable JSON",
+    b"PK\x03\x04": "it is a zip archive; unpack it, and import the result.json in it",
+}
 
 
 def read_export(stream: io.BufferedReader) -> Iterator[Item]:
@@ -36,126 +34,79 @@ def read_export(stream: io.BufferedReader) -> Iterator[Item]:
     The stream may be gzipped. Raises UnreadableHistoryError where it cannot be read on: what came
     before was yielded.
     """
-    text = ExportedText(stream)
     last: Item | None = None
     try:
-        for item in _Export(text).items():
+        for item in _Export(ExportedJson(stream)).items():
             last = item
             yield item
-    except (ijson.JSONError, EndlessMessageError, *READING_FAILS) as error:
+    except READING_FAILS as error:
         where = "at its beginning" if last is None else f"after {last.place}"
-        raise UnreadableHistoryError(
-            f"{where}: cannot be read on: {_reason(error, text)}"
-        ) from None
-
-
-def _reason(error: Exception, text: ExportedText) -> str:
-    if isinstance(error, EndlessMessageError):
-        return f"something is longer than {MESSAGE_LIMIT_BYTES:,} bytes"
-    if not isinstance(error, ijson.JSONError):
-        return reason_of(error)
-    # What the parser says itself would quote what people wrote.
-    return "the file is truncated" if text.is_at_end else "it is no JSON"
+        raise UnreadableHistoryError(f"{where}: cannot be read on: {reason_of(error)}") from None
 
 
 class _Export:
     """One export, from its first byte to its last."""
 
-    def __init__(self, text: ExportedText) -> None:
-        self._text = text
-        self._events: Events = ijson.basic_parse(text, use_float=True)
+    def __init__(self, json: ExportedJson) -> None:
+        self._json = json
         self._chats = count(1)
         self._has_chats = False
 
     def items(self) -> Iterator[Item]:
         """Yield all messages."""
-        event, _ = next(self._events)
-        if event == "start_map":
+        is_object = self._json.next_byte() == b"{"
+        for begins, what in _OTHER_FORMATS.items():
+            if self._json.beginning.startswith(begins):
+                raise UnreadableHistoryError(what)
+        if is_object:
             yield from self._object(None)
-        else:
-            self._skip(event)
-        for _ in self._events:  # to the end: there the parser sees what must not follow
-            pass
         if not self._has_chats:
             raise UnreadableHistoryError(f"at its end: {_NO_EXPORT}")
+        if self._json.next_byte():
+            raise UnreadableHistoryError("at its end: something follows that is no part of it")
 
     def _object(self, number: int | None) -> Iterator[Item]:
         """Yield the messages of an object that may be a chat, or hold lists of chats."""
         header: dict[str, object] = {}
-        for event, key in self._events:
-            if event == "end_map":
-                return
-            event, value = next(self._events)  # noqa: PLW2901 - a key's value is the next event
-            if key == "messages" and event == "start_array":
+        for key in self._json.fields():
+            begins = self._json.next_byte()
+            if key == b'"messages"' and begins == b"[":
                 self._has_chats = True
                 yield from self._messages(chat_of(header, number))
-            elif key in _LISTS and number is None and event == "start_map":
+            elif key in _LISTS and number is None and begins == b"{":
                 yield from self._lists()
             elif key in _HEADER:
-                header[key] = self._built(event, value)
+                with suppress(BrokenValueError):
+                    header[_HEADER[key]] = self._json.value()
             else:
-                self._skip(event)
+                self._json.skip()
 
     def _lists(self) -> Iterator[Item]:
-        for event, key in self._events:
-            if event == "end_map":
-                return
-            event, _ = next(self._events)  # noqa: PLW2901 - a key's value is the next event
-            if key == "list" and event == "start_array":
+        for key in self._json.fields():
+            if key == b'"list"' and self._json.next_byte() == b"[":
                 self._has_chats = True
                 yield from self._list()
             else:
-                self._skip(event)
+                self._json.skip()
 
     def _list(self) -> Iterator[Item]:
-        for event, _ in self._events:
-            if event == "end_array":
-                return
-            if event == "start_map":
+        for _ in self._json.elements():
+            if self._json.next_byte() == b"{":
                 yield from self._object(next(self._chats))
             else:
-                self._skip(event)
+                self._json.skip()
 
     def _messages(self, chat: Chat | Refusal | None) -> Iterator[Item]:
-        if not isinstance(chat, Chat):
-            if chat is not None:
+        for number in self._json.elements():
+            if isinstance(chat, Chat):
+                yield self._message(chat, number)
+                continue
+            if chat is not None and number == 1:
                 yield chat
-            self._skip("start_array")
-            return
-        for number in count(1):
-            event, value = next(self._events)
-            if event == "end_array":
-                return
-            yield message_of(chat, self._built(event, value), number)
-            self._text.mark()
+            self._json.skip()
 
-    def _built(self, event: str, value: object, depth: int = 0) -> object:
-        """Return the value that begins with this event; what is nested too deep becomes None."""
-        if event not in _OPENS:
-            return value
-        if depth == _DEPTH_LIMIT:
-            self._skip(event)
-            return None
-        events = self._events
-        if event == "start_array":
-            array: list[object] = []
-            for event, value in events:  # noqa: PLR1704 - the same two, one level down
-                if event == "end_array":
-                    break
-                array.append(self._built(event, value, depth + 1) if event in _OPENS else value)
-            return array
-        fields: dict[str, object] = {}
-        for event, key in events:
-            if event == "end_map":
-                break
-            event, value = next(events)  # noqa: PLW2901 - as above
-            fields[key] = self._built(event, value, depth + 1) if event in _OPENS else value
-        return fields
-
-    def _skip(self, event: str) -> None:
-        """Pass over the value that begins with this event, however large it is."""
-        depth = 1 if event in _OPENS else 0
-        while depth:
-            event, _ = next(self._events)
-            depth += (event in _OPENS) - (event in _CLOSES)
-            self._text.mark()
+    def _message(self, chat: Chat, number: int) -> Item:
+        try:
+            return message_of(chat, self._json.value(), number)
+        except BrokenValueError as broken:
+            return broken_message(chat, number, broken.begins, str(broken))

@@ -153,6 +153,173 @@ def test_a_message_in_a_supergroup_leaves_the_same_live_and_exported(steps):
     assert not any(found for number, found in heard.items() if number not in played.last)
 
 
+# --- every form of text --------------------------------------------------------------------------
+
+HREF = "https://linear.app/x/issue/AI-4/fix"
+
+
+def marked_live(words: str) -> dict[str, Any]:
+    """A text of the Bot API whose words "this" hold a link, with its entities."""
+    at = words.find("this")
+    link = {"type": "text_link", "offset": at, "length": 4, "url": HREF}
+    return {"text": words, "entities": [link] if at >= 0 else []}
+
+
+def marked_exported(words: str) -> Any:
+    before, this, after = words.partition("this")
+    link = {"type": "text_link", "text": this, "href": HREF}
+    return [part for part in (before, link, after) if part] if this else words
+
+
+def checklist(title: str, *tasks: str) -> tuple[Line, Line]:
+    told = marked_live(title)
+    live = {"title": told["text"], "title_entities": told["entities"], "tasks": live_tasks(*tasks)}
+    exported = {"title": marked_exported(title), "answers": exported_tasks(*tasks)}
+    return {"checklist": live}, {"text": "", "text_entities": [], "todo_list": exported}
+
+
+def live_tasks(*tasks: str) -> list[Line]:
+    told = [(number, marked_live(task)) for number, task in enumerate(tasks, 1)]
+    return [{"id": n, "text": each["text"], "text_entities": each["entities"]} for n, each in told]
+
+
+def exported_tasks(*tasks: str) -> list[Line]:
+    return [{"id": n, "text": marked_exported(task)} for n, task in enumerate(tasks, 1)]
+
+
+def more_tasks(*tasks: str) -> tuple[Line, Line]:
+    exported = {"type": "service", "action": "todo_append_tasks", "items": exported_tasks(*tasks)}
+    actor = {"actor": "Ana", "actor_id": "user1001", "from_id": None, "text": ""}
+    return {"checklist_tasks_added": {"tasks": live_tasks(*tasks)}}, exported | actor
+
+
+def poll(question: str, *options: str) -> tuple[Line, Line]:
+    told = [
+        {"persistent_id": str(n), "text": each, "voter_count": 0} for n, each in enumerate(options)
+    ]
+    flags = ("is_closed", "is_anonymous", "allows_multiple_answers", "allows_revoting")
+    live = {"id": "1", "question": question, "options": told, "total_voter_count": 0}
+    live |= {"type": "regular", **dict.fromkeys((*flags, "members_only"), False)}
+    answers = [{"text": marked_exported(each), "voters": 0, "chosen": False} for each in options]
+    exported = {"question": question, "closed": False, "total_voters": 0, "answers": answers}
+    return {"poll": live}, {"poll": exported, "text": "", "text_entities": []}
+
+
+def rich(*lines: str) -> tuple[Line, Line]:
+    live = [{"type": "paragraph", "text": live_text(line)} for line in lines]
+    exported = [{"type": "paragraph", "text": exported_text(line)} for line in lines]
+    return {"rich_message": {"blocks": live}}, {"rich_message": {"rtl": False, "blocks": exported}}
+
+
+def live_text(line: str) -> Any:
+    before, this, after = line.partition("this")
+    return [before, {"type": "url", "text": this, "url": HREF}, after] if this else line
+
+
+def exported_text(line: str) -> Line:
+    before, this, after = line.partition("this")
+    if not this:
+        return {"type": "plain", "text": line}
+    link = {"type": "text_link", "href": HREF, "text": {"type": "plain", "text": this}}
+    parts = [{"type": "plain", "text": before}, link, {"type": "plain", "text": after}]
+    return {"type": "concat", "text": parts}
+
+
+def live_and_exported(live: Line, exported: Line) -> tuple[Any, Any]:
+    """What the same message leaves live and exported, in a supergroup."""
+    ana = {"id": 1001, "is_bot": False, "first_name": "Ana"}
+    chat: Line = {"id": -1_001_234_567_890, "type": "supergroup", "title": "Team"}
+    message = {"message_id": 17, "date": 1_704_067_200, "from": ana, "chat": chat} | live
+    update = telegram.Update.de_json({"update_id": 1, "message": message}, None)
+    bot: Any = SimpleNamespace(id=OURS, username=NAME)
+    heard = message_of(update, bot)
+    assert heard is not None
+    line = {key: value for key, value in LINE.items() if key != "text"} | exported
+    found = listened(chat_of(chat["id"], "private_supergroup", [line]))[17]
+    return tuple(heard_in(heard, KEYS).entries), found
+
+
+_LINES = st.lists(
+    st.sampled_from(["AI-1 now", "see this", "this", "DMD-480?", "x 😀 this y", "nothing"]),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(st.sampled_from([checklist, more_tasks, rich]), _LINES)
+def test_text_of_every_form_leaves_the_same_live_and_exported(form, lines):
+    live, exported = live_and_exported(*form(*lines))
+    assert live == exported
+    text = " ".join(lines).replace("this", "AI-4")
+    assert {each.issue_id for each in live} == set(KEYS.found_in(text))
+
+
+@given(_LINES.map(lambda lines: [line.replace("this", "that") for line in lines]))
+def test_polls_leave_the_same_live_and_exported(lines):
+    live, exported = live_and_exported(*poll(*lines))
+    assert live == exported
+    assert {each.issue_id for each in live} == set(KEYS.found_in(" ".join(lines)))
+
+
+def test_the_bot_is_named_in_a_rich_message_as_in_any_other():
+    name = {"type": "mention", "text": "@Ledger_Bot", "username": "Ledger_Bot"}
+    blocks = [{"type": "paragraph", "text": [name, " AI-1"]}]
+    message: Line = {"rich_message": {"blocks": blocks}}
+    for heard in live_and_exported(message, message):
+        assert [(each.issue_id, each.kind.label) for each in heard] == [("AI-1", "query")]
+
+
+def unread(line: Line, **extra: Any) -> str | None:
+    """Why a message is refused, or None."""
+    listener = Listener(BOTS, KEYS)
+    export = chat_of(-4711, "private_group", [LINE | {"text": "", "id": 1} | line | extra])
+    (message,) = read_export(stream_of(written(export)))
+    assert isinstance(message, ExportedMessage)
+    try:
+        assert listener.hear(message) == ()
+    except InvalidInteractionError as error:
+        return str(error)
+    return None
+
+
+UNREAD: list[Line] = [
+    {"type": "unsupported", "from_id": None, "date_unixtime": None, "text": None},
+    {"hologram": {"text": "AI-1"}},
+    {"hologram": "AI-1"},
+    {"photo": "photos/1.jpg", "hologram": {"caption": "AI-1"}},
+    {"rich_message": {"blocks": [{"type": "unsupported", "unsupported": True}]}},
+    {"type": "letter", "text": "AI-1"},
+]
+
+
+@pytest.mark.parametrize("line", UNREAD, ids=range(len(UNREAD)))
+def test_what_a_person_may_have_typed_in_an_unknown_form_is_told_of(line):
+    line = {key: value for key, value in line.items() if value is not None or key != "text"}
+    assert "read" in str(unread(line)) or "Telegram Desktop" in str(unread(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {},
+        {"photo": "photos/1.jpg", "hologram": "yes", "effect": 7},
+        {"media_type": "sticker", "file": "x", "sticker_emoji": "😀"},
+        {"reactions": [{"type": "emoji", "emoji": "😀", "count": 1}]},
+        {"silent": True, "stars": 7},
+        {"poll": {"question": "", "answers": []}},
+        {"rich_message": {"blocks": [{"type": "photo", "photo": "x"}, {"type": "divider"}]}},
+        {"type": "service", "action": "hologram_started", "actor_id": "user1001", "hologram": "x"},
+        {"hologram": {"text": "AI-1"}, "forwarded_from": "Bob"},
+        {"hologram": {"text": "AI-1"}, "via_bot": "@gif"},
+        {"hologram": {"text": "AI-1"}, "from_id": f"user{ROBOT}"},
+        {"hologram": {"text": "AI-1"}, "from_id": "channel1"},
+    ],
+    ids=range(12),
+)
+def test_what_holds_no_text_of_a_persons_is_not_told_of(line):
+    assert unread(line) is None
+
+
 # --- elsewhere -----------------------------------------------------------------------------------
 
 LINE: Line = {

@@ -58,7 +58,7 @@ def of_category(*names: str) -> list[str]:
 
 # Of letters without case, which are borders, and of cased letters and decimal digits of any script.
 WORDS = st.sampled_from(of_category("Lu", "Ll", "Lt", "Nd"))
-CASED_ALL_THE_SAME = regex.compile(r"\p{Cased}")  # such as ª and Ⓐ
+CASED_ALL_THE_SAME = regex.compile(r"[\p{Cased}\p{Latin}\p{Greek}\p{Cyrillic}]")  # such as ª and Ⓐ
 BORDERS = st.sampled_from(
     [
         each

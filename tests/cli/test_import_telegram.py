@@ -13,6 +13,7 @@ from ledger.message_keys import private_key, supergroup_key
 from ledger.text import UserId
 from tests.cli.histories import history, row, rows, written
 from tests.cli.running import CommandLine, Done
+from tests.shared_cases import CASES, needs_cases
 from tests.telegram.exports import Line, chat_of, full_export
 from tests.telegram.exports import written as packed
 
@@ -102,6 +103,55 @@ def test_a_report_counts_messages_and_interactions(cli):
         ["error: message 3: its text is neither text nor a list of texts"],
     )
     assert done.out == "read 3 messages: recorded 2, duplicates 0, refused 1\n"
+
+
+UNKNOWN = "its content is of a kind that is not known here, and was not read"
+PAGE = "it is an export in HTML; export the chat again as machine-readable JSON"
+
+
+def test_what_is_odd_in_an_export_is_refused_alone_and_counted(cli):
+    odd = in_supergroup(line(2)) | {"type": None}
+    unknown = line(4, "") | {"hologram": {"text": "AI-4"}}
+    lines = (line(1), line(3, "HERE"), unknown, line(5, date_unixtime=SECOND + 5))
+    content = packed(full_export(odd, in_supergroup(*lines))).replace(b'"HERE"', b"no (text).txt")
+    path = written(cli.home, content, "result.json")
+    done = cli("import", "telegram", path, "--bot", str(BOT), "--bot-name", "ledger_bot")
+    assert done.errors == [
+        "error: chat 1: its type and its id must be given before its messages",
+        "error: message 3 of chat 2: is no JSON",
+        f"error: message 4 of chat 2: Invalid message: {UNKNOWN}",
+    ]
+    assert (done.code, done.out) == (1, "read 5 messages: recorded 2, duplicates 0, refused 3\n")
+
+
+def test_a_page_of_an_export_in_html_says_what_to_export_instead(cli):
+    path = written(cli.home, b"<!DOCTYPE html><html></html>", "messages.html")
+    done = cli("import", "telegram", path, "--bot", str(BOT))
+    assert done.code == 1
+    assert done.errors == [
+        f"error: messages.html: {PAGE}",
+    ]
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    ("name", "found", "refused"),
+    [
+        ("01-rich-message.json", ["AI-1", "AI-2", "AI-3", "AI-4", "AI-5"], 0),
+        ("04-checklist.json", ["AI-6", "AI-7", "AI-8"], 0),
+        ("06-chat-type-null.json", ["AI-1", "AI-3"], 1),
+        ("08-custom-emoji-unquoted.json", ["AI-1", "AI-3"], 1),
+        ("28-percent-encoded-link.json", ["AI-31", "AI-32", "AI-33"], 0),
+        ("30-html-export-messages.html", [], 1),
+    ],
+)
+def test_the_cases_of_strangers_are_imported_rightly(cli, name, found, refused):
+    path = str(CASES / name)
+    done = cli("import", "telegram", path, "--bot", str(BOT), "--bot-name", "ledger_bot")
+    assert (done.code, len(done.errors)) == ((1, 1) if refused else (0, 0))
+    entries = cli("history", "1001", "--json").json if found else []
+    assert sorted(each["issue_id"] for each in entries) == found
+    assert {each["kind"] for each in entries} <= {"mention"}
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

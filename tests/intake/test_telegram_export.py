@@ -3,8 +3,11 @@
 import gzip
 import io
 import json
+import tracemalloc
+import zipfile
 from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import pytest
 import regex
@@ -13,8 +16,8 @@ from hypothesis import strategies as st
 
 from ledger.exported_message import ChatType, ExportedMessage
 from ledger.instants import instant_of
-from ledger.intake import exported_fields, exported_text
-from ledger.intake.exported_text import MESSAGE_LIMIT_BYTES, SPOILT, ExportedText
+from ledger.intake import exported_fields, exported_json
+from ledger.intake.exported_text import SPOILT, mended
 from ledger.intake.history import Refusal, UnreadableHistoryError
 from ledger.intake.telegram_export import read_export
 from tests.strategies import hostile_texts
@@ -69,6 +72,11 @@ def test_a_message_says_who_wrote_what_when_and_where():
     assert instant_of(found.sent_at) == 1_704_067_200_000_000
     assert (found.place, found.message_id, found.sender_id) == ("message 17", 17, 1001)
     assert (found.sender_name, found.text, found.flaw) == ("Ana", "AI-1", None)
+
+
+@pytest.mark.parametrize("seconds", [1_704_067_200, 1_704_067_200.0])
+def test_an_instant_may_be_a_number(seconds):
+    assert message(date_unixtime=seconds) == message()
 
 
 def test_an_edit_does_not_move_a_message():
@@ -135,7 +143,7 @@ def test_a_forward_is_one_even_of_somebody_who_is_gone(fields):
 
 def test_a_service_message_is_its_actors():
     found = message(type="service", action="topic_created", actor_id="user99", from_id=None)
-    assert (found.is_service, found.opens_topic, found.sender_id) == (True, True, 99)
+    assert (found.text, found.opens_topic, found.sender_id) == ("", True, 99)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +151,10 @@ def test_a_service_message_is_its_actors():
     [
         ({"date_unixtime": None}, "no date_unixtime"),
         ({"date_unixtime": "soon"}, "no date_unixtime"),
+        ({"date_unixtime": True}, "no date_unixtime"),
+        ({"date_unixtime": 1.5}, "no date_unixtime"),
+        ({"date_unixtime": -1}, "no date_unixtime"),
+        ({"date_unixtime": 1_704_067_200_000}, "no date_unixtime"),
         ({"date_unixtime": "999999999999"}, "no date_unixtime"),
         ({"from_id": 4294967296}, "from_id"),
         ({"from_id": "user"}, "from_id"),
@@ -200,16 +212,48 @@ def test_a_chat_that_is_not_known_is_refused_once():
     assert [type(item) for item in read(export)] == [Refusal, ExportedMessage]
 
 
-@pytest.mark.parametrize("missing", ["type", "id"])
-def test_a_chat_must_say_what_it_is_before_its_messages(missing):
+@pytest.mark.parametrize("change", [{"type": None}, {"type": 7}, {"id": None}, {"id": "5"}])
+def test_a_chat_without_type_or_id_is_refused_alone(change):
+    assert refusal_of_chat(in_chat(LINE) | change) == "the chat"
+    export = full_export(in_chat(LINE), in_chat(LINE, LINE) | change, in_chat(LINE))
+    assert [type(item) for item in read(export)] == [ExportedMessage, Refusal, ExportedMessage]
+    assert read(full_export(in_chat() | change)) == []  # nothing of it is lost
+
+
+def test_a_chat_must_say_what_it_is_before_its_messages():
     chat = in_chat(LINE)
-    assert "must come before" in failure(chat | {missing: None})
-    assert "must come before" in failure({"messages": chat["messages"], **chat})
+    assert refusal_of_chat({"messages": chat["messages"], **chat}) == "the chat"
 
 
-@pytest.mark.parametrize("content", [b"{}", b"[]", b"7", b'"x"', b'[{"messages": []}]'])
+def refusal_of_chat(chat: Line) -> str:
+    (item,) = read(chat)
+    assert isinstance(item, Refusal)
+    assert "before its messages" in item.reason
+    return item.place
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"7", b'"x"', b'[{"messages": []}]', b"hi"])
 def test_what_is_no_export_is_refused(content):
     assert "no chats" in failure(content)
+
+
+@pytest.mark.parametrize("around", [b"", b"\xef\xbb\xbf", b"\n  "])
+def test_exports_in_other_formats_are_named(around):
+    page = around + b"<!DOCTYPE html>\n<html><body>AI-1</body></html>"
+    assert "export in HTML" in failure(page)
+    assert "export in HTML" in failure(gzip.compress(page))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("ChatExport/result.json", written(in_chat(LINE)))
+    assert "zip archive" in failure(packed.getvalue())
+
+
+@pytest.mark.parametrize("behind", [b"x", b"]", b"}", written(in_chat(LINE))])
+def test_what_follows_an_export_is_no_part_of_it(behind):
+    items = read_export(stream_of(written(in_chat(LINE)) + behind))
+    assert isinstance(next(items), ExportedMessage)
+    with pytest.raises(UnreadableHistoryError, match="something follows"):
+        next(items)
 
 
 # --- bytes ---------------------------------------------------------------------------------------
@@ -221,16 +265,11 @@ def test_a_gzipped_export_is_the_same():
     assert read(b"\xef\xbb\xbf" + content) == read(content)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 65_536])
-def test_control_characters_are_read_as_telegram_desktop_writes_them(size):
+def test_control_characters_are_read_as_telegram_desktop_writes_them():
     raw = written(in_chat(LINE | {"text": "§ \\ §\\ \\x41 \\\\§ AI-1"}))
-    stream = stream_of(raw.replace("§".encode(), rb"\x0B"))
-    text = ExportedText(stream)
-    mended = b""
-    while chunk := text.read(size):
-        mended += chunk
-    assert text.is_at_end
-    assert json.loads(mended)["messages"][0]["text"] == "\x0b \\ \x0b\\ \\x41 \\\\\x0b AI-1"
+    (found,) = read(raw.replace("§".encode(), rb"\x0B"))
+    assert isinstance(found, ExportedMessage)
+    assert found.text == "\x0b \\ \x0b\\ \\x41 \\\\\x0b AI-1"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
@@ -250,9 +289,9 @@ def test_a_truncated_gzip_is_told_as_one():
 
 
 def test_what_people_wrote_is_in_no_error():
-    content = written(in_chat(LINE, LINE | {"text": "a secret of Ana's"}))
+    content = written(in_chat(LINE, LINE | {"id": 18, "text": "a secret of Ana's"}))
     spoilt = content.replace(b"secret", b"secret\\q")
-    assert failure(spoilt) == "after message 17: cannot be read on: it is no JSON"
+    assert read(spoilt)[1:] == [Refusal("message 18", "is no JSON")]
 
 
 @pytest.mark.parametrize("spoilt", [rb"\ud83d", rb"\uDE00", b"\xff", b"\xed\xa0\xbd", b"\xe2\x82"])
@@ -273,47 +312,104 @@ def test_what_is_no_character_spoils_the_message_that_holds_it_alone(spoilt):
 _ESCAPED = st.text(st.characters() | st.sampled_from('\\u"xdD8\n\ud83d\ude00\udbff\udfff'))
 
 
-@given(_ESCAPED, st.integers(1, 40), st.booleans())
-def test_only_what_is_no_character_is_mended_wherever_a_read_ends(text, size, ensure_ascii):
+@given(_ESCAPED, st.booleans())
+def test_only_what_is_no_character_is_mended(text, ensure_ascii):
     raw = json.dumps(text, ensure_ascii=ensure_ascii).encode("utf-8", "replace")
-    mended, source = b"", ExportedText(stream_of(raw))
-    while chunk := source.read(size):
-        mended += chunk
-    assert json.loads(mended) == regex.sub("[\ud800-\udfff]", SPOILT, json.loads(raw))
+    assert json.loads(mended(raw)) == regex.sub("[\ud800-\udfff]", SPOILT, json.loads(raw))
 
 
-def test_a_message_that_never_ends_is_refused_before_it_fills_the_memory():
-    class Endless(io.RawIOBase):
-        taken = 0
+# --- what is broken ------------------------------------------------------------------------------
+
+BROKEN = {
+    "an unquoted value": ('"HERE"', "video_files/sticker (2).webm"),
+    "an unquoted value with a bracket": ('"HERE"', "sticker {2.webm"),
+    "an unquoted value with two brackets": ('"HERE"', "sticker 2}]}.webm"),
+    "an unquoted value with a quote": ('"HERE"', 'the "big one'),
+    "no value": ('"HERE"', ""),
+    "not a number": ('"HERE"', "NaN"),
+    "a quote in a text": ("HERE", 'a "quote" and [one" more'),
+    "a text without an end": ('HERE"', "and so on"),
+    "a line end in a text": ("HERE", "two\nlines {"),
+    "an escape that is none": ("HERE", "C:\\q\\"),
+    "a control character": ("HERE", "\x01"),
+    "too many commas": ('"HERE"', '"x",,,'),
+    "a missing comma": ('"HERE"', '"x" "y"'),
+    "a deep nest": ('"HERE"', "[" * 5_000 + "]" * 5_000),
+}
+
+
+@pytest.mark.parametrize("indent", [1, 4])
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_in_a_message_costs_that_message_alone(name, indent):
+    before, after = LINE | {"id": 16}, LINE | {"id": 18}
+    chat = in_chat(before, LINE | {"text": [{"type": "bold", "text": "HERE"}, "x"]}, after)
+    for export in (chat, full_export(chat, chat)):
+        sound, odd = BROKEN[name]
+        raw = json.dumps(export, indent=indent).replace(sound, odd).encode()
+        found = read(raw)
+        ids = [each.message_id for each in found if isinstance(each, ExportedMessage)]
+        refused = [each for each in found if isinstance(each, Refusal)]
+        assert ids == [16, 18] * (len(found) // 3)
+        assert {each.reason for each in refused} <= {"is no JSON", "is nested too deep"}
+        assert {each.place[:10] for each in refused} == {"message 17"}
+
+
+def test_a_message_without_line_ends_is_refused_alone_where_its_brackets_match():
+    raw = json.dumps(in_chat(LINE, LINE | {"id": 18, "text": "HERE"}, LINE)).encode()
+    found = read(raw.replace(b'"HERE"', b"sticker (2).webm"))
+    assert found[1] == Refusal("message 18", "is no JSON")
+    assert [found[0], found[2]] == read(in_chat(LINE, LINE))
+
+
+def test_what_is_broken_in_a_chats_header_or_outside_of_chats_costs_no_message():
+    export = full_export(in_chat(LINE) | {"name": "HERE"}, in_chat(LINE))
+    raw = written(export | {"about": "HERE", "profile_pictures": ["HERE"]})
+    for odd in (b"", b'the "big" one', b"NaN", b"a (b)", b'"two\nlines"'):
+        assert read(raw.replace(b'"HERE"', odd)) == read(export)
+
+
+LONG = st.sampled_from(["text", "from", "odd"])
+
+
+@settings(max_examples=10)
+@given(LONG, st.sampled_from(["x", '\\"', "\\\\", "{", '{"a": ["', "\u00e9"]))
+def test_a_value_that_is_too_long_costs_its_message_alone(field, unit):
+    class Long(io.RawIOBase):
+        """An export whose second message holds a text of many megabytes."""
+
+        def __init__(self) -> None:
+            chat = in_chat(LINE, LINE | {"id": 18, field: "HERE"}, LINE | {"id": 19})
+            begins, self.ends = written(chat).split(b"HERE")
+            self.chunks = iter([begins, *[json.dumps(unit * 20_000)[1:-1].encode()] * 100])
 
         def readable(self) -> bool:
             return True
 
         def readinto(self, buffer: Any) -> int:
-            beginning = b'{"type": "private_group", "id": 1, "messages": [{"id": 1, "text": "'
-            buffer[:] = b"x" * len(buffer)
-            if not self.taken:
-                buffer[: len(beginning)] = beginning
-            self.taken += len(buffer)
-            return len(buffer)
+            self.kept = getattr(self, "kept", b"") or next(self.chunks, b"")
+            if not self.kept:
+                self.kept, self.ends = self.ends, b""
+            taken, self.kept = self.kept[: len(buffer)], self.kept[len(buffer) :]
+            buffer[: len(taken)] = taken
+            return len(taken)
 
-    endless = Endless()
-    with pytest.raises(UnreadableHistoryError, match="is longer than"):
-        list(read_export(io.BufferedReader(endless)))
-    assert endless.taken < 2 * MESSAGE_LIMIT_BYTES
+    tracemalloc.start()
+    try:
+        with mock.patch.object(exported_json, "VALUE_LIMIT_BYTES", 100_000):
+            first, refused, last = read_export(io.BufferedReader(Long()))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refused == Refusal("message 18", "is longer than 100,000 bytes")
+    assert [first.place, last.place] == ["message 17", "message 19"]
+    assert peak < 1_000_000
 
 
 def test_much_that_is_passed_over_is_not_too_long(monkeypatch):
-    monkeypatch.setattr(exported_text, "MESSAGE_LIMIT_BYTES", 100_000)
+    monkeypatch.setattr(exported_json, "VALUE_LIMIT_BYTES", 100_000)
     contacts = [{"user_id": n, "first_name": "somebody"} for n in range(20_000)]
     export = {"contacts": {"list": contacts}, **in_chat(*([LINE] * 3_000))}
     assert len(read(export)) == 3_000
-
-
-def test_deep_nests_are_passed_over():
-    nest = "[" * 5_000 + "]" * 5_000
-    raw = written(in_chat(LINE | {"odd": "NEST"})).replace(b'"NEST"', nest.encode())
-    assert read(raw) == read(in_chat(LINE))
 
 
 # --- anything ------------------------------------------------------------------------------------
@@ -346,6 +442,16 @@ def test_any_json_is_read_or_refused(document):
 def test_any_messages_are_read_or_refused_one_by_one(lines):
     content = json.dumps(in_chat(*lines), ensure_ascii=False).encode(errors="replace")
     assert len(read(content)) == len(lines)
+
+
+@settings(max_examples=max(10, settings().max_examples // 4))
+@given(st.lists(_ANYTHING, max_size=5), st.sampled_from([None, 1, 3]), st.integers(1, 50))
+def test_what_is_read_does_not_depend_on_where_a_read_ends(lines, indent, size):
+    content = json.dumps(in_chat(*lines, LINE), indent=indent).encode(errors="replace")
+    expected = read(content)
+    with mock.patch.object(exported_json, "_CHUNK_BYTES", size):
+        assert read(content) == expected
+    assert len(expected) == len(lines) + 1
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))

@@ -81,6 +81,10 @@ class Person:
         content |= {"caption_entities": entities} if entities else {}
         return self._posts(in_ or self.private(), content, queued=queued, **how)
 
+    def sends(self, *, in_: Room | None = None, queued: bool = True, **content: Any) -> Update:
+        """Send something whose fields are put into the message as they are."""
+        return self._posts(in_ or self.private(), content, queued=queued)
+
     def edits(self, message: Anything, text: str, *, queued: bool = True) -> Update:
         """Change the text, or the caption, of a message."""
         with self.api.changed:

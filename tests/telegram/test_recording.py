@@ -36,6 +36,39 @@ def test_an_issue_behind_a_link_counts(stage, ana):
     assert stage.recorded(ana) == {("AI-1799", "query"): 1}
 
 
+RICH = {"blocks": [{"type": "heading", "size": 1, "text": ["Plan for ", "AI-1799"]}]}
+CHECKLIST = {"title": "Release AI-1799", "tasks": [{"id": 1, "text": "DMD-480 tests"}]}
+
+
+def test_a_rich_message_counts_as_text_and_is_answered(stage, ana):
+    ana.sends(rich_message=RICH)
+    assert stage.recorded(ana) == {("AI-1799", "query"): 1}
+    assert "AI-1799" in stage.answers(ana)[-1].text
+    beyond_the_schema(stage, "rich_message")
+
+
+def test_a_checklist_counts_as_text(stage, ana):
+    ana.sends(checklist=CHECKLIST)
+    assert stage.recorded(ana) == {("AI-1799", "query"): 1, ("DMD-480", "query"): 1}
+
+
+def test_what_is_of_an_unknown_kind_is_counted_in_the_log_without_its_words(stage, ana, log):
+    for _ in range(2):
+        ana.sends(hologram={"text": "AI-1 canary"})
+    stage.settle()
+    counts = [line for line in log.getvalue().splitlines() if "content not read" in line]
+    assert len(counts) == 2
+    assert "2" in counts[-1]
+    assert "canary" not in log.getvalue()
+    beyond_the_schema(stage, "hologram")
+
+
+def beyond_the_schema(stage: Stage, field: str) -> None:
+    """Nothing is wrong with the updates but a field that came after the schema."""
+    assert all(field in complaint for complaint in stage.api.complaints)
+    stage.api.complaints.clear()
+
+
 def test_an_edit_records_only_what_is_new_in_it(stage, ana):
     message = ana.says("AI-1 needs a look")
     ana.edits(message, "AI-1 and AI-2 need a look")
