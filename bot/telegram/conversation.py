@@ -88,12 +88,12 @@ class Conversation:
         message = message_of(update, bot)
         if message is None or message.sender_id is None or update.message is None:
             return
-        if is_unread(update.message) and not message.forwarded:
-            self._unread += 1
-            _log.warning("content not read", extra={"messages": self._unread})
         if not await self._hears(Sender(message.chat_id, message.chat_kind, message.sender_id)):
             self._turn_away(bot, message)
             return
+        if is_unread(update.message) and not message.forwarded:
+            self._unread += 1
+            _log.warning("content not read", extra={"messages": self._unread})
         asked = self._asked_in(message, bot)
         if asked is not None:
             topic = update.message.message_thread_id if update.message.is_topic_message else None
