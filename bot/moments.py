@@ -23,6 +23,7 @@ from bot.written_days import (
 )
 from ledger.errors import LedgerError
 from ledger.instants import instant_of
+from ledger.written_instants import moment_of_iso
 
 
 class InvalidMomentError(LedgerError, ValueError):
@@ -105,7 +106,7 @@ def _meant(text: str, reading: _Reading) -> dt.datetime:
     if moment is not None:
         return moment
     day = day_named(said, reading.today)
-    return dt.datetime.fromisoformat(text) if day is None else reading.within(day, day)
+    return moment_of_iso(text) if day is None else reading.within(day, day)
 
 
 # --- what each form means ------------------------------------------------------------------------

@@ -1,15 +1,17 @@
 """Commits: who wrote and who reviewed what names issues, and the interactions that this is."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from ledger.automation import is_automation
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, moment_of
 from ledger.interaction import EARLIEST, Interaction, Kind, interaction_of
 from ledger.source_keys import SourceKey
+from ledger.text import UserId
 
 INTERACTIONS_LIMIT = 10_000
 """So many interactions a commit may be: people times issues."""
@@ -17,14 +19,18 @@ INTERACTIONS_LIMIT = 10_000
 _SHOWN_DIGITS = 12
 
 # Part of an address must not become an issue: it would say whose the commit is.
-_ADDRESS = re.compile(r"[^\s<>]+@[^\s<>]+")
+_ADDRESS = re.compile(r"(?<![^\s<>])[^\s<>]+@[^\s<>]+")
 
 
 class Contact(NamedTuple):
-    """Somebody's address, in lower case: as a commit has it, and as .mailmap has it today."""
+    """Somebody's address, in lower case: as a commit has it, and as .mailmap has it today.
+
+    Where there is no address, the name stands for it.
+    """
 
     written: str
     present: str
+    name: str = ""
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -49,44 +55,72 @@ class Commit(msgspec.Struct, frozen=True):
         return self.message.lstrip().partition("\n")[0].rstrip()
 
 
-def interactions_of(
-    commit: Commit,
-    found_in: Callable[[str], Sequence[str]],
-    user_of: Callable[[Contact], str],
-) -> tuple[Interaction, ...]:
+class People(NamedTuple):
+    """Who the contacts of a repository are, and which of them are left out.
+
+    `users` maps addresses in lower case to user ids, or to None for those to leave out. Others are
+    left out if they are known automation or among `other_bots`, and pseudonyms if not.
+    """
+
+    users: Mapping[str, UserId | None]
+    other_bots: frozenset[str]
+    pseudonym_of: Callable[[str], str]
+
+    def user_of(self, contact: Contact) -> str:
+        """Return the user id of a contact."""
+        return self.known(contact) or f"git-{self.pseudonym_of(contact.present)}"
+
+    def known(self, contact: Contact) -> UserId | None:
+        """Return the user id that the map gives a contact."""
+        return self.users.get(contact.present) or self.users.get(contact.written)
+
+    def leaves_out(self, contact: Contact) -> bool:
+        """Tell whether the interactions of a contact are not wanted."""
+        for address in contact[:2]:
+            if address in self.users:
+                return self.users[address] is None
+        is_other = not self.other_bots.isdisjoint(contact[:2])
+        return is_other or is_automation(contact.present, contact.name)
+
+
+class Touches(NamedTuple):
+    """The interactions of a commit: those to record, and those of who is left out."""
+
+    wanted: tuple[Interaction, ...]
+    left_out: tuple[Interaction, ...]
+
+
+def touches_of(commit: Commit, found_in: Callable[[str], Sequence[str]], people: People) -> Touches:
     """Return what a commit says: one interaction for each user and issue that `found_in` finds.
 
     Authors and co-authors mention an issue; reviewers, and who merges, view it. Who is both has
     mentioned it. Raises InvalidInteractionError for what cannot be recorded; a commit that names no
     issue is never wrong.
     """
-    issues = found_in(_ADDRESS.sub(" ", commit.message))
+    issues = issues_of(commit, found_in)
     if not issues:
-        return ()
+        return Touches((), ())
     _check(commit)
     users: dict[str, tuple[Contact, Kind]] = {}
-    for contact, kind in _people(commit):
-        users.setdefault(user_of(contact), (contact, kind))
+    for contact, kind in contacts_of(commit):
+        users.setdefault(people.user_of(contact), (contact, kind))
     if len(users) * len(issues) > INTERACTIONS_LIMIT:
         raise InvalidInteractionError("commit", f"is more than {INTERACTIONS_LIMIT:,} interactions")
-    return tuple(
-        _interaction(commit, user, issue, *touch)
-        for issue in issues
-        for user, touch in users.items()
-    )
+    wanted: list[Interaction] = []
+    left_out: list[Interaction] = []
+    for user, (contact, kind) in users.items():
+        chosen = left_out if people.leaves_out(contact) else wanted
+        chosen.extend(_interaction(commit, user, issue, contact, kind) for issue in issues)
+    return Touches(tuple(wanted), tuple(left_out))
 
 
-def _check(commit: Commit) -> None:
-    if commit.authored_at is None:
-        raise InvalidInteractionError("occurred_at", "its author date is none")
-    if commit.authored_at < EARLIEST:  # a datetime need not be able to say how much earlier
-        raise InvalidInteractionError("occurred_at", "must not be before 2000")
-    if not commit.author.present:
-        raise InvalidInteractionError("user_id", "its author has no address")
+def issues_of(commit: Commit, found_in: Callable[[str], Sequence[str]]) -> Sequence[str]:
+    """Return the issues that `found_in` finds in the message, addresses aside."""
+    return found_in(_ADDRESS.sub(" ", commit.message))
 
 
-def _people(commit: Commit) -> Iterator[tuple[Contact, Kind]]:
-    """Yield who touches the commit's issues: those who mention them first."""
+def contacts_of(commit: Commit) -> Iterator[tuple[Contact, Kind]]:
+    """Yield who touches the commit's issues, and how: those who mention them first."""
     if not commit.is_merge:
         yield commit.author, Kind.MENTION
     for contact in commit.co_authors:
@@ -97,18 +131,28 @@ def _people(commit: Commit) -> Iterator[tuple[Contact, Kind]]:
         yield contact, Kind.VIEW
 
 
+def _check(commit: Commit) -> None:
+    if commit.authored_at is None:
+        raise InvalidInteractionError("occurred_at", "the commit has no author date")
+    if commit.authored_at < EARLIEST:  # a datetime need not be able to say how much earlier
+        raise InvalidInteractionError("occurred_at", "must not be before 2000")
+    if not commit.author.present:
+        raise InvalidInteractionError("user_id", "the author has neither an address nor a name")
+
+
 def _interaction(
     commit: Commit, user: str, issue: str, contact: Contact, kind: Kind
 ) -> Interaction:
     at = commit.authored_at
-    # By the address that is written in the commit: that one never changes, while users do where
-    # .mailmap or a map of users grows.
-    key = f"git:{commit.hash}:{contact.written}:{issue}"
+    # By the address that is written in the commit, which never changes, while users do where
+    # .mailmap or a map of users grows; and by nothing that an amend or a rebase changes.
+    key = f"git:{at}:{contact.written}:{issue}"
+    former = f"git:{commit.hash}:{contact.written}:{issue}"
     return interaction_of(
         user,
         issue,
         kind.label,
         occurred_at=None if at is None else moment_of(at),
         context=commit.subject,
-        source_key=SourceKey(key, at, f"git:{commit.short_hash}"),
+        source_key=SourceKey(key, at, f"git:{commit.short_hash}", former),
     )

@@ -24,12 +24,14 @@ class SourceKey(msgspec.Struct, frozen=True, gc=False):
 
     `text` is 1..500 characters. `dated_at` is the source's own date where the key has one that
     never changes (a message's date, say): it keeps neighbours in time neighbours in the index.
-    `label` is what a person reads as the source, where that is not the key itself.
+    `label` is what a person reads as the source, where that is not the key itself. `former` is the
+    text by which an earlier version knew the same interaction: a key is seen if either is.
     """
 
     text: str
     dated_at: Instant | None = None
     label: str | None = None
+    former: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a key that could not be told apart from others or encoded."""
@@ -49,9 +51,18 @@ def digest(key: SourceKey, secret: bytes) -> bytes:
     Four bytes are the source's date in whole seconds, big-endian (zero without one), and twelve are
     keyed BLAKE2b of the text: without `secret` nobody can test a guess.
     """
-    seconds = 0 if key.dated_at is None else key.dated_at // 1_000_000
+    return _digest(key.text, key.dated_at, secret)
+
+
+def former_digest(key: SourceKey, secret: bytes) -> bytes | None:
+    """Return the 16 bytes that an earlier version kept of `key`, if it had another text there."""
+    return None if key.former is None else _digest(key.former, key.dated_at, secret)
+
+
+def _digest(text: str, dated_at: Instant | None, secret: bytes) -> bytes:
+    seconds = 0 if dated_at is None else dated_at // 1_000_000
     seconds = min(max(seconds, 0), _LAST_SECOND)  # it only has to keep neighbours together
-    mac = hashlib.blake2b(key.text.encode(), digest_size=_MAC_BYTES, key=secret)
+    mac = hashlib.blake2b(text.encode(), digest_size=_MAC_BYTES, key=secret)
     return seconds.to_bytes(_PREFIX_BYTES, "big") + mac.digest()
 
 

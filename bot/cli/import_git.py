@@ -1,27 +1,43 @@
 """The command that brings in what the commits of a repository say."""
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import click
 
+from bot.cli.exits import DONE
+from bot.cli.files import write_file
 from bot.cli.importing import History, bring_in, choice_of, import_options, name_of, opened
 from bot.cli.session import Session
-from bot.cli.shown import printable
+from bot.cli.shown import printable, show_json
 from ledger.application import EngagementLedger
-from ledger.commit import Contact
-from ledger.intake.git_history import read_git
-from ledger.intake.git_log import repository_at
+from ledger.commit import Contact, People
+from ledger.intake.git_history import contacts_in, read_git
+from ledger.intake.git_log import Repository, repository_at
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
-from ledger.intake.user_map import read_user_map
+from ledger.intake.user_map import LEFT_OUT, Row, read_user_map, user_map_of
 from ledger.source_keys import DIGEST_KEY_BYTES, pseudonym
 from ledger.text import UserId
 
 
 @click.command("git")
 @click.argument("directory", metavar="DIR")
+@click.option(
+    "--write-user-map",
+    "new_map",
+    metavar="FILE",
+    help="Write a map of users to fill in, and record nothing; - for standard output.",
+)
+@click.option(
+    "--other-bot",
+    "other_bots",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Leave out this address, too: an automation account. May be given several times.",
+)
 @click.option(
     "--user-map",
     metavar="FILE",
@@ -33,6 +49,8 @@ def import_git(
     session: Session,
     directory: str,
     user_map: str | None,
+    other_bots: tuple[str, ...],
+    new_map: str | None,
     since: str | None,
     until: str | None,
     dry_run: bool,  # noqa: FBT001 - click passes a flag so
@@ -40,12 +58,27 @@ def import_git(
     """Import the commits of the repository in DIR that name issues.
 
     They are those that HEAD comes from. Authors and co-authors mention an issue; reviewers, and who
-    merges, view it, each when the commit was written. Who is not in the map of users gets a
-    pseudonym; no address is kept.
+    merges, view it, each when the commit was written. Known automation accounts are left out. Who
+    is not in the map of users gets a pseudonym; no address is kept.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
     users = {} if user_map is None else _users(user_map)
+    bots = frozenset(each.strip().strip("<>").lower() for each in other_bots)
     name = printable(Path(directory).resolve().name) or "/"
+    repository = _repository(directory, name)
+    found_in = session.settings.issue_keys.found_in
+    if new_map is not None:
+        _check_is_new(new_map)
+        people = People(users, bots, _pseudonyms(None))
+        return _write_map(session, new_map, people, contacts_in(repository, found_in))
+
+    def entries(ledger: EngagementLedger | None) -> Iterator[Entry | Refusal]:
+        return read_git(repository, found_in, People(users, bots, _pseudonyms(ledger)))
+
+    return bring_in(session, choice, History(name, "commits", entries, repository.commits))
+
+
+def _repository(directory: str, name: str) -> Repository:
     try:
         repository = repository_at(directory)
     except UnreadableHistoryError as error:
@@ -53,15 +86,45 @@ def import_git(
     if repository.is_shallow:
         message = f"note: {name} is a shallow clone; `git fetch --unshallow` gets what is missing"
         click.echo(message, err=True)
-
-    def entries(ledger: EngagementLedger | None) -> Iterator[Entry | Refusal]:
-        found_in = session.settings.issue_keys.found_in
-        return read_git(repository, found_in, partial(_user, users, _pseudonyms(ledger)))
-
-    return bring_in(session, choice, History(name, "commits", entries, repository.commits))
+    return repository
 
 
-def _users(file: str) -> dict[str, UserId]:
+def _write_map(session: Session, file: str, people: People, found: Counter[Contact]) -> int:
+    rows = _rows(people, found)
+    content = user_map_of(rows)
+    if file == "-":
+        click.echo(content, nl=False)
+        return DONE
+    write_file(Path(file), content.encode())
+    left_out = sum(user == LEFT_OUT for _, user, _, _ in rows)
+    if session.as_json:
+        show_json({"addresses": len(rows), "left_out": left_out})
+        return DONE
+    click.echo(f"wrote {len(rows):,} addresses to {printable(file)}, {left_out:,} of them left out")
+    click.echo("Fill in user ids and import with --user-map; without one it stays a pseudonym.")
+    return DONE
+
+
+def _rows(people: People, found: Counter[Contact]) -> list[Row]:
+    """Return the rows of a map, those with the most commits first."""
+    by_address: dict[str, list[tuple[int, Contact]]] = {}
+    for contact, commits in found.items():
+        by_address.setdefault(contact.present, []).append((commits, contact))
+    rows = []
+    for address, contacts in by_address.items():
+        _, contact = max(contacts)
+        user = LEFT_OUT if people.leaves_out(contact) else people.known(contact) or ""
+        rows.append((address, user, contact.name, sum(commits for commits, _ in contacts)))
+    return sorted(rows, key=lambda row: (-row[-1], row))
+
+
+def _check_is_new(file: str) -> None:
+    if file != "-" and Path(file).exists():
+        message = f"{name_of(file)} exists; name a new file, for people may have filled this one in"
+        raise UnreadableHistoryError(message)
+
+
+def _users(file: str) -> dict[str, UserId | None]:
     try:
         with opened(file) as stream:
             return read_user_map(stream)
@@ -74,8 +137,3 @@ def _pseudonyms(ledger: EngagementLedger | None) -> Callable[[str], str]:
     if ledger is not None:
         return ledger.pseudonym_of
     return partial(pseudonym, secret=secrets.token_bytes(DIGEST_KEY_BYTES))
-
-
-def _user(users: dict[str, UserId], pseudonym_of: Callable[[str], str], contact: Contact) -> str:
-    known = users.get(contact.present) or users.get(contact.written)
-    return known or f"git-{pseudonym_of(contact.present)}"

@@ -211,9 +211,10 @@ def _by_user(tally: Counter[tuple[str, Kind]]) -> dict[str, dict[str, int]]:
 
 
 def _sentence(report: ImportReport, unit: str, *, dry_run: bool) -> str:
-    """Return the report in a line; what a window or its user keeps out is said if there is any."""
+    """Return the report in a line; what was not wanted is said if there is any."""
     recorded = "would record" if dry_run else "recorded"
     parts = [f"{recorded} {report.recorded:,}", f"duplicates {report.duplicates:,}"]
     parts += [f"outside {report.outside:,}"] if report.outside else []
     parts += [f"opted out {report.opted_out:,}"] if report.opted_out else []
+    parts += [f"left out {report.left_out:,}"] if report.left_out else []
     return f"read {report.read:,} {unit}: {', '.join(parts)}, refused {report.refused:,}"

@@ -1,32 +1,31 @@
 """Histories in CSV: one interaction a row, read as a stream.
 
-Columns: occurred_at, user (or user_id), issue_id, kind (or interaction_type), context; and, where
-they are there, key and linear_id. UTF-8, plain or gzipped.
+`ledger.csv_row` names the columns. UTF-8, plain or gzipped, separated by commas or what else the
+header shows.
 """
 
 import csv
-import datetime as dt
-import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 
 import msgspec
 
+from ledger.csv_header import InvalidHeaderError, columns_of, separated
+from ledger.csv_row import NAMES, cell, content_of, interaction_of_row
 from ledger.errors import InvalidInteractionError
 from ledger.intake.files import READING_FAILS, reason_of, unpacked
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.intake.ordinals import Ordinals
-from ledger.interaction import Interaction, interaction_of
+from ledger.interaction import Interaction
 from ledger.source_keys import SourceKey
+from ledger.tracker_exports import COLUMNS, tracker_of
 
-_OTHER_NAMES = {"user": "user_id", "interaction_type": "kind"}
-_REQUIRED = ("occurred_at", "user_id", "issue_id", "kind", "context")
-_OPTIONAL = ("key", "linear_id")
-_CONTENT_BYTES = 16
+ROW_LIMIT = 2_097_152
+"""Characters of a row, with all columns that are ignored; what is longer is passed over."""
 
-LINE_LIMIT = 2_097_152
-"""Characters; no row that could be recorded comes near it."""
+_LINE_ENDS = ("\n", "\r")
+_KNOWN = {*NAMES.known, *NAMES.other_names, *COLUMNS}
 
 
 def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
@@ -37,20 +36,20 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
     source. Raises UnreadableHistoryError where the file cannot be read on.
     """
     text = _text(stream)
-    columns = None
+    header = None
     try:
         with closing(Ordinals()) as ordinals:
             for line, row in _rows(text):
                 if isinstance(row, str):
                     yield Refusal(f"line {line}", row)
-                elif columns is None:
-                    columns = _columns(row)
+                elif header is None:
+                    header = _Header(row)
                 else:
-                    yield _entry(row, columns, ordinals, (name, line))
+                    yield _entry(row, header, ordinals, (name, line))
     finally:
         with suppress(ValueError):  # where the caller has closed it already
             text.detach()  # the stream stays open: it is the caller's
-    if columns is None:
+    if header is None:
         raise UnreadableHistoryError("line 1: there is no header")
 
 
@@ -61,15 +60,21 @@ def _text(stream: io.BufferedReader) -> io.TextIOWrapper:
 
 def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
     """Yield each row, or the reason why it is none, with the line on which it begins."""
+    # Rows are bounded here as a whole. The limit of the process for one field is never lowered.
+    csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
     lines = _Lines(text)
-    reader = csv.reader(lines, strict=True)
+    reader = None
     while True:
         line = lines.read + 1
         try:
+            lines.room, lines.quotes = ROW_LIMIT, 0
+            reader = reader or _reader(lines)
             row = next(reader, None)
         except csv.Error as error:
             yield line, f"is no CSV: {error}"
             continue
+        except InvalidHeaderError as error:
+            raise UnreadableHistoryError(f"line {line}: {error}") from error
         except READING_FAILS as error:
             reason = reason_of(error)
             raise UnreadableHistoryError(f"line {line}: cannot be read on: {reason}") from error
@@ -79,53 +84,79 @@ def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
             yield line, row
 
 
+def _reader(lines: "_Lines") -> Iterator[list[str]]:
+    separator, rest = separated(lines, _KNOWN.__contains__)
+    return csv.reader(rest, strict=True, delimiter=separator)
+
+
 class _Lines(Iterator[str]):
-    """The lines of a file; one that is too long to hold in memory is passed over, with an error."""
+    """The lines of a file; of a row that is too long to hold, the rest is passed over.
+
+    `room` is how much longer the row may become that is being read, `quotes` how many it has.
+    """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self.read = 0
         self._text = text
+        self.room = ROW_LIMIT
+        self.quotes = 0
 
     def __next__(self) -> str:
-        line = self._text.readline(LINE_LIMIT)
+        line = self._text.readline(ROW_LIMIT)
         if not line:
             raise StopIteration
         self.read += 1
-        if len(line) == LINE_LIMIT and not line.endswith("\n"):
-            while (rest := self._text.readline(LINE_LIMIT)) and not rest.endswith("\n"):
-                pass
-            message = f"it is longer than {LINE_LIMIT:,} characters"
-            raise csv.Error(message)
+        self.room -= len(line)
+        self.quotes += line.count('"')
+        if self.room <= 0:
+            self._pass_over(line)
         return line
 
+    def _pass_over(self, line: str) -> None:
+        """Read to the end of the row, which is where as many quotes were opened as closed."""
+        while line and (self.quotes % 2 or not line.endswith(_LINE_ENDS)):
+            self.read += line.endswith(_LINE_ENDS)
+            line = self._text.readline(ROW_LIMIT)
+            self.quotes += line.count('"')
+        message = f"the row is longer than {ROW_LIMIT:,} characters"
+        raise csv.Error(message)
 
-def _columns(header: Sequence[str]) -> dict[str, int]:
-    names = [_OTHER_NAMES.get(name.strip(), name.strip()) for name in header]
-    missing = [name for name in _REQUIRED if name not in names]
-    if missing:
-        reason = f"line 1: the header has no column {', '.join(missing)}"
-        if "\0" in "".join(header) or "\udcff" in header[0]:
-            reason = "line 1: the file is not in UTF-8"
-        raise UnreadableHistoryError(reason)
-    twice = sorted({name for name in names if names.count(name) > 1} & {*_REQUIRED, *_OPTIONAL})
-    if twice:
-        raise UnreadableHistoryError(f"line 1: the header has {', '.join(twice)} twice")
-    columns = {name: names.index(name) for name in (*_REQUIRED, *_OPTIONAL) if name in names}
-    return columns | {"": len(names)}
+
+class _Header:
+    """The header: where each known column stands, and how many there are."""
+
+    def __init__(self, row: Sequence[str]) -> None:
+        self.width = len(row)
+        try:
+            self.columns: Mapping[str, int] = columns_of(row, NAMES)
+        except InvalidHeaderError as error:
+            raise UnreadableHistoryError(f"line 1: {_explained(row, error)}") from error
+
+
+def _explained(header: Sequence[str], error: InvalidHeaderError) -> str:
+    if "\0" in "".join(header) or "\udcff" in header[0]:
+        return "the file is not in UTF-8"
+    tracker = tracker_of(header)
+    if tracker is None:
+        return str(error)
+    return (
+        f"this is a list of issues from {tracker}, not of who touched them when; "
+        "docs/how-to/import-csv.md shows how to make rows of it"
+    )
 
 
 def _entry(
-    row: Sequence[str], columns: dict[str, int], ordinals: Ordinals, place: tuple[str, int]
+    row: Sequence[str], header: _Header, ordinals: Ordinals, place: tuple[str, int]
 ) -> Entry | Refusal:
     name, line = place
     where = f"line {line}"
-    if len(row) != columns[""]:
-        return Refusal(where, f"has {len(row)} fields where the header has {columns['']}")
+    if len(row) != header.width:
+        return Refusal(where, f"has {len(row)} fields where the header has {header.width}")
     try:
-        interaction = _interaction(row, columns)
-        key = _cell(row, columns, "key")
+        interaction = interaction_of_row(row, header.columns)
+        key = cell(row, header.columns, "key")
         if key is None:
-            source_key = _content_key(interaction, ordinals, f"{name}:{line}")
+            source_key = _content_key(interaction, row, header, ordinals, f"{name}:{line}")
         else:
             source_key = SourceKey(key)
     except InvalidInteractionError as error:
@@ -133,43 +164,14 @@ def _entry(
     return Entry(where, (msgspec.structs.replace(interaction, source_key=source_key),))
 
 
-def _interaction(row: Sequence[str], columns: dict[str, int]) -> Interaction:
-    for text in row:
-        if not text.isascii() and _is_not_utf8(text):
-            raise InvalidInteractionError("row", "is not in UTF-8")
-    return interaction_of(
-        row[columns["user_id"]],
-        row[columns["issue_id"]],
-        row[columns["kind"]],
-        occurred_at=_moment(row[columns["occurred_at"]]),
-        context=row[columns["context"]],
-        linear_id=_cell(row, columns, "linear_id"),
-    )
-
-
-def _is_not_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _moment(text: str) -> dt.datetime:
-    try:
-        return dt.datetime.fromisoformat(text)
-    except ValueError:
-        reason = f"{text[:40]!r} is no ISO 8601 instant"
-        raise InvalidInteractionError("occurred_at", reason) from None
-
-
-def _cell(row: Sequence[str], columns: dict[str, int], name: str) -> str | None:
-    index = columns.get(name)
-    return None if index is None else row[index] or None
-
-
-def _content_key(interaction: Interaction, ordinals: Ordinals, label: str) -> SourceKey:
-    at = interaction.occurred_at
-    facts = (at, interaction.user_id, interaction.issue_id, interaction.kind, interaction.context)
-    content = hashlib.blake2b(msgspec.json.encode(facts), digest_size=_CONTENT_BYTES).digest()
-    return SourceKey(f"csv:{content.hex()}:{ordinals.next(content)}", at, label)
+def _content_key(
+    interaction: Interaction,
+    row: Sequence[str],
+    header: _Header,
+    ordinals: Ordinals,
+    label: str,
+) -> SourceKey:
+    content = content_of(interaction, row, header.columns)
+    ordinal = ordinals.next(content.present)
+    key, former = (None if each is None else f"csv:{each.hex()}:{ordinal}" for each in content)
+    return SourceKey(key or "", interaction.occurred_at, label, former)

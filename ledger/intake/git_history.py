@@ -1,33 +1,45 @@
 """Histories in git: what the commits say that name issues, read as a stream."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from ledger.commit import Commit, Contact, interactions_of
+from ledger.commit import Commit, Contact, People, contacts_of, issues_of, touches_of
 from ledger.errors import InvalidInteractionError
 from ledger.intake.git_log import Repository, commits_of
 from ledger.intake.history import Entry, Refusal
 
+IssueSearch = Callable[[str], Sequence[str]]
+
 
 def read_git(
-    repository: Repository,
-    found_in: Callable[[str], Sequence[str]],
-    user_of: Callable[[Contact], str],
+    repository: Repository, found_in: IssueSearch, people: People
 ) -> Iterator[Entry | Refusal]:
     """Yield an entry or a refusal for each commit, the latest first, in constant memory.
 
-    `found_in` finds issues in a message, `user_of` says who somebody is. No address is in what is
-    yielded, unless `user_of` gives it, but in source keys, of which the ledger keeps digests only.
-    Raises UnreadableHistoryError where git cannot go on.
+    `found_in` finds issues in a message. No address is in what is yielded, unless `people` give it
+    as a user id, but in source keys, of which the ledger keeps digests only. Raises
+    UnreadableHistoryError where git cannot go on.
     """
     for commit in commits_of(repository):
-        yield commit if isinstance(commit, Refusal) else _entry(commit, found_in, user_of)
+        yield _entry(commit, found_in, people)
 
 
-def _entry(
-    commit: Commit, found_in: Callable[[str], Sequence[str]], user_of: Callable[[Contact], str]
-) -> Entry | Refusal:
+def contacts_in(repository: Repository, found_in: IssueSearch) -> Counter[Contact]:
+    """Return who touches issues, with the number of their commits that name any.
+
+    Raises UnreadableHistoryError where git cannot go on.
+    """
+    commits = Counter[Contact]()
+    for commit in commits_of(repository):
+        if issues_of(commit, found_in):
+            commits.update({contact for contact, _ in contacts_of(commit)})
+    return commits
+
+
+def _entry(commit: Commit, found_in: IssueSearch, people: People) -> Entry | Refusal:
     place = f"commit {commit.short_hash}"
     try:
-        return Entry(place, interactions_of(commit, found_in, user_of))
+        wanted, left_out = touches_of(commit, found_in, people)
     except InvalidInteractionError as error:
         return Refusal(place, str(error))
+    return Entry(place, wanted, left_out=left_out)

@@ -1,8 +1,10 @@
 """Git's log, read as a stream: no hooks, no pager, no network, nothing of the caller's GIT_*."""
 
+import codecs
 import os
 import re
 import shutil
+import string
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +14,11 @@ from typing import IO, NamedTuple
 
 from ledger.commit import Commit, Contact
 from ledger.instants import Instant
-from ledger.intake.history import Refusal, UnreadableHistoryError
+from ledger.intake.history import UnreadableHistoryError
 from ledger.interaction import FOREVER
 
 FIELD_LIMIT_BYTES = 262_144
-"""No message or list of trailers that people write comes near it."""
+"""So much of a message, or of a list of trailers, is read; what people write is shorter."""
 
 CO_AUTHORS = ("Co-authored-by",)
 REVIEWERS = ("Reviewed-by", "Acked-by", "Reviewers")
@@ -25,6 +27,9 @@ REVIEWERS = ("Reviewed-by", "Acked-by", "Reviewers")
 _CHUNK_BYTES = 65_536
 _CONTACTS_CACHED = 10_000
 _REASON_LIMIT = 300
+
+# What a message is cut in the middle of must not become another word, such as AI-17 of AI-1799.
+_IN_WORDS = string.ascii_letters + string.digits + "-_"
 
 _KEPT = {"GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"}
 _SET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
@@ -36,7 +41,10 @@ def _trailers(keys: Sequence[str]) -> str:
     return f"%(trailers:{named},valueonly,unfold,separator=%x0A)"
 
 
-_FIELDS = ("%H", "%P", "%at", "%ae", "%aE", _trailers(CO_AUTHORS), _trailers(REVIEWERS), "%B")
+_FIELDS = (
+    *("%H", "%P", "%at", "%ae", "%aE", _trailers(CO_AUTHORS), _trailers(REVIEWERS)),
+    *("%an", "%B"),
+)
 _LOG = (
     *("log", "-z", "--no-show-signature", "--no-patch", "--no-notes", "--no-color"),
     *("--no-decorate", "--encoding=UTF-8", f"--format={'%x00'.join(_FIELDS)}"),
@@ -68,7 +76,7 @@ def repository_at(directory: str) -> Repository:
     return Repository(directory, head, int(count), is_shallow)
 
 
-def commits_of(repository: Repository) -> Iterator[Commit | Refusal]:
+def commits_of(repository: Repository) -> Iterator[Commit]:
     """Yield each commit that HEAD comes from, the latest first, in constant memory.
 
     Raises UnreadableHistoryError where git cannot go on.
@@ -83,16 +91,14 @@ def commits_of(repository: Repository) -> Iterator[Commit | Refusal]:
             yield _commit(record, mailmap)
 
 
-def _commit(record: Sequence[bytes], mailmap: "_Mailmap") -> Commit | Refusal:
-    if max(map(len, record)) > FIELD_LIMIT_BYTES:
-        place = f"commit {record[0][:12].decode()}"
-        return Refusal(place, f"its message is longer than {FIELD_LIMIT_BYTES:,} bytes")
-    commit, parents, date, written, present, co_authors, reviewers, message = map(_text, record)
+def _commit(record: Sequence[bytes], mailmap: "_Mailmap") -> Commit:
+    texts = map(_text, record)
+    commit, parents, date, written, present, co_authors, reviewers, name, message = texts
     return Commit(
         commit,
         _instant(date),
         len(parents.split()) > 1,
-        Contact(written.lower(), present.lower()),
+        Contact(written.lower() or name.lower(), present.lower() or name.lower(), name),
         tuple(mailmap.contacts(co_authors)),
         tuple(mailmap.contacts(reviewers)),
         message,
@@ -100,11 +106,17 @@ def _commit(record: Sequence[bytes], mailmap: "_Mailmap") -> Commit | Refusal:
 
 
 def _text(field: bytes) -> str:
-    """Return the text of a field; what is not in UTF-8 although its commit says so is Latin-1."""
+    """Return the text of a field, its first whole words where it is too long.
+
+    What is not in UTF-8 although its commit says so is Latin-1.
+    """
+    kept = field[:FIELD_LIMIT_BYTES]
+    is_whole = len(kept) == len(field)
     try:
-        return field.decode()
+        text = codecs.getincrementaldecoder("utf-8")().decode(kept, final=is_whole)
     except UnicodeDecodeError:
-        return field.decode("latin-1")
+        text = kept.decode("latin-1")
+    return text if is_whole else text.rstrip(_IN_WORDS)
 
 
 def _instant(seconds: str) -> Instant | None:
@@ -135,8 +147,9 @@ class _Mailmap:
             for part in value.split(">")[:-1]:
                 name, _, address = part.rpartition("<")
                 if address and not re.search(r"[\s\0]", address):
-                    present = self._present(name.replace("<", "").strip(" ,;"), address)
-                    yield Contact(address.lower(), present.lower())
+                    name = name.replace("<", "").strip(" ,;")
+                    present = self._present(name, address)
+                    yield Contact(address.lower(), present.lower(), name)
 
     def _ask(self, name: str, address: str) -> str:
         try:

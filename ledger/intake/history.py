@@ -23,12 +23,14 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """What an entry of a history says, and where it stands there, as in "line 7".
 
     A row is one interaction; a message and a commit are as many as they name issues. `names` are
-    what their users are called, by their ids.
+    what their users are called, by their ids. `left_out` are the interactions of automation, and of
+    others whom a map of users leaves out.
     """
 
     place: str
     interactions: tuple[Interaction, ...]
     names: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[Interaction, ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -60,7 +62,8 @@ class Window(msgspec.Struct, frozen=True):
 class ImportReport(msgspec.Struct):
     """How many entries were read, and what became of the interactions that they hold.
 
-    `outside` a window, and `opted_out` by their users, are those that nobody wants recorded;
+    `outside` a window, `opted_out` by their users, and `left_out` because automation made them, are
+    those that nobody wants recorded;
     `refused` counts entries that are wrong, and interactions that the ledger did not take.
     """
 
@@ -69,6 +72,7 @@ class ImportReport(msgspec.Struct):
     duplicates: int = 0
     outside: int = 0
     opted_out: int = 0
+    left_out: int = 0
     refused: int = 0
 
 
@@ -98,7 +102,8 @@ def _within(
             continue
         inside = tuple(each for each in entry.interactions if window.holds(each))
         report.outside += len(entry.interactions) - len(inside)
-        yield Entry(entry.place, inside, entry.names)
+        left_out = tuple(each for each in entry.left_out if window.holds(each))
+        yield Entry(entry.place, inside, entry.names, left_out)
 
 
 def record_history(
@@ -153,6 +158,7 @@ def _record_batch(
             report.refused += 1
             on_refusal(entry)
             continue
+        report.left_out += len(entry.left_out)
         names.update(entry.names if entry.interactions else ())
         for interaction in entry.interactions:
             outcome = next(outcomes)

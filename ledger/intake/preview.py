@@ -10,7 +10,7 @@ from ledger.errors import InvalidInteractionError, OptedOutError
 from ledger.instants import Instant, instant_of
 from ledger.intake.ordinals import Ordinals
 from ledger.interaction import Interaction, Kind, check_not_future
-from ledger.source_keys import digest
+from ledger.source_keys import digest, former_digest
 from ledger.store.append import SEEN, Outcome, Receipt
 from ledger.store.clock import Clock
 from ledger.store.database import Database
@@ -76,7 +76,10 @@ class Preview:
         if entry.source_key is None:
             return False
         mark = digest(entry.source_key, self._secret)
-        return known.find_source(mark) is not None or self._repeated.next(mark) > 0
+        former = former_digest(entry.source_key, self._secret)
+        marks = (mark,) if former is None else (mark, former)
+        is_again = self._repeated.next(mark) > 0
+        return is_again or any(known.find_source(each) is not None for each in marks)
 
 
 def _known(connection: Connection, secret: bytes, now: Instant) -> _Known:

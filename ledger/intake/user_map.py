@@ -1,45 +1,74 @@
 """Who people are: a CSV file that gives user ids for addresses."""
 
 import csv
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterable, Iterator, Sequence
 
+from ledger.csv_header import InvalidHeaderError, Names, columns_of, separated
 from ledger.errors import InvalidInteractionError
 from ledger.intake.history import UnreadableHistoryError
+from ledger.spreadsheets import check_user
 from ledger.text import UserId, user_id_of
 
-_COLUMNS = ("address", "user_id")
+LEFT_OUT = "-"
+"""What stands for a user id where the interactions of an address are not wanted."""
+
+Row = tuple[str, str, str, int]
+"""An address, its user id, its name, and how many commits it stands in."""
+
+_NAMES = Names(required=("address", "user_id"))
 
 
-def read_user_map(lines: Iterable[bytes]) -> dict[str, UserId]:
-    """Return the user ids by their addresses in lower case.
+def read_user_map(lines: Iterable[bytes]) -> dict[str, UserId | None]:
+    """Return the user ids by their addresses in lower case; None for those that are left out.
 
-    The first line names the columns address and user_id, among others or not, in any order. Raises
-    UnreadableHistoryError with the line of what is wrong, and repeats no address and no id.
+    The first line names the columns address and user_id, among others or not, in any order. An
+    address without a user id says nothing. Raises UnreadableHistoryError with the line of what is
+    wrong, and repeats no address and no id.
     """
     rows = _rows(lines)
     _, header = next(rows, (1, []))
-    names = [name.strip() for name in header]
-    if any(names.count(name) != 1 for name in _COLUMNS):
-        raise UnreadableHistoryError("line 1: the header must name address and user_id, each once")
-    users: dict[str, UserId] = {}
+    try:
+        columns = columns_of(header, _NAMES)
+    except InvalidHeaderError:
+        message = "line 1: the header must name address and user_id, each once"
+        raise UnreadableHistoryError(message) from None
+    users: dict[str, UserId | None] = {}
     for line, row in rows:
-        if len(row) != len(names):
-            raise _wrong(line, f"has {len(row)} fields where the header has {len(names)}")
-        address, user = (row[names.index(name)] for name in _COLUMNS)
-        user_id = _user_id(line, user)
-        if users.setdefault(_address(line, address), user_id) != user_id:
-            raise _wrong(line, "gives another user id for an address that stands above")
+        if len(row) != len(header):
+            raise _wrong(line, f"has {len(row)} fields where the header has {len(header)}")
+        address, user = (row[columns[name]] for name in _NAMES.required)
+        if user:
+            _add(users, line, _address(line, address), _user_id(line, user))
     return users
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(map(_text, lines), strict=True)
+def user_map_of(rows: Iterable[Row]) -> str:
+    """Return the file that `read_user_map` reads, with these rows."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow((*_NAMES.required, "name", "commits"))
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _add(users: dict[str, UserId | None], line: int, address: str, user: UserId | None) -> None:
+    if users.setdefault(address, user) != user:
+        raise _wrong(line, "gives another user id for an address that stands above")
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, Sequence[str]]]:
+    texts = _Texts(lines)
+    reader = None
     while True:
-        line = reader.line_num + 1
+        line = texts.read + 1
         try:
+            reader = reader or _reader(texts)
             row = next(reader, None)
         except UnicodeDecodeError:
             raise _wrong(line, "is not in UTF-8") from None
+        except InvalidHeaderError as error:
+            raise _wrong(line, str(error)) from None
         except csv.Error as error:
             raise _wrong(line, f"is no CSV: {error}") from None
         if row is None:
@@ -48,8 +77,22 @@ def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, list[str]]]:
             yield line, row
 
 
-def _text(line: bytes) -> str:
-    return line.decode("utf-8-sig")
+def _reader(texts: "_Texts") -> Iterator[list[str]]:
+    separator, rest = separated(texts, _NAMES.known.__contains__)
+    return csv.reader(rest, strict=True, delimiter=separator)
+
+
+class _Texts(Iterator[str]):
+    """The lines in UTF-8, counted as they are read."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self.read = 0
+        self._lines = iter(lines)
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.read += 1
+        return line.decode("utf-8-sig")
 
 
 def _address(line: int, text: str) -> str:
@@ -59,8 +102,11 @@ def _address(line: int, text: str) -> str:
     return address
 
 
-def _user_id(line: int, text: str) -> UserId:
+def _user_id(line: int, text: str) -> UserId | None:
+    if text.strip() == LEFT_OUT:
+        return None
     try:
+        check_user(text)
         return user_id_of(text)
     except InvalidInteractionError as error:
         raise _wrong(line, str(error)) from None

@@ -22,7 +22,7 @@ from ledger.errors import (
 from ledger.events import INTERACTION, OVERRIDE, POLICY, EventRow, PolicyAdopted
 from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, Interaction, OptOut, Override, check_not_future
-from ledger.source_keys import digest
+from ledger.source_keys import SourceKey, digest, former_digest
 from ledger.store import tables
 from ledger.store.checksums import sum_of_sources
 from ledger.store.clock import Clock
@@ -112,8 +112,9 @@ class Appender:
             batch.head.advance(instant_of(self._clock()))
             in_force = batch.head.policy_version
             outcomes = [batch.add(entry) for entry in entries]
-            if batch.events:
+            if batch.has_rows:
                 batch.write()
+            if batch.events:
                 self._projection.project(connection, batch.folded, in_force)
             if batch.adopts:
                 self._projection.adopt(connection, batch.head.recorded_at)
@@ -163,6 +164,10 @@ class _Batch:
             return self._add_override(entry, occurred_at)
         return self._add_interaction(entry, occurred_at)
 
+    @property
+    def has_rows(self) -> bool:
+        return bool(self.events or self._sources)
+
     def write(self) -> None:
         sources = self._sources.items()
         if self.head.sources_sum is not None:
@@ -178,6 +183,8 @@ class _Batch:
         if key is not None:
             mark = digest(key, self._secret)
             counted_as = self._position_of(mark)
+            if counted_as is None and key.former is not None:
+                counted_as = self._taken_over(key, mark)
             if counted_as is not None:
                 return Receipt(counted_as, counted=False)
             self._sources[mark] = self.head.position + 1
@@ -249,6 +256,14 @@ class _Batch:
         if position is None:
             row = self._seen(mark)
             position = row[0] if row else None
+        return position
+
+    def _taken_over(self, key: SourceKey, mark: bytes) -> int | None:
+        """Return where the key counted under its former text, by which it may not come again."""
+        former = former_digest(key, self._secret)
+        position = None if former is None else self._position_of(former)
+        if position is not None:
+            self._sources[mark] = position
         return position
 
     def _commitment(self, position: int, entry: Interaction) -> bytes | None:

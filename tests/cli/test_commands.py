@@ -313,7 +313,7 @@ ROWS = rows(50)
 
 def counts(read: int, recorded: int, duplicates: int = 0, refused: int = 0) -> dict[str, int]:
     told = {"read": read, "recorded": recorded, "duplicates": duplicates, "refused": refused}
-    return told | {"outside": 0, "opted_out": 0}
+    return told | {"outside": 0, "opted_out": 0, "left_out": 0}
 
 
 def imported(cli: CommandLine, content: bytes, name: str = "history.csv") -> dict[str, int]:
@@ -321,7 +321,8 @@ def imported(cli: CommandLine, content: bytes, name: str = "history.csv") -> dic
     done = cli("import", "csv", written(cli.home, content, name), "--json")
     assert (done.code, done.err) == (0, "")
     report: dict[str, int] = done.json
-    assert list(report) == ["read", "recorded", "duplicates", "outside", "opted_out", "refused"]
+    names = ("read", "recorded", "duplicates", "outside", "opted_out", "left_out", "refused")
+    assert tuple(report) == names
     return report
 
 

@@ -161,6 +161,7 @@ def imported(request, tmp_path_factory) -> Imported:
         "duplicates": 0,
         "outside": 0,
         "opted_out": 0,
+        "left_out": 0,
         "refused": 0,
     }
     return Imported(cli, path, rows_of(path))
@@ -186,6 +187,7 @@ def test_a_second_import_adds_nothing(imported):
         "duplicates": len(rows),
         "outside": 0,
         "opted_out": 0,
+        "left_out": 0,
         "refused": 0,
     }
     assert (done.code, done.json) == (0, counts)

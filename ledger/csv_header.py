@@ -1,0 +1,97 @@
+"""Headers of CSV: what separates the columns, and where each of them stands."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from ledger.errors import LedgerError
+
+SEPARATORS = ",;\t|"
+"""What may separate columns; the first one unless the header says otherwise."""
+
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t|]*\r?\n?', re.IGNORECASE)
+
+
+class InvalidHeaderError(LedgerError, ValueError):
+    """A header that does not name what must be known."""
+
+
+class Names(NamedTuple):
+    """The columns that a kind of file may have, and what else they may be called.
+
+    `usual` ones, like `optional` ones, may be missing; but a header that has all required and all
+    usual ones under their very names is read to the letter.
+    """
+
+    required: tuple[str, ...]
+    usual: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    other_names: Mapping[str, str] = {}
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """All columns that are read."""
+        return self.required + self.usual + self.optional
+
+
+def separated(lines: Iterator[str], is_known: Callable[[str], bool]) -> tuple[str, Iterator[str]]:
+    """Return what separates the columns, and the lines from the header on.
+
+    That is what a first line such as `sep=;` says, as spreadsheets write it, else what separates
+    most of the header's columns that are known by their folded names. Raises InvalidHeaderError
+    where it is none of SEPARATORS.
+    """
+    line = next((each for each in lines if each.strip("\r\n")), "")
+    named = _named(line)
+    if named is not None:
+        return named, lines
+    return _found(line, is_known), chain((line,), lines)
+
+
+def _named(line: str) -> str | None:
+    match = _SEPARATOR_LINE.fullmatch(line)
+    if match is None:
+        return None
+    if match[1] not in SEPARATORS:
+        message = "sep= names none of comma, semicolon, tab and bar"
+        raise InvalidHeaderError(message)
+    return match[1]
+
+
+def _found(line: str, is_known: Callable[[str], bool]) -> str:
+    def known_with(separator: str) -> int:
+        fields = next(csv.reader([line], delimiter=separator), [])
+        return sum(is_known(folded(field)) for field in fields)
+
+    return max(SEPARATORS, key=known_with)
+
+
+def folded(name: str) -> str:
+    """Return a column's name without regard to capitals, blanks and hyphens."""
+    return "_".join(name.lower().replace("-", " ").replace("_", " ").split())
+
+
+def columns_of(header: Sequence[str], names: Names) -> dict[str, int]:
+    """Return where each known column stands.
+
+    Names are folded unless the header is one to be read to the letter. Raises InvalidHeaderError
+    where a required one is missing, or any known one there twice.
+    """
+    written = [_usual(name.strip(), names) for name in header]
+    if not {*names.required, *names.usual} <= set(written):
+        written = [_usual(folded(name), names) for name in header]
+    missing = [name for name in names.required if name not in written]
+    if missing:
+        message = f"the header has no column {', '.join(missing)}"
+        raise InvalidHeaderError(message)
+    twice = sorted(name for name in names.known if written.count(name) > 1)
+    if twice:
+        message = f"the header has {', '.join(twice)} twice"
+        raise InvalidHeaderError(message)
+    return {name: written.index(name) for name in names.known if name in written}
+
+
+def _usual(name: str, names: Names) -> str:
+    return names.other_names.get(name, name)

@@ -1,0 +1,97 @@
+"""Rows of histories in CSV: the columns, the interaction that a row is, and the content it has."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from ledger.csv_header import Names
+from ledger.errors import InvalidInteractionError
+from ledger.interaction import Interaction, interaction_of
+from ledger.spreadsheets import check_issue, check_user
+from ledger.text import context_of
+from ledger.written_instants import moment_of_iso
+
+NAMES = Names(
+    required=("occurred_at", "user_id", "issue_id", "kind"),
+    usual=("context",),
+    optional=("key", "linear_id"),
+    other_names={"user": "user_id", "interaction_type": "kind"},
+)
+
+_CONTENT_BYTES = 16
+_SHOWN = 40
+
+
+class Content(NamedTuple):
+    """What a row without a key is known by: digests of what it says.
+
+    `former` is that of version 0.1, for which CRLF and LF within a context differed; None
+    where the context has but one line.
+    """
+
+    present: bytes
+    former: bytes | None
+
+
+def interaction_of_row(row: Sequence[str], columns: Mapping[str, int]) -> Interaction:
+    """Return the interaction that a row is, without a source key; raise InvalidInteractionError."""
+    for text in row:
+        if not text.isascii() and _is_not_utf8(text):
+            raise InvalidInteractionError("row", "is not in UTF-8")
+    user, issue = row[columns["user_id"]], row[columns["issue_id"]]
+    check_user(user)
+    check_issue(issue)
+    context = cell(row, columns, "context")
+    return interaction_of(
+        user,
+        issue,
+        row[columns["kind"]],
+        occurred_at=_moment(row[columns["occurred_at"]]),
+        context=None if context is None else _with_line_feeds(context),
+        linear_id=cell(row, columns, "linear_id"),
+    )
+
+
+def cell(row: Sequence[str], columns: Mapping[str, int], name: str) -> str | None:
+    """Return what a row has in a column, or None where it is empty or there is no such column."""
+    index = columns.get(name)
+    return None if index is None else row[index] or None
+
+
+def content_of(interaction: Interaction, row: Sequence[str], columns: Mapping[str, int]) -> Content:
+    """Return the content of a row that is this interaction."""
+    present = _digest(interaction, interaction.context)
+    written = cell(row, columns, "context")
+    if written is None or ("\n" not in written and "\r" not in written):
+        return Content(present, None)
+    before = written if "\r" in written else written.replace("\n", "\r\n")
+    return Content(present, _digest(interaction, context_of(before)))
+
+
+def _digest(interaction: Interaction, context: str | None) -> bytes:
+    at = interaction.occurred_at
+    facts = (at, interaction.user_id, interaction.issue_id, interaction.kind, context)
+    return hashlib.blake2b(msgspec.json.encode(facts), digest_size=_CONTENT_BYTES).digest()
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _is_not_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return moment_of_iso(text)
+    except (ValueError, OverflowError):
+        reason = f"{text[:_SHOWN]!r} is not a moment such as 2026-01-31T10:00:00Z (ISO 8601)"
+        raise InvalidInteractionError("occurred_at", reason) from None

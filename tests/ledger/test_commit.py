@@ -1,0 +1,92 @@
+"""What a commit says, apart from any repository."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.commit import Commit, Contact, People, Touches, touches_of
+from ledger.errors import InvalidInteractionError
+from ledger.instants import Instant
+from ledger.interaction import EARLIEST
+
+ADDRESSES = ["ana@x.org", "bob@x.org", "eve@x.org", "noreply@anthropic.com", "ci-bot@x.org"]
+CONTACTS = st.sampled_from(ADDRESSES).map(lambda address: Contact(address, address))
+PEOPLE = People({}, frozenset(), str.upper)
+
+
+def found_in(text: str) -> list[str]:
+    return [word for word in text.split() if word.startswith("AI-")]
+
+
+@st.composite
+def commits(draw: st.DrawFn) -> Commit:
+    return Commit(
+        draw(st.from_regex("[0-9a-f]{40}", fullmatch=True)),
+        Instant(EARLIEST + draw(st.integers(0, 10**15))),
+        draw(st.booleans()),
+        draw(CONTACTS),
+        tuple(draw(st.lists(CONTACTS, max_size=4))),
+        tuple(draw(st.lists(CONTACTS, max_size=4))),
+        " ".join(f"AI-{number}" for number in draw(st.sets(st.integers(1, 9), max_size=3))),
+    )
+
+
+def keys(touches: Touches) -> set[str]:
+    both = touches.wanted + touches.left_out
+    return {each.source_key.text for each in both if each.source_key is not None}
+
+
+def rewritten(commit: Commit, digest: str, message: str) -> Commit:
+    """The same commit after a rebase, with another message that names the same issues."""
+    return Commit(
+        digest,
+        commit.authored_at,
+        commit.is_merge,
+        commit.author,
+        commit.co_authors,
+        commit.reviewers,
+        f"{message} {commit.message}",
+    )
+
+
+@given(commits(), st.text("ab0", max_size=9))
+def test_no_key_depends_on_what_a_rebase_changes(commit, message):
+    before = touches_of(commit, found_in, PEOPLE)
+    after = touches_of(rewritten(commit, "f" * 40, message), found_in, PEOPLE)
+    assert keys(before) == keys(after)
+
+
+@given(commits())
+def test_everybody_touches_each_issue_once_and_automation_is_apart(commit):
+    wanted, left_out = touches_of(commit, found_in, PEOPLE)
+    everybody = {commit.author, *commit.co_authors, *commit.reviewers}
+    touched = [(each.user_id, each.issue_id) for each in wanted + left_out]
+    assert len(touched) == len(set(touched)) == len(everybody) * len(found_in(commit.message))
+    assert {each.user_id for each in left_out} <= {"git-NOREPLY@ANTHROPIC.COM", "git-CI-BOT@X.ORG"}
+    assert {each.user_id for each in wanted} <= {f"git-{each.upper()}" for each in ADDRESSES[:3]}
+
+
+@given(commits(), st.dictionaries(st.sampled_from(ADDRESSES), st.sampled_from(["me", None])))
+def test_a_map_decides_who_is_left_out(commit, users):
+    wanted, left_out = touches_of(commit, found_in, People(users, frozenset(), str.upper))
+    gone = {f"git-{address.upper()}" for address, user in users.items() if user is None}
+    assert not gone & {each.user_id for each in wanted}
+    assert "me" not in {each.user_id for each in left_out}
+
+
+def test_a_commit_without_a_date_is_refused_only_where_it_names_issues():
+    ana = Contact("ana@x.org", "ana@x.org")
+    assert touches_of(Commit("f" * 40, None, False, ana, (), (), "no"), found_in, PEOPLE) == (
+        (),
+        (),
+    )
+    with pytest.raises(InvalidInteractionError, match="no author date"):
+        touches_of(Commit("f" * 40, None, False, ana, (), (), "AI-1"), found_in, PEOPLE)
+
+
+def test_a_commit_of_too_many_interactions_is_refused():
+    many = tuple(Contact(f"{number}@x.org", f"{number}@x.org") for number in range(101))
+    message = " ".join(f"AI-{number}" for number in range(1, 101))
+    commit = Commit("f" * 40, EARLIEST, False, many[0], many, (), message)
+    with pytest.raises(InvalidInteractionError, match="more than 10,000 interactions"):
+        touches_of(commit, found_in, PEOPLE)
