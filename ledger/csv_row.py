@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 
@@ -23,17 +22,6 @@ NAMES = Names(
 
 _CONTENT_BYTES = 16
 _SHOWN = 40
-
-
-class Content(NamedTuple):
-    """What a row without a key is known by: digests of what it says.
-
-    `former` is that of version 0.1, for which CRLF and LF within a context differed; None
-    where the context has but one line.
-    """
-
-    present: bytes
-    former: bytes | None
 
 
 def interaction_of_row(row: Sequence[str], columns: Mapping[str, int]) -> Interaction:
@@ -61,14 +49,23 @@ def cell(row: Sequence[str], columns: Mapping[str, int], name: str) -> str | Non
     return None if index is None else row[index] or None
 
 
-def content_of(interaction: Interaction, row: Sequence[str], columns: Mapping[str, int]) -> Content:
-    """Return the content of a row that is this interaction."""
-    present = _digest(interaction, interaction.context)
-    written = cell(row, columns, "context")
-    if written is None or ("\n" not in written and "\r" not in written):
-        return Content(present, None)
+def content_of(interaction: Interaction) -> bytes:
+    """Return the digest by which a row without a key is known: of all that it says."""
+    return _digest(interaction, interaction.context)
+
+
+def former_content_of(
+    interaction: Interaction, row: Sequence[str], columns: Mapping[str, int]
+) -> bytes | None:
+    """Return the digest by which version 0.1 knew a row, where its context has several lines.
+
+    CRLF and LF differed there. What is not written with CR now may have been with CRLF then.
+    """
+    if interaction.context is None or "\n" not in interaction.context:
+        return None
+    written = row[columns["context"]]
     before = written if "\r" in written else written.replace("\n", "\r\n")
-    return Content(present, _digest(interaction, context_of(before)))
+    return _digest(interaction, context_of(before))
 
 
 def _digest(interaction: Interaction, context: str | None) -> bytes:

@@ -12,7 +12,7 @@ from contextlib import closing, suppress
 import msgspec
 
 from ledger.csv_header import InvalidHeaderError, columns_of, separated
-from ledger.csv_row import NAMES, cell, content_of, interaction_of_row
+from ledger.csv_row import NAMES, cell, content_of, former_content_of, interaction_of_row
 from ledger.errors import InvalidInteractionError
 from ledger.intake.files import READING_FAILS, reason_of, unpacked
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
@@ -156,7 +156,8 @@ def _entry(
         interaction = interaction_of_row(row, header.columns)
         key = cell(row, header.columns, "key")
         if key is None:
-            source_key = _content_key(interaction, row, header, ordinals, f"{name}:{line}")
+            former = former_content_of(interaction, row, header.columns)
+            source_key = _content_key(interaction, former, ordinals, f"{name}:{line}")
         else:
             source_key = SourceKey(key)
     except InvalidInteractionError as error:
@@ -165,13 +166,17 @@ def _entry(
 
 
 def _content_key(
-    interaction: Interaction,
-    row: Sequence[str],
-    header: _Header,
-    ordinals: Ordinals,
-    label: str,
+    interaction: Interaction, former: bytes | None, ordinals: Ordinals, label: str
 ) -> SourceKey:
-    content = content_of(interaction, row, header.columns)
-    ordinal = ordinals.next(content.present)
-    key, former = (None if each is None else f"csv:{each.hex()}:{ordinal}" for each in content)
-    return SourceKey(key or "", interaction.occurred_at, label, former)
+    content = content_of(interaction)
+    ordinal = ordinals.next(content)
+    return SourceKey(
+        _key(content, ordinal),
+        interaction.occurred_at,
+        label,
+        None if former is None else _key(former, ordinal),
+    )
+
+
+def _key(content: bytes, ordinal: int) -> str:
+    return f"csv:{content.hex()}:{ordinal}"
