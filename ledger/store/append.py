@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from ledger import codec
 from ledger.errors import (
@@ -24,7 +24,7 @@ from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, Interaction, OptOut, Override, check_not_future
 from ledger.source_keys import SourceKey, digest, former_digest
 from ledger.store import tables
-from ledger.store.checksums import sum_of_sources
+from ledger.store.checksums import sum_of_sources, without_sources
 from ledger.store.clock import Clock
 from ledger.store.compaction import Sealable
 from ledger.store.corrections import Retimed
@@ -52,6 +52,9 @@ SEEN = Statement(
 """Finds the position that a source key's digest counted as."""
 
 _INSERT_SOURCE = Statement(insert(tables.sources), *tables.sources.c.keys())
+_DELETE_SOURCE = Statement(
+    delete(tables.sources).where(tables.sources.c.digest == bindparam("digest")), "digest"
+)
 _INSERT_ORIGIN = Statement(insert(tables.origins), *tables.origins.c.keys())
 
 
@@ -144,6 +147,7 @@ class _Batch:
         self._places = Places(connection)
         self._opt_outs = opt_outs
         self._sources: dict[bytes, int] = {}
+        self._former: dict[bytes, int] = {}
         self._origins: list[tuple[Any, ...]] = []
 
     def add(self, entry: Entry) -> Outcome:
@@ -171,9 +175,11 @@ class _Batch:
     def write(self) -> None:
         sources = self._sources.items()
         if self.head.sources_sum is not None:
-            self.head.sources_sum = sum_of_sources(sources, self.head.sources_sum)
+            rest = without_sources(self.head.sources_sum, self._former.items())
+            self.head.sources_sum = sum_of_sources(sources, rest)
         self.head.write(self._connection)
         INSERT_EVENT.run_many(self._connection, self.events)
+        _DELETE_SOURCE.run_many(self._connection, [(mark,) for mark in self._former])
         _INSERT_SOURCE.run_many(self._connection, list(sources))
         _INSERT_ORIGIN.run_many(self._connection, self._origins)
         self._streams.write_back()
@@ -259,12 +265,13 @@ class _Batch:
         return position
 
     def _taken_over(self, key: SourceKey, mark: bytes) -> int | None:
-        """Return where the key counted under its former text, by which it may not come again."""
+        """Return where the key counted under its former text, in whose place it is from now on."""
         former = former_digest(key, self._secret)
-        position = None if former is None else self._position_of(former)
-        if position is not None:
-            self._sources[mark] = position
-        return position
+        row = None if former is None or former in self._former else self._seen(former)
+        if former is None or row is None:
+            return None
+        self._former[former] = self._sources[mark] = row[0]
+        return self._sources[mark]
 
     def _commitment(self, position: int, entry: Interaction) -> bytes | None:
         key = entry.source_key

@@ -79,6 +79,7 @@ def test_a_row_that_an_earlier_version_imported_stays_counted_once(cli, before, 
     # From now on it is known by its content, whatever the line ends.
     assert import_csv(cli, told(said, "\n"))["duplicates"] == 1
     assert len(cli("history", "ana", "--json").json) == 1
+    assert cli("verify").code == 0
 
 
 def test_equal_rows_of_several_lines_are_as_many_as_they_are(cli):

@@ -261,7 +261,7 @@ def test_what_an_earlier_version_imported_stays_counted_once_when_it_is_written_
     assert (first["recorded"], first["duplicates"]) == (0, 6)
     rebase(clone)
     assert cli("import", "git", str(clone), "--json").json["recorded"] == 0
-    assert cli("replay").code == 0
+    assert cli("verify").code == 0
 
 
 # --- automation ----------------------------------------------------------------------------------
