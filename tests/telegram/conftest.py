@@ -10,10 +10,17 @@ from typing import Any
 import pytest
 
 from bot.cli.logs import handler_for
+from bot.telegram import keeping
 from tests.telegram.stage import Stage
 
 SHORTEST_TELLING = 6
 """Characters; shorter texts stand in logs by chance."""
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine sends nothing to the spool; tests that are about it set their own patience."""
+    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture
