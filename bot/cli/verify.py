@@ -42,6 +42,7 @@ def verify_all(session: Session) -> Verification:
     """Verify the ledger, showing how far that is; one of an older version is brought up before."""
     with closing(Database(session.settings.database_url)) as database:
         if not database.exists():
+            schema.refuse_if_lost(database)
             message = "there is no ledger yet; `engagement init` makes one"
             raise LedgerMissingError(message)
         if _is_older(database):

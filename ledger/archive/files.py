@@ -72,10 +72,15 @@ class Files:
         return _holds(self.place(segment.range), segment)
 
     def found(self, first: int, last: int) -> list[Segment]:
-        """Return what each file that overlaps a range of positions holds, and says of itself."""
+        """Return what each file that overlaps a range of positions holds, and says of itself.
+
+        One whose name says another range than its content is no segment of either.
+        """
         paths = (*self.in_place(), *self.moved_aside())
-        held = (segment_in(path) for path in paths if _overlaps(range_of(path), (first, last)))
-        return [segment for segment in held if segment is not None]
+        held = (
+            (path, segment_in(path)) for path in paths if _overlaps(range_of(path), (first, last))
+        )
+        return [segment for path, segment in held if segment and segment.range == range_of(path)]
 
     def set_aside(self, path: Path) -> None:
         """Move a file aside, if it is there, under its own name or one with a number.
@@ -98,9 +103,10 @@ class Files:
             sync(self._folder)
 
     def bring_back(self, segment: Segment) -> bool:
-        """Put the file of a segment in its place from where it was moved aside; tell if it was."""
+        """Put the file of a segment in its place from where it is, by any name; tell if it was."""
         path = self.place(segment.range)
-        copy = next((each for each in self._copies_aside(segment) if _holds(each, segment)), None)
+        places = (*_files(self.aside), *_files(self._folder))
+        copy = next((each for each in places if _holds(each, segment)), None)
         if copy is None:
             return False
         self.set_aside(path)
@@ -182,10 +188,14 @@ class _Said(msgspec.Struct):
 
 
 def _named(folder: Path) -> list[Path]:
+    return [path for path in _files(folder) if _NAME.fullmatch(path.name)]
+
+
+def _files(folder: Path) -> list[Path]:
     try:
         if not folder.is_dir():
             return []
-        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+        return sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
         raise ArchiveUnavailableError(f"cannot read the archive: {error.strerror}") from error
 

@@ -301,6 +301,30 @@ def test_a_merged_file_that_is_damaged_is_made_again_of_what_it_replaced(engagem
     assert names(folder, files.ASIDE) == [merged.name]
 
 
+FIRST, SECOND = (f"{first:019}-{last:019}.parquet" for first, last in ((1, 6), (7, 13)))
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        [(FIRST, "copy of the first")],
+        [(FIRST, f"{1:019}-{99:019}.parquet")],
+        [(FIRST, "kept"), (SECOND, FIRST), ("kept", SECOND)],
+    ],
+    ids=["by no segment's name", "by the name of another range", "by each other's name"],
+)
+def test_files_that_were_renamed_are_found_by_what_they_hold(tmp_path, clock, moves):
+    with opened(tmp_path, clock) as engagements:
+        fill(engagements, clock)
+        before, held = histories(engagements), segments_of(engagements)
+        archive = tmp_path / "ledger.db.archive"
+        for old, new in moves:
+            (archive / old).rename(archive / new)
+        assert engagements.ledger.compactor.recover().lost == ()
+        assert all(map(engagements.ledger.archive.files.is_sound, held))
+        assert histories(engagements) == before
+
+
 def test_what_no_file_holds_any_more_is_told(engagements, folder, clock):
     (merged,) = segments_of(engagements)
     for name in names(folder):

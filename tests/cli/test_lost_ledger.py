@@ -49,6 +49,7 @@ COMMANDS = (
     ("import", "csv", "history.csv", "--dry-run"),
     ("compact", "--all"),
     ("top", "ana"),
+    ("verify",),
     ("archive", "recover"),
 )
 
