@@ -247,8 +247,8 @@ def _check_all(compactor: Compactor, segments: list[Segment]) -> list[str]:
 def recover(session: Session) -> int:
     """Bring back segments whose files are missing or damaged; exits with 1 if one cannot be.
 
-    From what was moved aside or renamed, or made again of a larger file that holds the same events. Each is
-    compared with what was sealed before it is believed.
+    From what was moved aside or renamed, or made again of a larger file that holds the same events.
+    Each is compared with what was sealed before it is believed.
     """
     with session.engagements() as engagements:
         done = engagements.ledger.compactor.recover()

@@ -1,8 +1,9 @@
 """Barriers beside the database: who opted out or was forgotten, also when a backup is put back.
 
 The file is only added to. Each line is checked, and names its ledger; the last one of a user says
-what is in force, but nothing goes behind a deletion. Every change is on the disk before the
-transaction that makes it commits. Digests of user ids are all that it says of anybody (R11).
+what is in force, but nothing goes behind a deletion, unless a line says that the clock had run
+ahead: then no barrier before it lies after the right present. Every change is on the disk before
+the transaction that makes it commits. Digests of user ids are all that it says of anybody (R11).
 """
 
 import logging
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from ledger.archive.files import sync
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import Instant
+from ledger.interaction import FOREVER
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ GROWN = 1_000
 """So many lines more than there are users make the file be written anew."""
 
 _NONE = "-"
+_CLOCK = b""
+"""Where a digest stands, for a correction of the clock."""
 
 
 class Barrier(NamedTuple):
@@ -35,6 +39,11 @@ class Barrier(NamedTuple):
         erased = max(filter(None, (self.erased_at, later.erased_at)), default=None)
         before = later.before_at if erased is None else max(later.before_at, erased)
         return Barrier(before, erased)
+
+    def by(self, at: Instant) -> "Barrier":
+        """Return it with no instant after `at`, by when a clock that was ahead gave them."""
+        before = self.before_at if self.before_at == FOREVER else min(self.before_at, at)
+        return Barrier(before, None if self.erased_at is None else min(self.erased_at, at))
 
 
 class Noted(NamedTuple):
@@ -62,7 +71,13 @@ class BarrierFile:
 
     def append(self, ledger_id: bytes, barriers: Mapping[bytes, Barrier]) -> None:
         """Note barriers by digest of user id; when this returns, they survive a power cut."""
-        lines = b"".join(_line(ledger_id, *each) for each in barriers.items())
+        self._append(b"".join(_line(ledger_id, *each) for each in barriers.items()))
+
+    def correct(self, ledger_id: bytes, at: Instant) -> None:
+        """Note that the clock had run ahead of `at`; when this returns, it survives a power cut."""
+        self._append(_line(ledger_id, _CLOCK, Barrier(at)))
+
+    def _append(self, lines: bytes) -> None:
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             with os.fdopen(os.open(self.path, flags, 0o600), "ab") as file:
@@ -82,8 +97,11 @@ class BarrierFile:
             found = _read(ledger_id, line)
             if found is None:
                 unreadable.append(line)
+                continue
+            digest, barrier = found
+            if digest == _CLOCK:
+                barriers = {each: of.by(barrier.before_at) for each, of in barriers.items()}
             else:
-                digest, barrier = found
                 before = barriers.get(digest)
                 barriers[digest] = before.then(barrier) if before else barrier
         return Noted(barriers, len(lines), unreadable)

@@ -15,6 +15,7 @@ from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.job_runs import last_ran_at, take_back_runs
+from ledger.store.opt_outs import correct_barriers, latest_barrier_at
 from ledger.store.rows import INSERT_EVENT, opaque_row
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -53,9 +54,9 @@ def corrections(connection: Connection) -> Corrections:
 
 
 def ahead_until(connection: Connection) -> Instant:
-    """Return the latest instant that the clock ever gave: of an event, or of a job's run."""
+    """Return the latest instant that the clock gave: of an event, a job's run, or a barrier."""
     (head_at,) = _HEAD_AT.run(connection).fetchone()
-    return Instant(max(head_at, last_ran_at(connection) or 0))
+    return Instant(max(head_at, last_ran_at(connection) or 0, latest_barrier_at(connection) or 0))
 
 
 def given_instants(connection: Connection) -> list[Instant]:
@@ -76,14 +77,16 @@ def given_instants(connection: Connection) -> list[Instant]:
 def correct(database: Database, projection: Retimed, at: Instant, reason: str) -> int:
     """Record that `at` is the right present; return how many days of jobs are due again.
 
-    The head goes back to `at`, job runs after it are taken back, and `projection` follows, all in
-    one transaction. Raises ClockNotAheadError where nothing is ahead of `at`.
+    The head goes back to `at`, and so do barriers; job runs after it are taken back, and
+    `projection` follows, all in one transaction. Raises ClockNotAheadError where nothing is ahead
+    of `at`.
     """
     with database.write() as connection:
         head = Head.read(connection)
         _check_ahead(at, ahead_until(connection))
         _append(connection, head, at, reason)
         days = take_back_runs(connection, at)
+        correct_barriers(connection, database.barriers, at)
         projection.retime(connection, database.archive)
     return days
 

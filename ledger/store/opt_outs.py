@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from ledger.instants import Instant
 from ledger.interaction import FOREVER
@@ -17,6 +17,10 @@ _t = tables.opt_outs
 
 _ROW = Statement(select(_t).where(_t.c.user_digest == bindparam("digest")), "digest")
 _ALL = Statement(select(_t))
+_LATEST = Statement(
+    select(func.max(_t.c.before_at)).where(_t.c.before_at < bindparam("forever")), "forever"
+)
+_LATEST_ERASED = Statement(select(func.max(_t.c.erased_at)))
 _INSERT = Statement(insert(_t), *_t.c.keys())
 
 _NEVER = Instant(-(2**63))
@@ -117,3 +121,23 @@ def put_barrier(connection: Connection, digest: bytes, barrier: Barrier, *, trac
     values = barrier._asdict() | ({"traces": 1} if traces else {})
     if not change(connection, _t, _t.c.user_digest == digest, **values):
         _INSERT.run(connection, *with_checksum(_t.name, (digest, *barrier, int(traces))))
+
+
+def latest_barrier_at(connection: Connection) -> Instant | None:
+    """Return the latest instant of a barrier, but for opt-outs that are in force."""
+    (before,) = _LATEST.run(connection, FOREVER).fetchone()
+    (erased,) = _LATEST_ERASED.run(connection).fetchone()
+    return max(filter(None, (before, erased)), default=None)
+
+
+def correct_barriers(connection: Connection, file: BarrierFile | None, at: Instant) -> None:
+    """Let no barrier lie after `at`: only after a correction of the clock that says so."""
+    ahead = {
+        digest: barrier
+        for digest, barrier in barriers(connection).items()
+        if barrier is not None and barrier != barrier.by(at)
+    }
+    if ahead and file is not None:
+        file.correct(own_id(connection), at)
+    for digest, barrier in ahead.items():
+        put_barrier(connection, digest, barrier.by(at), traces=False)

@@ -94,6 +94,13 @@ _GUARDS_OF_VERSION_5 = {
         WHEN NEW.position < OLD.position OR NEW.policy_version < OLD.policy_version
         OR (NEW.recorded_at < OLD.recorded_at AND NOT EXISTS (SELECT 1 FROM events WHERE
             position = NEW.position AND topic = 'clock' AND recorded_at = NEW.recorded_at))""",
+    "barriers_never_go_back BEFORE UPDATE ON opt_outs": """
+        WHEN NEW.user_digest IS NOT OLD.user_digest
+        OR (OLD.erased_at IS NOT NULL
+            AND (NEW.erased_at IS NULL OR (NEW.erased_at < OLD.erased_at AND NOT EXISTS (
+                SELECT 1 FROM events WHERE position = (SELECT position FROM head)
+                AND topic = 'clock' AND recorded_at = NEW.erased_at))))
+        OR NEW.before_at < NEW.erased_at""",
     "streams_never_change_hands BEFORE UPDATE ON streams": """
         WHEN NEW.id IS NOT OLD.id OR NEW.originator_id IS NOT OLD.originator_id""",
     "the_identity_never_changes BEFORE UPDATE ON ledger": """

@@ -12,7 +12,7 @@ from ledger.events import SEALING, HistorySealed
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store import tables
-from ledger.store.checksums import with_checksum
+from ledger.store.checksums import change, with_checksum
 from ledger.store.decoding import decoding
 from ledger.store.head import Head
 from ledger.store.rows import INSERT_EVENT, opaque_row
@@ -134,6 +134,11 @@ def replace(connection: Connection, merged: Segment, parts: Sequence[Segment], a
 def retired(connection: Connection) -> list[Retired]:
     """Return the segments that were replaced and whose files were not removed yet."""
     return [Retired(*row) for row in _RETIRED.run(connection)]
+
+
+def bound_retired(connection: Connection, at: Instant) -> None:
+    """Let no segment have been replaced after `at`."""
+    change(connection, tables.retired, tables.retired.c.retired_at > at, retired_at=at)
 
 
 def forget_retired(connection: Connection, each: Retired) -> None:

@@ -14,7 +14,7 @@ from ledger.archive.folder import Archive
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.database import Database
-from ledger.store.segments import Retired, forget_retired, retired, segments
+from ledger.store.segments import Retired, bound_retired, forget_retired, retired, segments
 
 _log = logging.getLogger(__name__)
 
@@ -33,11 +33,12 @@ def remove_retired(database: Database, now: Instant) -> int:
     """Remove what is unfinished, and the files that were replaced more than an hour ago.
 
     Returns how many bytes that freed. Each stays until the segment that replaced it is byte for
-    byte in its place.
+    byte in its place. One that a clock which was ahead dated counts as replaced now.
     """
     archive = database.archive
     freed = archive.files.remove_unfinished()
-    with database.read() as connection:
+    with database.write() as connection:
+        bound_retired(connection, now)
         kept, old = segments(connection), retired(connection)
     due = [each for each in old if now > each.retired_at + RETIRED_FOR]
     sound = [each for each in kept if _replaces_any(each, due) and archive.files.is_sound(each)]

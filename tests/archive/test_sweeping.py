@@ -12,6 +12,7 @@ import pytest
 from ledger.archive import files, parquet
 from ledger.archive.folder import Archive
 from ledger.errors import ArchiveUnavailableError, LedgerLostError
+from ledger.instants import DAY
 from ledger.segment import Segment
 from ledger.store import sweeping
 from ledger.store.segments import retired
@@ -104,6 +105,19 @@ def test_what_was_replaced_goes_after_an_hour(engagements, folder, clock):
     assert done.swept_bytes > 0
     with engagements.ledger.database.read() as connection:
         assert retired(connection) == []
+
+
+def test_what_a_clock_ahead_has_replaced_goes_an_hour_after_the_next_compaction(tmp_path, clock):
+    with opened(tmp_path, clock) as engagements:
+        fill(engagements, clock)
+        clock.move(3_650 * DAY)
+        engagements.ledger.compactor.merge()
+        clock.move(-3_650 * DAY)
+        compact(engagements)
+        clock.move(HOUR + 1)
+        compact(engagements)
+        with engagements.ledger.database.read() as connection:
+            assert retired(connection) == []
 
 
 def test_what_was_replaced_stays_while_its_replacement_is_damaged(engagements, folder, clock):

@@ -12,14 +12,17 @@ from ledger.errors import (
     ClockNotAheadError,
     InvalidReasonError,
     LedgerDamagedError,
+    OptedOutError,
 )
 from ledger.events import ClockCorrected
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import interaction_of
+from ledger.interaction import FOREVER, OptOut, interaction_of
 from ledger.store.corrections import correct
 from ledger.store.job_runs import days_done
 from ledger.store.statements import Statement
+from ledger.text import UserId
 from projections.application import Engagements
+from projections.views.verification import verify
 from tests.jobs.working import ZONE
 from tests.strategies import HOUR, NOON, Clock
 
@@ -235,3 +238,69 @@ def test_killed_at_any_statement_it_has_changed_nothing(engagements, url, tmp_pa
     assert number > 10
     assert dump() != whole
     touch(engagements, "AI-3")
+
+
+@pytest.fixture
+def forgotten(tmp_path, url, clock):
+    """A ledger in which nothing is ahead but that somebody was forgotten, and opted out and in."""
+    with Engagements(url, clock=clock) as opened:
+        for user in ("ana", "ben"):
+            opened.ledger.record(interaction_of(user, "AI-1", "query"))
+        with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
+            database.execute("VACUUM INTO ?", (f"{tmp_path}/backup",))
+        clock.move(YEARS)
+        opened.erase("ana")
+        for before in (FOREVER, clock.at):
+            opened.ledger.record_many([OptOut(UserId("ben"), before)])
+        clock.move(-YEARS)
+        yield opened
+
+
+@pytest.mark.parametrize("user", ["ana", "ben"])
+def test_who_was_forgotten_or_opted_in_ahead_is_recorded_from_the_correction_on(
+    forgotten, clock, user
+):
+    forgotten.ledger.correct_clock("the battery")
+    said = interaction_of(user, "AI-1", "query", occurred_at=moment_of(Instant(clock.at - 1)))
+    with pytest.raises(OptedOutError):
+        forgotten.ledger.record(said)
+    clock.move(1)
+    touch_of(forgotten, user)
+    assert verify(forgotten.ledger.database).findings == []
+
+
+def touch_of(engagements, user):
+    engagements.ledger.record(interaction_of(user, "AI-2", "query"))
+
+
+def test_a_backup_that_is_put_back_after_a_correction_bars_up_to_it(
+    forgotten, tmp_path, url, clock
+):
+    forgotten.ledger.correct_clock("the battery")
+    forgotten.close()
+    (tmp_path / "backup").replace(tmp_path / "ledger.db")
+    with Engagements(url, clock=clock) as opened:
+        with pytest.raises(OptedOutError):
+            opened.ledger.record(
+                interaction_of("ana", "AI-1", "query", occurred_at=moment_of(Instant(NOON - 1)))
+            )
+        touch_of(opened, "ana")
+
+
+def test_an_opt_out_that_is_in_force_outlasts_a_correction(url, clock):
+    with Engagements(url, clock=clock) as opened:
+        opened.ledger.record_many([OptOut(UserId("ana"), FOREVER)])
+        clock.move(YEARS)
+        opened.erase("ana")
+        clock.move(-YEARS)
+        opened.ledger.correct_clock("the battery")
+        with pytest.raises(OptedOutError):
+            touch_of(opened, "ana")
+
+
+def test_no_barrier_goes_back_without_a_correction(forgotten, tmp_path):
+    with (
+        closing(sqlite3.connect(tmp_path / "ledger.db")) as database,
+        pytest.raises(sqlite3.IntegrityError, match="barriers never go back"),
+    ):
+        database.execute("UPDATE opt_outs SET erased_at = 1 WHERE erased_at > 1")
