@@ -8,6 +8,7 @@ from asyncio import wrap_future
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -72,14 +73,9 @@ class GroupCommit(Generic[Work, Result]):
         self._summoned = True
 
     def _lead_all(self) -> None:
-        try:
-            while self._is_summoned():
-                with self._leading:
-                    self._lead()
-        except BaseException:
-            with self._summoning:
-                self._summoned = False
-            raise
+        while self._is_summoned():
+            with suppress(BaseException), self._leading:  # those who wait for the group have it
+                self._lead()
 
     def _is_summoned(self) -> bool:
         with self._summoning:

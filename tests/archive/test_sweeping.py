@@ -170,6 +170,7 @@ def test_what_the_database_does_not_know_is_moved_aside_and_told(
             assert engagements.ledger.compactor.compact(0).set_aside == 1
         assert "files that the ledger does not know were moved aside" in caplog.text
         assert unknown not in names(folder)
+        assert f"{unknown}.unfinished" not in names(folder)
     assert names(folder, files.ASIDE) == [unknown, f"{unknown}.1"]
     assert (archive / files.ASIDE / unknown).read_bytes() == b"first"
     (archive / "notes.txt").write_text("not ours")
@@ -203,6 +204,18 @@ def test_publishing_never_overwrites_what_is_not_the_same(engagements, folder):
     kept = archive.folder / files.ASIDE
     assert (kept / place.name).read_bytes() == b"another database's"
     assert names(folder, files.ASIDE) == [place.name, f"{place.name}.1"]
+
+
+def test_what_is_moved_aside_and_brought_back_is_there_after_a_power_cut(
+    engagements, folder, synced
+):
+    archive = engagements.ledger.archive
+    (merged,) = segments_of(engagements)
+    archive.files.set_aside(archive.files.place(merged.range))
+    assert synced[-2:] == [archive.files.aside, archive.folder]
+    synced.clear()
+    assert archive.files.bring_back(merged)
+    assert synced == [archive.folder]
 
 
 # --- backups that are put back -------------------------------------------------------------------

@@ -652,3 +652,18 @@ def test_the_largest_entry_there_may_be_comes_back():
         source_key=SourceKey("\x01" * 500, FOREVER, "\x01" * 500),
     )
     assert read(line_of(Waiting(largest))) == Waiting(largest)
+
+
+# --- power cuts ----------------------------------------------------------------------------------
+
+
+def test_what_is_kept_is_on_the_disk_and_what_was_drained_does_not_come_back(tmp_path, synced):
+    spool = Spool(tmp_path / "spool")
+    spool.append(entries(2))
+    assert synced == [tmp_path, spool.path]
+    synced.clear()
+    drained(spool)
+    assert synced[-1] == spool.path
+    spool.set_aside(b"damaged\n")
+    assert synced[-1] == spool.aside
+    spool.close()

@@ -295,6 +295,16 @@ def test_a_barrier_is_noted_before_it_commits(ledger, clock, monkeypatch):
         assert not list(engagements.history(USERS[0]))
 
 
+def test_a_barrier_is_on_the_disk_when_it_is_noted(tmp_path, synced, monkeypatch):
+    file = BarrierFile(tmp_path / "barriers")
+    file.append(LEDGER, {b"d" * 16: Barrier(FOREVER)})
+    assert synced == [file.path, tmp_path]
+    synced.clear()
+    monkeypatch.setattr(barriers, "GROWN", -1)
+    file.compact(LEDGER, file.read(LEDGER))
+    assert synced == [file.path.with_name("barriers.unfinished"), tmp_path]
+
+
 def killed_at(*_: object) -> bool:
     raise KeyboardInterrupt
 

@@ -323,3 +323,69 @@ def test_who_waits_for_a_leader_that_is_interrupted_is_told():
         door.submit(3)
     assert [type(each.exception(timeout=0)) for each in led] == [KeyboardInterrupt] * 3
     door.close()
+
+
+class _Interrupted(BaseException):
+    """What asyncio hands on like any other error, unlike KeyboardInterrupt."""
+
+
+def test_tasks_that_wait_behind_an_interrupted_group_have_their_turn():
+    groups: list[int] = []
+
+    def commit(group: Sequence[int]) -> list[int | Exception]:
+        groups.append(len(group))
+        if len(groups) == 1:
+            raise _Interrupted
+        return list(group)
+
+    async def many(count: int) -> list[int | BaseException]:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with door._leading:  # so that all of them wait when the leader's turn comes
+                tasks = [asyncio.create_task(door.submit_async(n)) for n in range(count)]
+                await asyncio.sleep(0)
+            await asyncio.wait(tasks)
+        return [each.exception() or each.result() for each in tasks]
+
+    door = sharing(commit)
+    outcomes = asyncio.run(many(SHARED_BY_AT_MOST + 1))
+    door.close()
+    assert groups == [SHARED_BY_AT_MOST, 1]
+    assert {type(each) for each in outcomes[:-1]} == {_Interrupted}
+    assert outcomes[-1] == SHARED_BY_AT_MOST
+
+
+def test_what_found_no_thread_to_lead_it_is_not_committed_later(monkeypatch):
+    def no_thread(_: object) -> object:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    committed: list[int] = []
+
+    def commit(group: Sequence[int]) -> list[int | Exception]:
+        committed.extend(group)
+        return list(group)
+
+    door = sharing(commit)
+    with monkeypatch.context() as patch:
+        patch.setattr(door._leader, "submit", no_thread)
+        with pytest.raises(RuntimeError, match="new thread"):
+            asyncio.run(door.submit_async(1))
+    assert asyncio.run(gather_all([door.submit_async(2)])) == [2]
+    door.close()
+    assert committed == [2]
+
+
+def test_nothing_is_committed_after_closing():
+    committed: list[int] = []
+
+    def commit(group: Sequence[int]) -> list[int | Exception]:
+        committed.extend(group)
+        return list(group)
+
+    door = sharing(commit)
+    door.close()
+    with pytest.raises(LedgerUnavailableError, match="closed"):
+        door.submit(1)
+    with pytest.raises(LedgerUnavailableError, match="closed"):
+        asyncio.run(door.submit_async(2))
+    assert committed == []

@@ -2,10 +2,11 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.interaction import FOREVER, OptOut, interaction_of
@@ -102,6 +103,36 @@ def test_several_at_once_bring_it_up_once(path, clock):
         assert len(each.top("4711")) == 2
         each.close()
     assert version_of(path) == schema.VERSION
+
+
+def upgrade_meanwhile(path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let another process have its turn between the next one's look at the version and its own."""
+    write = Database.write
+
+    def later(database: Database) -> AbstractContextManager[Connection]:
+        monkeypatch.setattr(Database, "write", write)
+        opened(path, clock).close()
+        return write(database)
+
+    monkeypatch.setattr(Database, "write", later)
+
+
+def test_what_another_process_brought_up_meanwhile_is_not_brought_up_again(
+    path, clock, monkeypatch
+):
+    upgrade_meanwhile(path, clock, monkeypatch)
+    with opened(path, clock) as engagements:
+        assert len(engagements.top("4711")) == 2
+    assert version_of(path) == schema.VERSION
+
+
+def test_a_ledger_that_another_process_began_meanwhile_is_not_begun_again(
+    tmp_path, clock, monkeypatch
+):
+    path = tmp_path / "new.db"
+    upgrade_meanwhile(path, clock, monkeypatch)
+    with opened(path, clock) as engagements:
+        assert engagements.ledger.record(interaction_of("42", "AI-1", "query")).counted
 
 
 def test_an_upgrade_that_fails_leaves_the_old_version(path, version, clock, monkeypatch):

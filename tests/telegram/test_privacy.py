@@ -1,7 +1,11 @@
 """Privacy: who is recorded, who is forgotten, and where the bot listens at all."""
 
+import errno
+
 import pytest
 
+from bot import english
+from ledger.errors import LedgerUnavailableError, TracesLeftError
 from ledger.instants import DAY
 from tests.telegram.stage import Stage
 
@@ -105,6 +109,33 @@ def test_forgetting_asks_back_and_then_leaves_nothing(stage, ana, bob, team):
     assert stage.recorded(bob) == {("AI-1", "mention"): 1}
     assert stage.engagements.replay(repair=False, progress=lambda _: None).difference is None
     stage.api.queue_raw({"message": message["message"]})
+    assert stage.recorded(ana) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TracesLeftError("a reader"), english.FORGET_LATER),
+        (LedgerUnavailableError("a lock"), english.NOT_NOTED),
+        (OSError(errno.EIO, "a disk"), english.NOT_NOTED),
+    ],
+    ids=["traces", "ledger", "spool"],
+)
+def test_what_cannot_be_forgotten_now_is_told_and_can_be_pressed_again(
+    stage, ana, monkeypatch, error, said
+):
+    def fail(_: object) -> None:
+        raise error
+
+    ana.says("AI-1")
+    question = stage.answer(ana, "/forget")
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.engagements, "erase", fail)
+        ana.presses(question, "Yes, forget me")
+        again = stage.answers(ana)[-1]
+    assert (again.text, again.buttons) == (said, ["Yes, forget me", "No"])
+    ana.presses(again, "Yes, forget me")
+    assert stage.answers(ana)[-1].text.startswith("Done. What was recorded of you")
     assert stage.recorded(ana) == {}
 
 

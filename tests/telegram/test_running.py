@@ -1,15 +1,23 @@
 """Running: polling and webhooks, stopping, and what the watchdog notices."""
 
 import asyncio
+import errno
+import os
+import signal
 import socket
+import threading
 import time
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
 import pytest
 from telegram.request import HTTPXRequest, RequestData
 from telegram.request._requestparameter import RequestParameter
 
-from bot.telegram.running import Webhook
+from bot.settings import settings_of
+from bot.telegram import running
+from bot.telegram.running import ListeningError, Webhook
 from bot.telegram.watchdog import SAME_AGAIN, SILENCE_SECONDS, PollingFailedError, PollingRequest
 from projections.application import Engagements
 from tests.telegram.processes import BotProcess
@@ -198,3 +206,41 @@ def test_a_token_that_was_revoked_is_noticed_at_once(wire):
     wire.poll(7)
     with pytest.raises(PollingFailedError, match="does not know this"):
         wire.request.check()
+
+
+# --- starting and stopping, in this process ------------------------------------------------------
+
+
+def test_an_address_that_is_taken_is_an_error_that_names_it(monkeypatch):
+    def taken(*_: object, **__: object) -> None:
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    async def serve() -> None:
+        bot: Any = SimpleNamespace(
+            application=SimpleNamespace(bot=None), queue=SimpleNamespace(take=None)
+        )
+        hook = Webhook("https://ledger.example/hook", "127.0.0.1", 8443)
+        settings = settings_of({"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
+        await running._listen(bot, settings, hook, asyncio.Event())
+
+    monkeypatch.setattr(running, "listening", taken)
+    with pytest.raises(
+        ListeningError, match=r"cannot listen at 127\.0\.0\.1:8443: Address already"
+    ):
+        asyncio.run(serve())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_that_hangs_ends_hard_and_one_that_does_not_waits_for_nothing(number):
+    async def signalled() -> None:
+        stopped = running._signalled()
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(20):
+            await stopped.wait()
+
+    before = set(threading.enumerate())
+    asyncio.run(signalled())
+    (ending,) = [cast("threading.Timer", each) for each in set(threading.enumerate()) - before]
+    ending.cancel()
+    assert (ending.interval, ending.function) == (running.STOP_SECONDS, os._exit)
+    assert (tuple(ending.args), ending.daemon) == ((running.STOPPED_HARD,), True)

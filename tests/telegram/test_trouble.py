@@ -289,12 +289,13 @@ def test_a_flood_without_end_drops_the_reply_and_nothing_else(stage, ana, log):
     assert stage.answer(ana, "/help").text
 
 
-def test_who_blocks_the_bot_is_recorded_in_groups_and_not_written_to(stage, ana):
+@pytest.mark.parametrize("text", ["/top", "/top früh"], ids=["carried", "no link carries that"])
+def test_who_blocks_the_bot_is_recorded_in_groups_and_not_written_to(stage, ana, text):
     team = stage.api.supergroup("Team Canary", members=[ana])
     ana.says("AI-1")
     stage.settle()
     ana.blocks_bot()
-    in_group = stage.answer(ana, "/top", team)
+    in_group = stage.answer(ana, text, team)
     assert in_group.buttons == ["Open the chat with me"]
 
 
