@@ -352,6 +352,20 @@ def test_files_that_were_renamed_are_found_by_what_they_hold(tmp_path, clock, mo
         assert histories(engagements) == before
 
 
+def test_it_is_not_made_of_what_another_database_told(engagements, folder):
+    archive = engagements.ledger.archive
+    (merged,) = segments_of(engagements)
+    first = next(each for each in archive.files.found(1, 1) if each != merged)
+    table = archive.read(first)
+    issues = table.set_column(
+        table.schema.get_field_index("linear_id"), "linear_id", table["issue_id"]
+    )
+    archive.publish(issues.cast(table.schema), *first.range)
+    assert len(archive.files.moved_aside()) == 1
+    damage(folder / "ledger.db.archive" / merged.name)
+    assert engagements.ledger.compactor.recover().mended == (merged.name,)
+
+
 def test_what_no_file_holds_any_more_is_told(engagements, folder, clock):
     (merged,) = segments_of(engagements)
     for name in names(folder):

@@ -174,6 +174,37 @@ def test_an_earlier_versions_barriers_are_put_into_the_file(ledger, clock):
         assert barriers_of(ledger) == rows
 
 
+def test_a_ledger_that_can_only_be_read_needs_no_file_of_barriers(ledger, clock, monkeypatch):
+    with opened(ledger, clock) as engagements:
+        opt(engagements, USERS[1], FOREVER)
+    (ledger / "ledger.db.barriers").unlink()
+    monkeypatch.setattr(FileLock, "__enter__", cannot_lock)
+    with opened(ledger, clock) as engagements:
+        assert engagements.ledger.is_opted_out(USERS[1], clock.at)
+
+
+def test_who_is_forgotten_while_another_is_forgotten_again_is_forgotten_too(
+    ledger, clock, monkeypatch
+):
+    with opened(ledger, clock) as engagements:
+        engagements.erase(USERS[0])
+        engagements.erase(USERS[1])
+    put_back(ledger)
+    file, remove_traces = ledger / "ledger.db.barriers", forgotten.remove_traces
+    first, *others = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(first)
+
+    def meanwhile(database: Database) -> None:
+        file.write_bytes(b"".join([first, *others]))
+        remove_traces(database)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forgotten, "remove_traces", meanwhile)
+        opened(ledger, clock).close()
+    with opened(ledger, clock) as engagements:
+        assert not list(engagements.history(USERS[1]))
+
+
 def test_nobody_is_answered_about_where_a_barrier_cannot_be_put(ledger, clock, monkeypatch):
     with opened(ledger, clock) as engagements:
         engagements.erase(USERS[0])
@@ -202,6 +233,7 @@ def test_who_is_forgotten_again_though_bytes_are_left_is_barred_and_can_be_erase
         patch.setattr(Database, "vacuum", fails)
         with opened(ledger, clock) as engagements:
             assert not list(engagements.history(USERS[0]))
+    assert [has_traces for *_, has_traces in barriers_of(ledger)] == [1]
     with opened(ledger, clock) as engagements:
         engagements.erase(USERS[0])
         assert traces(ledger, USERS[0]) == []
@@ -301,8 +333,11 @@ def test_a_barrier_is_on_the_disk_when_it_is_noted(tmp_path, synced, monkeypatch
     assert synced == [file.path, tmp_path]
     synced.clear()
     monkeypatch.setattr(barriers, "GROWN", -1)
-    file.compact(LEDGER, file.read(LEDGER))
+    file.compact(LEDGER, noted := file.read(LEDGER))
     assert synced == [file.path.with_name("barriers.unfinished"), tmp_path]
+    monkeypatch.setattr(os, "fsync", no_disk)
+    with pytest.raises(LedgerUnavailableError, match="cannot be written"):
+        file.compact(LEDGER, noted)
 
 
 def killed_at(*_: object) -> bool:

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
+from telegram.error import InvalidToken
 
 from bot.telegram import keeping, outbox, recording, sending
 from bot.telegram.spool import Spool
 from bot.telegram.spool_lines import Waiting, line_of, read
+from ledger.application import EngagementLedger
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import DAY, moment_of
+from ledger.interaction import interaction_of
 from tests.telegram.stage import Stage
 
 
@@ -64,6 +67,29 @@ def test_what_waits_is_recorded_in_its_order(stage, ana):
             stage.clock.move(60_000_000)
     stage.run(stage.bot.recorder.keeper.drain())
     assert stage.recorded(ana) == {("AI-1", "query"): 1, ("AI-3", "query"): 1}
+
+
+def test_what_waits_is_recorded_though_nobody_says_anything_more(stage, ana):
+    stage.settle()
+    keeper = stage.bot.recorder.keeper
+    with unwritable(stage):
+        ana.says("AI-1")
+        stage.settle()
+        with pytest.raises(LedgerUnavailableError):
+            keeper.drain_now()
+    stage.run(asyncio.wait_for(keeper._draining, 20))
+    assert not keeper.is_behind
+
+
+def test_what_waits_and_is_refused_is_set_aside(stage, ana):
+    stage.settle()
+    ahead = moment_of(stage.clock.at + 500 * DAY)
+    refused = interaction_of("1001", "AI-1", "query", occurred_at=ahead)
+    keeper = stage.bot.recorder.keeper
+    keeper._spool.append([Waiting(refused), Waiting(interaction_of("1001", "AI-2", "query"))])
+    keeper.drain_now()
+    assert stage.recorded(ana) == {("AI-2", "query"): 1}
+    assert keeper._spool.aside.read_bytes() == line_of(Waiting(refused))
 
 
 def test_an_opt_out_that_waits_is_confirmed(stage, ana):
@@ -278,6 +304,37 @@ def test_what_was_decided_is_told_though_telegram_asks_to_wait(stage, ana):
     stage.api.flood(ana, seconds=1)
     ana.presses(question, "Yes, forget me")
     assert stage.answers(ana)[-1].text.startswith("Done")
+
+
+def test_what_cannot_replace_the_question_any_more_is_said_below_it(stage, ana):
+    question = stage.answer(ana, "/forget")
+    stage.api.fail_next("editMessageText", 400, "Bad Request: message can't be edited")
+    ana.presses(question, "No")
+    assert [each.text for each in stage.answers(ana)[-2:]] == [
+        question.text,
+        "Nothing was deleted.",
+    ]
+
+
+def test_a_menu_that_telegram_does_not_take_is_only_missed(stage, log):
+    stage.api.fail_next("setMyCommands", 400, "Bad Request: no")
+    stage.run(stage.bot.show_commands())
+    assert "menu not shown" in log.getvalue()
+    stage.api.fail_next("setMyCommands", 401, "Unauthorized")
+    with pytest.raises(InvalidToken):
+        stage.run(stage.bot.show_commands())
+
+
+def test_migrations_that_cannot_be_read_stop_no_start(set_stage, monkeypatch, log):
+    def fail(_: object) -> None:
+        message = "planted"
+        raise LedgerUnavailableError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EngagementLedger, "migrations", fail)
+        stage = set_stage()
+    assert "migrations unread" in log.getvalue()
+    assert stage.answer(stage.api.person("Ana Canary", id=1001), "/help").text
 
 
 def test_a_flood_without_end_drops_the_reply_and_nothing_else(stage, ana, log):

@@ -1,5 +1,6 @@
 """What cannot be kept: answered once, never acknowledged, and recorded once it can be (R13)."""
 
+import asyncio
 import errno
 import fcntl
 from collections.abc import Iterator
@@ -7,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from telegram import Update
 
 from bot.telegram import keeping, recording, recording_queue
-from bot.telegram.recording_queue import ANSWERED_AT_MOST
+from bot.telegram.recording_queue import ANSWERED_AT_MOST, RecordingQueue
 from bot.telegram.spool import Spool
 from bot.telegram.watchdog import SAME_AGAIN
 from ledger.application import EngagementLedger
@@ -63,6 +65,43 @@ def wait_for_answers(stage: Stage, person: Person, number: int) -> None:
 def wait_for_polls(stage: Stage, more: int) -> None:
     before = len(stage.api.asked("getUpdates"))
     stage.api.wait_until(lambda: len(stage.api.asked("getUpdates")) >= before + more, 20)
+
+
+class _Recorder:
+    """A recorder whose outcomes are given, and that counts how often all is kept again."""
+
+    def __init__(self, *outcomes: bool) -> None:
+        self.outcomes, self.recovered = iter(outcomes), 0
+
+    async def record_update(self, _: object) -> bool:
+        return next(self.outcomes)
+
+    def recover(self) -> None:
+        self.recovered += 1
+
+    def start_draining(self) -> None:
+        pass
+
+
+def test_behind_a_webhook_all_is_kept_again_once_what_failed_was_taken():
+    async def take(*ids: int) -> list[int]:
+        told = []
+        for each in ids:
+            await queue.take(Update(each))
+            told.append(recorder.recovered)
+        return told
+
+    recorder = _Recorder(False, True, True)
+    queue = RecordingQueue(recorder)
+    assert asyncio.run(take(1, 2, 1)) == [0, 0, 1]
+
+
+def test_not_too_many_who_were_forgotten_are_remembered(stage, monkeypatch):
+    monkeypatch.setattr(recording, "FORGOTTEN_AT_MOST", 2)
+    for number in range(5):
+        stage.bot.recorder.forget(str(number), stage.clock.at, 0)
+        assert str(number) in stage.bot.recorder._forgotten
+        assert len(stage.bot.recorder._forgotten) <= 2
 
 
 # --- polling -------------------------------------------------------------------------------------
