@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ledger.store.failures import StoreUnavailableError, explained
@@ -52,7 +53,8 @@ class FileLock:
         """Close the file; it is opened again when the lock is."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            os.close(descriptor)
+            with suppress(OSError):  # it may be closing because it failed
+                os.close(descriptor)
 
     def _is_taken(self) -> bool:
         try:

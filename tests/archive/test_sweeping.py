@@ -1,5 +1,6 @@
 """Nothing in the archive is deleted unproven, whichever database of the ledger is in its place."""
 
+import errno
 import logging
 import shutil
 import sqlite3
@@ -216,6 +217,15 @@ def test_what_is_moved_aside_and_brought_back_is_there_after_a_power_cut(
     synced.clear()
     assert archive.files.bring_back(merged)
     assert synced == [archive.folder]
+
+
+def test_a_folder_that_cannot_be_listed_is_told(engagements, monkeypatch):
+    def fail(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    with pytest.raises(ArchiveUnavailableError, match="cannot read the archive: Permission denied"):
+        engagements.ledger.archive.files.in_place()
 
 
 # --- backups that are put back -------------------------------------------------------------------

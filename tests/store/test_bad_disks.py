@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,6 +61,13 @@ def test_a_lock_that_fails_is_told_as_a_ledger_that_cannot_be_written(
     engagements, monkeypatch, number
 ):
     monkeypatch.setattr(fcntl, "flock", Locking(fcntl.LOCK_EX, number))
+    with pytest.raises(LedgerUnavailableError, match="cannot lock"):
+        engagements.ledger.record(touch(2))
+    assert engagements.ledger.record(touch(2)).counted
+
+
+def test_a_lock_whose_descriptor_went_bad_is_opened_anew(engagements):
+    os.close(engagements.ledger.database._lock._descriptor)
     with pytest.raises(LedgerUnavailableError, match="cannot lock"):
         engagements.ledger.record(touch(2))
     assert engagements.ledger.record(touch(2)).counted
