@@ -114,11 +114,12 @@ def test_an_older_database_that_lacks_a_merged_segment_forgets_too(ledger, clock
     """Which words are the user's is said by a segment whose file went since."""
     with opened(ledger, clock) as engagements, small_segments(5):
         engagements.ledger.compactor.compact(100)
-        shutil.copy(ledger / "ledger.db", ledger / "backup")
+    shutil.copy(ledger / "ledger.db", ledger / "backup")
     with opened(ledger, clock) as engagements:
         engagements.ledger.compactor.merge()
         clock.move(2 * HOUR)
-        engagements.ledger.compactor.merge()
+        engagements.ledger.compactor.compact(0)
+        assert len(engagements.ledger.archive.files.in_place()) == 1
         engagements.erase(USERS[0])
     put_back(ledger)
     with opened(ledger, clock) as engagements:
