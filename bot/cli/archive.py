@@ -217,7 +217,7 @@ def check(session: Session) -> int:
         bad = _check_all(compactor, segments)
         difference = None if bad else compactor.sealed_difference()
     if difference is not None:
-        bad.append(f"{difference}; `engagement replay --repair` mends it")
+        bad.append(f"{difference}; `engagement replay --repair` fixes it")
     if session.as_json:
         show_json({"segments": len(segments), "events": events_in(segments), "bad": bad})
     elif not bad:

@@ -34,7 +34,7 @@ def _unknown_files(database: Database, connection: Connection) -> Iterator[Findi
         yield Finding("archive", BAD, detail)
     aside = files.moved_aside()
     if aside:
-        detail = f"{counted(len(aside), 'file')} moved aside in {files.aside}: keep them until "
+        detail = f"{counted(len(aside), 'file')} moved aside in {files.aside}: keep until "
         yield Finding("archive", NOTE, f"{detail}no other backup of this ledger is needed")
 
 

@@ -1,4 +1,4 @@
-"""The commands that look at the clock, and mend a ledger whose clock had run ahead."""
+"""The commands that show the clock, and repair a ledger whose clock had run ahead."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from projections.application import Engagements
 
 
 class Clock(NamedTuple):
-    """What the clock says, and how far the ledger has come."""
+    """What the clock says, and when the last event or job run was."""
 
     state: ClockState
     ledger_at: Instant
@@ -29,9 +29,9 @@ class Clock(NamedTuple):
 @json_option
 @click.pass_context
 def clock(context: click.Context) -> None:
-    """Show what the clock says, and how far the ledger has come.
+    """Show what the clock says, and when the last event or job run was.
 
-    `clock repair` mends a ledger whose clock had run ahead.
+    `clock repair` repairs a ledger whose clock had run ahead.
     """
     if context.invoked_subcommand is None:
         session: Session = context.obj
@@ -46,11 +46,11 @@ def clock(context: click.Context) -> None:
 @json_option
 @click.pass_obj
 def repair(session: Session, reason: str) -> None:
-    """Say that the clock is right now, and had run ahead of it.
+    """Repair a ledger whose clock had run ahead; the clock must be right now.
 
-    Set the clock right first: everything that was recorded counts as recorded by now from here on,
-    whatever was noted about jobs after now is taken back, and scores are folded again. It cannot be
-    undone; events are not changed, and the correction is one of them.
+    From here on, what was recorded with a later instant counts as recorded now, job days noted
+    after today are due again, and scores are folded again. It cannot be undone. No event is
+    changed: the correction is an event of its own.
     """
     with session.engagements() as engagements:
         before = _clock(engagements)
@@ -61,7 +61,7 @@ def repair(session: Session, reason: str) -> None:
         return
     click.echo(f"before: {sentence(before)}")
     click.echo(f"after: {sentence(after)}")
-    click.echo(f"taken back: {counted(days, 'job day')}, due again")
+    click.echo(f"{counted(days, 'job day')} due again")
 
 
 def sentence(clock: Clock) -> str:
@@ -70,7 +70,7 @@ def sentence(clock: Clock) -> str:
     if not clock.ledger_at:
         return f"the clock says {now}; the ledger is empty"
     if clock.ledger_at <= clock.state.now:
-        return f"the clock says {now}; the ledger has come to {ledger_at}"
+        return f"the clock says {now}; the last event or job run is at {ledger_at}"
     stops = ", and nothing is recorded until then" if clock.is_behind else ""
     return f"the clock says {now}; the ledger is ahead of it, at {ledger_at}{stops}"
 
@@ -87,7 +87,10 @@ def _show(session: Session, clock: Clock) -> None:
         return
     click.echo(sentence(clock))
     if clock.ledger_at > clock.state.now:
-        click.echo("if the clock is right now, `engagement clock repair --reason TEXT` mends it")
+        click.echo(
+            "if the clock is right now, repair the ledger with "
+            "`engagement clock repair --reason TEXT`"
+        )
     elif not clock.state.may_act:
         click.echo(
             f"it is {clock.state.days} days after the last run: nothing is deleted or sealed "

@@ -106,6 +106,10 @@ def _access(ledger: Path) -> Iterator[Finding]:
     """Find what this user may not read or write of the ledger; the bot's user needs both."""
     beside = [ledger.with_name(ledger.name + end) for end in ("-wal", "-shm", ".lock", ".archive")]
     there = [path for path in (ledger.parent, ledger, *beside) if path.exists()]
+    if os.statvfs(ledger.parent if ledger.parent.exists() else "/").f_flag & os.ST_RDONLY:
+        detail = f"{ledger.parent} is on a disk that is mounted read-only: nothing can be recorded"
+        yield Finding("access", BAD, f"{detail} until it is mounted read-write")
+        return
     for mode, verb in ((os.R_OK, "read"), (os.W_OK, "write")):
         refused = [str(path) for path in there if not os.access(path, mode)]
         if refused:
@@ -199,7 +203,7 @@ def _clock(clock: ClockState, ledger_at: Instant) -> Finding:
         detail = (
             f"{now} is before the last event or job run, at {iso(ledger_at)}: the clock is behind "
             f"now or was ahead then{stops}. Set it right; where it is right, `engagement clock "
-            "repair` mends the ledger"
+            "repair` repairs the ledger"
         )
         return Finding("clock", BAD if ahead > DAY else NOTE, detail)
     if not clock.may_act:

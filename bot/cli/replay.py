@@ -5,7 +5,7 @@ import time
 import click
 
 from bot.cli.session import Session, json_option
-from bot.cli.shown import counting, progress, show_json, show_table
+from bot.cli.shown import counted, counting, progress, show_json, show_table
 from projections.application import Engagements
 from projections.views.replay import Replay, count_events
 from projections.views.replays import Compared
@@ -61,7 +61,7 @@ def _replay_live(session: Session, *, repair: bool, afresh: bool) -> int:
         found = _replay(engagements, repair=repair, afresh=afresh)
         seconds = time.perf_counter() - started
     if found.difference is not None:
-        click.echo(f"error: {found.difference}; `engagement replay --repair` mends it", err=True)
+        click.echo(f"error: {found.difference}; `engagement replay --repair` fixes it", err=True)
     if session.as_json:
         show_json(
             {
@@ -86,7 +86,8 @@ def _sentence(found: Replay, seconds: float, *, repaired: bool) -> str:
     result = "different" if found.difference else "rewritten" if repaired else "identical"
     resumed = f", went on after {found.resumed_after:,} events" if found.resumed_after else ""
     return (
-        f"{result}: {found.events:,} events fold to {found.engagements:,} engagements "
+        f"{result}: {counted(found.events, 'event')} folded to "
+        f"{counted(found.engagements, 'engagement')} "
         f"({seconds:.1f} s{resumed})"
     )
 

@@ -21,7 +21,7 @@ def verify(session: Session) -> int:
     """Look for damage: every row, index, segment and engagement.
 
     Names what is damaged and what to do, and exits with 1; others record and ask meanwhile. Rows
-    that an older version wrote get their checksums where nothing is found.
+    that an older version wrote get their checksums if no damage is found.
     """
     done = verify_all(session)
     filled = _filled(session, done)
@@ -30,7 +30,7 @@ def verify(session: Session) -> int:
         show_json({"events": done.events, "rows": done.rows, "findings": findings})
     elif not done.findings:
         events, rows = counted(done.events, "event"), counted(done.rows, "row")
-        click.echo(f"nothing found: {events}, {rows} verified")
+        click.echo(f"no damage found: {events}, {rows} verified")
     for each in done.findings:
         click.echo(f"error: {each.says}", err=True)
     if filled:
@@ -39,7 +39,7 @@ def verify(session: Session) -> int:
 
 
 def verify_all(session: Session) -> Verification:
-    """Verify the ledger, showing how far that is; one of an older version is brought up before."""
+    """Verify the ledger with a progress bar; one of an older version is upgraded first."""
     with closing(Database(session.settings.database_url)) as database:
         if not database.exists():
             schema.refuse_if_lost(database)

@@ -3,7 +3,7 @@
 import msgspec
 
 BACKUP = "put a backup back"
-REPAIR = "`engagement replay --repair` writes it anew"
+REPAIR = "`engagement replay --repair` rebuilds it"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -21,6 +21,13 @@ class Finding(msgspec.Struct, frozen=True):
 def truth(where: str, what: str, meaning: str) -> Finding:
     """Return the finding of damage that only a backup mends."""
     return Finding(where, f"{where}: {what}, so {meaning}; {BACKUP}")
+
+
+def of_replay(name: str, what: str) -> Finding:
+    """Return the finding of damage to a read model beside the live one."""
+    where = f"the replay {name}"
+    todo = f"`engagement replay drop {name}` drops it, then it can be made again"
+    return Finding(where, f"{where}: {what}; {todo}", derived=True)
 
 
 def derived(where: str, what: str) -> Finding:

@@ -9,10 +9,11 @@ import sqlalchemy
 from sqlalchemy import Connection
 
 from ledger.store import schema, tables
-from ledger.verification.finding import Finding, derived, truth
+from ledger.verification.finding import Finding, derived, of_replay, truth
 
 _MOST_ERRORS = 100
 _OBJECTS = "SELECT name, type, tbl_name, sql FROM sqlite_master"
+_REPLAY = "replay_"  # and the name of a read model beside the live one
 _MISREAD = "it cannot be relied on what is read"
 
 Objects = dict[str, tuple[Any, ...]]
@@ -33,7 +34,7 @@ def integrity_findings(connection: Connection) -> Iterator[Finding]:
 def _blamed(connection: Connection, first: str, count: int) -> Iterator[Finding]:
     """Say of which tables SQLite complains; else it complains of the file as a whole."""
     names = [name for name, (kind, *_) in objects_in(connection).items() if kind == "table"]
-    bad = [each for each in sorted(names) if not _is_whole(connection, each)]
+    bad = [each for each in sorted(names) if not is_whole(connection, each)]
     for each in bad:
         yield _of(each, "SQLite finds its pages or its indexes damaged")
     if not bad:
@@ -41,7 +42,8 @@ def _blamed(connection: Connection, first: str, count: int) -> Iterator[Finding]
         yield truth("the database's file", what, "what is written next may damage more")
 
 
-def _is_whole(connection: Connection, table: str) -> bool:
+def is_whole(connection: Connection, table: str) -> bool:
+    """Tell whether SQLite finds the pages and indexes of a table sound."""
     quoted = table.replace("'", "''")
     return _pragma(connection, f"integrity_check('{quoted}')") == [("ok",)]
 
@@ -52,7 +54,11 @@ def _harmless(message: str) -> str:
 
 
 def _of(table: str, what: str) -> Finding:
-    return truth(table, what, _MISREAD) if table in tables.metadata.tables else derived(table, what)
+    if table in tables.metadata.tables:
+        return truth(table, what, _MISREAD)
+    if table.startswith(_REPLAY):
+        return of_replay(table.removeprefix(_REPLAY), what)
+    return derived(table, what)
 
 
 def schema_findings(connection: Connection) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from ledger.errors import (
 from ledger.segment import events_in
 from ledger.store.compaction import digests_of
 from ledger.store.database import Database
+from ledger.store.failures import StoreFullError, StoreUnavailableError
 from ledger.store.segments import certificates, segments
 from ledger.verification.file import header_findings, log_findings
 from ledger.verification.finding import BACKUP, Finding, truth
@@ -138,10 +139,17 @@ def found(name: str, check: Check) -> list[Finding]:
     try:
         findings.extend(islice(check(), FINDINGS_AT_MOST))
     except UNREADABLE as error:
-        why = error if isinstance(error, LedgerError) else type(error).__name__
-        what = f"it could not be checked to the end ({why})"
-        findings.append(truth(name, what, "what is stored there cannot be read"))
+        findings.append(_unfinished(name, error))
     return findings
+
+
+def _unfinished(name: str, error: Exception) -> Finding:
+    why = error if isinstance(error, LedgerError) else type(error).__name__
+    what = f"it could not be checked to the end ({why})"
+    if type(error) in {StoreUnavailableError, StoreFullError}:  # a full disk, say: no damage yet
+        todo = "look for the cause with `engagement doctor`, then verify again"
+        return Finding(name, f"{name}: {what}; {todo}")
+    return truth(name, what, "what is stored there cannot be read")
 
 
 def _file_of(database: Database) -> Path:

@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple
 
 from sqlalchemy import Connection, MetaData, Table, delete, insert, inspect, select, text, update
@@ -17,6 +17,7 @@ from projections.views.tables import (
     issue_engagements,
     metadata,
     replays,
+    sealed_engagements,
 )
 
 PREVIOUS = "previous"
@@ -144,6 +145,18 @@ def make(connection: Connection, lost: list[Table]) -> None:
             connection.execute(delete(table))
 
 
+def empty_live(connection: Connection) -> None:
+    """Put empty tables in the place of the live ones.
+
+    Deleting the rows would need their indexes, and so fail where those are damaged.
+    """
+    connection.execute(text("DROP VIEW IF EXISTS issue_engagements"))
+    metadata.drop_all(connection, [engagements, sealed_engagements, comparison])
+    engagement_table(MetaData(), engagements.name, _free_index_names(connection)).create(connection)
+    metadata.create_all(connection, [sealed_engagements, comparison])
+    connection.execute(issue_engagements)
+
+
 def _drop_all(connection: Connection) -> None:
     """Drop the tables of all read models beside, also of those that are not noted any more."""
     for name in inspect(connection).get_table_names():
@@ -161,9 +174,9 @@ def _free_index_names(connection: Connection) -> str:
     After a switch the live one has the indexes that it was made with.
     """
     inspector = inspect(connection)
-    tables = [engagements.name, *(_PREFIX + each.name for each in besides(connection))]
+    tables = inspector.get_table_names()
     taken = {str(index["name"]) for each in tables for index in inspector.get_indexes(each)}
-    names = (f"{engagements.name}_{number}" for number in count(2))
+    names = chain([engagements.name], (f"{engagements.name}_{number}" for number in count(2)))
     return next(each for each in names if f"{each}_by_issue" not in taken)
 
 

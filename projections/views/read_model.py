@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from ledger.archive.folder import Archive
 from ledger.events import EventRow
@@ -23,12 +23,12 @@ from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
 from projections.views import sealing
-from projections.views.beside import begin_anew, besides, make, missing, statements_of
+from projections.views.beside import begin_anew, besides, empty_live, make, missing, statements_of
 from projections.views.folding import folds
 from projections.views.policies import Policies
 from projections.views.stored import Stored, fold_stored, together
 from projections.views.table_statements import IDENTITY, LIVE, TableStatements
-from projections.views.tables import comparison, engagements, sealed_engagements
+from projections.views.tables import engagements, sealed_engagements
 
 REFRESHED_AT_ONCE = 500
 """Rows a transaction: whoever records meanwhile waits for no more."""
@@ -116,8 +116,7 @@ class ReadModel:
         Returns how many events were folded to how many engagements; `progress` takes how many more
         events were.
         """
-        connection.execute(delete(engagements))
-        connection.execute(delete(comparison))
+        empty_live(connection)
         sealing.make_anew(connection, archive)
         events = counted = 0
 

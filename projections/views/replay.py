@@ -12,12 +12,14 @@ from ledger.errors import LedgerUnavailableError
 from ledger.store.database import Database
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
+from ledger.verification.structure import is_whole
 from ledger.verification.truth import expect_sound
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
+from projections.views.beside import make
 from projections.views.comparing import difference, needless
 from projections.views.folding import count, folded_tables, kept_rows
 from projections.views.read_model import ReadModel
-from projections.views.tables import comparison
+from projections.views.tables import comparison, replays
 
 COMPARED_AT_ONCE = 100_000
 """Events a transaction, or those of one user: while one lasts, SQLite cannot reuse its log."""
@@ -71,13 +73,15 @@ def compare(
 
 
 def repair(database: Database, read_model: ReadModel, progress: Progress) -> Replay:
-    """Write the read model anew from every event, in one transaction.
+    """Rebuild the read model from every event, in one transaction.
 
-    Raises LedgerDamagedError where a verification finds what happened damaged: that would become
-    what is answered.
+    Read models beside it are dropped where the list of them is damaged. Raises LedgerDamagedError
+    where an event is damaged: folding it would spread the damage.
     """
     expect_sound(database)
     with database.write() as connection:
+        if database.path is not None and not is_whole(connection, replays.name):
+            make(connection, [replays])
         events, engagements = read_model.refold(connection, database.archive, progress)
     return Replay(events, engagements, None)
 

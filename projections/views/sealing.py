@@ -64,8 +64,7 @@ _COMPARED = ("account", "issue_id", "linear_id", *(name for name in NUMBERS if n
 
 
 def make_anew(connection: Connection, archive: Archive) -> None:
-    """Fold every segment, and keep that as what is sealed."""
-    connection.execute(delete(sealed_engagements))
+    """Fold every segment into the table of sealed engagements, which is empty."""
     for table in merged(_events(connection, archive, segments(connection))):
         rows = [_values(each.row) for each in rows_of(somebodys(connection, table))]
         _INSERT.run_many(connection, rows)

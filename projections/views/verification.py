@@ -10,7 +10,7 @@ from ledger.archive.folder import Archive
 from ledger.store.database import Database
 from ledger.store.tables import head
 from ledger.verification.backfill import count_unverified
-from ledger.verification.finding import Finding, derived
+from ledger.verification.finding import Finding, derived, of_replay
 from ledger.verification.structure import normal, objects_in
 from ledger.verification.truth import (
     UNREADABLE,
@@ -93,10 +93,9 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     last = connection.execute(select(head.c.position, head.c.policy_version)).one()
     for each in besides(connection):
         if (each.position, each.policy_version) == tuple(last):
-            name = f"the replay {each.name}"
             other = _difference(connection, archive, statements_of(each.name), lambda _: None)
             if other is not None:
-                yield Finding(name, f"{name}: {other}; drop it and begin it anew", derived=True)
+                yield of_replay(each.name, other)
 
 
 def _difference(

@@ -51,7 +51,7 @@ def test_no_answer_changes_when_everything_is_sealed_and_merged(ana):
     assert answers(ana) == before
     assert ana("archive", "merge").out == "merged 3 segments into 1\n"
     assert answers(ana) == before
-    assert ana("replay").out.startswith("identical: 5 events fold to 3 engagements")
+    assert ana("replay").out.startswith("identical: 5 events folded to 3 engagements")
 
 
 def test_only_what_was_recorded_long_enough_ago_is_sealed(ana):
@@ -184,7 +184,7 @@ def test_who_was_forgotten_stays_forgotten_when_the_rest_is_sealed(ana):
     ana.now += 2 * DAY
     assert ana("history", "ben").code == ana("top", "ben").code
     assert ana("compact", "--all").code == 0
-    assert ana("replay").out.startswith("identical: 5 events fold to 3 engagements")
+    assert ana("replay").out.startswith("identical: 5 events folded to 3 engagements")
     assert b"a secret of ben's" not in ana.ledger.read_bytes()
     assert ana("archive", "check").code == 0
 

@@ -635,6 +635,13 @@ def test_a_folder_that_cannot_be_written_refuses_and_answers(read_only):
     assert read_only("score", "u", "AI-1", "--json").json["count"] == 1
 
 
+def test_doctor_tells_a_read_only_disk_from_missing_rights(read_only):
+    (found,) = [each for each in read_only("doctor", "--json").json if each["check"] == "access"]
+    is_root = os.geteuid() == 0  # and then the disk is read-only
+    assert ("mounted read-only" in found["detail"]) == is_root
+    assert ("chown" in found["detail"]) != is_root
+
+
 def test_no_ledger_is_made_in_a_folder_that_cannot_be_written(read_only):
     elsewhere = CommandLine(read_only.home / "new")
     assert re.search("folder|directory", complaint(elsewhere("init")))

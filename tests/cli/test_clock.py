@@ -36,9 +36,10 @@ def test_a_ledger_that_is_ahead_is_found_and_mended(ahead):
     assert before.startswith("before: the clock says 2026-01-31T12:00:00Z; the ledger is ahead")
     assert "2036-01-29T12:00:00Z" in before
     assert after == (
-        "after: the clock says 2026-01-31T12:00:00Z; the ledger has come to 2026-01-31T12:00:00Z"
+        "after: the clock says 2026-01-31T12:00:00Z; "
+        "the last event or job run is at 2026-01-31T12:00:00Z"
     )
-    assert taken_back == "taken back: 0 job days, due again"
+    assert taken_back == "0 job days due again"
     assert ahead("record", "ana", "AI-3", "query").code == 0
     assert finding(ahead)["state"] == "ok"
     history = ahead("history", "ana", "--json").json

@@ -457,7 +457,7 @@ def test_replay_says_identical(ana):
     found = {"events": 5, "engagements": 3, "resumed_after": 0, "seconds": seconds}
     assert list(done.json.items()) == [*found.items(), ("identical", True)]
     assert (done.code, done.err) == (0, "")
-    assert ana("replay").out.startswith("identical: 5 events fold to 3 engagements")
+    assert ana("replay").out.startswith("identical: 5 events folded to 3 engagements")
 
 
 def test_a_replay_into_another_read_model_is_switched_to_and_back(ana):

@@ -1,11 +1,13 @@
 """`engagement verify` names what is damaged and what to do, and says nothing of a sound ledger."""
 
 import datetime as dt
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import pytest
 
@@ -15,7 +17,9 @@ from ledger.instants import DAY
 from ledger.store.checksums import checksum
 from ledger.store.compaction import Compaction, Compactor
 from ledger.store.database import Database
+from ledger.store.failures import StoreDamagedError, StoreFullError, StoreUnavailableError
 from ledger.store.job_runs import days_done, last_run
+from ledger.verification.truth import found
 from projections.views.verification import verify
 from tests.archive.ledgers import opened
 from tests.cli.running import CommandLine
@@ -77,9 +81,33 @@ def test_a_sound_ledger_is_verified_and_stays_as_it_is(path):
     cli = CommandLine(path.parent)
     done = cli("verify")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("nothing found: ")
+    assert done.out.startswith("no damage found: ")
     assert path.read_bytes() == before
     assert cli("verify", "--json").json["findings"] == []
+
+
+def test_a_lost_ledger_is_told_from_one_that_was_never_there(path):
+    path.unlink()
+    done = CommandLine(path.parent)("verify")
+    assert (done.code, done.out) == (1, "")
+    assert "is missing or empty, but an archive" in done.err
+    assert "engagement init" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "is_damage"),
+    [
+        (StoreUnavailableError("the ledger's database failed: disk I/O error"), False),
+        (StoreFullError("the disk that holds the ledger is full"), False),
+        (StoreDamagedError("a text in it is not in UTF-8"), True),
+        (ValueError("of damaged data"), True),
+    ],
+)
+def test_what_cannot_be_read_for_now_is_not_called_damaged(error, is_damage):
+    (only,) = found("the rows", mock.Mock(side_effect=error))
+    assert "could not be checked to the end" in only.says
+    assert ("put a backup back" in only.says) == is_damage
+    assert ("`engagement doctor`" in only.says) != is_damage
 
 
 DAMAGES = {
@@ -117,7 +145,7 @@ def test_damage_is_named_with_what_to_do(path, statement):
     assert done.out == ""
     for line in done.errors:
         assert line.startswith("error: "), line
-        assert "backup" in line or "--repair" in line or "drop it" in line, line
+        assert "backup" in line or "--repair" in line or "replay drop beside" in line, line
         assert all(word not in line for word in ("ana", "Zoë", "what of it?", "4711")), line
 
 
@@ -226,6 +254,35 @@ def test_a_repair_mends_what_is_derived(path):
     cli = CommandLine(path.parent)
     assert cli("replay", "--repair").code == 0
     assert findings(path) == []
+
+
+DERIVED = (
+    "engagements_by_issue",
+    "engagements_by_rank",
+    "replay_beside",
+    "engagements_2_by_score",
+    "replays",
+)
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_a_damaged_page_of_what_is_derived_is_mended_as_the_finding_says(path, name):
+    count_the_cells_of_its_page_wrong(path, name)
+    (found,) = findings(path)
+    (command,) = re.findall(r"`engagement (replay [^`]*)`", found)
+    done = CommandLine(path.parent)(*command.split())
+    assert (done.code, done.err) == (0, "")
+    assert findings(path) == []
+
+
+def count_the_cells_of_its_page_wrong(path: Path, name: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (page,) = connection.execute(query, (name,)).fetchone()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * size + 4] ^= 1
+    path.write_bytes(content)
 
 
 def test_a_switch_is_refused_where_what_happened_is_damaged(path):
