@@ -22,7 +22,7 @@ from ledger.store.failures import (
     explained,
 )
 from ledger.store.file_lock import PATIENCE_SECONDS, FileLock, followed
-from ledger.store.sqlite import READING, WRITING, engine_of
+from ledger.store.sqlite import CHANGED, READING, WRITING, engine_of
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ _ADVICE = {
     "disk I/O error": "; `engagement doctor` looks for the cause, such as a full disk",
     "unable to open database file": "; `engagement doctor` says who may read it",
     "attempt to write a readonly database": "; `engagement doctor` says who may write it",
+    CHANGED: "; ask again",
 }
 
 

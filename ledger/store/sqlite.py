@@ -13,6 +13,12 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 READERS_AT_ONCE = 16
 
+CHANGED = "the file was written while it was read"
+"""What a reader without locks says, who may have read parts of two moments."""
+
+Stamp = tuple[int, int, int]
+_NO_FILE: Stamp = (0, 0, 0)
+
 _PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",  # without it a deleted text stays readable in the file
@@ -49,39 +55,72 @@ def engine_of(path: Path, access: Access, patience_seconds: float) -> Engine:
     event.listen(engine, "begin", _beginner(access.begin))
     if access is READING:
         event.listen(engine, "checkout", partial(_check_thaw, path))
+        event.listen(engine, "commit", partial(_check_unchanged, path))
     return engine
 
 
 class _Frozen(sqlite3.Connection):
-    """A connection to a file that cannot change, which does without locks and the log."""
+    """A connection to a file beside which nothing can be made: without locks and shared memory."""
+
+    seen: tuple[Stamp, Stamp]
+    """The file and its log when it was opened."""
 
 
 def _connected(path: Path, access: Access) -> sqlite3.Connection:
-    is_frozen = access is READING and _is_archived(path)
-    options = f"mode={access.mode}" + ("&immutable=1" if is_frozen else "")
-    return sqlite3.connect(
-        f"file:{_escaped(path)}?{options}",
+    seen = _frozen(path) if access is READING else None
+    connection = sqlite3.connect(
+        f"file:{_escaped(path)}?mode={access.mode}{_frozen_options(seen)}",
         uri=True,
         # The driver must open no transaction of its own: it would not begin one for a SELECT.
         isolation_level=None,
         check_same_thread=False,
-        factory=_Frozen if is_frozen else sqlite3.Connection,
+        factory=_Frozen if seen else sqlite3.Connection,
     )
+    if isinstance(connection, _Frozen) and seen:
+        connection.seen = seen
+    return connection
+
+
+def _frozen_options(seen: tuple[Stamp, Stamp] | None) -> str:
+    """Return how SQLite reads a file that it can make no shared memory for.
+
+    An immutable file has no log. Where there is one, SQLite keeps the index of it in the heap, which
+    it does only without locks and in exclusive mode.
+    """
+    if seen is None:
+        return ""
+    return "&immutable=1" if seen[1] == _NO_FILE else "&vfs=unix-none"
 
 
 def _check_thaw(path: Path, connection: object, *_: object) -> None:
-    """Have the pool open another connection once the file can change again."""
-    if isinstance(connection, _Frozen) and not _is_archived(path):
+    """Have the pool open another connection once the file has changed, or can."""
+    if isinstance(connection, _Frozen) and connection.seen != _frozen(path):
         raise sqlalchemy.exc.DisconnectionError("the file can be written again")
 
 
-def _is_archived(path: Path) -> bool:
-    """Tell whether the file lies where nobody can write, so that SQLite must do without locks."""
-    log = path.with_name(path.name + "-wal")
+def _check_unchanged(path: Path, connection: Connection) -> None:
+    """Refuse what was read without a lock while another process wrote."""
+    driver_connection = connection.connection.driver_connection
+    if isinstance(driver_connection, _Frozen) and driver_connection.seen != _frozen(path):
+        raise sqlite3.OperationalError(CHANGED)
+
+
+def _frozen(path: Path) -> tuple[Stamp, Stamp] | None:
+    """Return what tells changes of a file and its log, None where shared memory is there or can be."""
+    file = path.resolve()
+    log, shared_memory = (file.with_name(file.name + end) for end in ("-wal", "-shm"))
+    if os.access(file.parent, os.W_OK) or shared_memory.exists():
+        return None
+    return _stamp(file), _stamp(log)
+
+
+def _stamp(path: Path) -> Stamp:
+    """Return what changes when a file is written; an empty one is as good as none."""
     try:
-        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY) and not log.exists()
+        status = path.stat()
     except OSError:
-        return False
+        return _NO_FILE
+    return (status.st_ino, status.st_size, status.st_mtime_ns) if status.st_size else _NO_FILE
 
 
 def _escaped(path: Path) -> str:
@@ -90,6 +129,8 @@ def _escaped(path: Path) -> str:
 
 def _set_pragmas(pragmas: Sequence[str]) -> Callable[[Any, object], None]:
     def set_pragmas(connection: Any, _: object) -> None:  # noqa: ANN401 - a DBAPI connection
+        if isinstance(connection, _Frozen):
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE").close()
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").close()
 
