@@ -77,18 +77,26 @@ SEES_FEW = (
     "mode is on), so other mentions are not recorded. BotFather's /setprivacy changes that."
 )
 
-CARD = "<b>{issue}</b> · score <b>{score}</b>\n{touches}, {last}"
-CARD_AGAIN = "<b>{issue}</b> · score <b>{score}</b>\n{touches} · first {first}, last {last}"
+CARD = "<b>{issue}</b> · score <b>{score}</b>{note}\n{touches}, {last}"
+CARD_AGAIN = "<b>{issue}</b> · score <b>{score}</b>{note}\n{touches} · first {first}, last {last}"
 CARD_NEW = "<b>{issue}</b> · score <b>{score}</b>\nnot touched yet: every issue starts there"
 SCORE = "<b>{issue}</b> scores <b>{score}</b> {moment}\n{sentence}"
 NOW = "now"
 AS_OF = "as of {when}"
 
 TOP = "<b>What you are most engaged with</b> {moment}"
-TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}"
-NO_TOP = "Nothing of yours ranks {moment}: there is nothing yet, or it is too long ago."
+TOP_QUIET = "<b>What you are most engaged with</b> {moment}: all of it quiet for long"
+TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}{note}"
+NO_TOP = "Nothing of yours ranks {moment}: there is nothing yet."
+
+QUIET = "quiet for long"
+UNCOUNTED = "nothing that counts"
+NOTE = " · {note}"
 
 BRIEFING = "<b>Your briefing</b>, {when}\nPress an issue to open its card."
+BRIEFING_QUIET = (
+    "<b>Your briefing</b>, {when}: all of it quiet for long\nPress an issue to open its card."
+)
 BRIEFING_BUTTON = "{issue} · {score}"
 NO_BRIEFING = "There is nothing to brief you about yet: ask me about an issue, such as AI-1799."
 
@@ -113,6 +121,7 @@ NO_HISTORY = "Nothing is recorded of you{of_issue} {moment}."
 
 CHART_OF_ISSUE = "<b>{issue}</b>: your score, now {score}"
 CHART_OF_TOP = "What you are most engaged with now"
+CHART_OF_QUIET = "What you are most engaged with now: all of it quiet for long"
 NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue}."
 
 EXPORT = "All that is recorded of you, as JSON. Events: {count}"
@@ -233,7 +242,7 @@ WHY_UNTOUCHED = "Never touched, and every issue starts at {score}."
 WHY_TOUCHED = "Touched {times}: {touches}; the last was {last}."
 WHY_UNCOUNTED = "{count} of these do not count: only {counted} do."
 WHY_LATE = "{count} of these became known more than a day late."
-WHY_NOTHING_COUNTS = "So nothing counts: the score is 0, and it ranks nowhere."
+WHY_NOTHING_COUNTS = "So nothing counts: the score is 0, and it ranks after all that does."
 WHY_FREQUENCY = "Frequency {frequency}: {count} × {step}, at most 1."
 WHY_RECENCY = "Recency {recency}: exp(−{rate} × {days}), active {idle}."
 WHY_SET = "The score was set to {score} by hand, {when}, and nothing has ended that."
@@ -243,7 +252,7 @@ WHY_BASE_SET = "Base {base}: as it was set."
 WHY_DECAY = "Decay {decay}: (1 − {share}) to the power of {days}, the idle days beyond {free}."
 WHY_NO_DECAY = "Decay 1.000: there is none within {days} idle days."
 WHY_SCORE = "Score {score} = {base} × {decay}."
-WHY_DORMANT = "It is dormant and ranks nowhere: idle for over {days} days, and below {score}."
+WHY_DORMANT = "It is dormant: idle for over {days} days, and below {score}."
 WHY_PINNED = "It is pinned before all that scores, touched less than {hours} hours ago."
 WHY_FIRST_POLICY = "By policy {version}, the product's own."
 WHY_POLICY = "By policy {version}, adopted {when}."
@@ -255,13 +264,11 @@ ORDER_BY = {
     "idle_since": "{first} stands before {second}: both score {score}, and it was active later.",
     "issue_id": "{first} stands before {second} by its name alone: all else is equal.",
     "pinned": "{first} stands before {second}: it was touched just now, which pins it.",
-    "dormant": "{first} stands before {second}, which is dormant.",
 }
 ORDER_ONE_TOUCH = "One more touch of {second} now would put it first."
 ORDER_TOUCHES = "{count} more touches of {second} now would put it first."
 ORDER_NO_TOUCHES = "No number of touches of {second} now would put it first."
 ORDER_TIME = "If nothing happens, {second} comes first from {when} on."
-ORDER_NO_TIME = "Time alone never swaps them: both are dormant from {when} on."
 ORDER_NO_TIME_SOON = "Time alone does not swap them within {days} days."
 ORDER_NONE = "There are no two issues that rank."
 

@@ -184,6 +184,4 @@ def _by_touches(order: OrderExplanation, second: str) -> str:
 def _by_time(order: OrderExplanation, second: str, said: Said) -> str:
     if order.by_time is not None:
         return words.ORDER_TIME.format(second=second, when=said(order.by_time.at))
-    if order.dormant_at is not None:
-        return words.ORDER_NO_TIME.format(when=said(order.dormant_at))
     return words.ORDER_NO_TIME_SOON.format(days=LOOKED_AHEAD_DAYS)

@@ -127,6 +127,7 @@ def _card(ranked: Ranked, time: Time) -> str:
         touches=touches(engagement),
         first=time.said_instant(engagement.first_at),
         last=time.said_instant(engagement.last_at),
+        note=_noted(ranked),
     )
 
 
@@ -178,14 +179,16 @@ def top(ranked: Sequence[Ranked], time: Time) -> Reply:
     """Return a ranking."""
     if not ranked:
         return say(words.NO_TOP, moment=time.moment)
-    return Reply("\n".join([fill(words.TOP, moment=time.moment), *_ranking(ranked, time)]))
+    head = fill(words.TOP_QUIET if all_quiet(ranked) else words.TOP, moment=time.moment)
+    return Reply("\n".join([head, *_ranking(ranked, time)]))
 
 
 def briefing(ranked: Sequence[Ranked], time: Time) -> Reply:
     """Return a ranking with a button for each issue."""
     if not ranked:
         return say(words.NO_BRIEFING)
-    head = fill(words.BRIEFING, when=time.said(time.now))
+    known = words.BRIEFING_QUIET if all_quiet(ranked) else words.BRIEFING
+    head = fill(known, when=time.said(time.now))
     buttons = tuple(
         Button(
             words.BRIEFING_BUTTON.format(issue=each.issue_id, score=f"{each.score.value:.3f}"),
@@ -205,8 +208,41 @@ def _ranking(ranked: Sequence[Ranked], time: Time) -> Iterable[str]:
             score=f"{each.score.value:.3f}",
             times=times(each.engagement.count),
             last=time.said_instant(each.engagement.last_at),
+            note=_noted(each),
         )
         for place, each in enumerate(ranked, 1)
+    )
+
+
+def note(ranked: Ranked) -> str:
+    """Return what a list says beside an issue that is dormant or has nothing that counts."""
+    if not ranked.engagement.count:
+        return ""
+    if ranked.score.idle_days is None:
+        return words.UNCOUNTED
+    return words.QUIET if ranked.score.dormant else ""
+
+
+def all_quiet(ranked: Sequence[Ranked]) -> bool:
+    """Tell whether a list is filled by dormant issues alone."""
+    return bool(ranked) and all(note(each) == words.QUIET for each in ranked)
+
+
+def marked(ranked: Ranked) -> str:
+    """Return an issue with what a list says beside it."""
+    return ranked.issue_id + _noted(ranked)
+
+
+def _noted(ranked: Ranked) -> str:
+    said = note(ranked)
+    return words.NOTE.format(note=said) if said else ""
+
+
+def scored(ranked: Iterable[Ranked]) -> str:
+    """Return a ranking in one line."""
+    return ", ".join(
+        f"{each.issue_id} {each.score.value:.3f}" + (f" ({said})" if (said := note(each)) else "")
+        for each in ranked
     )
 
 
@@ -214,7 +250,6 @@ def stats(totals: Statistics, time: Time) -> Reply:
     """Return somebody's totals."""
     if not totals.total_interactions:
         return say(words.NO_STATS, moment=time.moment)
-    most = ", ".join(f"{issue} {value:.3f}" for issue, value in totals.most_engaged_issues)
     return say(
         words.STATS,
         moment=time.moment,
@@ -222,7 +257,7 @@ def stats(totals: Statistics, time: Time) -> Reply:
         issues=totals.unique_issues,
         average=f"{totals.avg_interactions_per_issue:g}",
         last=time.said_instant(totals.last_interaction),
-        most=most or words.NONE,
+        most=scored(totals.most_engaged) or words.NONE,
     )
 
 

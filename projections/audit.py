@@ -13,7 +13,7 @@ from projections.activity import Activity, activity
 from projections.as_of import AsOf, engagements_as_of
 from projections.explanation import Explanation, Sourced, explain
 from projections.policy import Adopted
-from projections.ranking import ranking, top
+from projections.ranking import Ranked, ranking
 from projections.timeline import ScoreSeries, score_series
 
 USERS_PORTRAYED = ISSUES_PORTRAYED = 5
@@ -33,14 +33,15 @@ class Story(NamedTuple):
 
 
 class Portrait(NamedTuple):
-    """A user's issues: the first of the ranking at the end of the span.
-
-    Where nothing `ranks` any more, those with most interactions within the span.
-    """
+    """A user's issues: the first of the ranking at the end of the span."""
 
     stream: int
-    ranks: bool
     stories: tuple[Story, ...]
+
+    @property
+    def ranked(self) -> list[Ranked]:
+        """The issues as they rank."""
+        return [story.explanation.ranked for story in self.stories]
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -93,18 +94,8 @@ def audit(  # noqa: PLR0913, PLR0917 - all that a ledger has to say
 def _portrait(rows: Sequence[EventRow], frame: Audit) -> Portrait:
     policy = frame.adopted.policy
     ranked = ranking(engagements_as_of(rows, AsOf(frame.end)), frame.end, policy)
-    first = [each.issue_id for each in top(ranked, ISSUES_PORTRAYED)]
-    issues = first or _most_touched(rows, frame.start)
-    stories = tuple(_story(rows, issue_id, frame) for issue_id in issues)
-    return Portrait(rows[0].stream, bool(first), stories)
-
-
-def _most_touched(rows: Sequence[EventRow], start: Instant) -> list[str]:
-    counts: dict[str, int] = defaultdict(int)
-    for row in rows:
-        if row.kind is not None and row.occurred_at >= start:
-            counts[row.issue_id] += 1
-    return sorted(counts, key=lambda issue_id: (-counts[issue_id], issue_id))[:ISSUES_PORTRAYED]
+    stories = tuple(_story(rows, each.issue_id, frame) for each in ranked[:ISSUES_PORTRAYED])
+    return Portrait(rows[0].stream, stories)
 
 
 def _story(rows: Sequence[EventRow], issue_id: str, frame: Audit) -> Story:

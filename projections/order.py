@@ -24,7 +24,6 @@ LOOKED_AHEAD_DAYS = 400
 class Difference(Enum):
     """What decides between two issues: in this order, the first in which they differ."""
 
-    DORMANT = "dormant"
     PINNED = "pinned"
     SCORE = "score"
     IDLE_SINCE = "idle_since"
@@ -53,8 +52,7 @@ class OrderExplanation(msgspec.Struct, frozen=True):
 
     `by_interactions` is the fewest more interactions with the second at that instant that put it
     first, None where no number of them does. `by_time` is the earliest instant at which it stands
-    first although nothing happens, None where that does not come within LOOKED_AHEAD_DAYS, or
-    where both are dormant before; `dormant_at` is when they both are, if within that time.
+    first although nothing happens, None where that does not come within LOOKED_AHEAD_DAYS.
     """
 
     at: Instant
@@ -63,7 +61,6 @@ class OrderExplanation(msgspec.Struct, frozen=True):
     second: Ranked
     by_interactions: Swap | None
     by_time: Swap | None
-    dormant_at: Instant | None
 
     @property
     def by(self) -> Difference:
@@ -73,27 +70,16 @@ class OrderExplanation(msgspec.Struct, frozen=True):
 
 def explain_order(first: Ranked, second: Ranked, at: Instant, adopted: Adopted) -> OrderExplanation:
     """Return why `first` stands before `second`; both are as `adopted` ranks them at `at`."""
-    by_time, dormant_at = _swap_by_time(first, second, at, adopted.policy)
-    return OrderExplanation(
-        at,
-        adopted,
-        first,
-        second,
-        _swap_by_interactions(first, second, at, adopted.policy),
-        by_time,
-        dormant_at,
-    )
+    policy = adopted.policy
+    by_interactions = _swap_by_interactions(first, second, at, policy)
+    by_time = _swap_by_time(first, second, at, policy)
+    return OrderExplanation(at, adopted, first, second, by_interactions, by_time)
 
 
 def difference(first: Ranked, second: Ranked) -> Difference:
     """Return what decides between two issues."""
-    pairs = zip(Difference, _standing(first), _standing(second), strict=True)
+    pairs = zip(Difference, rank_key(first), rank_key(second), strict=True)
     return next(part for part, a, b in pairs if a != b)
-
-
-def _standing(ranked: Ranked) -> tuple[bool, int, float, int, str]:
-    """What decides the place in a top list: as in any ranking, but the dormant stand in none."""
-    return (ranked.score.dormant, *rank_key(ranked))
 
 
 # --- more interactions ---------------------------------------------------------------------------
@@ -107,7 +93,7 @@ def _swap_by_interactions(
         return ranked(second.issue_id, more, at, policy)
 
     def is_enough(interactions: int) -> bool:
-        return _standing(with_more(interactions)) < _standing(first)
+        return rank_key(with_more(interactions)) < rank_key(first)
 
     # One more may end an override and so lower a score; from there on, more never do. From the last
     # band on they change nothing.
@@ -127,19 +113,14 @@ def _touches(interactions: int, at: Instant, policy: ScoringPolicy) -> Engagemen
 # --- time alone ----------------------------------------------------------------------------------
 
 
-def _swap_by_time(
-    first: Ranked, second: Ranked, at: Instant, policy: ScoringPolicy
-) -> tuple[Swap | None, Instant | None]:
-    """Return the swap and None, or None and the instant at which both are dormant, if any."""
+def _swap_by_time(first: Ranked, second: Ranked, at: Instant, policy: ScoringPolicy) -> Swap | None:
     end = min(at + LOOKED_AHEAD_DAYS * DAY, FOREVER)
     changes = merge_sorted(*(_changes(each, at, policy) for each in (first, second)))
     for instant in takewhile(lambda each: each <= end, changes):
         a, b = (ranked(each.issue_id, each.engagement, instant, policy) for each in (first, second))
-        if a.score.dormant and b.score.dormant:
-            return None, instant
-        if _standing(b) < _standing(a):
-            return Swap(instant, b, a), None
-    return None, None
+        if rank_key(b) < rank_key(a):
+            return Swap(instant, b, a)
+    return None
 
 
 def _changes(ranked: Ranked, at: Instant, policy: ScoringPolicy) -> Iterator[Instant]:

@@ -17,7 +17,7 @@ from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from projections.policy import ScoringPolicy
 from projections.score_steps import Steps
-from projections.standings import UNRANKED, RecentFirst, Standings, numbered, standings
+from projections.standings import RecentFirst, Standings, numbered, standings
 
 BRIEFED = 10
 """How many issues a briefing shows."""
@@ -38,7 +38,7 @@ class Quality(msgspec.Struct, frozen=True):
     `returns` are interactions with an issue that the user had touched at an earlier instant, the
     last time more than a minute before: bursts count as one. `hits_at_n` of them had their issue
     among the first n of the ranking as it stood before that instant; `reciprocals` is the sum of 1
-    divided by its rank, 0 where it was dormant or not ranked.
+    divided by its rank.
 
     `weeks` are pairs of a user and a calendar week, Monday to Sunday, in which the user touched
     some issue that was touched before the week, too. `recalls` is the sum over them of the share of
@@ -85,7 +85,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """The rank at each return, 0 where there was none, and the recall of each week's briefing."""
+    """The rank at each return, and the recall of each week's briefing."""
 
     ranks: list[int]
     recalls: list[float]
@@ -98,13 +98,13 @@ class Judged(msgspec.Struct, frozen=True):
             self._hits_at(1),
             self._hits_at(5),
             self._hits_at(BRIEFED),
-            sum(ONE // rank for rank in self.ranks if rank),
+            sum(ONE // rank for rank in self.ranks),
             len(self.recalls),
             sum(round(ONE * recall) for recall in self.recalls),
         )
 
     def _hits_at(self, most: int) -> int:
-        return sum(0 < rank <= most for rank in self.ranks)
+        return sum(rank <= most for rank in self.ranks)
 
 
 class Weeks:
@@ -205,8 +205,7 @@ class _History:
         known = [issue for issue in touched if self._last_at[issue] is not None]
         if known:
             for ranking, judged in self._judged:
-                ranks = [ranking.rank(issue, monday) for issue in known]
-                shown = sum(UNRANKED < rank <= BRIEFED for rank in ranks)
+                shown = sum(ranking.rank(issue, monday) <= BRIEFED for issue in known)
                 judged.recalls.append(shown / len(known))
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from heapq import merge as merge_sorted
-from itertools import islice, takewhile
 from math import ceil
 from typing import NamedTuple
 
@@ -67,13 +66,8 @@ def ranking(
     at: Instant,
     policy: ScoringPolicy = DEFAULT_POLICY,
 ) -> list[Ranked]:
-    """Return all of `engagements` in their order at `at`, dormant ones too."""
+    """Return all of `engagements` in their order at `at`."""
     return sorted(_scored(engagements, at, policy), key=rank_key)
-
-
-def top(ranked: Iterable[Ranked], limit: int) -> list[Ranked]:
-    """Return the first `limit` of what is ranked already, without the dormant (R5)."""
-    return list(islice(_awake(ranked), limit))
 
 
 def band(engagement: Engagement, policy: ScoringPolicy) -> int:
@@ -81,7 +75,7 @@ def band(engagement: Engagement, policy: ScoringPolicy) -> int:
 
     Band 0 holds what is overridden, which no order by time ranks; the others are named by how many
     interactions count, up to `policy.frequency_bands`, from which on more make no difference. What
-    has none that counts is in band -1, and ranks nowhere.
+    has none that counts is in band -1, which ranks by issue after all others.
     """
     counted = of_kinds(engagement, policy.kinds)
     if counted.is_overridden:
@@ -95,23 +89,16 @@ def merge_bands(
     at: Instant,
     policy: ScoringPolicy = DEFAULT_POLICY,
 ) -> Iterator[Ranked]:
-    """Yield the ranking without the dormant, reading no further into a band than is asked for.
+    """Yield the ranking, reading no further into a band than is asked for.
 
     Each band must come by its last interaction that counts descending, then by issue. `overridden`
     may be in any order.
     """
-    awake = (
-        takewhile(lambda ranked: not ranked.score.dormant, _scored(each, at, policy))
-        for each in bands
-    )
-    return merge_sorted(*awake, _awake(ranking(overridden, at, policy)), key=rank_key)
+    scored = (_scored(each, at, policy) for each in bands)
+    return merge_sorted(*scored, ranking(overridden, at, policy), key=rank_key)
 
 
 def _scored(
     engagements: Iterable[tuple[str, Engagement]], at: Instant, policy: ScoringPolicy
 ) -> Iterator[Ranked]:
     return (ranked(issue, each, at, policy) for issue, each in engagements)
-
-
-def _awake(ranked: Iterable[Ranked]) -> Iterator[Ranked]:
-    return (each for each in ranked if not each.score.dormant)

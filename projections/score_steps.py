@@ -18,7 +18,7 @@ _MOST_DAYS = 10_000 * 366
 
 
 class Steps:
-    """The scores of a policy by band and whole idle days, for as long as a band is awake.
+    """The scores of a policy by band and whole idle days, up to the first day that scores 0.
 
     They are computed as far as they are needed, and shared by all users.
     """
@@ -29,9 +29,11 @@ class Steps:
         self.pin = math.ceil(policy.pin_hours * _HOUR) << SHIFT
         self.is_steady = True
         """Whether bands do for this policy: they are few, and no score rises with the days."""
-        self.awake: list[int] = []
         self.falling: list[list[float]] = []
-        """By band, the negated score at each number of days: ascending, as bisections want it."""
+        """By band, the negated score at each number of days: ascending, as bisections want it.
+
+        From the last of them on it stays the same, for as long as anything was computed for.
+        """
         self._days = 0
         self._reaches: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
@@ -44,25 +46,28 @@ class Steps:
             bands = range(1, self.policy.frequency_bands + 1)
             self.falling = [self._of_band(band) for band in bands]
             if all(len(band) < self._days for band in self.falling):
-                self._days = _MOST_DAYS  # every band is dormant by then, and stays so
-            self.awake = [_reach(len(band)) for band in self.falling]
+                self._days = _MOST_DAYS  # every band scores 0 by then, and always will
             self.is_steady = all(map(_is_ascending, self.falling))
             self._reaches.clear()
 
     def reaches(self, band: int, days: int) -> list[tuple[int, int]]:
         """Return how far back each band stands before a score: surely, and if no earlier than it.
 
-        The score is the one of `band` after so many days.
+        The score is the one of `band` after so many days, as `fallen` counts them.
         """
         found = self._reaches.get((band, days))
         if found is None:
             found = self._reaches[band, days] = self.reaches_of(-self.falling[band][days])
         return found
 
+    def fallen(self, band: int, days: int) -> int:
+        """Return `days`, or the first number of days after which the band scores the same."""
+        return min(days, len(self.falling[band]) - 1)
+
     def reaches_of(self, value: float) -> list[tuple[int, int]]:
         """Return the same for any score."""
         return [
-            (_reach(bisect_left(band, -value)), _reach(bisect_right(band, -value)))
+            (_reach(bisect_left(band, -value)), _reach_through(bisect_right(band, -value), band))
             for band in self.falling
         ]
 
@@ -70,16 +75,20 @@ class Steps:
         touched = _touched(band, self.policy)
         values: list[float] = []
         for days in range(self._days):
-            found = score(touched, Instant(days * DAY), self.policy)
-            if found.dormant:
+            values.append(-score(touched, Instant(days * DAY), self.policy).value)
+            if not values[-1]:
                 break
-            values.append(-found.value)
         return values
 
 
 def _reach(days: int) -> int:
     """Return how far before now the first key of less than so many whole days lies."""
     return (days * DAY - 1) << SHIFT
+
+
+def _reach_through(days: int, band: list[float]) -> int:
+    """Return the same, without an end where the band scores so for ever."""
+    return _reach(days if days < len(band) else _MOST_DAYS)
 
 
 def _is_ascending(values: list[float]) -> bool:

@@ -5,7 +5,6 @@ whole idle days that never rises. So those who stand before an issue are, in eac
 some instant on, which one bisection counts.
 """
 
-import math
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 from typing import Protocol
@@ -14,11 +13,9 @@ from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from projections.engagement import NONE, Engagement, fold, merge
 from projections.policy import ScoringPolicy
-from projections.ranking import ranking, top
+from projections.ranking import ranking
 from projections.score_steps import SHIFT, Steps
-from projections.scoring import Score, score
-
-UNRANKED = 0
+from projections.scoring import score
 
 _ISSUES = (1 << SHIFT) - 1
 
@@ -33,9 +30,9 @@ class Standings(Protocol):
         """Take in an interaction, or an override where there is no kind."""
 
     def rank(self, issue: int, at: int) -> int:
-        """Return the place of the issue at an instant, no earlier than any event: 1 is first.
+        """Return the place of an issue that was touched: 1 is first.
 
-        0 stands for what is dormant or not ranked at all.
+        The instant is no earlier than any event.
         """
 
 
@@ -45,7 +42,7 @@ def numbered(issues: set[str]) -> dict[str, int]:
 
 
 class RecentFirst:
-    """Plainly the last touched first, whatever the kind; nothing is dormant, nothing overridden."""
+    """Plainly the last touched first, whatever the kind and the overrides."""
 
     def __init__(self, issues: Mapping[str, int]) -> None:
         """Begin with nothing touched."""
@@ -64,8 +61,7 @@ class RecentFirst:
     def rank(self, issue: int, at: int) -> int:
         """Return the place among all that were touched."""
         del at
-        key = self._key_of[issue]
-        return len(self._keys) - bisect_left(self._keys, key) if key else UNRANKED
+        return len(self._keys) - bisect_left(self._keys, self._key_of[issue])
 
 
 class BandStandings:
@@ -80,6 +76,7 @@ class BandStandings:
         self._key_of = [0] * len(issues)
         self._counts = [0] * len(issues)
         self._touched = bytearray(len(issues))
+        self._uncounted: list[int] = []
         self._overrides: dict[int, tuple[int, float]] = {}
 
     def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
@@ -87,9 +84,11 @@ class BandStandings:
         if kind is None:
             self._override(issue, at, override or 0.0)
             return
-        self._touched[issue] = 1
         if kind not in self._kinds:
+            self._touch_uncounted(issue)
             return
+        self._take_from_uncounted(issue)
+        self._touched[issue] = 1
         count = self._counts[issue]
         self._counts[issue] = count + 1
         if self._overrides and issue in self._overrides:
@@ -107,20 +106,36 @@ class BandStandings:
             return self._rank_overridden(issue, at)
         key = self._key_of[issue]
         if not key:
-            return UNRANKED
-        days = (at - (key >> SHIFT)) // DAY
+            return self._rank_uncounted(issue)
         band = min(self._counts[issue] - 1, self._last_band)
+        days = self._steps.fallen(band, (at - (key >> SHIFT)) // DAY)
         falling = self._steps.falling[band]
-        if days >= len(falling):
-            return UNRANKED
         if key > (at << SHIFT) + _ISSUES - self._steps.pin:
-            return 1 + self._before_pinned(key, at, days, falling[days])
+            return 1 + self._before_pinned(key, at, falling[days])
         before = self._before(key, at, self._steps.reaches(band, days))
         if self._overrides:
             before += self._overridden_before((-falling[days], key), at)
         return 1 + before
 
+    def _touch_uncounted(self, issue: int) -> None:
+        if not (self._touched[issue] or issue in self._overrides):
+            insort(self._uncounted, issue)
+        self._touched[issue] = 1
+
+    def _take_from_uncounted(self, issue: int) -> None:
+        if self._uncounted and self._is_uncounted(issue):
+            del self._uncounted[bisect_left(self._uncounted, issue)]
+
+    def _is_uncounted(self, issue: int) -> bool:
+        is_known = self._key_of[issue] or issue in self._overrides
+        return bool(self._touched[issue]) and not is_known
+
+    def _rank_uncounted(self, issue: int) -> int:
+        before = sum(map(len, self._bands)) + sum(self._touched[each] for each in self._overrides)
+        return before + len(self._uncounted) - bisect_left(self._uncounted, issue)
+
     def _override(self, issue: int, at: int, value: float) -> None:
+        self._take_from_uncounted(issue)
         if key := self._key_of[issue]:
             self._remove(key, self._counts[issue])
             self._key_of[issue] = 0
@@ -146,43 +161,38 @@ class BandStandings:
         now = at << SHIFT
         pinned = now + (1 << SHIFT) - self._steps.pin
         beside = 0
-        for keys, awake, (surely, perhaps) in zip(
-            self._bands, self._steps.awake, reaches, strict=True
-        ):
+        for keys, (surely, perhaps) in zip(self._bands, reaches, strict=True):
             start = min(now - surely, max(now - perhaps, key + 1))
-            first = max(pinned, now - awake)
-            beside += max(0, bisect_left(keys, start) - bisect_left(keys, first))
+            beside += max(0, bisect_left(keys, start) - bisect_left(keys, pinned))
         return beside
 
-    def _before_pinned(self, key: int, at: int, days: int, falling: float) -> int:
+    def _before_pinned(self, key: int, at: int, falling: float) -> int:
         """Count the later pinned, and of those at the same instant the better."""
-        now, instant = at << SHIFT, key >> SHIFT << SHIFT
+        instant = key >> SHIFT
+        days = (at - instant) // DAY
         before = 0
-        for keys, awake, values in zip(
-            self._bands, self._steps.awake, self._steps.falling, strict=True
-        ):
-            beside = values[days] if days < len(values) else math.inf
-            start = key + 1 if beside == falling else instant
+        for band, keys in enumerate(self._bands):
+            beside = self._steps.falling[band][self._steps.fallen(band, days)]
+            start = key + 1 if beside == falling else instant << SHIFT
             if beside > falling:
-                start = instant + (1 << SHIFT)
-            before += len(keys) - bisect_left(keys, max(start, now - awake))
+                start = (instant + 1) << SHIFT
+            before += len(keys) - bisect_left(keys, start)
         return before
 
     def _rank_overridden(self, issue: int, at: int) -> int:
-        found, key = self._overridden(issue, at)
-        if found.dormant or not self._touched[issue]:
-            return UNRANKED
-        before = self._before(key, at, self._steps.reaches_of(found.value))
-        return 1 + before + self._overridden_before((found.value, key), at)
+        value, key = self._overridden(issue, at)
+        before = self._before(key, at, self._steps.reaches_of(value))
+        return 1 + before + self._overridden_before((value, key), at)
 
     def _overridden_before(self, place: tuple[float, int], at: int) -> int:
         others = (self._overridden(issue, at) for issue in self._overrides if self._touched[issue])
-        return sum((other.value, key) > place for other, key in others if not other.dormant)
+        return sum(other > place for other in others)
 
-    def _overridden(self, issue: int, at: int) -> tuple[Score, int]:
+    def _overridden(self, issue: int, at: int) -> tuple[float, int]:
         instant, value = self._overrides[issue]
         engagement = Engagement(mentions=1, override_at=instant, override=value)
-        return score(engagement, Instant(at), self._steps.policy), (instant << SHIFT) + issue
+        value = score(engagement, Instant(at), self._steps.policy).value
+        return value, (instant << SHIFT) + issue
 
 
 class PlainStandings:
@@ -202,10 +212,8 @@ class PlainStandings:
     def rank(self, issue: int, at: int) -> int:
         """Return the place in the policy's ranking."""
         known = [(self._names[one], each) for one, each in self._engagements.items() if each.count]
-        ranked = top(ranking(known, Instant(at), self._policy), len(known))
-        names = [each.issue_id for each in ranked]
-        name = self._names[issue]
-        return names.index(name) + 1 if name in names else UNRANKED
+        names = [each.issue_id for each in ranking(known, Instant(at), self._policy)]
+        return names.index(self._names[issue]) + 1
 
 
 def standings(issues: Mapping[str, int], steps: Steps, days: int) -> Standings:

@@ -5,19 +5,24 @@ from collections.abc import Sequence
 import msgspec
 
 from ledger.instants import Instant
-from projections.ranking import Ranked, top
+from projections.ranking import Ranked
 
 MOST_ENGAGED_ISSUES = 5
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """Totals over all engagements, dormant ones too; `most_engaged_issues` leaves those out."""
+    """Totals over all engagements; `most_engaged` are the first five of their ranking."""
 
     total_interactions: int
     unique_issues: int
     avg_interactions_per_issue: float
-    most_engaged_issues: list[tuple[str, float]]
+    most_engaged: list[Ranked]
     last_interaction: Instant | None
+
+    @property
+    def most_engaged_issues(self) -> list[str]:
+        """The ids of the most engaged issues."""
+        return [each.issue_id for each in self.most_engaged]
 
 
 def statistics(ranked: Sequence[Ranked]) -> Statistics:
@@ -28,8 +33,6 @@ def statistics(ranked: Sequence[Ranked]) -> Statistics:
         total_interactions=total,
         unique_issues=len(ranked),
         avg_interactions_per_issue=round(total / len(ranked), 2) if ranked else 0.0,
-        most_engaged_issues=[
-            (each.issue_id, each.score.value) for each in top(ranked, MOST_ENGAGED_ISSUES)
-        ],
+        most_engaged=list(ranked[:MOST_ENGAGED_ISSUES]),
         last_interaction=Instant(max(last)) if last else None,
     )

@@ -6,15 +6,15 @@ from typing import NamedTuple
 from ledger.instants import Instant
 from projections.engagement import Engagement
 from projections.policy import ScoringPolicy
-from projections.ranking import Ranked, ranking, top
+from projections.ranking import Ranked, ranking
 
 TOP = 10
 
 
 class Standing(NamedTuple):
-    """Where an issue stands; a dormant one has no rank."""
+    """Where an issue stands; 1 is first."""
 
-    rank: int | None
+    rank: int
     score: float
 
 
@@ -25,7 +25,7 @@ class Move(NamedTuple):
     before: Standing
     after: Standing
     distance: int
-    """How many places; to or from no rank, as if that were the one behind all that have one."""
+    """How many places."""
 
 
 class TopChange(NamedTuple):
@@ -48,7 +48,7 @@ def top_change(
     `reordered` tells whether those that stay are in another order among themselves.
     """
     old, new = ranking(engagements, at, before), ranking(engagements, at, after)
-    first, then = _issues(top(old, TOP)), _issues(top(new, TOP))
+    first, then = _issues(old[:TOP]), _issues(new[:TOP])
     if first == then:
         return None
     return TopChange(
@@ -66,21 +66,12 @@ def _moves(issues: Iterable[str], old: list[Ranked], new: list[Ranked]) -> list[
 
 
 def _move(issue: str, before: dict[str, Standing], after: dict[str, Standing]) -> Move:
-    distance = abs(_rank(issue, before) - _rank(issue, after))
-    return Move(issue, before[issue], after[issue], distance)
-
-
-def _rank(issue: str, standings: dict[str, Standing]) -> int:
-    rank = standings[issue].rank
-    return 1 + sum(each.rank is not None for each in standings.values()) if rank is None else rank
+    old, new = before[issue], after[issue]
+    return Move(issue, old, new, abs(old.rank - new.rank))
 
 
 def _standings(ranked: list[Ranked]) -> dict[str, Standing]:
-    awake = top(ranked, len(ranked))
-    standings = {each.issue_id: Standing(None, each.score.value) for each in ranked}
-    return standings | {
-        each.issue_id: Standing(rank, each.score.value) for rank, each in enumerate(awake, 1)
-    }
+    return {each.issue_id: Standing(rank, each.score.value) for rank, each in enumerate(ranked, 1)}
 
 
 def _issues(ranked: list[Ranked]) -> list[str]:

@@ -6,7 +6,7 @@ import click
 
 from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, json_option
 from bot.cli.shown import iso_or_none, printable, show_json, show_table, show_text
-from bot.replies import score_sentence
+from bot.replies import all_quiet, note, score_sentence, scored
 from ledger.events import ScoreOverridden
 from ledger.instants import Instant, instant_of, iso
 from ledger.store.histories import HistoryEntry
@@ -45,8 +45,7 @@ def top(session: Session, user: str, limit: int, at: str | None, known_at: str |
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
         ranked = engagements.top(user, limit, *moments)
-    empty = "nothing ranks; `engagement engagements` shows dormant issues, too"
-    _show_ranked(session, ranked, empty)
+    _show_ranked(session, ranked)
 
 
 @click.command(cls=UserCommand)
@@ -58,12 +57,12 @@ def top(session: Session, user: str, limit: int, at: str | None, known_at: str |
 def engagements(
     session: Session, user: str, min_score: float, at: str | None, known_at: str | None
 ) -> None:
-    """Show all issues that USER ever touched, dormant ones too."""
+    """Show all issues that USER ever touched."""
     moments = session.moments(at, known_at)
     with session.engagements() as opened:
         ranked = opened.ranking(user, *moments)
     found = [each for each in ranked if each.score.value >= min_score]
-    _show_ranked(session, found, "no engagements")
+    _show_ranked(session, found)
 
 
 @click.command(cls=UserCommand)
@@ -75,12 +74,12 @@ def stats(session: Session, user: str, at: str | None, known_at: str | None) -> 
     """Show USER's totals."""
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        totals = engagement_stats(engagements.statistics(user, *moments))
+        found = engagements.statistics(user, *moments)
+    totals = engagement_stats(found)
     if session.as_json:
         show_json(totals)
         return
-    issues = ", ".join(f"{issue} {value:.3f}" for issue, value in totals["most_engaged_issues"])
-    shown = {**totals, "most_engaged_issues": issues or None}
+    shown = {**totals, "most_engaged_issues": scored(found.most_engaged) or None}
     show_table(("", ""), [(name.replace("_", " "), _text(shown[name])) for name in shown], "")
 
 
@@ -106,16 +105,24 @@ def history(
     show_table([column.replace("_", " ") for column in columns], rows, "no events")
 
 
-def _show_ranked(session: Session, ranked: list[Ranked], empty: str) -> None:
+def _show_ranked(session: Session, ranked: list[Ranked]) -> None:
     documents = [_ranked_document(each) for each in ranked]
     if session.as_json:
         show_json(documents)
         return
+    if all_quiet(ranked):
+        click.echo("all of these have been quiet for long")
     rows = [
         (place, each["issue_id"], each["score"], each["count"], each["last_at"])
         for place, each in enumerate(documents, 1)
     ]
-    show_table(("", "issue", "score", "count", "last"), rows, empty)
+    columns = ("", "issue", "score", "count", "last")
+    notes = [note(each) for each in ranked]
+    if any(notes):
+        noted = [(*row, said) for row, said in zip(rows, notes, strict=True)]
+        show_table((*columns, "note"), noted, "")
+    else:
+        show_table(columns, rows, "no engagements")
 
 
 def _ranked_document(ranked: Ranked) -> dict[str, Any]:
@@ -124,6 +131,7 @@ def _ranked_document(ranked: Ranked) -> dict[str, Any]:
         "score": ranked.score.value,
         "count": ranked.engagement.count,
         "last_at": iso_or_none(ranked.engagement.last_at),
+        "dormant": ranked.score.dormant,
     }
 
 

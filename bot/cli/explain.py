@@ -165,7 +165,6 @@ def _order_document(order: OrderExplanation) -> dict[str, Any]:
         "second": _ranked_document(order.second),
         "swapped_by_interactions": _swap_document(order.by_interactions),
         "swapped_by_time": _swap_document(order.by_time),
-        "both_dormant_at": iso_or_none(order.dormant_at),
     }
 
 

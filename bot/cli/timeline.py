@@ -18,7 +18,7 @@ from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.text import issue_id_of
 from projections.as_of import AsOf, engagements_as_of
 from projections.policy import ScoringPolicy
-from projections.ranking import ranking, top
+from projections.ranking import ranking
 from projections.timeline import Step, score_series, steps
 
 ISSUES_SHOWN = 5
@@ -110,7 +110,7 @@ def _span(
 
 def _highest(rows: Sequence[EventRow], at: Instant, policy: ScoringPolicy) -> list[str]:
     engagements = engagements_as_of(rows, AsOf(at))
-    return [each.issue_id for each in top(ranking(engagements, at, policy), ISSUES_SHOWN)]
+    return [each.issue_id for each in ranking(engagements, at, policy)[:ISSUES_SHOWN]]
 
 
 def _of(rows: Sequence[EventRow], issue: str) -> list[EventRow]:
@@ -165,8 +165,16 @@ def _what(step: Step) -> str:
 
 def _show_scores(found: dict[str, list[Step]], ends: Sequence[Instant]) -> None:
     if not found:
-        click.echo("nothing ranks at the end of that span; name an ISSUE to see a dormant one")
+        click.echo("no engagements at the end of that span")
         return
     values = [[step.score and step.score.value for step in series] for series in found.values()]
-    rows = list(zip(map(iso, ends), *values, strict=True))
-    show_table(("at", *found), rows, "")
+    quiet = [issue for issue, series in found.items() if _is_quiet(series[-1])]
+    if len(quiet) == len(found):
+        click.echo("all of these have been quiet for long")
+    heads = [f"{issue} ({words.QUIET})" if issue in quiet else issue for issue in found]
+    show_table(("at", *heads), list(zip(map(iso, ends), *values, strict=True)), "")
+
+
+def _is_quiet(step: Step) -> bool:
+    parts = step.score
+    return parts is not None and parts.dormant and parts.idle_days is not None

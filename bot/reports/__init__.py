@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bot.replies import all_quiet, marked
 from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
 from bot.report_tables import late_days, years_of
 from ledger.instants import Instant, iso, moment_of
@@ -41,6 +42,8 @@ def report_page(audited: Audited, made_at: Instant, zone: ZoneInfo, of_user: str
         late_days=late_days(activity.late, zone),
         stacked=stacked,
         score_line=score_line,
+        marked=marked,
+        all_quiet=all_quiet,
         width=WIDTH,
         height=HEIGHT,
         date=calendar.date,

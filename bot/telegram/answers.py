@@ -118,8 +118,10 @@ def _chart_of_top(question: Question) -> Reply:
     ranked = question.engagements.top(question.user, CHARTED)
     if not ranked:
         return say(words.NO_CHART, of_issue="")
-    picture = ranking_chart([(each.issue_id, each.score.value) for each in ranked], words.CHART)
-    return Reply(words.CHART_OF_TOP, attachment=Attachment("top.png", picture, is_picture=True))
+    bars = [(replies.marked(each), each.score.value) for each in ranked]
+    picture = ranking_chart(bars, words.CHART)
+    caption = words.CHART_OF_QUIET if replies.all_quiet(ranked) else words.CHART_OF_TOP
+    return Reply(caption, attachment=Attachment("top.png", picture, is_picture=True))
 
 
 # --- what is kept --------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from projections.explanation import Explanation, Sourced, explain
 from projections.order import OrderExplanation, explain_order
 from projections.policy import Adopted, ScoringPolicy, fields_of
 from projections.quality import Judge
-from projections.ranking import Ranked, ranked, ranking, top
+from projections.ranking import Ranked, ranked, ranking
 from projections.statistics import Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
 from projections.views import policy_trial, questions, replay, verification
@@ -77,7 +77,7 @@ class Engagements:
     def top(
         self, user_id: str, limit: int = 10, at: Moment = None, known_at: Moment = None
     ) -> list[Ranked]:
-        """Return the user's first `limit` engagements without the dormant."""
+        """Return the user's first `limit` engagements: a prefix of `ranking`."""
         if limit < 0:
             message = "limit must not be negative"
             raise ValueError(message)
@@ -87,7 +87,7 @@ class Engagements:
             return self._top(connection, user, limit, as_of, instant)
 
     def ranking(self, user_id: str, at: Moment = None, known_at: Moment = None) -> list[Ranked]:
-        """Return all of the user's engagements in their order, dormant ones too."""
+        """Return all of the user's engagements in their order (R5)."""
         user, as_of = user_id_of(user_id), _as_of(at, known_at)
         with self.ledger.database.read() as connection:
             policy = self._policy(connection, as_of)
@@ -135,7 +135,7 @@ class Engagements:
     def explain_order(
         self, user_id: str, at: Moment = None, known_at: Moment = None
     ) -> OrderExplanation | None:
-        """Return why the first of `top` stands before the second; None where fewer rank."""
+        """Return why the first of `top` stands before the second; None where fewer are."""
         user, as_of = user_id_of(user_id), _as_of(at, known_at)
         instant = self._instant(as_of)
         with self.ledger.database.read() as connection:
@@ -280,7 +280,7 @@ class Engagements:
         policy = self._policy(connection, as_of)
         if as_of.is_present:
             return questions.top_of(connection, user, limit, instant, policy)
-        return top(ranking(self._past(connection, user, as_of), instant, policy), limit)
+        return ranking(self._past(connection, user, as_of), instant, policy)[:limit]
 
     def _past(self, connection: Connection, user: str, as_of: AsOf) -> list[tuple[str, Engagement]]:
         return past_engagements(connection, self.ledger.archive, user, as_of)

@@ -18,7 +18,7 @@ class EngagementStats(TypedDict):
     total_interactions: int
     unique_issues: int
     avg_interactions_per_issue: float
-    most_engaged_issues: list[tuple[str, float]]
+    most_engaged_issues: list[str]
     last_interaction: str | None
 
 

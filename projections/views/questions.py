@@ -11,7 +11,7 @@ from ledger.store.statements import Statement
 from ledger.store.tables import origins
 from projections.engagement import NONE, Engagement
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
-from projections.ranking import OVERRIDDEN_BAND, Ranked, merge_bands, ranking, top
+from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, Ranked, merge_bands, ranking
 from projections.scoring import score
 from projections.views.tables import STREAM_OF_USER, engagements
 
@@ -24,15 +24,15 @@ _ONE = Statement(
     "issue",
 )
 # The bands are read side by side: one SQL text would have to be prepared anew for each.
-_OF_BAND = [
-    Statement(
+_OF_BAND = {
+    number: Statement(
         select(_e.issue_id, *_FOLD)
         .where(_e.stream == STREAM_OF_USER, _e.band == literal_column(str(number)))
         .order_by(_e.active_at.desc(), _e.issue_id),
         "user_id",
     )
-    for number in range(MOST_FREQUENCY_BANDS + 1)
-]
+    for number in range(UNCOUNTED_BAND, MOST_FREQUENCY_BANDS + 1)
+}
 _SIZE = Statement(select(func.count()).select_from(engagements))
 _IDLE = Statement(
     select(*_FOLD).where(
@@ -86,8 +86,9 @@ def top_of(
     """
     bands = policy.frequency_bands
     if bands > MOST_FREQUENCY_BANDS:
-        return top(ranking(engagements_of(connection, user_id), at, policy), limit)
-    lists = [_band_of(connection, user_id, band) for band in range(1, bands + 1)]
+        return ranking(engagements_of(connection, user_id), at, policy)[:limit]
+    named = (*range(1, bands + 1), UNCOUNTED_BAND)
+    lists = [_band_of(connection, user_id, band) for band in named]
     overridden = _band_of(connection, user_id, OVERRIDDEN_BAND)
     return list(islice(merge_bands(lists, overridden, at, policy), limit))
 

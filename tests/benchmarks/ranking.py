@@ -9,7 +9,7 @@ from statistics import median
 
 from ledger.instants import instant_of
 from projections.application import Engagements
-from projections.ranking import Ranked, ranking, top
+from projections.ranking import Ranked, ranking
 from tests.benchmarks.histories import LAST_DAY, one_user, user_name
 from tests.benchmarks.ledgers import import_all, open_ledger
 from tests.benchmarks.report import Row, limit, ratio
@@ -49,7 +49,7 @@ class SortedInPython:
 
     def top(self) -> list[Ranked]:
         """Score each engagement, sort them all and return the first few."""
-        return top(ranking(self._pairs, instant_of(LAST_DAY)), LIMIT)
+        return ranking(self._pairs, instant_of(LAST_DAY))[:LIMIT]
 
 
 def _ask(ours: Engagements, user_id: str, calls: int) -> None:

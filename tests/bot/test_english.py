@@ -133,8 +133,10 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         {"CARD", "CARD_AGAIN", "CARD_NEW"},
         {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE", "NO_ISSUE_NO_DATE"},
     )
+    lists = {"TOP", "TOP_QUIET", "BRIEFING", "BRIEFING_QUIET"}
     assert asking - filled == {
         *cards,
+        *lists,
         *misunderstood,
         "STATUS_JOBS",
         "ORDER_BY",

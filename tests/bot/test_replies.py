@@ -20,7 +20,7 @@ from ledger.interaction import Kind
 from ledger.text import CONTEXT_LIMIT, ISSUE_ID_LIMIT, IssueId, context_of
 from projections import ranking
 from projections.engagement import NONE, Engagement
-from projections.policy import DEFAULT_POLICY
+from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.ranking import Ranked
 from projections.statistics import Statistics
 from tests.bot.shown import sent, shown
@@ -58,6 +58,11 @@ WORST_CONTEXTS = ['"' * CONTEXT_LIMIT, "\U0001f600" * CONTEXT_LIMIT, "<&>" * 66,
 
 def ranked(issue: str, engagement: Engagement = NONE) -> Ranked:
     return ranking.ranked(issue, engagement, NOON)
+
+
+QUIET = ranked(
+    "OLD-1", Engagement(queries=1, first_at=NOON - 200 * DAY, queried_at=NOON - 200 * DAY)
+)
 
 
 def recorded(issue: str, at: int = NOON, kind: Kind = Kind.QUERY) -> AccountEvent:
@@ -260,21 +265,42 @@ def test_where_nothing_ranks_that_is_said():
     assert not replies.briefing([], NOW).buttons
 
 
+def test_every_list_marks_what_has_been_quiet_for_long():
+    fresh = ranked("AI-1", Engagement(queries=1, first_at=NOON, queried_at=NOON))
+    for answer in (replies.top, replies.briefing):
+        (text,) = sent(answer([fresh, QUIET], NOW))
+        marks = ["quiet for long" in line for line in text.splitlines()]
+        assert (sum(marks), marks[-1]) == (1, True)
+        (text,) = sent(answer([QUIET], NOW))
+        assert "all of it quiet for long" in text.splitlines()[0]
+    (text,) = sent(replies.cards([fresh, QUIET], NOW))
+    assert [("quiet for long" in card) for card in text.split("\n\n")] == [False, True]
+
+
+def test_what_does_not_count_is_marked_as_such():
+    policy = ScoringPolicy(kinds=(Kind.VIEW,))
+    touched = Engagement(queries=1, first_at=NOON, queried_at=NOON)
+    (text,) = sent(replies.top([ranking.ranked("AI-1", touched, NOON, policy)], NOW))
+    assert text.splitlines()[1].endswith("nothing that counts")
+    assert "quiet" not in text
+
+
 # --- totals --------------------------------------------------------------------------------------
 
 
 def test_totals_of_the_longest_ids_fit_into_a_message():
-    most: list[tuple[str, float]] = [(WORST_ISSUE, 1.0)] * 5
+    most = [ranked(WORST_ISSUE, MANY)] * 5
     (text,) = sent(replies.stats(Statistics(10**12, 10**9, 1000.25, most, NOON), NOW))
     assert text.count(WORST_ISSUE) == 5
     assert "Interactions per issue: 1000.25" in text
 
 
-def test_totals_of_dormant_ones_alone_name_none():
-    (text,) = sent(replies.stats(Statistics(3, 2, 1.5, [], Instant(NOON - DAY)), NOW))
+def test_totals_mark_what_has_been_quiet_for_long():
+    most = [ranked("AI-1", Engagement(queries=1, first_at=NOON, queried_at=NOON)), QUIET]
+    (text,) = sent(replies.stats(Statistics(3, 2, 1.5, most, Instant(NOON - DAY)), NOW))
     assert text == (
         "Your totals now\nInteractions: 3\nIssues: 2\nInteractions per issue: 1.5\n"
-        "Last: yesterday at 12:00\nMost engaged: none"
+        "Last: yesterday at 12:00\nMost engaged: AI-1 0.680, OLD-1 0.000 (quiet for long)"
     )
 
 

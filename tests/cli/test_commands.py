@@ -20,8 +20,10 @@ from tests.cli.running import DAY, ENGAGEMENT, NOON, PATIENCE_SECONDS, CommandLi
 ANA_TOP = [
     {"issue_id": "AI-1799", "score": 0.84, "count": 3, "last_at": at(0)},
     {"issue_id": "DMD-480", "score": 0.377951182275, "count": 1, "last_at": at(14)},
+    {"issue_id": "OLD-1", "score": 1.332e-09, "count": 1, "last_at": at(200)},
 ]
-OLD = {"issue_id": "OLD-1", "score": 1.332e-09, "count": 1, "last_at": at(200)}
+for each in ANA_TOP:
+    each["dormant"] = each["issue_id"] == "OLD-1"
 SCORE_KEYS = [
     *("user_id", "issue_id", "at", "score", "count", "first_at", "last_at"),
     *("frequency", "recency", "decay", "dormant"),
@@ -129,15 +131,16 @@ def test_score_in_words(ana):
 # --- top, engagements, stats, history ------------------------------------------------------------
 
 
-def test_top_leaves_out_the_dormant(ana):
+def test_top_is_the_first_of_all_engagements(ana):
     done = ana("top", "ana", "--json")
     assert done.json == ANA_TOP
-    assert [list(each) for each in done.json] == [["issue_id", "score", "count", "last_at"]] * 2
+    keys = ["issue_id", "score", "count", "last_at", "dormant"]
+    assert [list(each) for each in done.json] == [keys] * 3
 
 
 def test_top_at_a_past_moment_ranks_as_it_was(ana):
     before = ana("top", "ana", "--at", at(3), "--json").json
-    assert [each["issue_id"] for each in before] == ["DMD-480"]
+    assert [each["issue_id"] for each in before] == ["DMD-480", "OLD-1"]
     long_ago = ana("top", "ana", "--at", at(199), "--json").json
     assert [each["issue_id"] for each in long_ago] == ["OLD-1"]
 
@@ -148,14 +151,35 @@ def test_top_shows_as_many_as_asked_for(ana, limit):
 
 
 def test_top_for_people_is_a_table(ana):
-    header, first, second = ana("top", "ana").out.splitlines()
-    assert header.split() == ["issue", "score", "count", "last"]
+    header, first, second, third = ana("top", "ana").out.splitlines()
+    assert header.split() == ["issue", "score", "count", "last", "note"]
     assert first.split() == ["1", "AI-1799", "0.840", "3", at(0)]
     assert second.split() == ["2", "DMD-480", "0.378", "1", at(14)]
+    assert third.split() == ["3", "OLD-1", "0.000", "1", at(200), "quiet", "for", "long"]
+    header, *_ = ana("top", "ana", "--limit", "2").out.splitlines()
+    assert header.split() == ["issue", "score", "count", "last"]
 
 
-def test_engagements_holds_the_dormant_too(ana):
-    assert ana("engagements", "ana", "--json").json == [*ANA_TOP, OLD]
+@pytest.mark.parametrize("command", ["top", "engagements", "timeline"])
+def test_a_list_of_quiet_issues_alone_says_so_in_its_first_line(cli, command):
+    cli("record", "ana", "OLD-1", "query", "--at", at(200))
+    first = cli(command, "ana").out.splitlines()[0]
+    assert first == "all of these have been quiet for long"
+    cli("record", "ana", "AI-1", "query")
+    first, *rest = cli(command, "ana").out.splitlines()
+    assert "issue" in first or "OLD-1" in first
+    assert "quiet for long" in "".join([first, *rest])
+
+
+def test_what_does_not_count_is_marked_as_such_and_not_as_quiet(cli):
+    cli("record", "ana", "AI-1", "view")
+    cli("policy", "adopt", "kinds=query")
+    assert "nothing that counts" in cli("top", "ana").out
+    assert "quiet" not in cli("top", "ana").out
+
+
+def test_engagements_are_all_in_their_order(ana):
+    assert ana("engagements", "ana", "--json").json == ANA_TOP
     assert ana("engagements", "ana", "--min-score", "0.5", "--json").json == ANA_TOP[:1]
     assert ana("engagements", "ana", "--min-score", "0.84", "--json").json == ANA_TOP[:1]
     assert ana("engagements", "ana", "--at", at(20), "--json").json[0]["issue_id"] == "OLD-1"
@@ -167,7 +191,7 @@ def test_stats_are_the_five_of_the_api(ana):
         "total_interactions": 5,
         "unique_issues": 3,
         "avg_interactions_per_issue": 1.67,
-        "most_engaged_issues": [[each["issue_id"], each["score"]] for each in ANA_TOP],
+        "most_engaged_issues": [each["issue_id"] for each in ANA_TOP],
         "last_interaction": at(0),
     }
     assert ana("stats", "ana", "--at", at(14), "--json").json["total_interactions"] == 2
@@ -187,7 +211,7 @@ def test_stats_for_people_name_each_total(ana):
     words = ana("stats", "ana").out
     for name in ("total interactions", "unique issues", "most engaged issues", "last interaction"):
         assert name in words
-    assert "AI-1799 0.840, DMD-480 0.378" in words
+    assert "AI-1799 0.840, DMD-480 0.378, OLD-1 0.000 (quiet for long)" in words
 
 
 def test_history_is_the_events_the_oldest_first(cli):
@@ -214,7 +238,7 @@ def test_what_somebody_wrote_cannot_steer_a_terminal_or_break_a_line(cli):
 
 
 EMPTY = {
-    "top": "nothing ranks; `engagement engagements` shows dormant issues, too\n",
+    "top": "no engagements\n",
     "engagements": "no engagements\n",
     "history": "no events\n",
 }

@@ -107,10 +107,10 @@ def test_another_process_knows_every_policy_of_the_past(ana):
     assert CommandLine(ana.home, NOON + HOUR)(*asked).json["version"] == 3
 
 
-def test_kinds_that_do_not_count_neither_score_nor_rank_and_stay_in_the_totals(ana):
+def test_kinds_that_do_not_count_score_nothing_and_rank_last_and_stay_in_the_totals(ana):
     ana("record", "ana", "SEEN-1", "view")
     ana("policy", "adopt", "kinds=query", "recency_weight=0.8")
-    assert issues(ana) == ["OLD-1", "NEW-1"]
+    assert issues(ana) == ["OLD-1", "NEW-1", "SEEN-1"]
     assert ana("score", "ana", "SEEN-1", "--json").json["score"] == 0.0
     assert ana("stats", "ana", "--json").json["total_interactions"] == 5
     found = ana("score", "ana", "NEW-1", "--json").json["score"]

@@ -14,10 +14,11 @@ from projections.order import (
     Difference,
     OrderExplanation,
     Swap,
+    difference,
     explain_order,
 )
 from projections.policy import DEFAULT_POLICY, Adopted, ScoringPolicy
-from projections.ranking import ranked, ranking, top
+from projections.ranking import ranked, ranking
 from tests import strategies
 from tests.projections.test_explanation import event, policies, policies_of
 from tests.strategies import HOUR, NOON
@@ -31,7 +32,7 @@ _Pair = tuple[Engagement, Engagement]
 def order(pair: _Pair, at: Instant, policy: ScoringPolicy) -> list[str]:
     """The top of the two issues at an instant, by the ranking itself."""
     issues = zip(("AI-1", "AI-2"), pair, strict=True)
-    return [each.issue_id for each in top(ranking(issues, at, policy), 2)]
+    return [each.issue_id for each in ranking(issues, at, policy)]
 
 
 def touched(engagement: Engagement, times: int, at: Instant, kind: Kind) -> Engagement:
@@ -39,16 +40,10 @@ def touched(engagement: Engagement, times: int, at: Instant, kind: Kind) -> Enga
     return merge(engagement, fold([row] * times))
 
 
-def awake(engagement: Engagement, at: Instant, policy: ScoringPolicy) -> Engagement:
-    is_dormant = ranked("AI-1", engagement, at, policy).score.dormant
-    return touched(engagement, 1, at, policy.kinds[0]) if is_dormant else engagement
-
-
 def explained(pair: _Pair, at: Instant, policy: ScoringPolicy) -> tuple[OrderExplanation, _Pair]:
     """Why the first of the two stands before the second, and both in that order."""
-    pair = awake(pair[0], at, policy), awake(pair[1], at, policy)
     issues = zip(("AI-1", "AI-2"), pair, strict=True)
-    first, second = top(ranking(issues, at, policy), 2)
+    first, second = ranking(issues, at, policy)
     found_order = explain_order(first, second, at, Adopted(1, policy))
     return found_order, pair if first.issue_id == "AI-1" else pair[::-1]
 
@@ -85,7 +80,7 @@ def test_the_promised_interactions_swap_the_two_and_one_fewer_does_not(pair, at,
             found.first.issue_id: first,
             found.second.issue_id: touched(second, times, at, kind),
         }
-        then = top(ranking(named.items(), at, policy), 2)
+        then = ranking(named.items(), at, policy)
         return then[0].issue_id == found.second.issue_id
 
     if found.by_interactions is None:
@@ -110,9 +105,6 @@ def test_the_two_swap_at_the_promised_instant_and_at_none_before(pair, at, polic
         assert found.by_time.interactions == 0
         assert found.by_time.first == ranked(now[1], second, found.by_time.at, policy)
         end = found.by_time.at - 1
-    elif found.dormant_at is not None:
-        assert order(pair, found.dormant_at, policy) == []
-        end = found.dormant_at - 1
     else:
         end = at + LOOKED_AHEAD_DAYS * DAY
     before = data.draw(st.just(end) | st.integers(at, end))
@@ -128,7 +120,7 @@ def of_two(
     """Why AI-1 stands before AI-2 at noon."""
     a, b = ranked("AI-1", fold(first), NOON, policy), ranked("AI-2", fold(second), NOON, policy)
     found = explain_order(a, b, NOON, Adopted(1, policy))
-    assert [each.issue_id for each in top(ranking([(a[0], a[1]), (b[0], b[1])], NOON, policy), 2)]
+    assert [each.issue_id for each in ranking([(a[0], a[1]), (b[0], b[1])], NOON, policy)]
     return found
 
 
@@ -146,12 +138,11 @@ def test_two_more_touches_bring_a_fresh_issue_before_a_busy_one():
     assert swap(found.by_interactions) == (2, NOON, Difference.SCORE)
 
 
-def test_where_all_is_alike_the_name_decides_until_the_end():
+def test_where_all_is_alike_the_name_decides_for_ever():
     found = of_two(touches(1, 1), touches(1, 1))
     assert found.by is Difference.ISSUE
     assert swap(found.by_interactions) == (1, NOON, Difference.SCORE)
     assert found.by_time is None
-    assert found.dormant_at == NOON + 90 * DAY
 
 
 def test_equal_scores_are_told_apart_by_idle_since():
@@ -180,9 +171,12 @@ def test_a_pin_decides_until_it_ends():
     assert swap(found.by_interactions) == (1, NOON, Difference.PINNED)
 
 
-def test_what_goes_dormant_first_stands_last_then():
-    policy = msgspec.structs.replace(
-        DEFAULT_POLICY, decay_rate_per_day=0, dormant_after_days=3, dormant_below_score=1
-    )
+def test_where_both_scores_come_to_0_the_one_that_was_active_later_stands_first():
+    policy = msgspec.structs.replace(DEFAULT_POLICY, decay_rate_per_day=1, decay_after_days=3)
     found = of_two(touches(5, 1), touches(1, 0), policy)
-    assert swap(found.by_time) == (0, NOON + 3 * DAY, Difference.DORMANT)
+    assert swap(found.by_time) == (0, NOON + 3 * DAY, Difference.SCORE)
+    both = (
+        ranked("AI-1", fold(touches(1, 9)), NOON, policy),
+        ranked("AI-2", fold(touches(5, 8)), NOON, policy),
+    )
+    assert difference(*both[::-1]) is Difference.IDLE_SINCE

@@ -127,13 +127,15 @@ def test_scores_take_in_what_occurred_before_the_span(busy):
     assert [story.explanation.ranked for story in first] == busy.top("ana", 5, NOON)
 
 
-def test_where_nothing_ranks_what_was_touched_most_is_shown(busy):
+def test_what_has_been_quiet_for_long_is_shown_and_marked(busy):
     end = NOON + dt.timedelta(days=900)
     audited = read_audit(busy, UTC, end, user_id="ana")
     (portrait,) = audited.audit.portraits
-    assert not portrait.ranks
-    assert [story.series.issue_id for story in portrait.stories] == ["AI-1", "AI-2"]
-    assert wrong_with(page_of(audited, "ana")) == []
+    assert portrait.ranked == busy.top("ana", 5, end)
+    page = page_of(audited, "ana")
+    assert wrong_with(page) == []
+    assert "All of them have been quiet for long." in page.text
+    assert "AI-1 · quiet for long" in page.text
 
 
 def test_a_line_begins_with_what_there_is_to_see_and_stays_within_the_span(busy):

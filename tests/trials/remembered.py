@@ -23,7 +23,7 @@ from projections.explanation import Sourced, explain
 from projections.order import explain_order
 from projections.policy import Adopted
 from projections.quality import Judge
-from projections.ranking import ranked, ranking, top
+from projections.ranking import ranked, ranking
 from projections.statistics import statistics
 from projections.timeline import score_series
 from projections.views import policy_trial
@@ -94,7 +94,7 @@ class Remembered:
         instant = as_of.instant(now)
         folded = engagements_as_of(rows, as_of)
         order = ranking(folded, instant, adopted.policy)
-        first = top(order, LIMIT)
+        first = order[:LIMIT]
         own = dict(folded).get(asked.issue, NONE)
         sourced = [
             Sourced(each.row, each.origin.source)
