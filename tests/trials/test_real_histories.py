@@ -101,10 +101,10 @@ def top_of(found: list[Answer], limit: int) -> list[dict[str, Any]]:
             "score": each.score,
             "count": each.count,
             "last_at": zulu(each.last_at),
+            "dormant": each.dormant,
         }
-        for each in found
-        if not each.dormant
-    ][:limit]
+        for each in found[:limit]
+    ]
 
 
 def stats_of(found: list[Answer]) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def stats_of(found: list[Answer]) -> dict[str, Any]:
         "total_interactions": total,
         "unique_issues": len(found),
         "avg_interactions_per_issue": round(total / len(found), 2) if found else 0.0,
-        "most_engaged_issues": [[each["issue_id"], each["score"]] for each in top_of(found, 5)],
+        "most_engaged_issues": [each.issue for each in found[:5]],
         "last_interaction": zulu(max(each.last_at for each in found)) if found else None,
     }
 
