@@ -3,6 +3,10 @@ UV ?= uv
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+TRIALS_STAMP := .venv/.installed-trials
+
+# Bytecode is written when a module is first imported: most of what is installed never is.
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 
 # What lies directly in a package is pure, and so can be covered to the last branch.
 comma := ,
@@ -40,11 +44,15 @@ $(STAMP): requirements.lock pyproject.toml
 	@base=$$($(PYTHON) -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))') \
 		&& rm -rf .venv \
 		&& "$$base" -m venv .venv \
-		&& $(BIN)/python -m pip install -qq --disable-pip-version-check \
-			--require-hashes -r requirements.lock \
-		&& $(BIN)/python -m pip install -qq --disable-pip-version-check \
-			--no-deps --no-build-isolation --editable . \
+		&& $(INSTALL) --require-hashes -r requirements.lock \
+		&& $(INSTALL) --no-deps --no-build-isolation --editable . \
 		&& touch $@
+
+# Heavy, and needed by these two alone.
+$(TRIALS_STAMP): requirements-trials.lock $(STAMP)
+	@echo "Installing what trials and benchmarks need besides (once) …"
+	@$(INSTALL) --require-hashes -r requirements-trials.lock
+	@touch $@
 
 run: $(STAMP) ## run the bot: on Telegram with TELEGRAM_BOT_TOKEN, else in this terminal
 	@$(BIN)/engagement run --or-chat
@@ -57,7 +65,7 @@ cover: $(STAMP) ## run the tests; the pure modules must be covered to the last b
 	@echo "Coverage of the pure modules:"
 	@$(BIN)/coverage report --include=$(subst $(space),$(comma),$(strip $(PURE))) --fail-under=100
 
-check: $(STAMP) ## check format, lint, types, imports, dependencies and the lock
+check: $(STAMP) ## check format, lint, types, imports, dependencies and the locks
 	@echo "Format …"
 	@$(BIN)/ruff format --check --quiet .
 	@echo "Lint …"
@@ -68,28 +76,32 @@ check: $(STAMP) ## check format, lint, types, imports, dependencies and the lock
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@echo "Dependencies …"
 	@$(BIN)/deptry --no-ansi .
-	@echo "Lock …"
+	@echo "Locks …"
 	@$(BIN)/python -m tests.tools.lock
 
-bench: $(STAMP) ## run the benchmarks
+bench: $(TRIALS_STAMP) ## run the benchmarks
 	@$(BIN)/python -m tests.benchmarks
 
 # Chance is for the trials: each run has a seed of its own. It is told first, and SEED=… repeats it.
-trials: $(STAMP) ## run the trials with their full counts (takes its time; SEED=… repeats a run)
+trials: $(TRIALS_STAMP) ## run the trials with their full counts (takes its time; SEED=… repeats a run)
 	@seed=$(or $(SEED),$$($(PYTHON) -c 'import random; print(random.getrandbits(32))')) \
 		&& echo "SEED=$$seed" \
 		&& TRIALS=full $(BIN)/python -m pytest -n auto -m trial \
 			--randomly-seed=$$seed --hypothesis-seed=$$seed $(ARGS)
 
-# Extras stay in the lock: without them pip looks for a newer package with the extra, unpinned.
-lock: ## compile requirements.lock anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
+# The extras of dependencies stay in the lock: without them pip looks for a newer package with the
+# extra, unpinned.
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-strip-extras --custom-compile-command "make lock" \
+	$(if $(UPGRADE),--upgrade)
+
+lock: ## compile both locks anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
 	@command -v $(UV) >/dev/null || { \
-		echo "Compiling the lock needs uv; nothing else does. Install it, or name it: make lock UV=…"; \
+		echo "Compiling the locks needs uv; nothing else does. Install it, or name it: make lock UV=…"; \
 		exit 1; } >&2
-	@echo "Compiling requirements.lock …"
-	@$(UV) pip compile pyproject.toml --group dev --output-file requirements.lock --quiet \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-strip-extras --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+	@echo "Compiling requirements.lock and requirements-trials.lock …"
+	@$(COMPILE) pyproject.toml --all-extras --group dev --output-file requirements.lock
+	@$(COMPILE) --group trials --constraint requirements.lock --output-file requirements-trials.lock
 
 clean: ## remove .venv, caches and reports (never engagement-data)
 	@echo "Removing .venv, caches and reports …"

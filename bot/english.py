@@ -223,6 +223,7 @@ NOT_KEPT = (
 )
 KEPT_AGAIN = "I can write again. What was said since {since} is written down."
 UNREADABLE = "I cannot look that up right now. Please try again in a minute."
+NOT_INSTALLED = "Sorry, that is not installed here: {reason}"
 FOR_ADMINS = "/{command} is for the admins of this bot."
 
 NOT_HERE = "I am not meant for this chat (its id is {chat_id}), so I leave. Nothing was recorded."

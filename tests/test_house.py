@@ -1,4 +1,4 @@
-"""The house itself: its contracts watch every module, and its lock fits what it declares."""
+"""The house itself: its contracts watch every module, and its locks fit what it declares."""
 
 import os
 import re
@@ -16,7 +16,9 @@ from tests.tools import lock
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ledger", "projections", "bot")
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
-LOCK = (ROOT / "requirements.lock").read_text()
+LOCKS = {name: (ROOT / name).read_text() for name in lock.LOCKS}
+LOCK = LOCKS["requirements.lock"]
+TRIALS_LOCK = LOCKS[lock.TRIALS]
 CONTRACTS = {
     contract["id"]: contract
     for contract in tomllib.loads(PYPROJECT)["tool"]["importlinter"]["contracts"]
@@ -130,15 +132,16 @@ def test_a_detour_breaks_the_purity_contract_too(copy):
     assert f"{CONTRACTS['pure']['name']} BROKEN" in output
 
 
-# --- the lock fits -------------------------------------------------------------------------------
+# --- the locks fit -------------------------------------------------------------------------------
 
 
-def test_the_lock_is_in_step():
-    assert list(lock.complaints(PYPROJECT, LOCK)) == []
+def test_the_locks_are_in_step():
+    assert list(lock.complaints(PYPROJECT, LOCKS)) == []
 
 
-def test_every_pin_has_its_hashes():
-    lines = LOCK.splitlines()
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_pin_has_its_hashes(name):
+    lines = LOCKS[name].splitlines()
     unhashed = [
         line
         for line, following in pairwise([*lines, ""])
@@ -151,13 +154,30 @@ def test_every_pin_has_its_hashes():
     ("spoilt", "complaint"),
     [
         (LOCK.replace("\nmsgspec==", "\nother=="), "msgspec<1,>=0.20 is not locked"),
+        (LOCK.replace("\nmatplotlib==", "\nother=="), "matplotlib<4,>=3.11 is not locked"),
+        (LOCK.replace("\npytest==", "\nother=="), "pytest<10,>=9.2 is not locked"),
         (LOCK.replace("\nclick==8", "\nclick==7"), "click<9,>=8.5 is locked at 7"),
         ("--index-url https://example.org\n" + LOCK, "names a source: --index-url"),
         ("--find-links wheels\n" + LOCK, "names a source: --find-links"),
         (LOCK + "\nother @ file:other.whl\n", "names a source: file:"),
         (LOCK + "\n/wheels/other.whl\n", "names a source: /wheels"),
     ],
-    ids=["missing", "outside-its-bounds", "index", "find-links", "file", "path"],
+    ids=["missing", "extra", "dev", "outside-its-bounds", "index", "find-links", "file", "path"],
 )
 def test_a_spoilt_lock_is_found_out(spoilt, complaint):
-    assert any(complaint in found for found in lock.complaints(PYPROJECT, spoilt))
+    found = lock.complaints(PYPROJECT, LOCKS | {"requirements.lock": spoilt})
+    assert any(complaint in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "complaint"),
+    [
+        (TRIALS_LOCK.replace("\nduckdb==", "\nother=="), "duckdb<3,>=2 is not locked"),
+        (TRIALS_LOCK + "\nclick==8.5\n", "click is locked in the other one, too"),
+        ("--find-links wheels\n" + TRIALS_LOCK, "names a source: --find-links"),
+    ],
+    ids=["missing", "twice", "find-links"],
+)
+def test_a_spoilt_lock_of_the_trials_is_found_out(spoilt, complaint):
+    found = lock.complaints(PYPROJECT, LOCKS | {lock.TRIALS: spoilt})
+    assert any(complaint in each and each.startswith(lock.TRIALS) for each in found)

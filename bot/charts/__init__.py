@@ -2,6 +2,7 @@
 
 Equal values give equal bytes. Any thread may draw; one draws at a time, since matplotlib keeps
 caches that are not made for more. Drawing takes some tenths of a second: not for the event loop.
+Without the extra `charts` both raise MissingExtraError.
 """
 
 import logging
@@ -11,6 +12,7 @@ from threading import Lock
 from zoneinfo import ZoneInfo
 
 from bot.chart_words import ChartWords
+from bot.extras import extra
 from projections.timeline import ScoreSeries
 
 _drawing = Lock()
@@ -18,7 +20,7 @@ _drawing = Lock()
 
 def score_chart(series: ScoreSeries, zone: ZoneInfo, words: ChartWords) -> bytes:
     """Return a PNG, 1280 pixels wide, of one issue's score over time; dates are those of `zone`."""
-    with _drawing, _quietly():
+    with _drawing, _quietly(), extra("charts"):
         from bot.charts.canvas import png  # noqa: PLC0415 - see _quietly
         from bot.charts.score import score_figure  # noqa: PLC0415
 
@@ -30,7 +32,7 @@ def ranking_chart(ranked: Sequence[tuple[str, float]], words: ChartWords) -> byt
 
     Made for up to 20; more get thinner.
     """
-    with _drawing, _quietly():
+    with _drawing, _quietly(), extra("charts"):
         from bot.charts.canvas import png  # noqa: PLC0415 - see _quietly
         from bot.charts.ranking import ranking_figure  # noqa: PLC0415
 

@@ -8,8 +8,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
-from telegram.ext import Job, JobQueue
-
+from bot.extras import extra
 from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.jobs.engagement_jobs import EngagementJobs
 from bot.settings import settings_of
@@ -53,11 +52,11 @@ def add_engagement_jobs_to_scheduler(
         (CLEANUP.job, ask_for_cleanup, cleanup_zero_engagements_job),
     ):
         # A JobQueue takes every job's second argument for one of its own Jobs when it lists them.
-        shown = [_shown(job, work, jobs)] if isinstance(scheduler, JobQueue) else []
+        shown = [] if hasattr(scheduler, "add_job") else [_shown(job, work, jobs)]
         _add(scheduler, zone, job, ask, [jobs, *shown])
 
 
-def add_expiry_to_scheduler(queue: JobQueue[Any], jobs: EngagementJobs, context_days: int) -> None:
+def add_expiry_to_scheduler(queue: HasScheduler, jobs: EngagementJobs, context_days: int) -> None:
     """Have what `EngagementJobs.expire` does done daily at midnight, under the same terms."""
 
     async def work(jobs: EngagementJobs | None) -> int:
@@ -118,7 +117,10 @@ def ask_for_cleanup(jobs: EngagementJobs | None, *_: object) -> None:
 
 def _shown(
     job: str, work: Callable[[EngagementJobs | None], Awaitable[int]], jobs: EngagementJobs | None
-) -> Job[Any]:
+) -> object:
+    with extra("telegram"):
+        from telegram.ext import Job  # noqa: PLC0415 - other schedulers do without
+
     async def run(_: object) -> None:
         await work(jobs)
 

@@ -1,6 +1,7 @@
 """Reports: an audit in, one page of HTML out that needs nothing else.
 
-Every value is escaped as it is put in, so no name or issue can be markup.
+Every value is escaped as it is put in, so no name or issue can be markup. Without the extra
+`reports` MissingExtraError is raised.
 """
 
 import datetime as dt
@@ -8,8 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from bot.extras import extra
 from bot.replies import all_quiet, marked
 from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
 from bot.report_tables import late_days, years_of
@@ -70,6 +70,9 @@ class _Calendar:
 
 
 def _template() -> Any:  # noqa: ANN401 - a Jinja template is called with any names
+    with extra("reports"):
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

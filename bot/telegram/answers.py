@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bot import clock_replies, explanations, replies
 from bot.charts import ranking_chart, score_chart
+from bot.extras import MissingExtraError
 from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.language import words
 from bot.replies import Attachment, Button, Reply, fill, say
@@ -36,6 +37,8 @@ def answer(question: Question) -> Reply:
         return ANSWERS.get(question.asked.name, _unknown)(question)
     except Misunderstood as misunderstood:
         return misunderstood.reply
+    except MissingExtraError as missing:
+        return say(words.NOT_INSTALLED, reason=str(missing))
     except LedgerError:
         return say(words.UNREADABLE)
     except Exception as error:  # noqa: BLE001 - who asks is answered, whatever went wrong (R13)

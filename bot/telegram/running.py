@@ -15,11 +15,11 @@ from telegram.request import HTTPXRequest
 
 from bot.application import EngagementBot, telegram_builder
 from bot.clocks import ClockGuard
+from bot.extras import extra
 from bot.settings import Settings
 from bot.telegram.outside import dated_by, listen
 from bot.telegram.sending import persistently
 from bot.telegram.watchdog import PollingRequest, watch
-from bot.telegram.webhook import listening
 from ledger.errors import LedgerError
 from projections.application import Engagements
 
@@ -71,6 +71,9 @@ async def run(
     and PollingFailedError where the watchdog gives up. `base_url` is that of another Bot API
     server than Telegram's own.
     """
+    if webhook is not None:
+        with extra("webhook"):  # before anything is asked of Telegram
+            from bot.telegram.webhook import listening  # noqa: F401, PLC0415
     clock = ClockGuard(engagements)
     dated = dated_by(clock.hear)
     polling = PollingRequest(time.monotonic, connection_pool_size=1, httpx_kwargs=dated)
@@ -117,6 +120,8 @@ async def _listen(
     secret = settings.webhook_secret
     if secret is None:
         raise ValueError("there is no secret")
+    from bot.telegram.webhook import listening  # noqa: PLC0415 - polling needs no tornado
+
     telegrams, address = bot.application.bot, (webhook.host, webhook.port)
     try:
         async with listening(

@@ -12,7 +12,6 @@ from pathlib import Path
 from ledger.segment import Segment, events_in
 from ledger.store.compaction import MERGED_EVENTS
 from tests.benchmarks.archived_ours import engagements
-from tests.benchmarks.archived_peers import duckdb_engagements, polars_engagements
 from tests.benchmarks.generated_ledger import write_sealed
 from tests.benchmarks.importing import ROOT
 from tests.benchmarks.report import Row, limit, ratio
@@ -38,6 +37,11 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
 
 
 def _rows(path: Path, sizes: Sizes, segment_events: int, how: str) -> list[Row]:
+    from tests.benchmarks.archived_peers import (  # noqa: PLC0415 - `make bench` installs them
+        duckdb_engagements,
+        polars_engagements,
+    )
+
     wanted = sizes.archived_events
     segments: list[Segment] = []
     wrote = rate(wanted, lambda: segments.extend(write_sealed(path, wanted, segment_events)))

@@ -1,6 +1,7 @@
 """The conversation: each command in private and in groups, and what a group may know."""
 
 import datetime as dt
+import sys
 
 import pytest
 
@@ -197,6 +198,17 @@ def test_a_ranking_has_its_limit(stage, ana):
         ana.says(" ".join(f"AI-{number}" for number in range(begun + 1, begun + 21)))
     lines = stage.asks(ana, "/top 999")[-1].text.splitlines()
     assert len(lines) == 1 + RANKED_AT_MOST
+
+
+@pytest.mark.parametrize("command", ["/chart", "/chart AI-1"])
+def test_a_chart_that_cannot_be_drawn_here_is_answered(stage, ana, monkeypatch, command):
+    monkeypatch.delitem(sys.modules, "bot.charts.canvas", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as where it is not installed
+    stage.answer(ana, "AI-1")
+    assert stage.answer(ana, command).text == (
+        "Sorry, that is not installed here: charts need matplotlib: "
+        "pip install 'engagement-ledger[charts]'"
+    )
 
 
 def test_a_chart_goes_back_so_many_days(stage, ana, monkeypatch):

@@ -1,9 +1,10 @@
-"""Is requirements.lock in step with pyproject.toml? Answered from the two files alone."""
+"""Are the locks in step with pyproject.toml? Answered from the files alone."""
 
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -18,11 +19,18 @@ SOURCES = re.compile(
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
-def declared(pyproject: str) -> list[Requirement]:
-    """All direct dependencies: those of the project, then those of its development."""
+TRIALS = "requirements-trials.lock"
+LOCKS = ("requirements.lock", TRIALS)
+
+
+def declared(pyproject: str, name: str) -> list[Requirement]:
+    """The direct dependencies that the lock of this name is to hold."""
     tables = tomllib.loads(pyproject)
-    lines = [*tables["project"]["dependencies"], *tables["dependency-groups"]["dev"]]
-    return [Requirement(line) for line in lines]
+    project, groups = tables["project"], tables["dependency-groups"]
+    if name == TRIALS:
+        return [Requirement(line) for line in groups["trials"]]
+    extras = chain.from_iterable(project["optional-dependencies"].values())
+    return [Requirement(line) for line in (*project["dependencies"], *extras, *groups["dev"])]
 
 
 def pinned(lock: str) -> dict[str, list[Version]]:
@@ -33,10 +41,18 @@ def pinned(lock: str) -> dict[str, list[Version]]:
     return versions
 
 
-def complaints(pyproject: str, lock: str) -> Iterator[str]:
-    """Everything about the lock that does not fit."""
+def complaints(pyproject: str, locks: dict[str, str]) -> Iterator[str]:
+    """Everything about the locks that does not fit, by their names."""
+    for name, lock in locks.items():
+        for complaint in _complaints(declared(pyproject, name), lock):
+            yield f"{name}: {complaint}"
+    for twice in set.intersection(*(set(pinned(lock)) for lock in locks.values())):
+        yield f"{TRIALS}: {twice} is locked in the other one, too"
+
+
+def _complaints(declared: list[Requirement], lock: str) -> Iterator[str]:
     versions = pinned(lock)
-    for requirement in declared(pyproject):
+    for requirement in declared:
         locked = versions.get(canonicalize_name(requirement.name), [])
         if not locked:
             yield f"{requirement} is not locked"
@@ -50,11 +66,10 @@ def complaints(pyproject: str, lock: str) -> Iterator[str]:
 def main() -> int:
     """Print the complaints; the exit status is 1 if there are any."""
     root = Path(__file__).parents[2]
-    found = list(
-        complaints((root / "pyproject.toml").read_text(), (root / "requirements.lock").read_text())
-    )
+    locks = {name: (root / name).read_text() for name in LOCKS}
+    found = list(complaints((root / "pyproject.toml").read_text(), locks))
     for complaint in found:
-        print(f"requirements.lock: {complaint} (make lock compiles it anew)")
+        print(f"{complaint} (make lock compiles it anew)")
     return 1 if found else 0
 
 

@@ -1,0 +1,62 @@
+"""A history that is sealed to its last event, and what the page says of its segments."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.instants import DAY, Instant, instant_of, moment_of
+from ledger.interaction import interaction_of, override_of
+from projections.application import Engagements
+from tests.archive.ledgers import small_segments
+from tests.cli.running import NOON, CommandLine
+from tests.strategies import HOUR, Clock
+
+USERS = ("ana", "ben", "eve")
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """A command line whose ledger is in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path)
+
+
+@pytest.fixture
+def engagements(cli: CommandLine) -> Iterator[Engagements]:
+    """A history of three users that is sealed to its last event, in several segments."""
+    clock, dice = Clock(), random.Random(6)
+    clock.at = Instant(instant_of(NOON) - 200 * DAY)
+    with Engagements(f"sqlite:///{cli.ledger}", clock=clock) as opened:
+        for _ in range(20):
+            record(opened, clock, dice)
+            clock.move(10 * DAY)
+        with small_segments(150):
+            opened.ledger.compactor.compact(opened.ledger.size()[0])
+        yield opened
+
+
+def record(opened: Engagements, clock: Clock, dice: random.Random) -> None:
+    """Touch some issues, many of them alike, and override a few scores."""
+    for user in USERS:
+        ago = dice.choice([0, 0, HOUR, 3 * DAY])
+        issues = [f"AI-{dice.randrange(60)}" for _ in range(10)]
+        at = moment_of(Instant(clock.at - ago))
+        opened.ledger.record_many(
+            [
+                interaction_of(
+                    user,
+                    issue,
+                    dice.choice(["query", "view", "mention"]),
+                    occurred_at=at,
+                    context="said" if dice.random() < 0.5 else None,
+                    linear_id=dice.choice([None, "lin-a", "lin-\U0001f468"]),
+                    chat_id=dice.choice([None, "-100"]),
+                )
+                for issue in issues
+            ]
+        )
+        for score in dice.sample([0.0, 0.3, 0.68, 1.0], 2):
+            late = moment_of(Instant(clock.at - dice.choice([0, ago])))
+            opened.ledger.override(override_of(user, issues[0], score, occurred_at=late))

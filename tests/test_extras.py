@@ -1,0 +1,183 @@
+"""What `pip install .` brings works without the extras, and what needs one names it."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.extras import EXTRAS, MissingExtraError, extra
+from bot.telegram import running
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+HEAVY = ("telegram", "tornado", "apscheduler", "aiolimiter", "httpx", "matplotlib", "PIL", "jinja2")
+"""What the extras bring."""
+
+BUILD = "import sys; from hatchling import build; print(build.build_wheel(sys.argv[1]))"
+
+BLOCKED = f"""
+import importlib.abc, sys
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {HEAVY!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+COMMANDS = """
+import contextlib, io, json
+from engagement_ledger import main
+
+def run(*arguments):
+    sys.argv = ["engagement", *arguments]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            return [end.code or 0, out.getvalue(), err.getvalue()]
+
+print(json.dumps([run(*each) for each in json.loads(sys.stdin.read())]))
+"""
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what is in the wheel, and nothing else of ours."""
+    folder = tmp_path_factory.mktemp("installed")
+    built = subprocess.run(
+        [sys.executable, "-c", BUILD, str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    wheel = folder / built.stdout.split()[-1]
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    subprocess.run(
+        [*pip, "--no-index", "--no-deps", "--no-compile", "--target", folder / "target", wheel],
+        check=True,
+    )
+    return folder / "target"
+
+
+def python(target: Path, folder: Path, program: str, given: str = "") -> str:
+    """What a program prints that finds the installed packages, but nothing of the extras."""
+    names = ("ENGAGEMENT", "TELEGRAM")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(names)}
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED + program],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(target), "TELEGRAM_BOT_TOKEN": "1:token"},
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def run(target, tmp_path):
+    """Runs commands, and returns the exit code and both outputs of each."""
+
+    def run(*commands: str) -> list[tuple[int, str, str]]:
+        given = json.dumps([command.split() for command in commands])
+        return [tuple(each) for each in json.loads(python(target, tmp_path, COMMANDS, given))]
+
+    return run
+
+
+def test_the_command_line_records_and_answers(run):
+    helped, _, recorded, top = run("--help", "init", "record ana AI-1799 query", "top ana")
+    assert helped[0] == 0
+    assert "record" in helped[1]
+    assert recorded[:2] == (0, "recorded: query of AI-1799, position 1\n")
+    assert (top[0], "AI-1799" in top[1]) == (0, True)
+
+
+ASKED = {
+    "telegram": "run",
+    "charts": "timeline ana AI-1799 --png chart.png",
+    "reports": "report --output page.html",
+}
+
+
+@pytest.mark.parametrize(("name", "command"), [*ASKED.items(), ("telegram", "chat")])
+def test_what_is_missing_is_named_in_one_line(run, name, command):
+    *_, (code, out, err) = run("init", "record ana AI-1799 query", command)
+    assert (code, out) == (1, "")
+    needed_by, library, _ = EXTRAS[name]
+    expected = f"error: {needed_by} {library}: pip install 'engagement-ledger[{name}]'"
+    assert err.splitlines()[-1] == expected
+
+
+SCHEDULED = """
+from bot.jobs import add_engagement_jobs_to_scheduler
+
+class Scheduler:
+    def add_job(self, func, trigger, **options):
+        print(options["id"])
+
+add_engagement_jobs_to_scheduler(Scheduler())
+"""
+
+
+def test_a_scheduler_of_ones_own_takes_the_jobs(target, tmp_path):
+    names = python(target, tmp_path, SCHEDULED).split()
+    assert names == ["engagement_decay", "engagement_cleanup"]
+
+
+def test_the_page_about_embedding_runs(target, tmp_path):
+    page = (ROOT / "docs/how-to/embed.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) > 5
+    program = f"{''.join(blocks)}\nimport bot\nprint(bot.__file__)\n"
+    assert python(target, tmp_path, program).strip() == str(target / "bot/__init__.py")
+
+
+def test_the_installed_packages_are_those_of_the_wheel(target):
+    names = {each.name for each in target.iterdir()}
+    assert {"ledger", "projections", "bot", "engagement_ledger.py", "bin"} <= names
+    assert not names & {"tests", "docs"}
+
+
+def test_a_webhook_without_its_server_is_refused_before_anything_is_asked(monkeypatch):
+    monkeypatch.delitem(sys.modules, "bot.telegram.webhook", raising=False)
+    for name in ("tornado", "tornado.httpserver"):  # as where it is not installed
+        monkeypatch.setitem(sys.modules, name, None)
+    unused: Any = None
+    webhook = running.Webhook("https://bot.example/", "127.0.0.1", 1)
+    with pytest.raises(MissingExtraError, match=r"a webhook needs tornado: .*\[webhook\]"):
+        asyncio.run(running.run(unused, unused, webhook))
+
+
+# --- extras are named rightly --------------------------------------------------------------------
+
+
+def test_the_extras_are_those_of_the_project():
+    declared = PYPROJECT["project"]["optional-dependencies"]
+    assert declared.keys() == EXTRAS.keys()
+    for name, each in EXTRAS.items():
+        assert any(line.startswith(each.library) for line in declared[name])
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_only_the_library_of_an_extra_is_taken_for_missing(name):
+    module = EXTRAS[name].module
+    with pytest.raises(MissingExtraError, match=rf"engagement-ledger\[{name}\]"), extra(name):
+        raise ModuleNotFoundError(name=f"{module}.part")
+    for other in ("other", f"{module}s", None):
+        with pytest.raises(ModuleNotFoundError) as raised, extra(name):
+            raise ModuleNotFoundError(name=other)
+        assert not isinstance(raised.value, MissingExtraError)
