@@ -5,12 +5,10 @@ import logging
 from functools import partial
 from typing import Any, Self, cast
 
-import telegram
-from telegram.ext import AIORateLimiter, Application, ApplicationBuilder
-
 from bot import clock_replies
 from bot.clocks import ClockGuard
 from bot.commands import COMMANDS, Audience
+from bot.extras import extra
 from bot.jobs import (
     EngagementJobs,
     add_engagement_jobs_to_scheduler,
@@ -27,6 +25,10 @@ from bot.telegram.recording_queue import RecordingQueue
 from bot.telegram.sending import Address, persistently, send
 from ledger.errors import LedgerError
 from projections.application import Engagements, EngagementTracker
+
+with extra("telegram"):
+    import telegram
+    from telegram.ext import AIORateLimiter, Application, ApplicationBuilder
 
 _log = logging.getLogger(__name__)
 

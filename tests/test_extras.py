@@ -107,19 +107,54 @@ def test_the_command_line_records_and_answers(run):
 
 
 ASKED = {
-    "telegram": "run",
-    "charts": "timeline ana AI-1799 --png chart.png",
-    "reports": "report --output page.html",
+    "run": "telegram",
+    "chat": "telegram",
+    "timeline ana AI-1799 --png chart.png": "charts",
+    "report --output page.html": "reports",
 }
 
 
-@pytest.mark.parametrize(("name", "command"), [*ASKED.items(), ("telegram", "chat")])
-def test_what_is_missing_is_named_in_one_line(run, name, command):
-    *_, (code, out, err) = run("init", "record ana AI-1799 query", command)
-    assert (code, out) == (1, "")
-    needed_by, library, _ = EXTRAS[name]
-    expected = f"error: {needed_by} {library}: pip install 'engagement-ledger[{name}]'"
-    assert err.splitlines()[-1] == expected
+def test_what_is_missing_is_named_in_one_line(run):
+    for (code, out, err), name in zip(
+        run("init", "record ana AI-1799 query", *ASKED)[2:], ASKED.values(), strict=True
+    ):
+        needed_by, library, _ = EXTRAS[name]
+        assert (code, out) == (1, "")
+        expected = f"error: {needed_by} {library}: pip install 'engagement-ledger[{name}]'"
+        assert err.splitlines()[-1] == expected
+
+
+IMPORTED = """
+import importlib, json
+from bot.extras import MissingExtraError
+
+def outcome(name):
+    try:
+        importlib.import_module(name)
+    except MissingExtraError:
+        return "named"
+    except ModuleNotFoundError:
+        return "missing"
+    return "imported"
+
+print(json.dumps({name: outcome(name) for name in json.loads(sys.stdin.read())}))
+"""
+
+
+def test_the_core_imports_nothing_of_the_extras(target, tmp_path):
+    files = [path.relative_to(target).with_suffix("") for path in target.glob("*/**/*.py")]
+    names = [".".join(file.parts).removesuffix(".__init__") for file in files]
+    names = [name for name in names if not name.endswith("__main__")]
+    outcomes = json.loads(python(target, tmp_path, IMPORTED, json.dumps(names)))
+    assert len(names) > 200
+    named = {name for name, outcome in outcomes.items() if outcome == "named"}
+    assert {".".join(name.split(".")[:2]) for name in named} == {
+        "bot.application",
+        "bot.telegram",
+        "bot.terminal",
+    }
+    missing = {name for name, outcome in outcomes.items() if outcome == "missing"}
+    assert missing == {"bot.charts.canvas", "bot.charts.ranking", "bot.charts.score"}
 
 
 SCHEDULED = """

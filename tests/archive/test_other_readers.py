@@ -31,8 +31,8 @@ def account_of(cli: CommandLine, user: str) -> str:
     return str(found[0])
 
 
-def top_by_duckdb(account: str, at: int) -> list[tuple[str, float]]:
-    rows = duckdb.execute(TOP_TEN, {"account": account, "at": at}).fetchall()
+def top_by_duckdb(account: str, at: int, statement: str = TOP_TEN) -> list[tuple[str, float]]:
+    rows = duckdb.execute(statement, {"account": account, "at": at}).fetchall()
     return [(issue, round(score, 12)) for issue, score in rows]
 
 
@@ -56,6 +56,14 @@ def test_duckdb_comes_to_the_first_ten_by_the_statement_of_the_page(cli):
             found = top_by_duckdb(account_of(cli, user), instant_of(at))
             assert found == top_by_engagement(cli, user, at)
             assert not -40 < days <= 70 or len(found) == 10
+
+
+@pytest.mark.usefixtures("engagements")
+def test_a_statement_with_another_recency_comes_to_other_numbers(cli):
+    wrong = TOP_TEN.replace("-5e-2", "-6e-2")
+    assert top_by_duckdb(account_of(cli, "ana"), instant_of(NOON), wrong) != top_by_engagement(
+        cli, "ana", NOON
+    )
 
 
 @pytest.mark.usefixtures("engagements")
