@@ -19,7 +19,7 @@ from bot.telegram.spool_lines import Waiting
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
-from ledger.store import barriers, forgotten
+from ledger.store import barriers, erasure, forgotten
 from ledger.store.barriers import Barrier, BarrierFile
 from ledger.store.database import Database
 from ledger.store.failures import StoreUnavailableError
@@ -191,7 +191,7 @@ def test_who_is_forgotten_while_another_is_forgotten_again_is_forgotten_too(
         engagements.erase(USERS[0])
         engagements.erase(USERS[1])
     put_back(ledger)
-    file, remove_traces = ledger / "ledger.db.barriers", forgotten.remove_traces
+    file, remove_traces = ledger / "ledger.db.barriers", erasure.remove_traces
     first, *others = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(first)
 
