@@ -54,10 +54,10 @@ class EngagementBot:
         clock: ClockGuard | None = None,
         **queue: Any,  # noqa: ANN401 - as `install` takes it
     ) -> None:
-        """Put together what `builder` builds, which says how to reach Telegram.
+        """Build the application with `builder`, which says how to reach Telegram.
 
-        `clock` guards what cannot be taken back; unless it tells others, its doubts go to the
-        admins. `queue` is handed to `install`: it tells a poll's last update from the others.
+        `clock` guards irreversible work; unless it has another listener, its doubts go to the
+        admins. `queue` is passed to `install`: it knows which update is the last of a poll.
         """
         self.engagements = engagements
         self._clock = clock or ClockGuard(engagements)
@@ -124,7 +124,7 @@ class EngagementBot:
             _log.info("menu not shown", extra={"error": type(error).__name__})
 
     def _tell_of(self, outage: Outage) -> None:
-        """Tell the admins that what people say cannot be kept, or that it can again."""
+        """Tell the admins that messages cannot be recorded, or that they can be again."""
         since = f"{outage.since.astimezone(self._settings.zone):%Y-%m-%d %H:%M %Z}"
         if outage.is_over:
             self._tell_admins(say(words.KEPT_AGAIN, since=since))

@@ -69,9 +69,9 @@ class Press(msgspec.Struct, frozen=True):
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Who said something and where: what decides whether the bot listens.
+    """Who said something and where, which decides whether the bot listens.
 
-    `user_id` is None for whoever is no person.
+    `user_id` is None if the sender is not a person.
     """
 
     chat_id: int

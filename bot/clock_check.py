@@ -1,7 +1,7 @@
-"""Whether the clock may be believed where something cannot be taken back (R8).
+"""Whether the clock can be trusted for irreversible work (R8).
 
-A clock that is ahead for a minute would have every text expired, everything sealed and years of job
-days noted as done. So each of these asks first; recording never does.
+A clock that is ahead for a minute could expire every text, seal every event and note years of job
+days as done. So each of these checks the clock first; recording never does.
 """
 
 from collections.abc import Sequence
@@ -12,30 +12,30 @@ from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, iso
 
 LONG = 7 * DAY
-"""More than this after the last run, the clock alone is not believed."""
+"""The longest time since the last run for which the clock alone is trusted."""
 
 AGREEMENT = DAY
-"""Two clocks that differ by this much at most agree."""
+"""The largest difference between two clocks that agree."""
 
 FRESH = DAY // 24
-"""A clock outside that was heard this long ago at most can prove this one wrong."""
+"""The oldest reading of an outside clock that can prove this one wrong."""
 
 
 class ClockUnconfirmedError(LedgerError):
-    """The clock stands long after the last run, and nothing from outside agrees with it."""
+    """The clock is long after the last run, and no outside clock agrees with it."""
 
 
 class Heard(NamedTuple):
-    """What a clock outside shows now, and how many microseconds ago it was heard."""
+    """What an outside clock shows now, and how many microseconds ago it was read."""
 
     now: Instant
     ago: int
 
 
 class ClockState(NamedTuple):
-    """What the clock shows, when anything ran last, and what clocks outside show.
+    """What the clock shows, when a job last ran, and what outside clocks show.
 
-    Without a run and without any event `last_run` is None: there is nothing to protect.
+    `last_run` is None without any run or event: there is nothing to protect.
     """
 
     now: Instant
@@ -49,26 +49,26 @@ class ClockState(NamedTuple):
 
     @property
     def is_confirmed(self) -> bool:
-        """Tell whether a clock outside agrees."""
+        """Tell whether an outside clock agrees."""
         return any(abs(each.now - self.now) <= AGREEMENT for each in self.heard)
 
     @property
     def is_wrong(self) -> bool:
-        """Tell whether a clock outside that was heard lately disagrees, and none agrees."""
+        """Tell whether an outside clock that was read lately disagrees, and none agrees."""
         return not self.is_confirmed and any(each.ago <= FRESH for each in self.heard)
 
     @property
     def may_act(self) -> bool:
-        """Tell whether what cannot be taken back may be done now."""
+        """Tell whether irreversible work may be done now."""
         is_near = self.last_run is None or self.now - self.last_run <= LONG
         return is_near or self.is_confirmed
 
 
 def last_in_a_row(instants: Sequence[Instant]) -> Instant | None:
-    """Return the last of ascending instants before the first gap that is too long to be believed.
+    """Return the last of ascending instants before the first gap that is too long to be trusted.
 
-    Where no job ever ran they stand for its runs; what was recorded after a gap, a clock that was
-    ahead may have dated.
+    They replace the runs if no job ever ran; the instants after a gap may come from a clock that
+    was ahead.
     """
     for before, after in pairwise(instants):
         if after - before > LONG:
@@ -77,9 +77,9 @@ def last_in_a_row(instants: Sequence[Instant]) -> Instant | None:
 
 
 def check(state: ClockState) -> None:
-    """Raise ClockUnconfirmedError unless what cannot be taken back may be done."""
+    """Raise ClockUnconfirmedError unless irreversible work may be done."""
     if not state.may_act:
-        outside = "clocks outside disagree" if state.is_wrong else "nothing outside confirms it"
+        outside = "outside clocks disagree" if state.is_wrong else "no outside clock confirms it"
         message = (
             f"the clock says {iso(state.now)}, {state.days} days after the last run, and "
             f"{outside}: nothing is deleted, sealed or noted as done; set the clock right, or "

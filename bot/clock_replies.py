@@ -1,4 +1,4 @@
-"""What is answered about the clock: what it says, and whether clocks outside agree."""
+"""Replies about the clock: what it says, and whether outside clocks agree."""
 
 from bot.clock_check import ClockState
 from bot.language import words
@@ -9,7 +9,7 @@ _MINUTE = 60_000_000
 
 
 def state(clock: ClockState) -> Reply:
-    """Return what the clock and those outside say, and what follows from it."""
+    """Return what the clock and outside clocks say, and what follows from it."""
     lines = [
         fill(
             words.CLOCK, now=_second(clock.now), last_run=_last_run(clock), outside=_outside(clock)
@@ -22,7 +22,7 @@ def state(clock: ClockState) -> Reply:
 
 
 def doubt(clock: ClockState) -> Reply:
-    """Return what the admins are told when the scheduled work waits for the clock."""
+    """Return the message to the admins when the scheduled work waits for the clock."""
     return say(
         words.CLOCK_DOUBT,
         now=_second(clock.now),
@@ -33,7 +33,7 @@ def doubt(clock: ClockState) -> Reply:
 
 
 def doubt_in_the_terminal(clock: ClockState) -> str:
-    """Return the same in one line, for who talks with the bot in the terminal."""
+    """Return the same in one line, for the chat in the terminal."""
     return words.CHAT_CLOCK.format(
         now=_second(clock.now), days=clock.days, last_run=_last_run(clock)
     )
@@ -44,7 +44,7 @@ def _last_run(clock: ClockState) -> str:
 
 
 def _outside(clock: ClockState) -> str:
-    """What the clock outside says that was heard last."""
+    """The latest reading of an outside clock."""
     if not clock.heard:
         return words.NONE
     last = min(clock.heard, key=lambda each: each.ago)

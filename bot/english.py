@@ -39,7 +39,7 @@ EXAMPLES = {
 """How a command is given that takes arguments."""
 
 COURTESIES = frozenset({"please", "pls", "thanks"})
-"""Words after a command's arguments that ask for nothing."""
+"""Words after a command's arguments that are ignored, such as please."""
 
 START = (
     "Hello! I remember which Linear issues you ask about, open and mention, and tell you what you "
@@ -127,14 +127,14 @@ NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue}."
 EXPORT = "All that is recorded of you, as JSON. Events: {count}"
 EXPORT_PART = "All that is recorded of you, as JSON, part {part} of {parts}. Events in all: {count}"
 EXPORT_BEGUN = "I am making your export, which takes a while. It comes as soon as it is ready."
-EXPORT_GOES_ON = "Your export is being made already. It comes as soon as it is ready."
+EXPORT_GOES_ON = "Your export is already being made. It comes as soon as it is ready."
 EXPORT_NO_ROOM = (
-    "There is no room on my disk to make your export. Ask those who run me to make some, then try "
-    "again."
+    "My disk is full or read-only, so I cannot make your export. Ask the people who run me to fix "
+    "that, then try again."
 )
 EXPORT_REFUSED = (
-    "Telegram does not take your export. Try again later; if that does not help, ask those who run "
-    "me to write it with the command line: <b>engagement history {user_id} --json</b>."
+    "Telegram did not accept your export. Try again later; if that does not help, ask the people "
+    "who run me for it: <b>engagement history {user_id} --json</b> on the command line writes it."
 )
 
 PRIVACY = (
@@ -189,18 +189,18 @@ STATUS_JOBS = {
 }
 
 CLOCK = "<b>The clock</b>\nHere: {now}\nLast run: {last_run}\nOutside: {outside}"
-CLOCK_OUTSIDE = "{now}, heard {minutes} min ago"
+CLOCK_OUTSIDE = "{now}, read {minutes} min ago"
 CLOCK_WRONG = "The two disagree: one of them is wrong."
 CLOCK_GOES_ON = "The scheduled work goes on."
 CLOCK_WAITS = (
     "It is long after the last run and nothing confirms the clock, so the scheduled work waits: "
-    "nothing is deleted or archived. Set the clock right; where it is right, say /clock ok."
+    "nothing is deleted or archived. Set the clock right; if it is right, say /clock ok."
 )
-CLOCK_CONFIRMED = "Noted: the clock is right. What waits is done within the hour."
+CLOCK_CONFIRMED = "Noted: the clock is right. The waiting work is done within the hour."
 CLOCK_DOUBT = (
     "My clock says {now}, {days} days after the last run at {last_run}. Outside: {outside}. As it "
     "may be wrong, I delete and archive nothing; what people say is recorded. Set the clock right; "
-    "where it is right, say /clock ok."
+    "if it is right, say /clock ok."
 )
 
 ANSWERED_IN_PRIVATE = "I have answered you in private."
@@ -217,11 +217,11 @@ NO_ISSUE_NO_DATE = "{word} is neither an issue nor a date that I can read. Try {
 BAD_DATE = "{word} is no date that I can read. Try {example}."
 FAILED = "Something went wrong on my side. Please try again in a minute."
 NOT_KEPT = (
-    "I cannot write down what people say since {since}: {reason}. I answer what reaches me, and "
-    "up to a hundred messages do; the others wait at Telegram, for up to 24 hours. Please make "
-    "room on my disk, or let me write to it: then I go on by myself, and nothing is lost."
+    "I have not been able to record messages since {since}: {reason}. I still answer the first "
+    "hundred; the others wait at Telegram, for up to 24 hours. Please free disk space or make "
+    "the disk writable: then I go on by myself, and nothing is lost."
 )
-KEPT_AGAIN = "I can write again. What was said since {since} is written down."
+KEPT_AGAIN = "I can record again. All messages since {since} are recorded."
 UNREADABLE = "I cannot look that up right now. Please try again in a minute."
 NOT_INSTALLED = "Sorry, that is not installed here: {reason}"
 FOR_ADMINS = "/{command} is for the admins of this bot."
@@ -359,13 +359,11 @@ CHAT_START = (
 )
 CHAT_CLOCK = (
     "The clock says {now}, {days} days after the last run at {last_run}, so "
-    "nothing is deleted or archived; set it right, or begin with --clock-is-right where it is."
+    "nothing is deleted or archived; set it right, or start with --clock-is-right if it is."
 )
 CHAT_PROMPT = "\n> "
 CHAT_SAVED = "[saved as {path}]"
-CHAT_NOT_SAVED = "[not saved in {folder}: {why}. Make room or access there, then ask again.]"
+CHAT_NOT_SAVED = "[not saved in {folder}: {why}. Fix that, then ask again.]"
 CHAT_DELETED = "[deleted, with all files in it: {path}]"
-CHAT_NOT_KEPT = (
-    "[That could not be written down: neither the ledger nor a file beside it can be written.]"
-)
+CHAT_NOT_KEPT = "[Not recorded: neither the ledger nor a file next to it can be written.]"
 CHAT_NO_BUTTON = "There are {count} buttons."

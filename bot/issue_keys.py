@@ -14,7 +14,7 @@ DEFAULT_PATTERN = r"[A-Z][A-Z0-9]{0,9}-[1-9][0-9]{0,4}"
 """The client's `[A-Z]{1,4}-\\d{1,5}` for the longer teams that exist, without leading zeros."""
 
 TEAMS_PATTERN = r"[A-Za-z0-9]++-[1-9][0-9]{0,4}"
-"""What can be a key in either case, where configured teams decide which of it is one."""
+"""What can be a key in either case if team keys are configured, which then decide."""
 
 # A cased letter or a digit of any script, with its combining marks, belongs to a word; so do the
 # few letters without case of Latin, Greek and Cyrillic. Other letters do not: Chinese, Japanese and
@@ -28,7 +28,7 @@ _ENDS = rf"(?!{_WORD}|{_MARK})"
 
 _BETWEEN_BLANKS = regex.compile(r"\S++")
 _ENCODED_AT_MOST = 3
-"""An address in a redirect to a redirect is encoded so many times."""
+"""How often an address in a redirect to a redirect is encoded."""
 
 _IN_CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 _IN_LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -62,11 +62,11 @@ class IssueKeys:
     """Finds issue keys: whole words between borders of any script, ASCII digits only."""
 
     def __init__(self, pattern: str | None = None, team_keys: Collection[str] = ()) -> None:
-        """Find what `pattern` matches, of the teams `team_keys` where there are any.
+        """Find what `pattern` matches, limited to `team_keys` if there are any.
 
         With team keys nothing else decides, and without a pattern they count in lower case too.
-        Without team keys standards and lookalikes are no issues. Raises InvalidIssuePatternError
-        for a pattern that is none, or that matches the empty text.
+        Without team keys, names of standards and lookalikes are excluded. Raises
+        InvalidIssuePatternError for an invalid pattern, or one that matches the empty text.
         """
         self._teams = frozenset(team_keys)
         inner = pattern or (TEAMS_PATTERN if self._teams else DEFAULT_PATTERN)
@@ -80,10 +80,10 @@ class IssueKeys:
             raise InvalidIssuePatternError("matches the empty text")
 
     def found_in(self, text: str) -> list[str]:
-        """Return the issue keys of `text`, each once, in the order in which they first stand.
+        """Return the issue keys of `text`, each once, in the order of their first occurrence.
 
-        Percent-encoded addresses are decoded. A careless pattern finds what it finds in
-        SEARCH_TIMEOUT_SECONDS.
+        Percent-encoded addresses are decoded. A slow pattern is stopped after
+        SEARCH_TIMEOUT_SECONDS and finds what it has found by then.
         """
         found: dict[str, None] = {}
         with suppress(TimeoutError):
@@ -115,7 +115,7 @@ class IssueKeys:
 
 
 def _decoded(text: str) -> str:
-    """Return `text` with the escapes of its addresses replaced by what they stand for."""
+    """Return `text` with percent-encoded addresses decoded."""
     return _BETWEEN_BLANKS.sub(_address_decoded, text) if "%" in text and "/" in text else text
 
 

@@ -81,9 +81,9 @@ class EngagementLedger(Application[UUID]):
     ) -> None:
         """Open the ledger at the SQLAlchemy `url`, making it where there is none.
 
-        Who was forgotten or opted out since a backup was made that was put back is so again when
-        this returns. Raises LedgerLostError where a ledger's file is missing whose archive, log or
-        barriers are there. Writing waits at most `patience_seconds` for another process.
+        After a backup was restored, the deletions and opt-outs made since are applied again before
+        this returns. Raises LedgerLostError if the file is missing but its archive, log or barriers
+        are there. Writing waits at most `patience_seconds` for another process.
         """
         self._clock = clock
         self._projection = projection
@@ -168,12 +168,13 @@ class EngagementLedger(Application[UUID]):
         return expire(self.database, before)
 
     def correct_clock(self, reason: str) -> int:
-        """Record that the clock had run ahead and is right now; return how many job days are due.
+        """Record that the clock had run ahead and is right now; return how many job days are due
+        again.
 
-        These were noted as done after now. Everything before counts as recorded by now (R8). Others
-        wait while every event is folded again. Raises ClockNotAheadError where the ledger is not
-        ahead, InvalidReasonError, and LedgerDamagedError where a verification finds what happened
-        damaged: that would become what is answered.
+        Earlier events count as recorded by now at the latest (R8). Other writers wait while every
+        event is folded again. Raises ClockNotAheadError if the ledger is not ahead,
+        InvalidReasonError, and LedgerDamagedError if an event is damaged: folding it would spread
+        the damage.
         """
         expect_sound(self.database)
         at = instant_of(self._clock())

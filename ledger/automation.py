@@ -1,12 +1,12 @@
-"""Automation accounts: bots and assistants that write commits, told from people by their names."""
+"""Automation accounts: bots and assistants that write commits, recognized by their names."""
 
 import re
 
 _NUMBERED = re.compile(r"[0-9]+[+-]")
-"""What hosts put before the login in their private addresses, as in 12345+ana@users.noreply…"""
+"""The prefix of the login in a host's private addresses, as in 12345+ana@users.noreply…"""
 
 _BOT_ACCOUNT = re.compile(r"bot|.*\[bot\].*|.+[-_.+]bot|(?:project|group)_[0-9]+_bot(?:_.*)?")
-"""Logins that hosts give to bots, or that say so themselves; Abbot and Talbot are people."""
+"""Logins that hosts reserve for bots, or that say so; Abbot and Talbot are people."""
 
 _ACCOUNTS = frozenset(
     {
@@ -43,7 +43,7 @@ _ACCOUNTS = frozenset(
         "weblate",
     }
 )
-"""Logins and names of automation, wherever it runs."""
+"""Logins and names of automation on any host."""
 
 _ADDRESSES = frozenset(
     {
@@ -100,13 +100,13 @@ _MAKERS = frozenset(
         "zed.dev",
     }
 )
-"""Whose assistants and services sign with an address at which nobody reads."""
+"""Domains whose assistants and services sign with an address that receives no mail."""
 
 
 def is_automation(address: str, name: str) -> bool:
-    """Tell whether an address in lower case, or the name beside it, is a known automation's.
+    """Tell whether an address in lower case, or its name, belongs to known automation.
 
-    A private address that a host gives to a person (12345+ana@users.noreply.github.com) is not.
+    The private address of a person (12345+ana@users.noreply.github.com) does not.
     """
     account, _, domain = address.rpartition("@")
     account = _NUMBERED.sub("", account, count=1) if _NUMBERED.match(account) else account

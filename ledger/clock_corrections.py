@@ -1,8 +1,8 @@
 """Corrections of a clock that ran ahead: which instants events count by afterwards (R8).
 
-A correction says, at its position, what the right present is. What stands before it was recorded by
-then, so its *effective* instant of recording is the least of its own and those of all later
-corrections. Effective instants never fall from one position to the next.
+A correction holds the right time at its position. Every earlier event was recorded by then, so its
+*effective* `recorded_at` is the least of its own and those of all later corrections. Effective
+instants never decrease from one position to the next.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,14 +22,14 @@ _NO_BOUND = np.iinfo(np.int64).max
 
 
 class Correction(NamedTuple):
-    """A position, and the right present when it was given away."""
+    """The position of a correction, and the right time when it was recorded."""
 
     position: int
     recorded_at: int
 
 
 class Corrections:
-    """All corrections of a ledger; false where there are none, and nothing has to be mapped."""
+    """All corrections of a ledger; falsy if there are none, so that nothing has to be mapped."""
 
     def __init__(self, found: Iterable[Correction] = ()) -> None:
         """Take them in any order."""
@@ -37,22 +37,22 @@ class Corrections:
         self._positions = [each.position for each in in_order]
         latest_first = accumulate((each.recorded_at for each in reversed(in_order)), min)
         self._bounds = [*latest_first][::-1]
-        """For each correction the least instant of it and all later ones; they never fall."""
+        """For each correction, the least instant of it and all later ones; these never decrease."""
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
         return bool(self._positions)
 
     def recorded_at(self, position: int, recorded_at: int) -> int:
-        """Return the effective instant of recording of what stands at a position."""
+        """Return the effective `recorded_at` of the event at a position."""
         following = bisect_right(self._positions, position)
         return min([recorded_at, *self._bounds[following : following + 1]])
 
     def instants(self, position: int, occurred_at: int, recorded_at: int) -> tuple[int, int]:
         """Return when an event effectively occurred, and when it was effectively recorded.
 
-        No source tells what is more than a day ahead (R1): the wrong clock did, and such an event
-        counts as one without an instant of its own does, as of its recording.
+        R1 refuses events more than a day ahead of their recording, so a later instant came from the
+        wrong clock: such an event counts as having occurred when it was recorded.
         """
         recorded_at = self.recorded_at(position, recorded_at)
         return (recorded_at if occurred_at > recorded_at + DAY else occurred_at), recorded_at
@@ -60,7 +60,7 @@ class Corrections:
     def columns(
         self, positions: Integers, occurred_at: Integers, recorded_at: Integers
     ) -> tuple[Integers, Integers]:
-        """Return what `instants` does, for whole columns."""
+        """Do the same as `instants` for whole columns."""
         bounds = np.array([*self._bounds, _NO_BOUND], np.int64)
         following = np.searchsorted(np.array(self._positions, np.int64), positions, "right")
         recorded_at = np.minimum(recorded_at, bounds[following])
@@ -71,9 +71,9 @@ class Corrections:
         return [self._row(row) for row in rows] if self else rows
 
     def last_before(self, at: int) -> int:
-        """Return the last position that a correction puts before an instant, 0 for none.
+        """Return the last position that a correction puts before an instant, or 0.
 
-        Events after it are before the instant if their own instant of recording is.
+        For later events, their own `recorded_at` decides.
         """
         number = bisect_left(self._bounds, at)
         return self._positions[number - 1] - 1 if number else 0

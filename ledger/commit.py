@@ -23,9 +23,9 @@ _ADDRESS = re.compile(r"(?<![^\s<>])[^\s<>]+@[^\s<>]+")
 
 
 class Contact(NamedTuple):
-    """Somebody's address, in lower case: as a commit has it, and as .mailmap has it today.
+    """A person's address in lower case: as written in the commit, and as .mailmap maps it today.
 
-    Where there is no address, the name stands for it.
+    The name replaces a missing address.
     """
 
     written: str
@@ -56,10 +56,10 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class People(NamedTuple):
-    """Who the contacts of a repository are, and which of them are left out.
+    """The user ids of a repository's contacts, and which contacts are left out.
 
     `users` maps addresses in lower case to user ids, or to None for those to leave out. Others are
-    left out if they are known automation or among `other_bots`, and pseudonyms if not.
+    left out if they are known automation or among `other_bots`; the rest get pseudonyms.
     """
 
     users: Mapping[str, UserId | None]
@@ -75,7 +75,7 @@ class People(NamedTuple):
         return self.users.get(contact.present) or self.users.get(contact.written)
 
     def leaves_out(self, contact: Contact) -> bool:
-        """Tell whether the interactions of a contact are not wanted."""
+        """Tell whether the interactions of a contact are left out."""
         for address in contact[:2]:
             if address in self.users:
                 return self.users[address] is None
@@ -84,7 +84,7 @@ class People(NamedTuple):
 
 
 class Touches(NamedTuple):
-    """The interactions of a commit: those to record, and those of who is left out."""
+    """The interactions of a commit: those to record, and those of contacts that are left out."""
 
     wanted: tuple[Interaction, ...]
     left_out: tuple[Interaction, ...]
@@ -93,9 +93,9 @@ class Touches(NamedTuple):
 def touches_of(commit: Commit, found_in: Callable[[str], Sequence[str]], people: People) -> Touches:
     """Return what a commit says: one interaction for each user and issue that `found_in` finds.
 
-    Authors and co-authors mention an issue; reviewers, and who merges, view it. Who is both has
-    mentioned it. Raises InvalidInteractionError for what cannot be recorded; a commit that names no
-    issue is never wrong.
+    Authors and co-authors mention an issue; reviewers and authors of merges view it. A mention
+    takes precedence. Raises InvalidInteractionError for a commit that cannot be recorded, but never
+    for one that names no issue.
     """
     issues = issues_of(commit, found_in)
     if not issues:
@@ -115,12 +115,12 @@ def touches_of(commit: Commit, found_in: Callable[[str], Sequence[str]], people:
 
 
 def issues_of(commit: Commit, found_in: Callable[[str], Sequence[str]]) -> Sequence[str]:
-    """Return the issues that `found_in` finds in the message, addresses aside."""
+    """Return the issues that `found_in` finds in the message outside of addresses."""
     return found_in(_ADDRESS.sub(" ", commit.message))
 
 
 def contacts_of(commit: Commit) -> Iterator[tuple[Contact, Kind]]:
-    """Yield who touches the commit's issues, and how: those who mention them first."""
+    """Yield who touches the commit's issues, and how; mentions come first."""
     if not commit.is_merge:
         yield commit.author, Kind.MENTION
     for contact in commit.co_authors:
@@ -134,7 +134,7 @@ def contacts_of(commit: Commit) -> Iterator[tuple[Contact, Kind]]:
 def _check(commit: Commit) -> None:
     if commit.authored_at is None:
         raise InvalidInteractionError("occurred_at", "the commit has no author date")
-    if commit.authored_at < EARLIEST:  # a datetime need not be able to say how much earlier
+    if commit.authored_at < EARLIEST:  # it may be earlier than a datetime can represent
         raise InvalidInteractionError("occurred_at", "must not be before 2000")
     if not commit.author.present:
         raise InvalidInteractionError("user_id", "the author has neither an address nor a name")
@@ -144,8 +144,8 @@ def _interaction(
     commit: Commit, user: str, issue: str, contact: Contact, kind: Kind
 ) -> Interaction:
     at = commit.authored_at
-    # By the address that is written in the commit, which never changes, while users do where
-    # .mailmap or a map of users grows; and by nothing that an amend or a rebase changes.
+    # The key uses the address in the commit, since user ids change with .mailmap and the map of
+    # users, and nothing that an amend or a rebase changes.
     key = f"git:{at}:{contact.written}:{issue}"
     former = f"git:{commit.hash}:{contact.written}:{issue}"
     return interaction_of(

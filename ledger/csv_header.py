@@ -1,4 +1,4 @@
-"""Headers of CSV: what separates the columns, and where each of them stands."""
+"""Headers of CSV files: the separator, and the place of each column."""
 
 import csv
 import re
@@ -9,20 +9,20 @@ from typing import NamedTuple
 from ledger.errors import LedgerError
 
 SEPARATORS = ",;\t|"
-"""What may separate columns; the first one unless the header says otherwise."""
+"""Possible separators; the first one is the default."""
 
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t|]*\r?\n?', re.IGNORECASE)
 
 
 class InvalidHeaderError(LedgerError, ValueError):
-    """A header that does not name what must be known."""
+    """A header without a required column."""
 
 
 class Names(NamedTuple):
-    """The columns that a kind of file may have, and what else they may be called.
+    """The columns that a kind of file may have, and their other names.
 
-    `usual` ones, like `optional` ones, may be missing; but a header that has all required and all
-    usual ones under their very names is read to the letter.
+    `usual` columns, like `optional` ones, may be missing; but if a header has all required and all
+    usual ones under their exact names, all its names are taken literally.
     """
 
     required: tuple[str, ...]
@@ -37,11 +37,10 @@ class Names(NamedTuple):
 
 
 def separated(lines: Iterator[str], is_known: Callable[[str], bool]) -> tuple[str, Iterator[str]]:
-    """Return what separates the columns, and the lines from the header on.
+    """Return the separator, and the lines from the header on.
 
-    That is what a first line such as `sep=;` says, as spreadsheets write it, else what separates
-    most of the header's columns that are known by their folded names. Raises InvalidHeaderError
-    where it is none of SEPARATORS.
+    A first line such as `sep=;`, which spreadsheets write, names it; else it is the one that yields
+    most known columns. Raises InvalidHeaderError if `sep=` names none of SEPARATORS.
     """
     line = next((each for each in lines if each.strip("\r\n")), "")
     named = _named(line)
@@ -74,10 +73,10 @@ def folded(name: str) -> str:
 
 
 def columns_of(header: Sequence[str], names: Names) -> dict[str, int]:
-    """Return where each known column stands.
+    """Return the place of each known column.
 
-    Names are folded unless the header is one to be read to the letter. Raises InvalidHeaderError
-    where a required one is missing, or any known one there twice.
+    Names are folded unless they are taken literally. Raises InvalidHeaderError if a required column
+    is missing, or a known one occurs twice.
     """
     written = [_usual(name.strip(), names) for name in header]
     if not {*names.required, *names.usual} <= set(written):

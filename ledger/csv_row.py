@@ -1,4 +1,4 @@
-"""Rows of histories in CSV: the columns, the interaction that a row is, and the content it has."""
+"""Rows of histories in CSV: the columns, a row's interaction, and the digest of its content."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _SHOWN = 40
 
 
 def interaction_of_row(row: Sequence[str], columns: Mapping[str, int]) -> Interaction:
-    """Return the interaction that a row is, without a source key; raise InvalidInteractionError."""
+    """Return a row's interaction without its source key; raises InvalidInteractionError."""
     for text in row:
         if not text.isascii() and _is_not_utf8(text):
             raise InvalidInteractionError("row", "is not in UTF-8")
@@ -44,22 +44,22 @@ def interaction_of_row(row: Sequence[str], columns: Mapping[str, int]) -> Intera
 
 
 def cell(row: Sequence[str], columns: Mapping[str, int], name: str) -> str | None:
-    """Return what a row has in a column, or None where it is empty or there is no such column."""
+    """Return a row's value in a column, or None if it is empty or there is no such column."""
     index = columns.get(name)
     return None if index is None else row[index] or None
 
 
 def content_of(interaction: Interaction) -> bytes:
-    """Return the digest by which a row without a key is known: of all that it says."""
+    """Return the digest that identifies a row without a key: of its whole content."""
     return _digest(interaction, interaction.context)
 
 
 def former_content_of(
     interaction: Interaction, row: Sequence[str], columns: Mapping[str, int]
 ) -> bytes | None:
-    """Return the digest by which version 0.1 knew a row, where its context has several lines.
+    """Return the digest that version 0.1 computed for a row whose context has several lines.
 
-    CRLF and LF differed there. What is not written with CR now may have been with CRLF then.
+    CRLF and LF differed there, and a context without CR now may have had CRLF then.
     """
     if interaction.context is None or "\n" not in interaction.context:
         return None

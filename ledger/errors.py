@@ -106,14 +106,14 @@ class ClockBehindError(LedgerError):
 
 
 class ClockNotAheadError(LedgerError):
-    """A correction of the clock where the ledger is not ahead of it."""
+    """A correction of the clock although the ledger is not ahead of it."""
 
 
 class InvalidReasonError(LedgerError, ValueError):
     """A reason that cannot be kept in an event."""
 
     def __init__(self, reason: str) -> None:
-        """Say what it must be."""
+        """Name what the reason must be."""
         super().__init__(f"the reason {reason}")
 
 
@@ -136,8 +136,8 @@ class LedgerDamagedError(LedgerUnavailableError):
     """Something in the ledger's file is not what was written there."""
 
     def __init__(self, what: str) -> None:
-        """Say what is damaged, and where to read on."""
-        super().__init__(f"the ledger is damaged: {what} (`engagement verify` says all of it)")
+        """Name what is damaged, and the command that lists all damage."""
+        super().__init__(f"the ledger is damaged: {what} (`engagement verify` lists all damage)")
 
 
 class DiskFullError(LedgerUnavailableError):
@@ -181,11 +181,11 @@ class LedgerMissingError(LedgerUnavailableError):
 
 
 class LedgerLostError(LedgerMissingError):
-    """There was a ledger: its file is missing or empty, and what lies beside it is still there."""
+    """The ledger's file is missing or empty, but files that belong to it are still there."""
 
     def __init__(self, ledger: str, beside: str) -> None:
-        """Name the file and what lies beside it."""
+        """Name the missing file and what is left of the ledger."""
         super().__init__(
-            f"the ledger {ledger} is missing or empty, but {beside} lies beside it: put a backup "
-            "back as docs/how-to/back-up-and-restore.md says, or move that away to begin anew"
+            f"the ledger {ledger} is missing or empty, but {beside} lies beside it: restore a "
+            "backup (docs/how-to/back-up-and-restore.md), or move that away to start a new ledger"
         )

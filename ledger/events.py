@@ -70,10 +70,10 @@ class HistorySealed(msgspec.Struct, frozen=True):
 
 
 class ClockCorrected(msgspec.Struct, frozen=True):
-    """The ledger's clock had run ahead: `recorded_at` is the right present (R8).
+    """The ledger's clock had run ahead: `recorded_at` is the right time (R8).
 
-    An event of the ledger's own. What stands before it counts as recorded by then, as
-    `ledger.clock_corrections` says; `reason` is the operator's.
+    It belongs to the ledger's own stream. Earlier events count as recorded by then, as described in
+    `ledger.clock_corrections`; `reason` is the operator's.
     """
 
     originator_id: UUID

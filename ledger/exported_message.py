@@ -21,11 +21,11 @@ class ChatType(Enum):
 class ExportedMessage(msgspec.Struct, frozen=True, gc=False):
     """A message in an export.
 
-    `place` is where it stands, as in "message 17". `sender_id` is None for channels and groups; an
-    export does not tell bots from people. `names` are the words by which somebody is named,
-    `named_ids` the users behind such words. `flaw` says why the message cannot be recorded, if
-    that is so; then `sender_id` and `sent_at` may be missing. `is_unread` says that the flaw is
-    that what was typed could not be read.
+    `place` locates it, as in "message 17". `sender_id` is None for channels and groups; an export
+    does not distinguish bots from people. `names` are the words that mention users, `named_ids` the
+    users behind such words. `flaw` says why the message cannot be recorded, or is None; with a
+    flaw, `sender_id` and `sent_at` may be missing. `is_unread` says that the flaw is unreadable
+    text.
     """
 
     place: str

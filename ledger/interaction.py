@@ -133,10 +133,10 @@ def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all b
 
 
 def checked(interaction: Interaction) -> Interaction:
-    """Return `interaction`, made anew by `interaction_of`.
+    """Check an interaction that was read from a file, and return it.
 
-    For one that was read from a file. Raises InvalidInteractionError where a field breaks R1, and
-    where it is not what `interaction_of` would have made of it.
+    Raises InvalidInteractionError if a field breaks R1, or differs from what `interaction_of` would
+    make of it.
     """
     at, metadata = interaction.occurred_at, interaction.metadata
     try:
@@ -159,7 +159,7 @@ def checked(interaction: Interaction) -> Interaction:
 
 
 def checked_opt_out(opt_out: OptOut) -> OptOut:
-    """Return `opt_out`, or raise InvalidInteractionError where it names no user or instant."""
+    """Return `opt_out`; raises InvalidInteractionError if its user or instant is invalid."""
     if not EARLIEST <= opt_out.before <= FOREVER:
         raise InvalidInteractionError("before", "must lie in the years 2000 to 9999")
     return OptOut(user_id_of(opt_out.user_id), opt_out.before)

@@ -47,7 +47,7 @@ class Segment(msgspec.Struct, frozen=True):
         return self.first_position, self.last_position
 
     def covers(self, first: int, last: int) -> bool:
-        """Tell whether all positions from `first` to `last` are in its range."""
+        """Tell whether its range contains all positions from `first` to `last`."""
         return self.first_position <= first and last <= self.last_position
 
     def overlaps(self, first: int, last: int) -> bool:

@@ -55,7 +55,7 @@ def digest(key: SourceKey, secret: bytes) -> bytes:
 
 
 def former_digest(key: SourceKey, secret: bytes) -> bytes | None:
-    """Return the 16 bytes that an earlier version kept of `key`, if it had another text there."""
+    """Return the digest of the former text of `key`, if it has one."""
     return None if key.former is None else _digest(key.former, key.dated_at, secret)
 
 

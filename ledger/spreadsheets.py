@@ -1,4 +1,4 @@
-"""Ids that a spreadsheet has rewritten, so that different ones may have become one."""
+"""Ids that a spreadsheet has rewritten, so that several may have become the same."""
 
 import re
 from functools import lru_cache
@@ -22,7 +22,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _MONTH = re.compile(r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-[0-9]{2}")
-"""Only so written: MAR-15 and mar-15 are issues."""
+"""In this case only: MAR-15 and mar-15 are issues."""
 
 _HINTS = (
     (_NUMBER, "a number that a spreadsheet has shortened, as in 7.01E+09 for 7012345678"),
@@ -40,13 +40,13 @@ _ADVICE = "export the column as text from the source, where it is still whole"
 
 @lru_cache(maxsize=65_536)
 def check_user(text: str) -> None:
-    """Raise InvalidInteractionError where a user id is what spreadsheets make of one."""
+    """Raise InvalidInteractionError if a spreadsheet has rewritten a user id."""
     _check("user_id", text, _HINTS)
 
 
 @lru_cache(maxsize=65_536)
 def check_issue(text: str) -> None:
-    """Raise InvalidInteractionError where an issue is what spreadsheets make of one."""
+    """Raise InvalidInteractionError if a spreadsheet has rewritten an issue id."""
     _check("issue_id", text, _ISSUE_HINTS)
 
 

@@ -106,7 +106,7 @@ def display_name_of(text: str | None) -> str | None:
 def reason_of(text: str) -> str:
     """Return `text` as a reason that an event can hold: one line without control characters.
 
-    Raises InvalidReasonError where nothing is left, or more than 200 characters are.
+    Raises InvalidReasonError if nothing is left, or more than 200 characters are.
     """
     reason = unicodedata.normalize("NFC", _UNSAFE_IN_IDS.sub("", " ".join(text.split()))).strip()
     if not 1 <= len(reason) <= REASON_LIMIT:

@@ -1,4 +1,4 @@
-"""Exports of issues from trackers, told by their headers: they are no histories of interactions."""
+"""Exports of issues from trackers, recognized by their headers: they hold no interactions."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,10 @@ _COLUMNS = {
 }
 
 COLUMNS = frozenset[str]().union(*_COLUMNS.values())
-"""The folded names of columns by which an export is recognised."""
+"""The folded names of columns that identify an export."""
 
 
 def tracker_of(header: Iterable[str]) -> str | None:
-    """Return which tracker's export has such a header, if any of those that are known."""
+    """Return the name of the tracker whose exports have such a header, or None."""
     names = {folded(name) for name in header}
     return next((tracker for tracker, columns in _COLUMNS.items() if columns <= names), None)

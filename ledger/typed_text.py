@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ledger.errors import LedgerError
 
 NESTING_LIMIT = 100
-"""Objects and lists within each other; Telegram's own limits lie far below."""
+"""Nested objects and lists; Telegram's own limits are far lower."""
 
 _TEXTS = frozenset(
     """
@@ -24,7 +24,7 @@ _LISTS = frozenset(
     answers articles block blocks button buttons cells items options rows tasks
     """.split()  # noqa: SIM905 - as above
 )
-"""Fields that hold what begins on a line of its own."""
+"""Fields whose texts begin on a line of their own."""
 
 _LINKS = {"href", "url"}
 _NAMES = {"mention", "mention_name", "text_mention"}
@@ -38,19 +38,19 @@ _BLOCKS = frozenset(
     slideshow table thinking video voice_note
     """.split()  # noqa: SIM905 - a list to read, and to add to
 )
-"""The types of a rich message's blocks whose texts are known, as far as they have any."""
+"""Known types of a rich message's blocks."""
 
 
 class NestedTooDeepError(LedgerError):
     """A text that is nested deeper than NESTING_LIMIT."""
 
     def __init__(self) -> None:
-        """Say so without quoting it."""
+        """Raise without quoting the text."""
         super().__init__("its text is nested too deep")
 
 
 class TypedText(NamedTuple):
-    """A text, the addresses behind it, and whom it names, by words and by user ids."""
+    """A text, the addresses behind it, and the users it mentions, by words and by user ids."""
 
     text: str = ""
     links: tuple[str, ...] = ()
@@ -59,9 +59,9 @@ class TypedText(NamedTuple):
 
 
 def typed_text_of(*contents: object) -> TypedText:
-    """Return what is typed in `contents`, each of which begins on a line of its own.
+    """Return the text in `contents`, each of which begins on a line of its own.
 
-    What is neither text nor a list nor an object holds none. Raises NestedTooDeepError.
+    Values other than texts, lists and objects hold no text. Raises NestedTooDeepError.
     """
     if len(contents) == 1 and isinstance(contents[0], str):
         return TypedText(contents[0])  # as most are
@@ -76,7 +76,7 @@ def typed_text_of(*contents: object) -> TypedText:
 
 
 def is_unknown_message(rich_message: object) -> bool:
-    """Tell whether a rich message holds a block of a kind that is not known here."""
+    """Tell whether a rich message has a block of an unknown kind."""
     blocks = rich_message.get("blocks") if isinstance(rich_message, Mapping) else None
     if not isinstance(blocks, list):
         return True
@@ -84,9 +84,9 @@ def is_unknown_message(rich_message: object) -> bool:
 
 
 def may_hold_text(fields: Mapping[str, object], *, has_content: bool) -> bool:
-    """Tell whether fields of unknown names may hold what a person typed.
+    """Tell whether fields of unknown names may hold text that a person typed.
 
-    In a message whose content is known, such as a photo, only what looks like a text may.
+    In a message of a known kind, such as a photo, only a value that looks like text may.
     """
     return any(
         isinstance(value, Mapping | list) and bool(typed_text_of(value).text)
@@ -144,7 +144,7 @@ class _Reader:
                 found[key] = self.lines(value, depth)
             elif key in _LINKS and isinstance(value, str):
                 self.links.append(value)
-            # The title of a file is none of the message's.
+            # The title of a file is not text of the message.
             elif key in _TEXTS and not (key == "title" and "media_type" in fields):
                 found[key] = value if isinstance(value, str) else self.text(value, depth)
         if _kind_of(fields) in _NAMES:

@@ -1,4 +1,4 @@
-"""Moments in ISO 8601 and RFC 3339, with what Python's own reader refuses of them."""
+"""Moments in ISO 8601 and RFC 3339, including forms that Python's own parser refuses."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,11 @@ _MIDNIGHT = re.compile(
 
 
 def moment_of_iso(text: str) -> datetime:
-    """Return the moment that `text` writes, naive where it has no zone.
+    """Return the moment that `text` denotes, naive if it has no zone.
 
     T and Z may be in lower case, 24:00 is the end of its day, and a leap second is the second after
-    it, which has the same number on clocks that count none. Raises ValueError for anything else,
-    and OverflowError for the end of the last day there is.
+    it, which has the same number on clocks without leap seconds. Raises ValueError for anything
+    else, and OverflowError for the end of the last day there is.
     """
     try:
         return datetime.fromisoformat(text)
@@ -33,7 +33,7 @@ def _rarely_written(text: str) -> datetime:
 
 
 def _after_leap_second(moment: datetime) -> datetime:
-    """Return the moment unless it is none at which a leap second can have ended."""
+    """Return the moment; raises ValueError if no leap second can end there."""
     there = moment if moment.tzinfo is None else moment.astimezone(UTC)
     if (there.day, there.hour, there.minute, there.second) != (1, 0, 0, 0):
         message = "a leap second ends a month in UTC"

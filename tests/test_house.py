@@ -39,6 +39,33 @@ def test_the_purity_contract_lists_the_modules_directly_in_a_package():
     assert on_disk == set(PURE)
 
 
+# --- the page about the architecture names every module -------------------------------------------
+
+PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+
+
+def modules_in(folder: str) -> set[str]:
+    return {path.stem for path in (ROOT / folder).glob("*.py") if not path.stem.startswith("__")}
+
+
+def test_the_page_about_the_architecture_names_every_pure_module():
+    named = set(re.findall(r"\b([a-z_]+)\.py\b", PAGE))
+    assert {module.partition(".")[2] for module in PURE} <= named
+
+
+def test_the_page_about_the_architecture_names_every_module_of_the_largest_rooms():
+    rooms: dict[str, set[str]] = {}
+    last = ""
+    section = PAGE.partition("## The largest rooms")[2].partition("\n## ")[0]
+    for line in section.splitlines():
+        if line.startswith(("| `", "| |")):
+            _, room, _, modules, _ = line.split("|")
+            last = room.strip(" `") or last
+            rooms.setdefault(last, set()).update(re.findall(r"`([a-z_]+)`", modules))
+    assert len(rooms) > 5
+    assert rooms == {room: modules_in(room) for room in rooms}
+
+
 # --- the contracts catch what they are there for -------------------------------------------------
 
 

@@ -124,8 +124,8 @@ def compaction_sentence(done: Compaction) -> str:
     archived = f"the archive has {counted(done.segments, 'segment')} of {size}"
     sealed = f"sealed {counted(done.events, 'event')}; {archived}"
     freed = f"; the database's file is {decimal(done.freed_bytes)} smaller"
-    swept = f"; {decimal(done.swept_bytes)} of the archive were needed no more and are gone"
-    recovered = f"; {counted(done.recovered, 'segment')} had to be brought back"
+    swept = f"; {decimal(done.swept_bytes)} of obsolete files removed from the archive"
+    recovered = f"; {counted(done.recovered, 'segment')} restored"
     aside = (
         f"; {counted(done.set_aside, 'file')} that the ledger does not know moved aside, "
         "see `engagement doctor`"
@@ -245,10 +245,10 @@ def _check_all(compactor: Compactor, segments: list[Segment]) -> list[str]:
 @json_option
 @click.pass_obj
 def recover(session: Session) -> int:
-    """Bring back segments whose files are missing or damaged; exits with 1 if one cannot be.
+    """Restore segments whose files are missing or damaged; exits with 1 if one cannot be.
 
-    From what was moved aside or renamed, or made again of a larger file that holds the same events.
-    Each is compared with what was sealed before it is believed.
+    A file is moved back, also from another name, or written again from other files that hold its
+    events. Each is compared with what was sealed.
     """
     with session.engagements() as engagements:
         done = engagements.ledger.compactor.recover()
@@ -256,10 +256,11 @@ def recover(session: Session) -> int:
         show_json(done)
     elif not done.lost:
         what = counted(len(done.mended), "segment")
-        click.echo(f"brought back {what}" if done.mended else "every segment is in its place")
+        click.echo(f"restored {what}" if done.mended else "every segment is in its place")
     for name in done.lost:
         click.echo(
-            f"error: no file of the archive holds what {name} held; copy it from a backup", err=True
+            f"error: no file of the archive holds the events of {name}; copy it from a backup",
+            err=True,
         )
     return int(bool(done.lost))
 

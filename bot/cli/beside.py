@@ -1,4 +1,4 @@
-"""What the doctor says of the files beside the database: unknown segments, damaged barriers."""
+"""The doctor's checks of files next to the database: unknown segments, damaged barriers."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from ledger.store.segments import retired, segments
 
 
 def beside_findings(database: Database) -> Iterator[Finding]:
-    """Yield what is not as it should be beside a ledger of the present version."""
+    """Yield the problems with files next to a ledger of the present version."""
     with database.read() as connection:
         yield from _unknown_files(database, connection)
         yield from _damaged_barriers(database, connection)
@@ -28,7 +28,7 @@ def _unknown_files(database: Database, connection: Connection) -> Iterator[Findi
         detail = (
             f"{counted(len(unknown), 'file')} that this database does not know, "
             f"{unknown[0].name} first: it may be older than its archive "
-            "(docs/how-to/back-up-and-restore.md), or a compaction is running or broke off; "
+            "(docs/how-to/back-up-and-restore.md), or a compaction is running or was interrupted; "
             "the next one removes what it has sealed itself and moves the others aside"
         )
         yield Finding("archive", BAD, detail)
@@ -44,7 +44,7 @@ def _damaged_barriers(database: Database, connection: Connection) -> Iterator[Fi
     unreadable = len(database.barriers.read(own_id(connection)).unreadable)
     if unreadable:
         detail = (
-            f"{counted(unreadable, 'line')} of {database.barriers.path} damaged or another "
-            "ledger's: nothing of that is believed; those of this database are in force"
+            f"{counted(unreadable, 'line')} of {database.barriers.path} damaged or of another "
+            "ledger: skipped; the barriers in this database are in force"
         )
         yield Finding("barriers", BAD, detail)

@@ -34,7 +34,9 @@ LITTLE_SPACE_BYTES = 256 * 1024 * 1024
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Also verify all that is stored, as `verify` does.")
+@click.option(
+    "--deep", is_flag=True, help="Also verify everything that is stored, as `verify` does."
+)
 @json_option
 @click.pass_obj
 def doctor(session: Session, deep: bool) -> int:  # noqa: FBT001 - click passes a flag so
@@ -103,7 +105,7 @@ def _space(folder: Path) -> Finding:
 
 
 def _access(ledger: Path) -> Iterator[Finding]:
-    """Find what this user may not read or write of the ledger; the bot's user needs both."""
+    """Find files that this user may not read or write; the bot's user needs both."""
     beside = [ledger.with_name(ledger.name + end) for end in ("-wal", "-shm", ".lock", ".archive")]
     there = [path for path in (ledger.parent, ledger, *beside) if path.exists()]
     if os.statvfs(ledger.parent if ledger.parent.exists() else "/").f_flag & os.ST_RDONLY:
@@ -202,7 +204,7 @@ def _clock(clock: ClockState, ledger_at: Instant) -> Finding:
         stops = "; nothing is recorded until this clock has passed that" if ahead > DAY else ""
         detail = (
             f"{now} is before the last event or job run, at {iso(ledger_at)}: the clock is behind "
-            f"now or was ahead then{stops}. Set it right; where it is right, `engagement clock "
+            f"now or was ahead then{stops}. Set it right; if it is right, `engagement clock "
             "repair` repairs the ledger"
         )
         return Finding("clock", BAD if ahead > DAY else NOTE, detail)

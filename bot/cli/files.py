@@ -10,8 +10,8 @@ PRIVATE = 0o600
 def write_file(path: Path, content: bytes) -> None:
     """Write a file, so that no reader ever finds half of it at `path`.
 
-    A new one can be read by its owner alone; one that is replaced keeps its mode. What is there and
-    is no file, a pipe or a terminal, is written into.
+    Only the owner can read a new file; a replaced one keeps its mode. A pipe or a terminal at
+    `path` is written to directly.
     """
     if path.exists() and not path.is_file():
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What the doctor says."""
+"""Findings of the doctor."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ OK, NOTE, BAD = "ok", "note", "bad"
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at: ok, a note to know of, or bad."""
+    """The result of one check: ok, a note, or bad."""
 
     check: str
     state: str

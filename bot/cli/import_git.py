@@ -57,9 +57,9 @@ def import_git(
 ) -> int:
     """Import the commits of the repository in DIR that name issues.
 
-    They are those that HEAD comes from. Authors and co-authors mention an issue; reviewers, and who
-    merges, view it, each when the commit was written. Known automation accounts are left out. Who
-    is not in the map of users gets a pseudonym; no address is kept.
+    All ancestors of HEAD are read. Authors and co-authors mention an issue, reviewers and mergers
+    view it, each at the author date. Known automation accounts are left out. People who are not in
+    the map of users get a pseudonym; no address is kept.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
     users = {} if user_map is None else _users(user_map)
@@ -101,7 +101,9 @@ def _write_map(session: Session, file: str, people: People, found: Counter[Conta
         show_json({"addresses": len(rows), "left_out": left_out})
         return DONE
     click.echo(f"wrote {len(rows):,} addresses to {printable(file)}, {left_out:,} of them left out")
-    click.echo("Fill in user ids and import with --user-map; without one it stays a pseudonym.")
+    click.echo(
+        "Fill in user ids and import with --user-map; an address without one gets a pseudonym."
+    )
     return DONE
 
 
@@ -120,7 +122,7 @@ def _rows(people: People, found: Counter[Contact]) -> list[Row]:
 
 def _check_is_new(file: str) -> None:
     if file != "-" and Path(file).exists():
-        message = f"{name_of(file)} exists; name a new file, for people may have filled this one in"
+        message = f"{name_of(file)} exists and may have been filled in; choose another name"
         raise UnreadableHistoryError(message)
 
 

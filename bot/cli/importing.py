@@ -211,7 +211,7 @@ def _by_user(tally: Counter[tuple[str, Kind]]) -> dict[str, dict[str, int]]:
 
 
 def _sentence(report: ImportReport, unit: str, *, dry_run: bool) -> str:
-    """Return the report in a line; what was not wanted is said if there is any."""
+    """Return the report in one line, with the counts that are not always shown only if not zero."""
     recorded = "would record" if dry_run else "recorded"
     parts = [f"{recorded} {report.recorded:,}", f"duplicates {report.duplicates:,}"]
     parts += [f"outside {report.outside:,}"] if report.outside else []

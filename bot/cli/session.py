@@ -70,7 +70,7 @@ class Session:
             yield engagements
 
     def has_ledger(self) -> bool:
-        """Tell whether there is a ledger; raises LedgerLostError where there was one."""
+        """Tell whether there is a ledger; raises LedgerLostError if it was lost."""
         database = Database(self.settings.database_url)
         if not database.exists():
             refuse_if_lost(database)
@@ -155,8 +155,8 @@ def clock_option(command: Command) -> Command:
     return click.option(
         "--clock-is-right",
         is_flag=True,
-        help="Confirm the clock, where the last run is more than 7 days ago and nothing from "
-        "outside tells the time: only then are texts deleted and events sealed.",
+        help="Confirm the clock if the last run is more than 7 days ago and no outside clock "
+        "agrees: only then are texts deleted and events sealed.",
     )(command)
 
 

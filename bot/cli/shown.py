@@ -49,8 +49,8 @@ def show_json(document: object) -> None:
 def show_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print `rows` as CSV on stdout, below the names of their columns; None is an empty cell.
 
-    A text that a spreadsheet would take for a formula begins with an apostrophe, which makes it a
-    text there. Characters that could steer a terminal or break the line are written out.
+    A text that a spreadsheet would take for a formula gets an apostrophe in front. Characters that
+    could steer a terminal or break the line are written out.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -20,8 +20,8 @@ from projections.views.verification import verify as verified
 def verify(session: Session) -> int:
     """Look for damage: every row, index, segment and engagement.
 
-    Names what is damaged and what to do, and exits with 1; others record and ask meanwhile. Rows
-    that an older version wrote get their checksums if no damage is found.
+    Names what is damaged and what to do, and exits with 1. Recording and queries go on meanwhile.
+    Rows that an older version wrote get their checksums if no damage is found.
     """
     done = verify_all(session)
     filled = _filled(session, done)
@@ -57,12 +57,12 @@ def _is_older(database: Database) -> bool:
         with database.read() as connection:
             version = schema.version_of(connection)
     except LedgerError:
-        return False  # the verification says why
+        return False  # the verification reports why
     return version is not None and version < schema.VERSION
 
 
 def _filled(session: Session, done: Verification) -> str | None:
-    """Write the checksums that are missing, and say so in a sentence."""
+    """Write missing checksums, and return a sentence about it."""
     if done.findings or not done.unverified:
         return None
     rows = counted(done.unverified, "row")
@@ -73,4 +73,4 @@ def _filled(session: Session, done: Verification) -> str | None:
         ):
             return f"{counted(fill(database, advance), 'row')} got their checksums"
     except LedgerError as error:
-        return f"{rows} have no checksums yet, and these cannot be written: {error}"
+        return f"{rows} have no checksums yet, because writing them failed: {error}"

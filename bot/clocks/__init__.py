@@ -1,4 +1,4 @@
-"""The clock of this machine, and those outside that it is compared with."""
+"""This machine's clock, and the outside clocks that it is compared with."""
 
 from bot.clocks.guard import ClockGuard, last_run_of
 

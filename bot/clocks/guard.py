@@ -1,4 +1,4 @@
-"""The guard of what cannot be taken back: what the clock, the last run and clocks outside say."""
+"""The guard of irreversible work: compares the clock with the last run and outside clocks."""
 
 import datetime as dt
 import threading
@@ -14,22 +14,22 @@ from ledger.store.job_runs import last_ran_at, note_runs
 from projections.application import Engagements
 
 CONFIRMED = "clock_confirmed"
-"""The job whose days are those on which an operator or an admin confirmed the clock."""
+"""The job whose days record when an operator or an admin confirmed the clock."""
 
 _MICROSECONDS = 1_000_000
 
 OnDoubt = Callable[[ClockState], object]
-"""Called in the thread that asks, once until the clock is believed again."""
+"""Called in the thread that checks, once until the clock is trusted again."""
 
 
 def last_run_of(connection: Connection) -> Instant | None:
-    """Return when any job ran last, or what stands for that where none ever did."""
+    """Return when any job last ran, or else the instant that replaces it."""
     ran_at = last_ran_at(connection)
     return last_in_a_row(given_instants(connection)) if ran_at is None else ran_at
 
 
 class ClockGuard:
-    """Asks whether the clock of a ledger may be believed; any thread may use it."""
+    """Checks whether a ledger's clock can be trusted; any thread may use it."""
 
     def __init__(
         self,
@@ -45,18 +45,18 @@ class ClockGuard:
         self._lock = threading.Lock()
 
     def hear(self, source: str, says: Instant) -> None:
-        """Remember what a clock outside says at this moment, in place of what it said before."""
+        """Remember what an outside clock says now, replacing its earlier reading."""
         self._said = {**self._said, source: (says, self._monotonic())}
 
     def state(self, now: dt.datetime | None = None) -> ClockState:
-        """Return what there is to judge the clock by, at the moment `now` or at the present."""
+        """Return the state of the clocks at the moment `now`, by default the present."""
         with self._engagements.ledger.database.read() as connection:
             last_run = last_run_of(connection)
         at = instant_of(self._engagements.clock() if now is None else now)
         return ClockState(at, last_run, tuple(map(self._heard, self._said.values())))
 
     def check(self, now: dt.datetime) -> None:
-        """Raise ClockUnconfirmedError unless what cannot be taken back may be done at `now`."""
+        """Raise ClockUnconfirmedError unless irreversible work may be done at `now`."""
         state = self.state(now)
         try:
             check(state)

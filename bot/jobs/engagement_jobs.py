@@ -19,11 +19,11 @@ _log = logging.getLogger(__name__)
 class EngagementJobs:
     """The scheduled work of one ledger, whose days are those of a zone.
 
-    A call does what is due by the ledger's clock, or nothing: any process may call as often as it
-    likes. Days that were missed are done together, since the work is about the present; one that
-    broke off is done again. Raises LedgerUnavailableError where the ledger cannot be written, or
-    another process has been at it for too long, and ClockUnconfirmedError where the clock may be
-    wrong; then the days stay due.
+    A call does what is due by the ledger's clock, or nothing: any process may call at any time.
+    Missed days are done together, since the work is about the present; an interrupted one is done
+    again. Raises LedgerUnavailableError if the ledger cannot be written or another process has held
+    the work for too long, and ClockUnconfirmedError if the clock may be wrong; then the days stay
+    due.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class EngagementJobs:
     ) -> None:
         """Work on `engagements`, which the caller closes, by the days of `zone`.
 
-        `guard` says whether the clock may be believed; one of its own hears nothing from outside.
+        `guard` decides whether the clock can be trusted; the default one has no outside clocks.
         """
         self.zone = zone
         self._engagements = engagements
@@ -48,8 +48,8 @@ class EngagementJobs:
     def cleanup(self) -> int:
         """Move events that were recorded long ago into the archive, once a week (R7).
 
-        No engagement changes; where the ledger is damaged nothing is moved, and the log says so.
-        Returns how many were dormant when that was done last.
+        No engagement changes. In a damaged ledger nothing is moved, with an error in the log.
+        Returns how many engagements were dormant at the last cleanup.
         """
         return self._do(CLEANUP, self._compacted)
 
@@ -63,7 +63,7 @@ class EngagementJobs:
         return self._engagements.count_dormant()
 
     def _is_sound(self) -> bool:
-        """Tell whether all that is stored is what was written; sealing would hide what is not."""
+        """Tell whether a verification finds no damage; sealing would hide it."""
         findings = self._engagements.verify().findings
         for each in findings:
             _log.error("damaged", extra={"finding": each.says})
@@ -88,7 +88,7 @@ class EngagementJobs:
         return 0 if last is None else last.counted
 
     def _do_alone(self, schedule: Schedule, work: Callable[[Instant], int]) -> None:
-        now = self._engagements.clock()  # asked once: it may jump after it was found to be right
+        now = self._engagements.clock()  # read once: it may jump after it was checked
         # Whoever had the lock before may have done it.
         days = self._due(schedule, now)
         if not days:

@@ -135,7 +135,8 @@ class Conversation:
         try:
             return await self._gate.is_open(sender)
         except Exception as error:  # noqa: BLE001 - see below
-            # Better a stranger answered while nobody can tell than a colleague turned away (R13).
+            # While the ledger cannot be read, answering a stranger is better than refusing a user
+            # (R13).
             _log.warning("users unread", extra={"error": type(error).__name__})
             return True
 

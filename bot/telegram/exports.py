@@ -1,8 +1,7 @@
-"""Exports: all that is recorded of one person, in files that Telegram takes.
+"""Exports: everything that is recorded of one person, in files that Telegram accepts.
 
-They are made and sent beside the chat's other replies, and made one after the other, since each
-reads a whole history. Their files have no name on the disk: the system removes them when they are
-closed, and with the process, however that ends.
+They are made and sent in the background, one at a time, since each reads a whole history. Their
+files have no name on the disk: the system removes them when they are closed or the process ends.
 """
 
 import asyncio
@@ -34,13 +33,13 @@ from projections.application import Engagements
 _log = logging.getLogger(__name__)
 
 EXPORT = "export"
-"""The command that asks for one."""
+"""The command that requests an export."""
 
 PART_BYTES = 45_000_000
-"""Of each file; Telegram takes 50 MB from a bot."""
+"""The size of a file at most; Telegram accepts 50 MB from a bot."""
 
 MOMENT_SECONDS = 2.0
-"""Who has to wait for longer is told that the export is being made."""
+"""After this time, a message says that the export is being made."""
 
 
 _BEGINNING, _BETWEEN, _END = b"[\n", b",\n", b"\n]\n"
@@ -48,7 +47,7 @@ _EMPTY = b"[]\n"
 
 
 class Export(NamedTuple):
-    """How many events there are, and the files that hold them; whoever gets it closes them."""
+    """The number of events, and the files that hold them, which the receiver closes."""
 
     events: int
     parts: list[IO[bytes]]
@@ -66,7 +65,7 @@ class Exports:
         self._making = asyncio.Lock()
 
     def post(self, bot: telegram.Bot, user_id: int) -> None:
-        """Make and send the user's export, in their private chat, unless that goes on already."""
+        """Make and send the user's export in their private chat, unless one is being made."""
         if user_id in self._asking:
             self._outbox.post(
                 user_id, partial(send, bot, Address(user_id), say(words.EXPORT_GOES_ON))
@@ -106,7 +105,7 @@ class Exports:
                 for reply in _replies(export, self._engagements.clock()):
                     await send(bot, to, reply)
             except Forbidden:
-                raise  # there is nobody to tell
+                raise  # the bot is stopping, so nothing can be sent
             except TelegramError as error:
                 _log.warning("export not taken", extra={"error": type(error).__name__})
                 await send(bot, to, say(words.EXPORT_REFUSED, user_id=to.chat_id))
@@ -116,7 +115,8 @@ class Exports:
 def made(entries: Iterable[HistoryEntry], folder: Path, stopped: threading.Event) -> Export:
     """Write `entries` as zipped JSON into files without a name, which need room in `folder`.
 
-    Raises CancelledError once `stopped` is set, OSError where there is no room, and LedgerError.
+    Raises CancelledError once `stopped` is set, OSError if the disk is full or read-only, and
+    LedgerError.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     count, parts = 0, [_Part(folder)]
@@ -142,7 +142,7 @@ def _until(stopped: threading.Event, entries: Iterable[HistoryEntry]) -> Iterato
 
 
 class _Part:
-    """One file: a ZIP archive of one JSON array, an event a line."""
+    """One file: a ZIP archive of one JSON array, with one event per line."""
 
     def __init__(self, folder: Path) -> None:
         self.file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is sent open

@@ -9,7 +9,7 @@ REMEMBERED = 10_000
 """Closed chats that were told; after so many the bot begins anew, and may tell one twice."""
 
 Knows = Callable[[str], bool]
-"""Tells whether the ledger knows a user, or raises LedgerError where it cannot be read."""
+"""Tells whether the ledger knows a user, or raises LedgerError if it cannot be read."""
 
 
 class Gate:
@@ -24,7 +24,7 @@ class Gate:
         self._told: set[int] = set()
 
     async def is_open(self, sender: Sender) -> bool:
-        """Tell as `lets_in` does, without blocking the event loop."""
+        """Do the same as `lets_in` without blocking the event loop."""
         if self._is_listed(sender):
             return True
         return await asyncio.to_thread(self.lets_in, sender)
@@ -32,7 +32,7 @@ class Gate:
     def lets_in(self, sender: Sender) -> bool:
         """Tell whether the bot listens to this user in this chat.
 
-        Raises LedgerError where only the ledger could tell, and cannot be read.
+        Raises LedgerError if the ledger must be asked and cannot be read.
         """
         if self._is_listed(sender):
             return True

@@ -42,10 +42,10 @@ BELIEVED_AHEAD = 400 * DAY
 
 
 class NotKeptError(Exception):
-    """Neither the ledger nor the spool took an entry; `reason` says why in a word or two."""
+    """Neither the ledger nor the spool could store an entry; `reason` is a short text."""
 
     def __init__(self, error: BaseException) -> None:
-        """Take the reason from what the spool failed at."""
+        """Take the reason from the spool's error."""
         told = error.strerror if isinstance(error, OSError) else None
         self.reason = told or type(error).__name__
         super().__init__(self.reason)
@@ -55,7 +55,7 @@ class Keeper:
     """Keeps entries durably, in their order; while anything waits, what is new waits behind it."""
 
     def __init__(self, ledger: EngagementLedger, spool: Path, gate: Gate | None = None) -> None:
-        """Keep in `ledger`, and in the file `spool` what has to wait, also for the `gate`."""
+        """Record in `ledger`, or in the file `spool` if that or the `gate` is unavailable."""
         self._ledger = ledger
         self._gate = gate
         self._spool = Spool(spool)
@@ -67,7 +67,7 @@ class Keeper:
         self._wills: dict[str, bool] = {}
 
     async def reserve(self) -> None:
-        """Take room for the spool, ahead of need."""
+        """Reserve disk space for the spool."""
         await _in(self._spooling, self._spool.reserve)
 
     @property
@@ -80,9 +80,9 @@ class Keeper:
         return self._wills.get(user_id)
 
     async def keep(self, entries: Sequence[Entry], doubted: Sender | None = None) -> None:
-        """Return once `entries` are durable; raise NotKeptError where nothing takes them.
+        """Return once `entries` are durable; raise NotKeptError if nothing can store them.
 
-        Those of a `doubted` sender, whom the gate cannot be asked about now, wait until it can.
+        Entries of a `doubted` sender wait until the gate can decide about that sender.
         """
         if doubted is None and not self.is_behind and await self._is_recorded(entries):
             return
@@ -105,7 +105,7 @@ class Keeper:
         while self.is_behind:
             try:
                 await _in(self._recording, self.drain_now)
-            except Exception as error:  # noqa: BLE001 - whatever it is, nothing else drains
+            except Exception as error:  # noqa: BLE001 - any error: nothing else drains the spool
                 _log.debug("spool waits", extra={"error": type(error).__name__})
                 await asyncio.sleep(next(pauses))
         self._wills.clear()
@@ -115,7 +115,7 @@ class Keeper:
         self._spool.drain(self._record_now)
 
     def forget(self, user_id: str) -> None:
-        """Bring what waits to the ledger, which is to forget it, and delete what was set aside."""
+        """Record what waits, so that the ledger can forget it, and delete what was set aside."""
         self.drain_now()
         self._spool.forget(user_id)
 
@@ -138,7 +138,7 @@ class Keeper:
         was_well = self._is_well
         try:
             await asyncio.wait_for(self._record(entries), patience)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the spool can take them
+        except Exception as error:  # noqa: BLE001 - any error: the spool can store them
             self._is_well = False
             level = logging.WARNING if was_well else logging.DEBUG
             _log.log(level, "ledger cannot be written", extra={"error": type(error).__name__})
@@ -178,7 +178,7 @@ class Keeper:
             if each.sender is None and not isinstance(each.entry, Migration):
                 together.append(each.entry)
                 continue
-            self._record_many(together)  # what came before decides about what comes now
+            self._record_many(together)  # earlier entries decide about later ones
             together = []
             if self._lets_in(each.sender):
                 self._record_many([each.entry])
@@ -225,7 +225,7 @@ class Keeper:
 
 
 _PASSING = (LedgerUnavailableError, ClockBehindError, OSError, MemoryError)
-"""What is in the way of all entries, not of one."""
+"""Errors that affect all entries, not a single one."""
 
 
 def _migrate(ledger: EngagementLedger, migration: Migration) -> None:
@@ -251,6 +251,6 @@ def _is_final(error: BaseException) -> bool:
 async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     try:
         working = asyncio.get_running_loop().run_in_executor(threads, work)
-    except RuntimeError:  # there are no more threads: the loop's own is better than none
+    except RuntimeError:  # no more threads: the loop's own is better than none
         return work()
     return await working

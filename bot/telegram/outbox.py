@@ -58,7 +58,7 @@ class Outbox:
         self._waiting += 1
 
     def post_beside(self, deliver: Delivery) -> None:
-        """Let `deliver` take its time beside the turns of all chats."""
+        """Run `deliver` in the background, outside the turns of the chats."""
         self._begin(_deliver(deliver))
 
     async def join(self) -> None:

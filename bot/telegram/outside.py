@@ -1,4 +1,4 @@
-"""What Telegram says the time is: the dates of its answers, and of the messages it hands out."""
+"""Telegram's time: the dates of its answers and of new messages."""
 
 import email.utils
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from telegram.ext import Application, TypeHandler
 from ledger.instants import Instant, instant_of
 
 Hear = Callable[[str, Instant], object]
-"""Takes a source's name and what it says the present is."""
+"""Takes a source's name and the time that it gives."""
 
 ANSWERS, MESSAGES = "answers", "messages"
 
 _BEFORE_ALL = -1
-"""The group of a handler that sees every update, whoever handles it."""
+"""The group of a handler that sees every update, in addition to other handlers."""
 
 
 def dated_by(hear: Hear) -> dict[str, Any]:
-    """Return the options of httpx that let the date of each answer be heard."""
+    """Return httpx options that read the date of each answer."""
 
     async def on_answer(answer: Any) -> None:  # noqa: ANN401 - httpx is the library's own business
         try:
@@ -32,7 +32,7 @@ def dated_by(hear: Hear) -> dict[str, Any]:
 
 
 def listen(application: Application[Any, Any, Any, Any, Any, Any], hear: Hear) -> None:
-    """Let the date of each new message be heard: Telegram's clock gave it, not the sender's."""
+    """Read the date of each new message, which comes from Telegram's clock, not the sender's."""
 
     async def on_update(update: telegram.Update, _: object) -> None:
         if update.message is not None:

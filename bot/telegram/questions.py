@@ -90,9 +90,10 @@ class Question(msgspec.Struct, frozen=True):
     def moment(
         self, arguments: Sequence[str], template: str = words.BAD_DATE
     ) -> dt.datetime | None:
-        """Return the moment that `arguments` name, None where there are none.
+        """Return the moment that `arguments` name, or None without any.
 
-        Words of courtesy name nothing; what else names no moment is answered with `template`.
+        Courtesies such as please are ignored; anything else that is no moment is answered with
+        `template`.
         """
         arguments = [word for word in arguments if not _is_courtesy(word)]
         try:
@@ -109,7 +110,7 @@ class Question(msgspec.Struct, frozen=True):
         return None, self.moment(self.asked.arguments, words.NO_ISSUE_NO_DATE)
 
     def misunderstood(self) -> Misunderstood:
-        """Return the error of arguments that say nothing that the command knows."""
+        """Return the error for arguments that the command does not know."""
         return self._misunderstood(words.BAD_ARGUMENTS)
 
     def _moment(self, arguments: Sequence[str]) -> dt.datetime:

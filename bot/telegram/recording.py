@@ -38,11 +38,11 @@ from projections.application import EngagementTracker
 _log = logging.getLogger(__name__)
 
 FORGOTTEN_AT_MOST = 1_000
-"""So many forgotten users are remembered, for the rest of a second."""
+"""How many forgotten users are remembered, for the rest of a second."""
 
 
 class Outage(NamedTuple):
-    """Since when nothing can be kept, why, and whether that is over."""
+    """Since when nothing can be recorded, why, and whether that is over."""
 
     since: dt.datetime
     reason: str
@@ -55,14 +55,14 @@ class _Forgotten(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """What an update leaves to be recorded, and who said it."""
+    """The entries of an update, and its sender."""
 
     heard: Heard = NOTHING
     sender: Sender | None = None
 
 
 def _nobody(_: object) -> None:
-    """Tell nobody."""
+    """Ignore it."""
 
 
 class Recorder:
@@ -92,10 +92,10 @@ class Recorder:
         self._gate = gate
 
     async def record_update(self, update: object) -> bool:
-        """Record what `update` says, if anything; tell whether that is durable.
+        """Record what `update` says, if anything; return whether it may be acknowledged.
 
-        Where it is not, the update must come again. One that cannot be understood would come again
-        for ever: it is logged, and passed.
+        If not, the update must come again. One that cannot be understood would come again for ever:
+        it is logged and skipped.
         """
         if not isinstance(update, telegram.Update):
             return True
@@ -115,21 +115,21 @@ class Recorder:
         await self.keeper.close()
 
     def start_draining(self) -> None:
-        """Begin to record what waits from an earlier run."""
+        """Start to record what an earlier run has left in the spool."""
         self.keeper.start_draining()
 
     def recover(self) -> None:
-        """Tell that everything which could not be kept is kept, where anything could not."""
+        """Report that everything is recorded again, if anything could not be."""
         outage, self._outage = self._outage, None
         if outage is not None:
             _log.warning("everything is kept again")
             self.tell_of(outage._replace(is_over=True))
 
     def forget(self, user_id: str, at: Instant, latest_update_id: int) -> None:
-        """Count what the user says after being forgotten at `at`, within the same second.
+        """Count what the user says in the same second after being forgotten at `at`.
 
-        Telegram dates messages by whole seconds, which lie before `at`. A new message is a later
-        one only if its update comes after `latest_update_id`, the last before the ledger forgot.
+        Telegram's dates are whole seconds, and so before `at`. A message counts as later if its
+        update comes after `latest_update_id`, the last one before the ledger forgot.
         """
         if len(self._forgotten) >= FORGOTTEN_AT_MOST:
             self._forgotten.clear()
@@ -192,7 +192,7 @@ class Recorder:
             await self.keeper.keep(said.heard.entries, doubted)
 
     async def _is_open(self, sender: Sender | None) -> bool | None:
-        """Tell whether the gate lets the sender in, or None where it cannot be asked."""
+        """Tell whether the gate lets the sender in, or None if it cannot decide now."""
         if self._gate is None or sender is None:
             return True
         try:
@@ -210,13 +210,13 @@ def install(
     gate: Gate | None = None,
     is_last: IsLast = always_last,
 ) -> Recorder:
-    """Let `application` record what it receives, before it starts; return the recorder.
+    """Make `application` record what it receives; call this before it starts. Returns the recorder.
 
-    Nothing else of the application changes. To call `application.process_update` without the
-    queue, call `await recorder.record_update(update)` first, and acknowledge the update only if
-    that is true. On stopping, `await recorder.close()`. `is_last` is that of `RecordingQueue`, and
-    `PollingRequest` has it; without it only the first of the updates that wait is answered while
-    nothing can be recorded, and none is lost.
+    Nothing else of the application changes. If you call `application.process_update` without the
+    queue, call `await recorder.record_update(update)` first, and acknowledge the update only if it
+    returns true. On stopping, call `await recorder.close()`. `is_last` is that of `RecordingQueue`;
+    `PollingRequest` provides it. Without it, only the first waiting update is answered while
+    nothing can be recorded; none is lost.
     """
     recorder = Recorder(
         application.bot,

@@ -1,4 +1,4 @@
-"""The update queue: what it returns from is recorded, or comes again."""
+"""The update queue: an update that it accepts is recorded, any other comes again."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,50 +8,50 @@ import telegram
 from telegram.error import TimedOut
 
 ANSWERED_AT_MOST = 100
-"""So many updates Telegram hands out before the first of them is acknowledged."""
+"""How many updates Telegram delivers before the first of them is acknowledged."""
 
 AGAIN_SECONDS = 1.0
-"""After so long, what could not be recorded is asked for again."""
+"""After this time, updates that could not be recorded are requested again."""
 
 _NOT_RECORDED = "neither the ledger nor the spool can be written"
 
 IsLast = Callable[[int], bool]
-"""Tells whether the update with this id is the last of those that came with it."""
+"""Tells whether the update with this id is the last one of its batch."""
 
 
 class NotAcknowledgedError(TimedOut):
-    """Updates were not recorded; after this type of error the poller asks at once again."""
+    """Updates were not recorded; this error makes the poller request them again at once."""
 
 
 class UpdateRecorder(Protocol):
-    """What the queue records through."""
+    """The recorder as the queue sees it."""
 
     async def record_update(self, update: object) -> bool:
-        """Record an update, and tell whether that is durable."""
+        """Record an update; return whether it may be acknowledged."""
         ...
 
     def recover(self) -> None:
-        """Tell that everything which could not be kept is kept."""
+        """Report that everything is recorded again."""
         ...
 
     def start_draining(self) -> None:
-        """Begin to record what waits from an earlier run."""
+        """Start to record what an earlier run has left in the spool."""
         ...
 
 
 def always_last(_: int) -> bool:
-    """Take each update for a poll of its own."""
+    """Treat each update as a batch of its own."""
     return True
 
 
 class RecordingQueue(asyncio.Queue[object]):
-    """An update queue that holds what is recorded, and acknowledges nothing else.
+    """An update queue in which only recorded updates are acknowledged.
 
-    What cannot be recorded is answered all the same, once, and comes again from Telegram.
+    An update that cannot be recorded is answered all the same, once, and comes again.
     """
 
     def __init__(self, recorder: UpdateRecorder, is_last: IsLast = always_last) -> None:
-        """Record through `recorder`; `is_last` tells whether an update ends what was polled."""
+        """Record through `recorder`; `is_last` tells whether an update is the last of its batch."""
         super().__init__()
         self._recorder = recorder
         self._is_last = is_last
@@ -59,17 +59,18 @@ class RecordingQueue(asyncio.Queue[object]):
         self._answered: dict[int, bool] = {}
 
     async def get(self) -> object:
-        """Return the next item; what waits from an earlier run begins to be recorded."""
+        """Return the next item; the first call starts recording what an earlier run has left."""
         self._recorder.start_draining()
         return await super().get()
 
     async def put(self, item: object) -> None:
         """Record `item`, then queue it, for a poller that puts one batch after another.
 
-        Raises NotAcknowledgedError at the end of a batch of which anything was not recorded: the
-        poller then asks for all of it again.
+        Raises NotAcknowledgedError at the end of a batch if any of it was not recorded: the poller
+        then requests all of it again.
         """
-        # After one that failed none is tried, so that the order stays: they all come again.
+        # After a failure the rest of the batch is not tried, to keep the order: all of it comes
+        # again.
         is_recorded = not self._is_failing and await self._recorder.record_update(item)
         self._is_failing = not is_recorded
         await self._answer(item, is_recorded=is_recorded)
@@ -82,7 +83,7 @@ class RecordingQueue(asyncio.Queue[object]):
         self._recorder.recover()
 
     async def take(self, update: telegram.Update) -> bool:
-        """Record `update`, queue it, and tell whether it may be acknowledged."""
+        """Record `update`, queue it, and return whether it may be acknowledged."""
         had_failed = self._answered.get(update.update_id) is False
         is_recorded = await self._recorder.record_update(update)
         await self._answer(update, is_recorded=is_recorded)
@@ -95,7 +96,7 @@ class RecordingQueue(asyncio.Queue[object]):
             await super().put(item)
 
     def _is_new(self, update_id: int, is_recorded: bool) -> bool:  # noqa: FBT001 - see `_answer`
-        """Tell whether an update is to be answered, which only its first arrival is."""
+        """Tell whether an update arrives for the first time; only then is it answered."""
         is_known = update_id in self._answered
         if not is_known and len(self._answered) >= ANSWERED_AT_MOST:
             settled = next((each for each, is_kept in self._answered.items() if is_kept), None)

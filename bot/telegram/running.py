@@ -48,7 +48,7 @@ class TelegramRefusedError(LedgerError):
 
 
 class ListeningError(LedgerError):
-    """The webhook's address cannot be listened at."""
+    """The bot cannot listen at the webhook's address."""
 
 
 class Webhook(NamedTuple):

@@ -26,10 +26,10 @@ LONGEST_WAIT_SECONDS = 60.0
 FLOOD_SLACK_SECONDS = 0.1
 
 TOO_LARGE = "too large"
-"""What the error says of a file that the server takes no sooner the second time."""
+"""The error's text for a file that the server will not accept at a second attempt either."""
 
 UPLOAD_SECONDS = 60.0
-"""For so long Telegram may take nothing of a file, or say nothing once it has all of it."""
+"""How long Telegram may accept no data of a file, or not answer after all of it."""
 
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
@@ -139,7 +139,7 @@ async def _send_text(
 async def _send_file(bot: telegram.Bot, to: Address, reply: Reply, file: Attachment) -> None:
     method = bot.send_photo if file.is_picture else bot.send_document
     if not isinstance(file.content, bytes):
-        file.content.seek(0)  # an attempt before may have read it
+        file.content.seek(0)  # an earlier attempt may have read it
     await method(
         to.chat_id,
         telegram.InputFile(file.content, filename=file.name, read_file_handle=False),

@@ -1,8 +1,8 @@
-"""The spool: what could not be recorded waits in a file, in its order, until it can be.
+"""The spool: entries that could not be recorded wait in a file, in order, until they can be.
 
-What `append` returned from survives a power cut; what is drained twice, because the process ended
-in between, is counted once by its source keys. The file is larger than what waits in it: room is
-reserved ahead, as NULs, for a disk that is full later.
+When `append` returns, the entries survive a power cut. Entries that are drained twice, because the
+process ended in between, are counted once by their source keys. The file is larger than its
+entries: space is reserved ahead, as NULs, in case the disk is full later.
 """
 
 import errno
@@ -20,9 +20,9 @@ _log = logging.getLogger(__name__)
 
 DRAINED_AT_ONCE = 256
 RESERVED_BYTES = 2**20
-"""So much room is taken at a time: some two thousand entries of usual length."""
+"""How much space is reserved at a time: some two thousand entries of usual length."""
 SPARE_BYTES = RESERVED_BYTES // 2
-"""So much room lies behind what waits, as long as the disk has it."""
+"""How much reserved space follows the entries, as long as the disk has it."""
 SET_ASIDE_BYTES = 2**20
 """Unreadable lines that are kept; further ones are only logged."""
 
@@ -38,7 +38,7 @@ class Spool:
     """One process's file of entries that wait; every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Keep entries in `path`, which is made when room is reserved or the first one comes."""
+        """Keep entries in `path`, which is created by `reserve` or with the first entry."""
         self.path = path
         self.aside = path.with_name(f"{path.name}.unreadable")
         self._lock = Lock()
@@ -53,7 +53,7 @@ class Spool:
         return self._end == 0
 
     def reserve(self) -> None:
-        """Take room on the disk ahead of need; where there is none, that is only logged."""
+        """Reserve space on the disk ahead of need; failure is only logged."""
         with self._lock:
             try:
                 self._make_room(self._opened(), 1)
@@ -63,7 +63,7 @@ class Spool:
                 self._give_back()
 
     def append(self, waiting: Sequence[Waiting]) -> None:
-        """Keep entries durably, all or none; raise OSError where that fails."""
+        """Keep entries durably, all or none; raises OSError if that fails."""
         lines = b"".join(map(line_of, waiting))
         with self._lock:
             descriptor = self._opened()
@@ -77,10 +77,10 @@ class Spool:
             self._end += len(lines)
 
     def drain(self, record: Callable[[Sequence[Waiting]], object]) -> None:
-        """Hand what waits to `record`, in its order, and forget it once all is recorded.
+        """Pass the entries to `record` in order, and remove them once all are recorded.
 
-        Whatever `record` raises ends it; the entries then wait on. A second caller has its turn
-        when the first is done. A line that cannot be read is set aside, and stops no other.
+        An error of `record` is raised, and the entries stay. A second caller waits for the first. A
+        line that cannot be read is set aside, and the others go on.
         """
         with self._draining:
             done = 0
@@ -92,7 +92,7 @@ class Spool:
     def set_aside(self, line: bytes) -> None:
         """Keep a line that cannot be recorded in the file `aside`, for a person to look at.
 
-        What could not be drained at once is read again, so the same line may come many times.
+        A drain that fails is repeated, so the same line may come many times.
         """
         kept = _lines_of(self.aside)
         if line in kept:
@@ -145,7 +145,7 @@ class Spool:
     def _take_back(self, descriptor: int, length: int) -> None:
         """Undo an append that failed: no part of it may be read as a line.
 
-        Where even that fails, checksums tell the parts from lines. The file is opened anew next
+        If that fails as well, the checksums reveal the partial line. The file is reopened next
         time: a descriptor may stay unusable after a fault.
         """
         with suppress(OSError):
@@ -210,7 +210,7 @@ class Spool:
 
 
 def _end_of_lines(path: Path) -> int:
-    """Return where the last whole line ends: a power cut may have left a part of one behind it."""
+    """Return where the last whole line ends; a power cut may have left a partial one after it."""
     if not path.exists():
         return 0
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""The spool's lines: one entry each, with a checksum, checked by R1 when it is read.
+"""The spool's lines: one entry each, with a checksum, and checked by R1 when read.
 
-A line is eight hexadecimal digits, the CRC-32 of what follows the blank, and JSON: the entry's
-type, the entry and, where the gate could not be asked, its sender. Older lines are JSON alone.
+A line is the CRC-32 of the rest as eight hexadecimal digits, a blank, and JSON: the entry's type,
+the entry and, if the gate could not decide, its sender. Older lines are JSON alone.
 """
 
 import re
@@ -24,11 +24,11 @@ _CHECKED = re.compile(rb"([0-9a-f]{8}) (.*)\n", re.DOTALL)
 
 
 class UnreadableLineError(Exception):
-    """A line is damaged, or what it holds breaks R1."""
+    """A line that is damaged, or whose entry breaks R1."""
 
 
 class Waiting(NamedTuple):
-    """An entry that waits, and its sender where the gate has still to be asked about them."""
+    """An entry that waits, and its sender if the gate has not decided about them yet."""
 
     entry: Entry
     sender: Sender | None = None
@@ -55,7 +55,7 @@ def read(line: bytes) -> Waiting:
 
 
 def is_of(line: bytes, user_id: str) -> bool:
-    """Tell whether `line` may be about a user: one that is damaged may be about anybody."""
+    """Tell whether `line` may be about a user; a damaged one may be about any user."""
     try:
         content = msgspec.json.decode(_content_of(line))
         return str(content[1].get("user_id")) == user_id
@@ -73,7 +73,7 @@ def _content_of(line: bytes) -> bytes:
 
 
 def _checked(entry: Entry) -> Entry:
-    # Decoding a struct asks none of the questions that making an interaction does.
+    # Decoding a struct does not check what `interaction_of` checks.
     if isinstance(entry, Interaction):
         return checked(entry)
     return checked_opt_out(entry) if isinstance(entry, OptOut) else entry

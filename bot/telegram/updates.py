@@ -74,7 +74,7 @@ def migration_of(update: telegram.Update) -> Migration | None:
 
 
 def is_unread(message: telegram.Message) -> bool:
-    """Tell whether the message may hold what was typed, but of a kind that is not known here."""
+    """Tell whether the message may hold typed text of a kind that is unknown here."""
     if any(text for text, _ in _texts_of(message)):
         return False
     unknown = dict(message.api_kwargs)
@@ -92,7 +92,7 @@ def _has_content(message: telegram.Message) -> bool:
 
 
 def _typed_in(message: telegram.Message) -> TypedText:
-    """Return what was typed in any form that is known."""
+    """Return the typed text of any known kind."""
     texts = list(_texts_of(message))
     rich = _rich_text_of(message)
     named = [each for text, entities in texts for each in _named(text, entities)]
@@ -107,7 +107,7 @@ def _typed_in(message: telegram.Message) -> TypedText:
 
 
 def _rich_text_of(message: telegram.Message) -> TypedText:
-    # The library does not know rich messages yet, which are of a later Bot API.
+    # The library does not support rich messages yet, which are of a later Bot API.
     try:
         return typed_text_of(message.api_kwargs.get(_RICH_MESSAGE))
     except NestedTooDeepError:

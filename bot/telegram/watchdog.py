@@ -61,10 +61,10 @@ class PollingRequest(HTTPXRequest):
         return code, payload
 
     def is_last(self, update_id: int) -> bool:
-        """Tell whether an update is the last of those that came with it.
+        """Tell whether an update is the last one of its batch.
 
-        All of them could be read, then. So if they come again, it is because they could not be
-        kept, and not because of one that stops polling.
+        The whole batch could be read then. So if it comes again, that is because it could not be
+        recorded, and not because of an update that stops polling.
         """
         is_last = update_id == self._batch_ends_with
         if is_last:
@@ -87,9 +87,9 @@ class PollingRequest(HTTPXRequest):
 
 
 def _last_of(payload: bytes) -> int | None:
-    """Return the id of the last update in an answer of Telegram's, or None without any.
+    """Return the id of the last update in Telegram's answer, or None without any.
 
-    The answer is read as the library reads it: what one of them takes, the other does.
+    The answer is read as the library reads it, so that both accept the same.
     """
     try:
         updates = json.loads(payload.decode(errors="replace"))["result"]

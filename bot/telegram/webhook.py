@@ -1,7 +1,7 @@
-"""The webhook's door: takes updates from Telegram, and from nobody else.
+"""The webhook's server: accepts updates from Telegram only.
 
-A request that does not know the secret is refused by its headers, before any of its body is read.
-Everything else that a stranger can do is bounded: bytes, seconds and connections.
+A request without the secret is refused by its headers, before its body is read. Everything else
+that a stranger can send is bounded: bytes, seconds and connections.
 """
 
 import hmac
@@ -25,30 +25,30 @@ _log = logging.getLogger(__name__)
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - a name, no secret
 
 BODY_BYTES = 1_000_000
-"""Many times the largest update of Telegram's."""
+"""Many times the size of Telegram's largest update."""
 HEADER_BYTES = 16_384
 BUFFER_BYTES = 65_536
 BODY_SECONDS = 10.0
 IDLE_SECONDS = 75.0
-"""For so long a connection may take to send the headers of its next request."""
+"""How long a connection may take to send the headers of its next request."""
 CONNECTIONS = 100
-"""Telegram opens forty; one connection more than this is closed at once."""
+"""Telegram opens forty; further connections are closed at once."""
 
 Take = Callable[[telegram.Update], Awaitable[bool]]
-"""Records an update, and tells whether it may be acknowledged."""
+"""Records an update, and returns whether it may be acknowledged."""
 
 
 @asynccontextmanager
 async def listening(
     bot: telegram.Bot, take: Take, *, url: str, address: tuple[str, int], secret: str
 ) -> AsyncIterator[None]:
-    """Hand to `take` what Telegram posts to the path of `url`, at a host and a port.
+    """Serve the path of `url` at a host and a port, and pass updates to `take`.
 
-    Raises OSError where that address cannot be listened at.
+    Raises OSError if it cannot listen at that address.
     """
     served = {"bot": bot, "take": take, "path": _plain(urlsplit(url).path), "secret": secret}
     server = _Server(
-        # Every path leads to the one door: tornado's own would read a body before it says 404.
+        # One handler for every path: tornado's own would read a body before it answers 404.
         Application([(".*", _Door, served)], log_function=_log_nothing),
         max_body_size=BODY_BYTES,
         max_header_size=HEADER_BYTES,
@@ -67,10 +67,10 @@ async def listening(
 
 
 class _Server(HTTPServer):
-    """A server that many connections cannot exhaust."""
+    """A server with a limit on connections."""
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Serve a connection, or close it where there are too many."""
+        """Serve a connection, or close it if there are too many."""
         if len(self._connections) >= CONNECTIONS:
             stream.close()
         else:
@@ -84,7 +84,7 @@ class _Door(RequestHandler):
     SUPPORTED_METHODS = ("POST",)
 
     def initialize(self, bot: telegram.Bot, take: Take, path: str, secret: str) -> None:
-        """Take what the route carries."""
+        """Set the route's arguments."""
         self._bot = bot
         self._take = take
         self._path = path
@@ -103,11 +103,11 @@ class _Door(RequestHandler):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
     def data_received(self, chunk: bytes) -> None:
-        """Take a part of the body."""
+        """Add a part of the body."""
         self._body += chunk
 
     async def post(self) -> None:
-        """Take an update: 200 once it may be forgotten there, 503 where it has to come again."""
+        """Record an update: 200 acknowledges it, 503 makes Telegram send it again."""
         update = self._update()
         if update is None:
             self.set_status(HTTPStatus.BAD_REQUEST)
@@ -120,14 +120,14 @@ class _Door(RequestHandler):
         self.finish()
 
     def log_exception(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Log what failed, without what anybody said."""
+        """Log the error, without any message text."""
         del kind, trace
         _log.warning("request failed", extra={"error": "" if error is None else fault(error)})
 
     def _update(self) -> telegram.Update | None:
         try:
             return telegram.Update.de_json(json.loads(self._body), self._bot)
-        except Exception as error:  # noqa: BLE001 - the library raises what it likes at what is no update
+        except Exception as error:  # noqa: BLE001 - the library may raise anything for an invalid update
             _log.warning("not an update", extra={"error": type(error).__name__})
             return None
 
@@ -142,4 +142,4 @@ def _plain(path: str) -> str:
 
 
 def _log_nothing(_: object) -> None:
-    """Log no request: Telegram's are logged by what they bring."""
+    """Log no request: the updates in them are logged."""

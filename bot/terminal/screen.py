@@ -29,11 +29,11 @@ _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Screen(BaseRequest):
-    """Telegram's side of the wire: what the bot sends is shown, and its files are saved.
+    """Telegram's end of the connection: shows what the bot sends, and saves its files.
 
-    The files of each chat lie in a folder of its own, named by the chat's id. `buttons` are those
-    that can be pressed in each chat: of its last message that had any, until that one is changed or
-    something else is said.
+    Each chat has a folder of its own for files, named by the chat's id. `buttons` are those that
+    can be pressed in each chat: of its last message with buttons, until that changes or another
+    message comes.
     """
 
     def __init__(self, show: Callable[[str], object], folder: Path) -> None:
@@ -126,7 +126,7 @@ class Screen(BaseRequest):
         return path
 
     def _made(self, folder: Path, name: Path) -> Path:
-        """Make an empty file of that name, with a number where there is one already."""
+        """Create an empty file of that name, with a number if the name is taken."""
         for each in (self._folder, folder):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in itertools.count(1):

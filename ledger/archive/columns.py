@@ -98,7 +98,7 @@ def recorded_at(table: pa.Table) -> Integers:
 
 
 def timed(table: pa.Table, occurred: Integers, recorded: Integers) -> pa.Table:
-    """Return the events of a table with other instants."""
+    """Return the events of a table with their instants replaced."""
     second, microsecond = np.divmod(occurred, _SECOND)
     parts = {
         "occurred_second": second,

@@ -1,4 +1,4 @@
-"""Events of segments with their effective instants, not those that their files hold (R8)."""
+"""Events of segments with their effective instants instead of the stored ones (R8)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,7 @@ from ledger.segment import Segment
 def corrected(table: pa.Table, corrections: Corrections) -> pa.Table:
     """Return the events of a file, in its order, with their effective instants.
 
-    Where an event occurred at another instant by them, it stands in another place.
+    An event whose instant changes moves to its new place in that order.
     """
     if not corrections or not len(table):
         return table

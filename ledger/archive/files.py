@@ -1,7 +1,8 @@
-"""The files of an archive's folder: what each holds, and where those go that have no place in it.
+"""The files in an archive's folder, and the folder within it for files that the database does not
+know.
 
-A file that the database does not know, or that has the name of another one, is moved into a folder
-of its own: another database of the same ledger, a backup that is put back, may need it.
+Unknown files, and files whose name is taken, are moved aside instead of deleted: another database
+of the same ledger, such as a restored backup, may need them.
 """
 
 import errno
@@ -33,15 +34,15 @@ _NAME = re.compile(r"(\d{19})-(\d{19})\.parquet(\.\d+)?")
 
 
 class Files:
-    """The files in the folder of an archive that are named as segments are, whatever they hold.
+    """The files in an archive's folder whose names are those of segments, whatever they hold.
 
-    What changes them raises ArchiveUnavailableError or DiskFullError; no other process may change
-    them meanwhile.
+    Methods that change them raise ArchiveUnavailableError or DiskFullError; no other process may
+    change them at the same time.
     """
 
     def __init__(self, folder: Path | None) -> None:
         """Look at `folder`, which may be missing; None where there can be none."""
-        self._folder = folder or Path(os.devnull)  # in which there never is a file
+        self._folder = folder or Path(os.devnull)  # which never holds a file
 
     @property
     def aside(self) -> Path:
@@ -49,11 +50,11 @@ class Files:
         return self._folder / ASIDE
 
     def in_place(self) -> list[Path]:
-        """Return those in the folder itself."""
+        """Return the files in the folder itself."""
         return [path for path in _named(self._folder) if path.suffix == ".parquet"]
 
     def moved_aside(self) -> list[Path]:
-        """Return those that were moved aside."""
+        """Return the files that were moved aside."""
         return _named(self.aside)
 
     def place(self, range_: Range) -> Path:
@@ -72,9 +73,9 @@ class Files:
         return _holds(self.place(segment.range), segment)
 
     def found(self, first: int, last: int) -> list[Segment]:
-        """Return what each file that overlaps a range of positions holds, and says of itself.
+        """Return the contents of each file that overlaps a range of positions.
 
-        One whose name says another range than its content is no segment of either.
+        A file whose name disagrees with its contents is skipped.
         """
         paths = (*self.in_place(), *self.moved_aside())
         held = (
@@ -85,7 +86,7 @@ class Files:
     def set_aside(self, path: Path) -> None:
         """Move a file aside, if it is there, under its own name or one with a number.
 
-        Nothing is overwritten; what lies there already, byte for byte, is not kept twice.
+        Nothing is overwritten; a file of which there is an identical copy is removed.
         """
         if not path.exists():
             return
@@ -103,7 +104,7 @@ class Files:
             sync(self._folder)
 
     def bring_back(self, segment: Segment) -> bool:
-        """Put the file of a segment in its place from where it is, by any name; tell if it was."""
+        """Move the file of a segment to its place from any name; return whether one was found."""
         path = self.place(segment.range)
         places = (*_files(self.aside), *_files(self._folder))
         copy = next((each for each in places if _holds(each, segment)), None)
@@ -123,7 +124,7 @@ class Files:
         return size
 
     def remove_unfinished(self) -> int:
-        """Remove what was never a segment, and return how many bytes that freed."""
+        """Remove unfinished files, and return how many bytes that freed."""
         if not self._folder.is_dir():
             return 0
         paths = [path for path in self._folder.iterdir() if path.suffix == UNFINISHED]
@@ -151,7 +152,7 @@ def is_content(path: Path, size_bytes: int, blocks: bytes) -> bool:
 
 
 def segment_in(path: Path) -> Segment | None:
-    """Return the segment that a file holds, read whole; None where it is not what it says."""
+    """Read a file and return its segment, or None if its contents do not match its metadata."""
     try:
         with pq.ParquetFile(path) as file:
             said = msgspec.json.decode((file.schema_arrow.metadata or {})[METADATA], type=_Said)
@@ -162,7 +163,7 @@ def segment_in(path: Path) -> Segment | None:
 
 
 class _Said(msgspec.Struct):
-    """What a segment's file says of itself."""
+    """The metadata of a segment's file."""
 
     format: int
     first_position: int
@@ -209,7 +210,7 @@ def _holds(path: Path, segment: Segment) -> bool:
 
 
 def sync(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Sync a folder, so that the names in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -219,7 +220,7 @@ def sync(folder: Path) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise the archive's errors for those of the disk."""
+    """Translate errors of the disk into errors of the archive."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,8 @@
-"""The folder of segments: written so that they outlive a power cut, and checked as they are read.
+"""The folder of segments: written to survive a power cut, and checked when read.
 
-The names that count are those in the database. What else is there may be needed by another database
-of the same ledger, a backup that is put back: it is never overwritten, and goes only where a
-segment is proven to hold its events.
+The database says which files belong to it. Another database of the same ledger, such as a restored
+backup, may need the others: they are never overwritten, and removed only when a segment is proven
+to hold their events.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -214,7 +214,7 @@ class Archive:
                 raise DamagedSegmentError(segment, "cannot be read") from error
 
     def says(self, segment: Segment, range_: Range, digest: bytes) -> bool:
-        """Tell whether what a segment says of a range of positions has that digest."""
+        """Tell whether a segment's events in a range of positions have that digest."""
         return differing(self.columns([segment]), {range_: digest}) is None
 
     @contextmanager

@@ -30,7 +30,7 @@ SOUGHT = ("account", "issue_id")
 """The first columns, by which rows are sorted."""
 
 METADATA = b"engagement_ledger"
-"""The key of what a file says of itself."""
+"""The key of a file's metadata."""
 
 _DELTAS = dict.fromkeys(
     ("occurred_second", "occurred_microsecond", "position", "versions_before", "recorded_after"),

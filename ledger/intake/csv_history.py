@@ -1,7 +1,7 @@
 """Histories in CSV: one interaction a row, read as a stream.
 
-`ledger.csv_row` names the columns. UTF-8, plain or gzipped, separated by commas or what else the
-header shows.
+`ledger.csv_row` names the columns. The file is UTF-8, plain or gzipped; the header shows the
+separator.
 """
 
 import csv
@@ -22,7 +22,7 @@ from ledger.source_keys import SourceKey
 from ledger.tracker_exports import COLUMNS, tracker_of
 
 ROW_LIMIT = 2_097_152
-"""Characters of a row, with all columns that are ignored; what is longer is passed over."""
+"""Characters of a row, including ignored columns; longer rows are skipped."""
 
 _LINE_ENDS = ("\n", "\r")
 _KNOWN = {*NAMES.known, *NAMES.other_names, *COLUMNS}
@@ -90,9 +90,9 @@ def _reader(lines: "_Lines") -> Iterator[list[str]]:
 
 
 class _Lines(Iterator[str]):
-    """The lines of a file; of a row that is too long to hold, the rest is passed over.
+    """The lines of a file; the rest of a row that is too long is skipped.
 
-    `room` is how much longer the row may become that is being read, `quotes` how many it has.
+    `room` is how much longer the current row may become, `quotes` how many quotes it has.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
@@ -113,7 +113,7 @@ class _Lines(Iterator[str]):
         return line
 
     def _pass_over(self, line: str) -> None:
-        """Read to the end of the row, which is where as many quotes were opened as closed."""
+        """Read to the end of the row, where every quote is closed."""
         while line and (self.quotes % 2 or not line.endswith(_LINE_ENDS)):
             self.read += line.endswith(_LINE_ENDS)
             line = self._text.readline(ROW_LIMIT)
@@ -123,7 +123,7 @@ class _Lines(Iterator[str]):
 
 
 class _Header:
-    """The header: where each known column stands, and how many there are."""
+    """The header: the place of each known column, and the number of columns."""
 
     def __init__(self, row: Sequence[str]) -> None:
         self.width = len(row)

@@ -1,7 +1,7 @@
-"""JSON that is read value by value, so that what is broken in one value costs no other.
+"""JSON that is read value by value, so that a broken value does not affect the others.
 
-A parser of JSON ends at the first thing that is none, and Telegram Desktop writes such things. So
-this reader finds where values begin and end, and a parser reads each of them by itself.
+A parser stops at the first error, and Telegram Desktop writes invalid JSON. So this reader finds
+where values begin and end, and a parser reads each of them separately.
 """
 
 import io
@@ -15,7 +15,7 @@ from ledger.intake.exported_text import mended
 from ledger.intake.files import unpacked
 
 VALUE_LIMIT_BYTES = 4_194_304
-"""No message of Telegram's comes near it."""
+"""Far above the size of any message."""
 
 _CHUNK_BYTES = 65_536
 _BEGINNING_BYTES = 200
@@ -35,7 +35,7 @@ _DEEPER = {b"{"[0]: 1, b"["[0]: 1, b"}"[0]: -1, b"]"[0]: -1}
 
 
 class BrokenValueError(Exception):
-    """A value that is no JSON, too long or nested too deep; `begins` are its first bytes."""
+    """A value that is invalid, too long or nested too deep; `begins` are its first bytes."""
 
     def __init__(self, reason: str, begins: bytes) -> None:
         """Keep both; the reason quotes nothing of the value."""
@@ -46,38 +46,38 @@ class BrokenValueError(Exception):
 class ExportedJson:
     """Reads a file, plain or gzipped, in constant memory.
 
-    Each method reads on from where the one before stopped, and raises EOFError where the file ends
-    too early.
+    Each method continues where the previous one stopped, and raises EOFError if the file ends too
+    early.
     """
 
     def __init__(self, stream: io.BufferedReader) -> None:
-        """Read from where `stream` stands; it stays open, it is the caller's."""
+        """Read from the position of `stream`, which the caller closes."""
         self._stream = unpacked(stream)
         self._at = 0
         self._buffer = self._stream.read(_CHUNK_BYTES).removeprefix(_BYTE_ORDER_MARK)
         self._line_end: bytes | None = None
-        """With what a value ends that begins here, where it is printed over several lines."""
+        """The end of a value that begins here, if it is printed over several lines."""
 
     @property
     def beginning(self) -> bytes:
-        """The first bytes that were not read yet."""
+        """The next unread bytes."""
         return self._buffer[self._at : self._at + _BEGINNING_BYTES]
 
     def next_byte(self) -> bytes:
-        """Return the byte with which the next value begins, or what holds it ends; none at the end.
+        """Return the first byte of the next value or the closing bracket; empty at the end.
 
-        What separates values is passed over, that byte is not.
+        Separators are skipped; that byte itself stays unread.
         """
         return self._after(_BETWEEN_VALUES)
 
     def fields(self) -> Iterator[bytes]:
-        """Pass over an object, yielding each key in its quotes; the caller reads its value."""
+        """Walk through an object, yielding each key in its quotes; the caller reads its value."""
         self._pass(self._at + 1)
         while (byte := self.next_byte()) != b"}":
             if not byte:
                 raise EOFError
             if byte != b'"':
-                self.skip()  # no key, but what is left of something broken
+                self.skip()  # not a key, but the rest of a broken value
                 continue
             key = self._raw()
             if key is not None and self._passes_colon():
@@ -85,7 +85,7 @@ class ExportedJson:
         self._pass(self._at + 1)
 
     def elements(self) -> Iterator[int]:
-        """Pass over a list, yielding the number of each element; the caller reads that."""
+        """Walk through a list, yielding each element's number; the caller reads the element."""
         self._pass(self._at + 1)
         number = 0
         while (byte := self.next_byte()) != b"]":
@@ -96,7 +96,7 @@ class ExportedJson:
         self._pass(self._at + 1)
 
     def value(self) -> object:
-        """Return the next value; raises BrokenValueError, and has passed over it all the same."""
+        """Return the next value; raises BrokenValueError after skipping a broken one."""
         self.next_byte()
         begins, line_end = self.beginning, self._line_end
         raw = self._printed(line_end) if line_end is not None else None
@@ -123,7 +123,7 @@ class ExportedJson:
         return self._buffer[self._at : end + len(line_end)] if end >= 0 else None
 
     def skip(self) -> None:
-        """Pass over the next value, however long it is."""
+        """Skip the next value, however long it is."""
         byte = self.next_byte()
         if byte == b'"':
             self._skip_string()
@@ -134,7 +134,7 @@ class ExportedJson:
             self._skip_to(_AFTER_WORD)
 
     def _raw(self) -> bytes | None:
-        """Return the next value as it stands, or None where it was too long to hold."""
+        """Return the bytes of the next value, or None if it was too long."""
         byte = self.next_byte()
         if byte in {b"{", b"["}:
             length = self._nested_length()
@@ -169,7 +169,7 @@ class ExportedJson:
                 continue
             length = found.end() - self._at
             depth += _DEEPER[self._buffer[found.end() - 1]]
-            # The indentation tells the end also where brackets do not match.
+            # The indentation shows the end even if brackets do not match.
             if depth <= 0 or (line_end and self._buffer.endswith(line_end, 0, found.end())):
                 return length
 
@@ -207,7 +207,7 @@ class ExportedJson:
         self._at = found.start()
 
     def _pass_over_rest(self, line_end: bytes) -> None:
-        """Pass over the rest of a broken value, up to where its lines end."""
+        """Skip the rest of a broken value, up to where its lines end."""
         line = re.compile(re.escape(line_end[:-1]) + rb"([{}])")
         while not (found := line.search(self._buffer, self._at)):
             if self._is_too_long() or not self._fill():

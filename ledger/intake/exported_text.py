@@ -1,4 +1,4 @@
-"""What is no JSON in the texts of an export, and how it is mended."""
+"""Repair of invalid JSON in the texts of an export."""
 
 import re
 
@@ -18,7 +18,7 @@ _ODD = re.compile(
 
 
 def mended(raw: bytes) -> bytes:
-    """Return a value as JSON has it, with SPOILT for what is no character."""
+    """Return a value as valid JSON, with SPOILT for invalid characters."""
     text = raw.decode("utf-8", "surrogateescape")
     return _ODD.sub(_escaped, _NO_UTF8.sub(SPOILT, text).encode())
 

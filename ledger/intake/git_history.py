@@ -16,9 +16,9 @@ def read_git(
 ) -> Iterator[Entry | Refusal]:
     """Yield an entry or a refusal for each commit, the latest first, in constant memory.
 
-    `found_in` finds issues in a message. No address is in what is yielded, unless `people` give it
-    as a user id, but in source keys, of which the ledger keeps digests only. Raises
-    UnreadableHistoryError where git cannot go on.
+    `found_in` finds issues in a message. Addresses occur only in source keys, of which the ledger
+    keeps digests, and in user ids if `people` map to them. Raises UnreadableHistoryError if git
+    fails.
     """
     for commit in commits_of(repository):
         yield _entry(commit, found_in, people)
@@ -27,7 +27,7 @@ def read_git(
 def contacts_in(repository: Repository, found_in: IssueSearch) -> Counter[Contact]:
     """Return who touches issues, with the number of their commits that name any.
 
-    Raises UnreadableHistoryError where git cannot go on.
+    Raises UnreadableHistoryError if git fails.
     """
     commits = Counter[Contact]()
     for commit in commits_of(repository):

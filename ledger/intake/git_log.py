@@ -18,7 +18,7 @@ from ledger.intake.history import UnreadableHistoryError
 from ledger.interaction import FOREVER
 
 FIELD_LIMIT_BYTES = 262_144
-"""So much of a message, or of a list of trailers, is read; what people write is shorter."""
+"""How much of a message, or of a list of trailers, is read; people write less."""
 
 CO_AUTHORS = ("Co-authored-by",)
 REVIEWERS = ("Reviewed-by", "Acked-by", "Reviewers")
@@ -28,7 +28,7 @@ _CHUNK_BYTES = 65_536
 _CONTACTS_CACHED = 10_000
 _REASON_LIMIT = 300
 
-# What a message is cut in the middle of must not become another word, such as AI-17 of AI-1799.
+# A word that is cut must not become another one, such as AI-17 from AI-1799.
 _IN_WORDS = string.ascii_letters + string.digits + "-_"
 
 _KEPT = {"GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"}
@@ -106,9 +106,9 @@ def _commit(record: Sequence[bytes], mailmap: "_Mailmap") -> Commit:
 
 
 def _text(field: bytes) -> str:
-    """Return the text of a field, its first whole words where it is too long.
+    """Return the text of a field, or its first whole words if it is too long.
 
-    What is not in UTF-8 although its commit says so is Latin-1.
+    Invalid UTF-8 is read as Latin-1.
     """
     kept = field[:FIELD_LIMIT_BYTES]
     is_whole = len(kept) == len(field)

@@ -20,11 +20,11 @@ class UnreadableHistoryError(LedgerError):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """What an entry of a history says, and where it stands there, as in "line 7".
+    """The interactions of one entry of a history, and its place, as in "line 7".
 
-    A row is one interaction; a message and a commit are as many as they name issues. `names` are
-    what their users are called, by their ids. `left_out` are the interactions of automation, and of
-    others whom a map of users leaves out.
+    A row is one interaction; a message or a commit has one per issue. `names` are display names by
+    user id. `left_out` are the interactions of automation, and of others whom a map of users leaves
+    out.
     """
 
     place: str
@@ -60,11 +60,11 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class ImportReport(msgspec.Struct):
-    """How many entries were read, and what became of the interactions that they hold.
+    """How many entries were read, and what became of their interactions.
 
-    `outside` a window, `opted_out` by their users, and `left_out` because automation made them, are
-    those that nobody wants recorded;
-    `refused` counts entries that are wrong, and interactions that the ledger did not take.
+    Not wanted are those `outside` the window, those of users who `opted_out`, and those `left_out`
+    because automation made them. `refused` counts invalid entries, and interactions that the ledger
+    refused.
     """
 
     read: int = 0

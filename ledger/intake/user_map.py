@@ -11,20 +11,20 @@ from ledger.spreadsheets import check_user
 from ledger.text import UserId, user_id_of
 
 LEFT_OUT = "-"
-"""What stands for a user id where the interactions of an address are not wanted."""
+"""The value in place of a user id that leaves an address out."""
 
 Row = tuple[str, str, str, int]
-"""An address, its user id, its name, and how many commits it stands in."""
+"""An address, its user id, its name, and the number of its commits."""
 
 _NAMES = Names(required=("address", "user_id"))
 
 
 def read_user_map(lines: Iterable[bytes]) -> dict[str, UserId | None]:
-    """Return the user ids by their addresses in lower case; None for those that are left out.
+    """Return the user ids by address in lower case, with None for addresses that are left out.
 
-    The first line names the columns address and user_id, among others or not, in any order. An
-    address without a user id says nothing. Raises UnreadableHistoryError with the line of what is
-    wrong, and repeats no address and no id.
+    The first line names the columns address and user_id, possibly among others, in any order. An
+    address without a user id is ignored. Raises UnreadableHistoryError with the line of an error,
+    without repeating addresses or ids.
     """
     rows = _rows(lines)
     _, header = next(rows, (1, []))
@@ -44,7 +44,7 @@ def read_user_map(lines: Iterable[bytes]) -> dict[str, UserId | None]:
 
 
 def user_map_of(rows: Iterable[Row]) -> str:
-    """Return the file that `read_user_map` reads, with these rows."""
+    """Return the text of a file with these rows for `read_user_map`."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow((*_NAMES.required, "name", "commits"))
@@ -54,7 +54,7 @@ def user_map_of(rows: Iterable[Row]) -> str:
 
 def _add(users: dict[str, UserId | None], line: int, address: str, user: UserId | None) -> None:
     if users.setdefault(address, user) != user:
-        raise _wrong(line, "gives another user id for an address that stands above")
+        raise _wrong(line, "gives another user id for an address of an earlier line")
 
 
 def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, Sequence[str]]]:

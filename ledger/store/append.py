@@ -265,7 +265,7 @@ class _Batch:
         return position
 
     def _taken_over(self, key: SourceKey, mark: bytes) -> int | None:
-        """Return where the key counted under its former text, in whose place it is from now on."""
+        """Return where the key's former text counted, and replace that text by the key."""
         former = former_digest(key, self._secret)
         row = None if former is None or former in self._former else self._seen(former)
         if former is None or row is None:

@@ -1,9 +1,9 @@
-"""Barriers beside the database: who opted out or was forgotten, also when a backup is put back.
+"""Barriers in a file next to the database: opt-outs and deletions survive restoring a backup.
 
-The file is only added to. Each line is checked, and names its ledger; the last one of a user says
-what is in force, but nothing goes behind a deletion, unless a line says that the clock had run
-ahead: then no barrier before it lies after the right present. Every change is on the disk before
-the transaction that makes it commits. Digests of user ids are all that it says of anybody (R11).
+The file is append-only. Each line has a checksum and names its ledger. A user's last line is in
+force, except that no line undoes a deletion. A line for a correction of the clock moves earlier
+barriers that lie after it back to the right time. Every change is on the disk before its
+transaction commits. Users appear as digests of their ids only (R11).
 """
 
 import logging
@@ -21,33 +21,33 @@ from ledger.interaction import FOREVER
 _log = logging.getLogger(__name__)
 
 GROWN = 1_000
-"""So many lines more than there are users make the file be written anew."""
+"""The file is rewritten when it has this many more lines than users."""
 
 _NONE = "-"
 _CLOCK = b""
-"""Where a digest stands, for a correction of the clock."""
+"""In place of a digest, for a correction of the clock."""
 
 
 class Barrier(NamedTuple):
-    """What occurred before `before_at` is not recorded; `erased_at` is the last deletion."""
+    """Nothing that occurred before `before_at` is recorded; `erased_at` is the last deletion."""
 
     before_at: Instant
     erased_at: Instant | None = None
 
     def then(self, later: "Barrier") -> "Barrier":
-        """Return what is in force once a later one is noted."""
+        """Return what is in force after a later barrier is noted."""
         erased = max(filter(None, (self.erased_at, later.erased_at)), default=None)
         before = later.before_at if erased is None else max(later.before_at, erased)
         return Barrier(before, erased)
 
     def by(self, at: Instant) -> "Barrier":
-        """Return it with no instant after `at`, by when a clock that was ahead gave them."""
+        """Return it with instants of at most `at`, after a clock had run ahead."""
         before = self.before_at if self.before_at == FOREVER else min(self.before_at, at)
         return Barrier(before, None if self.erased_at is None else min(self.erased_at, at))
 
 
 class Noted(NamedTuple):
-    """The barriers of a ledger by digest, how many lines there are, and those nobody can read."""
+    """The barriers of a ledger by digest, the number of lines, and the unreadable lines."""
 
     barriers: dict[bytes, Barrier]
     lines: int
@@ -55,18 +55,18 @@ class Noted(NamedTuple):
 
     @property
     def has_grown(self) -> bool:
-        """Tell whether many lines say what is not in force any more."""
+        """Tell whether many lines are obsolete."""
         return self.lines > len(self.barriers) + len(self.unreadable) + GROWN
 
 
 class BarrierFile:
-    """The barriers of a ledger in a file; only for who holds the writers' lock, unless it reads.
+    """The barriers of a ledger in a file; writing to it requires the writers' lock.
 
     Raises LedgerUnavailableError where the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
-        """Keep them in `path`, which is made when the first one comes."""
+        """Keep them in `path`, which is created with the first one."""
         self.path = path
 
     def append(self, ledger_id: bytes, barriers: Mapping[bytes, Barrier]) -> None:
@@ -89,7 +89,7 @@ class BarrierFile:
             raise _unavailable("written", error) from error
 
     def read(self, ledger_id: bytes) -> Noted:
-        """Return what is noted of this ledger; what is damaged or another's is not believed."""
+        """Return this ledger's barriers; damaged lines and those of other ledgers are skipped."""
         barriers: dict[bytes, Barrier] = {}
         unreadable: list[bytes] = []
         lines = self._lines()
@@ -107,7 +107,7 @@ class BarrierFile:
         return Noted(barriers, len(lines), unreadable)
 
     def compact(self, ledger_id: bytes, noted: Noted) -> None:
-        """Write the file anew where it has grown: one line a user, and what nobody can read."""
+        """Rewrite the file if it has grown: one line per user, and the unreadable lines."""
         if not noted.has_grown:
             return
         lines = [_line(ledger_id, *each) for each in noted.barriers.items()]
@@ -124,7 +124,7 @@ class BarrierFile:
             raise _unavailable("written", error) from error
 
     def is_empty(self) -> bool:
-        """Tell whether nothing was ever noted."""
+        """Tell whether no barrier was ever noted."""
         return not self._lines()
 
     def _lines(self) -> list[bytes]:
@@ -137,7 +137,7 @@ class BarrierFile:
 
 
 def _missing_end(descriptor: int) -> bytes:
-    """Return what ends a line that a power cut has left without its end."""
+    """Return the line end that a power cut has cut off, if any."""
     size = os.fstat(descriptor).st_size
     return b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
 
@@ -156,7 +156,7 @@ def _read(ledger_id: bytes, line: bytes) -> tuple[bytes, Barrier] | None:
             return None
         erased_at = None if erased == _NONE else Instant(int(erased))
         return bytes.fromhex(digest), Barrier(Instant(int(before)), erased_at)
-    except ValueError:  # as of text that is none
+    except ValueError:  # such as one of decoding
         return None
 
 

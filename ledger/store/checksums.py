@@ -1,9 +1,9 @@
-"""Checksums: four bytes in each row of truth, by which a damaged one is told from a sound one.
+"""Checksums: four bytes in each row of truth, to detect damage.
 
-A checksum is the CRC-32 of the table's name and of all other columns in order, as MessagePack, in
-which a value of another type has other bytes. It is written with the row and at each update of it.
-Two tables have none: an origin is bound to its event by a commitment, and the rows of `sources`,
-which are many and small, share a sum in the head.
+A checksum is the CRC-32 of the table's name and all other columns in order, encoded as MessagePack,
+so that a value's type counts too. It is written with the row and with each update. Two tables have
+none: an origin is bound to its event by a commitment, and the rows of `sources`, which are many and
+small, share a sum in the head.
 """
 
 import zlib
@@ -23,7 +23,7 @@ _SUMS = 2**63
 def checksum(table: str, values: Sequence[object]) -> int:
     """Return the checksum of a row, whose `values` come in the order of the table's columns.
 
-    From -2**31 to 2**31 - 1: SQLite stores that in four bytes.
+    It ranges from -2**31 to 2**31 - 1, which SQLite stores in four bytes.
     """
     start = _NAMES.get(table)
     if start is None:
@@ -45,7 +45,7 @@ def is_sound(table: str, row: Sequence[Any]) -> bool:
 def checked(table: str, row: Sequence[Any]) -> Sequence[Any]:
     """Return the values of a whole row without its checksum.
 
-    Raises LedgerDamagedError where they are not what was written.
+    Raises LedgerDamagedError if the checksum does not match.
     """
     if not is_sound(table, row):
         message = f"a row of the table {table} is not what was written"
@@ -56,10 +56,10 @@ def checked(table: str, row: Sequence[Any]) -> Sequence[Any]:
 def change(
     connection: Connection, table: Table, where: ColumnElement[bool], **values: object
 ) -> int:
-    """Change rows of a table together with their checksums, and return how many that were.
+    """Change rows of a table together with their checksums, and return their number.
 
-    Without `values` they get their checksums only. Raises LedgerDamagedError where one is not what
-    was written: a new checksum would make that the truth.
+    Without `values`, only the checksums are written. Raises LedgerDamagedError if a row's checksum
+    does not match: a new one would hide the damage.
     """
     found = connection.execute(select(table).where(where)).fetchall()
     names = table.c.keys()[:-1]
@@ -79,5 +79,5 @@ def sum_of_sources(rows: Iterable[tuple[bytes, int]], begun: int = 0) -> int:
 
 
 def without_sources(total: int, rows: Iterable[tuple[bytes, int]]) -> int:
-    """Return what `sum_of_sources` was before these rows came."""
+    """Return the `sum_of_sources` without these rows."""
     return (total - sum_of_sources(rows)) % _SUMS

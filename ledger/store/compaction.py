@@ -2,10 +2,10 @@
 
 First a segment's file is written, synced, read again and named; then it is certified that what is
 sealed and what stays hot add up to the same engagements as all events do; then one transaction
-records that the range is sealed, and deletes its rows. Whatever breaks off before that transaction
-commits leaves a file that a later compaction removes once it has sealed the same. Some segments go
-that way together, and are merged with their neighbours before the next ones are written: memory
-holds a part of each file, so there must be few.
+records that the range is sealed, and deletes its rows. A compaction that is interrupted before that
+commit leaves a file, which a later one removes once it has sealed the same events. Segments are
+sealed in batches, and merged with their neighbours before the next batch: memory holds a part of
+each file, so there must be few.
 """
 
 import logging
@@ -131,11 +131,11 @@ class Sealable(Protocol):
 
 
 class Compaction(msgspec.Struct, frozen=True):
-    """What a compaction did: sealed so many events in an archive that has so many segments now.
+    """The result of a compaction: how many events it sealed, and how many segments there are now.
 
-    Their files have `archived_bytes` together. The database's file became smaller by `freed_bytes`;
-    `swept_bytes` of the archive were needed no more. So many `recovered` segments were brought
-    back, and so many files that the database does not know were `set_aside`.
+    The segments' files have `archived_bytes` together. The database's file shrank by `freed_bytes`;
+    `swept_bytes` of obsolete files were removed from the archive. `recovered` counts the segments
+    that were restored, `set_aside` the unknown files that were moved aside.
     """
 
     events: int = 0
@@ -228,12 +228,12 @@ class Compactor:
             return merged
 
     def recover(self) -> Recovery:
-        """Bring back the files of segments that are missing or damaged, as far as that can be."""
+        """Restore missing and damaged files of segments, as far as possible."""
         with job_alone(self._database, JOB):
             return recover(self._database, self._now())
 
     def _prepared(self) -> tuple[int, int]:
-        """Bring back and remove what can be; return how many segments and how many bytes."""
+        """Restore segments and remove obsolete files; return how many segments and bytes."""
         recovered = recover(self._database, self._now())
         return len(recovered.mended), remove_retired(self._database, self._now())
 
@@ -336,7 +336,7 @@ def _in_proportion(progress: Progress, told: int, of: int) -> Progress:
 
 
 def digests_of(parts: Iterable[Certificate]) -> dict[Range, bytes]:
-    """Return the digest of each range that certificates are of."""
+    """Return the digest of each certified range."""
     return {
         (each["first_position"], each["last_position"]): bytes.fromhex(each["sha256"])
         for each in parts

@@ -1,4 +1,4 @@
-"""Corrections of the clock within one transaction: which there are, and making another one (R8)."""
+"""Corrections of the clock: reading them, and recording one in a transaction (R8)."""
 
 from typing import Protocol
 
@@ -42,27 +42,27 @@ _DAYS = Statement(
 
 
 class Retimed(Protocol):
-    """A projection that keeps instants of events, or what comes of them."""
+    """A projection that stores instants of events, or values that depend on them."""
 
     def retime(self, connection: Connection, archive: Archive) -> None:
-        """Bring it to the effective instants, after a correction of the clock."""
+        """Recompute it from the effective instants, after a correction of the clock."""
 
 
 def corrections(connection: Connection) -> Corrections:
-    """Return all corrections that the ledger holds at the moment that `connection` sees."""
+    """Return all corrections in the snapshot of `connection`."""
     return Corrections(_found(connection))
 
 
 def ahead_until(connection: Connection) -> Instant:
-    """Return the latest instant that the clock gave: of an event, a job's run, or a barrier."""
+    """Return the latest instant in the ledger: of an event, a job run or a barrier."""
     (head_at,) = _HEAD_AT.run(connection).fetchone()
     return Instant(max(head_at, last_ran_at(connection) or 0, latest_barrier_at(connection) or 0))
 
 
 def given_instants(connection: Connection) -> list[Instant]:
-    """Return the first and the last instant of recording of each day since the last correction.
+    """Return the first and the last `recorded_at` of each day since the last correction.
 
-    Of what is sealed, only those of each segment.
+    Sealed events count by the first and last of their segment.
     """
     first = max((each.position for each in _found(connection)), default=0)
     days = _DAYS.run(connection, first).fetchall()
@@ -75,11 +75,10 @@ def given_instants(connection: Connection) -> list[Instant]:
 
 
 def correct(database: Database, projection: Retimed, at: Instant, reason: str) -> int:
-    """Record that `at` is the right present; return how many days of jobs are due again.
+    """Record that `at` is the right time; return how many job days are due again.
 
-    The head goes back to `at`, and so do barriers; job runs after it are taken back, and
-    `projection` follows, all in one transaction. Raises ClockNotAheadError where nothing is ahead
-    of `at`.
+    The head and the barriers go back to `at`, later job runs are deleted, and `projection` is
+    recomputed, all in one transaction. Raises ClockNotAheadError if nothing is ahead of `at`.
     """
     with database.write() as connection:
         head = Head.read(connection)
@@ -105,7 +104,7 @@ def _check_ahead(at: Instant, until: Instant) -> None:
 
 
 def _append(connection: Connection, head: Head, at: Instant, reason: str) -> None:
-    """Append the event; only with it there, the database lets the head's instant go back."""
+    """Append the event, without which the database does not let the head's instant go back."""
     streams = Streams(connection)
     own_id, stream = streams.own()
     stream.version += 1

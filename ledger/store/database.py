@@ -166,7 +166,7 @@ class Database:
             time.sleep(_PAUSE_SECONDS)
 
     def log(self) -> bytes:
-        """Return the log as it is while no writer is at it, or none where there is no file."""
+        """Return the log's bytes while no writer changes it; empty if there is none."""
         if self.path is None:
             return b""
         lock = self._lock if self._can_lock() else None
@@ -177,7 +177,7 @@ class Database:
                 return b""
 
     def _can_lock(self) -> bool:
-        """Tell whether writers could take the lock; where nobody can write there are none."""
+        """Tell whether the lock can be taken; a read-only folder has no writers."""
         return self.path is not None and os.access(self.path.parent, os.W_OK)
 
     def _is_log_truncated(self) -> bool:
@@ -234,7 +234,7 @@ class Database:
         return self._writer
 
     def hold(self) -> None:
-        """Go on with the file that is there now, and with no other one that comes in its place."""
+        """Accept only the file that is there now, and none that replaces it later."""
         self._file = None if self.path is None else _identity(self.path)
 
     def _check_files(self) -> None:
@@ -252,8 +252,8 @@ class Database:
     def _save_log(self) -> None:
         """Bring what was committed to a deleted write-ahead log into the database's file.
 
-        The log's bytes are there for as long as a connection has it open. Always raises: whether
-        all of it was saved, and what to do where it was not.
+        The deleted file exists for as long as a connection has it open. Always raises, with whether
+        everything was saved, and otherwise what to do.
         """
         if self._log_path.exists() and self._log_path.stat().st_size > 0:
             message = f"{self._log_path} was replaced while the ledger was open; stop every process"
@@ -335,7 +335,7 @@ def _url_of(text: str) -> URL:
 
 
 def beside(path: Path, what: str) -> Path:
-    """Return what lies beside a file: one for one file, whichever symbolic link is given."""
+    """Return a path next to a file, the same for every symbolic link that leads to the file."""
     real = followed(path)
     return real.with_name(f"{real.name}.{what}")
 

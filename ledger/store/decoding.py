@@ -1,4 +1,4 @@
-"""Reading what is stored: what cannot be read is named, instead of failing somehow (R12)."""
+"""Decoding stored values: an error names what cannot be read (R12)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError, msgspec.Msgs
 
 @contextmanager
 def decoding(what: str) -> Iterator[None]:
-    """Raise LedgerDamagedError where a block cannot make of stored values what they stand for."""
+    """Raise LedgerDamagedError if the block cannot decode a stored value."""
     try:
         yield
     except LedgerError:

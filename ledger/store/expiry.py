@@ -33,9 +33,9 @@ def expire(database: Database, before: Instant) -> int:
 
 
 def _last_before(connection: Connection, archive: Archive, before: Instant) -> int:
-    """Return the last position of an event that was recorded earlier, 0 where none was.
+    """Return the last position of an event that was recorded earlier, or 0.
 
-    Effective instants of recording rise with positions (R8), so it is found from the end.
+    Effective instants rise with positions (R8), so the search begins at the end.
     """
     corrected = corrections(connection).last_before(before)
     return max(corrected, _last_written_before(connection, archive, before))

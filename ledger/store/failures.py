@@ -26,7 +26,7 @@ class StoreConflictError(LedgerError, persistence.IntegrityError):
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Raise StoreUnavailableError, which says `what` could not be done, in place of an OSError."""
+    """Translate an OSError into a StoreUnavailableError that says `what` could not be done."""
     try:
         yield
     except OSError as error:

@@ -17,19 +17,19 @@ _LONGEST_PAUSE_SECONDS = 0.005
 class FileLock:
     """An exclusive lock between processes, on a file beside the database.
 
-    It is the kernel's: it ends with the process that holds it, however that process ends.
+    The kernel releases it when the process that holds it ends, in whatever way.
     """
 
     def __init__(self, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Guard the database at `path`; the lock's file is made when it is first needed."""
+        """Guard the database at `path`; the lock's file is created when first needed."""
         self._path = path
         self._patience_seconds = patience_seconds
         self._descriptor: int | None = None
 
     def __enter__(self) -> None:
-        """Take the lock, waiting no longer than the patience lasts.
+        """Take the lock, waiting at most for `patience_seconds`.
 
-        Raises StoreUnavailableError after that, and where the file cannot be opened or locked.
+        Raises StoreUnavailableError after that, and if the file cannot be opened or locked.
         """
         pause = _FIRST_PAUSE_SECONDS
         deadline: float | None = None
@@ -43,11 +43,11 @@ class FileLock:
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     def __exit__(self, *_: object) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         try:
             fcntl.flock(self._opened(), fcntl.LOCK_UN)
         except OSError:
-            self.close()  # which gives it back as well
+            self.close()  # which releases it as well
 
     def close(self) -> None:
         """Close the file; it is opened again when the lock is."""
@@ -61,7 +61,7 @@ class FileLock:
             with explained("cannot lock the file beside the ledger"):
                 return _locked(self._opened())
         except StoreUnavailableError:
-            self.close()  # the next attempt opens the file anew
+            self.close()  # the next attempt reopens the file
             raise
 
     def _opened(self) -> int:
@@ -85,9 +85,9 @@ def _locked(descriptor: int) -> bool:
 
 
 def followed(path: Path) -> Path:
-    """Return what a symbolic link leads to, and anything else as it is.
+    """Return the target of a symbolic link, and any other path as it is.
 
-    Where that cannot be told, the path itself: what opens the file says why.
+    A link that cannot be resolved is returned as well: opening it raises the error.
     """
     try:
         return path.resolve() if path.is_symlink() else path

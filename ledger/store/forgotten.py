@@ -1,7 +1,7 @@
-"""The forgotten stay forgotten, also in a backup that is put back.
+"""Opt-outs and deletions apply to a restored backup, too.
 
-The file beside the database has every barrier. Those that the database lacks are applied before it
-answers anything: what ties events to the forgotten is deleted as `erase` does.
+The file of barriers has every one. Those that the database lacks are applied before it answers any
+question: the data of forgotten users is deleted as by `erase`.
 """
 
 import logging
@@ -29,10 +29,10 @@ Barriers = Mapping[bytes, Barrier]
 
 
 def apply_barriers(database: Database, projection: Projection, secret: bytes, now: Instant) -> None:
-    """Put the barriers of the file beside the database into it, and those of it into the file.
+    """Bring the database and the file of barriers to the same state.
 
-    Raises LedgerUnavailableError where some are lacking and cannot be put: the ledger would answer
-    about the forgotten.
+    Raises LedgerUnavailableError if the database lacks barriers and cannot be written: it would
+    answer questions about forgotten users.
     """
     file = database.barriers
     if file is None:
@@ -48,12 +48,12 @@ def apply_barriers(database: Database, projection: Projection, secret: bytes, no
                 f"copied, and they cannot be put: {error}; open it where it can be written"
             )
             raise LedgerUnavailableError(message) from error
-    with suppress(LedgerUnavailableError):  # where only reading is possible
+    with suppress(LedgerUnavailableError):  # if only reading is possible
         _note(database, file)
 
 
 class _Application:
-    """Barriers that a database lacks are put into it."""
+    """Applies the barriers that a database lacks."""
 
     def __init__(
         self, database: Database, file: BarrierFile, projection: Projection, secret: bytes
@@ -62,20 +62,20 @@ class _Application:
         self._projection, self._secret = projection, secret
 
     def run(self, now: Instant) -> None:
-        """Delete what is of the forgotten, to the last byte, and only then note that it is done."""
-        with self._database.write() as connection:  # so nobody is just about to commit one
+        """Delete the data of forgotten users to the last byte, and then note that it is done."""
+        with self._database.write() as connection:  # so that none is being committed
             erased = _erasures(connection, _lacking(connection, self._file))
         has_traces = bool(erased) and self._deletes(erased, now)
         with self._database.write() as connection:
             lacking = _lacking(connection, self._file)
-            # Not those whose erasure was begun meanwhile: they would never be deleted.
+            # Not those whose erasure began in between: their data would never be deleted.
             for digest in lacking.keys() - (_erasures(connection, lacking) - erased):
                 traces = has_traces and digest in erased
                 put_barrier(connection, digest, lacking[digest], traces=traces)
         _log.warning("barriers put into a ledger that lacked them", extra={"count": len(lacking)})
 
     def _deletes(self, erased: set[bytes], now: Instant) -> bool:
-        """Delete what is of the forgotten; tell whether their bytes may still be in the files."""
+        """Delete the data of forgotten users; tell whether the files may still hold some of it."""
         try:
             self._delete(erased)
         except ArchiveUnavailableError:  # an older database may name files that were merged since
@@ -98,10 +98,10 @@ class _Application:
 
 
 def _lacking(connection: Connection, file: BarrierFile) -> Barriers:
-    """Return what is to be in force of the barriers in the file, where the database differs.
+    """Return the barriers of the file that the database lacks.
 
-    The file has every change before the database; but where some of it cannot be read, the stricter
-    one counts.
+    The file has every change before the database; but if a line cannot be read, the stricter of the
+    two counts.
     """
     known, noted = barriers(connection), file.read(own_id(connection))
     damaged = {digest for digest, barrier in known.items() if barrier is None}
@@ -117,14 +117,14 @@ def _lacking(connection: Connection, file: BarrierFile) -> Barriers:
 
 
 def _erasures(connection: Connection, lacking: Barriers) -> set[bytes]:
-    """Return whose deletion the database lacks."""
+    """Return the users whose deletion the database lacks."""
     known = barriers(connection)
     before = {digest: barrier.erased_at for digest, barrier in known.items() if barrier}
     return {each for each, to in lacking.items() if to.erased_at not in {None, before.get(each)}}
 
 
 def _user_ids(connection: Connection) -> Iterator[str]:
-    """Yield what can be a user's id: those of accounts, and of chats, one of which is private."""
+    """Yield all possible user ids: of accounts, and of chats (a private chat's is its user's)."""
     yield from connection.scalars(select(tables.accounts.c.user_id))
     yield from connection.scalars(
         select(tables.places.c.chat_id).where(tables.places.c.chat_id.is_not(None))
@@ -132,7 +132,7 @@ def _user_ids(connection: Connection) -> Iterator[str]:
 
 
 def _note(database: Database, file: BarrierFile) -> None:
-    """Put into the file what only the database has, as one of an earlier version; tidy the file."""
+    """Add to the file the barriers that only the database has, such as from an earlier version."""
     with database.read() as connection:
         ledger_id, known = own_id(connection), barriers(connection)
     noted = file.read(ledger_id)
@@ -145,6 +145,6 @@ def _note(database: Database, file: BarrierFile) -> None:
         if barrier and digest not in noted.barriers
     }
     if missing or noted.has_grown:
-        with database.write():  # the lock of all that write to the file
+        with database.write():  # the lock of all writers of the file
             file.append(ledger_id, missing)
             file.compact(ledger_id, file.read(ledger_id))

@@ -34,7 +34,7 @@ class Head:
     def read(cls, connection: Connection) -> "Head":
         """Return the head, locked until the transaction ends.
 
-        Raises LedgerDamagedError where it is not what was written.
+        Raises LedgerDamagedError if its checksum does not match.
         """
         return cls(*checked(_h.name, _READ.run(connection).fetchone())[1:])
 

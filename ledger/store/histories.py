@@ -67,7 +67,7 @@ _USER = Statement(
 
 
 class HistoryEntry(NamedTuple):
-    """An event at its position, by its effective instants, with what is kept of its origin."""
+    """An event at its position, with its effective instants and what is left of its origin."""
 
     position: int
     event: AccountEvent

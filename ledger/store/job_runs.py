@@ -42,13 +42,13 @@ def last_run(database: Database, job: str) -> Run | None:
 
 
 def last_ran_at(connection: Connection) -> Instant | None:
-    """Return when any job ran last, if one ever did."""
+    """Return when any job last ran, or None."""
     ran_at: Instant | None = _LAST_RAN_AT.run(connection).fetchone()[0]
     return ran_at
 
 
 def take_back_runs(connection: Connection, after: Instant) -> int:
-    """Let the days be due again of all runs after an instant; return how many days that are."""
+    """Delete the runs after an instant, so that their days are due again; return their number."""
     return int(_TAKE_BACK.run(connection, after).rowcount)
 
 

@@ -35,7 +35,7 @@ class OptOuts:
     def __init__(self, connection: Connection, secret: bytes, file: BarrierFile | None) -> None:
         """Work inside the transaction of `connection`; `secret` is the ledger's digest key.
 
-        Every change is noted in the file beside the database too, before it can commit.
+        Every change is also written to the file of barriers before it can commit.
         """
         self._connection = connection
         self._secret = secret
@@ -103,13 +103,13 @@ def _read(row: Sequence[Any]) -> _Row:
 
 
 def own_id(connection: Connection) -> bytes:
-    """Return by what the ledger is told from others."""
+    """Return the id that distinguishes this ledger from others."""
     found: bytes = connection.execute(select(tables.ledger.c.originator_id)).scalar_one()
     return found
 
 
 def barriers(connection: Connection) -> dict[bytes, Barrier | None]:
-    """Return the barriers of all users by digest, None for one whose row is damaged."""
+    """Return the barriers of all users by digest, with None for damaged rows."""
     return {
         row[0]: Barrier(*row[1:3]) if is_sound(_t.name, row) else None
         for row in _ALL.run(connection)
@@ -117,7 +117,7 @@ def barriers(connection: Connection) -> dict[bytes, Barrier | None]:
 
 
 def put_barrier(connection: Connection, digest: bytes, barrier: Barrier, *, traces: bool) -> None:
-    """Put what is in force of a user; with `traces`, deleted bytes may still be in the files."""
+    """Store what is in force for a user; with `traces`, deleted bytes may still be in the files."""
     values = barrier._asdict() | ({"traces": 1} if traces else {})
     if not change(connection, _t, _t.c.user_digest == digest, **values):
         _INSERT.run(connection, *with_checksum(_t.name, (digest, *barrier, int(traces))))

@@ -92,5 +92,5 @@ def _add_alias(connection: Connection, chat_id: str, place: int) -> None:
 
 def _new_place(connection: Connection, chat_id: str) -> int:
     number: int = _NEW_PLACE.run(connection, uuid4().bytes, chat_id).fetchone()[0]
-    change(connection, _t, _t.c.id == number)  # its checksum is of its number, too
+    change(connection, _t, _t.c.id == number)  # its checksum covers the number, too
     return number

@@ -1,8 +1,8 @@
-"""Recovery: files of segments that are missing or damaged are brought back, or made again.
+"""Recovery of missing and damaged segment files, from files moved aside or from other segments.
 
-A backup of the database may name segments whose files were moved aside by another one, or that were
-merged since: then a larger file holds their events. Nothing is believed before its digests are.
-Only for who holds the lock of compactions.
+A restored backup may name segments whose files were moved aside, or that were merged since, so that
+a larger file holds their events. Every result is compared with the digests of what was sealed. The
+caller holds the lock of compactions.
 """
 
 import logging
@@ -22,18 +22,18 @@ _log = logging.getLogger(__name__)
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """The names of segments whose files were `mended`, and of those that are `lost`."""
+    """The names of the segments that were restored (`mended`), and of those that are `lost`."""
 
     mended: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
 
 def recover(database: Database, at: Instant) -> Recovery:
-    """Bring back the file of each segment that has not the one that was sealed, where it can be.
+    """Restore the file of each segment whose file is missing or damaged, if possible.
 
-    From where it was moved aside, or made again of a file that covers its range, or of some that
-    do together. Where that gives other bytes, as another version of the library writes it, it is
-    merged with a neighbour.
+    The file is moved back, or written again from one file or several that cover its range. If that
+    gives other bytes, because another version of the library wrote it, the segment is merged with a
+    neighbour.
     """
     archive, mended, lost = database.archive, list[str](), list[str]()
     with database.read() as connection:
@@ -49,7 +49,7 @@ def recover(database: Database, at: Instant) -> Recovery:
 
 
 def _made_again(database: Database, segment: Segment, at: Instant) -> bool:
-    """Make the file of a segment again of those that hold its events, and tell if it was."""
+    """Write a segment's file again from files that hold its events; return whether that worked."""
     archive = database.archive
     found = archive.files.found(*segment.range)
     made = _cut_out(archive, found, segment) or _joined(archive, found, segment)
@@ -57,7 +57,7 @@ def _made_again(database: Database, segment: Segment, at: Instant) -> bool:
 
 
 def _cut_out(archive: Archive, found: Sequence[Segment], segment: Segment) -> Segment | None:
-    """Make it of a file that covers its range, as a merged one does."""
+    """Write it from one file that covers its range, such as a merged one."""
     for each in found:
         if each.covers(*segment.range) and archive.says(each, segment.range, segment.digest):
             return archive.publish(archive.read_positions(each, *segment.range), *segment.range)
@@ -65,17 +65,17 @@ def _cut_out(archive: Archive, found: Sequence[Segment], segment: Segment) -> Se
 
 
 def _joined(archive: Archive, found: Sequence[Segment], segment: Segment) -> Segment | None:
-    """Make it of files that cover its range together, as those that it was merged of do."""
+    """Write it from files that cover its range together, such as those it was merged from."""
     for parts in _tilings(found, *segment.range):
         try:
             return merge(archive, parts, {segment.range: segment.digest}, lambda _: None)
         except DamagedSegmentError:
-            continue  # of another database, which told other events after the backup
+            continue  # of another database, which recorded other events after the backup
     return None
 
 
 def _tilings(found: Sequence[Segment], first: int, last: int) -> Iterator[list[Segment]]:
-    """Yield the runs of segments that go from one position to another without a gap."""
+    """Yield the runs of segments that cover the positions from one to another without a gap."""
     for each in found:
         if each.range == (first, last):
             yield [each]
@@ -84,7 +84,7 @@ def _tilings(found: Sequence[Segment], first: int, last: int) -> Iterator[list[S
 
 
 def _merged(database: Database, segment: Segment, made: Segment, at: Instant) -> bool:
-    """Let a merged segment stand for one whose events are in a file of other bytes."""
+    """Replace a segment whose file has other bytes by one merged with a neighbour."""
     with database.read() as connection:
         kept = segments(connection)
     parts = next((pair for pair in _neighbours(kept) if segment in pair), None)

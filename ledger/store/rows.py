@@ -55,10 +55,7 @@ def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[
 
 
 def expect_sound_rows(connection: Connection, first: int, last: int) -> None:
-    """Raise LedgerDamagedError unless the hot events of a range are what was written.
-
-    So must be all that they name: streams and places.
-    """
+    """Raise LedgerDamagedError if a hot event of a range is damaged, or its stream or place is."""
     for table in (tables.streams, tables.places):
         for row in _ALL[table.name].run(connection):
             checked(table.name, row)

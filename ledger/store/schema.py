@@ -86,7 +86,7 @@ _GUARDS_OF_VERSION_4 = {
 }
 
 # A checksum may be given once to a row that has none. Conditions name what must not change: `UPDATE
-# OF` would let `SET rowid` pass.
+# OF` would not catch `SET rowid`.
 _GUARDS_OF_VERSION_5 = {
     "events_are_never_updated BEFORE UPDATE ON events": _unless_first_checksum(tables.events),
     "segments_are_never_updated BEFORE UPDATE ON segments": _unless_first_checksum(tables.segments),
@@ -112,7 +112,7 @@ _TABLES_OF_VERSION_2 = (tables.aliases, tables.opt_outs, tables.job_runs)
 
 
 def prepare(database: Database) -> None:
-    """Make the schema in an empty database, or bring that of an older version up to this one.
+    """Create the schema in an empty database, or upgrade one of an older version.
 
     Raises LedgerUnavailableError for a database of a newer version or of something else, and for
     one of an older version that cannot be written; LedgerLostError as `refuse_if_lost` does.
@@ -136,10 +136,10 @@ def prepare(database: Database) -> None:
 
 
 def refuse_if_lost(database: Database) -> None:
-    """Raise LedgerLostError where what lies beside a missing or empty file is a ledger's.
+    """Raise LedgerLostError if the file is missing or empty, but other files of a ledger are there.
 
-    A new ledger would take the lost one's place: it would seal other events under the same names,
-    and SQLite would delete the log of the lost one.
+    A new ledger in its place would seal other events under the same names, and SQLite would delete
+    the log of the lost one.
     """
     found = beside_lost(database)
     if found is not None:
@@ -147,7 +147,7 @@ def refuse_if_lost(database: Database) -> None:
 
 
 def beside_lost(database: Database) -> str | None:
-    """Return what of a ledger lies beside its file, if that was lost: segments, barriers, a log."""
+    """Return what is left of a ledger whose file was lost: segments, barriers or a log."""
     path, files = database.path, database.archive.files
     if path is None or database.barriers is None:
         return None
@@ -205,7 +205,7 @@ def _bring_up(connection: Connection) -> None:
 
 
 def _add_missing_columns(connection: Connection) -> None:
-    """Bring tables of older versions up to their present columns, which may all be null."""
+    """Add the columns that tables of older versions lack; they are all nullable."""
     inspector = inspect(connection)
     for table in tables.metadata.sorted_tables:
         known = {column["name"] for column in inspector.get_columns(table.name)}
@@ -231,7 +231,7 @@ def _is_of_head(guard: str) -> bool:
 
 
 def create(connection: Connection) -> None:
-    """Make the schema of this version in an empty database."""
+    """Create the schema of this version in an empty database."""
     tables.metadata.create_all(connection, checkfirst=False)
     guards = (_GUARDS_OF_VERSION_1, _GUARDS_OF_VERSION_2, _GUARDS_OF_VERSION_4)
     for each in (*guards, _GUARDS_OF_VERSION_5):
@@ -241,7 +241,7 @@ def create(connection: Connection) -> None:
 
 
 def _begin_head(connection: Connection, values: tuple[int, int, int, int | None]) -> None:
-    """Insert the head from its position, instant, policy and sum of sources."""
+    """Insert the head with its position, instant, policy and sum of sources."""
     _insert_one(connection, tables.head, values)
 
 

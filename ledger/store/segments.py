@@ -69,7 +69,7 @@ Certificate = dict[str, Any]
 
 
 class Retired(NamedTuple):
-    """A segment that a merged one replaced: its range, since when, and what its file holds."""
+    """A segment that a merged one replaced: its range, when, and the digests of its file."""
 
     first_position: int
     last_position: int
@@ -123,7 +123,7 @@ def seal(connection: Connection, segment: Segment, certificate: Certificate, at:
 
 
 def replace(connection: Connection, merged: Segment, parts: Sequence[Segment], at: Instant) -> None:
-    """Let one segment stand for its parts from now on, whose files are noted as retired."""
+    """Replace segments by the one that they were merged into, and note their files as retired."""
     kept = [each for part in parts for each in certificates(connection, part)]
     _insert(connection, merged, kept)
     _DELETE.run_many(connection, [part.range for part in parts])
@@ -132,7 +132,7 @@ def replace(connection: Connection, merged: Segment, parts: Sequence[Segment], a
 
 
 def retired(connection: Connection) -> list[Retired]:
-    """Return the segments that were replaced and whose files were not removed yet."""
+    """Return the replaced segments whose files were not removed yet."""
     return [Retired(*row) for row in _RETIRED.run(connection)]
 
 
@@ -142,7 +142,7 @@ def bound_retired(connection: Connection, at: Instant) -> None:
 
 
 def forget_retired(connection: Connection, each: Retired) -> None:
-    """Forget a segment that was replaced, once its file is gone."""
+    """Delete the row of a replaced segment whose file is gone."""
     _FORGET_RETIRED.run(connection, *each[:2])
 
 

@@ -60,7 +60,7 @@ def engine_of(path: Path, access: Access, patience_seconds: float) -> Engine:
 
 
 class _Frozen(sqlite3.Connection):
-    """A connection to a file beside which nothing can be made: without locks and shared memory."""
+    """A connection to a file in a folder that is read-only: without locks and shared memory."""
 
     seen: tuple[Stamp, Stamp]
     """The file and its log when it was opened."""

@@ -92,7 +92,7 @@ class Streams:
         return own_id, self.of_originator(own_id)
 
     def write_back(self) -> None:
-        """Write the versions as they stand now; a new stream has a checksum only then."""
+        """Write the current versions; a new stream has no checksum before."""
         touched = [*self._by_user.values(), *self._by_originator.values()]
         _WRITE_VERSION.run_many(self._connection, [_version_row(each) for each in touched])
 

@@ -1,7 +1,8 @@
-"""Sweeping the archive: a file goes only where a segment is proven to hold its events.
+"""Sweeping the archive: a file is removed only if a segment is proven to hold its events.
 
-What the database does not know may be all that another database of this ledger has, a newer one
-that was lost say: it is moved aside, and told. Only for who holds the lock of compactions.
+A file that the database does not know may be the only one that another database of this ledger has,
+such as a newer one that was lost: it is moved aside, with a warning. The caller holds the lock of
+compactions.
 """
 
 import logging
@@ -19,21 +20,21 @@ from ledger.store.segments import Retired, bound_retired, forget_retired, retire
 _log = logging.getLogger(__name__)
 
 RETIRED_FOR = 3_600_000_000
-"""Microseconds: a question that began before a merge may be reading the files it replaced."""
+"""In microseconds; a query that began before a merge may still read the replaced files."""
 
 
 class Cleared(NamedTuple):
-    """What was done with files that the database does not know."""
+    """What became of the files that the database does not know."""
 
     set_aside: int = 0
     freed_bytes: int = 0
 
 
 def remove_retired(database: Database, now: Instant) -> int:
-    """Remove what is unfinished, and the files that were replaced more than an hour ago.
+    """Remove unfinished files, and files that were replaced more than an hour ago.
 
-    Returns how many bytes that freed. Each stays until the segment that replaced it is byte for
-    byte in its place. One that a clock which was ahead dated counts as replaced now.
+    Returns how many bytes that freed. A replaced file stays until the one that replaced it is
+    verified byte for byte. If a clock that was ahead dated it, it counts as replaced now.
     """
     archive = database.archive
     freed = archive.files.remove_unfinished()
@@ -48,14 +49,14 @@ def remove_retired(database: Database, now: Instant) -> int:
             with database.write() as connection:
                 forget_retired(connection, each)
         else:
-            _log.warning("a replaced segment stays: the one that replaced it is not sound")
+            _log.warning("a replaced segment is kept: the one that replaced it is damaged")
     return freed
 
 
 def clear_unknown(database: Database) -> Cleared:
     """Remove unknown files whose events a segment is proven to hold, and move others aside.
 
-    Those that were moved aside before are removed likewise.
+    Files that were moved aside before are removed on the same condition.
     """
     archive = database.archive
     with database.read() as connection:
@@ -71,7 +72,7 @@ def clear_unknown(database: Database) -> Cleared:
             set_aside += 1
     if set_aside:
         extra = {"files": set_aside, "folder": str(archive.files.aside)}
-        _log.warning("files that the ledger does not know were moved aside", extra=extra)
+        _log.warning("unknown files of the archive were moved aside", extra=extra)
     return Cleared(set_aside, freed)
 
 
@@ -80,13 +81,13 @@ def _replaces_any(segment: Segment, old: Sequence[Retired]) -> bool:
 
 
 def _remove(archive: Archive, old: Retired) -> int:
-    """Remove the file of a replaced segment; one that is not that is unknown from now on."""
+    """Remove the file of a replaced segment; a file with other bytes becomes an unknown one."""
     path = archive.files.place(old[:2])
     return archive.files.remove(path) if is_content(path, old.size_bytes, old.blocks) else 0
 
 
 def _is_held(archive: Archive, kept: Sequence[Segment], path: Path) -> bool:
-    """Tell whether a segment that is in its place says all that a file does."""
+    """Tell whether a segment that is in its place holds all events of a file."""
     found = segment_in(path)
     return found is not None and any(
         archive.files.is_sound(each) and archive.says(each, found.range, found.digest)

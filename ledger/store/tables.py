@@ -30,7 +30,7 @@ CHECKSUM = "checksum"
 
 
 def _checksum() -> Column[int]:
-    comment = "CRC-32 of the row; null where an older version wrote it and nothing verified it"
+    comment = "CRC-32 of the row; null if an older version wrote it and it was not verified since"
     return Column(CHECKSUM, Integer, comment=comment)
 
 
@@ -59,7 +59,11 @@ head = Table(
         server_default="1",
         comment="of the scoring policy in force",
     ),
-    Column("sources_sum", Big, comment="of `sources`, row by row; null as a checksum is"),
+    Column(
+        "sources_sum",
+        Big,
+        comment="of the rows of `sources`; null under the same condition as a checksum",
+    ),
     _checksum(),
     info=TRUTH,
     comment="one row: where the order of events ends, also when events are archived",
@@ -185,7 +189,7 @@ retired = Table(
     Column("blocks", LargeBinary, nullable=False, comment="the digests of the blocks of its file"),
     _checksum(),
     info=TRUTH,
-    comment="segments that a larger one holds by now, and whose files are still to be removed",
+    comment="segments that were merged into a larger one, and whose files are still to be removed",
 )
 
 sources = Table(

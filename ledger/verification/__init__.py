@@ -1,1 +1,1 @@
-"""Verifying a ledger: the checks, one module for each kind of thing that can be damaged."""
+"""The checks of a verification: one module for each kind of thing that can be damaged."""

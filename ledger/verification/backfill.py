@@ -1,4 +1,4 @@
-"""Checksums for rows that an older version wrote, once they were found to be sound."""
+"""Checksums for rows of older versions, after a verification found no damage."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from ledger.store.head import Head
 from ledger.store.statements import Statement
 
 FILLED_AT_ONCE = 4_000
-"""Rows a transaction: whoever records meanwhile waits for no more."""
+"""Rows per transaction, which bounds how long others wait to record."""
 
 CHECKED = [table for table in tables.metadata.sorted_tables if tables.CHECKSUM in table.c]
 _SOURCES = Statement(select(tables.sources))
@@ -29,9 +29,9 @@ def count_unverified(connection: Connection) -> int:
 
 
 def fill(database: Database, progress: Progress = lambda _: None) -> int:
-    """Give each row of truth that has no checksum its own, and return how many that were.
+    """Write the missing checksums, and return their number.
 
-    Only for a ledger in which nothing was found. Killed in between, the next one goes on.
+    Only for a ledger in which no damage was found. After an interruption, the next call goes on.
     """
     filled = sum(_fill_table(database, table, progress) for table in CHECKED)
     with database.write() as connection:
@@ -45,7 +45,7 @@ def fill(database: Database, progress: Progress = lambda _: None) -> int:
 
 
 def _unsummed(connection: Connection) -> int:
-    """Return how many rows of `sources` no sum covers."""
+    """Return how many rows of `sources` are not covered by a sum."""
     if connection.scalar(select(tables.head.c.sources_sum)) is not None:
         return 0
     return connection.scalar(select(func.count()).select_from(tables.sources)) or 0

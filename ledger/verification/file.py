@@ -1,6 +1,6 @@
-"""The database's file below its tables: the header, and the log that is to go into it.
+"""The database's file below its tables: its header, and the write-ahead log.
 
-SQLite ignores what follows a damaged frame of the log without a word: committed transactions would
+SQLite silently ignores everything after a damaged frame of the log, so committed transactions would
 be lost. The formats are those of https://www.sqlite.org/fileformat2.html.
 """
 
@@ -17,17 +17,17 @@ _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _FRACTIONS = (64, 32, 32)
 _FORMAT, _UTF8 = 4, 1
-_JOURNALS = ((1, 1), (2, 2))  # 1 in a backup that nobody has opened
+_JOURNALS = ((1, 1), (2, 2))  # 1 in a backup that was never opened
 _LOG_HEADER, _FRAME_HEADER = struct.Struct(">8I"), struct.Struct(">6I")
 _LOG_MAGICS, _LOG_VERSION = (0x377F0682, 0x377F0683), 3_007_000
-_UNREADABLE = "nothing or the wrong thing is read from it"
+_UNREADABLE = "it cannot be read, or is misread"
 _LOST = "transactions that were committed may be lost"
 
 Sums = tuple[int, int]
 
 
 def header_findings(path: Path, *, has_log: bool) -> Iterator[Finding]:
-    """Check the size of the file and the fields of its header that say how it is read."""
+    """Check the size of the file, and the header's fields that decide how it is read."""
     with path.open("rb") as file:
         header = file.read(_HEADER_BYTES)
     wrong = _wrong_in(header, path.stat().st_size, has_log=has_log)
@@ -41,18 +41,20 @@ def _wrong_in(header: bytes, size: int, *, has_log: bool) -> str | None:
     page, *fields = struct.unpack(">H5B", header[16:23])
     page = 65_536 if page == 1 else page
     if page < 512 or page & (page - 1):  # noqa: PLR2004 - the smallest page
-        return "its header names no size of pages"
+        return "its header names no valid page size"
     if size % page:
-        return f"its size of {size} bytes is no multiple of its pages' {page}"
+        return f"its size of {size} bytes is not a multiple of the page size, {page}"
     (pages,) = struct.unpack(">I", header[28:32])
     if pages != size // page and not has_log:
-        return f"its header names {pages} pages, and there are {size // page}"
+        return f"its header says {pages} pages, but there are {size // page}"
     (format_,), (encoding,) = (struct.unpack(">I", header[at : at + 4]) for at in (44, 56))
     is_journaled = tuple(fields[:2]) in _JOURNALS
     is_ours = is_journaled and (fields[2], *fields[3:], header[23]) == (0, *_FRACTIONS)
-    known = {(_FORMAT, _UTF8), (0, 0)} if has_log else {(_FORMAT, _UTF8)}  # 0 until it is in
+    known = (
+        {(_FORMAT, _UTF8), (0, 0)} if has_log else {(_FORMAT, _UTF8)}
+    )  # 0 until the log is checkpointed
     if not is_ours or (format_, encoding) not in known or any(header[72:92]):
-        return "its header is not one of a ledger"
+        return "its header is not that of a ledger"
     return None
 
 
@@ -66,9 +68,9 @@ class Frame(NamedTuple):
 
 
 def log_findings(log: bytes) -> Iterator[Finding]:
-    """Check that nothing that was committed follows a damaged part of a log.
+    """Find committed transactions behind a damaged part of a log.
 
-    A power cut can leave a transaction half written, too: that one was never acknowledged.
+    A power cut can leave a half-written transaction, too: that one was never acknowledged.
     """
     if len(log) < _LOG_HEADER.size:
         return
@@ -77,16 +79,17 @@ def log_findings(log: bytes) -> Iterator[Finding]:
     order = ">u4" if magic == _LOG_MAGICS[1] else "<u4"
     is_sound = _summed((0, 0), log[:24], order) == stored and (version == _LOG_VERSION)
     if magic not in _LOG_MAGICS or not is_sound:
-        yield truth("the log", "its header is damaged and SQLite ignores all of it", _LOST)
+        yield truth("the log", "its header is damaged, and SQLite ignores all of it", _LOST)
         return
     damaged: int | None = None
     for frame in _frames(log, page, order):
         if damaged is None and not (frame.is_ours and frame.is_sound):
             damaged = frame.number
-        # A frame of an earlier log follows from nothing here; one whose salt is damaged does.
+        # The checksum of an earlier log's frame does not continue this one; with a damaged salt it
+        # does.
         is_ours = frame.is_ours or (frame.number == damaged and frame.is_sound)
         if damaged is not None and is_ours and frame.commits:
-            what = f"frame {damaged} is damaged and a transaction ends in frame {frame.number}"
+            what = f"frame {damaged} is damaged, and a transaction ends in frame {frame.number}"
             yield truth("the log", what, f"SQLite ignores both, and {_LOST}")
             return
 
@@ -106,8 +109,8 @@ def _frames(log: bytes, page: int, order: str) -> Iterator[Frame]:
 def _summed(begun: Sums, data: bytes, order: str) -> Sums:
     """Return SQLite's checksum of `data`, eight bytes of which are one step of a linear recurrence.
 
-    Each step maps (a, b) and the words x, y to (a + b + x, a + 2 b + x + y); so n of them add up
-    what the Fibonacci numbers F(2n - 1), F(2n), F(2n + 1) say, modulo 2**32.
+    Each step maps (a, b) and the words x, y to (a + b + x, a + 2 b + x + y); so after n steps the
+    factors are the Fibonacci numbers F(2n - 1), F(2n) and F(2n + 1), modulo 2**32.
     """
     words = np.frombuffer(data, order).astype(np.uint32)
     odd, even = words[0::2], words[1::2]
@@ -117,7 +120,7 @@ def _summed(begun: Sums, data: bytes, order: str) -> Sums:
     with np.errstate(over="ignore"):
         first = a * numbers[last - 1] + b * numbers[last]
         second = a * numbers[last] + b * numbers[last + 1]
-        # What comes k steps before the end: x is in both sums from its step on, y in the second.
+        # A word counts by how many steps follow it: x in both sums, y at first in the second only.
         at = np.arange(last - 2, -2, -2)
         first = first + (odd * numbers[at + 1]).sum(dtype=np.uint32)
         first = first + (even * numbers[at]).sum(dtype=np.uint32)

@@ -1,8 +1,8 @@
-"""What a verification finds: values, each with a sentence for people."""
+"""Findings of a verification: values, each with a sentence for people."""
 
 import msgspec
 
-BACKUP = "put a backup back"
+BACKUP = "restore a backup"
 REPAIR = "`engagement replay --repair` rebuilds it"
 
 
@@ -10,7 +10,7 @@ class Finding(msgspec.Struct, frozen=True):
     """One thing that is damaged: `where` names the table or file, `says` is a sentence.
 
     The sentence says what is damaged, what that means and what to do, without a person's words or
-    ids. What is `derived` can be made anew from what happened.
+    ids. Damage to `derived` data can be repaired from the events.
     """
 
     where: str
@@ -19,18 +19,18 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def truth(where: str, what: str, meaning: str) -> Finding:
-    """Return the finding of damage that only a backup mends."""
+    """Return the finding of damage that only a backup can repair."""
     return Finding(where, f"{where}: {what}, so {meaning}; {BACKUP}")
 
 
 def of_replay(name: str, what: str) -> Finding:
     """Return the finding of damage to a read model beside the live one."""
     where = f"the replay {name}"
-    todo = f"`engagement replay drop {name}` drops it, then it can be made again"
+    todo = f"`engagement replay drop {name}` drops it; then it can be built again"
     return Finding(where, f"{where}: {what}; {todo}", derived=True)
 
 
 def derived(where: str, what: str) -> Finding:
-    """Return the finding of damage that a replay mends."""
-    meaning = "questions may be answered wrong until then"
+    """Return the finding of damage that a replay can repair."""
+    meaning = "answers may be wrong until then"
     return Finding(where, f"{where}: {what}; {REPAIR}, and {meaning}", derived=True)

@@ -1,4 +1,4 @@
-"""How rows belong together: positions, versions, source keys and origins."""
+"""Checks across rows: positions, versions, source keys and origins."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,18 +18,18 @@ from ledger.segment import Segment, events_in
 from ledger.store.segments import segments
 from ledger.verification.finding import Finding, truth
 
-_GAP = "events may be missing or given twice"
+_GAP = "events may be missing or counted twice"
 _HOT = "SELECT stream, count(*), max(version) FROM events GROUP BY stream"
 _STREAMS = "SELECT id, originator_id, version FROM streams"
 _ORIGIN = "SELECT salt, context, metadata, source FROM origins WHERE position = ?"
 
 
 def position_findings(connection: Connection) -> Iterator[Finding]:
-    """Check that every position up to the head is an event, once, hot or in a segment."""
+    """Check that every position up to the head has exactly one event, hot or in a segment."""
     sealed, last = segments(connection), 0
     for segment in sealed:
         if segment.first_position != last + 1 or segment.last_position < segment.first_position:
-            what = f"no segment follows from position {last + 1} on"
+            what = f"no segment begins at position {last + 1}"
             yield truth("segments", what, _GAP)
         last = segment.last_position
     head = _one(connection, "SELECT position FROM head")
@@ -42,17 +42,17 @@ def position_findings(connection: Connection) -> Iterator[Finding]:
     )
     most = _one(connection, "SELECT max(position) FROM events")
     if hot != max(0, head - last) or max(last, most) != head:
-        what = f"there are {hot} after position {last}, and the head is at {head}"
+        what = f"there are {hot} after position {last}, but the head is at {head}"
         yield truth("events", what, _GAP)
     if own + events_in(sealed) != last:
-        what = f"there are {own + events_in(sealed)} for the {last} positions that are sealed"
+        what = f"there are {own + events_in(sealed)} for {last} sealed positions"
         yield truth("events", what, _GAP)
     if left:
         yield truth("events", f"{left} of them are sealed and hot as well", _GAP)
 
 
 def version_findings(connection: Connection, archive: Archive) -> Iterator[Finding]:
-    """Check that the versions of each stream end where it says, without a gap."""
+    """Check that each stream has all versions up to its last one."""
     sealed: Counter[str] = Counter()
     for segment in segments(connection):
         sealed.update(events_by_account(archive, segment))
@@ -63,18 +63,18 @@ def version_findings(connection: Connection, archive: Archive) -> Iterator[Findi
         counted = count + sealed[str(UUID(bytes=originator))]
         is_whole = stream in others or counted == version + 1
         if not is_whole or (count and last > version):
-            what = f"stream {stream} ends at version {version}, and has {counted} events"
+            what = f"stream {stream} ends at version {version}, but has {counted} events"
             yield truth("streams", what, _GAP)
 
 
 def _others() -> str:
-    """The streams of other applications, which give versions as they like."""
+    """The query for streams of other applications, which choose their versions themselves."""
     ours = ", ".join(f"'{each}'" for each in TOPICS)
     return f"SELECT DISTINCT stream FROM events WHERE topic NOT IN ({ours})"  # noqa: S608 - our own words
 
 
 def key_findings(connection: Connection) -> Iterator[Finding]:
-    """Check that each source key counted as an event, and no two as the same one."""
+    """Check that each source key names an interaction, and no two name the same one."""
     nowhere = _one(
         connection,
         """SELECT count(*) FROM sources WHERE position < 1
@@ -85,14 +85,17 @@ def key_findings(connection: Connection) -> Iterator[Finding]:
         connection,
         "SELECT count(*) FROM (SELECT 1 FROM sources GROUP BY position HAVING count(*) > 1)",
     )
-    for count, what in ((nowhere, "name no interaction"), (twice, "name one that others name")):
+    for count, what in (
+        (nowhere, "name no interaction"),
+        (twice, "name the same one as another row"),
+    ):
         if count:
             meaning = "an interaction may be counted twice or not at all when it comes again"
             yield truth("sources", f"{count} of its rows {what}", meaning)
 
 
 def origin_findings(connection: Connection, archive: Archive) -> Iterator[Finding]:
-    """Check each origin against the commitment of its event."""
+    """Check each origin against the commitment in its event."""
     query = """SELECT o.position, e.commitment, o.salt, o.context, o.metadata, o.source
         FROM origins o JOIN events e ON e.position = o.position"""
     for position, commitment, *origin in _all(connection, query):
@@ -134,8 +137,8 @@ def _lone_origin_findings(connection: Connection) -> Iterator[Finding]:
 
 
 def _unbound(position: object) -> Finding:
-    what = f"the row with the position {position} is not what its event is bound to"
-    return truth("origins", what, "its words or its source may be others")
+    what = f"the row with the position {position} does not match its event's commitment"
+    return truth("origins", what, "its text or its source may have changed")
 
 
 def _is_bound(commitment: bytes | None, origin: list[Any]) -> bool:
@@ -143,7 +146,7 @@ def _is_bound(commitment: bytes | None, origin: list[Any]) -> bool:
         salt, context, metadata, source = origin
         raw = None if metadata is None else msgspec.Raw(metadata)
         return codec.commitment(salt, codec.Origin(context, raw, source)) == commitment
-    except (ValueError, TypeError, msgspec.MsgspecError):  # of other types than it has
+    except (ValueError, TypeError, msgspec.MsgspecError):  # if the types are wrong
         return False
 
 

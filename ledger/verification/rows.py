@@ -1,4 +1,4 @@
-"""The rows of each table of truth for themselves: checksums, types, and the order of their keys."""
+"""Checks of single rows: checksums, types, and the order of keys."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ _COUNTS = [Statement(select(func.count()).select_from(table)) for table in TABLE
 _SUM = Statement(select(tables.head.c.sources_sum))
 _AT_ONCE = 5_000
 _NUMBERED = ("position", "id", "stream", "first_position")
-"""Names of keys that say nothing of anybody."""
+"""Names of keys that identify nobody, so that a finding may quote their values."""
 
 Row = Sequence[Any]
 Progress = Callable[[int], object]
@@ -50,7 +50,7 @@ def _findings_in(connection: Connection, table: Table, progress: Progress) -> It
 
 
 def source_findings(connection: Connection) -> Iterator[Finding]:
-    """Check that the rows of `sources` add up to the sum that the head has."""
+    """Check that the rows of `sources` add up to the sum in the head."""
     (kept,) = _SUM.run(connection).fetchone()
     rows = ((row[0], row[1]) for row in _rows(connection, tables.sources, lambda _: None))
     if kept is not None and sum_of_sources(rows) != kept:
@@ -59,7 +59,7 @@ def source_findings(connection: Connection) -> Iterator[Finding]:
 
 
 def _is_stored_by_key(table: Table) -> bool:
-    """Tell whether SQLite keeps the rows in the order of the key; else they stand as they came."""
+    """Tell whether SQLite stores the rows in the order of the key instead of their arrival."""
     keys = list(table.primary_key)
     is_rowid = len(keys) == 1 and isinstance(keys[0].type, Integer)
     return is_rowid or table.dialect_options["sqlite"]["with_rowid"] is False
@@ -93,11 +93,11 @@ def _meaning(table: Table) -> str:
         case "segments" | "retired":
             return "the archive may be misread"
         case "opt_outs":
-            return "somebody may be recorded who does not want to be"
+            return "a user who opted out may be recorded"
         case "origins":
-            return "its words or its source may be others"
+            return "its text or its source may have changed"
         case _:
-            return "what depends on it may be wrong"
+            return "answers that depend on it may be wrong"
 
 
 def _fits(column: Any, value: object) -> bool:  # noqa: ANN401 - a column of any type

@@ -1,4 +1,4 @@
-"""What SQLite itself can tell of the database, and whether its tables are those of a ledger."""
+"""SQLite's own integrity checks, and a comparison of the schema with a ledger's."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from ledger.verification.finding import Finding, derived, of_replay, truth
 _MOST_ERRORS = 100
 _OBJECTS = "SELECT name, type, tbl_name, sql FROM sqlite_master"
 _REPLAY = "replay_"  # and the name of a read model beside the live one
-_MISREAD = "it cannot be relied on what is read"
+_MISREAD = "answers from it may be wrong"
 
 Objects = dict[str, tuple[Any, ...]]
 """Type, table and SQL of tables, indexes, triggers and views, by name."""
@@ -28,18 +28,18 @@ def integrity_findings(connection: Connection) -> Iterator[Finding]:
     nowhere = _pragma(connection, "foreign_key_check")
     for table in sorted({str(row[0]) for row in nowhere}):
         count = sum(row[0] == table for row in nowhere)
-        yield _of(table, f"{count} of its rows name rows of other tables that do not exist")
+        yield _of(table, f"{count} of its rows refer to rows that do not exist")
 
 
 def _blamed(connection: Connection, first: str, count: int) -> Iterator[Finding]:
-    """Say of which tables SQLite complains; else it complains of the file as a whole."""
+    """Yield a finding for each damaged table, or else one for the file as a whole."""
     names = [name for name, (kind, *_) in objects_in(connection).items() if kind == "table"]
     bad = [each for each in sorted(names) if not is_whole(connection, each)]
     for each in bad:
-        yield _of(each, "SQLite finds its pages or its indexes damaged")
+        yield _of(each, "its pages or its indexes are damaged")
     if not bad:
         what = f"SQLite finds {count} errors, first: {_harmless(first)}"
-        yield truth("the database's file", what, "what is written next may damage more")
+        yield truth("the database's file", what, "further writes may damage more")
 
 
 def is_whole(connection: Connection, table: str) -> bool:
@@ -49,7 +49,7 @@ def is_whole(connection: Connection, table: str) -> bool:
 
 
 def _harmless(message: str) -> str:
-    """SQLite's words without what it may quote of the file."""
+    """SQLite's message without characters that it may have quoted from the file."""
     return re.sub(r"[^A-Za-z0-9 .,:()_-]", "?", message)[:100]
 
 
@@ -73,14 +73,14 @@ def schema_findings(connection: Connection) -> Iterator[Finding]:
 
 
 def objects_in(connection: Connection) -> Objects:
-    """Return what the database says that it consists of."""
+    """Return the objects of the database's schema."""
     cursor = connection.connection.cursor()
     rows: Sequence[Any] = cursor.execute(_OBJECTS).fetchall()
     return {name: (kind, table, normal(sql)) for name, kind, table, sql in rows}
 
 
 def normal(sql: str | None) -> str | None:
-    """Return SQL without what differs between a new ledger and one that was brought up."""
+    """Return SQL with normalized white space, in which an upgraded ledger may differ."""
     return None if sql is None else " ".join(str(sql).split())
 
 

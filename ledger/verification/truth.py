@@ -1,4 +1,4 @@
-"""Verifying all that is truth, within one moment of the database; nothing is written."""
+"""Verification of everything that is truth, in one snapshot of the database; nothing is written."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ from ledger.verification.rows import Progress, count_rows, row_findings, source_
 from ledger.verification.structure import integrity_findings, schema_findings
 
 FINDINGS_AT_MOST = 20
-"""Of one check: damage that is all over the file is told of by its beginning."""
+"""Per check: of damage that is all over the file, only the first findings are reported."""
 
 Check = Callable[[], Iterator[Finding]]
 
@@ -45,12 +45,12 @@ UNREADABLE = (
     pa.ArrowException,
     ArithmeticError,
     LookupError,
-    MemoryError,  # a length that was damaged
+    MemoryError,  # from a damaged length
     OSError,
     TypeError,
     ValueError,
 )
-"""What reading damaged data may end with."""
+"""What reading damaged data may raise."""
 
 
 def file_findings(database: Database) -> list[Finding]:
@@ -66,7 +66,7 @@ def file_findings(database: Database) -> list[Finding]:
 def truth_findings(
     connection: Connection, archive: Archive, progress: Progress = lambda _: None
 ) -> list[Finding]:
-    """Check all tables of truth and the archive; `progress` is told of rows and sealed events."""
+    """Check all tables of truth and the archive; `progress` counts rows and sealed events."""
     checks: dict[str, Check] = {
         "the schema": lambda: schema_findings(connection),
         "the database's file": lambda: integrity_findings(connection),
@@ -111,9 +111,9 @@ def verify_truth(database: Database) -> list[Finding]:
 
 
 def expect_sound(database: Database) -> None:
-    """Raise LedgerDamagedError where what happened is damaged: folding it would hide that."""
+    """Raise LedgerDamagedError if anything that is truth is damaged: folding it would hide that."""
     if database.path is None:
-        return  # what a server stores is its own to verify
+        return  # a server verifies its own storage
     findings = verify_truth(database)
     if findings:
         raise LedgerDamagedError(findings[0].says)
@@ -121,7 +121,7 @@ def expect_sound(database: Database) -> None:
 
 @contextmanager
 def snapshot(database: Database) -> Iterator[Connection]:
-    """Yield a connection that also reads text which is no UTF-8; that comes as lone surrogates."""
+    """Yield a connection that reads invalid UTF-8 as lone surrogates."""
     _file_of(database)
     with database.read() as connection:
         driver = connection.connection.driver_connection
@@ -134,7 +134,7 @@ def snapshot(database: Database) -> Iterator[Connection]:
 
 
 def found(name: str, check: Check) -> list[Finding]:
-    """Return what a check finds first; that it cannot be finished is a finding, too."""
+    """Return the first findings of a check; that it cannot be finished is a finding, too."""
     findings: list[Finding] = []
     try:
         findings.extend(islice(check(), FINDINGS_AT_MOST))

@@ -222,10 +222,10 @@ class Engagements:
         return self.ledger.override(override_of(user_id, issue_id, value, occurred_at=self.clock()))
 
     def erase(self, user_id: str) -> Instant:
-        """Forget the user: what happened before now is nobody's, and is not recorded again.
+        """Forget the user: earlier events belong to no one, and are not recorded again.
 
-        Returns that instant. Raises TracesLeftError where copies may be left in files; calling it
-        again removes them.
+        Returns the instant. Raises TracesLeftError if copies may be left in files; calling it again
+        removes them.
         """
         at = self._now()
         self.ledger.erase(user_id_of(user_id), at)
@@ -256,7 +256,7 @@ class Engagements:
         return replay.compare(database, self.read_model, progress, afresh=afresh)
 
     def verify(self, progress: verification.Progress = lambda _: None) -> Verification:
-        """Return what of the ledger is damaged: every row, index, segment and engagement is read.
+        """Verify every row, index, segment and engagement, and return what is damaged.
 
         Raises LedgerUnavailableError for a ledger that is in no file. Nothing is written.
         """

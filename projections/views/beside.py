@@ -146,9 +146,9 @@ def make(connection: Connection, lost: list[Table]) -> None:
 
 
 def empty_live(connection: Connection) -> None:
-    """Put empty tables in the place of the live ones.
+    """Replace the live tables by empty ones.
 
-    Deleting the rows would need their indexes, and so fail where those are damaged.
+    Deleting the rows would fail if an index is damaged.
     """
     connection.execute(text("DROP VIEW IF EXISTS issue_engagements"))
     metadata.drop_all(connection, [engagements, sealed_engagements, comparison])

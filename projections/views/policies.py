@@ -48,7 +48,7 @@ class Policies:
     def history(self, connection: Connection) -> list[Adopted]:
         """Return all policies up to the one in force, the first one first.
 
-        A later correction of the clock counts for the instants of adoption.
+        Instants of adoption are effective ones, after corrections of the clock.
         """
         last = self.in_force(connection).version
         adopted = self._known[1:last]

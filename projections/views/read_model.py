@@ -50,10 +50,10 @@ class ReadModel:
         self.statements = statements
 
     def prepare(self, database: Database) -> None:
-        """Make the derived tables and the view where they are missing or another's form.
+        """Create derived tables and the view if they are missing or have another form.
 
-        The read model is made from all events then, and those beside it are dropped. Raises
-        LedgerDamagedError where a verification finds what happened damaged.
+        The read model is then rebuilt from all events, and read models beside it are dropped.
+        Raises LedgerDamagedError if a verification finds damaged events.
         """
         with database.read() as connection:
             if not missing(connection):
@@ -111,7 +111,7 @@ class ReadModel:
     def refold(
         self, connection: Connection, archive: Archive, progress: Progress = lambda _: None
     ) -> tuple[int, int]:
-        """Make the live engagements and what is sealed anew from every event.
+        """Rebuild the live and the sealed engagements from every event.
 
         Returns how many events were folded to how many engagements; `progress` takes how many more
         events were.
@@ -131,9 +131,9 @@ class ReadModel:
         return events, counted
 
     def retime(self, connection: Connection, archive: Archive) -> None:
-        """Make everything anew by the instants that a new correction of the clock leaves.
+        """Rebuild everything with the effective instants after a new correction of the clock.
 
-        The read models beside are folded from the first event again.
+        Read models beside the live one are folded from the first event again.
         """
         self.refold(connection, archive)
         begin_anew(connection)

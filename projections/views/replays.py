@@ -109,9 +109,9 @@ class Replays:
     def switch(self, name: str, *, different: bool = False) -> int:
         """Make it the live one in one transaction, and the live one the previous one.
 
-        It is brought to the head before; the position is returned. Raises ReplayRefusedError where
-        it was not compared with the live one, or not identical, unless it may be `different`, and
-        LedgerDamagedError where a verification finds what happened damaged.
+        It is first brought to the head, whose position is returned. Raises ReplayRefusedError if it
+        was not compared with the live one or is not identical, unless it may be `different`, and
+        LedgerDamagedError if a verification finds damaged events.
         """
         beside.checked(name)
         self._check_compared(name, different=different)

@@ -1,4 +1,4 @@
-"""Verifying a whole ledger: what happened, and then whether what is derived says the same."""
+"""Verification of a whole ledger: what is truth, and whether what is derived matches it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -31,7 +31,7 @@ from projections.views.table_statements import LIVE, TableStatements
 from projections.views.tables import issue_engagements
 
 Progress = Callable[[int], object]
-"""Called now and then with how many more rows or events were looked at."""
+"""Called now and then with how many more rows or events were checked."""
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -44,16 +44,16 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 def size(database: Database) -> int:
-    """Return how many rows and events a verification looks at; 0 where that cannot be read."""
+    """Return how many rows and events a verification checks; 0 if that cannot be read."""
     with suppress(*UNREADABLE), snapshot(database) as connection:
         return count(connection) + count_folded(connection)
     return 0
 
 
 def verify(database: Database, progress: Progress = lambda _: None) -> Verification:
-    """Check everything within one moment; where truth is damaged, derived tables are not compared.
+    """Check everything in one snapshot; if truth is damaged, derived tables are not compared.
 
-    Raises LedgerUnavailableError for a ledger that is in no file. Nothing is written.
+    Raises LedgerUnavailableError for a ledger that is not a file. Nothing is written.
     """
     findings, totals = file_findings(database), (0, 0, 0)
 
@@ -80,10 +80,10 @@ def _totals(connection: Connection) -> tuple[int, int, int]:
 
 def _derived(connection: Connection, archive: Archive, progress: Progress) -> Iterator[Finding]:
     for table in missing(connection):
-        yield derived(table.name, "the table is missing or of another form")
+        yield derived(table.name, "the table is missing or has other columns")
     view = objects_in(connection).get("issue_engagements", ("", "", ""))
     if view[2] != normal(str(issue_engagements)):
-        yield derived("issue_engagements", "the view is not the one that it should be")
+        yield derived("issue_engagements", "the view is missing or has another definition")
     found_in = _difference(connection, archive, LIVE, progress)
     if found_in is not None:
         yield derived("the read model", found_in)
@@ -101,7 +101,7 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
 def _difference(
     connection: Connection, archive: Archive, statements: TableStatements, progress: Progress
 ) -> str | None:
-    """Return where a table of engagements differs first from the folds of all events."""
+    """Return the first difference between a table of engagements and the fold of all events."""
     adopted = Policies().in_force(connection)
     kept = kept_rows(connection, statements, BEFORE_ALL, AFTER_ALL)
     for folded in folded_tables(connection, archive):

@@ -169,7 +169,7 @@ def test_what_the_database_does_not_know_is_moved_aside_and_told(
         (archive / f"{unknown}.unfinished").write_bytes(b"")
         with caplog.at_level(logging.WARNING), small_segments(100):
             assert engagements.ledger.compactor.compact(0).set_aside == 1
-        assert "files that the ledger does not know were moved aside" in caplog.text
+        assert "unknown files of the archive were moved aside" in caplog.text
         assert unknown not in names(folder)
         assert f"{unknown}.unfinished" not in names(folder)
     assert names(folder, files.ASIDE) == [unknown, f"{unknown}.1"]
@@ -254,7 +254,7 @@ def test_no_ledger_is_begun_beside_an_archive(folder, clock, how):
 @pytest.mark.parametrize("beside", ["-wal", ".barriers"])
 def test_no_ledger_is_begun_beside_what_else_is_left_of_one(tmp_path, clock, beside):
     (tmp_path / f"ledger.db{beside}").write_bytes(b"something")
-    with pytest.raises(LedgerLostError, match="lies beside it: put a backup back"):
+    with pytest.raises(LedgerLostError, match="lies beside it: restore a backup"):
         opened(tmp_path, clock)
     assert [each.name for each in tmp_path.iterdir()] == [f"ledger.db{beside}"]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.archive.ledgers import small_segments
 from tests.cli.running import DAY, CommandLine, Done
 
-SENTENCE = "is missing or empty, but an archive with 1 segment lies beside it: put a backup back"
+SENTENCE = "is missing or empty, but an archive with 1 segment lies beside it: restore a backup"
 
 
 def files(cli: CommandLine) -> list[str]:
@@ -102,7 +102,7 @@ def test_an_older_database_says_what_it_does_not_know_and_moves_it_aside(ana):
     lose(ana)
     shutil.copy(ana.home / "new.db", ana.ledger)
     assert ana("history", "ana").out == history
-    assert ana("archive", "recover").out == "brought back 1 segment\n"
+    assert ana("archive", "recover").out == "restored 1 segment\n"
     assert files(ana) == sealed
     assert ana("doctor").code == 0
 
@@ -117,7 +117,7 @@ def test_what_can_be_brought_back_is_and_what_cannot_is_named(ana):
     (folder / first).unlink()
     done = ana("archive", "recover", "--json")
     assert (done.code, done.json) == (1, {"mended": [], "lost": [first]})
-    assert f"no file of the archive holds what {first} held; copy it from a backup" in done.err
+    assert f"no file of the archive holds the events of {first}; copy it from a backup" in done.err
     (folder / "unknown").mkdir()
     shutil.copy(ana.home / "kept", folder / "unknown" / f"{first}.7")
     assert ana("archive", "recover", "--json").json == {"mended": [first], "lost": []}
@@ -125,7 +125,7 @@ def test_what_can_be_brought_back_is_and_what_cannot_is_named(ana):
     (folder / first).unlink()
     shutil.copy(ana.home / "kept", folder / "unknown" / first)
     done = ana("compact")
-    assert "; 1 segment had to be brought back" in done.out
+    assert "; 1 segment restored" in done.out
 
 
 def test_the_doctor_names_barriers_that_cannot_be_read(ana):

@@ -150,7 +150,7 @@ def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(stage, ana,
     *_, last = stage.answers(ana)
     assert sorted(text.partition(",")[0] for text in meanwhile if "score" not in text) == [
         "I am making your export",
-        "Your export is being made already. It comes as soon as it is ready.",
+        "Your export is already being made. It comes as soon as it is ready.",
     ]
     assert any("scores 0.680" in text for text in meanwhile)
     assert len(exported(last.file.content)) == 1
@@ -169,7 +169,7 @@ def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(stage, ana,
 def test_where_telegram_does_not_take_it_that_is_told(stage, ana, code, description, attempts):
     stage.api.fail_next("sendDocument", code, description, times=attempts)
     answer = stage.answer(ana, "/export")
-    assert answer.text.startswith("Telegram does not take your export.")
+    assert answer.text.startswith("Telegram did not accept your export.")
     assert "engagement history 1001 --json" in answer.text
     assert len(stage.api.asked("sendDocument")) == attempts
     assert stage.answer(ana, "/export").file
@@ -187,7 +187,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(stage, ana, monkeypatch, 
     if not full.exists():
         pytest.skip("this system has no device that is always full")
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: full.open("w+b"))
-    assert stage.answer(ana, "/export").text.startswith("There is no room on my disk")
+    assert stage.answer(ana, "/export").text.startswith("My disk is full or read-only")
     assert sorted(stage.folder.iterdir()) == before
     assert '"event": "export not made", "level": "warning"' in log.getvalue()
 

@@ -182,9 +182,9 @@ def test_the_admins_are_told_once_and_once_more_when_it_is_over(set_stage):
         wait_for_polls(stage, 5)
     stage.settle()
     told, over = (each.text for each in stage.answers(boss)[before:])
-    assert told.startswith("I cannot write down what people say since 20")
+    assert told.startswith("I have not been able to record messages since 20")
     assert "No space left on device" in told
-    assert over.startswith("I can write again")
+    assert over.startswith("I can record again")
 
 
 def test_a_bot_that_is_stopped_acknowledges_nothing_that_is_not_kept(tmp_path):

@@ -132,7 +132,7 @@ class World:
         self.backups.append(Backup(path, self.answers()))
 
     def lose(self) -> None:
-        """Lose or empty the file, see that no other ledger is begun, and put a backup back."""
+        """Lose or empty the file, see that no other ledger is begun, and restore a backup."""
         self._remove()
         if self.dice.random() < 0.5:
             (self.folder / FILE).touch()
