@@ -82,10 +82,10 @@ def _connected(path: Path, access: Access) -> sqlite3.Connection:
 
 
 def _frozen_options(seen: tuple[Stamp, Stamp] | None) -> str:
-    """Return how SQLite reads a file that it can make no shared memory for.
+    """Return the options for reading a file for which there can be no shared memory.
 
-    An immutable file has no log. Where there is one, SQLite keeps the index of it in the heap,
-    which it does only without locks and in exclusive mode.
+    An immutable file has no log. If there is one, SQLite keeps its index in the heap, which it does
+    only without locks and in exclusive mode.
     """
     if seen is None:
         return ""
@@ -106,7 +106,7 @@ def _check_unchanged(path: Path, connection: Connection) -> None:
 
 
 def _frozen(path: Path) -> tuple[Stamp, Stamp] | None:
-    """Return what tells changes of a file and its log; None where there may be shared memory."""
+    """Return the stamps of a file and its log, or None if shared memory exists or can be made."""
     file = path.resolve()
     log, shared_memory = (file.with_name(file.name + end) for end in ("-wal", "-shm"))
     if os.access(file.parent, os.W_OK) or shared_memory.exists():
