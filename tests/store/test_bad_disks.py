@@ -4,6 +4,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 from ledger.errors import LedgerUnavailableError
 from ledger.interaction import Interaction, interaction_of
+from ledger.store.database import Database
+from ledger.store.failures import StoreUnavailableError
 from projections.application import Engagements
 from tests.cli.disks import remount, small_disk
 from tests.strategies import Clock
@@ -197,3 +200,17 @@ def test_a_log_that_another_process_has_begun_anew_is_left_alone(engagements, tm
     (tmp_path / "aside").rename(log)
     assert engagements.ledger.record(touch(2)).counted
     assert counted(engagements) == 2
+
+
+def test_a_disk_without_room_to_read_is_named_as_full(engagements, tmp_path):
+    """Reading makes a file of shared memory beside the log, which a full disk has no room for."""
+    engagements.close()
+    database = Database(f"sqlite:///{tmp_path}/ledger.db")
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        with pytest.raises(StoreUnavailableError, match="its disk is full"), database.read():
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+        database.close()
