@@ -6,10 +6,10 @@ import click
 
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json
-from bot.clock_check import ClockState
+from bot.clock_check import ClockState, ClockUnconfirmedError, last_in_a_row
 from bot.clocks import ClockGuard
 from ledger.instants import DAY, Instant, iso
-from ledger.store.corrections import ahead_until
+from ledger.store.corrections import ahead_until, given_instants
 from projections.application import Engagements
 
 
@@ -43,9 +43,18 @@ def clock(context: click.Context) -> None:
 @click.option(
     "--reason", required=True, metavar="TEXT", help="Why, in up to 200 characters; name nobody."
 )
+@click.option(
+    "--clock-is-right",
+    is_flag=True,
+    help="Confirm the clock although events without a gap between them were recorded later.",
+)
 @json_option
 @click.pass_obj
-def repair(session: Session, reason: str) -> None:
+def repair(
+    session: Session,
+    reason: str,
+    clock_is_right: bool,  # noqa: FBT001 - click passes a flag so
+) -> None:
     """Repair a ledger whose clock had run ahead; the clock must be right now.
 
     From here on, what was recorded with a later instant counts as recorded now, job days noted
@@ -54,6 +63,8 @@ def repair(session: Session, reason: str) -> None:
     """
     with session.engagements() as engagements:
         before = _clock(engagements)
+        if not clock_is_right:
+            _expect_no_clock_behind(engagements, before.state.now)
         days = engagements.ledger.correct_clock(reason)
         after = _clock(engagements)
     if session.as_json:
@@ -62,6 +73,22 @@ def repair(session: Session, reason: str) -> None:
     click.echo(f"before: {sentence(before)}")
     click.echo(f"after: {sentence(after)}")
     click.echo(f"{counted(days, 'job day')} due again")
+
+
+def _expect_no_clock_behind(engagements: Engagements, now: Instant) -> None:
+    """Refuse a repair by a clock that rather is behind than that another one was ahead.
+
+    A leap ahead leaves a gap before what it dated; without one, that was recorded in its time.
+    """
+    with engagements.ledger.database.read() as connection:
+        recorded_at = last_in_a_row(given_instants(connection))
+    if recorded_at is not None and recorded_at - now > DAY:
+        message = (
+            f"the clock says {iso(now)}, and events were recorded up to {iso(recorded_at)} without "
+            "a gap: it may be behind, and a repair cannot be undone; set the clock right, or "
+            "confirm it with --clock-is-right"
+        )
+        raise ClockUnconfirmedError(message)
 
 
 def sentence(clock: Clock) -> str:

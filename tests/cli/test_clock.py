@@ -103,3 +103,18 @@ def test_a_small_lead_is_a_note(cli):
     cli("init"), cli("record", "ana", "AI-1", "query")
     cli.now = NOON - dt.timedelta(hours=1)
     assert finding(cli)["state"] == "note"
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_a_repair_by_a_clock_that_is_behind_asks_first(cli, is_sealed):
+    cli("init"), cli("record", "ana", "AI-1", "query")
+    if is_sealed:
+        cli("compact", "--all")
+    cli.now = NOON - YEARS
+    refused = cli("clock", "repair", "--reason", "it ran ahead")
+    assert refused.code == 1
+    assert "it may be behind" in refused.err
+    cli.now = NOON
+    assert cli("clock", "--json").json["ledger_at"] == "2026-01-31T12:00:00Z"
+    cli.now = NOON - YEARS
+    assert cli("clock", "repair", "--reason", "it ran ahead", "--clock-is-right").code == 0
