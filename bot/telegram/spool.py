@@ -67,8 +67,8 @@ class Spool:
         lines = b"".join(map(line_of, waiting))
         with self._lock:
             descriptor = self._opened()
-            self._make_room(descriptor, len(lines))
             try:
+                self._make_room(descriptor, len(lines))
                 _write(descriptor, lines, self._end)
                 os.fsync(descriptor)
             except OSError:
@@ -149,8 +149,7 @@ class Spool:
         time: a descriptor may stay unusable after a fault.
         """
         with suppress(OSError):
-            left = os.fstat(descriptor).st_size - self._end
-            _write(descriptor, bytes(max(0, min(length, left))), self._end)
+            _write(descriptor, bytes(length), self._end)
         self._give_back()
 
     def _is_through(self, done: int) -> bool:

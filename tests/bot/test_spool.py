@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import cast
 from unittest import mock
 
 import msgspec
@@ -543,7 +544,7 @@ def test_what_is_set_aside_is_kept_once_and_bounded(tmp_path, monkeypatch):
 def test_what_is_set_aside_of_a_user_who_is_forgotten_goes(tmp_path):
     spool = Spool(tmp_path / "spool")
     of_ana, of_bob = (line_of(Waiting(OptOut(UserId(who), FOREVER))) for who in ("1001", "1002"))
-    for line in (of_ana, of_bob, b"damaged, and anybody's\n"):
+    for line in (of_ana, of_bob, b"damaged, and anybody's\n", b"[]\n", b"[1, 2]\n", b"[1\n"):
         spool.set_aside(line)
     spool.forget("1001")
     assert spool.aside.read_bytes() == of_bob
@@ -667,3 +668,24 @@ def test_what_is_kept_is_on_the_disk_and_what_was_drained_does_not_come_back(tmp
     spool.set_aside(b"damaged\n")
     assert synced[-1] == spool.aside
     spool.close()
+
+
+def test_a_file_whose_descriptor_went_bad_is_opened_anew(tmp_path):
+    spool = Spool(tmp_path / "spool")
+    spool.append(entries(1))
+    os.close(cast("int", spool._descriptor))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        spool.append(entries(1, 1))
+    spool.append(entries(1, 2))
+    assert drained(spool) == entries(1) + entries(1, 2)
+
+
+def test_a_torn_tail_is_set_aside_once(tmp_path):
+    torn = b"x" * 5_000
+    (tmp_path / "spool").write_bytes(torn)
+    for number in range(2):
+        spool = Spool(tmp_path / "spool")
+        spool.append(entries(1, number))
+        spool.close()
+    assert drained(Spool(tmp_path / "spool")) == entries(2)
+    assert spool.aside.read_bytes() == torn + b"\n"

@@ -8,7 +8,7 @@ import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,6 +16,7 @@ from ledger.errors import LedgerUnavailableError
 from ledger.interaction import Interaction, interaction_of
 from ledger.store.database import Database
 from ledger.store.failures import StoreUnavailableError
+from ledger.store.file_lock import FileLock
 from projections.application import Engagements
 from tests.cli.disks import remount, small_disk
 from tests.strategies import Clock
@@ -70,7 +71,8 @@ def test_a_lock_that_fails_is_told_as_a_ledger_that_cannot_be_written(
 
 
 def test_a_lock_whose_descriptor_went_bad_is_opened_anew(engagements):
-    os.close(engagements.ledger.database._lock._descriptor)
+    lock = engagements.ledger.database._lock
+    os.close(cast("int", cast("FileLock", lock)._descriptor))
     with pytest.raises(LedgerUnavailableError, match="cannot lock"):
         engagements.ledger.record(touch(2))
     assert engagements.ledger.record(touch(2)).counted

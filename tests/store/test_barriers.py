@@ -19,9 +19,10 @@ from bot.telegram.spool_lines import Waiting
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
-from ledger.store import barriers, erasure, forgotten
+from ledger.store import barriers, forgotten
 from ledger.store.barriers import Barrier, BarrierFile
 from ledger.store.database import Database
+from ledger.store.erasure import remove_traces
 from ledger.store.failures import StoreUnavailableError
 from ledger.store.file_lock import FileLock
 from ledger.text import UserId
@@ -191,7 +192,7 @@ def test_who_is_forgotten_while_another_is_forgotten_again_is_forgotten_too(
         engagements.erase(USERS[0])
         engagements.erase(USERS[1])
     put_back(ledger)
-    file, remove_traces = ledger / "ledger.db.barriers", erasure.remove_traces
+    file = ledger / "ledger.db.barriers"
     first, *others = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(first)
 

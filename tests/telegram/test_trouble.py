@@ -14,7 +14,7 @@ from bot.telegram import keeping, outbox, recording, sending
 from bot.telegram.spool import Spool
 from bot.telegram.spool_lines import Waiting, line_of, read
 from ledger.application import EngagementLedger
-from ledger.errors import LedgerUnavailableError
+from ledger.errors import ClockBehindError, LedgerUnavailableError
 from ledger.instants import DAY, moment_of
 from ledger.interaction import interaction_of
 from tests.telegram.stage import Stage
@@ -167,6 +167,19 @@ def test_a_clock_that_is_days_behind_costs_nothing(stage, ana):
     stage.clock.move(3 * DAY)
     stage.run(stage.bot.recorder.keeper.drain())
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
+def test_a_clock_that_is_behind_while_the_spool_drains_sets_nothing_aside(stage, ana):
+    ana.says("AI-1")
+    stage.settle()
+    keeper = stage.bot.recorder.keeper
+    stage.clock.move(-3 * DAY)
+    keeper._spool.append([Waiting(interaction_of("1001", "AI-2", "query"))])
+    with pytest.raises(ClockBehindError):
+        keeper.drain_now()
+    stage.clock.move(3 * DAY)
+    keeper.drain_now()
+    assert stage.recorded(ana) == {("AI-1", "query"): 1, ("AI-2", "query"): 1}
 
 
 def test_a_ledger_whose_file_is_moved_is_waited_for(stage, ana):
