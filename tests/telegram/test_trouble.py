@@ -1,10 +1,12 @@
 """Trouble: floods, blocks, kicks, lost answers, and a ledger that cannot be written."""
 
 import asyncio
+import errno
 import fcntl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -166,6 +168,19 @@ def test_a_clock_that_is_days_behind_costs_nothing(stage, ana):
     assert stage.bot.recorder.keeper.is_behind
     stage.clock.move(3 * DAY)
     stage.run(stage.bot.recorder.keeper.drain())
+    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+
+
+def test_what_is_in_the_way_of_all_entries_sets_none_aside(stage, ana, monkeypatch):
+    stage.settle()
+    keeper = stage.bot.recorder.keeper
+    keeper._spool.append([Waiting(interaction_of("1001", "AI-1", "query"))])
+    for error in (MemoryError(), OSError(errno.EIO, ""), LedgerUnavailableError("planted")):
+        with monkeypatch.context() as patch:
+            patch.setattr(stage.engagements.ledger, "record_many", Mock(side_effect=error))
+            with pytest.raises(type(error)):
+                keeper.drain_now()
+    keeper.drain_now()
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
 
 
