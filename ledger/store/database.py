@@ -41,7 +41,6 @@ _CHECKPOINT_WAITS_MILLISECONDS = 100  # long enough for short readers to leave
 
 
 _ADVICE = {
-    "disk I/O error": "; `engagement doctor` looks for the cause, such as a full disk",
     "unable to open database file": "; `engagement doctor` says who may read it",
     "disk I/O error": "; its disk is full or failing, `engagement doctor` says how much is free",
     "attempt to write a readonly database": "; `engagement doctor` says who may write it",
