@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from bot.issue_keys import InvalidIssuePatternError, IssueKeys
-from ledger.errors import LedgerError
+from ledger.errors import SettingsError
+from ledger.location import DEFAULT_HOME, url_of, utf_8
 from ledger.text import ISSUE_ID_LIMIT
 
 PREFIX = "ENGAGEMENT_"
@@ -24,10 +24,6 @@ _SECRET = re.compile(rf"[A-Za-z0-9_-]{{{SECRET_AT_LEAST},256}}")
 _TEAM_KEY = re.compile(rf"(?=.*[A-Z])[A-Z0-9]{{1,{ISSUE_ID_LIMIT - 2}}}")
 _ID = re.compile(r"-?[0-9]{1,19}")
 _DAYS = re.compile(r"[0-9]{1,5}")
-
-
-class SettingsError(LedgerError):
-    """A setting that is unknown or cannot be meant."""
 
 
 class Secret:
@@ -51,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     database_url: str
     """An SQLAlchemy URL; without one, an SQLite file in `home`."""
-    home: str = "./engagement-data"
+    home: str = DEFAULT_HOME
     """The folder of everything that is kept."""
     timezone: str = "UTC"
     """The zone, by its name in the tz database, in which a bare date is a day."""
@@ -102,21 +98,12 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
     for name, value in environment.items():
         if value and name in VARIABLES:
             field = VARIABLES[name]
-            given[field] = _READ.get(field, _text)(name, value)
+            given[field] = _READ.get(field, utf_8)(name, value)
         elif value and name.startswith(PREFIX):
             message = f"{name} is no setting; there are {', '.join(VARIABLES)}"
             raise SettingsError(message)
-    home = given.setdefault("home", "./engagement-data")
-    given.setdefault("database_url", f"sqlite:///{quote(home)}/ledger.db")
+    given["database_url"] = url_of(environment)
     return Settings(**given)
-
-
-def _text(name: str, value: str) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise SettingsError(f"{name} is not in UTF-8") from None
-    return value
 
 
 def _log_level(name: str, value: str) -> str:

@@ -1,9 +1,11 @@
 """EngagementLedger: the one door to write and read events."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 from uuid import UUID
 
+from dotenv import dotenv_values
 from eventsourcing.application import Application
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
@@ -12,10 +14,12 @@ from sqlalchemy import Connection, func, select
 
 from ledger import codec
 from ledger.archive.folder import Archive
+from ledger.errors import SettingsError
 from ledger.events import Event
 from ledger.instants import Instant, instant_of
 from ledger.intake.preview import Preview
 from ledger.interaction import Adoption, Override
+from ledger.location import url_of
 from ledger.source_keys import pseudonym
 from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
@@ -36,8 +40,25 @@ from ledger.store.places import migrate, migrations
 from ledger.store.recorders import StoreApplicationRecorder
 from ledger.store.spans import Span, spans_at
 from ledger.store.streams import Streams
-from ledger.text import chat_id_of, display_name_of, reason_of
+from ledger.text import chat_id_of, display_name_of, reason_of, user_id_of
 from ledger.verification.truth import expect_sound
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of this process, and what `.env` says where that is silent.
+
+    Raises SettingsError where `.env` is not in UTF-8.
+    """
+    try:
+        from_file = {name: value for name, value in dotenv_values(".env").items() if value}
+    except UnicodeDecodeError:
+        raise SettingsError(".env is not in UTF-8") from None
+    return from_file | os.environ
+
+
+def configured_url() -> str:
+    """Return the SQLAlchemy URL of the ledger that the environment or `.env` names."""
+    return url_of(environment())
 
 
 class LedgerMapper(Mapper[UUID]):
@@ -161,7 +182,7 @@ class EngagementLedger(Application[UUID]):
         Raises TracesLeftError where the rows are gone but copies may be left; calling it again
         finishes. A user whom the ledger does not know is only barred.
         """
-        erase(self.database, self._projection, self._appender.secret, user_id, at)
+        erase(self.database, self._projection, self._appender.secret, user_id_of(user_id), at)
 
     def expire_origins(self, before: Instant) -> int:
         """Delete the origins of what was recorded before an instant; return how many."""
@@ -187,15 +208,17 @@ class EngagementLedger(Application[UUID]):
 
     def is_opted_out(self, user_id: str, at: Instant) -> bool:
         """Tell whether the user does not want recorded what occurred at `at`."""
+        user = user_id_of(user_id)
         with self.database.read() as connection:
-            return self._opt_outs(connection).refuses(user_id, at)
+            return self._opt_outs(connection).refuses(user, at)
 
     def knows(self, user_id: str) -> bool:
         """Tell whether the user has an account, or ever opted out or was forgotten."""
+        user = user_id_of(user_id)
         with self.database.read() as connection:
-            if Streams(connection).known(user_id) is not None:
+            if Streams(connection).known(user) is not None:
                 return True
-            return self._opt_outs(connection).knows(user_id)
+            return self._opt_outs(connection).knows(user)
 
     def migrate_chat(self, old: str, new: str) -> None:
         """Let the chat `old` go on as `new`, at the same place; again changes nothing.
@@ -227,8 +250,9 @@ class EngagementLedger(Application[UUID]):
 
     def history(self, user_id: str) -> Iterator[HistoryEntry]:
         """Yield the user's events, the earliest first; at one instant as they were recorded."""
+        user = user_id_of(user_id)
         with self.database.read() as connection:
-            yield from history_of_user(connection, self.archive, user_id)
+            yield from history_of_user(connection, self.archive, user)
 
     def close(self) -> None:
         """Finish what was submitted and close the database."""

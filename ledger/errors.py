@@ -176,6 +176,10 @@ def _held(segment: Segment) -> str:
     return f"{held}; `engagement archive recover` looks for them in the other files"
 
 
+class SettingsError(LedgerError):
+    """A setting that is unknown or cannot be meant."""
+
+
 class LedgerMissingError(LedgerUnavailableError):
     """There is no ledger at the address that the settings name."""
 

@@ -28,19 +28,31 @@ _REMOVED_FROM_CONTEXT = regex.compile(
 _GRAPHEME = regex.compile(r"\X")
 
 
-@lru_cache(maxsize=65_536)
 def user_id_of(text: str) -> UserId:
     """Return `text` as a user id, unchanged.
 
     Raises InvalidInteractionError unless it is 1..100 characters of NFC text without control or
-    format characters. Nothing is cleaned away: cleaning would merge people.
+    format characters. Nothing is cleaned away: cleaning would merge people. Nothing is converted
+    either: python-telegram-bot gives user ids as int, which `str` makes text of.
     """
+    return _user_id_of(string_of("user_id", text))
+
+
+@lru_cache(maxsize=65_536)
+def _user_id_of(text: str) -> UserId:
     return UserId(_id_of("user_id", text))
+
+
+def string_of(field: str, value: object) -> str:
+    """Return `value`, or raise InvalidInteractionError where it is no string."""
+    if isinstance(value, str):
+        return value
+    raise InvalidInteractionError(field, f"must be a string, not {type(value).__name__}")
 
 
 def chat_id_of(text: str) -> str:
     """Return `text` as a chat id, unchanged, by the rules of a user id."""
-    return _id_of("chat_id", text)
+    return _id_of("chat_id", string_of("chat_id", text))
 
 
 def _id_of(field: str, text: str) -> str:
@@ -53,13 +65,17 @@ def _id_of(field: str, text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=65_536)
 def issue_id_of(text: str) -> IssueId:
     """Return `text` in upper case as an issue id.
 
     Raises InvalidInteractionError unless it is 1..50 printable ASCII characters; a blank at either
     end counts as a mistake.
     """
+    return _issue_id_of(string_of("issue_id", text))
+
+
+@lru_cache(maxsize=65_536)
+def _issue_id_of(text: str) -> IssueId:
     if not 1 <= len(text) <= ISSUE_ID_LIMIT:
         raise InvalidInteractionError("issue_id", f"must be 1 to {ISSUE_ID_LIMIT} characters long")
     if not (text.isascii() and text.isprintable()):
@@ -71,9 +87,10 @@ def issue_id_of(text: str) -> IssueId:
 
 def linear_id_of(text: str | None) -> str | None:
     """Return `text` as given, or None where it could not be stored as given (R1)."""
-    if not text or len(text) > LINEAR_ID_LIMIT or _UNSAFE_IN_IDS.search(text):
+    if not text:
         return None
-    return text
+    string_of("linear_id", text)
+    return None if len(text) > LINEAR_ID_LIMIT or _UNSAFE_IN_IDS.search(text) else text
 
 
 def context_of(text: str | None) -> str | None:
@@ -84,6 +101,7 @@ def context_of(text: str | None) -> str | None:
     """
     if not text:
         return None
+    string_of("context", text)
     if text.isascii() and len(text) <= CONTEXT_LIMIT and "\0" not in text:
         return text
     cleaned = unicodedata.normalize("NFC", _REMOVED_FROM_CONTEXT.sub("", text))

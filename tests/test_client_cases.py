@@ -133,7 +133,7 @@ def test_statistics_of_four_interactions_on_three_issues(tracker, clock):
         "total_interactions": 4,
         "unique_issues": 3,
         "avg_interactions_per_issue": 1.33,
-        "most_engaged_issues": [("AI-1", 0.76), ("AI-3", 0.68), ("AI-2", 0.68)],
+        "most_engaged_issues": ["AI-1", "AI-3", "AI-2"],
         "last_interaction": "2026-01-01T13:00:00Z",
     }
 
@@ -153,7 +153,7 @@ def test_statistics_of_an_unknown_user(tracker):
 
 def test_a_first_record_has_count_1_and_its_context(repository):
     record = repository.record_interaction(
-        USER, "AI-1799", "query", "lin-1799", "what about it?", {"chat": "team"}
+        *(USER, "AI-1799", "lin-1799", "query", "what about it?"), extra_metadata={"chat": "team"}
     )
     assert record.interaction_count == 1
     assert record.context == "what about it?"
@@ -161,9 +161,9 @@ def test_a_first_record_has_count_1_and_its_context(repository):
 
 
 def test_a_second_record_changes_type_and_context_and_makes_2(repository, clock):
-    first = repository.record_interaction(USER, "AI-1799", "query", context="the first")
+    first = repository.record_interaction(USER, "AI-1799", None, "query", context="the first")
     clock.move(HOUR)
-    second = repository.record_interaction(USER, "AI-1799", "view", context="the second")
+    second = repository.record_interaction(USER, "AI-1799", None, "view", context="the second")
     assert second.id == first.id
     assert second.interaction_type == "view"
     assert second.context == "the second"
@@ -174,14 +174,14 @@ def test_a_second_record_changes_type_and_context_and_makes_2(repository, clock)
 
 def test_all_engagements_of_a_user(repository):
     for issue in ("AI-1", "AI-2", "AI-3"):
-        repository.record_interaction(USER, issue, "query")
+        repository.record_interaction(USER, issue, None, "query")
     found = repository.get_all_engagements(USER)
     assert [each.issue_id for each in found] == ["AI-1", "AI-2", "AI-3"]
 
 
 def test_all_engagements_with_a_minimal_score(repository):
     for issue, score in (("AI-1", 0.3), ("AI-2", 0.7), ("AI-3", 0.9)):
-        repository.record_interaction(USER, issue, "query")
+        repository.record_interaction(USER, issue, None, "query")
         repository.update_score(USER, issue, score)
     found = repository.get_all_engagements(USER, min_score=0.7)
     assert [(each.issue_id, each.engagement_score) for each in found] == [
@@ -191,7 +191,7 @@ def test_all_engagements_with_a_minimal_score(repository):
 
 
 def test_a_score_is_updated(repository):
-    repository.record_interaction(USER, "AI-1799", "query")
+    repository.record_interaction(USER, "AI-1799", None, "query")
     assert repository.update_score(USER, "AI-1799", 0.85).engagement_score == 0.85
     found = repository.get_engagement(USER, "AI-1799")
     assert found is not None
@@ -200,14 +200,14 @@ def test_a_score_is_updated(repository):
 
 @pytest.mark.parametrize("score", [1.5, -0.1])
 def test_a_score_outside_0_to_1_is_refused(repository, score):
-    repository.record_interaction(USER, "AI-1799", "query")
+    repository.record_interaction(USER, "AI-1799", None, "query")
     with pytest.raises(ValueError, match=r"must be between 0\.0 and 1\.0"):
         repository.update_score(USER, "AI-1799", score)
     assert repository.get_engagement(USER, "AI-1799").engagement_score == 0.68
 
 
 def test_0_8_set_and_31_idle_days_give_0_72_and_one_decayed(repository, clock):
-    repository.record_interaction(USER, "AI-1799", "query")
+    repository.record_interaction(USER, "AI-1799", None, "query")
     repository.update_score(USER, "AI-1799", 0.8)
     clock.move(31 * DAY)
     assert repository.decay_old_engagements(USER, days_threshold=30, decay_factor=0.1) == 1
@@ -215,9 +215,9 @@ def test_0_8_set_and_31_idle_days_give_0_72_and_one_decayed(repository, clock):
 
 
 def test_two_users_engagements_with_one_issue_are_apart(repository):
-    repository.record_interaction("alice", "AI-1799", "query", context="of alice")
-    repository.record_interaction("alice", "AI-1799", "query", context="of alice")
-    repository.record_interaction("bob", "AI-1799", "view", context="of bob")
+    repository.record_interaction("alice", "AI-1799", None, "query", context="of alice")
+    repository.record_interaction("alice", "AI-1799", None, "query", context="of alice")
+    repository.record_interaction("bob", "AI-1799", None, "view", context="of bob")
     alice, bob = (repository.get_engagement(user, "AI-1799") for user in ("alice", "bob"))
     assert (alice.interaction_count, alice.context) == (2, "of alice")
     assert (bob.interaction_count, bob.context) == (1, "of bob")
@@ -225,7 +225,7 @@ def test_two_users_engagements_with_one_issue_are_apart(repository):
 
 
 def test_a_context_of_300_characters_is_stored_as_200(repository):
-    record = repository.record_interaction(USER, "AI-1799", "query", context="x" * 300)
+    record = repository.record_interaction(USER, "AI-1799", None, "query", context="x" * 300)
     assert record.context == "x" * 200
 
 
@@ -233,12 +233,12 @@ def test_a_context_of_300_characters_is_stored_as_200(repository):
 
 
 def test_a_recorded_engagement_scores_0_68_after_one_interaction(repository):
-    assert repository.record_interaction(USER, "AI-1799", "query").engagement_score == 0.68
+    assert repository.record_interaction(USER, "AI-1799", None, "query").engagement_score == 0.68
 
 
 def test_the_tracker_counts_the_decayed_of_all_users(tracker, repository, clock):
-    repository.record_interaction("alice", "AI-1799", "query")
-    repository.record_interaction("bob", "AI-1799", "query")
+    repository.record_interaction("alice", "AI-1799", None, "query")
+    repository.record_interaction("bob", "AI-1799", None, "query")
     clock.move(30 * DAY)
     assert run(tracker.decay_old_engagements()) == 0
     clock.move(DAY)

@@ -3,17 +3,16 @@
 import contextlib
 import datetime as dt
 import math
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
-from dotenv import dotenv_values
 
 from bot.moments import Edge, InvalidMomentError, moment_of_text
-from bot.settings import Settings, SettingsError, settings_of
+from bot.settings import Settings, settings_of
+from ledger.application import environment
 from ledger.errors import LedgerMissingError
 from ledger.store.clock import Clock, utc_now
 from ledger.store.database import Database
@@ -126,12 +125,7 @@ class Share(click.FloatRange):
 
 def settings_from_environment() -> Settings:
     """Return the settings of this process: the environment, and `.env` where that is silent."""
-    try:
-        from_file = {name: value for name, value in dotenv_values(".env").items() if value}
-    except UnicodeDecodeError:
-        message = ".env is not in UTF-8"
-        raise SettingsError(message) from None
-    return settings_of(from_file | os.environ)
+    return settings_of(environment())
 
 
 def _set_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature

@@ -13,7 +13,8 @@ import click
 from bot.cli.session import Session, clock_option
 from bot.cli.shown import show_text
 from bot.clocks import ClockGuard
-from bot.settings import SettingsError, variable_of
+from bot.settings import variable_of
+from ledger.errors import SettingsError
 from projections.application import Engagements
 
 PATIENCE_SECONDS = 5.0

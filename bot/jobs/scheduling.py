@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from bot.extras import extra
 from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.jobs.engagement_jobs import EngagementJobs
 from bot.settings import settings_of
+from ledger.application import environment
 from ledger.errors import LedgerError
 from ledger.store.clock import utc_now
 from projections.application import Engagements
@@ -46,7 +46,7 @@ def add_engagement_jobs_to_scheduler(
     asks at its start and at every full hour of the zone's wall clock, in a thread. What is missed
     is caught up; a failure is logged as a warning, and tried again an hour later.
     """
-    zone = settings_of(os.environ).zone if jobs is None else jobs.zone
+    zone = settings_of(environment()).zone if jobs is None else jobs.zone
     for job, ask, work in (
         (DECAY.job, ask_for_decay, decay_engagement_scores_job),
         (CLEANUP.job, ask_for_cleanup, cleanup_zero_engagements_job),
@@ -147,7 +147,7 @@ def _opened(jobs: EngagementJobs | None) -> Iterator[EngagementJobs]:
     if jobs is not None:
         yield jobs
         return
-    settings = settings_of(os.environ)
+    settings = settings_of(environment())
     with Engagements(settings.database_url) as engagements:
         yield EngagementJobs(engagements, settings.zone)
 

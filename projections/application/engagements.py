@@ -240,7 +240,7 @@ class Engagements:
             self.ledger.database,
             self._now(),
             idle_longer_than_days,
-            user_id and user_id_of(user_id),
+            None if user_id is None else user_id_of(user_id),
         )
 
     def replay(

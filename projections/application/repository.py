@@ -10,7 +10,7 @@ from ledger.errors import OptedOutError
 from ledger.instants import Instant, moment_of
 from ledger.interaction import Kind, interaction_of
 from ledger.source_keys import SourceKey
-from projections.application.engagements import Engagements
+from projections.application.sharing import Door
 from projections.ranking import Ranked
 from projections.views import questions
 
@@ -33,22 +33,18 @@ class IssueEngagement(msgspec.Struct, frozen=True):
     policy_version: int
 
 
-class IssueEngagementRepository:
+class IssueEngagementRepository(Door):
     """The synchronous door, in the words of the read model; any thread may use it."""
 
-    def __init__(self, engagements: Engagements) -> None:
-        """Record and ask through `engagements`, which the caller closes."""
-        self._engagements = engagements
-
-    def record_interaction(  # noqa: PLR0913, PLR0917 - the API's signature
+    def record_interaction(  # noqa: PLR0913 - the API's signature
         self,
         user_id: str,
         issue_id: str,
+        linear_id: str | None,
         interaction_type: str,
-        linear_id: str | None = None,
         context: str | None = None,
-        extra_metadata: Mapping[str, Any] | None = None,
         *,
+        extra_metadata: Mapping[str, Any] | None = None,
         source_key: SourceKey | str | None = None,
         occurred_at: dt.datetime | None = None,
     ) -> IssueEngagement:
@@ -66,30 +62,30 @@ class IssueEngagementRepository:
             source_key=source_key,
             occurred_at=occurred_at,
         )
-        self._engagements.ledger.record(interaction)
+        self.engagements.ledger.record(interaction)
         return self._changed(user_id, issue_id)
 
     def get_engagement(self, user_id: str, issue_id: str) -> IssueEngagement | None:
         """Return the engagement, or None for a user who never touched the issue."""
-        shown = self._shown(user_id, [self._engagements.ask(user_id, issue_id)])
+        shown = self._shown(user_id, [self.engagements.ask(user_id, issue_id)])
         return shown[0] if shown else None
 
     def get_all_engagements(self, user_id: str, min_score: float = 0.0) -> list[IssueEngagement]:
-        """Return all engagements that score at least `min_score`, the highest first."""
-        ranked = self._engagements.ranking(user_id)
+        """Return all engagements that score at least `min_score`, in their order (R5)."""
+        ranked = self.engagements.ranking(user_id)
         return self._shown(user_id, [each for each in ranked if each.score.value >= min_score])
 
     def get_top_engaged(self, user_id: str, limit: int = 10) -> list[IssueEngagement]:
-        """Return the first `limit` engagements without the dormant."""
-        return self._shown(user_id, self._engagements.top(user_id, limit))
+        """Return the first `limit` engagements."""
+        return self._shown(user_id, self.engagements.top(user_id, limit))
 
-    def update_score(self, user_id: str, issue_id: str, score: float) -> IssueEngagement:
-        """Override the score's base with `score` until a later interaction (R6).
+    def update_score(self, user_id: str, issue_id: str, new_score: float) -> IssueEngagement:
+        """Override the score's base with `new_score` until a later interaction (R6).
 
         Raises InvalidScoreError, a ValueError ("Score must be between 0.0 and 1.0, …"), and
         UnknownEngagementError where the user never touched the issue.
         """
-        self._engagements.override(user_id, issue_id, score)
+        self.engagements.override(user_id, issue_id, new_score)
         return self._changed(user_id, issue_id)
 
     def decay_old_engagements(
@@ -102,14 +98,14 @@ class IssueEngagementRepository:
         if not 0.0 <= decay_factor <= 1.0:
             message = f"decay_factor must be between 0.0 and 1.0, not {decay_factor!r}"
             raise ValueError(message)
-        in_force = self._engagements.policy.decay_rate_per_day
+        in_force = self.engagements.policy.decay_rate_per_day
         if decay_factor != in_force:
             message = (
                 f"decay_factor is {in_force} in the policy in force; scores with another one "
                 "need another ScoringPolicy, not another call"
             )
             raise ValueError(message)
-        return self._engagements.refresh_scores(days_threshold, user_id)
+        return self.engagements.refresh_scores(days_threshold, user_id)
 
     def _changed(self, user_id: str, issue_id: str) -> IssueEngagement:
         shown = self.get_engagement(user_id, issue_id)
@@ -118,8 +114,8 @@ class IssueEngagementRepository:
         return shown
 
     def _shown(self, user_id: str, ranked: Iterable[Ranked]) -> list[IssueEngagement]:
-        now = self._engagements.clock()
-        with self._engagements.ledger.database.read() as connection:
+        now = self.engagements.clock()
+        with self.engagements.ledger.database.read() as connection:
             details = [
                 (each, questions.details_of(connection, user_id, each.issue_id))
                 for each in ranked

@@ -2,14 +2,19 @@
 
 import asyncio
 import datetime as dt
-from typing import TypedDict
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypedDict, TypeVar
 
 from ledger.instants import iso
 from ledger.interaction import interaction_of
 from ledger.source_keys import SourceKey
 from ledger.store.append import Receipt
 from projections.application.engagements import Engagements
+from projections.application.sharing import Door
 from projections.statistics import Statistics
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
 
 
 class EngagementStats(TypedDict):
@@ -34,17 +39,8 @@ def engagement_stats(totals: Statistics) -> EngagementStats:
     )
 
 
-class EngagementTracker:
-    """The asynchronous door; no method blocks the event loop."""
-
-    def __init__(self, engagements: Engagements) -> None:
-        """Record and ask through `engagements`, which the caller closes."""
-        self._engagements = engagements
-
-    @property
-    def engagements(self) -> Engagements:
-        """What it records and asks through; its methods do block."""
-        return self._engagements
+class EngagementTracker(Door):
+    """The asynchronous door; no asynchronous method blocks the event loop."""
 
     async def track_issue_mention(  # noqa: PLR0913 - the API's signature
         self,
@@ -72,24 +68,34 @@ class EngagementTracker:
             source_key=source_key,
             occurred_at=occurred_at,
         )
-        return await self._engagements.ledger.record_async(interaction)
+        engagements = await self._engagements_soon()
+        return await engagements.ledger.record_async(interaction)
 
     async def calculate_engagement_score(self, user_id: str, issue_id: str) -> float:
         """Return the score now, 0.0..1.0; 0.5 for a user who never touched the issue."""
-        ranked = await asyncio.to_thread(self._engagements.ask, user_id, issue_id)
+        ranked = await self._asked(Engagements.ask, user_id, issue_id)
         return ranked.score.value
 
     async def get_top_engaged_issues(
         self, user_id: str, limit: int = 10
     ) -> list[tuple[str, float]]:
         """Return the first `limit` issues with their scores, the highest first."""
-        ranked = await asyncio.to_thread(self._engagements.top, user_id, limit)
+        ranked = await self._asked(Engagements.top, user_id, limit)
         return [(each.issue_id, each.score.value) for each in ranked]
 
     async def get_engagement_stats(self, user_id: str) -> EngagementStats:
         """Return the user's totals; zeros, an empty list and None for an unknown user."""
-        return engagement_stats(await asyncio.to_thread(self._engagements.statistics, user_id))
+        return engagement_stats(await self._asked(Engagements.statistics, user_id))
 
     async def decay_old_engagements(self, days: int = 30) -> int:
         """Bring the read model's score column up to date; return how many are idle for longer."""
-        return await asyncio.to_thread(self._engagements.refresh_scores, days)
+        return await self._asked(Engagements.refresh_scores, days)
+
+    async def _asked(
+        self,
+        question: Callable[Concatenate[Engagements, Asked], Answer],
+        *args: Asked.args,
+        **kwargs: Asked.kwargs,
+    ) -> Answer:
+        engagements = await self._engagements_soon()
+        return await asyncio.to_thread(question, engagements, *args, **kwargs)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.settings import VARIABLES, Secret, Settings, SettingsError, settings_of
+from bot.settings import VARIABLES, Secret, Settings, settings_of
+from ledger.errors import SettingsError
 from tests.strategies import hostile_texts
 
 TOKEN = "123456789:AAE_canary-Canary0123456789abcdefgh"  # noqa: S105 - nobody's

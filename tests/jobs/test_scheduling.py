@@ -19,7 +19,7 @@ from apscheduler.schedulers.tornado import TornadoScheduler  # type: ignore[impo
 from telegram.ext import JobQueue
 
 from bot.jobs import EngagementJobs, add_engagement_jobs_to_scheduler
-from bot.settings import SettingsError
+from ledger.errors import SettingsError
 from ledger.instants import DAY
 from ledger.store.job_runs import job_alone
 from projections.application import Engagements

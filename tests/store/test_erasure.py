@@ -264,7 +264,7 @@ def test_what_is_forgotten_while_it_is_recorded_is_no_engagement(engagements, mo
 
     monkeypatch.setattr(engagements.ledger, "record", record_and_forget)
     with pytest.raises(OptedOutError):
-        IssueEngagementRepository(engagements).record_interaction(GONE, "AI-1", "view")
+        IssueEngagementRepository(engagements).record_interaction(GONE, "AI-1", None, "view")
 
 
 # --- patience ----------------------------------------------------------------------------------
