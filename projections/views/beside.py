@@ -18,10 +18,18 @@ from projections.views.tables import (
     metadata,
     replays,
     sealed_engagements,
+    written,
 )
 
 PREVIOUS = "previous"
 """The name of the read model that was the live one before the last switch."""
+
+_VIEW = "issue_engagements"
+_PLAIN_INDEXES = text(
+    "SELECT name FROM sqlite_master"
+    " WHERE type = 'index' AND tbl_name = :table AND sql LIKE '%(last_at)'"
+)
+"""Asked as SQLite has it: the inspector passes over an index of an expression, with a warning."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _PREFIX = "replay_"
@@ -106,7 +114,7 @@ def swap(connection: Connection, beside: Beside) -> None:
 
     What was the previous one before is dropped, unless it is that which becomes the live one.
     """
-    connection.execute(text("DROP VIEW issue_engagements"))
+    connection.execute(text(f"DROP VIEW {_VIEW}"))
     _rename(connection, engagements.name, _SWAPPING)
     _rename(connection, _PREFIX + beside.name, engagements.name)
     connection.execute(delete(replays).where(replays.c.name == beside.name))
@@ -131,12 +139,30 @@ def missing(connection: Connection) -> list[Table]:
     return [table for table in metadata.sorted_tables if not is_there(table)]
 
 
+def is_view_present(connection: Connection) -> bool:
+    """Tell whether the view is there, in its present form."""
+    inspector = inspect(connection)
+    if _VIEW not in inspector.get_view_names():
+        return False
+    return inspector.get_view_definition(_VIEW) == issue_engagements.text
+
+
+def make_view_anew(connection: Connection) -> None:
+    """Make the view anew, and with it the indexes that answer what is asked of it."""
+    connection.execute(text(f"DROP VIEW IF EXISTS {_VIEW}"))
+    for name in (engagements.name, *(_PREFIX + each.name for each in besides(connection))):
+        for index in connection.scalars(_PLAIN_INDEXES, {"table": name}).all():
+            connection.execute(text(f"DROP INDEX {index}"))
+            connection.execute(text(f"CREATE INDEX {index} ON {name} ({written('last_at')})"))
+    connection.execute(issue_engagements)
+
+
 def make(connection: Connection, lost: list[Table]) -> None:
     """Make the tables that were lost anew, and empty."""
     if engagements in lost or replays in lost:
         _drop_all(connection)
     if engagements in lost:
-        connection.execute(text("DROP VIEW IF EXISTS issue_engagements"))
+        connection.execute(text(f"DROP VIEW IF EXISTS {_VIEW}"))
     metadata.drop_all(connection, lost)
     metadata.create_all(connection, lost)
     if engagements in lost:
@@ -173,9 +199,7 @@ def _free_index_names(connection: Connection) -> str:
 
     After a switch the live one has the indexes that it was made with.
     """
-    inspector = inspect(connection)
-    tables = inspector.get_table_names()
-    taken = {str(index["name"]) for each in tables for index in inspector.get_indexes(each)}
+    taken = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'index'")))
     names = chain([engagements.name], (f"{engagements.name}_{number}" for number in count(2)))
     return next(each for each in names if f"{each}_by_issue" not in taken)
 

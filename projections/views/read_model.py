@@ -23,7 +23,16 @@ from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
 from projections.views import sealing
-from projections.views.beside import begin_anew, besides, empty_live, make, missing, statements_of
+from projections.views.beside import (
+    begin_anew,
+    besides,
+    empty_live,
+    is_view_present,
+    make,
+    make_view_anew,
+    missing,
+    statements_of,
+)
 from projections.views.folding import folds
 from projections.views.policies import Policies
 from projections.views.stored import Stored, fold_stored, together
@@ -56,18 +65,23 @@ class ReadModel:
         Raises LedgerDamagedError if a verification finds damaged events.
         """
         with database.read() as connection:
-            if not missing(connection):
-                return
+            lost, is_shown = missing(connection), is_view_present(connection)
             is_new = not connection.scalar(select(head.c.position))
-        if not is_new:
+        if lost and not is_new:
             expect_sound(database)
-        with database.write() as connection:
-            lost = missing(connection)
-            make(connection, lost)
-            if sealed_engagements in lost:
-                sealing.make_anew(connection, database.archive)
-            if engagements in lost:
-                self.fill(connection, sealing.present(connection))
+        if lost or not is_shown:
+            with database.write() as connection:
+                self._make(connection, database.archive)
+
+    def _make(self, connection: Connection, archive: Archive) -> None:
+        lost = missing(connection)
+        make(connection, lost)
+        if not is_view_present(connection):
+            make_view_anew(connection)
+        if sealed_engagements in lost:
+            sealing.make_anew(connection, archive)
+        if engagements in lost:
+            self.fill(connection, sealing.present(connection))
 
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    literal_column,
     select,
     text,
 )
@@ -64,12 +66,23 @@ def engagement_table(into: MetaData, name: str, indexes: str) -> Table:
     return table
 
 
+def written(instant: str) -> str:
+    """Return the SQL of an instant as text: `YYYY-MM-DD HH:MM:SS.ffffff` in UTC.
+
+    The view and the index that answers it must have the same expression. Instants are none before
+    2000, so no rest is negative.
+    """
+    seconds = f"strftime('%Y-%m-%d %H:%M:%S', {instant} / 1000000, 'unixepoch')"
+    return f"{seconds} || printf('.%06d', {instant} % 1000000)"
+
+
 def _index(table: Table, names: str) -> None:
     of = table.c
     Index(f"{names}_by_issue_of_user", of.stream, of.issue_id, unique=True)
     Index(f"{names}_by_score", of.stream, of.score)
     Index(f"{names}_by_issue", of.issue_id)
-    Index(f"{names}_by_last_interaction", of.last_at)
+    last: ColumnElement[str] = literal_column(written(of.last_at.name))
+    Index(f"{names}_by_last_interaction", last, _table=table).ddl_if(dialect="sqlite")
     Index(f"{names}_by_rank", of.stream, of.band, of.active_at.desc(), of.issue_id)
 
 
@@ -132,15 +145,16 @@ _KIND_LABEL = " ".join(f"WHEN {int(kind)} THEN '{kind.label}'" for kind in Kind)
 
 # Text and user ids have one home each, origins and accounts: forgetting them there is enough.
 issue_engagements = text(
-    # The kinds are the only thing that is put in, and they are our own.
+    # What is put in, the kinds and how instants are written, is our own.
     f"""CREATE VIEW issue_engagements AS
     SELECT e.id, a.user_id, e.issue_id, COALESCE(e.linear_id, e.issue_id) AS linear_id,
            CASE e.last_kind {_KIND_LABEL} END AS interaction_type,
            e.mentions + e.views + e.queries AS interaction_count,
            e.score AS engagement_score,
-           e.last_at AS last_interaction, e.first_at AS first_interaction,
+           {written("e.last_at")} AS last_interaction,
+           {written("e.first_at")} AS first_interaction,
            o.context, CAST(o.metadata AS TEXT) AS extra_metadata,
-           e.scored_at, e.policy_version
+           {written("e.scored_at")} AS scored_at, e.policy_version
     FROM engagements e
     JOIN accounts a ON a.stream = e.stream
     LEFT JOIN origins o ON o.position = e.last_position"""  # noqa: S608 - see above
