@@ -58,8 +58,8 @@ def compact(
     everything: bool,  # noqa: FBT001 - click passes a flag so
     dry_run: bool,  # noqa: FBT001 - click passes a flag so
     clock_is_right: bool,  # noqa: FBT001 - click passes a flag so
-) -> None:
-    """Move the oldest events into the archive.
+) -> int:
+    """Move the oldest events into the archive; exits with 1 if a segment is missing or damaged.
 
     No answer changes: every question reads the archive where it has to. Before a row is deleted its
     segment is on the disk, was read again, and was found to give the same engagements. Kill it
@@ -82,10 +82,11 @@ def compact(
         events = compactor.sealable(upto)
         if dry_run:
             _show_plan(session, events)
-        else:
-            with counting("compact", "events", STAGES * events) as advance:
-                done = compactor.compact(upto, advance)
-            _show_compaction(session, done)
+            return 0
+        with counting("compact", "events", STAGES * events) as advance:
+            done = compactor.compact(upto, advance)
+    _show_compaction(session, done)
+    return int(bool(done.lost))
 
 
 def _check_clock(engagements: Engagements, now: dt.datetime, *, clock_is_right: bool) -> None:
@@ -126,6 +127,7 @@ def compaction_sentence(done: Compaction) -> str:
     freed = f"; the database's file is {decimal(done.freed_bytes)} smaller"
     swept = f"; {decimal(done.swept_bytes)} of obsolete files removed from the archive"
     recovered = f"; {counted(done.recovered, 'segment')} restored"
+    lost = f"; {counted(done.lost, 'segment')} missing or damaged, see `engagement archive recover`"
     aside = (
         f"; {counted(done.set_aside, 'file')} that the ledger does not know moved aside, "
         "see `engagement doctor`"
@@ -136,6 +138,7 @@ def compaction_sentence(done: Compaction) -> str:
             freed if done.freed_bytes else "",
             swept if done.swept_bytes else "",
             recovered if done.recovered else "",
+            lost if done.lost else "",
             aside if done.set_aside else "",
         )
     )

@@ -135,7 +135,8 @@ class Compaction(msgspec.Struct, frozen=True):
 
     The segments' files have `archived_bytes` together. The database's file shrank by `freed_bytes`;
     `swept_bytes` of obsolete files were removed from the archive. `recovered` counts the segments
-    that were restored, `set_aside` the unknown files that were moved aside.
+    that were restored, `lost` those whose files are missing or damaged, `set_aside` the unknown
+    files that were moved aside.
     """
 
     events: int = 0
@@ -144,6 +145,7 @@ class Compaction(msgspec.Struct, frozen=True):
     freed_bytes: int = 0
     swept_bytes: int = 0
     recovered: int = 0
+    lost: int = 0
     set_aside: int = 0
 
 
@@ -197,7 +199,7 @@ class Compactor:
         compaction that broke off before that, and, if it can be, where DiskFullError is raised.
         """
         with job_alone(self._database, JOB):
-            recovered, swept, before = *self._prepared(), self._size()
+            recovery, swept, before = *self._prepared(), self._size()
             with self._database.read() as connection:
                 last = self._scalar(connection, _LAST, through)
             try:
@@ -215,7 +217,8 @@ class Compactor:
                 archived_bytes=sum(each.size_bytes for each in kept),
                 freed_bytes=max(0, before - self._size()),
                 swept_bytes=swept + cleared.freed_bytes,
-                recovered=recovered,
+                recovered=len(recovery.mended),
+                lost=len(recovery.lost),
                 set_aside=cleared.set_aside,
             )
 
@@ -232,10 +235,10 @@ class Compactor:
         with job_alone(self._database, JOB):
             return recover(self._database, self._now())
 
-    def _prepared(self) -> tuple[int, int]:
-        """Restore segments and remove obsolete files; return how many segments and bytes."""
-        recovered = recover(self._database, self._now())
-        return len(recovered.mended), remove_retired(self._database, self._now())
+    def _prepared(self) -> tuple[Recovery, int]:
+        """Restore segments and remove obsolete files; return what was restored and bytes freed."""
+        recovery = recover(self._database, self._now())
+        return recovery, remove_retired(self._database, self._now())
 
     def _seal_and_merge(self, through: int, progress: Progress) -> int:
         """Seal what is hot up to the position `through`, and return how many events that were."""

@@ -132,3 +132,11 @@ def test_the_doctor_names_barriers_that_cannot_be_read(ana):
     (ana.home / "ledger.db.barriers").write_bytes(b"00000000 of another ledger\n")
     assert "barriers bad 1 line of " in words(ana("doctor"))
     assert ana("top", "ana").code == 0
+
+
+def test_a_compaction_tells_of_a_segment_that_it_cannot_bring_back(sealed):
+    (path,) = sealed.home.glob("ledger.db.archive/*.parquet")
+    path.write_bytes(path.read_bytes()[:-1])  # as of a copy that broke off
+    done = sealed("compact", "--all")
+    assert done.code == 1
+    assert "1 segment missing or damaged, see `engagement archive recover`" in done.out
