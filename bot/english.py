@@ -148,7 +148,7 @@ PRIVACY = (
     "written. I hand nothing on.\n"
     "<b>How long</b>\n"
     "The words of a message, and where it stood, for {days} days. The touches, and what ties "
-    "them to you, until you say /forget. Then the touches stay, as nobody's, with a mark that "
+    "them to you, until you say /forget. Then the touches stay without a name, with a mark that "
     "keeps your past from being recorded again; it holds no id that can be read.\n"
     "<b>What you can do</b>\n"
     "/export gives you your touches, and the words that are still kept. /optout records nothing of "
@@ -164,14 +164,14 @@ NOT_NOTED = "That could not be written down just now. Please try again in a minu
 
 FORGET = (
     "This deletes what ties the past to you: your id and name, your words, where they stood, your "
-    "scores. The bare touches stay, as nobody's. It cannot be undone.\n"
+    "scores. The bare touches stay, without a name. It cannot be undone.\n"
     "Shall I forget you?"
 )
 FORGET_YES = "Yes, forget me"
 FORGET_NO = "No"
 FORGOTTEN = (
-    "Done. What was recorded of you is nobody's now, and will not be recorded again. What you "
-    "write from now on counts as somebody new's; /optout prevents that."
+    "Done. What was recorded of you has no name now, and will not be recorded again. What you "
+    "write from now on counts for a new user; /optout prevents that."
 )
 FORGET_KEPT = "Nothing was deleted."
 FORGET_LATER = (
@@ -354,7 +354,7 @@ CHART = ChartWords(
 
 CHAT_START = (
     "This is the bot in your terminal: a line is a message, a number presses a\n"
-    "button, `@ana: text` is somebody else's. Try `How is AI-1799?`, then /top or\n"
+    "button, `@ana: text` speaks as ana. Try `How is AI-1799?`, then /top or\n"
     "/help. Ctrl-D ends."
 )
 CHAT_CLOCK = (

@@ -69,7 +69,7 @@ def run(
 def chat(session: Session, clock_is_right: bool) -> None:  # noqa: FBT001 - click passes a flag so
     """Talk with the bot in this terminal; it needs no token.
 
-    A line is a message, a number presses a button, `@ana: text` is somebody else's message.
+    A line is a message, a number presses a button, `@ana: text` speaks as ana.
     """
     _chat(session, clock_is_right=clock_is_right)
 
