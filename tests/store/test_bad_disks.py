@@ -78,8 +78,11 @@ def test_a_lock_whose_descriptor_went_bad_is_opened_anew(engagements):
     assert engagements.ledger.record(touch(2)).counted
 
 
-def test_a_lock_that_is_interrupted_is_asked_for_again(engagements, monkeypatch):
-    monkeypatch.setattr(fcntl, "flock", Locking(fcntl.LOCK_EX, errno.EINTR))
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EINTR], ids=["held", "interrupted"])
+def test_a_lock_that_cannot_be_had_for_a_moment_is_asked_for_again(
+    engagements, monkeypatch, number
+):
+    monkeypatch.setattr(fcntl, "flock", Locking(fcntl.LOCK_EX, number))
     assert engagements.ledger.record(touch(2)).counted
 
 
