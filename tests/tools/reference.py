@@ -77,6 +77,7 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "bot.charts": ("score_chart", "ranking_chart"),
         "bot.settings": ("settings_of",),
+        "bot.extras": ("MissingExtraError",),
     },
 }
 """What is public, by chapter and module; every error follows."""
