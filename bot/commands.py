@@ -36,7 +36,7 @@ COMMANDS = {
         Command("score", Audience.ASKER, "ISSUE [date]"),
         Command("why", Audience.ASKER, "ISSUE [date]"),
         Command("history", Audience.ASKER, "[ISSUE] [date]"),
-        Command("chart", Audience.ASKER, "[ISSUE]"),
+        Command("chart", Audience.ASKER, "[ISSUE] [date]"),
         Command("stats", Audience.ASKER, "[date]"),
         Command("export", Audience.PRIVATE_CHAT),
         Command("privacy", Audience.EVERYBODY),

@@ -32,7 +32,7 @@ EXAMPLES = {
     "score": "/score AI-1799 or /score AI-1799 2026-01-31",
     "why": "/why AI-1799 or /why AI-1799 last monday",
     "history": "/history, /history AI-1799 or /history AI-1799 yesterday",
-    "chart": "/chart or /chart AI-1799",
+    "chart": "/chart, /chart AI-1799 or /chart AI-1799 last monday",
     "stats": "/stats or /stats 3 weeks ago",
     "clock": "/clock or /clock ok",
 }
@@ -91,6 +91,7 @@ NO_TOP = "Nothing of yours ranks {moment}: there is nothing yet."
 
 QUIET = "quiet for long"
 UNCOUNTED = "nothing that counts"
+SET_BY_HAND = "set by hand"
 NOTE = " · {note}"
 
 BRIEFING = "<b>Your briefing</b>, {when}\nPress an issue to open its card."
@@ -119,10 +120,10 @@ HISTORY_SET = "score set to {score}"
 HISTORY_MORE = "… and {count} earlier; /export has them all"
 NO_HISTORY = "Nothing is recorded of you{of_issue} {moment}."
 
-CHART_OF_ISSUE = "<b>{issue}</b>: your score, now {score}"
-CHART_OF_TOP = "What you are most engaged with now"
-CHART_OF_QUIET = "What you are most engaged with now: all of it quiet for long"
-NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue}."
+CHART_OF_ISSUE = "<b>{issue}</b>: your score {moment}: {score}"
+CHART_OF_TOP = "What you are most engaged with {moment}"
+CHART_OF_QUIET = "What you are most engaged with {moment}: all of it quiet for long"
+NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue} {moment}."
 
 EXPORT = "All that is recorded of you, as JSON. Events: {count}"
 EXPORT_PART = "All that is recorded of you, as JSON, part {part} of {parts}. Events in all: {count}"
@@ -211,6 +212,7 @@ ONLY_IN_PRIVATE = "/{command} works in our private chat only."
 
 UNKNOWN_COMMAND = "I do not know /{command}. /help lists what I know."
 NO_ISSUE_NAMED = "Name an issue in capitals, such as AI-1799, or ask for /help."
+LEFT_OVER = "/{command} takes nothing after it, so “{words}” changed nothing."
 BAD_ARGUMENTS = "I did not understand that. Try {example}."
 NO_ISSUE = "{word} is no issue that I know how to read. Try {example}."
 NO_ISSUE_NO_DATE = "{word} is neither an issue nor a date that I can read. Try {example}."
@@ -234,7 +236,7 @@ NOT_WITH_YOU = (
 
 SCORE_SENTENCE = "touched {times}, active {idle}; ({base}) × decay {decay}"
 SCORE_BASE = "{frequency_weight} × frequency {frequency} + {recency_weight} × recency {recency}"
-SCORE_SET = "set to {score}"
+SCORE_SET = "touched {times}, set to {score} by hand {idle}; {score} × decay {decay}"
 SCORE_DEFAULT = "never touched, so the default"
 SCORE_UNCOUNTED = "touched, but in no way that counts"
 
@@ -246,6 +248,7 @@ WHY_LATE = "{count} of these became known more than a day late."
 WHY_NOTHING_COUNTS = "So nothing counts: the score is 0, and it ranks after all that does."
 WHY_FREQUENCY = "Frequency {frequency}: {count} × {step}, at most 1."
 WHY_RECENCY = "Recency {recency}: exp(−{rate} × {days}), active {idle}."
+WHY_RECENCY_SET = "Recency {recency}: exp(−{rate} × {days}), set by hand {idle}."
 WHY_SET = "The score was set to {score} by hand, {when}, and nothing has ended that."
 WHY_SET_ENDED = "It was set to {score} by hand, {when}; what came later ended that."
 WHY_BASE = "Base {base}: {weighted}."

@@ -71,7 +71,8 @@ def _parts(explanation: Explanation, said: Said) -> Iterator[str]:
         count=explanation.count,
         step=f"{policy.frequency_per_interaction:g}",
     )
-    yield words.WHY_RECENCY.format(
+    recency = words.WHY_RECENCY if parts.override is None else words.WHY_RECENCY_SET
+    yield recency.format(
         recency=f"{parts.recency:.3f}",
         rate=f"{policy.recency_rate_per_day:g}",
         days=parts.idle_days,

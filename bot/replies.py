@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bot.classification import CARD
-from bot.commands import COMMANDS
+from bot.commands import COMMANDS, Asked
 from bot.language import words
 from bot.times import since, when
 from ledger.events import AccountEvent, ScoreOverridden
@@ -109,6 +109,26 @@ def utf16_units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def with_left_over(reply: Reply, asked: Asked) -> Reply:
+    """Return `reply`, with a line on words after a command that takes none."""
+    line = left_over(asked)
+    return msgspec.structs.replace(reply, html=f"{reply.html}\n{line}") if line else reply
+
+
+def left_over(asked: Asked) -> str:
+    """Return the line on words after a command that takes none, or an empty text."""
+    left = [word for word in asked.arguments if not is_courtesy(word)]
+    command = COMMANDS.get(asked.name)
+    if command is None or command.arguments or not left:
+        return ""
+    return fill(words.LEFT_OVER, command=command.name, words=one_line(" ".join(left)))
+
+
+def is_courtesy(word: str) -> bool:
+    """Tell whether a word after a command asks for nothing."""
+    return word.strip(".,!?").lower() in words.COURTESIES
+
+
 # --- about oneself -------------------------------------------------------------------------------
 
 
@@ -160,19 +180,17 @@ def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
         return words.SCORE_DEFAULT
     if parts.idle_days is None:
         return words.SCORE_UNCOUNTED
-    base = (
-        words.SCORE_BASE.format(
-            frequency_weight=f"{policy.frequency_weight:g}",
-            frequency=f"{parts.frequency:.3f}",
-            recency_weight=f"{policy.recency_weight:g}",
-            recency=f"{parts.recency:.3f}",
-        )
-        if parts.override is None
-        else words.SCORE_SET.format(score=f"{parts.override:g}")
+    idle, decay = since(parts.idle_days), f"{parts.decay:.3f}"
+    if parts.override is not None:
+        score = f"{parts.override:g}"
+        return words.SCORE_SET.format(times=times(count), score=score, idle=idle, decay=decay)
+    base = words.SCORE_BASE.format(
+        frequency_weight=f"{policy.frequency_weight:g}",
+        frequency=f"{parts.frequency:.3f}",
+        recency_weight=f"{policy.recency_weight:g}",
+        recency=f"{parts.recency:.3f}",
     )
-    return words.SCORE_SENTENCE.format(
-        times=times(count), idle=since(parts.idle_days), base=base, decay=f"{parts.decay:.3f}"
-    )
+    return words.SCORE_SENTENCE.format(times=times(count), idle=idle, base=base, decay=decay)
 
 
 def top(ranked: Sequence[Ranked], time: Time) -> Reply:
@@ -215,17 +233,18 @@ def _ranking(ranked: Sequence[Ranked], time: Time) -> Iterable[str]:
 
 
 def note(ranked: Ranked) -> str:
-    """Return what a list says beside an issue that is dormant or has nothing that counts."""
+    """Return what a list says beside an issue: dormant, set by hand, or nothing that counts."""
     if not ranked.engagement.count:
         return ""
     if ranked.score.idle_days is None:
         return words.UNCOUNTED
-    return words.QUIET if ranked.score.dormant else ""
+    said = [words.SET_BY_HAND] if ranked.score.override is not None else []
+    return ", ".join([words.QUIET, *said] if ranked.score.dormant else said)
 
 
 def all_quiet(ranked: Sequence[Ranked]) -> bool:
     """Tell whether a list is filled by dormant issues alone."""
-    return bool(ranked) and all(note(each) == words.QUIET for each in ranked)
+    return bool(ranked) and all(note(each).startswith(words.QUIET) for each in ranked)
 
 
 def marked(ranked: Ranked) -> str:

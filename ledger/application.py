@@ -28,6 +28,7 @@ from ledger.store.compaction import Compactor
 from ledger.store.corrections import correct
 from ledger.store.database import Database
 from ledger.store.erasure import erase
+from ledger.store.everybody import User, users
 from ledger.store.expiry import expire
 from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
 from ledger.store.file_lock import PATIENCE_SECONDS
@@ -219,6 +220,16 @@ class EngagementLedger(Application[UUID]):
             if Streams(connection).known(user) is not None:
                 return True
             return self._opt_outs(connection).knows(user)
+
+    def has_account(self, user_id: str) -> bool:
+        """Tell whether anything is recorded that is this user's."""
+        with self.database.read() as connection:
+            return Streams(connection).known(user_id) is not None
+
+    def users(self) -> list[User]:
+        """Return all users with an account, and the names of those who have one."""
+        with self.database.read() as connection:
+            return users(connection)
 
     def migrate_chat(self, old: str, new: str) -> None:
         """Let the chat `old` go on as `new`, at the same place; again changes nothing.

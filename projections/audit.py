@@ -21,6 +21,9 @@ USERS_PORTRAYED = ISSUES_PORTRAYED = 5
 SHOWN_DAYS = 90
 """Until a score is next to nothing; what is shown of it lasts as long at least."""
 
+LONG_AGO_DAYS = 30
+"""After so many days without an event, a ledger is asked about the time of its events."""
+
 
 class Story(NamedTuple):
     """How a user's score of an issue went, and what it comes from at the end of the span.
@@ -57,6 +60,11 @@ class Audit(msgspec.Struct, frozen=True):
     names: Mapping[int, str]
     activity: Activity
     portraits: tuple[Portrait, ...]
+
+
+def is_long_ago(last_at: Instant, now: Instant) -> bool:
+    """Tell whether the last event of a history is so old that what counts has faded by now."""
+    return now - last_at > LONG_AGO_DAYS * DAY
 
 
 def audit(  # noqa: PLR0913, PLR0917 - all that a ledger has to say

@@ -6,6 +6,7 @@ import click
 
 from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, json_option
 from bot.cli.shown import iso_or_none, printable, show_json, show_table, show_text
+from bot.cli.users import user_of
 from bot.replies import all_quiet, note, score_sentence, scored
 from ledger.events import ScoreOverridden
 from ledger.instants import Instant, instant_of, iso
@@ -13,6 +14,8 @@ from ledger.store.histories import HistoryEntry
 from projections.application import engagement_stats
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
+
+_SECONDS = len("2026-01-31T12:00:00")
 
 
 @click.command(cls=UserCommand)
@@ -25,6 +28,7 @@ def score(session: Session, user: str, issue: str, at: str | None, known_at: str
     """Show how USER's engagement with ISSUE scores, and why."""
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
+        user = user_of(engagements, user)
         ranked = engagements.ask(user, issue, *moments)
         policy = engagements.policy_known_at(moments[1]).policy
     instant = instant_of(moments[0] or moments[1] or session.clock())
@@ -44,7 +48,7 @@ def top(session: Session, user: str, limit: int, at: str | None, known_at: str |
     """Show the issues that USER is most engaged with."""
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        ranked = engagements.top(user, limit, *moments)
+        ranked = engagements.top(user_of(engagements, user), limit, *moments)
     _show_ranked(session, ranked)
 
 
@@ -60,7 +64,7 @@ def engagements(
     """Show all issues that USER ever touched."""
     moments = session.moments(at, known_at)
     with session.engagements() as opened:
-        ranked = opened.ranking(user, *moments)
+        ranked = opened.ranking(user_of(opened, user), *moments)
     found = [each for each in ranked if each.score.value >= min_score]
     _show_ranked(session, found)
 
@@ -74,7 +78,7 @@ def stats(session: Session, user: str, at: str | None, known_at: str | None) -> 
     """Show USER's totals."""
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        found = engagements.statistics(user, *moments)
+        found = engagements.statistics(user_of(engagements, user), *moments)
     totals = engagement_stats(found)
     if session.as_json:
         show_json(totals)
@@ -86,23 +90,36 @@ def stats(session: Session, user: str, at: str | None, known_at: str | None) -> 
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word(), required=False)
+@click.option("--limit", type=click.IntRange(min=1), help="So many at most, not all.")
+@click.option("--latest", is_flag=True, help="The latest first.")
 @as_of_options
 @json_option
 @click.pass_obj
 def history(
-    session: Session, user: str, issue: str | None, at: str | None, known_at: str | None
+    session: Session,
+    user: str,
+    issue: str | None,
+    limit: int | None,
+    latest: bool,  # noqa: FBT001 - click passes a flag so
+    at: str | None,
+    known_at: str | None,
 ) -> None:
-    """Show the events of USER, with ISSUE or all, the oldest first."""
+    """Show the events of USER, with ISSUE or all, the oldest first.
+
+    The JSON adds where each came from, and tells instants to the microsecond.
+    """
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        found = engagements.history(user, issue, *moments)
-        entries = [_history_document(each) for each in found]
+        found = list(engagements.history(user_of(engagements, user), issue, *moments))
+    chosen = (found[::-1] if latest else found)[:limit]
+    entries = [_history_document(each) for each in chosen]
     if session.as_json:
         show_json(entries)
         return
-    columns = ("position", "occurred_at", "issue_id", "kind", "score", "source", "context")
-    rows = [[entry[column] for column in columns] for entry in entries]
-    show_table([column.replace("_", " ") for column in columns], rows, "no events")
+    columns = ("position", "occurred at", "issue id", "kind", "context")
+    show_table(columns, [_history_row(entry) for entry in entries], "no events")
+    if len(found) > len(entries):
+        click.echo(f"… and {len(found) - len(entries):,} {'earlier' if latest else 'later'}")
 
 
 def _show_ranked(session: Session, ranked: list[Ranked]) -> None:
@@ -132,6 +149,7 @@ def _ranked_document(ranked: Ranked) -> dict[str, Any]:
         "count": ranked.engagement.count,
         "last_at": iso_or_none(ranked.engagement.last_at),
         "dormant": ranked.score.dormant,
+        "override": ranked.score.override,
     }
 
 
@@ -148,6 +166,7 @@ def _score_document(user: str, ranked: Ranked, at: Instant) -> dict[str, Any]:
         "recency": ranked.score.recency,
         "decay": ranked.score.decay,
         "dormant": ranked.score.dormant,
+        "override": ranked.score.override,
     }
 
 
@@ -166,6 +185,13 @@ def _history_document(entry: HistoryEntry) -> dict[str, Any]:
         "source": origin.source,
         "context": origin.context,
     }
+
+
+def _history_row(entry: dict[str, Any]) -> tuple[object, ...]:
+    set_to = entry["score"]
+    kind = entry["kind"] if set_to is None else f"set to {set_to:g}"
+    at = f"{entry['occurred_at'][:_SECONDS]}Z"
+    return entry["position"], at, entry["issue_id"], kind, entry["context"]
 
 
 def _score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:

@@ -6,6 +6,7 @@ import click
 
 from bot.cli.session import Session, UserCommand, Word, as_of_options, json_option
 from bot.cli.shown import iso_or_none, show_json, show_table, show_text
+from bot.cli.users import user_of
 from bot.explanations import order_sentences, sentences
 from bot.language import words
 from ledger.instants import Instant, iso
@@ -42,6 +43,7 @@ def explain(
         raise click.UsageError("name an ISSUE, or ask with --top for the order of the first two")
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
+        user = user_of(engagements, user)
         if issue is None:
             _show_order(session, engagements.explain_order(user, *moments))
         else:

@@ -3,7 +3,7 @@
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from bot.cli.shown import printable, progress, show_json, show_table
 from bot.moments import Edge, InvalidMomentError
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
-from ledger.instants import instant_of
+from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.intake.history import (
     Entry,
     ImportReport,
@@ -29,6 +29,7 @@ from ledger.intake.history import (
 )
 from ledger.intake.preview import Preview
 from ledger.interaction import Kind
+from projections.audit import is_long_ago
 
 USERS_SHOWN = 30
 """So many users a table of a dry run holds, those with the most interactions."""
@@ -89,12 +90,12 @@ def choice_of(session: Session, since: str | None, until: str | None, *, dry_run
 
 def bring_in(session: Session, choice: Choice, history: History) -> int:
     """Record a history, or look at it, say what became of it, and return the exit code."""
-    report, tally = ImportReport(), Counter[tuple[str, Kind]]()
+    report, tally, seen = ImportReport(), Counter[tuple[str, Kind]](), _Seen()
     try:
         with _target(session, choice, tally) as (ledger, recorder), _progress(history) as update:
             record_history(
                 recorder,
-                within(choice.window, history.entries(ledger), report),
+                seen.of(within(choice.window, history.entries(ledger), report)),
                 report,
                 _tell,
                 lambda: update(report.read),
@@ -106,7 +107,32 @@ def bring_in(session: Session, choice: Choice, history: History) -> int:
     else:
         code = FAILED if report.refused else DONE
     _show(session, choice, report, tally, history.unit)
+    if not session.as_json:
+        _tell_age(seen.last_at, instant_of(session.clock()))
     return code
+
+
+class _Seen:
+    """The last event of what was read."""
+
+    def __init__(self) -> None:
+        self.last_at = Instant(0)
+
+    def of(self, entries: Iterable[Entry | Refusal]) -> Iterator[Entry | Refusal]:
+        for entry in entries:
+            if isinstance(entry, Entry):
+                times = (each.occurred_at or Instant(0) for each in entry.interactions)
+                self.last_at = max((self.last_at, *times))
+            yield entry
+
+
+def _tell_age(last_at: Instant, now: Instant) -> None:
+    if last_at and is_long_ago(last_at, now):
+        days = (now - last_at) // DAY
+        click.echo(
+            f"The last event is {days:,} days old, so present scores are low; ask as of then with "
+            f"--at {iso(last_at)}"
+        )
 
 
 @contextmanager
@@ -187,7 +213,9 @@ def _show(
     users = _by_user(tally)
     if session.as_json:
         document = msgspec.structs.asdict(report)
-        show_json(document | {"would_record": users} if choice.dry_run else document)
+        if choice.dry_run:
+            document |= {"would_record": document.pop("recorded"), "users": users}
+        show_json(document)
         return
     click.echo(_sentence(report, unit, dry_run=choice.dry_run))
     if choice.dry_run and users:

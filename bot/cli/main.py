@@ -1,9 +1,11 @@
 """The entry point and its commands."""
 
 import io
+import os
 import sys
 
 import click
+from click.shell_completion import shell_complete
 
 from bot.cli import (
     archive,
@@ -19,11 +21,16 @@ from bot.cli import (
     talk,
     timeline,
     tour,
+    users,
     verify,
 )
 from bot.cli.execution import execute
 from bot.cli.logs import configure_logs
 from bot.cli.session import Session, json_option, settings_from_environment
+from bot.settings import Settings
+
+COMPLETION = "_ENGAGEMENT_COMPLETE"
+"""The variable by which a shell asks for completions."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -52,6 +59,9 @@ for command in (
     record.set_score,
     policy.policy,
     report.report,
+    users.users,
+    users.export,
+    users.forget,
     replay.replay,
     archive.compact,
     archive.archive,
@@ -68,10 +78,14 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names need more than ASCII
-    sys.exit(execute(engagement, sys.argv[1:], _session))
+    instruction = os.environ.get(COMPLETION)
+    if instruction:
+        session = {"obj": Session(_settings)}
+        sys.exit(shell_complete(engagement, session, "engagement", COMPLETION, instruction))
+    sys.exit(execute(engagement, sys.argv[1:], lambda: Session(_settings)))
 
 
-def _session() -> Session:
+def _settings() -> Settings:
     settings = settings_from_environment()
     configure_logs(settings.log_level)
-    return Session(settings)
+    return settings

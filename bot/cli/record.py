@@ -1,9 +1,11 @@
 """Commands that write: init, record, set-score."""
 
 import click
+import msgspec
 
-from bot.cli.session import Session, UserCommand, Word, json_option
+from bot.cli.session import Number, Session, UserCommand, Word, json_option
 from bot.cli.shown import show_json
+from bot.cli.users import user_of, user_or_new
 from ledger.interaction import interaction_of
 
 
@@ -47,7 +49,8 @@ def record(
         user, issue, kind, occurred_at=session.moment(at), context=context, source_key=key
     )
     with session.engagements(create=True) as engagements:
-        receipt = engagements.ledger.record(interaction)
+        known = user_or_new(engagements, interaction.user_id)
+        receipt = engagements.ledger.record(msgspec.structs.replace(interaction, user_id=known))
     if session.as_json:
         show_json(receipt)
     elif receipt.counted:
@@ -59,7 +62,7 @@ def record(
 @click.command("set-score", cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word())
-@click.argument("score", type=float)
+@click.argument("score", type=Number())
 @json_option
 @click.pass_obj
 def set_score(session: Session, user: str, issue: str, score: float) -> None:
@@ -68,7 +71,7 @@ def set_score(session: Session, user: str, issue: str, score: float) -> None:
     It holds until a later interaction of USER with ISSUE.
     """
     with session.engagements() as engagements:
-        receipt = engagements.override(user, issue, score)
+        receipt = engagements.override(user_of(engagements, user), issue, score)
     if session.as_json:
         show_json(receipt)
     else:

@@ -7,6 +7,7 @@ import click
 from bot.cli.files import write_file
 from bot.cli.session import Session, json_option
 from bot.cli.shown import printable, show_json
+from bot.cli.users import user_of
 from bot.moments import Edge
 from bot.reports import report_page
 from ledger.instants import instant_of
@@ -14,13 +15,14 @@ from projections.application.auditing import read_audit
 
 
 @click.command()
-@click.option("--user", help="Of this user alone.")
+@click.option("--user", help="Of this user alone, by id or name.")
 @click.option("--from", "start", metavar="MOMENT", help="Default: the first event.")
 @click.option(
     "--to",
     "end",
     metavar="MOMENT",
-    help="Default: now, or the moment of --known-at. A bare date means its end.",
+    help="Default: now, or the moment of --known-at; the last event, where that is over 30 days "
+    "ago. A bare date means its end.",
 )
 @click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where the page goes.")
@@ -40,9 +42,10 @@ def report(
     and prints well. An existing FILE is replaced.
     """
     known = session.moment(known_at)
-    until = session.moment(end) or known or session.clock()
+    until = session.moment(end)
     zone = session.settings.zone
     with session.calendar(), session.engagements() as engagements:
+        user = None if user is None else user_of(engagements, user)
         audited = read_audit(
             engagements,
             zone,

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import click
@@ -21,7 +22,8 @@ from projections.application import Engagements
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_NEGATIVE_NUMBER = re.compile(r"-\d+")
+_OPTION = re.compile(r"-(?!\d*\.?\d+$)")
+"""What an option begins with, and a negative number does not."""
 _END_OF_OPTIONS = "--"
 
 
@@ -29,11 +31,17 @@ class UserCommand(click.Command):
     """A command that takes a user, whose id may be a negative number: that is no option."""
 
     ignore_unknown_options = True
+    allow_extra_args = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, but remember whether options were ended by two dashes."""
+        """Parse as click does, but look for unknown options first among the words that are left."""
         ctx.meta[_END_OF_OPTIONS] = _END_OF_OPTIONS in args
-        return super().parse_args(ctx, args)
+        left = super().parse_args(ctx, args)
+        if left and not ctx.resilient_parsing:
+            for word in left:
+                _refuse_option(word, ctx)
+            ctx.fail(f"Got unexpected extra argument ({left[0]})")
+        return left
 
 
 class Word(click.ParamType[str]):
@@ -44,19 +52,51 @@ class Word(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return `value`, or fail as for any unknown option."""
         del param
-        anything = ctx is not None and ctx.meta[_END_OF_OPTIONS]
-        if value.startswith("-") and not (anything or _NEGATIVE_NUMBER.fullmatch(value)):
-            raise click.NoSuchOption(value, ctx=ctx)
+        _refuse_option(value, ctx)
         return value
+
+
+class Number(click.types.FloatParamType):
+    """A number in its place; a word that looks like an option is one."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return the number, or fail as for any unknown option."""
+        try:
+            number: float = super().convert(value, param, ctx)
+        except click.BadParameter:
+            _refuse_option(str(value), ctx)
+            raise
+        return number
+
+
+def _refuse_option(word: str, ctx: click.Context | None) -> None:
+    """Raise NoSuchOption, with the nearest there is, for a word that looks like an option."""
+    if ctx is None or ctx.meta[_END_OF_OPTIONS] or not _OPTION.match(word):
+        return
+    name = word.partition("=")[0]
+    known = [each for param in ctx.command.get_params(ctx) for each in param.opts]
+    raise click.NoSuchOption(
+        name, possibilities=[each for each in known if each.startswith("-")], ctx=ctx
+    )
 
 
 @dataclass
 class Session:
-    """One run of a command."""
+    """One run of a command; settings are read when something needs them."""
 
-    settings: Settings
+    read_settings: Callable[[], Settings]
     clock: Clock = utc_now
     as_json: bool = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings; raises SettingsError where one cannot be meant."""
+        return self.read_settings()
 
     @contextlib.contextmanager
     def engagements(self, *, create: bool = False) -> Iterator[Engagements]:

@@ -94,13 +94,14 @@ def table_lines(
 ) -> Iterator[str]:
     """Return the lines of a table of `rows`, of which there is one at least.
 
-    Nothing is cut. Where the table is wider than `width`, its last column is wrapped, or nothing
-    where that would leave the column next to no room: terminals break long lines themselves.
+    Nothing is cut. Where the table is wider than `width`, its last column is wrapped; where that
+    would leave the column next to no room, each cell gets a line of its own.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(cell_len, each)) for each in zip(columns, *cells, strict=True)]
     room = width - sum(each + _GAP for each in widths[:-1])
-    wrapped = room >= min(widths[-1], _LEAST_ROOM)
+    if room < min(widths[-1], _LEAST_ROOM):
+        return _stacked(columns, cells, width)
     table = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for index, column in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
@@ -109,10 +110,22 @@ def table_lines(
         table.add_column(column, justify=justify, overflow="fold", no_wrap=not last)
     for each in cells:
         table.add_row(*map(Text, each))
-    console = Console(file=sys.stdout or io.StringIO(), width=width if wrapped else _WIDE)
+    console = Console(file=sys.stdout or io.StringIO(), width=width)
     with console.capture() as captured:
         console.print(table)
     return map(str.rstrip, captured.get().splitlines())
+
+
+def _stacked(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    """Yield the cells one below the other, each after its column's name, and a gap between rows."""
+    console = Console(file=io.StringIO())
+    for number, row in enumerate(cells):
+        if number:
+            yield ""
+        for column, cell in zip(columns, row, strict=True):
+            text = Text(f"{column}: {cell}" if column else cell)
+            for line in text.wrap(console, max(width, 2), overflow="fold"):
+                yield line.plain.rstrip()
 
 
 def iso_or_none(instant: int | None) -> str | None:

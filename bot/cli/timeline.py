@@ -10,6 +10,7 @@ from bot.charts import score_chart
 from bot.cli.files import write_file
 from bot.cli.session import Session, UserCommand, Word, json_option
 from bot.cli.shown import printable, show_csv, show_json, show_table
+from bot.cli.users import user_of
 from bot.language import words
 from bot.moments import Edge
 from bot.periods import PERIODS, ends_of
@@ -80,7 +81,7 @@ def timeline(
     known = session.moment(known_at)
     until = instant_of(session.moment(end) or known or session.clock())
     with session.engagements() as engagements:
-        rows, policy = engagements.known(user, known)
+        rows, policy = engagements.known(user_of(engagements, user), known)
     with session.calendar():
         span = _span(session, rows, start, until, every)
         if png is not None:

@@ -51,9 +51,11 @@ def tour(ctx: click.Context) -> None:
         settings = msgspec.structs.replace(own.settings, database_url=url, home=folder)
         for sentence, command in EXAMPLE:
             click.echo(f"\n{sentence}")
-            _show(ctx, Session(settings, own.clock), command.format_map(_moments(own.clock())))
+            _show(
+                ctx, Session(lambda: settings, own.clock), command.format_map(_moments(own.clock()))
+            )
         for line in _typed():
-            _run(ctx, Session(settings, own.clock), line)
+            _run(ctx, Session(lambda: settings, own.clock), line)
 
 
 def _moments(now: dt.datetime) -> dict[str, str]:

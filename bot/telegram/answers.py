@@ -4,6 +4,7 @@ Every answer blocks while it reads, so it is for a thread, not for the event loo
 cannot be read is an answer too.
 """
 
+import datetime as dt
 import logging
 from collections.abc import Callable
 
@@ -34,7 +35,8 @@ YES, NO = "forget:", "keep:"
 def answer(question: Question) -> Reply:
     """Return the answer to a command or to issues that are named."""
     try:
-        return ANSWERS.get(question.asked.name, _unknown)(question)
+        reply = ANSWERS.get(question.asked.name, _unknown)(question)
+        return replies.with_left_over(reply, question.asked)
     except Misunderstood as misunderstood:
         return misunderstood.reply
     except MissingExtraError as missing:
@@ -96,34 +98,38 @@ def _history(question: Question) -> Reply:
 
 
 def _chart(question: Question) -> Reply:
-    issue = question.issue_or_none()
-    return _chart_of_top(question) if issue is None else _chart_of(question, issue)
+    issue, at = question.issue_and_moment()
+    return _chart_of_top(question, at) if issue is None else _chart_of(question, issue, at)
 
 
-def _chart_of(question: Question, issue: str) -> Reply:
-    engagements, end = question.engagements, instant_of(question.now)
-    first_at = engagements.ask(question.user, issue).engagement.first_at
+def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply:
+    engagements, until = question.engagements, at or question.now
+    end, moment = instant_of(until), question.time(at).moment
+    first_at = engagements.ask(question.user, issue, at).engagement.first_at
     if first_at is None:
-        return say(words.NO_CHART, of_issue=words.HISTORY_OF.format(issue=issue))
+        of_issue = words.HISTORY_OF.format(issue=issue)
+        return say(words.NO_CHART, of_issue=of_issue, moment=moment)
     start = moment_of(Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end))))
-    series = engagements.series(question.user, issue, start, question.now)
+    series = engagements.series(question.user, issue, start, until)
     picture = score_chart(series, question.settings.zone, words.CHART)
     last = series.points[-1][1]
     caption = fill(
         words.CHART_OF_ISSUE,
         issue=issue,
+        moment=moment,
         score=words.NONE if last is None else f"{last.value:.3f}",
     )
     return Reply(caption, attachment=Attachment(f"{issue}.png", picture, is_picture=True))
 
 
-def _chart_of_top(question: Question) -> Reply:
-    ranked = question.engagements.top(question.user, CHARTED)
+def _chart_of_top(question: Question, at: dt.datetime | None) -> Reply:
+    ranked, moment = question.engagements.top(question.user, CHARTED, at), question.time(at).moment
     if not ranked:
-        return say(words.NO_CHART, of_issue="")
+        return say(words.NO_CHART, of_issue="", moment=moment)
     bars = [(replies.marked(each), each.score.value) for each in ranked]
     picture = ranking_chart(bars, words.CHART)
-    caption = words.CHART_OF_QUIET if replies.all_quiet(ranked) else words.CHART_OF_TOP
+    known = words.CHART_OF_QUIET if replies.all_quiet(ranked) else words.CHART_OF_TOP
+    caption = fill(known, moment=moment)
     return Reply(caption, attachment=Attachment("top.png", picture, is_picture=True))
 
 

@@ -27,7 +27,7 @@ from bot.clocks import ClockGuard
 from bot.commands import COMMANDS, Asked, Audience, asked_by_link, asked_in, link_payload
 from bot.issue_keys import IssueKeys
 from bot.language import words
-from bot.replies import Reply, say
+from bot.replies import Reply, left_over, say
 from bot.settings import Settings
 from bot.telegram.answers import NO, YES, answer, forget_buttons
 from bot.telegram.exports import EXPORT, Exports
@@ -162,6 +162,8 @@ class Conversation:
         user_id = message.sender_id or 0
         if message.chat_kind is ChatKind.PRIVATE:
             if asked.name == EXPORT:
+                if line := left_over(asked):
+                    await send(bot, Address(user_id), Reply(line))
                 self._exports.post(bot, user_id)
                 return
             await send(bot, Address(message.chat_id), await self._reply(bot, user_id, asked))

@@ -112,17 +112,22 @@ class Exports:
         _log.info("served", extra={"answer": "export"})
 
 
-def made(entries: Iterable[HistoryEntry], folder: Path, stopped: threading.Event) -> Export:
+def made(
+    entries: Iterable[HistoryEntry],
+    folder: Path,
+    stopped: threading.Event,
+    part_bytes: int = PART_BYTES,
+) -> Export:
     """Write `entries` as zipped JSON into files without a name, which need room in `folder`.
 
-    Raises CancelledError once `stopped` is set, OSError if the disk is full or read-only, and
-    LedgerError.
+    Each holds about `part_bytes` at most. Raises CancelledError once `stopped` is set, OSError if
+    the disk is full or read-only, and LedgerError.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     count, parts = 0, [_Part(folder)]
     try:
         for count, entry in enumerate(_until(stopped, entries), 1):  # noqa: B007 - counted to the end
-            if parts[-1].is_full():
+            if parts[-1].is_full(part_bytes):
                 parts[-1].end()
                 parts.append(_Part(folder))
             parts[-1].add(entry)
@@ -150,8 +155,8 @@ class _Part:
         self._member = self._archive.open("events.json", "w", force_zip64=True)
         self._before = _BEGINNING
 
-    def is_full(self) -> bool:
-        return self._before == _BETWEEN and self.file.tell() >= PART_BYTES
+    def is_full(self, part_bytes: int) -> bool:
+        return self._before == _BETWEEN and self.file.tell() >= part_bytes
 
     def add(self, entry: HistoryEntry) -> None:
         self._member.write(self._before + msgspec.json.encode(_exported(entry)))

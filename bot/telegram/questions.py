@@ -71,10 +71,6 @@ class Question(msgspec.Struct, frozen=True):
             raise self._misunderstood(words.NO_ISSUE if word else words.BAD_ARGUMENTS, word)
         return issue
 
-    def issue_or_none(self) -> str | None:
-        """Return the issue that the first argument names, or None without any."""
-        return self.issue(self.asked.arguments[0]) if self.asked.arguments else None
-
     def limit(self, default: int) -> tuple[int, Sequence[str]]:
         """Return the count that the arguments begin with, or `default`, and what follows it.
 
@@ -95,7 +91,7 @@ class Question(msgspec.Struct, frozen=True):
         Courtesies such as please are ignored; anything else that is no moment is answered with
         `template`.
         """
-        arguments = [word for word in arguments if not _is_courtesy(word)]
+        arguments = [word for word in arguments if not replies.is_courtesy(word)]
         try:
             return self._moment(arguments) if arguments else None
         except InvalidMomentError:
@@ -126,7 +122,3 @@ class Question(msgspec.Struct, frozen=True):
     def _misunderstood(self, template: str, word: str = "") -> Misunderstood:
         shown, example = replies.one_line(word)[:WORD_SHOWN], words.EXAMPLES[self.asked.name]
         return Misunderstood(say(template, word=shown, example=example))
-
-
-def _is_courtesy(word: str) -> bool:
-    return word.strip(".,!?").lower() in words.COURTESIES

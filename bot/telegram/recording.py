@@ -6,6 +6,7 @@ dies earlier is sent the update again, and its source keys count it once.
 """
 
 import datetime as dt
+import glob
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -233,8 +234,17 @@ def install(
 
 def spool_path(tracker: EngagementTracker, token: str, settings: Settings | None) -> Path:
     """Return the file in which this bot's entries wait: beside the database if that is a file."""
-    database = tracker.engagements.ledger.database.path
-    if database is None:
-        database = Path(settings.home if settings else ".") / "ledger"
+    file = _spooled(tracker.engagements.ledger.database.path, settings)
     bot_id = token.partition(":")[0]
-    return database.with_name(f"{database.name}.spool-{bot_id}")
+    return file.with_name(f"{file.name}.spool-{bot_id}")
+
+
+def spools(database: Path | None, settings: Settings | None) -> list[Path]:
+    """Return the files in which entries of any bot wait or were set aside, as `spool_path` does."""
+    file = _spooled(database, settings)
+    found = file.parent.glob(f"{glob.escape(file.name)}.spool-*")
+    return sorted({each.with_name(each.name.removesuffix(".unreadable")) for each in found})
+
+
+def _spooled(database: Path | None, settings: Settings | None) -> Path:
+    return database or Path(settings.home if settings else ".") / "ledger"

@@ -22,6 +22,7 @@ from bot.language import words
 from bot.settings import Settings
 from bot.telegram.answers import YES
 from bot.terminal.screen import TOKEN, Screen
+from ledger.errors import LedgerError
 from projections.application import Engagements
 
 YOU = "you"
@@ -83,6 +84,12 @@ class _People:
             show(words.CHAT_NOT_KEPT)
         await self._bot.application.update_queue.join()
         await self._bot.outbox.join()
+        await asyncio.to_thread(self._name, _person(name)["id"], name)
+
+    def _name(self, user_id: int, name: str) -> None:
+        """Let commands find the person by name; only whoever has an account keeps one."""
+        with suppress(LedgerError):
+            self._bot.engagements.ledger.name_users({str(user_id): name})
 
     def _message(self, name: str, **content: str) -> dict[str, Any]:
         person = _person(name)

@@ -1,15 +1,17 @@
 """Reading what an audit is made of, as one unchanging moment of the ledger."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ledger.instants import instant_of
+from ledger.events import EventRow
+from ledger.instants import Instant, instant_of
 from ledger.store.everybody import Uncounted, User, rows_of_everybody, uncounted, users
 from ledger.store.histories import rows_of_user
 from ledger.text import user_id_of
 from projections.application.engagements import Engagements
-from projections.audit import Audit, audit
+from projections.audit import Audit, audit, is_long_ago
 
 
 class Audited(NamedTuple):
@@ -22,7 +24,7 @@ class Audited(NamedTuple):
 def read_audit(  # noqa: PLR0913 - a span, two moments, and whose
     engagements: Engagements,
     zone: ZoneInfo,
-    end: dt.datetime,
+    end: dt.datetime | None,
     *,
     start: dt.datetime | None = None,
     user_id: str | None = None,
@@ -30,7 +32,8 @@ def read_audit(  # noqa: PLR0913 - a span, two moments, and whose
 ) -> Audited:
     """Return the audit of the span from `start`, or the first event, to `end`.
 
-    Of one user, or of everybody; by the events and the policy known at a moment, or now. Raises
+    Without an end it goes up to `known_at`, or now, or the last event where that is long ago. Of
+    one user, or of everybody; by the events and the policy known at a moment, or now. Raises
     InvalidInteractionError, a ValueError, for what is no user id.
     """
     user = None if user_id is None else user_id_of(user_id)
@@ -45,8 +48,17 @@ def read_audit(  # noqa: PLR0913 - a span, two moments, and whose
         names = {each.stream: _name(each) for each in users(connection)}
         adopted = policies.known_at(connection, known)
         beside = uncounted(connection, archive)
-    span = (None if start is None else instant_of(start), instant_of(end))
+    until = _end(rows, known, instant_of(engagements.clock())) if end is None else instant_of(end)
+    span = (None if start is None else instant_of(start), until)
     return Audited(audit(rows, names, adopted, span, known, zone), beside)
+
+
+def _end(rows: Sequence[EventRow], known: Instant | None, now: Instant) -> Instant:
+    """Return where an audit ends by default: now, or the last event where that is long ago."""
+    if known is not None:
+        return known
+    last_at = Instant(max((row.occurred_at for row in rows), default=now))
+    return last_at if is_long_ago(last_at, now) else now
 
 
 def _name(user: User) -> str:

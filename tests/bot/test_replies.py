@@ -211,7 +211,7 @@ def test_a_score_is_told_with_its_parts(issue, engagement):
                 views=7, first_at=NOON, viewed_at=NOON - 40 * DAY, override_at=NOON - 31 * DAY,
                 override=0.25,
             ),
-            "touched 7 times, active 31 days ago; (set to 0.25) × decay 0.900",
+            "touched 7 times, set to 0.25 by hand 31 days ago; 0.25 × decay 0.900",
         ),
     ],
 )  # fmt: skip

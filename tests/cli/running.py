@@ -117,8 +117,8 @@ class CommandLine:
 
     def session(self) -> Session:
         """What a command is given when it runs here."""
-        settings = settings_of({"ENGAGEMENT_HOME": str(self.home)} | self.settings)
-        return Session(settings, lambda: self.now)
+        given = {"ENGAGEMENT_HOME": str(self.home)} | self.settings
+        return Session(lambda: settings_of(given), lambda: self.now)
 
 
 def _text(output: bytes) -> str:

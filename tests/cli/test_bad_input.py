@@ -684,7 +684,7 @@ def at_home(cli, monkeypatch) -> CommandLine:
     for name in os.environ:
         if name.startswith("ENGAGEMENT_"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(cli, "session", lambda: Session(settings_from_environment()))
+    monkeypatch.setattr(cli, "session", lambda: Session(settings_from_environment))
     return cli  # type: ignore[no-any-return] # the fixture of conftest
 
 

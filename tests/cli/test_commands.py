@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
+from bot.cli import shown
 from tests.cli.histories import FIRST, HEADER, history, row, rows, text, written
 from tests.cli.running import DAY, ENGAGEMENT, NOON, PATIENCE_SECONDS, CommandLine, at
 
@@ -23,10 +25,10 @@ ANA_TOP = [
     {"issue_id": "OLD-1", "score": 1.332e-09, "count": 1, "last_at": at(200)},
 ]
 for each in ANA_TOP:
-    each["dormant"] = each["issue_id"] == "OLD-1"
+    each |= {"dormant": each["issue_id"] == "OLD-1", "override": None}
 SCORE_KEYS = [
     *("user_id", "issue_id", "at", "score", "count", "first_at", "last_at"),
-    *("frequency", "recency", "decay", "dormant"),
+    *("frequency", "recency", "decay", "dormant", "override"),
 ]
 
 # --- init, record, set-score ---------------------------------------------------------------------
@@ -106,12 +108,13 @@ def test_score_tells_every_part(ana):
         "recency": 1.0,
         "decay": 1.0,
         "dormant": False,
+        "override": None,
     }
 
 
 def test_score_of_what_was_never_touched_is_the_default(ana):
-    document = ana("score", "bob", "ai-1799", "--json").json
-    given = {"user_id": "bob", "issue_id": "AI-1799", "at": at(0), "score": 0.5, "count": 0}
+    document = ana("score", "ana", "ai-7", "--json").json
+    given = {"user_id": "ana", "issue_id": "AI-7", "at": at(0), "score": 0.5, "count": 0}
     assert document == dict.fromkeys(SCORE_KEYS) | given | {"dormant": False}
     assert "0.500" in ana("score", "bob", "AI-1799").out
 
@@ -229,6 +232,82 @@ def test_history_is_the_events_the_oldest_first(cli):
     assert [each["position"] for each in cli("history", "ana", "ai-1", "--json").json] == [1, 3]
 
 
+def test_history_can_be_limited_and_begin_with_the_latest(ana):
+    positions = [each["position"] for each in ana("history", "ana", "--json").json]
+    for words, expected in (
+        (("--limit", "2"), positions[:2]),
+        (("--latest",), positions[::-1]),
+        (("--latest", "--limit", "2"), positions[::-1][:2]),
+        (("--limit", "9"), positions),
+    ):
+        done = ana("history", "ana", *words, "--json")
+        assert [each["position"] for each in done.json] == expected
+    assert ana("history", "ana", "--limit", "2").out.endswith("\n… and 3 later\n")
+    assert ana("history", "ana", "--latest", "--limit", "4").out.endswith("\n… and 1 earlier\n")
+
+
+@pytest.mark.parametrize("width", [80, 40, 20])
+def test_history_fits_the_terminal(ana, monkeypatch, width):
+    ana("record", "ana", "AI-1799", "query", "--context", "What blocks AI-1799, and why? " * 9)
+    ana("set-score", "ana", "AI-1799", "0.3")
+    monkeypatch.setattr(shown, "on_terminal", lambda _: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = ana("history", "ana").out
+    assert max(map(cell_len, out.splitlines())) <= width
+    assert "What blocks" in out
+    assert "set to 0.3" in out
+
+
+def test_a_score_that_was_set_by_hand_is_marked_where_it_ranks(ana):
+    ana("set-score", "ana", "DMD-480", "0.9")
+    for words in (("top", "ana"), ("engagements", "ana")):
+        lines = ana(*words).out.splitlines()
+        assert [line for line in lines if line.endswith("set by hand")] == [lines[1]]
+        marks = {each["issue_id"]: each["override"] for each in ana(*words, "--json").json}
+        assert marks["DMD-480"] == 0.9
+        assert set(marks.values()) == {0.9, None}
+    said = ana("score", "ana", "DMD-480").out
+    assert "touched once, set to 0.9 by hand today; 0.9 × decay 1.000" in said
+    assert "active" not in said + ana("explain", "ana", "DMD-480").out
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "nearest"),
+    [
+        (("top", "ana", "--limt", "5"), "--limt", "--limit"),
+        (("top", "--limt", "5", "ana"), "--limt", "--limit"),
+        (("top", "ana", "--limt=5"), "--limt", "--limit"),
+        (("history", "ana", "AI-1", "--jsn"), "--jsn", "--json"),
+        (("history", "ana", "--knownat", "now"), "--knownat", "--known-at"),
+        (("record", "ana", "AI-1", "query", "--contxt", "x"), "--contxt", "--context"),
+        (("set-score", "ana", "AI-1", "--jso"), "--jso", "--json"),
+        (("report", "--outptu", "x"), "--outptu", "--output"),
+        (("import", "csv", "--dryrun", "x"), "--dryrun", "--dry-run"),
+    ],
+)
+def test_an_unknown_option_is_named_with_the_nearest_one(ana, words, named, nearest):
+    done = ana(*words)
+    (line,) = done.errors
+    assert done.code == 2
+    assert f"No such option '{named}'" in line
+    assert nearest in line
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("top", "--help"), ("-h",)])
+def test_help_needs_no_valid_settings(cli, words):
+    cli.settings["ENGAGEMENT_TIMEZONE"] = "Nowhere/Land"
+    assert cli(*words).code == 0
+    assert cli("top", "ana").code == 1
+
+
+def test_a_shell_completes_commands_and_options(cli):
+    settings = {"COMP_CWORD": "1", "_ENGAGEMENT_COMPLETE": "bash_complete"}
+    cli.settings |= settings | {"COMP_WORDS": "engagement hist", "ENGAGEMENT_TIMEZONE": "Nowhere"}
+    assert cli.forked().out == "plain,history\n"
+    cli.settings |= {"COMP_WORDS": "engagement history --lat", "COMP_CWORD": "2"}
+    assert cli.forked().out == "plain,--latest\n"
+
+
 def test_what_somebody_wrote_cannot_steer_a_terminal_or_break_a_line(cli):
     hostile = "\x1b]0;owned\x07\x1b[2J\r\nnext\u2028line\x85"
     cli("record", "ana", "AI-1", "view", "--context", hostile)
@@ -246,8 +325,8 @@ EMPTY = {
 
 @pytest.mark.parametrize("command", EMPTY)
 def test_nothing_is_said_in_a_sentence(ana, command):
-    assert ana(command, "bob").out == EMPTY[command]
-    assert ana(command, "bob", "--json").json == []
+    assert ana(command, "ana", "--at", "2020-01-01").out == EMPTY[command]
+    assert ana(command, "ana", "--at", "2020-01-01", "--json").json == []
 
 
 # --- users and moments ---------------------------------------------------------------------------

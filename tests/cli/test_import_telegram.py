@@ -346,7 +346,7 @@ def test_a_dry_run_tells_what_the_import_then_does(cli):
     export = in_supergroup(*lines, future)
     before = cli("history", "1001").out
     looked = imports(cli, export, "--dry-run", "--json")
-    assert looked.json["would_record"] == {"1001": {"query": 0, "view": 0, "mention": 1}}
+    assert looked.json["users"] == {"1001": {"query": 0, "view": 0, "mention": 1}}
     assert cli("history", "1001").out == before
     assert names(cli) == {"1001": None}
     done = imports(cli, export, "--json")

@@ -1,5 +1,7 @@
 """Tables and text: whatever the width of the terminal, nothing of them is cut."""
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -26,20 +28,24 @@ def letters(lines):
 @given(tables(), st.integers(1, 200))
 def test_a_table_has_the_same_letters_at_any_width(table, width):
     columns, rows = table
-    assert letters(table_lines(columns, rows, width)) == letters(table_lines(columns, rows, 10_000))
+    shown, whole = (letters(table_lines(columns, rows, each)) for each in (width, 10_000))
+    names = "".join(columns).replace(" ", "") * (len(rows) - 1)
+    stacked = names + ":" * len(columns) * len(rows)
+    assert Counter(whole) <= Counter(shown) <= Counter(whole) + Counter(stacked)
 
 
-@given(tables(), st.integers(1, 200))
-def test_a_table_fits_or_has_a_line_for_each_row(table, width):
+@given(tables(), st.integers(2, 200))
+def test_a_table_fits_at_any_width(table, width):
     columns, rows = table
-    lines = list(table_lines(columns, rows, width))
-    fits = all(cell_len(line) <= width for line in lines)
-    assert fits or len(lines) == 1 + len(rows)
+    assert all(cell_len(line) <= width for line in table_lines(columns, rows, width))
 
 
 def test_a_last_column_with_next_to_no_room_is_not_wrapped_into_shreds():
-    columns, rows = ("source", "context"), [("x" * 70, "Is AI-1799 blocked by DMD-480?")]
-    assert list(table_lines(columns, rows, 80))[1].endswith("  Is AI-1799 blocked by DMD-480?")
+    columns, rows = ("source", "context"), [("x" * 70, "Is AI-1799 blocked?"), ("y", None)]
+    assert list(table_lines(columns, rows, 80)) == [
+        *(f"source: {'x' * 70}", "context: Is AI-1799 blocked?"),
+        *("", "source: y", "context: –"),
+    ]
     assert len(list(table_lines(columns, rows, 95))) == 3
 
 

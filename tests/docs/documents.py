@@ -95,7 +95,7 @@ def run(command: str, clock: Clock) -> tuple[str, int]:
 
 
 def _session(clock: Clock) -> Session:
-    return Session(settings_of({}), clock)
+    return Session(lambda: settings_of({}), clock)
 
 
 def _run_in_shell(command: str) -> tuple[str, int]:

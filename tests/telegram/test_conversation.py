@@ -211,6 +211,34 @@ def test_a_chart_that_cannot_be_drawn_here_is_answered(stage, ana, monkeypatch, 
     )
 
 
+def test_a_date_after_chart_counts(stage, ana, monkeypatch):
+    drawn = []
+
+    def draw(series, *rest):
+        drawn.append(series)
+        return score_chart(series, *rest)
+
+    monkeypatch.setattr(answers, "score_chart", draw)
+    ana.says("AI-1?")
+    stage.settle()
+    then = stage.clock()
+    stage.clock.move(14 * DAY)
+    ana.says("AI-1?")
+    stage.settle()
+    day = f"{then:%Y-%m-%d}"
+    assert "as of 1 Jan" in stage.answer(ana, f"/chart AI-1 {day}").message["caption"]
+    assert "as of 1 Jan" in stage.answer(ana, f"/chart {day}").message["caption"]
+    assert len(drawn[0].interactions) == 1
+    assert "Try /chart" in stage.answer(ana, "/chart AI-1 nonsense").text
+
+
+@pytest.mark.parametrize("command", ["/briefing", "/privacy", "/help", "/optout"])
+def test_words_after_a_command_that_takes_none_are_told_of(stage, ana, command):
+    line = f"{command} takes nothing after it, so “next week” changed nothing."
+    assert stage.answer(ana, f"{command} next week").text.endswith(line)
+    assert "takes nothing" not in stage.answer(ana, f"{command} please").text
+
+
 def test_a_chart_goes_back_so_many_days(stage, ana, monkeypatch):
     spans = []
 

@@ -205,8 +205,15 @@ def cli() -> Iterator[str]:
         "month mean now. A date without a year is the latest that is not to come. `3 weeks ago` "
         "and the like keep the time of day. A time that clocks show twice is the second, and one "
         "that they jump over the moment of the jump. Anything else is refused.\n"
-        "- A USER may be a negative number, such as `-100123`.\n"
-        "- Progress is shown on a terminal, and never in a pipe."
+        "- A USER is an id or a display name, as `engagement users` shows them; an id wins over a "
+        "name, and a name that several have is refused with their ids. It may be negative, "
+        "such as `-100123`.\n"
+        "- Progress is shown on a terminal, and never in a pipe.\n"
+        "- Tables fit the terminal: the last column is wrapped, or each cell has a line of its "
+        "own. Nothing is cut; in a pipe nothing is wrapped.\n"
+        "- The shell completes commands and options after one line in `~/.bashrc`: "
+        '`eval "$(_ENGAGEMENT_COMPLETE=bash_source engagement)"`; in `~/.zshrc` with `zsh_source`; '
+        "for fish, `_ENGAGEMENT_COMPLETE=fish_source engagement | source` in its `config.fish`."
     )
     shown = _shown_examples()
     for name, command in _commands(engagement, ()):
@@ -256,7 +263,7 @@ def _transcript(lines: Iterable[str]) -> str:
 def _output(line: str) -> str:
     words = [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)]
     with contextlib.redirect_stdout(io.StringIO()) as output:
-        code = execute(engagement, words, lambda: Session(settings_of({}), lambda: NOW))
+        code = execute(engagement, words, lambda: Session(lambda: settings_of({}), lambda: NOW))
     assert code == DONE, f"`engagement {line}` fails"
     return re.sub(r'("seconds":)[\d.]+', r"\g<1>0.001", output.getvalue()).rstrip()
 
@@ -270,7 +277,7 @@ def settings() -> Iterator[str]:
     yield (
         "Settings are environment variables. A file `.env` in the current folder says what the "
         "environment leaves open. An empty value counts as none. A name or value that cannot be "
-        "meant ends every command with an error."
+        "meant ends every command with an error; only `--help` and `--version` need none."
     )
     defaults, meanings = settings_of({}), _attribute_docs(sys.modules[Settings.__module__])
     yield _table(
