@@ -116,18 +116,18 @@ def made(
     entries: Iterable[HistoryEntry],
     folder: Path,
     stopped: threading.Event,
-    part_bytes: int = PART_BYTES,
+    part_bytes: int | None = None,
 ) -> Export:
     """Write `entries` as zipped JSON into files without a name, which need room in `folder`.
 
-    Each holds about `part_bytes` at most. Raises CancelledError once `stopped` is set, OSError if
-    the disk is full or read-only, and LedgerError.
+    Each holds about `part_bytes` at most, or what Telegram takes. Raises CancelledError once
+    `stopped` is set, OSError if the disk is full or read-only, and LedgerError.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     count, parts = 0, [_Part(folder)]
     try:
         for count, entry in enumerate(_until(stopped, entries), 1):  # noqa: B007 - counted to the end
-            if parts[-1].is_full(part_bytes):
+            if parts[-1].is_full(part_bytes or PART_BYTES):
                 parts[-1].end()
                 parts.append(_Part(folder))
             parts[-1].add(entry)

@@ -80,9 +80,11 @@ def test_what_cannot_be_shown_is_said_in_one_line(ana, words, code, message):
     assert message in done.err
 
 
-def test_nobody_has_no_timeline(cli):
-    cli("init")
-    assert cli("timeline", "nobody").out == "no engagements at the end of that span\n"
+def test_before_the_first_event_there_is_no_timeline(ana):
+    assert (
+        ana("timeline", "ana", "--known-at", "2020-01-01").out
+        == "no engagements at the end of that span\n"
+    )
 
 
 def test_by_what_was_known_then_it_ends_then(ana):
