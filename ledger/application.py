@@ -223,8 +223,9 @@ class EngagementLedger(Application[UUID]):
 
     def has_account(self, user_id: str) -> bool:
         """Tell whether anything is recorded that is this user's."""
+        user = user_id_of(user_id)
         with self.database.read() as connection:
-            return Streams(connection).known(user_id) is not None
+            return Streams(connection).known(user) is not None
 
     def users(self) -> list[User]:
         """Return all users with an account, and the names of those who have one."""

@@ -142,6 +142,7 @@ def test_a_user_id_that_is_no_string_is_refused_everywhere_by_its_type(home, use
             lambda: engagements.erase(user),
             lambda: engagements.known(user),
             lambda: ledger.knows(user),
+            lambda: ledger.has_account(user),
             lambda: ledger.is_opted_out(user, NOON),
             lambda: list(ledger.history(user)),
             lambda: interaction_of(user, "AI-1", "query"),
