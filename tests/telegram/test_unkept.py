@@ -96,6 +96,20 @@ def test_behind_a_webhook_all_is_kept_again_once_what_failed_was_taken():
     assert asyncio.run(take(1, 2, 1)) == [0, 0, 1]
 
 
+@pytest.mark.parametrize(
+    ("first", "answered"), [(False, ANSWERED_AT_MOST), (True, ANSWERED_AT_MOST + 1)]
+)
+def test_only_what_is_kept_gives_way_to_what_is_answered_next(first, answered):
+    async def take() -> None:
+        for number in range(ANSWERED_AT_MOST + 1):
+            await queue.take(Update(number))
+
+    queue = RecordingQueue(_Recorder(first, *[False] * ANSWERED_AT_MOST))
+    asyncio.run(take())
+    assert queue.qsize() == answered
+    assert len(queue._answered) == ANSWERED_AT_MOST
+
+
 def test_not_too_many_who_were_forgotten_are_remembered(stage, monkeypatch):
     monkeypatch.setattr(recording, "FORGOTTEN_AT_MOST", 2)
     for number in range(5):
