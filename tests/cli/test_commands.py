@@ -137,7 +137,7 @@ def test_score_in_words(ana):
 def test_top_is_the_first_of_all_engagements(ana):
     done = ana("top", "ana", "--json")
     assert done.json == ANA_TOP
-    keys = ["issue_id", "score", "count", "last_at", "dormant"]
+    keys = ["issue_id", "score", "count", "last_at", "dormant", "override"]
     assert [list(each) for each in done.json] == [keys] * 3
 
 
