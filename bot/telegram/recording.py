@@ -33,6 +33,7 @@ from bot.telegram.keeping import Keeper, NotKeptError
 from bot.telegram.outbox import fault
 from bot.telegram.recording_queue import IsLast, RecordingQueue, always_last
 from bot.telegram.updates import message_of, migration_of, press_of
+from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, moment_of
 from projections.application import EngagementTracker
 
@@ -155,6 +156,9 @@ class Recorder:
             said = self._said_in(update)
         except MemoryError:
             raise
+        except InvalidInteractionError as refusal:  # R1 refuses it: understood, and no fault
+            _log.warning("not recorded", extra={"error": type(refusal).__name__})
+            return _Said()
         except Exception as error:  # noqa: BLE001 - the same update would fail again
             _log.warning("not understood", extra={"error": fault(error)})
             return _Said()

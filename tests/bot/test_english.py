@@ -133,7 +133,7 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         {"CARD", "CARD_AGAIN", "CARD_NEW", "WHY_RECENCY", "WHY_RECENCY_SET"},
         {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE", "NO_ISSUE_NO_DATE"},
     )
-    lists = {"TOP", "TOP_QUIET", "BRIEFING", "BRIEFING_QUIET"}
+    lists = {"TOP", "TOP_QUIET", "BRIEFING", "BRIEFING_QUIET", "CHART_OF_TOP", "CHART_OF_QUIET"}
     assert asking - filled == {
         *cards,
         *lists,

@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_saved_is_told_and_no_half_of_it_is_left(tmp_path)
     shown: list[str] = []
     Screen(shown.append, tmp_path)._save(7, "top.png", Unreadable(b"1"))
     (line,) = shown
-    assert line.startswith(f"[not saved in {tmp_path}: No space left on device. Make room")
+    assert line.startswith(f"[not saved in {tmp_path}: No space left on device. Fix that")
     assert list((tmp_path / "7").iterdir()) == []
 
 

@@ -16,7 +16,7 @@ from telegram.request import HTTPXRequest, RequestData
 from telegram.request._requestparameter import RequestParameter
 
 from bot.settings import settings_of
-from bot.telegram import running
+from bot.telegram import running, webhook
 from bot.telegram.running import ListeningError, Webhook
 from bot.telegram.watchdog import SAME_AGAIN, SILENCE_SECONDS, PollingFailedError, PollingRequest
 from projections.application import Engagements
@@ -223,7 +223,7 @@ def test_an_address_that_is_taken_is_an_error_that_names_it(monkeypatch):
         settings = settings_of({"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
         await running._listen(bot, settings, hook, asyncio.Event())
 
-    monkeypatch.setattr(running, "listening", taken)
+    monkeypatch.setattr(webhook, "listening", taken)
     with pytest.raises(
         ListeningError, match=r"cannot listen at 127\.0\.0\.1:8443: Address already"
     ):
