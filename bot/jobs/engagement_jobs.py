@@ -55,11 +55,13 @@ class EngagementJobs:
 
     def _compacted(self, now: Instant) -> int:
         ledger = self._engagements.ledger
-        if ledger.archive.is_possible and self._is_sound():
-            retained = Instant(now - RETAINED_DAYS * DAY)
+        if ledger.archive.is_possible:
             compactor = ledger.compactor
-            done = compactor.compact(compactor.last_recorded_before(retained))
-            _log.info("compacted", extra=msgspec.structs.asdict(done))
+            compactor.recover()  # first: a file that can be restored is no damage
+            if self._is_sound():
+                retained = Instant(now - RETAINED_DAYS * DAY)
+                done = compactor.compact(compactor.last_recorded_before(retained))
+                _log.info("compacted", extra=msgspec.structs.asdict(done))
         return self._engagements.count_dormant()
 
     def _is_sound(self) -> bool:

@@ -73,6 +73,19 @@ def test_the_cleanup_seals_what_was_recorded_long_ago_and_changes_nothing(
     assert (said["events"], said["archived_bytes"]) == (1, segment.size_bytes)
 
 
+def test_the_cleanup_restores_what_was_moved_aside_before_it_looks_for_damage(
+    engagements, jobs, clock, caplog
+):
+    jobs.cleanup()
+    (segment,) = engagements.ledger.compactor.segments()
+    files = engagements.ledger.archive.files
+    files.set_aside(files.place(segment.range))
+    clock.move(7 * DAY)
+    jobs.cleanup()
+    assert files.is_sound(segment)
+    assert [record.msg for record in caplog.records if record.msg == "damaged"] == []
+
+
 def test_a_run_is_noted_with_its_instant_and_its_count(engagements, jobs):
     jobs.decay()
     noted = last_run(engagements.ledger.database, DECAY.job)
