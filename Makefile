@@ -87,7 +87,7 @@ trials: $(TRIALS_STAMP) ## run the trials with their full counts (takes its time
 	@seed=$(or $(SEED),$$($(PYTHON) -c 'import random; print(random.getrandbits(32))')) \
 		&& echo "SEED=$$seed" \
 		&& TRIALS=full $(BIN)/python -m pytest -n auto -m trial \
-			--randomly-seed=$$seed --hypothesis-seed=$$seed $(ARGS)
+			--randomly-seed=$$seed $(ARGS)
 
 # The extras of dependencies stay in the lock: without them pip looks for a newer package with the
 # extra, unpinned.

@@ -7,10 +7,11 @@ Twenty examples, the same in every run, or with TRIALS=full five thousand from a
 import os
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, core, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
@@ -26,6 +27,13 @@ settings.register_profile(
 settings.register_profile("full", settings.get_profile("ci"), derandomize=False, max_examples=5000)
 if os.environ.get("TRIALS") == "full":
     settings.load_profile("full")
+
+    @pytest.fixture(autouse=True)
+    def seeded_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give each test a seed of its own: parts of one trial would all try the same examples."""
+        seed = f"{request.config.getoption('randomly_seed')} {request.node.nodeid}"
+        monkeypatch.setattr(core, "global_force_seed", zlib.crc32(seed.encode()))
+
 else:
     settings.load_profile("ci")
     # Else examples are made of the constants in those modules that happen to be loaded, which

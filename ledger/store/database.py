@@ -299,6 +299,8 @@ class Database:
         driver = self._writers.dialect.loaded_dbapi
         try:
             yield
+        except (sqlalchemy.exc.MultipleResultsFound, sqlalchemy.exc.NoResultFound) as error:
+            raise StoreDamagedError("what is there once is missing or there twice") from error
         except UnicodeDecodeError as error:  # the driver's, of SQLite's own words
             raise StoreDamagedError("a text in it is not in UTF-8") from error
         except (driver.Error, sqlalchemy.exc.DBAPIError) as error:

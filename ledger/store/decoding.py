@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import msgspec
 
@@ -20,3 +21,11 @@ def decoding(what: str) -> Iterator[None]:
     except _UNREADABLE as error:
         message = f"{what} cannot be read"
         raise LedgerDamagedError(message) from error
+
+
+def stored_uuid(stored: bytes) -> UUID:
+    """Return the UUID of its 16 bytes; raises LedgerDamagedError for anything else."""
+    try:
+        return UUID(bytes=stored)
+    except (TypeError, ValueError) as error:
+        raise LedgerDamagedError("an id cannot be read") from error

@@ -1,7 +1,6 @@
 """Reading back what was recorded of everybody who was not forgotten."""
 
 from typing import NamedTuple
-from uuid import UUID
 
 from sqlalchemy import Connection, func, select
 
@@ -9,6 +8,7 @@ from ledger.archive.folder import Archive
 from ledger.archive.reading import events_by_account
 from ledger.events import EventRow
 from ledger.store import tables
+from ledger.store.decoding import stored_uuid
 from ledger.store.histories import rows_by_user
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -52,7 +52,7 @@ def users(connection: Connection) -> list[User]:
 
 def known_accounts(connection: Connection) -> set[str]:
     """Return the UUIDs of the accounts of all users who were not forgotten."""
-    return {str(UUID(bytes=originator)) for (originator,) in _ACCOUNTS.run(connection)}
+    return {str(stored_uuid(originator)) for (originator,) in _ACCOUNTS.run(connection)}
 
 
 def uncounted(connection: Connection, archive: Archive) -> Uncounted:

@@ -21,6 +21,7 @@ from ledger.events import AccountEvent, EventRow
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.corrections import corrections
+from ledger.store.decoding import stored_uuid
 from ledger.store.rows import FOLDED, event_of, select_stored
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -85,7 +86,7 @@ class UserRows(NamedTuple):
 def account_of(connection: Connection, user_id: str) -> tuple[int, str] | None:
     """Return the number and the UUID of the user's account, if there is one."""
     row = _ACCOUNT.run(connection, user_id).fetchone()
-    return None if row is None else (row[0], str(UUID(bytes=row[1])))
+    return None if row is None else (row[0], str(stored_uuid(row[1])))
 
 
 def rows_of_user(
@@ -183,7 +184,7 @@ def _effective(
 
 def _hot_by_account(connection: Connection) -> Iterator[tuple[str, list[EventRow]]]:
     for originator, rows in groupby(_ROWS_BY_ACCOUNT.run(connection), key=itemgetter(0)):
-        yield str(UUID(bytes=originator)), [EventRow(*row[1:]) for row in rows]
+        yield str(stored_uuid(originator)), [EventRow(*row[1:]) for row in rows]
 
 
 def _origins(connection: Connection) -> Callable[[int], codec.Origin]:

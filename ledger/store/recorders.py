@@ -32,6 +32,7 @@ from ledger.store import tables
 from ledger.store.checksums import change, with_checksum
 from ledger.store.clock import Clock, utc_now
 from ledger.store.database import Database
+from ledger.store.decoding import stored_uuid
 from ledger.store.head import Head
 from ledger.store.rows import INSERT_EVENT, opaque_row, select_stored, stored_state
 from ledger.store.sealed_events import sealed_events_of, sealed_notifications
@@ -215,7 +216,7 @@ def _row(head: Head, stream: Stream, event: StoredEvent) -> tuple[Any, ...]:
 
 def _notification(row: Sequence[Any]) -> Notification:
     return Notification(
-        originator_id=UUID(bytes=row[1]),
+        originator_id=stored_uuid(row[1]),
         originator_version=row[2],
         topic=row[3],
         state=stored_state(row),

@@ -13,7 +13,7 @@ from ledger.archive.folder import Archive
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.corrections import corrections
-from ledger.store.decoding import decoding
+from ledger.store.decoding import decoding, stored_uuid
 from ledger.store.places import place_of
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -60,7 +60,7 @@ def spans_at(connection: Connection, archive: Archive, chat_id: str) -> dict[str
         _widen(found, user, [Instant(known.instants(*instants)[0])])
     user_of = _USER.finder(connection)
     with decoding(f"the place {place}"):
-        originator = UUID(bytes=_PLACE.run(connection, place).fetchone()[0])
+        originator = stored_uuid(_PLACE.run(connection, place).fetchone()[0])
     for account, instants in _sealed(connection, archive, str(originator)):
         row = user_of(UUID(account).bytes)
         if row is not None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ledger.store import tables
 from ledger.store.checksums import checked, checksum, with_checksum
+from ledger.store.decoding import stored_uuid
 from ledger.store.statements import Statement
 
 _t = tables.streams
@@ -88,7 +89,7 @@ class Streams:
 
     def own(self) -> tuple[UUID, Stream]:
         """Return the ledger's own stream, and the UUID that it goes by."""
-        own_id = UUID(bytes=self._connection.scalar(_OWN) or b"")
+        own_id = stored_uuid(self._connection.scalar(_OWN) or b"")
         return own_id, self.of_originator(own_id)
 
     def write_back(self) -> None:

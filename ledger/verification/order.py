@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -15,6 +14,7 @@ from ledger.archive.folder import Archive
 from ledger.archive.reading import events_by_account
 from ledger.events import TOPICS
 from ledger.segment import Segment, events_in
+from ledger.store.decoding import stored_uuid
 from ledger.store.segments import segments
 from ledger.verification.finding import Finding, truth
 
@@ -60,7 +60,7 @@ def version_findings(connection: Connection, archive: Archive) -> Iterator[Findi
     hot = {stream: rest for stream, *rest in _all(connection, _HOT)}
     for stream, originator, version in _all(connection, _STREAMS):
         count, last = hot.get(stream, (0, -1))
-        counted = count + sealed[str(UUID(bytes=originator))]
+        counted = count + sealed[str(stored_uuid(originator))]
         is_whole = stream in others or counted == version + 1
         if not is_whole or (count and last > version):
             what = f"stream {stream} ends at version {version}, but has {counted} events"

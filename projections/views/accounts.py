@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, select
 
 from ledger.archive.columns import one_chunk
 from ledger.archive.folder import LAST
+from ledger.store.decoding import stored_uuid
 from ledger.store.statements import Statement
 from ledger.store.tables import accounts, streams
 from projections.columnar import NO, starts_of
@@ -43,7 +44,7 @@ def last_account(connection: Connection, after: str, events_at_least: int) -> st
     for originator, version in _VERSIONS.run(connection, bytes_of(after)):
         total += version + 1
         if total >= events_at_least:
-            return str(UUID(bytes=originator))
+            return str(stored_uuid(originator))
     return AFTER_ALL
 
 

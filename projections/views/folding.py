@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from uuid import UUID
 
 import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
@@ -13,6 +12,7 @@ from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.events import EventRow
 from ledger.segment import events_in
 from ledger.store.corrections import corrections
+from ledger.store.decoding import stored_uuid
 from ledger.store.rows import FOLDED
 from ledger.store.sealed_events import sealed_rows
 from ledger.store.segments import segments
@@ -69,7 +69,7 @@ def kept_rows(
 ) -> Iterator[tuple[tuple[str, str], Sequence[Any]]]:
     """Yield the rows of a table of engagements in the order of `folds`, each with its place."""
     for originator, *row in statements.of_accounts.run(connection, bytes_of(after), bytes_of(upto)):
-        yield (str(UUID(bytes=originator)), row[_ISSUE]), tuple(row)
+        yield (str(stored_uuid(originator)), row[_ISSUE]), tuple(row)
 
 
 def recorded(connection: Connection, archive: Archive, after: int, upto: int) -> list[EventRow]:

@@ -241,7 +241,8 @@ class Clocks(Compactions):
 
     def _repair(self) -> None:
         latest = max(at for noted in self.runs.values() for at in [0, *noted.values()])
-        if max(self.list.recorded_at, latest) <= self.clock.at:
+        barred = self.list.barred
+        if max(self.list.recorded_at, latest, *barred.values()) <= self.clock.at:
             try:
                 self.engagements.ledger.correct_clock("tried")
             except ClockNotAheadError:
@@ -254,6 +255,7 @@ class Clocks(Compactions):
         self.corrections.append((len(self.list.notifications), self.clock.at))
         for job, noted in self.runs.items():
             self.runs[job] = {day: at for day, at in noted.items() if at <= self.clock.at}
+        barred |= {user: min(at, self.clock.at) for user, at in barred.items()}
         self._remember()
         for number, adopted in enumerate(self.list.policies[1:], 1):
             at = self._effective(adopted.position or 0, 0, adopted.adopted_at or 0)[1]
