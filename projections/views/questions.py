@@ -13,6 +13,7 @@ from projections.engagement import NONE, Engagement
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, Ranked, merge_bands, ranking
 from projections.scoring import score
+from projections.views.stored import stored_engagement
 from projections.views.tables import STREAM_OF_USER, engagements
 
 _e = engagements.c
@@ -63,7 +64,7 @@ class Details(NamedTuple):
 def engagement_of(connection: Connection, user_id: str, issue_id: str) -> Engagement:
     """Return the engagement of one user with one issue, or NONE."""
     row = _ONE.run(connection, user_id, issue_id).fetchone()
-    return Engagement(*row) if row else NONE
+    return stored_engagement(row) if row else NONE
 
 
 def details_of(connection: Connection, user_id: str, issue_id: str) -> Details | None:
@@ -103,7 +104,7 @@ def dormant_count(connection: Connection, at: Instant, policy: ScoringPolicy) ->
     """Return how many of everybody's engagements are dormant at `at`, one in memory at a time."""
     idle_since = at - (policy.dormant_after_days + 1) * DAY
     rows = _IDLE.run(connection, idle_since, idle_since)
-    return sum(score(Engagement(*row), at, policy).dormant for row in rows)
+    return sum(score(stored_engagement(row), at, policy).dormant for row in rows)
 
 
 def _band_of(connection: Connection, user_id: str, band: int) -> Iterator[tuple[str, Engagement]]:
@@ -112,4 +113,4 @@ def _band_of(connection: Connection, user_id: str, band: int) -> Iterator[tuple[
 
 def _pair(row: Sequence[Any]) -> tuple[str, Engagement]:
     issue_id, *fields = row
-    return issue_id, Engagement(*fields)
+    return issue_id, stored_engagement(fields)

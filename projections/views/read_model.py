@@ -35,7 +35,7 @@ from projections.views.beside import (
 )
 from projections.views.folding import folds
 from projections.views.policies import Policies
-from projections.views.stored import Stored, fold_stored, together
+from projections.views.stored import Stored, fold_stored, stored_engagement, together
 from projections.views.table_statements import IDENTITY, LIVE, TableStatements
 from projections.views.tables import engagements, sealed_engagements
 
@@ -187,7 +187,7 @@ class ReadModel:
                 rows = self._batch_after(connection, last_id, user_id)
                 refreshed = [_refreshed(row, at, policy) for row in rows]
                 self.statements.refresh.run_many(connection, refreshed)
-            counted = (of_kinds(Engagement(*row[2:]), policy.kinds) for row in rows)
+            counted = (of_kinds(stored_engagement(row[2:]), policy.kinds) for row in rows)
             idle += sum(idle_days(each, at) > idle_longer_than_days for each in counted)
             if len(rows) < REFRESHED_AT_ONCE:
                 return idle
@@ -229,19 +229,19 @@ def _ruled(engagement: Engagement, at: Instant, adopted: Adopted) -> tuple[Any, 
 
 def _ruled_anew(row: Sequence[Any], at: Instant, adopted: Adopted) -> tuple[Any, ...]:
     where, scored_at, *fields = row
-    return *_ruled(Engagement(*fields), max(at, scored_at), adopted), where
+    return *_ruled(stored_engagement(fields), max(at, scored_at), adopted), where
 
 
 def _refreshed(row: Sequence[Any], at: Instant, policy: ScoringPolicy) -> tuple[float, int, int]:
     where, scored_at, *fields = row
     at = max(at, scored_at)
-    return score(Engagement(*fields), at, policy).value, at, where
+    return score(stored_engagement(fields), at, policy).value, at, where
 
 
 def _known(row: Sequence[Any], new: Stored) -> Stored:
     """What is stored of the engagement of `new`; its score has no instant that counts any more."""
     position, last_position, *fields = row
-    return Stored(position, new.stream, new.issue_id, Engagement(*fields), last_position, 0)
+    return Stored(position, new.stream, new.issue_id, stored_engagement(fields), last_position, 0)
 
 
 def _grouped(rows: Sequence[EventRow]) -> dict[tuple[int, str], list[EventRow]]:

@@ -32,7 +32,7 @@ from projections.views.hot_events import hot_partials, touched_events, touched_p
 from projections.views.merging import merged
 from projections.views.partial_rows import partial_of_folds, rows_of
 from projections.views.partials import NUMBERS, partial_of
-from projections.views.stored import Stored, fold_stored, together
+from projections.views.stored import Stored, fold_stored, stored_engagement, together
 from projections.views.tables import sealed_engagements
 
 _s = sealed_engagements.c
@@ -216,7 +216,7 @@ def _place(engagement: tuple[Any, ...]) -> tuple[str, str]:
 
 def _read(stream: int, issue_id: str, row: Sequence[Any]) -> Stored:
     id_, *fields, last_position, scored_at = row
-    return Stored(id_, stream, issue_id, Engagement(*fields), last_position, scored_at)
+    return Stored(id_, stream, issue_id, stored_engagement(fields), last_position, scored_at)
 
 
 def _values(row: Stored) -> tuple[Any, ...]:

@@ -1,12 +1,18 @@
 """Rows of the read model: an engagement, and what its row has beside it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
+
+from ledger.errors import LedgerDamagedError
 from ledger.events import EventRow
 from projections.engagement import Engagement, fold, merge
 
 _NEVER = -1
+_FOLD: Any = tuple.__class_getitem__(
+    tuple(each.type for each in msgspec.structs.fields(Engagement))
+)
 
 
 class Stored(NamedTuple):
@@ -18,6 +24,14 @@ class Stored(NamedTuple):
     engagement: Engagement
     last_position: int | None
     scored_at: int
+
+
+def stored_engagement(fields: Sequence[Any]) -> Engagement:
+    """Return the engagement of stored fields; raises LedgerDamagedError for other types."""
+    try:
+        return Engagement(*msgspec.convert(fields, _FOLD))
+    except msgspec.ValidationError as error:
+        raise LedgerDamagedError("an engagement cannot be read") from error
 
 
 def fold_stored(rows: Sequence[EventRow]) -> Stored:

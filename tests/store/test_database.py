@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from ledger.errors import LedgerUnavailableError
+from ledger.errors import LedgerDamagedError, LedgerUnavailableError
 from ledger.store import file_lock as module
 from ledger.store.database import Database
 from ledger.store.file_lock import FileLock
@@ -41,6 +41,15 @@ def kept(database: Database) -> list[str]:
 def fail(connection: Connection) -> None:
     connection.exec_driver_sql("INSERT INTO kept VALUES ('lost')")
     raise ValueError
+
+
+def test_a_table_of_one_row_that_has_two_or_none_is_damaged(database):
+    for number in (0, 2):
+        query = text("SELECT 1 FROM kept, (VALUES (1), (2)) LIMIT :number").bindparams(
+            number=number
+        )
+        with pytest.raises(LedgerDamagedError), database.read() as connection:
+            connection.execute(query).scalar_one()
 
 
 def test_a_connection_that_could_not_roll_back_is_used_no_more(database, monkeypatch):
