@@ -11,8 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 
 from ledger.codec import Origin
 from ledger.errors import FutureInteractionError, OptedOutError, UnknownEngagementError
@@ -290,3 +296,21 @@ def assert_alike(asked: object, said: dict[str, object], must: dict[str, object]
     for name, answer in said.items():
         assert answer == must[name], (name, asked)
     assert said.keys() == must.keys()
+
+
+def try_histories(
+    machine: type[RuleBasedStateMachine], histories: int, steps: int, **how: Any
+) -> None:
+    """Run a state machine for as many random histories of at most so many steps."""
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=histories,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            **how,
+        ),
+    )

@@ -4,8 +4,6 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from bot.clocks import guard
 from ledger.clock_corrections import Corrections
@@ -14,7 +12,7 @@ from ledger.store import compaction, corrections, expiry, histories, sealed_even
 from projections.views import folding, hot_events, past, policies, sealing
 from tests.trials.asked import LABORIOUS
 from tests.trials.clocks import LITTLE, Clocks
-from tests.trials.compactions import DONE, some_touches
+from tests.trials.compactions import DONE, some_touches, try_histories
 from tests.trials.sizes import count, tell
 
 pytestmark = pytest.mark.trial
@@ -32,18 +30,7 @@ def from_nothing():
 
 
 def run(histories: int, **how: Any) -> None:
-    run_state_machine_as_test(
-        Clocks,
-        settings=settings(
-            max_examples=histories,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-            **how,
-        ),
-    )
+    try_histories(Clocks, histories, STEPS, **how)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

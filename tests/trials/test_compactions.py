@@ -5,15 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from ledger.archive import folder, parquet
 from ledger.errors import CertificateError
 from ledger.instants import DAY
 from projections.views import hot_events, sealing
 from tests.trials.asked import ISSUES, USERS
-from tests.trials.compactions import DONE, Compactions, Touch, some_touches
+from tests.trials.compactions import DONE, Compactions, Touch, some_touches, try_histories
 from tests.trials.sizes import count, tell
 
 pytestmark = pytest.mark.trial
@@ -35,18 +33,7 @@ def in_small_pieces(monkeypatch):
 
 
 def run(histories: int, **how: Any) -> None:
-    run_state_machine_as_test(
-        Compactions,
-        settings=settings(
-            max_examples=histories,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-            **how,
-        ),
-    )
+    try_histories(Compactions, histories, STEPS, **how)
 
 
 @pytest.mark.parametrize("part", range(PARTS))
