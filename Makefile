@@ -15,6 +15,9 @@ space := $(empty) $(empty)
 PURE := $(filter-out %/__init__.py %/__main__.py %/application.py, \
 	$(wildcard ledger/*.py projections/*.py bot/*.py))
 
+# The order of a set depends on the hashes of its members, and some examples on that order.
+HASHES := PYTHONHASHSEED=0
+
 # The caller's Python settings do not reach into the project's own environment.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
@@ -58,10 +61,10 @@ run: $(STAMP) ## run the bot: on Telegram with TELEGRAM_BOT_TOKEN, else in this 
 	@$(BIN)/engagement run --or-chat
 
 test: $(STAMP) ## run the tests (ARGS="-k text" for some of them)
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(HASHES) $(BIN)/python -m pytest -n auto $(ARGS)
 
 cover: $(STAMP) ## run the tests; the pure modules must be covered to the last branch
-	@$(BIN)/python -m pytest -n auto --cov --cov-report=
+	@$(HASHES) $(BIN)/python -m pytest -n auto --cov --cov-report=
 	@echo "Coverage of the pure modules:"
 	@$(BIN)/coverage report --include=$(subst $(space),$(comma),$(strip $(PURE))) --fail-under=100
 
@@ -86,7 +89,7 @@ bench: $(TRIALS_STAMP) ## run the benchmarks
 trials: $(TRIALS_STAMP) ## run the trials with their full counts (takes its time; SEED=… repeats a run)
 	@seed=$(or $(SEED),$$($(PYTHON) -c 'import random; print(random.getrandbits(32))')) \
 		&& echo "SEED=$$seed" \
-		&& TRIALS=full $(BIN)/python -m pytest -n auto -m trial \
+		&& TRIALS=full PYTHONHASHSEED=$$seed $(BIN)/python -m pytest -n auto -m trial \
 			--randomly-seed=$$seed $(ARGS)
 
 # The extras of dependencies stay in the lock: without them pip looks for a newer package with the

@@ -34,3 +34,11 @@ def test_neither_the_order_nor_loaded_modules_nor_hashes_change_an_example(tmp_p
     other = examples(tmp_path / "other", 2, "--randomly-seed=7", "-p", "projections.application")
     assert one == other
     assert len(one) > 10
+
+
+def test_every_run_of_the_suite_has_one_seed_for_hashes():
+    makefile = (ROOT / "Makefile").read_text()
+    starts = [line for line in makefile.splitlines() if "-m pytest" in line]
+    assert len(starts) == 3
+    assert all("$(HASHES) " in line or "PYTHONHASHSEED=$$seed " in line for line in starts)
+    assert "-m pytest" not in (ROOT / ".ci/run").read_text()
