@@ -80,7 +80,7 @@ SEES_FEW = (
 CARD = "<b>{issue}</b> · score <b>{score}</b>{note}\n{touches}, {last}"
 CARD_AGAIN = "<b>{issue}</b> · score <b>{score}</b>{note}\n{touches} · first {first}, last {last}"
 CARD_NEW = "<b>{issue}</b> · score <b>{score}</b>\nnot touched yet: every issue starts there"
-SCORE = "<b>{issue}</b> scores <b>{score}</b> {moment}\n{sentence}"
+SCORE = "<b>{issue}</b> scores <b>{score}</b> {moment}{note}\n{sentence}"
 NOW = "now"
 AS_OF = "as of {when}"
 
@@ -120,7 +120,7 @@ HISTORY_SET = "score set to {score}"
 HISTORY_MORE = "… and {count} earlier; /export has them all"
 NO_HISTORY = "Nothing is recorded of you{of_issue} {moment}."
 
-CHART_OF_ISSUE = "<b>{issue}</b>: your score {moment}: {score}"
+CHART_OF_ISSUE = "<b>{issue}</b>: your score {moment}: {score}{note}"
 CHART_OF_TOP = "What you are most engaged with {moment}"
 CHART_OF_QUIET = "What you are most engaged with {moment}: all of it quiet for long"
 NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue} {moment}."
@@ -185,7 +185,7 @@ STATUS = "<b>The ledger</b>\nEvents: {events}\nPeople: {users}{waiting}"
 STATUS_WAITING = "\nI cannot write to it just now; what people say waits in a file."
 STATUS_JOBS = {
     "engagement_decay": "Scores brought up to date for {day}: {counted} under decay",
-    "engagement_cleanup": "Dormant engagements counted for {day}: {counted}",
+    "engagement_cleanup": "Engagements that had been quiet for long on {day}: {counted}",
     "engagement_expiry": "Old words deleted for {day}: {counted}",
 }
 
@@ -256,7 +256,7 @@ WHY_BASE_SET = "Base {base}: as it was set."
 WHY_DECAY = "Decay {decay}: (1 − {share}) to the power of {days}, the idle days beyond {free}."
 WHY_NO_DECAY = "Decay 1.000: there is none within {days} idle days."
 WHY_SCORE = "Score {score} = {base} × {decay}."
-WHY_DORMANT = "It is dormant: idle for over {days} days, and below {score}."
+WHY_QUIET = "It has been quiet for long: idle for over {days} days, and its score is below {score}."
 WHY_PINNED = "It is pinned before all that scores, touched less than {hours} hours ago."
 WHY_FIRST_POLICY = "By policy {version}, the product's own."
 WHY_POLICY = "By policy {version}, adopted {when}."

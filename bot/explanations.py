@@ -6,7 +6,7 @@ Plain text, for the bot and the command line alike; words come from `bot.languag
 from collections.abc import Callable, Iterator, Sequence
 
 from bot.language import words
-from bot.replies import Reply, Time, fill, score_sentence, times, touches
+from bot.replies import Reply, Time, fill, marked, score_sentence, times, touches
 from bot.times import since
 from projections.explanation import Explanation, InteractionSeen, OverrideSeen
 from projections.order import LOOKED_AHEAD_DAYS, OrderExplanation
@@ -86,7 +86,7 @@ def _parts(explanation: Explanation, said: Said) -> Iterator[str]:
         decay=f"{parts.decay:.3f}",
     )
     if parts.dormant:
-        yield words.WHY_DORMANT.format(
+        yield words.WHY_QUIET.format(
             days=policy.dormant_after_days, score=f"{policy.dormant_below_score:g}"
         )
     if explanation.ranked.pinned_at:
@@ -168,7 +168,7 @@ def order_sentences(order: OrderExplanation, said: Said) -> Iterator[str]:
         other=f"{second.score.value:.3f}",
     )
     for each in (first, second):
-        yield f"{each.issue_id}: {score_sentence(each, order.adopted.policy)}"
+        yield f"{marked(each)}: {score_sentence(each, order.adopted.policy)}"
     yield _by_touches(order, second.issue_id)
     yield _by_time(order, second.issue_id, said)
 

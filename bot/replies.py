@@ -22,6 +22,7 @@ from ledger.interaction import Kind
 from projections.engagement import Engagement, of_kinds
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
+from projections.scoring import Score
 from projections.statistics import Statistics
 
 TEXT_LIMIT = 4096
@@ -169,6 +170,7 @@ def score(ranked: Ranked, policy: ScoringPolicy, time: Time) -> Reply:
         issue=ranked.issue_id,
         score=f"{ranked.score.value:.3f}",
         moment=time.moment,
+        note=_noted(ranked),
         sentence=score_sentence(ranked, policy),
     )
 
@@ -234,12 +236,15 @@ def _ranking(ranked: Sequence[Ranked], time: Time) -> Iterable[str]:
 
 def note(ranked: Ranked) -> str:
     """Return what a list says beside an issue: dormant, set by hand, or nothing that counts."""
-    if not ranked.engagement.count:
-        return ""
-    if ranked.score.idle_days is None:
+    return score_note(ranked.score) if ranked.engagement.count else ""
+
+
+def score_note(score: Score) -> str:
+    """Return the same for the score of an issue that was touched."""
+    if score.idle_days is None:
         return words.UNCOUNTED
-    said = [words.SET_BY_HAND] if ranked.score.override is not None else []
-    return ", ".join([words.QUIET, *said] if ranked.score.dormant else said)
+    said = [words.SET_BY_HAND] if score.override is not None else []
+    return ", ".join([words.QUIET, *said] if score.dormant else said)
 
 
 def all_quiet(ranked: Sequence[Ranked]) -> bool:
@@ -253,8 +258,12 @@ def marked(ranked: Ranked) -> str:
 
 
 def _noted(ranked: Ranked) -> str:
-    said = note(ranked)
-    return words.NOTE.format(note=said) if said else ""
+    return noted(note(ranked))
+
+
+def noted(note: str) -> str:
+    """Return a note as it follows an issue or a score, or an empty text for an empty one."""
+    return words.NOTE.format(note=note) if note else ""
 
 
 def scored(ranked: Iterable[Ranked]) -> str:

@@ -7,15 +7,16 @@ from ledger.instants import Instant
 from projections.engagement import Engagement
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked, ranking
+from projections.scoring import Score
 
 TOP = 10
 
 
 class Standing(NamedTuple):
-    """Where an issue stands; 1 is first."""
+    """Where an issue stands, 1 is first, and by which score."""
 
     rank: int
-    score: float
+    score: Score
 
 
 class Move(NamedTuple):
@@ -71,7 +72,7 @@ def _move(issue: str, before: dict[str, Standing], after: dict[str, Standing]) -
 
 
 def _standings(ranked: list[Ranked]) -> dict[str, Standing]:
-    return {each.issue_id: Standing(rank, each.score.value) for rank, each in enumerate(ranked, 1)}
+    return {each.issue_id: Standing(rank, each.score) for rank, each in enumerate(ranked, 1)}
 
 
 def _issues(ranked: list[Ranked]) -> list[str]:

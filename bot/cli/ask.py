@@ -195,9 +195,9 @@ def _history_row(entry: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
-    dormant = ", dormant" if ranked.score.dormant else ""
+    said = f", {noted}" if (noted := note(ranked)) else ""
     sentence = score_sentence(ranked, policy)
-    return f"{ranked.issue_id} scores {ranked.score.value:.3f}{dormant}: {sentence}"
+    return f"{ranked.issue_id} scores {ranked.score.value:.3f}{said}: {sentence}"
 
 
 def _text(value: object) -> str:

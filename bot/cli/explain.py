@@ -171,7 +171,12 @@ def _order_document(order: OrderExplanation) -> dict[str, Any]:
 
 
 def _ranked_document(ranked: Ranked) -> dict[str, Any]:
-    return {"issue_id": ranked.issue_id, "score": ranked.score.value}
+    return {
+        "issue_id": ranked.issue_id,
+        "score": ranked.score.value,
+        "dormant": ranked.score.dormant,
+        "override": ranked.score.override,
+    }
 
 
 def _swap_document(swap: Swap | None) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from projections.policy import (
     differences,
     fields_of,
 )
+from projections.top_change import Standing
 from projections.views.policy_trial import Affected, PolicyTrial
 
 
@@ -151,7 +152,7 @@ def _show_trial(found: PolicyTrial, changes: list[FieldChange]) -> None:
     if found.affected:
         show_table(("user", "enter", "leave", "order"), affected_rows(found), "")
         click.echo(f"\nThe largest moves, up to {MOST_SHOWN}:")
-        movers = ("user", "issue", "rank", "then", "score", "then")
+        movers = ("user", "issue", "rank", "then", "score", "then", "note")
         show_table(movers, mover_rows(found), "")
 
 
@@ -188,7 +189,17 @@ def _trial_document(found: PolicyTrial) -> dict[str, Any]:
 
 def _affected_document(affected: Affected) -> dict[str, Any]:
     moves = [
-        {"issue_id": move.issue_id, "before": move.before._asdict(), "after": move.after._asdict()}
+        {
+            "issue_id": move.issue_id,
+            "before": _standing(move.before),
+            "after": _standing(move.after),
+        }
         for move in affected.change.moves
     ]
     return {**affected._asdict(), "change": {**affected.change._asdict(), "moves": moves}}
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    score = standing.score
+    facts = {"score": score.value, "dormant": score.dormant, "override": score.override}
+    return {"rank": standing.rank, **facts}

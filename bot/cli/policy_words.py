@@ -3,9 +3,11 @@
 from heapq import nlargest
 from typing import Any
 
+from bot.replies import score_note
 from ledger.instants import iso
 from projections.policy import Adopted, FieldChange
 from projections.quality import Figures
+from projections.top_change import Move
 from projections.views.policy_trial import Affected, PolicyTrial
 
 MOST_SHOWN = 10
@@ -114,11 +116,17 @@ def mover_rows(found: PolicyTrial) -> list[Row]:
             move.issue_id,
             move.before.rank,
             move.after.rank,
-            move.before.score,
-            move.after.score,
+            move.before.score.value,
+            move.after.score.value,
+            _note(move),
         )
         for move, each in largest
     ]
+
+
+def _note(move: Move) -> str:
+    before, after = score_note(move.before.score), score_note(move.after.score)
+    return after if before == after else f"{before or '–'} → {after or '–'}"
 
 
 def _extent(affected: Affected) -> tuple[int, int]:

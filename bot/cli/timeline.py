@@ -14,6 +14,7 @@ from bot.cli.users import user_of
 from bot.language import words
 from bot.moments import Edge
 from bot.periods import PERIODS, ends_of
+from bot.replies import score_note
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.text import issue_id_of
@@ -169,11 +170,15 @@ def _show_scores(found: dict[str, list[Step]], ends: Sequence[Instant]) -> None:
         click.echo("no engagements at the end of that span")
         return
     values = [[step.score and step.score.value for step in series] for series in found.values()]
-    quiet = [issue for issue, series in found.items() if _is_quiet(series[-1])]
-    if len(quiet) == len(found):
+    if all(_is_quiet(series[-1]) for series in found.values()):
         click.echo("all of these have been quiet for long")
-    heads = [f"{issue} ({words.QUIET})" if issue in quiet else issue for issue in found]
+    heads = [_head(issue, series[-1]) for issue, series in found.items()]
     show_table(("at", *heads), list(zip(map(iso, ends), *values, strict=True)), "")
+
+
+def _head(issue: str, step: Step) -> str:
+    said = "" if step.score is None else score_note(step.score)
+    return f"{issue} ({said})" if said else issue
 
 
 def _is_quiet(step: Step) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.extras import extra
-from bot.replies import all_quiet, marked
+from bot.replies import all_quiet, marked, note
 from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
 from bot.report_tables import late_days, years_of
 from ledger.instants import Instant, iso, moment_of
@@ -43,6 +43,7 @@ def report_page(audited: Audited, made_at: Instant, zone: ZoneInfo, of_user: str
         stacked=stacked,
         score_line=score_line,
         marked=marked,
+        note=note,
         all_quiet=all_quiet,
         width=WIDTH,
         height=HEIGHT,

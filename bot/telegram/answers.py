@@ -118,6 +118,7 @@ def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply:
         issue=issue,
         moment=moment,
         score=words.NONE if last is None else f"{last.value:.3f}",
+        note="" if last is None else replies.noted(replies.score_note(last)),
     )
     return Reply(caption, attachment=Attachment(f"{issue}.png", picture, is_picture=True))
 

@@ -273,6 +273,8 @@ def test_every_list_marks_what_has_been_quiet_for_long():
         assert (sum(marks), marks[-1]) == (1, True)
         (text,) = sent(answer([QUIET], NOW))
         assert "all of it quiet for long" in text.splitlines()[0]
+    (text,) = sent(replies.score(QUIET, DEFAULT_POLICY, NOW))
+    assert text.splitlines()[0] == "OLD-1 scores 0.000 now · quiet for long"
     (text,) = sent(replies.cards([fresh, QUIET], NOW))
     assert [("quiet for long" in card) for card in text.split("\n\n")] == [False, True]
 

@@ -128,7 +128,7 @@ def test_score_at_a_past_moment_knows_what_had_occurred(ana):
 
 def test_score_in_words(ana):
     words = ana("score", "ana", "OLD-1").out
-    assert words.startswith("OLD-1 scores 0.000, dormant: touched once, active 200 days ago")
+    assert words.startswith("OLD-1 scores 0.000, quiet for long: touched once, active 200 days ago")
     assert len(words.splitlines()) == 1
 
 
@@ -175,11 +175,30 @@ def test_a_list_of_quiet_issues_alone_says_so_in_its_first_line(cli, command):
     assert "quiet for long" in "".join([first, *rest])
 
 
-def test_what_does_not_count_is_marked_as_such_and_not_as_quiet(cli):
-    cli("record", "ana", "AI-1", "view")
+EVERY_RANK = ("top ana", "engagements ana", "stats ana", "timeline ana", "explain ana --top",
+              "score ana {issue}")  # fmt: skip
+
+
+@pytest.mark.parametrize("command", EVERY_RANK)
+def test_wherever_an_issue_ranks_it_is_marked_and_in_the_same_words(cli, command):
+    """Dormant for programs is quiet for long for people; a score set by hand is marked as well."""
+    for issue, days_ago in (("OLD-1", 200), ("OLD-1", 200), ("SET-1", 199)):
+        cli("record", "ana", issue, "query", "--at", at(days_ago))
+    old = cli(*command.format(issue="OLD-1").split()).out
+    assert "quiet for long" in old
+    assert "dormant" not in old
+    cli("set-score", "ana", "SET-1", "0.6")
+    assert "set by hand" in cli(*command.format(issue="SET-1").split()).out
+
+
+@pytest.mark.parametrize("command", EVERY_RANK)
+def test_what_does_not_count_is_marked_as_such_and_not_as_quiet(cli, command):
+    for issue, kind in (("AI-1", "view"), ("AI-2", "query")):
+        cli("record", "ana", issue, kind)
     cli("policy", "adopt", "kinds=query")
-    assert "nothing that counts" in cli("top", "ana").out
-    assert "quiet" not in cli("top", "ana").out
+    shown = cli(*command.format(issue="AI-1").split()).out
+    assert "nothing that counts" in shown
+    assert "quiet" not in shown
 
 
 def test_engagements_are_all_in_their_order(ana):

@@ -143,6 +143,8 @@ def test_try_tells_what_would_move_and_writes_nothing(ana):
     assert (affected["user_id"], change["entered"], change["left"]) == ("ana", [], [])
     assert change["reordered"]
     assert {move["issue_id"] for move in change["moves"]} == {"OLD-1", "NEW-1"}
+    keys = ["rank", "score", "dormant", "override"]
+    assert all(list(move[side]) == keys for move in change["moves"] for side in ("before", "after"))
     assert [found["quality"][name]["returns"] for name in found["quality"]] == [2, 2, 2]
     assert ana.ledger.read_bytes() == before
     assert issues(ana) == ["OLD-1", "NEW-1"]
@@ -154,6 +156,16 @@ def test_try_is_readable_and_shows_a_name_where_there_is_one(ana):
     assert "Against the policy in force, the tried one is" in out
     assert "The first ten would change for 1 of 1 users." in out
     assert "most recent first" in out
+
+
+def test_try_marks_what_moves_as_lists_do(ana):
+    ana("record", "ana", "QUIET-1", "query", "--at", "2025-05-01")
+    ana("record", "ana", "SET-1", "mention", "--at", "2025-06-01")
+    assert "quiet for long → nothing that counts" in ana("policy", "try", "kinds=query").out
+    ana("set-score", "ana", "SET-1", "0.6")
+    out = ana("policy", "try", "frequency_weight=1").out
+    (line,) = [each for each in out.splitlines() if "SET-1" in each]
+    assert line.endswith("set by hand")
 
 
 def test_try_looks_at_what_had_occurred_by_then(ana):
