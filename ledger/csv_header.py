@@ -36,17 +36,33 @@ class Names(NamedTuple):
         return self.required + self.usual + self.optional
 
 
-def separated(lines: Iterator[str], is_known: Callable[[str], bool]) -> tuple[str, Iterator[str]]:
-    """Return the separator, and the lines from the header on.
+class Beginning(NamedTuple):
+    """How a file begins: its separator, how many lines come before the header, and the others."""
 
-    A first line such as `sep=;`, which spreadsheets write, names it; else it is the one that yields
-    most known columns. Raises InvalidHeaderError if `sep=` names none of SEPARATORS.
+    separator: str
+    lines_before: int
+    lines: Iterator[str]
+
+
+def beginning_of(lines: Iterator[str], is_known: Callable[[str], bool]) -> Beginning:
+    """Return the separator and where the header is; empty lines may come first.
+
+    A first line such as `sep=;`, which spreadsheets write, names the separator; else it is the one
+    that yields most known columns. Raises InvalidHeaderError if `sep=` names none of SEPARATORS.
     """
-    line = next((each for each in lines if each.strip("\r\n")), "")
+    before, line = _first(lines, 0)
     named = _named(line)
     if named is not None:
-        return named, lines
-    return _found(line, is_known), chain((line,), lines)
+        before, line = _first(lines, before + 1)
+    return Beginning(named or _found(line, is_known), before, chain((line,), lines))
+
+
+def _first(lines: Iterator[str], before: int) -> tuple[int, str]:
+    """Return the first line that is not empty, and how many come before it."""
+    return next(
+        ((number, line) for number, line in enumerate(lines, before) if line.strip("\r\n")),
+        (before, ""),
+    )
 
 
 def _named(line: str) -> str | None:

@@ -105,21 +105,34 @@ def _space(folder: Path) -> Finding:
 
 
 def _access(ledger: Path) -> Iterator[Finding]:
-    """Find files that this user may not read or write; the bot's user needs both."""
+    """Find files that this user may not read or write; the bot's user needs both.
+
+    A copy that can only be read is fine for questions: a note says what cannot be done.
+    """
     beside = [ledger.with_name(ledger.name + end) for end in ("-wal", "-shm", ".lock", ".archive")]
     there = [path for path in (ledger.parent, ledger, *beside) if path.exists()]
     if os.statvfs(ledger.parent if ledger.parent.exists() else "/").f_flag & os.ST_RDONLY:
-        detail = f"{ledger.parent} is on a disk that is mounted read-only: nothing can be recorded"
-        yield Finding("access", BAD, f"{detail} until it is mounted read-write")
+        yield _read_only(ledger.parent, "is on a disk that is mounted read-only, and so can only")
         return
     for mode, verb in ((os.R_OK, "read"), (os.W_OK, "write")):
         refused = [str(path) for path in there if not os.access(path, mode)]
-        if refused:
+        if mode == os.W_OK and len(refused) == len(there):
+            yield _read_only(ledger.parent, "can only")
+        elif refused:
             detail = (
                 f"this user may not {verb} {', '.join(refused)}: run as the user that the bot runs "
                 "as, or let `chown -R` give the whole folder to this one"
             )
             yield Finding("access", BAD, detail)
+
+
+def _read_only(folder: Path, can_only: str) -> Finding:
+    detail = (
+        f"{folder} {can_only} be read: every question is answered, but nothing can be recorded, "
+        "archived, forgotten or repaired here. If a bot is to record here, its user must be able "
+        "to write"
+    )
+    return Finding("access", NOTE, detail)
 
 
 def _file_system(folder: Path) -> Iterator[Finding]:

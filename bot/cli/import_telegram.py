@@ -66,14 +66,14 @@ def import_telegram(
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
     name = bot_name.removeprefix("@") if bot_name else None
-    bots = Bots(bot_id or _bot_of(session.settings), name, frozenset(other_bots))
-    listener = Listener(bots, session.settings.issue_keys)
 
     def entries(ledger: EngagementLedger | None) -> Iterator[Entry | Refusal]:
         known = None if ledger is None or overlapping else ledger.spans_at
         return _entries(stream, listener, choice, known)
 
     with opened(file) as stream:
+        bots = Bots(bot_id or _bot_of(session.settings), name, frozenset(other_bots))
+        listener = Listener(bots, session.settings.issue_keys)
         return bring_in(session, choice, of_file(stream, file, "messages", entries))
 
 

@@ -36,7 +36,7 @@ from bot.telegram.outbox import Delivery, Outbox, fault
 from bot.telegram.questions import CARDS, HINT, Question
 from bot.telegram.recording import Recorder
 from bot.telegram.sending import Address, InGroup, keyboard, persistently, send, send_in_private
-from bot.telegram.updates import is_unread, message_of
+from bot.telegram.updates import message_of
 from ledger.errors import LedgerError, TracesLeftError
 from projections.application import Engagements
 
@@ -70,7 +70,6 @@ class Conversation:
         self._exports = Exports(engagements, Path(settings.home), outbox)
         self._clock = clock
         self._forgetting = asyncio.Lock()
-        self._unread = 0
 
     def join(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Add the handlers to `application`."""
@@ -91,9 +90,6 @@ class Conversation:
         if not await self._hears(Sender(message.chat_id, message.chat_kind, message.sender_id)):
             self._turn_away(bot, message)
             return
-        if is_unread(update.message) and not message.forwarded:
-            self._unread += 1
-            _log.warning("content not read", extra={"messages": self._unread})
         asked = self._asked_in(message, bot)
         if asked is not None:
             topic = update.message.message_thread_id if update.message.is_topic_message else None

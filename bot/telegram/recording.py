@@ -32,7 +32,7 @@ from bot.telegram.gate import Gate
 from bot.telegram.keeping import Keeper, NotKeptError
 from bot.telegram.outbox import fault
 from bot.telegram.recording_queue import IsLast, RecordingQueue, always_last
-from bot.telegram.updates import message_of, migration_of, press_of
+from bot.telegram.updates import is_unread, message_of, migration_of, press_of
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, moment_of
 from projections.application import EngagementTracker
@@ -57,10 +57,11 @@ class _Forgotten(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """The entries of an update, and its sender."""
+    """The entries of an update, its sender, and whether it may say more, in an unknown form."""
 
     heard: Heard = NOTHING
     sender: Sender | None = None
+    is_unread: bool = False
 
 
 def _nobody(_: object) -> None:
@@ -88,6 +89,7 @@ class Recorder:
         self.latest_update_id = 0
         self._outage: Outage | None = None
         self._forgotten: dict[str, _Forgotten] = {}
+        self._unread = 0
         self._bot = bot
         self._clock = tracker.engagements.clock
         self._keys = keys
@@ -174,7 +176,7 @@ class Recorder:
         if message is not None:
             message = self._dated(message, update.update_id)
             sender = Sender(message.chat_id, message.chat_kind, message.sender_id)
-            return _Said(heard_in(message, self._keys), sender)
+            return _Said(heard_in(message, self._keys), sender, _is_unread(update, message))
         press = press_of(update, self._bot, self._clock())
         if press is None:
             return _Said()
@@ -189,12 +191,16 @@ class Recorder:
         return _Said(Heard((migration,)), sender)
 
     async def _keep(self, said: _Said) -> None:
-        if not said.heard.entries:
+        if not (said.heard.entries or said.is_unread):
             return
         is_open = await self._is_open(said.sender)
-        if is_open is not False:
-            doubted = said.sender if is_open is None else None
-            await self.keeper.keep(said.heard.entries, doubted)
+        if is_open is False:
+            return
+        if said.heard.entries:
+            await self.keeper.keep(said.heard.entries, said.sender if is_open is None else None)
+        if said.is_unread:
+            self._unread += 1
+            _log.warning("content not read", extra={"messages": self._unread})
 
     async def _is_open(self, sender: Sender | None) -> bool | None:
         """Tell whether the gate lets the sender in, or None if it cannot decide now."""
@@ -205,6 +211,13 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - it is asked again when the spool drains
             _log.warning("users unread", extra={"error": type(error).__name__})
             return None
+
+
+def _is_unread(update: telegram.Update, message: Message) -> bool:
+    """Tell whether a person wrote a message that may hold typed text of an unknown kind."""
+    if message.sender_id is None or message.forwarded:
+        return False
+    return any(is_unread(each) for each in (update.message, update.edited_message) if each)
 
 
 def install(

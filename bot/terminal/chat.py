@@ -63,6 +63,9 @@ class _People:
     async def say(self, line: str, show: Callable[[str], object]) -> None:
         """Let somebody say `line`, or press the button whose number it is; wait for answers."""
         name, text = speaker_of(line)
+        if not text:
+            show(words.CHAT_NO_TEXT.format(name=name))
+            return
         press = _PRESS.fullmatch(text.strip())
         buttons = self._screen.buttons.get(_person(name)["id"], [])
         if press and buttons:

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 
 import msgspec
 
-from ledger.csv_header import InvalidHeaderError, columns_of, separated
+from ledger.csv_header import InvalidHeaderError, beginning_of, columns_of
 from ledger.csv_row import NAMES, cell, content_of, former_content_of, interaction_of_row
 from ledger.errors import InvalidInteractionError
 from ledger.intake.files import READING_FAILS, reason_of, unpacked
@@ -43,7 +43,7 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
                 if isinstance(row, str):
                     yield Refusal(f"line {line}", row)
                 elif header is None:
-                    header = _Header(row)
+                    header = _Header(row, line)
                 else:
                     yield _entry(row, header, ordinals, (name, line))
     finally:
@@ -68,13 +68,15 @@ def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
         line = lines.read + 1
         try:
             lines.room, lines.quotes = ROW_LIMIT, 0
-            reader = reader or _reader(lines)
+            if reader is None:
+                reader, before = _reader(lines)
+                line = before + 1
             row = next(reader, None)
         except csv.Error as error:
             yield line, f"is no CSV: {error}"
             continue
         except InvalidHeaderError as error:
-            raise UnreadableHistoryError(f"line {line}: {error}") from error
+            raise UnreadableHistoryError(f"line {lines.read}: {error}") from error
         except READING_FAILS as error:
             reason = reason_of(error)
             raise UnreadableHistoryError(f"line {line}: cannot be read on: {reason}") from error
@@ -84,9 +86,9 @@ def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
             yield line, row
 
 
-def _reader(lines: "_Lines") -> Iterator[list[str]]:
-    separator, rest = separated(lines, _KNOWN.__contains__)
-    return csv.reader(rest, strict=True, delimiter=separator)
+def _reader(lines: "_Lines") -> tuple[Iterator[list[str]], int]:
+    separator, before, rest = beginning_of(lines, _KNOWN.__contains__)
+    return csv.reader(rest, strict=True, delimiter=separator), before
 
 
 class _Lines(Iterator[str]):
@@ -125,12 +127,12 @@ class _Lines(Iterator[str]):
 class _Header:
     """The header: the place of each known column, and the number of columns."""
 
-    def __init__(self, row: Sequence[str]) -> None:
+    def __init__(self, row: Sequence[str], line: int) -> None:
         self.width = len(row)
         try:
             self.columns: Mapping[str, int] = columns_of(row, NAMES)
         except InvalidHeaderError as error:
-            raise UnreadableHistoryError(f"line 1: {_explained(row, error)}") from error
+            raise UnreadableHistoryError(f"line {line}: {_explained(row, error)}") from error
 
 
 def _explained(header: Sequence[str], error: InvalidHeaderError) -> str:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from ledger.csv_header import InvalidHeaderError, Names, columns_of, separated
+from ledger.csv_header import InvalidHeaderError, Names, beginning_of, columns_of
 from ledger.errors import InvalidInteractionError
 from ledger.intake.history import UnreadableHistoryError
 from ledger.spreadsheets import check_user
@@ -27,12 +27,11 @@ def read_user_map(lines: Iterable[bytes]) -> dict[str, UserId | None]:
     without repeating addresses or ids.
     """
     rows = _rows(lines)
-    _, header = next(rows, (1, []))
+    first, header = next(rows, (1, []))
     try:
         columns = columns_of(header, _NAMES)
     except InvalidHeaderError:
-        message = "line 1: the header must name address and user_id, each once"
-        raise UnreadableHistoryError(message) from None
+        raise _wrong(first, "the header must name address and user_id, each once") from None
     users: dict[str, UserId | None] = {}
     for line, row in rows:
         if len(row) != len(header):
@@ -63,12 +62,14 @@ def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, Sequence[str]]]:
     while True:
         line = texts.read + 1
         try:
-            reader = reader or _reader(texts)
+            if reader is None:
+                reader, before = _reader(texts)
+                line = before + 1
             row = next(reader, None)
         except UnicodeDecodeError:
             raise _wrong(line, "is not in UTF-8") from None
         except InvalidHeaderError as error:
-            raise _wrong(line, str(error)) from None
+            raise _wrong(texts.read, str(error)) from None
         except csv.Error as error:
             raise _wrong(line, f"is no CSV: {error}") from None
         if row is None:
@@ -77,9 +78,9 @@ def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, Sequence[str]]]:
             yield line, row
 
 
-def _reader(texts: "_Texts") -> Iterator[list[str]]:
-    separator, rest = separated(texts, _NAMES.known.__contains__)
-    return csv.reader(rest, strict=True, delimiter=separator)
+def _reader(texts: "_Texts") -> tuple[Iterator[list[str]], int]:
+    separator, before, rest = beginning_of(texts, _NAMES.known.__contains__)
+    return csv.reader(rest, strict=True, delimiter=separator), before
 
 
 class _Texts(Iterator[str]):

@@ -100,3 +100,11 @@ def test_a_closed_input_has_ended(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("line", ["@ana:", "@ana:  "])
+def test_a_line_that_only_names_who_speaks_is_asked_for_its_text(tmp_path, line):
+    done = CommandLine(tmp_path).forked("chat", stdin=f"{line}\n@ana: AI-1\n".encode())
+    assert done.code == 0
+    assert "write a message after `@ana:`" in done.out
+    assert "AI-1 · score 0.680" in done.out

@@ -135,6 +135,16 @@ def test_a_line_that_names_the_separator_counts_as_a_line(cli):
     assert refusals(cli, bad)[0].startswith("error: line 3: ")
 
 
+@pytest.mark.parametrize("before", ["", "sep=;\n", "\n\n", "\n\nsep=;\n\n"], ids=repr)
+def test_a_header_that_is_wrong_is_named_by_its_line(cli, before):
+    place = f"line {1 + before.count(chr(10))}: "
+    assert f": {place}the header has no column" in refusals(cli, f"{before}user;kind\n")[0]
+    unclosed = f'{before}user;"kind" x\n'
+    assert f"{place}is no CSV" in refusals(cli, unclosed)[0]
+    if ";" not in before:
+        assert f": {place}sep= names none of" in refusals(cli, f"{before}sep=#\nuser\n")[0]
+
+
 @pytest.mark.parametrize(
     "header",
     [

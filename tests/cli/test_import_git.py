@@ -153,6 +153,9 @@ def test_what_is_no_repository_is_said_in_one_line(cli, tmp_path, monkeypatch, d
         ("address,user_id\na@b,-\nA@B,ana\n", "line 3: gives another user id"),
         ("address;user_id\na@b;7.01E+09\n", "line 2: Invalid user_id: looks like a number"),
         ("sep=#\naddress#user_id\na@b#ana\n", "line 1: sep= names none of"),
+        ("\nsep=#\naddress#user_id\na@b#ana\n", "line 2: sep= names none of"),
+        ("sep=;\naddress\n", "line 2: the header must name address and user_id"),
+        ("\n\naddress\n", "line 3: the header must name address and user_id"),
     ],
 )
 def test_a_map_that_cannot_be_meant_is_refused(cli, work, tmp_path, text, message):

@@ -199,6 +199,12 @@ def test_what_came_before_a_damage_is_recorded(cli):
     assert done.json["recorded"] == done.json["read"] > 20
 
 
+def test_a_file_that_is_not_there_is_told_before_anything_about_the_bot(cli):
+    done = cli("import", "telegram", str(cli.home / "result.json"))
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert "No such file" in done.err
+
+
 def test_our_bot_must_be_known(cli):
     path = written(cli.home, packed(in_supergroup(line(1))), "result.json")
     done = cli("import", "telegram", path)

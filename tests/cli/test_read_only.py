@@ -79,7 +79,12 @@ def test_a_copy_that_cannot_be_written_answers_as_the_ledger_does(ana, shelf, ha
             assert (done.code, done.err) == (0, ""), words
             if "--at" in words:
                 assert done.json == ana(*words, "--json").json, words
+        doctor = copy.forked("doctor", "--json", program=_as_nobody)
         assert sorted(copy.home.rglob("*")) == before
+        assert doctor.code == 0
+        (access,) = [each for each in doctor.json if each["check"] == "access"]
+        assert access["state"] == "note"
+        assert "can only be read: every question is answered, but nothing" in access["detail"]
     finally:
         copy.home.chmod(0o755)
 

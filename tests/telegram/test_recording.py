@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+import telegram
 
 from ledger.instants import DAY, moment_of
 from tests.telegram.stage import Stage
@@ -61,6 +62,28 @@ def test_what_is_of_an_unknown_kind_is_counted_in_the_log_without_its_words(stag
     assert "2" in counts[-1]
     assert "canary" not in log.getvalue()
     beyond_the_schema(stage, "hologram")
+
+
+@pytest.mark.parametrize("field", ["message", "edited_message"])
+def test_it_is_the_recorder_that_counts_what_it_cannot_read(stage, ana, bob, log, field):
+    """So it does in an application that only records, and for edits, which nothing answers."""
+    room = stage.api.supergroup("Team Canary", members=[ana, bob])
+    message = {
+        "message_id": 9,
+        "date": int(stage.clock().timestamp()),
+        "chat": {"id": room.id, "type": "supergroup", "title": "Team Canary"},
+        "from": {"id": ana.id, "is_bot": False, "first_name": "Ana"},
+        "hologram": {"text": "AI-1 canary"},
+    }
+    told = telegram.Update.de_json({"update_id": 1, field: message}, stage.bot.application.bot)
+    assert stage.run(stage.bot.recorder.record_update(told))
+    assert log.getvalue().count('"event": "content not read"') == 1
+    assert "canary" not in log.getvalue()
+    forwarded = {"type": "hidden_user", "date": message["date"], "sender_user_name": "Zoe"}
+    message |= {"forward_origin": forwarded}
+    told = telegram.Update.de_json({"update_id": 2, field: message}, stage.bot.application.bot)
+    assert stage.run(stage.bot.recorder.record_update(told))
+    assert log.getvalue().count('"event": "content not read"') == 1
 
 
 def beyond_the_schema(stage: Stage, field: str) -> None:
