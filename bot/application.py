@@ -9,6 +9,7 @@ from bot import clock_replies
 from bot.clocks import ClockGuard
 from bot.commands import COMMANDS, Audience
 from bot.extras import extra
+from bot.gate import Gate
 from bot.jobs import (
     EngagementJobs,
     add_engagement_jobs_to_scheduler,
@@ -18,7 +19,6 @@ from bot.language import words
 from bot.replies import Reply, say
 from bot.settings import Settings
 from bot.telegram.conversation import Conversation
-from bot.telegram.gate import Gate
 from bot.telegram.outbox import Outbox
 from bot.telegram.recording import Outage, Recorder, install
 from bot.telegram.recording_queue import RecordingQueue

@@ -106,6 +106,40 @@ def test_the_command_line_records_and_answers(run):
     assert (top[0], "AI-1799" in top[1]) == (0, True)
 
 
+OTHER_COMMANDS = """
+init
+record ana AI-1799 query --key chat-1:7
+score ana AI-1799
+stats ana
+engagements ana
+history ana
+set-score ana AI-1799 0.5
+explain ana AI-1799
+explain ana --top
+timeline ana
+policy show
+policy history
+policy try pin_hours=8
+policy adopt pin_hours=8
+users
+compact --all
+archive list
+archive check
+replay
+verify
+doctor
+clock
+export ana --output ana.zip
+forget ana --yes
+"""
+
+
+def test_every_command_but_those_of_extras_works(run):
+    commands = OTHER_COMMANDS.split("\n")[1:-1]
+    for command, (code, _, err) in zip(commands, run(*commands), strict=True):
+        assert (code, err) == (0, ""), command
+
+
 ASKED = {
     "run": "telegram",
     "chat": "telegram",

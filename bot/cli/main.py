@@ -21,6 +21,7 @@ from bot.cli import (
     talk,
     timeline,
     tour,
+    user_data,
     users,
     verify,
 )
@@ -60,8 +61,8 @@ for command in (
     policy.policy,
     report.report,
     users.users,
-    users.export,
-    users.forget,
+    user_data.export,
+    user_data.forget,
     replay.replay,
     archive.compact,
     archive.archive,

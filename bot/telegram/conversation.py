@@ -25,16 +25,16 @@ from telegram.ext import (
 from bot.classification import CARD, ISSUES_OF_A_MESSAGE, ChatKind, Message, Sender, card_of
 from bot.clocks import ClockGuard
 from bot.commands import COMMANDS, Asked, Audience, asked_by_link, asked_in, link_payload
+from bot.gate import Gate
 from bot.issue_keys import IssueKeys
 from bot.language import words
 from bot.replies import Reply, left_over, say
 from bot.settings import Settings
 from bot.telegram.answers import NO, YES, answer, forget_buttons
 from bot.telegram.exports import EXPORT, Exports
-from bot.telegram.gate import Gate
 from bot.telegram.outbox import Delivery, Outbox, fault
 from bot.telegram.questions import CARDS, HINT, Question
-from bot.telegram.recording import Recorder
+from bot.telegram.recording import Recorder, lets_in
 from bot.telegram.sending import Address, InGroup, keyboard, persistently, send, send_in_private
 from bot.telegram.updates import message_of
 from ledger.errors import LedgerError, TracesLeftError
@@ -129,7 +129,7 @@ class Conversation:
 
     async def _hears(self, sender: Sender) -> bool:
         try:
-            return await self._gate.is_open(sender)
+            return await lets_in(self._gate, sender)
         except Exception as error:  # noqa: BLE001 - see below
             # While the ledger cannot be read, answering a stranger is better than refusing a user
             # (R13).

@@ -5,8 +5,8 @@ answers 200, only after `put` returns, so what is durable by then is never lost:
 dies earlier is sent the update again, and its source keys count it once.
 """
 
+import asyncio
 import datetime as dt
-import glob
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +26,11 @@ from bot.classification import (
     heard_in,
     seen_in,
 )
+from bot.gate import Gate
 from bot.issue_keys import IssueKeys
 from bot.settings import Settings
-from bot.telegram.gate import Gate
-from bot.telegram.keeping import Keeper, NotKeptError
+from bot.spool.file import spool_path
+from bot.spool.keeping import Keeper, NotKeptError
 from bot.telegram.outbox import fault
 from bot.telegram.recording_queue import IsLast, RecordingQueue, always_last
 from bot.telegram.updates import is_unread, message_of, migration_of, press_of
@@ -207,10 +208,15 @@ class Recorder:
         if self._gate is None or sender is None:
             return True
         try:
-            return await self._gate.is_open(sender)
+            return await lets_in(self._gate, sender)
         except Exception as error:  # noqa: BLE001 - it is asked again when the spool drains
             _log.warning("users unread", extra={"error": type(error).__name__})
             return None
+
+
+async def lets_in(gate: Gate, sender: Sender) -> bool:
+    """Ask the gate without blocking the event loop."""
+    return gate.is_listed(sender) or await asyncio.to_thread(gate.lets_in, sender)
 
 
 def _is_unread(update: telegram.Update, message: Message) -> bool:
@@ -236,10 +242,11 @@ def install(
     `PollingRequest` provides it. Without it, only the first waiting update is answered while
     nothing can be recorded; none is lost.
     """
+    database = tracker.engagements.ledger.database.path
     recorder = Recorder(
         application.bot,
         tracker,
-        spool=spool_path(tracker, application.bot.token, settings),
+        spool=spool_path(database, application.bot.token, settings),
         keys=IssueKeys() if settings is None else settings.issue_keys,
         gate=gate,
     )
@@ -247,21 +254,3 @@ def install(
     if application.updater is not None:
         application.updater.update_queue = application.update_queue
     return recorder
-
-
-def spool_path(tracker: EngagementTracker, token: str, settings: Settings | None) -> Path:
-    """Return the file in which this bot's entries wait: beside the database if that is a file."""
-    file = _spooled(tracker.engagements.ledger.database.path, settings)
-    bot_id = token.partition(":")[0]
-    return file.with_name(f"{file.name}.spool-{bot_id}")
-
-
-def spools(database: Path | None, settings: Settings | None) -> list[Path]:
-    """Return the files in which entries of any bot wait or were set aside, as `spool_path` does."""
-    file = _spooled(database, settings)
-    found = file.parent.glob(f"{glob.escape(file.name)}.spool-*")
-    return sorted({each.with_name(each.name.removesuffix(".unreadable")) for each in found})
-
-
-def _spooled(database: Path | None, settings: Settings | None) -> Path:
-    return database or Path(settings.home if settings else ".") / "ledger"

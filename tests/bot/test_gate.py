@@ -5,9 +5,10 @@ from itertools import count
 
 import pytest
 
+from bot import gate as module
 from bot.classification import ChatKind, Sender
-from bot.telegram import gate as module
-from bot.telegram.gate import Gate
+from bot.gate import Gate
+from bot.telegram.recording import lets_in
 
 TEAM, OTHER = -100_1, -100_2
 ANA, EVE, BOSS = 1001, 666, 7
@@ -30,7 +31,7 @@ def gate(*chats: int, admins: tuple[int, ...] = (), asks: module.Knows = knows) 
 
 def is_open(where: Gate, chat_id: int, kind: ChatKind, user_id: int | None) -> bool:
     sender = Sender(chat_id, kind, user_id)
-    opened = asyncio.run(where.is_open(sender))
+    opened = asyncio.run(lets_in(where, sender))
     assert where.lets_in(sender) is opened
     return opened
 

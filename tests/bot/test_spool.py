@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.classification import ChatKind, Entry, Migration, Sender
-from bot.telegram import spool as module
-from bot.telegram.spool import Spool, SpoolTakenError
-from bot.telegram.spool_lines import UnreadableLineError, Waiting, line_of, read
+from bot.spool import file as module
+from bot.spool.file import Spool, SpoolTakenError
+from bot.spool.lines import UnreadableLineError, Waiting, line_of, read
 from ledger.instants import Instant, moment_of
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
 from ledger.source_keys import SourceKey
@@ -382,7 +382,7 @@ def test_a_second_drain_waits_for_the_first(tmp_path):
 PROGRAM = """
 import sys
 from pathlib import Path
-from bot.telegram.spool import Spool
+from bot.spool.file import Spool
 from tests.bot.test_spool import entries
 spool = Spool(Path(sys.argv[1]))
 for number in range(100_000):

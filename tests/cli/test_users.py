@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.telegram.spool import Spool
-from bot.telegram.spool_lines import Waiting
+from bot.spool.file import Spool
+from bot.spool.lines import Waiting
 from ledger.instants import iso
 from ledger.interaction import interaction_of
 from projections.application import Engagements

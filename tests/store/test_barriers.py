@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.telegram.spool import Spool
-from bot.telegram.spool_lines import Waiting
+from bot.spool.file import Spool
+from bot.spool.lines import Waiting
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, moment_of
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of

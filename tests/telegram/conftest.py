@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.cli.logs import handler_for
-from bot.telegram import keeping
+from bot.spool import keeping
 from tests.telegram.stage import Stage
 
 SHORTEST_TELLING = 6

@@ -18,10 +18,10 @@ from telegram.ext import TypeHandler
 from bot.application import EngagementBot
 from bot.cli.logs import configure_logs
 from bot.settings import settings_of
+from bot.spool.file import Spool
 from bot.telegram.recording import Recorder
 from bot.telegram.recording_queue import RecordingQueue
 from bot.telegram.running import Webhook, run
-from bot.telegram.spool import Spool
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from projections.application import Engagements
@@ -167,9 +167,9 @@ def _keep_nothing() -> None:
 
 def _have_little_room() -> None:
     """Reserve room for a few entries only, and ask again soon."""
-    mock.patch.multiple("bot.telegram.spool", RESERVED_BYTES=8_192, SPARE_BYTES=1_024).start()
+    mock.patch.multiple("bot.spool.file", RESERVED_BYTES=8_192, SPARE_BYTES=1_024).start()
     mock.patch("bot.telegram.recording_queue.AGAIN_SECONDS", 0.1).start()
-    mock.patch("bot.telegram.keeping.PAUSES_SECONDS", (0.1,)).start()
+    mock.patch("bot.spool.keeping.PAUSES_SECONDS", (0.1,)).start()
 
 
 def _acknowledge_all() -> None:

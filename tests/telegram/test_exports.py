@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot import user_data
 from bot.telegram import exports, sending
 from bot.telegram.outbox import Outbox
 from ledger.codec import Origin
@@ -23,8 +24,6 @@ from ledger.text import IssueId
 from tests.strategies import NOON
 from tests.telegram.exported import exported
 from tests.telegram.stage import Stage
-
-NOBODY = threading.Event()
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +54,7 @@ def entries(count: int) -> Iterator[HistoryEntry]:
 
 @given(st.sampled_from([0, 1, 2, 700, 3_000]), st.sampled_from([1, 20_000, 60_000, 10**9]))
 def test_the_parts_together_hold_every_event_once_and_none_is_much_too_large(count, part_bytes):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exports, "PART_BYTES", part_bytes)
-        made = exports.made(entries(count), Path("/tmp"), NOBODY)  # noqa: S108 - nothing gets a name
+    made = user_data.made(entries(count), Path("/tmp"), part_bytes)  # noqa: S108 - nothing gets a name
     contents = []
     for part in made.parts:
         with part:
@@ -76,7 +73,7 @@ def test_a_file_has_no_name_not_even_while_it_is_written(tmp_path):
             assert list(tmp_path.iterdir()) == []
             yield entry
 
-    for part in exports.made(watched(), tmp_path, NOBODY).parts:
+    for part in user_data.made(watched(), tmp_path).parts:
         part.close()
 
 
@@ -90,8 +87,8 @@ def test_what_is_stopped_reads_no_further(tmp_path):
                 stopped.set()
             yield entry
 
-    with pytest.raises(asyncio.CancelledError):
-        exports.made(watched(), tmp_path, stopped)
+    with pytest.raises(user_data.StoppedError):
+        user_data.made(watched(), tmp_path, stopped=stopped)
     assert len(read) == 10
 
 
@@ -135,7 +132,7 @@ def test_an_export_of_several_parts_says_which_is_which(stage, ana, monkeypatch)
 
 def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(stage, ana, monkeypatch):
     monkeypatch.setattr(exports, "MOMENT_SECONDS", 0.0)
-    goes_on, make = threading.Event(), exports.made
+    goes_on, make = threading.Event(), user_data.made
 
     def held(*arguments):
         goes_on.wait(30)

@@ -12,9 +12,10 @@ import msgspec
 import pytest
 from telegram.error import InvalidToken
 
-from bot.telegram import keeping, outbox, recording, sending
-from bot.telegram.spool import Spool
-from bot.telegram.spool_lines import Waiting, line_of, read
+from bot.spool import keeping
+from bot.spool.file import Spool
+from bot.spool.lines import Waiting, line_of, read
+from bot.telegram import outbox, recording, sending
 from ledger.application import EngagementLedger
 from ledger.errors import ClockBehindError, LedgerUnavailableError
 from ledger.instants import DAY, moment_of

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import pytest
 from telegram import Update
 
-from bot.telegram import keeping, recording, recording_queue
+from bot.spool import keeping
+from bot.spool.file import Spool
+from bot.telegram import recording, recording_queue
 from bot.telegram.recording_queue import ANSWERED_AT_MOST, RecordingQueue
-from bot.telegram.spool import Spool
 from bot.telegram.watchdog import SAME_AGAIN
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerUnavailableError

@@ -67,7 +67,7 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "The bot": {
         "bot.telegram.recording": ("install", "Recorder"),
-        "bot.telegram.keeping": ("Keeper",),
+        "bot.spool.keeping": ("Keeper",),
         "bot.jobs.engagement_jobs": ("EngagementJobs",),
         "bot.jobs.scheduling": (
             "add_engagement_jobs_to_scheduler",

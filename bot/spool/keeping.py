@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from bot.classification import Entry, Migration, Sender
-from bot.telegram.gate import Gate
-from bot.telegram.spool import Spool
-from bot.telegram.spool_lines import Waiting, line_of
+from bot.gate import Gate
+from bot.spool.file import Spool
+from bot.spool.lines import Waiting, line_of
 from ledger.application import EngagementLedger
 from ledger.errors import (
     ClockBehindError,

@@ -7,6 +7,7 @@ entries: space is reserved ahead, as NULs, in case the disk is full later.
 
 import errno
 import fcntl
+import glob
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-from bot.telegram.spool_lines import UnreadableLineError, Waiting, is_of, line_of, read
+from bot.settings import Settings
+from bot.spool.lines import UnreadableLineError, Waiting, is_of, line_of, read
 
 _log = logging.getLogger(__name__)
 
@@ -206,6 +208,24 @@ class Spool:
         if rest:
             self.set_aside(rest + b"\n")
             os.pwrite(descriptor, bytes(len(rest)), self._end)
+
+
+def spool_path(database: Path | None, token: str, settings: Settings | None) -> Path:
+    """Return the file in which this bot's entries wait: beside the database if that is a file."""
+    file = _spooled(database, settings)
+    bot_id = token.partition(":")[0]
+    return file.with_name(f"{file.name}.spool-{bot_id}")
+
+
+def spools(database: Path | None, settings: Settings | None) -> list[Path]:
+    """Return the files in which entries of any bot wait or were set aside, as `spool_path` does."""
+    file = _spooled(database, settings)
+    found = file.parent.glob(f"{glob.escape(file.name)}.spool-*")
+    return sorted({each.with_name(each.name.removesuffix(".unreadable")) for each in found})
+
+
+def _spooled(database: Path | None, settings: Settings | None) -> Path:
+    return database or Path(settings.home if settings else ".") / "ledger"
 
 
 def _end_of_lines(path: Path) -> int:

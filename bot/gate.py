@@ -1,6 +1,5 @@
 """The gate: in which chats the bot listens, and with whom it talks in private."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from bot.classification import ChatKind, Sender
@@ -23,23 +22,18 @@ class Gate:
         self._migrated: dict[int, int] = {}
         self._told: set[int] = set()
 
-    async def is_open(self, sender: Sender) -> bool:
-        """Do the same as `lets_in` without blocking the event loop."""
-        if self._is_listed(sender):
-            return True
-        return await asyncio.to_thread(self.lets_in, sender)
-
     def lets_in(self, sender: Sender) -> bool:
         """Tell whether the bot listens to this user in this chat.
 
         Raises LedgerError if the ledger must be asked and cannot be read.
         """
-        if self._is_listed(sender):
+        if self.is_listed(sender):
             return True
         is_private = sender.chat_kind is ChatKind.PRIVATE and sender.user_id is not None
         return is_private and self._knows(str(sender.user_id))
 
-    def _is_listed(self, sender: Sender) -> bool:
+    def is_listed(self, sender: Sender) -> bool:
+        """Tell whether the sender is let in by the settings alone, without asking the ledger."""
         if not self._chats or sender.chat_id in self._chats:
             return True
         if sender.chat_kind is ChatKind.PRIVATE:

@@ -1,0 +1,91 @@
+"""What an operator does for one user: export everything that is recorded, or forget it."""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import click
+
+from bot.cli.files import write_file
+from bot.cli.session import Session, UserCommand, Word, json_option
+from bot.cli.shown import counted, printable, show_json
+from bot.cli.users import user_of
+from bot.gate import Gate
+from bot.spool.file import spools
+from bot.spool.keeping import Keeper
+from bot.user_data import made
+from ledger.text import user_id_of
+from projections.application import Engagements
+
+
+@click.command(cls=UserCommand)
+@click.argument("user", type=Word())
+@click.option("--yes", is_flag=True, help="Do not ask whether to.")
+@json_option
+@click.pass_obj
+def forget(session: Session, user: str, yes: bool) -> None:  # noqa: FBT001 - click passes a flag so
+    """Delete what ties the past to USER, as the bot's /forget does.
+
+    Id, name, texts and scores go, and what waits to be recorded or was saved by the chat in the
+    terminal. The bare events stay, as nobody's, and are never recorded as USER's again. It cannot
+    be undone.
+    """
+    with session.engagements() as engagements:
+        # Who was forgotten already may have copies left in files, which are deleted now.
+        user_id = user if _is_barred(engagements, user) else user_of(engagements, user)
+        if not yes:
+            click.confirm(f"Forget {printable(user_id)}? It cannot be undone", abort=True, err=True)
+        _forget_waiting(session, engagements, user_id)
+        engagements.erase(user_id)
+    _delete_saved(Path(session.settings.home), user_id)
+    if session.as_json:
+        show_json({"forgotten": True})
+    else:
+        click.echo("forgotten: what was recorded of this user is nobody's now")
+
+
+def _is_barred(engagements: Engagements, word: str) -> bool:
+    ledger = engagements.ledger
+    return not ledger.has_account(word) and ledger.knows(user_id_of(word))
+
+
+def _forget_waiting(session: Session, engagements: Engagements, user_id: str) -> None:
+    """Record what waits in the spools of bots, which is then erased, and delete what is set aside.
+
+    Raises OSError where a running bot keeps what waits.
+    """
+    settings, ledger = session.settings, engagements.ledger
+    gate = Gate(settings.chats, settings.admins, ledger.knows)
+    for spool in spools(ledger.database.path, settings):
+        Keeper(ledger, spool, gate).forget(user_id)
+
+
+def _delete_saved(home: Path, user_id: str) -> None:
+    """Delete the files that the chat in the terminal has saved, in a folder named by the user."""
+    if user_id.isascii() and user_id.isdigit():  # as all users of that chat are
+        folder = home / "saved" / user_id
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+@click.command(cls=UserCommand)
+@click.argument("user", type=Word())
+@click.option("-o", "--output", metavar="FILE", help="Default: engagement-DATE.zip.")
+@json_option
+@click.pass_obj
+def export(session: Session, user: str, output: str | None) -> None:
+    """Write all that is recorded of USER into FILE, as the bot's /export does.
+
+    It is a ZIP archive of JSON that its owner alone can read. An existing FILE is replaced.
+    """
+    path = Path(output or f"engagement-{session.clock().astimezone(dt.UTC):%Y-%m-%d}.zip")
+    with session.engagements() as engagements:
+        entries = engagements.history(user_of(engagements, user))
+        export = made(entries, path.absolute().parent)
+    with export.parts[0] as part:
+        part.seek(0)
+        write_file(path, part.read())
+    if session.as_json:
+        show_json({"file": str(path), "events": export.events})
+    else:
+        click.echo(f"written: {printable(str(path))}, {counted(export.events, 'event')}")
