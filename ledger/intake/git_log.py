@@ -47,7 +47,8 @@ _FIELDS = (
 )
 _LOG = (
     *("log", "-z", "--no-show-signature", "--no-patch", "--no-notes", "--no-color"),
-    *("--no-decorate", "--encoding=UTF-8", f"--format={'%x00'.join(_FIELDS)}"),
+    *("--no-decorate", "--encoding=UTF-8", "--reverse"),
+    f"--format={'%x00'.join(_FIELDS)}",
 )
 
 
@@ -77,7 +78,7 @@ def repository_at(directory: str) -> Repository:
 
 
 def commits_of(repository: Repository) -> Iterator[Commit]:
-    """Yield each commit that HEAD comes from, the latest first, in constant memory.
+    """Yield each commit that HEAD comes from, the earliest first, in constant memory.
 
     Raises UnreadableHistoryError where git cannot go on.
     """

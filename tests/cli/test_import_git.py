@@ -215,7 +215,8 @@ def reword(folder: Path) -> None:
 def pick(folder: Path) -> None:
     """Cherry-pick the last commit onto a branch of the first, and merge that back."""
     git(folder, "checkout", "-q", "-b", "side", "HEAD~2")
-    git(folder, *OTHER, "cherry-pick", "main")
+    later = "2099-01-01T00:00:00Z"
+    git(folder, *OTHER, "cherry-pick", "main", GIT_COMMITTER_DATE=later)
     git(folder, "checkout", "-q", "main")
     git(folder, *OTHER, "merge", "-q", "--no-ff", "-m", "Merge side", "side")
 
@@ -251,7 +252,10 @@ def test_commits_of_one_author_in_one_second_touch_an_issue_once(cli, tmp_path):
     assert (report["recorded"], report["duplicates"]) == (4, 2)
 
 
-def test_what_an_earlier_version_imported_stays_counted_once_when_it_is_written_anew(cli, clone):
+@pytest.mark.parametrize("is_picked", [False, True])
+def test_what_an_earlier_version_imported_stays_counted_once_when_it_is_written_anew(
+    cli, clone, is_picked
+):
     hashes = git(clone, "log", "--reverse", "--format=%H").decode().split()
     with Engagements(f"sqlite:///{cli.ledger}", clock=lambda: NOON) as engagements:
         for number, each in enumerate(hashes, 1):
@@ -260,11 +264,13 @@ def test_what_an_earlier_version_imported_stays_counted_once_when_it_is_written_
                 entry = interaction_of(user, f"AI-{number}", "view", occurred_at=moment_of(at))
                 key = SourceKey(f"git:{each}:{user}:AI-{number}", at)
                 engagements.ledger.record(msgspec.structs.replace(entry, source_key=key))
+    if is_picked:
+        pick(clone)
     dry = cli("import", "git", str(clone), "--dry-run", "--json").json
     first = cli("import", "git", str(clone), "--json").json
     first["would_record"], first["users"] = first.pop("recorded"), {}
     assert dry == first
-    assert (dry["would_record"], first["duplicates"]) == (0, 6)
+    assert (dry["would_record"], first["duplicates"]) == (0, 8 if is_picked else 6)
     rebase(clone)
     assert cli("import", "git", str(clone), "--json").json["recorded"] == 0
     assert cli("verify").code == 0

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 
-def git(folder: Path, *arguments: str, given: bytes | None = None) -> bytes:
-    """Run git on `folder`, with nobody's settings, and return what it printed."""
+def git(folder: Path, *arguments: str, given: bytes | None = None, **settings: str) -> bytes:
+    """Run git on `folder`, with no settings but `settings`, and return what it printed."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment = plain | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    environment = plain | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull} | settings
     done = subprocess.run(
         ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the tests' machine has
         input=given,

@@ -124,7 +124,7 @@ class Clocks(Compactions):
 
     @rule(right=st.booleans())
     def repair(self, right):
-        """Mend the ledger; now and then while the clock is still ahead, by less."""
+        """Repair the ledger; now and then while the clock is still ahead, by less."""
         if right or not 0 < self.offset < 3_650 * DAY:
             self._set(0)
         self._repair()
