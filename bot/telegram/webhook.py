@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import telegram
@@ -32,7 +32,7 @@ BODY_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 """How long a connection may take to send the headers of its next request."""
 CONNECTIONS = 100
-"""Telegram opens forty; further connections are closed at once."""
+"""Telegram opens forty. For further ones the oldest that has not shown the secret is closed."""
 
 Take = Callable[[telegram.Update], Awaitable[bool]]
 """Records an update, and returns whether it may be acknowledged."""
@@ -46,7 +46,8 @@ async def listening(
 
     Raises OSError if it cannot listen at that address.
     """
-    served = {"bot": bot, "take": take, "path": _plain(urlsplit(url).path), "secret": secret}
+    served: dict[str, Any] = {"bot": bot, "take": take, "secret": secret}
+    served["path"] = _plain(urlsplit(url).path)
     server = _Server(
         # One handler for every path: tornado's own would read a body before it answers 404.
         Application([(".*", _Door, served)], log_function=_log_nothing),
@@ -57,6 +58,7 @@ async def listening(
         body_timeout=BODY_SECONDS,
         idle_connection_timeout=IDLE_SECONDS,
     )
+    served["trust"] = server.trust
     host, port = address
     server.listen(port, address=host)
     try:
@@ -67,14 +69,39 @@ async def listening(
 
 
 class _Server(HTTPServer):
-    """A server with a limit on connections."""
+    """A server with a limit on connections, which strangers cannot use up.
+
+    Only requests with the secret are answered without closing the connection, so whoever has shown
+    it is Telegram, and gives way to nobody.
+    """
+
+    def initialize(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as tornado's
+        """Start without connections; tornado calls this in place of a constructor."""
+        super().initialize(*arguments, **options)
+        self._strangers: dict[IOStream, None] = {}
+        self._trusted: set[IOStream] = set()
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Serve a connection, or close it if there are too many."""
-        if len(self._connections) >= CONNECTIONS:
-            stream.close()
-        else:
+        """Serve a connection; if there are too many, close the oldest stranger's, or this one."""
+        if len(self._strangers) + len(self._trusted) >= CONNECTIONS:
+            oldest = next(iter(self._strangers), stream)
+            self._strangers.pop(oldest, None)
+            oldest.close()
+        if not stream.closed():
+            self._strangers[stream] = None
             super().handle_stream(stream, address)
+
+    def trust(self, stream: IOStream) -> None:
+        """Note that a connection has shown the secret."""
+        if stream in self._strangers:
+            del self._strangers[stream]
+            self._trusted.add(stream)
+
+    def on_close(self, server_conn: Any) -> None:  # noqa: ANN401 - as tornado's
+        """Forget a connection that has ended."""
+        super().on_close(server_conn)
+        self._strangers.pop(server_conn.stream, None)
+        self._trusted.discard(server_conn.stream)
 
 
 @stream_request_body
@@ -83,9 +110,17 @@ class _Door(RequestHandler):
 
     SUPPORTED_METHODS = ("POST",)
 
-    def initialize(self, bot: telegram.Bot, take: Take, path: str, secret: str) -> None:
+    def initialize(
+        self,
+        bot: telegram.Bot,
+        take: Take,
+        path: str,
+        secret: str,
+        trust: Callable[[IOStream], None],
+    ) -> None:
         """Set the route's arguments."""
         self._bot = bot
+        self._trust = trust
         self._take = take
         self._path = path
         self._secret = secret
@@ -97,7 +132,9 @@ class _Door(RequestHandler):
         length = self.request.headers.get("Content-Length", "0")
         if not hmac.compare_digest(said.encode(), self._secret.encode()):
             self._refuse(HTTPStatus.FORBIDDEN)
-        elif _plain(self.request.path) != self._path:
+            return
+        self._trust(cast("Any", self.request.connection).stream)
+        if _plain(self.request.path) != self._path:
             self._refuse(HTTPStatus.NOT_FOUND)
         elif length.isdigit() and int(length) > BODY_BYTES:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

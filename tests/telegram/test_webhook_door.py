@@ -1,6 +1,7 @@
 """The webhook's door: nobody without the secret costs more than a line of headers."""
 
 import asyncio
+import json
 import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -177,28 +178,56 @@ def test_a_body_in_pieces_without_end_is_cut_off():
     assert at_the_door(act)[1] == []
 
 
-def test_one_connection_too_many_is_closed_and_the_others_are_served(monkeypatch):
+async def is_closed(reader: asyncio.StreamReader) -> bool:
+    """Whether the other end closes a connection, rather than answer."""
+    with suppress(ConnectionError):
+        return await reader.read(1) == b""
+    return True
+
+
+async def known(door: Door) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has brought an update with the secret, and stays open."""
+    body = json.dumps(UPDATE)
+    headers = f"{webhook.SECRET_HEADER}: {SECRET}\r\nContent-Length: {len(body)}\r\n"
+    reader, writer = await door.connect(headers)
+    writer.write(body.encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    return reader, writer
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_strangers_that_hold_every_connection_give_way_the_oldest_first(monkeypatch, is_refused):
     monkeypatch.setattr(webhook, "CONNECTIONS", 3)
+    half = f"{webhook.SECRET_HEADER}: {'x' * len(SECRET)}" if is_refused else "X-Half: x"
 
-    async def act(door: Door) -> tuple[bytes, int]:
-        held = [await door.connect("X-Half: x\r\n"[:-2]) for _ in range(3)]
-        reader, writer = await door.connect("")
-        answer = b""
-        with suppress(ConnectionError):
-            answer = await reader.read()
-        for _, other in held:
-            other.close()
-            with suppress(ConnectionError):
-                await other.wait_closed()
-        writer.close()
-        await asyncio.sleep(0)
-        status = 0
-        while status != 200:
-            with suppress(aiohttp.ClientError):
-                status = await door.post()
-        return answer, status
+    async def act(door: Door) -> list[bool]:
+        first = await known(door)
+        strangers = [await door.connect(half) for _ in range(2)]
+        one, other = [await known(door) for _ in range(2)]
+        gone = [await is_closed(reader) for reader, _ in strangers]
+        last = await door.connect("")  # no stranger is left to give way
+        gone.append(await is_closed(last[0]))
+        for _, writer in (first, *strangers, one, other, last):
+            writer.close()
+        return gone
 
-    assert at_the_door(act) == ((b"", 200), [7])
+    assert at_the_door(act) == ([True, True, True], [7, 7, 7])
+
+
+def test_the_youngest_strangers_stay_and_a_connection_that_ends_is_forgotten(monkeypatch):
+    monkeypatch.setattr(webhook, "CONNECTIONS", 2)
+
+    async def act(door: Door) -> list[int]:
+        older, younger = [await door.connect("X-Half: x") for _ in range(2)]
+        statuses = [await door.post()]  # in the place of the older one
+        assert await is_closed(older[0])
+        younger[1].write(b"Content-Length: 0\r\n\r\n")
+        statuses += [int((await younger[0].read()).split()[1]), await door.post()]
+        for _, writer in (older, younger):
+            writer.close()
+        return statuses
+
+    assert at_the_door(act) == ([200, 403, 200], [7, 7])
 
 
 def test_fifty_strangers_with_large_bodies_cost_little_memory():
