@@ -8,15 +8,16 @@ from bot.cli.findings import BAD, NOTE, Finding
 from bot.cli.shown import counted
 from ledger.archive.files import range_of
 from ledger.store.database import Database
-from ledger.store.opt_outs import own_id
 from ledger.store.segments import retired, segments
+from ledger.verification.beside import barrier_findings
 
 
 def beside_findings(database: Database) -> Iterator[Finding]:
     """Yield the problems with files next to a ledger of the present version."""
     with database.read() as connection:
         yield from _unknown_files(database, connection)
-        yield from _damaged_barriers(database, connection)
+        for each in barrier_findings(database, connection):
+            yield Finding("barriers", BAD, each.says)
 
 
 def _unknown_files(database: Database, connection: Connection) -> Iterator[Finding]:
@@ -36,15 +37,3 @@ def _unknown_files(database: Database, connection: Connection) -> Iterator[Findi
     if aside:
         detail = f"{counted(len(aside), 'file')} moved aside in {files.aside}: keep until "
         yield Finding("archive", NOTE, f"{detail}no other backup of this ledger is needed")
-
-
-def _damaged_barriers(database: Database, connection: Connection) -> Iterator[Finding]:
-    if database.barriers is None:
-        return
-    unreadable = len(database.barriers.read(own_id(connection)).unreadable)
-    if unreadable:
-        detail = (
-            f"{counted(unreadable, 'line')} of {database.barriers.path} damaged or of another "
-            "ledger: skipped; the barriers in this database are in force"
-        )
-        yield Finding("barriers", BAD, detail)

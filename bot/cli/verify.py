@@ -1,15 +1,23 @@
 """The command that looks for damage."""
 
+from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
+from pathlib import Path
 
 import click
+from msgspec import structs
 
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, counting, show_json
+from bot.spool.file import spools, unreadable_lines
 from ledger.errors import LedgerError, LedgerMissingError
 from ledger.store import schema
 from ledger.store.database import Database
 from ledger.verification.backfill import fill
+from ledger.verification.beside import barrier_findings
+from ledger.verification.finding import Finding
+from ledger.verification.truth import found, snapshot
 from projections.views.verification import Verification, size
 from projections.views.verification import verify as verified
 
@@ -18,7 +26,7 @@ from projections.views.verification import verify as verified
 @json_option
 @click.pass_obj
 def verify(session: Session) -> int:
-    """Look for damage: every row, index, segment and engagement.
+    """Look for damage: every row, index, segment, engagement, barrier and waiting entry.
 
     Names what is damaged and what to do, and exits with 1. Recording and queries go on meanwhile.
     Rows that an older version wrote get their checksums if no damage is found.
@@ -38,6 +46,34 @@ def verify(session: Session) -> int:
     return int(bool(done.findings))
 
 
+def _beside_findings(session: Session, database: Database) -> Iterator[Finding]:
+    """Check the files in which barriers are kept and entries wait; they are only read."""
+    yield from found("the barriers", lambda: _barriers(database))
+    for path in spools(database.path, session.settings):
+        yield from found(path.name, partial(_spooled, path))
+
+
+def _barriers(database: Database) -> Iterator[Finding]:
+    with snapshot(database) as connection:
+        yield from barrier_findings(database, connection)
+
+
+def _spooled(path: Path) -> Iterator[Finding]:
+    unreadable, aside = unreadable_lines(path)
+    if unreadable:
+        says = (
+            f"{path.name}: {counted(unreadable, 'line')} cannot be read, so what they hold cannot "
+            "be recorded; the bot sets them aside when it drains this file"
+        )
+        yield Finding(path.name, says)
+    if aside:
+        says = (
+            f"{path.name}: {counted(aside, 'line')} set aside in {path.name}.unreadable, because "
+            "they could not be recorded; look at them, then delete that file"
+        )
+        yield Finding(path.name, says)
+
+
 def verify_all(session: Session) -> Verification:
     """Verify the ledger with a progress bar; one of an older version is upgraded first."""
     with closing(Database(session.settings.database_url)) as database:
@@ -49,7 +85,9 @@ def verify_all(session: Session) -> Verification:
             with session.engagements():
                 pass
         with counting("verify", "rows", size(database)) as advance:
-            return verified(database, advance)
+            done = verified(database, advance)
+        beside = _beside_findings(session, database)
+        return structs.replace(done, findings=[*done.findings, *beside])
 
 
 def _is_older(database: Database) -> bool:

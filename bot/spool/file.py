@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from bot.settings import Settings
-from bot.spool.lines import UnreadableLineError, Waiting, is_of, line_of, read
+from bot.spool.lines import UnreadableLineError, Waiting, is_of, is_readable, line_of, read
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ SPARE_BYTES = RESERVED_BYTES // 2
 SET_ASIDE_BYTES = 2**20
 """Unreadable lines that are kept; further ones are only logged."""
 
+_ASIDE = ".unreadable"
 _READ_AT_ONCE = 65_536
 _NO_ROOM = "no room for a spool"
 
@@ -42,7 +43,7 @@ class Spool:
     def __init__(self, path: Path) -> None:
         """Keep entries in `path`, which is created by `reserve` or with the first entry."""
         self.path = path
-        self.aside = path.with_name(f"{path.name}.unreadable")
+        self.aside = path.with_name(f"{path.name}{_ASIDE}")
         self._lock = Lock()
         self._draining = Lock()
         self._descriptor: int | None = None
@@ -221,7 +222,17 @@ def spools(database: Path | None, settings: Settings | None) -> list[Path]:
     """Return the files in which entries of any bot wait or were set aside, as `spool_path` does."""
     file = _spooled(database, settings)
     found = file.parent.glob(f"{glob.escape(file.name)}.spool-*")
-    return sorted({each.with_name(each.name.removesuffix(".unreadable")) for each in found})
+    return sorted({each.with_name(each.name.removesuffix(_ASIDE)) for each in found})
+
+
+def unreadable_lines(path: Path) -> tuple[int, int]:
+    """Return how many lines of a spool cannot be read, and how many were set aside before.
+
+    Nothing is changed, also where another process uses the spool; it may be writing the last line.
+    """
+    whole = [line for line in _lines_of(path) if line.endswith(b"\n")]
+    aside = path.with_name(f"{path.name}{_ASIDE}")
+    return sum(not is_readable(line) for line in whole), len(_lines_of(aside))
 
 
 def _spooled(database: Path | None, settings: Settings | None) -> Path:

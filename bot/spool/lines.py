@@ -54,6 +54,15 @@ def read(line: bytes) -> Waiting:
         raise UnreadableLineError(type(error).__name__) from None
 
 
+def is_readable(line: bytes) -> bool:
+    """Tell whether `read` understands `line`."""
+    try:
+        read(line)
+    except UnreadableLineError:
+        return False
+    return True
+
+
 def is_of(line: bytes, user_id: str) -> bool:
     """Tell whether `line` may be about a user; a damaged one may be about any user."""
     try:

@@ -12,6 +12,8 @@ from unittest import mock
 import pytest
 
 from bot.jobs import EngagementJobs
+from bot.spool.file import Spool
+from bot.spool.lines import Waiting
 from ledger.errors import LedgerDamagedError
 from ledger.instants import DAY
 from ledger.store.checksums import checksum
@@ -395,3 +397,34 @@ def test_a_ledger_that_is_written_meanwhile_is_sound(path):
         assert engagements.verify().findings == []
         record(engagements, clock, Random(5))
         assert engagements.verify().findings == []
+
+
+# --- files next to the database ------------------------------------------------------------------
+
+
+def test_barriers_and_waiting_entries_are_verified_and_stay_as_they_are(path):
+    cli = CommandLine(path.parent)
+    assert cli("forget", "4711", "--yes").code == 0
+    spool = Spool(path.parent / "ledger.db.spool-7")
+    spool.append([Waiting(AGAIN)] * 3)
+    spool.close()
+    assert cli("verify").code == 0
+    barriers = path.parent / "ledger.db.barriers"
+    lines = {barriers: -2, spool.path: 20}
+    for file, place in lines.items():
+        content = bytearray(file.read_bytes())
+        content[place] ^= 1
+        file.write_bytes(content)
+    before = [file.read_bytes() for file in lines]
+    done = cli("verify")
+    assert done.code == 1
+    assert "ledger.db.barriers: 1 of its lines damaged or of another ledger" in done.err
+    assert "ledger.db.spool-7: 1 line cannot be read" in done.err
+    assert len(done.errors) == 2
+    assert [file.read_bytes() for file in lines] == before
+    assert [each["where"] for each in cli("verify", "--json").json["findings"]] == [
+        "ledger.db.barriers",
+        "ledger.db.spool-7",
+    ]
+    spool.drain(lambda _: None)
+    assert "1 line set aside in ledger.db.spool-7.unreadable" in cli("verify").err
