@@ -240,8 +240,11 @@ class Conversation:
 
     async def _forget(self, query: telegram.CallbackQuery) -> None:
         await _acknowledge(query)
+        user_id = query.from_user.id
         async with self._forgetting:  # each may wait for the ledger, and threads are few
-            reply = await asyncio.to_thread(self._forgotten, str(query.from_user.id))
+            self._exports.cancel(user_id)
+            reply = await asyncio.to_thread(self._forgotten, str(user_id))
+            self._exports.cancel(user_id)  # one that was begun meanwhile may hold what is deleted
         await _replace(query, reply)
 
     def _forgotten(self, user_id: str) -> Reply:

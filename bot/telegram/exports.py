@@ -43,18 +43,22 @@ class Exports:
         self._engagements = engagements
         self._home = home
         self._outbox = outbox
-        self._asking: set[int] = set()
+        self._delivering: dict[int, asyncio.Task[None]] = {}
         self._making = asyncio.Lock()
 
     def post(self, bot: telegram.Bot, user_id: int) -> None:
         """Make and send the user's export in their private chat, unless one is being made."""
-        if user_id in self._asking:
+        if user_id in self._delivering:
             self._outbox.post(
                 user_id, partial(send, bot, Address(user_id), say(words.EXPORT_GOES_ON))
             )
             return
-        self._asking.add(user_id)
-        self._outbox.post_beside(partial(self._deliver, bot, user_id))
+        self._delivering[user_id] = self._outbox.post_beside(partial(self._deliver, bot, user_id))
+
+    def cancel(self, user_id: int) -> None:
+        """Neither make nor send the user's export any further."""
+        if delivering := self._delivering.pop(user_id, None):
+            delivering.cancel()
 
     async def _deliver(self, bot: telegram.Bot, user_id: int) -> None:
         to, stopped = Address(user_id), threading.Event()
@@ -72,7 +76,8 @@ class Exports:
         finally:
             stopped.set()
             making.cancel()
-            self._asking.discard(user_id)
+            if self._delivering.get(user_id) is asyncio.current_task():
+                del self._delivering[user_id]
 
     async def _made(self, user_id: int, stopped: threading.Event) -> Export:
         async with self._making:

@@ -57,9 +57,9 @@ class Outbox:
         waiting.append(_Waiting(deliver, asyncio.get_running_loop().time() + lifetime))
         self._waiting += 1
 
-    def post_beside(self, deliver: Delivery) -> None:
-        """Run `deliver` in the background, outside the turns of the chats."""
-        self._begin(_deliver(deliver))
+    def post_beside(self, deliver: Delivery) -> asyncio.Task[None]:
+        """Run `deliver` in the background, outside the turns of the chats; return its task."""
+        return self._begin(_deliver(deliver))
 
     async def join(self) -> None:
         """Return once nothing waits and nothing is being delivered."""
@@ -75,10 +75,11 @@ class Outbox:
             _log.warning("replies dropped", extra={"why": "stopping", "count": dropped})
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _begin(self, delivering: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, delivering: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(delivering, name="engagement-replies")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _deliver_all(self, chat_id: int) -> None:
         waiting = self._chats[chat_id]

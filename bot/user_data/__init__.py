@@ -9,6 +9,7 @@ import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -63,10 +64,11 @@ def made(
 def _until(
     stopped: threading.Event | None, entries: Iterable[HistoryEntry]
 ) -> Iterator[HistoryEntry]:
-    for entry in entries:
+    for entry in chain(entries, (None,)):
         if stopped is not None and stopped.is_set():
             raise StoppedError
-        yield entry
+        if entry is not None:
+            yield entry
 
 
 class _Part:

@@ -189,6 +189,36 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(stage, ana, monkeypatch, 
     assert '"event": "export not made", "level": "warning"' in log.getvalue()
 
 
+@pytest.mark.parametrize("is_made", [False, True])
+def test_who_is_forgotten_gets_no_export_that_was_begun_before(stage, ana, monkeypatch, is_made):
+    """Neither one that is still being made, nor one that is being sent."""
+    goes_on, begun = threading.Event(), threading.Event()
+
+    def held(*arguments):
+        if is_made:
+            return user_data.made(*arguments)
+        begun.set()
+        goes_on.wait(30)
+        return user_data.made(*arguments)
+
+    async def slow(*_):
+        begun.set()
+        await asyncio.to_thread(goes_on.wait, 30)
+        await sending.send(*_)
+
+    monkeypatch.setattr(exports, "made", held)
+    if is_made:
+        monkeypatch.setattr(exports, "send", slow)
+    question = stage.answer(ana, "/forget")
+    ana.says("/export")
+    assert begun.wait(30)
+    ana.presses(question, "Yes, forget me")
+    stage.api.wait_until(lambda: "Done." in question.text, 30)
+    goes_on.set()
+    assert [each.file for each in stage.answers(ana) if each.file] == []
+    assert stage.answer(ana, "/export").file
+
+
 def test_a_ledger_that_cannot_be_read_is_told(stage, ana, monkeypatch):
     def unreadable(*_):
         raise LedgerUnavailableError
