@@ -61,6 +61,7 @@ class EngagementBot:
         """
         self.engagements = engagements
         self._clock = clock or ClockGuard(engagements)
+        self._loop: asyncio.AbstractEventLoop
         self._settings = settings
         self._gate = Gate(settings.chats, settings.admins, engagements.ledger.knows)
         self.application: AnyApplication = builder.build()
@@ -75,14 +76,15 @@ class EngagementBot:
         ).join(self.application)
         if self.application.job_queue is not None:
             jobs = EngagementJobs(engagements, settings.zone, self._clock)
+            jobs.on_damage = self._tell_of_damage
             add_engagement_jobs_to_scheduler(self.application.job_queue, jobs)
             add_expiry_to_scheduler(self.application.job_queue, jobs, settings.context_days)
 
     async def __aenter__(self) -> Self:
         """Start handling updates; raises TelegramError where Telegram refuses."""
+        self._loop = asyncio.get_running_loop()
         if self._clock.on_doubt is None:
-            loop = asyncio.get_running_loop()
-            self._clock.on_doubt = lambda doubted: loop.call_soon_threadsafe(
+            self._clock.on_doubt = lambda doubted: self._loop.call_soon_threadsafe(
                 self._tell_admins, clock_replies.doubt(doubted)
             )
         self._gate.migrate(await asyncio.to_thread(self._migrations))
@@ -130,6 +132,10 @@ class EngagementBot:
             self._tell_admins(say(words.KEPT_AGAIN, since=since))
         else:
             self._tell_admins(say(words.NOT_KEPT, since=since, reason=outage.reason))
+
+    def _tell_of_damage(self, finding: str) -> None:
+        """Tell the admins what is damaged; called in the thread of a job."""
+        self._loop.call_soon_threadsafe(self._tell_admins, say(words.DAMAGED, finding=finding))
 
     def _migrations(self) -> dict[int, int]:
         try:

@@ -224,6 +224,10 @@ NOT_KEPT = (
     "the disk writable: then I go on by myself, and nothing is lost."
 )
 KEPT_AGAIN = "I can record again. All messages since {since} are recorded."
+DAMAGED = (
+    "The ledger is damaged. {finding}. I still record and answer, but archive nothing until it is "
+    "repaired; <b>engagement verify</b> on the command line lists all damage."
+)
 UNREADABLE = "I cannot look that up right now. Please try again in a minute."
 NOT_INSTALLED = "Sorry, that is not installed here: {reason}"
 FOR_ADMINS = "/{command} is for the admins of this bot."

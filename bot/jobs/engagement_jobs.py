@@ -16,8 +16,15 @@ from projections.application import Engagements
 _log = logging.getLogger(__name__)
 
 
+def _ignore(_: str) -> None:
+    """Tell nobody; the log has it."""
+
+
 class EngagementJobs:
     """The scheduled work of one ledger, whose days are those of a zone.
+
+    `on_damage` is called with a sentence for each place that the weekly cleanup finds damaged, once
+    until it is sound again.
 
     A call does what is due by the ledger's clock, or nothing: any process may call at any time.
     Missed days are done together, since the work is about the present; an interrupted one is done
@@ -36,6 +43,8 @@ class EngagementJobs:
         self.zone = zone
         self._engagements = engagements
         self._guard = guard or ClockGuard(engagements)
+        self.on_damage: Callable[[str], object] = _ignore
+        self._damaged: frozenset[str] = frozenset()
 
     def decay(self) -> int:
         """Bring the read model's score column up to date, once a day.
@@ -69,6 +78,10 @@ class EngagementJobs:
         findings = self._engagements.verify().findings
         for each in findings:
             _log.error("damaged", extra={"finding": each.says})
+        first = {each.where: each.says for each in reversed(findings)}
+        for where in first.keys() - self._damaged:
+            self.on_damage(first[where])
+        self._damaged = frozenset(first)
         return not findings
 
     def expire(self, context_days: int) -> int:

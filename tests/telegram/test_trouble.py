@@ -3,9 +3,10 @@
 import asyncio
 import errno
 import fcntl
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from unittest.mock import Mock
 
 import msgspec
@@ -436,3 +437,25 @@ def test_one_chat_can_have_so_many_replies_waiting(stage, ana, log):
     assert sum(stage.recorded(ana).values()) == 39
     assert len(stage.api.sent_to(ana)) == 1 + 1 + outbox.WAITING_IN_A_CHAT
     assert "too many wait in its chat" in log.getvalue()
+
+
+# --- damage --------------------------------------------------------------------------------------
+
+
+def test_the_admins_are_told_of_damage(tmp_path):
+    stage = Stage(tmp_path, ENGAGEMENT_ADMINS="1001")
+    stage.engagements.ledger.record(interaction_of("ana", "AI-1", "query", context="canary"))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE origins SET context = 'other'")
+    stage.clock.move(DAY)
+    admin = stage.api.person("Ana", id=1001)
+    admin.says("hello")
+    told = "The ledger is damaged"
+    with stage:
+        stage.api.wait_until(
+            lambda: any(told in each.text for each in stage.api.sent_to(admin)), 30
+        )
+        (message,) = [each.text for each in stage.answers(admin) if told in each.text]
+    assert "origins" in message
+    assert "other" not in message
+    assert "canary" not in message

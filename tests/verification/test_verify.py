@@ -21,8 +21,9 @@ from ledger.store.compaction import Compaction, Compactor
 from ledger.store.database import Database
 from ledger.store.failures import StoreDamagedError, StoreFullError, StoreUnavailableError
 from ledger.store.job_runs import days_done, last_run
+from ledger.verification.finding import Finding
 from ledger.verification.truth import found
-from projections.views.verification import verify
+from projections.views.verification import Verification, verify
 from tests.archive.ledgers import opened
 from tests.cli.running import CommandLine
 from tests.store.test_checksums import CHECKED, unsound
@@ -344,6 +345,20 @@ def test_the_weekly_cleanup_seals_nothing_of_a_damaged_ledger(path, caplog, monk
     with opened(path.parent, clock) as engagements:
         EngagementJobs(engagements, dt.UTC).cleanup()
     assert len(sealed) == 1
+
+
+def test_each_kind_of_damage_is_told_once_until_it_is_gone(path, monkeypatch):
+    found: list[Finding] = []
+    clock, told = Clock(), list[str]()
+    with opened(path.parent, clock) as engagements:
+        monkeypatch.setattr(engagements, "verify", lambda: Verification(0, 0, 0, found))
+        jobs = EngagementJobs(engagements, dt.UTC)
+        jobs.on_damage = told.append
+        for week in ("A1 A2", "A1 B1", "", "A3"):
+            found[:] = [Finding(each[0], each) for each in week.split()]
+            clock.move(7 * DAY)
+            jobs.cleanup()
+    assert told == ["A1", "B1", "A3"]
 
 
 # --- what cannot be read -------------------------------------------------------------------------
