@@ -13,14 +13,14 @@ SUMMARIES = {
     "top": "what you are most engaged with",
     "score": "how an issue scores, and why",
     "why": "what a score is made of, step by step",
-    "history": "what is recorded of you",
+    "history": "what is recorded about you",
     "chart": "a picture of your scores",
     "stats": "your totals",
-    "export": "all that is recorded of you, as files",
+    "export": "everything recorded about you, as files",
     "privacy": "what is kept, where and for how long",
-    "optout": "record nothing of me from now on",
+    "optout": "stop recording me",
     "optin": "record me again",
-    "forget": "delete what ties the past to me",
+    "forget": "delete what links the past to me",
     "help": "what I do and what I record",
     "status": "the state of the ledger",
     "clock": "what my clock says, and whether it is right",
@@ -87,7 +87,7 @@ AS_OF = "as of {when}"
 TOP = "<b>What you are most engaged with</b> {moment}"
 TOP_QUIET = "<b>What you are most engaged with</b> {moment}: all of it quiet for long"
 TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}{note}"
-NO_TOP = "Nothing of yours ranks {moment}: there is nothing yet."
+NO_TOP = "Nothing of yours ranks {moment}: nothing is recorded."
 
 QUIET = "quiet for long"
 UNCOUNTED = "nothing that counts"
@@ -112,21 +112,23 @@ STATS = (
 NO_STATS = "Nothing of yours is recorded {moment}."
 NONE = "none"
 
-HISTORY = "<b>What is recorded of you</b>{of_issue} {moment}, the latest first"
+HISTORY = "<b>What is recorded about you</b>{of_issue} {moment}, the latest first"
 HISTORY_OF = " for {issue}"
 HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>"
 HISTORY_CONTEXT = "<i>“{context}”</i>"
 HISTORY_SET = "score set to {score}"
 HISTORY_MORE = "… and {count} earlier; /export has them all"
-NO_HISTORY = "Nothing is recorded of you{of_issue} {moment}."
+NO_HISTORY = "Nothing is recorded about you{of_issue} {moment}."
 
 CHART_OF_ISSUE = "<b>{issue}</b>: your score {moment}: {score}{note}"
 CHART_OF_TOP = "What you are most engaged with {moment}"
 CHART_OF_QUIET = "What you are most engaged with {moment}: all of it quiet for long"
 NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue} {moment}."
 
-EXPORT = "All that is recorded of you, as JSON. Events: {count}"
-EXPORT_PART = "All that is recorded of you, as JSON, part {part} of {parts}. Events in all: {count}"
+EXPORT = "Everything recorded about you, as JSON. Events: {count}"
+EXPORT_PART = (
+    "Everything recorded about you, as JSON, part {part} of {parts}. Events in all: {count}"
+)
 EXPORT_BEGUN = "I am making your export, which takes a while. It comes as soon as it is ready."
 EXPORT_GOES_ON = "Your export is already being made. It comes as soon as it is ready."
 EXPORT_NO_ROOM = (
@@ -141,19 +143,19 @@ EXPORT_REFUSED = (
 PRIVACY = (
     "<b>What is kept</b>\n"
     "For each touch of an issue: which issue, how and when, under random ids that stand for you "
-    "and the chat; up to 200 characters of the message, and where it stood; what ties those ids "
+    "and the chat; up to 200 characters of the message, and where it stood; what links those ids "
     "to your Telegram id and the chat's. Your name is kept too if it came with an imported chat "
     "history, or if you write in the terminal chat. No other messages.\n"
     "<b>Where</b>\n"
-    "In the ledger's database and in a file beside it, where messages wait while it cannot be "
-    "written. I hand nothing on.\n"
+    "In the ledger's database and in a file next to it, where messages wait while it cannot be "
+    "written. I pass nothing on.\n"
     "<b>How long</b>\n"
-    "The words of a message, and where it stood, for {days} days. The touches, and what ties "
+    "The words of a message, and where it stood, for {days} days. The touches, and what links "
     "them to you, until you say /forget. Then the touches stay without a name, with a mark that "
-    "keeps your past from being recorded again; it holds no id that can be read.\n"
+    "prevents your past from being recorded again; it contains no readable id.\n"
     "<b>What you can do</b>\n"
-    "/export gives you your touches, and the words that are still kept. /optout records nothing of "
-    "you from now on, /optin takes that back. /forget deletes what ties the past to you."
+    "/export gives you your touches, and the words that are still kept. /optout stops recording "
+    "you, /optin resumes it. /forget deletes what links the past to you."
 )
 
 OPTED_OUT = (
@@ -161,25 +163,25 @@ OPTED_OUT = (
     "/forget. /optin takes this back."
 )
 OPTED_IN = "Done: what you ask, open and mention is recorded from now on."
-NOT_NOTED = "That could not be written down just now. Please try again in a minute."
+NOT_NOTED = "That could not be saved just now. Please try again in a minute."
 
 FORGET = (
-    "This deletes what ties the past to you: your id and name, your words, where they stood, your "
-    "scores. The bare touches stay, without a name. It cannot be undone.\n"
+    "This deletes what links the past to you: your id and name, your words, where they stood, your "
+    "scores. The events stay, without a name. It cannot be undone.\n"
     "Shall I forget you?"
 )
 FORGET_YES = "Yes, forget me"
 FORGET_NO = "No"
 FORGOTTEN = (
-    "Done. What was recorded of you has no name now, and will not be recorded again. What you "
+    "Done. What was recorded about you has no name now, and is never recorded again. What you "
     "write from now on counts for a new user; /optout prevents that."
 )
 FORGET_KEPT = "Nothing was deleted."
 FORGET_LATER = (
-    "You are forgotten, but the last copies in the database's log can only go when nobody reads "
-    "it. Please press once more in a minute."
+    "You are forgotten, but the last copies in the database's log cannot be removed while it is "
+    "being read. Please press again in a minute."
 )
-NOT_YOURS = "Only who asked can answer this."
+NOT_YOURS = "Only the person who asked can answer this."
 
 STATUS = "<b>The ledger</b>\nEvents: {events}\nPeople: {users}{waiting}"
 STATUS_WAITING = "\nI cannot write to it just now; what people say waits in a file."
@@ -212,11 +214,11 @@ ONLY_IN_PRIVATE = "/{command} works in our private chat only."
 
 UNKNOWN_COMMAND = "I do not know /{command}. /help lists what I know."
 NO_ISSUE_NAMED = "Name an issue in capitals, such as AI-1799, or ask for /help."
-LEFT_OVER = "/{command} takes nothing after it, so “{words}” changed nothing."
+LEFT_OVER = "/{command} takes no more words, so “{words}” was ignored."
 BAD_ARGUMENTS = "I did not understand that. Try {example}."
-NO_ISSUE = "{word} is no issue that I know how to read. Try {example}."
+NO_ISSUE = "{word} is not an issue that I can read. Try {example}."
 NO_ISSUE_NO_DATE = "{word} is neither an issue nor a date that I can read. Try {example}."
-BAD_DATE = "{word} is no date that I can read. Try {example}."
+BAD_DATE = "{word} is not a date that I can read. Try {example}."
 FAILED = "Something went wrong on my side. Please try again in a minute."
 NOT_KEPT = (
     "I have not been able to record messages since {since}: {reason}. I still answer the first "
@@ -232,10 +234,12 @@ UNREADABLE = "I cannot look that up right now. Please try again in a minute."
 NOT_INSTALLED = "Sorry, that is not installed here: {reason}"
 FOR_ADMINS = "/{command} is for the admins of this bot."
 
-NOT_HERE = "I am not meant for this chat (its id is {chat_id}), so I leave. Nothing was recorded."
+NOT_HERE = (
+    "I am not meant for this chat (its id is {chat_id}), so I am leaving. Nothing was recorded."
+)
 NOT_WITH_YOU = (
-    "I only talk with the people of my groups. Name an issue in one of them first, or ask who runs "
-    "me to let your id in: {user_id}. Nothing was recorded."
+    "I only talk to people from my groups. Name an issue in one of them first, or ask the people "
+    "who run me to admit your id: {user_id}. Nothing was recorded."
 )
 
 SCORE_SENTENCE = "touched {times}, active {idle}; ({base}) × decay {decay}"
@@ -278,7 +282,7 @@ ORDER_TOUCHES = "{count} more touches of {second} now would put it first."
 ORDER_NO_TOUCHES = "No number of touches of {second} now would put it first."
 ORDER_TIME = "If nothing happens, {second} comes first from {when} on."
 ORDER_NO_TIME_SOON = "Time alone does not swap them within {days} days."
-ORDER_NONE = "There are no two issues that rank."
+ORDER_NONE = "Fewer than two issues rank."
 
 KINDS = {
     "query": ("query", "queries"),

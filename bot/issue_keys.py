@@ -75,7 +75,7 @@ class IssueKeys:
             matches_nothing = regex.compile(inner, regex.ASCII).fullmatch("")
             self._pattern = regex.compile(rf"{_BEGINS}(?a:{inner}){_ENDS}")
         except regex.error as error:
-            raise InvalidIssuePatternError(f"is no regular expression: {error}") from None
+            raise InvalidIssuePatternError(f"is not a regular expression: {error}") from None
         if matches_nothing:
             raise InvalidIssuePatternError("matches the empty text")
 

@@ -100,7 +100,7 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
             field = VARIABLES[name]
             given[field] = _READ.get(field, utf_8)(name, value)
         elif value and name.startswith(PREFIX):
-            message = f"{name} is no setting; there are {', '.join(VARIABLES)}"
+            message = f"{name} is not a setting; the settings are {', '.join(VARIABLES)}"
             raise SettingsError(message)
     given["database_url"] = url_of(environment)
     return Settings(**given)
@@ -116,13 +116,17 @@ def _zone(name: str, value: str) -> str:
     try:
         ZoneInfo(value)
     except (LookupError, ValueError, OSError):
-        raise SettingsError(f"{name} is {value!r}, which is no zone of the tz database") from None
+        raise SettingsError(
+            f"{name} is {value!r}, which is not a zone of the tz database"
+        ) from None
     return value
 
 
 def _token(name: str, value: str) -> Secret:
     if not _TOKEN.fullmatch(value.strip()):
-        raise SettingsError(f"{name} is no token such as BotFather gives: a number, a colon, text")
+        raise SettingsError(
+            f"{name} is not a token such as BotFather gives: a number, a colon, text"
+        )
     return Secret(value.strip())
 
 
@@ -144,7 +148,7 @@ def _team_keys(name: str, value: str) -> tuple[str, ...]:
     keys = tuple(_listed(value))
     for key in keys:
         if not _TEAM_KEY.fullmatch(key):
-            raise SettingsError(f"{name} holds {key!r}, which is no team key such as AI or 4U")
+            raise SettingsError(f"{name} holds {key!r}, which is not a team key such as AI or 4U")
     return keys
 
 

@@ -47,7 +47,7 @@ def kind_of(text: str) -> Kind:
     try:
         return KINDS[text]
     except (KeyError, TypeError):
-        reason = f"{str(text)[:20]!r} is none of query, view, mention"
+        reason = f"{str(text)[:20]!r} is not query, view or mention"
         raise InvalidInteractionError("interaction_type", reason) from None
 
 

@@ -173,7 +173,7 @@ def _value(name: str, text: str) -> object:
     try:
         number = float(text)
     except ValueError:
-        raise InvalidPolicyError(name[:40], f"is {text[:40]!r}, which is no number") from None
+        raise InvalidPolicyError(name[:40], f"is {text[:40]!r}, which is not a number") from None
     if not name.endswith("_days"):
         return number + 0.0  # which makes nothing of the sign of 0
     if not number.is_integer():

@@ -29,7 +29,7 @@ class Age(click.ParamType[dt.timedelta]):
         """Return how long that is."""
         found = re.fullmatch(r"(\d{1,6})([dwh])", str(value))
         if found is None:
-            self.fail(f"{value!r} is no age such as 90d, 12w or 36h", param, ctx)
+            self.fail(f"{value!r} is not an age such as 90d, 12w or 36h", param, ctx)
         number, unit = int(found[1]), found[2]
         return (
             number * {"d": dt.timedelta(1), "w": dt.timedelta(7), "h": dt.timedelta(hours=1)}[unit]

@@ -41,7 +41,10 @@ def clock(context: click.Context) -> None:
 
 @clock.command()
 @click.option(
-    "--reason", required=True, metavar="TEXT", help="Why, in up to 200 characters; name nobody."
+    "--reason",
+    required=True,
+    metavar="TEXT",
+    help="Why, in up to 200 characters, without names of people.",
 )
 @click.option(
     "--clock-is-right",

@@ -38,7 +38,7 @@ SpansAt = Callable[[str], dict[str, Span]]
     metavar="ID",
     type=click.IntRange(min=1),
     multiple=True,
-    help="The user id of another bot, whose messages are nobody's; may be given again.",
+    help="The user id of another bot, whose messages are ignored; may be given again.",
 )
 @click.option(
     "--overlapping",
@@ -58,11 +58,11 @@ def import_telegram(
     until: str | None,
     dry_run: bool,  # noqa: FBT001 - as above
 ) -> int:
-    """Import FILE, an export of Telegram Desktop's in JSON, or - for standard input.
+    """Import FILE, a JSON export from Telegram Desktop, or - for standard input.
 
     It may be gzipped, and hold one chat or all. In a supergroup, what the bot heard live counts
-    once with its line in the export. Each refused message is told on stderr; the others are
-    recorded.
+    once with its line in the export. Refused messages are reported on
+    stderr; the others are recorded.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
     name = bot_name.removeprefix("@") if bot_name else None
@@ -81,7 +81,10 @@ def _bot_of(settings: Settings) -> int:
     token = settings.telegram_bot_token
     if token is None:
         variable = variable_of("telegram_bot_token")
-        message = f"an export does not say which bot is ours: give --bot ID, or set {variable}"
+        message = (
+            "an export does not say which user is our bot: give --bot ID (1 if there was none in "
+            f"the chat), or set {variable}"
+        )
         raise click.UsageError(message)
     return int(token.reveal().partition(":")[0])
 

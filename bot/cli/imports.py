@@ -11,7 +11,7 @@ from ledger.intake.csv_history import read_csv
 
 @click.group("import")
 def imports() -> None:
-    """Bring in a history from elsewhere.
+    """Import a history from elsewhere.
 
     Doing it again adds nothing.
     """
@@ -30,8 +30,8 @@ def import_csv(
 ) -> int:
     """Import FILE, plain or gzipped, or - for standard input.
 
-    Columns: occurred_at, user, issue_id, kind, context; key and linear_id where there are any. Each
-    refused row is told on stderr with its line; the others are recorded.
+    Columns: occurred_at, user, issue_id, kind, context; key and linear_id if there are any.
+    Refused rows are reported on stderr with their lines; the others are recorded.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
     with opened(file) as stream:

@@ -13,7 +13,7 @@ from ledger.interaction import interaction_of
 @json_option
 @click.pass_obj
 def init(session: Session) -> None:
-    """Make the ledger, where there is none."""
+    """Create the ledger if there is none."""
     with session.engagements(create=True) as engagements:
         where = engagements.ledger.database.described
     if session.as_json:

@@ -176,7 +176,7 @@ def _show_switched(session: Session, name: str, position: int) -> None:
 @json_option
 @click.pass_obj
 def listed(session: Session) -> None:
-    """Show the read models beside the live one, and how far each is."""
+    """Show the read models beside the live one, and how far each has come."""
     with session.engagements() as engagements:
         found = engagements.replays.listed()
         head, _ = engagements.ledger.size()

@@ -159,7 +159,7 @@ class Share(click.FloatRange):
         """Return the number; NaN is none."""
         number: float = super().convert(value, param, ctx)
         if math.isnan(number):
-            self.fail("nan is no number from 0 to 1", param, ctx)
+            self.fail("nan is not a number from 0 to 1", param, ctx)
         return number
 
 

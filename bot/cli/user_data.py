@@ -24,10 +24,10 @@ from projections.application import Engagements
 @json_option
 @click.pass_obj
 def forget(session: Session, user: str, yes: bool) -> None:  # noqa: FBT001 - click passes a flag so
-    """Delete what ties the past to USER, as the bot's /forget does.
+    """Delete what links the past to USER, as the bot's /forget does.
 
     Id, name, texts and scores go, and what waits to be recorded or was saved by the chat in the
-    terminal. The bare events stay, as nobody's, and are never recorded as USER's again. It cannot
+    terminal. The events stay without a user, and are never recorded as USER's again. It cannot
     be undone.
     """
     with session.engagements() as engagements:
@@ -41,7 +41,7 @@ def forget(session: Session, user: str, yes: bool) -> None:  # noqa: FBT001 - cl
     if session.as_json:
         show_json({"forgotten": True})
     else:
-        click.echo("forgotten: what was recorded of this user is nobody's now")
+        click.echo("forgotten: what was recorded of this user no longer belongs to anyone")
 
 
 def _is_barred(engagements: Engagements, word: str) -> bool:
@@ -74,7 +74,7 @@ def _delete_saved(home: Path, user_id: str) -> None:
 @json_option
 @click.pass_obj
 def export(session: Session, user: str, output: str | None) -> None:
-    """Write all that is recorded of USER into FILE, as the bot's /export does.
+    """Write everything recorded about USER to FILE, as the bot's /export does.
 
     It is a ZIP archive of JSON that its owner alone can read. An existing FILE is replaced.
     """

@@ -25,7 +25,7 @@ def user_of(engagements: Engagements, word: str) -> str:
     """
     found = _found(engagements, word)
     if found is None:
-        raise UserNotFoundError("unknown user; `engagement users` lists those that there are")
+        raise UserNotFoundError("unknown user; `engagement users` lists all users")
     return found
 
 

@@ -73,7 +73,7 @@ def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
                 line = before + 1
             row = next(reader, None)
         except csv.Error as error:
-            yield line, f"is no CSV: {error}"
+            yield line, f"is not CSV: {error}"
             continue
         except InvalidHeaderError as error:
             raise UnreadableHistoryError(f"line {lines.read}: {error}") from error

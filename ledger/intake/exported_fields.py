@@ -67,7 +67,7 @@ _LAST_SECOND = 253_402_300_799
 _NEW_EXPORT = "export the chat again with a present Telegram Desktop"
 _NO_DATE = f"it has no date_unixtime, and its date has no zone; {_NEW_EXPORT}"
 _NO_TEXT = (
-    "its text holds what is no character: bytes that are no UTF-8, or half of a surrogate pair"
+    "its text contains invalid characters: bytes that are not UTF-8, or half of a surrogate pair"
 )
 _NO_SENDER = f"its from_id is not of the form user123; {_NEW_EXPORT}"
 _NOT_EXPORTED = f"Telegram Desktop did not know what it is; {_NEW_EXPORT}"
@@ -92,7 +92,7 @@ def chat_of(header: dict[str, object], number: int | None) -> Chat | Refusal | N
     if kind not in _TYPES:
         return Refusal(_chat(number), "its type is none that Telegram Desktop writes")
     if not 0 < chat_id < _ID_LIMIT:
-        return Refusal(_chat(number), f"its id is no number from 1 to {_ID_LIMIT - 1}")
+        return Refusal(_chat(number), f"its id is not a number from 1 to {_ID_LIMIT - 1}")
     return Chat(_TYPES[kind], _bot_api_id(_TYPES[kind], chat_id), number)
 
 
@@ -111,10 +111,10 @@ def message_of(chat: Chat, entry: object, number: int) -> ExportedMessage | Refu
     message_id = entry.get("id") if isinstance(entry, dict) else None
     place = _place(chat, message_id if _is_number(message_id) else None, number)
     if not isinstance(entry, dict):
-        return Refusal(place, "is no object")
+        return Refusal(place, "is not an object")
     chat_type = _type_by(chat, message_id) if isinstance(message_id, int) else None
     if chat_type is None or not isinstance(message_id, int):
-        return Refusal(place, "its id is no number that a message can have")
+        return Refusal(place, "its id is not a valid message id")
     if not _is_text(entry.get("text", "")):
         return Refusal(place, "its text is neither text nor a list of texts")
     try:

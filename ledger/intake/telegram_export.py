@@ -21,7 +21,7 @@ Item = ExportedMessage | Refusal
 _LISTS = {b'"chats"', b'"left_chats"'}
 _HEADER = {b'"type"': "type", b'"id"': "id"}
 
-_NO_EXPORT = "there are no chats in it; it is no export of Telegram Desktop's in JSON"
+_NO_EXPORT = "it contains no chats, so it is not a JSON export from Telegram Desktop"
 _OTHER_FORMATS = {
     b"<": "it is an export in HTML; export the chat again as machine-readable JSON",
     b"PK\x03\x04": "it is a zip archive; unpack it, and import the result.json in it",
@@ -63,7 +63,7 @@ class _Export:
         if not self._has_chats:
             raise UnreadableHistoryError(f"at its end: {_NO_EXPORT}")
         if self._json.next_byte():
-            raise UnreadableHistoryError("at its end: something follows that is no part of it")
+            raise UnreadableHistoryError("at its end: something follows that does not belong to it")
 
     def _object(self, number: int | None) -> Iterator[Item]:
         """Yield the messages of an object that may be a chat, or hold lists of chats."""

@@ -71,7 +71,7 @@ def _rows(lines: Iterable[bytes]) -> Iterator[tuple[int, Sequence[str]]]:
         except InvalidHeaderError as error:
             raise _wrong(texts.read, str(error)) from None
         except csv.Error as error:
-            raise _wrong(line, f"is no CSV: {error}") from None
+            raise _wrong(line, f"is not CSV: {error}") from None
         if row is None:
             return
         if row:

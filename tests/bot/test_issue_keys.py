@@ -286,7 +286,7 @@ def test_a_pattern_of_ones_own_finds_whole_words_that_can_be_ids(pattern, text, 
     ["[", "(", "a{2,1}", "*", r"(?P<x>a)(?P=y)", r"AI-\d+)|(?:X-\d+", "AI-1)(?:", "(?<=a", "\\"],
 )
 def test_what_is_no_regular_expression_is_refused(pattern):
-    with pytest.raises(InvalidIssuePatternError, match="is no regular expression"):
+    with pytest.raises(InvalidIssuePatternError, match="is not a regular expression"):
         IssueKeys(pattern)
 
 

@@ -36,7 +36,7 @@ def answered(folder, update: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("data", "answer"),
-    [("card:AI-1", "AI-1 · score"), ("forget:1001", "Done. What was recorded of you")],
+    [("card:AI-1", "AI-1 · score"), ("forget:1001", "Done. What was recorded about you")],
 )
 def test_what_was_pressed_for_is_done_though_it_is_too_late_to_acknowledge(
     tmp_path, monkeypatch, data, answer
@@ -52,7 +52,7 @@ def test_what_was_pressed_for_is_done_though_it_is_too_late_to_acknowledge(
 @pytest.mark.parametrize("how", [{"date": 0}, {"message": False}], ids=["too old", "gone"])
 @pytest.mark.parametrize(
     ("data", "answer"),
-    [("keep:1001", "Nothing was deleted."), ("forget:1001", "Done. What was recorded of you")],
+    [("keep:1001", "Nothing was deleted."), ("forget:1001", "Done. What was recorded about you")],
 )
 def test_an_answer_that_cannot_replace_the_question_is_sent(tmp_path, how, data, answer):
     (text,) = answered(tmp_path, press(data, **how))

@@ -351,7 +351,7 @@ def test_a_history_tells_the_kinds_and_what_was_set():
     ]
     (text,) = sent(replies.history(entries, None, NOW))
     assert text.splitlines() == [
-        "What is recorded of you now, the latest first",
+        "What is recorded about you now, the latest first",
         "today at 12:00 · score set to 0.25 · AI-2",
         "today at 11:59 · view · AI-1",
         "today at 11:59 · mention · AI-1",
@@ -361,7 +361,10 @@ def test_a_history_tells_the_kinds_and_what_was_set():
 
 @pytest.mark.parametrize(
     ("issue", "text"),
-    [(None, "Nothing is recorded of you now."), ("<B>", "Nothing is recorded of you for <B> now.")],
+    [
+        (None, "Nothing is recorded about you now."),
+        ("<B>", "Nothing is recorded about you for <B> now."),
+    ],
 )
 def test_an_empty_history_is_said_to_be_empty(issue, text):
     assert sent(replies.history([], issue, NOW)) == [text]

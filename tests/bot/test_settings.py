@@ -40,7 +40,7 @@ def test_what_belongs_to_others_is_ignored():
 
 def test_an_unknown_name_is_refused_with_those_there_are():
     message = refusal("ENGAGEMENT_TIMEZON", "UTC")
-    assert message.startswith("ENGAGEMENT_TIMEZON is no setting; there are ")
+    assert message.startswith("ENGAGEMENT_TIMEZON is not a setting; the settings are ")
     assert all(name in message for name in VARIABLES)
 
 

@@ -58,11 +58,11 @@ BAD_INTERACTIONS = {
     "NUL in issue": (["u", "AI-\0", "query"], "issue_id.*ASCII"),
     "foreign digits in issue": (["u", "AI-١٢٣", "query"], "issue_id.*ASCII"),
     "lone surrogate in issue": (["u", LONE, "query"], "issue_id"),
-    "unknown kind": (["u", "AI-1", "shout"], "'shout' is none of query, view, mention"),
-    "empty kind": (["u", "AI-1", ""], "none of query, view, mention"),
-    "loud kind": (["u", "AI-1", "QUERY"], "none of query, view, mention"),
-    "newline in kind": (["u", "AI-1", "que\nry"], "none of query, view, mention"),
-    "lone surrogate in kind": (["u", "AI-1", LONE], "none of query, view, mention"),
+    "unknown kind": (["u", "AI-1", "shout"], "'shout' is not query, view or mention"),
+    "empty kind": (["u", "AI-1", ""], "not query, view or mention"),
+    "loud kind": (["u", "AI-1", "QUERY"], "not query, view or mention"),
+    "newline in kind": (["u", "AI-1", "que\nry"], "not query, view or mention"),
+    "lone surrogate in kind": (["u", "AI-1", LONE], "not query, view or mention"),
     "empty key": (["u", "AI-1", "query", "--key", ""], "source_key"),
     "long key": (["u", "AI-1", "query", "--key", "k" * 501], "source_key.*500"),
     "lone surrogate in key": (["u", "AI-1", "query", "--key", LONE], "source_key.*surrogate"),
@@ -259,8 +259,8 @@ BAD_ROWS = {
     "long issue": (row(2, issue_id="A" * 51), "issue_id.*50"),
     "blank issue": (row(2, issue_id=" "), "issue_id"),
     "foreign issue": (row(2, issue_id="ÄI-1"), "issue_id.*ASCII"),
-    "empty kind": (row(2, kind=""), "none of query, view, mention"),
-    "unknown kind": (row(2, kind="shout"), "'shout' is none of query, view, mention"),
+    "empty kind": (row(2, kind=""), "not query, view or mention"),
+    "unknown kind": (row(2, kind="shout"), "'shout' is not query, view or mention"),
     "no instant": (row(2, occurred_at=""), "occurred_at.*ISO 8601"),
     "a bare date": (row(2, occurred_at="2025-01-01"), "occurred_at"),
     "a naive instant": (row(2, occurred_at="2025-01-01T00:00:00"), "occurred_at.*time zone"),
@@ -332,7 +332,7 @@ def test_a_row_that_is_not_in_utf_8_is_told_with_its_line(cli, bad):
 
 
 def test_the_same_file_gzipped_is_told_the_same(cli):
-    check_one_refused(cli, gzip.compress(history(row(1), row(2, kind="x"), row(3))), "none of")
+    check_one_refused(cli, gzip.compress(history(row(1), row(2, kind="x"), row(3))), "is not query")
 
 
 @pytest.mark.parametrize("key", ["k" * 501, "a\ud800"], ids=["long", "lone surrogate"])
@@ -652,8 +652,8 @@ def test_no_ledger_is_made_in_a_folder_that_cannot_be_written(read_only):
 # --- settings ------------------------------------------------------------------------------------
 
 BAD_SETTINGS = {
-    "unknown": ({"ENGAGEMENT_TIMEZON": "UTC"}, "ENGAGEMENT_TIMEZON is no setting"),
-    "lower case": ({"ENGAGEMENT_timezon": "UTC"}, "is no setting"),
+    "unknown": ({"ENGAGEMENT_TIMEZON": "UTC"}, "ENGAGEMENT_TIMEZON is not a setting"),
+    "lower case": ({"ENGAGEMENT_timezon": "UTC"}, "is not a setting"),
     "no such zone": ({"ENGAGEMENT_TIMEZONE": "Mars/Olympus"}, "TIMEZONE.*Mars/Olympus"),
     "part of a zone": ({"ENGAGEMENT_TIMEZONE": "Europe"}, "TIMEZONE"),
     "a zone outside": ({"ENGAGEMENT_TIMEZONE": "../../etc/passwd"}, "TIMEZONE"),

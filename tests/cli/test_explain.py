@@ -110,7 +110,7 @@ def test_the_order_of_the_first_two_is_told_with_what_would_swap_them(ana):
 
 def test_without_two_issues_there_is_no_order_to_tell(cli):
     cli("record", "ana", "AI-1", "query")
-    assert cli("explain", "ana", "--top").out == "There are no two issues that rank.\n"
+    assert cli("explain", "ana", "--top").out == "Fewer than two issues rank.\n"
     assert cli("explain", "ana", "--top", "--json").json is None
 
 

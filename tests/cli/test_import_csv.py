@@ -105,7 +105,7 @@ def test_a_row_of_many_lines_that_is_too_long_is_refused_and_others_are_read(cli
     endless = ('x ""quoted"" ' * 30_000 + ",\n") * 8
     path = written(cli.home, history(row(1), row(2, context=f'"{endless}"'), row(3)))
     done = cli("import", "csv", path, "--json")
-    assert "line 3: is no CSV: the row is longer than 2,097,152 characters" in done.errors[0]
+    assert "line 3: is not CSV: the row is longer than 2,097,152 characters" in done.errors[0]
     assert done.json["recorded"] == 2
 
 
@@ -140,7 +140,7 @@ def test_a_header_that_is_wrong_is_named_by_its_line(cli, before):
     place = f"line {1 + before.count(chr(10))}: "
     assert f": {place}the header has no column" in refusals(cli, f"{before}user;kind\n")[0]
     unclosed = f'{before}user;"kind" x\n'
-    assert f"{place}is no CSV" in refusals(cli, unclosed)[0]
+    assert f"{place}is not CSV" in refusals(cli, unclosed)[0]
     if ";" not in before:
         assert f": {place}sep= names none of" in refusals(cli, f"{before}sep=#\nuser\n")[0]
 

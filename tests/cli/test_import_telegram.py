@@ -178,7 +178,7 @@ def test_a_message_with_what_is_no_character_is_refused_alone(cli, spoilt):
     )
     (error,) = done.errors
     assert error.startswith(
-        "error: message 2: Invalid message: its text holds what is no character"
+        "error: message 2: Invalid message: its text contains invalid characters"
     )
 
 

@@ -53,7 +53,7 @@ def test_adopt_says_what_it_changes(ana):
         ("pin_hours=0", "says so already"),
         ("pin=8", "is none of"),
         ("pin_hours", "as in pin_hours=8"),
-        ("pin_hours=x", "is no number"),
+        ("pin_hours=x", "is not a number"),
         ("pin_hours=-1", "must not be negative"),
         ("recency_weight=2", "must"),
         ("kinds=shout", "must be some of"),

@@ -73,7 +73,7 @@ def test_an_id_wins_over_a_name(named):
 def test_an_unknown_user_is_called_unknown(named, words):
     done = named(*called(words, "nobody"))
     assert done.code == 1
-    assert done.err == "error: unknown user; `engagement users` lists those that there are\n"
+    assert done.err == "error: unknown user; `engagement users` lists all users\n"
 
 
 def test_a_new_user_can_be_recorded(named):

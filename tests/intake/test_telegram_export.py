@@ -170,7 +170,7 @@ def test_an_old_export_says_how_to_mend_it(fields, flaw):
 @pytest.mark.parametrize(
     ("line", "place", "reason"),
     [
-        (7, "entry 1", "no object"),
+        (7, "entry 1", "not an object"),
         ({**LINE, "id": None}, "entry 1", "its id"),
         ({**LINE, "id": True}, "entry 1", "its id"),
         ({**LINE, "id": 0}, "message 0", "its id"),
@@ -303,7 +303,7 @@ def test_what_is_no_character_spoils_the_message_that_holds_it_alone(spoilt):
     for each in (in_text, in_link):
         assert isinstance(each, ExportedMessage)
         assert each.flaw is not None
-        assert "no character" in each.flaw
+        assert "invalid characters" in each.flaw
     assert isinstance(in_name, ExportedMessage)
     assert (in_name.sender_name, in_name.flaw) == (None, None)
     assert [sound] == read(in_chat(LINE))

@@ -133,12 +133,12 @@ def test_totals_and_history_can_be_asked_for_as_of_a_date(stage, ana):
         "Nothing of yours is recorded as of 31 Dec at 23:59."
     )
     assert stage.answer(ana, "/history yesterday at 11:59").text == (
-        "What is recorded of you as of yesterday at 11:59, the latest first\n"
+        "What is recorded about you as of yesterday at 11:59, the latest first\n"
         "2 Jan at 12:00 · query · AI-2\n“AI-2”\n1 Jan at 12:00 · query · AI-1\n“AI-1”"
     )
     assert len(stage.answer(ana, "/history AI-1 yesterday").text.splitlines()) == 1 + 2 * 2
     assert stage.answer(ana, "/history AI-2 thu").text == (
-        "Nothing is recorded of you for AI-2 as of 1 Jan at 23:59."
+        "Nothing is recorded about you for AI-2 as of 1 Jan at 23:59."
     )
 
 
@@ -170,7 +170,7 @@ def test_totals_and_history(stage, ana):
     )
     history = stage.answer(ana, "/history AI-1").text
     assert history == (
-        "What is recorded of you for AI-1 now, the latest first\n"
+        "What is recorded about you for AI-1 now, the latest first\n"
         "today at 12:00 · query · AI-1\n“AI-1 <b>canary</b> & AI-2”"
     )
 
@@ -234,9 +234,9 @@ def test_a_date_after_chart_counts(stage, ana, monkeypatch):
 
 @pytest.mark.parametrize("command", ["/briefing", "/privacy", "/help", "/optout"])
 def test_words_after_a_command_that_takes_none_are_told_of(stage, ana, command):
-    line = f"{command} takes nothing after it, so “next week” changed nothing."
+    line = f"{command} takes no more words, so “next week” was ignored."
     assert stage.answer(ana, f"{command} next week").text.endswith(line)
-    assert "takes nothing" not in stage.answer(ana, f"{command} please").text
+    assert "takes no more words" not in stage.answer(ana, f"{command} please").text
 
 
 def test_a_chart_goes_back_so_many_days(stage, ana, monkeypatch):
@@ -287,23 +287,26 @@ def test_nobody_elses_history_is_in_an_answer(stage, ana):
         ("hello", "Name an issue in capitals, such as AI-1799, or ask for /help."),
         ("/nonsense", "I do not know /nonsense. /help lists what I know."),
         ("/score", "I did not understand that. Try /score AI-1799"),
-        ("/score hello", "hello is no issue that I know how to read. Try /score AI-1799"),
-        ("/score AI-1 tomorrow", "tomorrow is no date that I can read. Try /score AI-1799 or"),
-        ("/score AI-1 30 Feb", "30 Feb is no date that I can read"),
-        ("/score AI-1 2026-01-01T10:00", "2026-01-01T10:00 is no date that I can read"),
-        ("/top 2026", "2026 is no date"),
+        ("/score hello", "hello is not an issue that I can read. Try /score AI-1799"),
+        ("/score AI-1 tomorrow", "tomorrow is not a date that I can read. Try /score AI-1799 or"),
+        ("/score AI-1 30 Feb", "30 Feb is not a date that I can read"),
+        ("/score AI-1 2026-01-01T10:00", "2026-01-01T10:00 is not a date that I can read"),
+        ("/top 2026", "2026 is not a date"),
         ("/top 20260131", "Nothing of yours"),
         ("/score https://linear.app/x/issue/AI-1/t", "AI-1 scores 0.500"),
         ("/top 0", "I did not understand that. Try /top"),
-        ("/top many", "many is no date that I can read"),
-        ("/top 5 days", "days is no date that I can read. Try /top, /top 5 or /top 5 last monday"),
-        ("/top 3 5", "5 is no date that I can read"),
+        ("/top many", "many is not a date that I can read"),
+        (
+            "/top 5 days",
+            "days is not a date that I can read. Try /top, /top 5 or /top 5 last monday",
+        ),
+        ("/top 3 5", "5 is not a date that I can read"),
         (
             "/stats sometime last week",
-            "sometime last week is no date that I can read. Try /stats or",
+            "sometime last week is not a date that I can read. Try /stats or",
         ),
         ("/history <b>", "<b> is neither an issue nor a date that I can read. Try /history"),
-        ("/history AI-1 AI-2", "AI-2 is no date that I can read"),
+        ("/history AI-1 AI-2", "AI-2 is not a date that I can read"),
         ("/status", "/status is for the admins of this bot."),
     ],
 )

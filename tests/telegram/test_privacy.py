@@ -100,7 +100,7 @@ def test_forgetting_asks_back_and_then_leaves_nothing(stage, ana, bob, team):
     stage.clock.move(MINUTE)
     ana.presses(question, "Yes, forget me")
     stage.settle()
-    assert stage.api.sent_to(ana)[-1].text.startswith("Done. What was recorded of you")
+    assert stage.api.sent_to(ana)[-1].text.startswith("Done. What was recorded about you")
     left = files(stage)
     assert b"canary of Ana" not in left
     assert str(ANA).encode() not in left
@@ -135,7 +135,7 @@ def test_what_cannot_be_forgotten_now_is_told_and_can_be_pressed_again(
         again = stage.answers(ana)[-1]
     assert (again.text, again.buttons) == (said, ["Yes, forget me", "No"])
     ana.presses(again, "Yes, forget me")
-    assert stage.answers(ana)[-1].text.startswith("Done. What was recorded of you")
+    assert stage.answers(ana)[-1].text.startswith("Done. What was recorded about you")
     assert stage.recorded(ana) == {}
 
 
@@ -163,7 +163,7 @@ def test_only_who_asked_can_answer(stage, ana, bob):
     assert question.edits == []
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
     (answer,) = stage.api.asked("answerCallbackQuery")
-    assert answer.parameters["text"] == "Only who asked can answer this."
+    assert answer.parameters["text"] == "Only the person who asked can answer this."
 
 
 def test_a_forged_button_forgets_at_most_oneself(stage, ana, bob):
@@ -204,7 +204,7 @@ def test_whoever_wrote_in_the_group_may_write_in_private(bounded):
     ana = bounded.api.person("Ana Canary", id=1001)
     team = bounded.api.supergroup("Team Canary", members=[ana], id=-1001000000777)
     (refused, *more) = bounded.asks(ana, "AI-1?")
-    assert refused.text.startswith("I only talk with the people of my groups")
+    assert refused.text.startswith("I only talk to people from my groups")
     assert more == bounded.asks(ana, "AI-1??") == []
     assert bounded.recorded(ana) == {}
     ana.says("AI-2 blocks us", in_=team)

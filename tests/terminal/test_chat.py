@@ -77,7 +77,7 @@ def test_a_number_without_buttons_is_a_message(cli):
 def test_forgetting_works_by_buttons(cli):
     *_, question, done, stats = answers(talk(cli, "AI-1", "/forget", "1", "/stats"))
     assert question.endswith("[2] No")
-    assert done.startswith("Done. What was recorded of you")
+    assert done.startswith("Done. What was recorded about you")
     assert stats == "Nothing of yours is recorded now."
 
 
@@ -188,7 +188,7 @@ def test_a_bot_needs_a_token(cli):
 @pytest.mark.parametrize("token", ["canary", "canary:1", "12345", ":", "12345:canary canary"])
 def test_what_is_no_token_is_an_error_that_does_not_repeat_it(cli, token):
     line = complaint(cli, "run", TELEGRAM_BOT_TOKEN=token)
-    assert "TELEGRAM_BOT_TOKEN is no token" in line
+    assert "TELEGRAM_BOT_TOKEN is not a token" in line
     assert "canary" not in line
 
 

@@ -84,7 +84,7 @@ def test_a_row_that_never_ends_is_refused_before_it_fills_the_memory(cli):
     never_closed = b'2026-01-01T00:00:00Z,u,AI-1,query,"' + (b"said " * 200 + b"\n") * 32 * 1024
     path = written(cli.home, CSV_HEADER.removesuffix(",key").encode() + b"\n" + never_closed)
     done = cli.process("peak", "import", "csv", path, program=PROGRAMS)
-    assert done.err.startswith("error: line 2: is no CSV: the row is longer than")
+    assert done.err.startswith("error: line 2: is not CSV: the row is longer than")
     peak = int(done.out.splitlines()[-1])
     tell(f"a row of 32 MiB: {peak - base:,} KiB")
     assert peak < base + 24 * 1024
