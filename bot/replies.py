@@ -290,17 +290,19 @@ def stats(totals: Statistics, time: Time) -> Reply:
 
 
 def history(
-    entries: Sequence[tuple[AccountEvent, str | None]], issue_id: str | None, time: Time
+    shown: Sequence[tuple[AccountEvent, str | None]],
+    total: int,
+    issue_id: str | None,
+    time: Time,
 ) -> Reply:
-    """Return the latest of events, which come the earliest first, each with its context."""
+    """Return the latest of `total` events, the latest first, each with its context."""
     of_issue = "" if issue_id is None else words.HISTORY_OF.format(issue=issue_id)
-    if not entries:
+    if not shown:
         return say(words.NO_HISTORY, of_issue=of_issue, moment=time.moment)
-    shown = list(reversed(entries[-HISTORY_SHOWN:]))
     lines = [fill(words.HISTORY, of_issue=of_issue, moment=time.moment)]
     lines += [_event(event, context, time) for event, context in shown]
-    if len(entries) > len(shown):
-        lines.append(fill(words.HISTORY_MORE, count=len(entries) - len(shown)))
+    if total > len(shown):
+        lines.append(fill(words.HISTORY_MORE, count=total - len(shown)))
     return Reply("\n".join(lines))
 
 

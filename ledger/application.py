@@ -34,9 +34,10 @@ from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
 from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.forgotten import apply_barriers
 from ledger.store.group_commit import GroupCommit
-from ledger.store.histories import HistoryEntry, history_of_user
+from ledger.store.histories import HistoryEntry
 from ledger.store.names import changed, rename
 from ledger.store.opt_outs import OptOuts
+from ledger.store.ordered_history import HistoryQuery, history_of_user
 from ledger.store.places import migrate, migrations
 from ledger.store.recorders import StoreApplicationRecorder
 from ledger.store.spans import Span, spans_at
@@ -262,9 +263,9 @@ class EngagementLedger(Application[UUID]):
 
     def history(self, user_id: str) -> Iterator[HistoryEntry]:
         """Yield the user's events, the earliest first; at one instant as they were recorded."""
-        user = user_id_of(user_id)
+        query = HistoryQuery(user_id_of(user_id))
         with self.database.read() as connection:
-            yield from history_of_user(connection, self.archive, user)
+            yield from history_of_user(connection, self.archive, query)
 
     def close(self) -> None:
         """Finish what was submitted and close the database."""

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ledger.instants import DAY
+from ledger.instants import DAY, Instant
 from ledger.interaction import Kind
 from projections.columnar import NO, Floats, FoldColumns, Integers
 from projections.policy import ScoringPolicy
-from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND
+from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, pin_ends_at
 from projections.scoring import NEVER_COUNTED, score_of
 
 _DAYS_BITS = 32
@@ -39,6 +39,17 @@ def scores(folds: FoldColumns, at: Integers, policy: ScoringPolicy) -> ScoreColu
         given = float(folds.override[row])
         values[row] = score_of(policy, int(count[row]), int(days[row]), given).value
     return ScoreColumns(np.where(overridden, OVERRIDDEN_BAND, band), active_at, values)
+
+
+def order(folds: FoldColumns, at: Instant, policy: ScoringPolicy) -> Integers:
+    """Return the rows of engagements as they rank at `at` (R5).
+
+    Each was touched; they come by issue.
+    """
+    scored = scores(folds, np.full(len(folds.id), at), policy)
+    idle_since = np.maximum(scored.active_at, folds.override_at)
+    pinned = (scored.band > OVERRIDDEN_BAND) & (at < scored.active_at + pin_ends_at(0, policy))
+    return np.lexsort((-idle_since, -scored.score, np.where(pinned, -scored.active_at, 0)))
 
 
 def _counted(folds: FoldColumns, policy: ScoringPolicy) -> tuple[Integers, Integers]:

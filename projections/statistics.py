@@ -25,14 +25,21 @@ class Statistics(msgspec.Struct, frozen=True):
         return [each.issue_id for each in self.most_engaged]
 
 
-def statistics(ranked: Sequence[Ranked]) -> Statistics:
-    """Return the statistics of a user's whole ranking; zeros, empty and None without any."""
-    total = sum(each.engagement.count for each in ranked)
-    last = [each.engagement.last_at for each in ranked if each.engagement.last_at is not None]
+class Totals(msgspec.Struct, frozen=True):
+    """Sums over all engagements of one user; `last_at` is None without any."""
+
+    interactions: int
+    issues: int
+    last_at: Instant | None
+
+
+def statistics(totals: Totals, first: Sequence[Ranked]) -> Statistics:
+    """Return the statistics of a user by the totals and the first few of the ranking."""
+    issues = totals.issues
     return Statistics(
-        total_interactions=total,
-        unique_issues=len(ranked),
-        avg_interactions_per_issue=round(total / len(ranked), 2) if ranked else 0.0,
-        most_engaged=list(ranked[:MOST_ENGAGED_ISSUES]),
-        last_interaction=Instant(max(last)) if last else None,
+        total_interactions=totals.interactions,
+        unique_issues=issues,
+        avg_interactions_per_issue=round(totals.interactions / issues, 2) if issues else 0.0,
+        most_engaged=list(first[:MOST_ENGAGED_ISSUES]),
+        last_interaction=totals.last_at,
     )

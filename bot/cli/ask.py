@@ -1,5 +1,6 @@
 """Commands that ask: score, top, stats, engagements, history."""
 
+import sys
 from typing import Any
 
 import click
@@ -110,16 +111,16 @@ def history(
     """
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        found = list(engagements.history(user_of(engagements, user), issue, *moments))
-    chosen = (found[::-1] if latest else found)[:limit]
-    entries = [_history_document(each) for each in chosen]
+        user, most = user_of(engagements, user), limit or sys.maxsize
+        page = engagements.page(user, issue, *moments, limit=most, latest=latest)
+    entries = [_history_document(each) for each in page.entries]
     if session.as_json:
         show_json(entries)
         return
     columns = ("position", "occurred at", "issue id", "kind", "context")
     show_table(columns, [_history_row(entry) for entry in entries], "no events")
-    if len(found) > len(entries):
-        click.echo(f"… and {len(found) - len(entries):,} {'earlier' if latest else 'later'}")
+    if page.total > len(entries):
+        click.echo(f"… and {page.total - len(entries):,} {'earlier' if latest else 'later'}")
 
 
 def _show_ranked(session: Session, ranked: list[Ranked]) -> None:

@@ -1,5 +1,6 @@
 """The command that shows how scores went."""
 
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +17,10 @@ from bot.moments import Edge
 from bot.periods import PERIODS, ends_of
 from bot.replies import score_note
 from ledger.events import EventRow
-from ledger.instants import DAY, Instant, instant_of, iso
+from ledger.instants import DAY, Instant, instant_of, iso, moment_of
 from ledger.text import issue_id_of
-from projections.as_of import AsOf, engagements_as_of
+from projections.application import Engagements
 from projections.policy import ScoringPolicy
-from projections.ranking import ranking
 from projections.timeline import Step, score_series, steps
 
 ISSUES_SHOWN = 5
@@ -82,14 +82,20 @@ def timeline(
     known = session.moment(known_at)
     until = instant_of(session.moment(end) or known or session.clock())
     with session.engagements() as engagements:
-        rows, policy = engagements.known(user_of(engagements, user), known)
+        user = user_of(engagements, user)
+        issues = (
+            _highest(engagements, user, until, known) if issue is None else [issue_id_of(issue)]
+        )
+        rows = {each: engagements.known(user, each, known)[0] for each in issues}
+        policy = engagements.policy_known_at(known).policy
+        first = engagements.page(user, known_at=known, limit=1, latest=False).entries
+    since = first[0].event.occurred_at if first else until
     with session.calendar():
-        span = _span(session, rows, start, until, every)
+        span = _span(session, since, start, until, every)
         if png is not None:
-            _draw(session, Path(png), issue_id_of(issue or ""), rows, span, policy)
+            _draw(session, Path(png), rows, span, policy)
             return
-    issues = _highest(rows, span.end, policy) if issue is None else [issue_id_of(issue)]
-    found = {each: steps(_of(rows, each), span.start, span.ends, policy) for each in issues}
+    found = {each: steps(rows[each], span.start, span.ends, policy) for each in issues}
     if session.as_json or as_csv:
         _print(found, as_csv=as_csv)
     elif issue is None:
@@ -99,35 +105,33 @@ def timeline(
 
 
 def _span(
-    session: Session, rows: Sequence[EventRow], start: str | None, until: Instant, every: str
+    session: Session, first_at: Instant, start: str | None, until: Instant, every: str
 ) -> Span:
+    """Return the span from `start`, or from the first event or 90 days before the end."""
     since = session.moment(start, Edge.START)
     if since is not None:
         begin = instant_of(since)
     else:
-        first = min((row.occurred_at for row in rows), default=until)
-        begin = Instant(min(until, max(first, until - SHOWN_DAYS * DAY)))
+        begin = Instant(min(until, max(first_at, until - SHOWN_DAYS * DAY)))
     return Span(begin, ends_of(every, begin, until, session.settings.zone))
 
 
-def _highest(rows: Sequence[EventRow], at: Instant, policy: ScoringPolicy) -> list[str]:
-    engagements = engagements_as_of(rows, AsOf(at))
-    return [each.issue_id for each in ranking(engagements, at, policy)[:ISSUES_SHOWN]]
-
-
-def _of(rows: Sequence[EventRow], issue: str) -> list[EventRow]:
-    return [row for row in rows if row.issue_id == issue]
+def _highest(
+    engagements: Engagements, user: str, until: Instant, known: dt.datetime | None
+) -> list[str]:
+    ranked = engagements.top(user, ISSUES_SHOWN, moment_of(until), known)
+    return [each.issue_id for each in ranked]
 
 
 def _draw(
     session: Session,
     path: Path,
-    issue: str,
-    rows: Sequence[EventRow],
+    rows: dict[str, list[EventRow]],
     span: Span,
     policy: ScoringPolicy,
 ) -> None:
-    series = score_series(issue, rows, span.start, span.end, policy)
+    ((issue, own),) = rows.items()
+    series = score_series(issue, own, span.start, span.end, policy)
     write_file(path, score_chart(series, session.settings.zone, words.CHART))
     click.echo(f"drawn: {printable(str(path))}")
 

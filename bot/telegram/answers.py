@@ -90,11 +90,11 @@ def _stats(question: Question) -> Reply:
 
 def _history(question: Question) -> Reply:
     issue, at = question.issue_and_moment()
-    entries = [
-        (each.event, each.origin.context)
-        for each in question.engagements.history(question.user, issue, at)
-    ]
-    return replies.history(entries, issue, question.time(at))
+    page = question.engagements.page(
+        question.user, issue, at, limit=replies.HISTORY_SHOWN, latest=True
+    )
+    shown = [(each.event, each.origin.context) for each in page.entries]
+    return replies.history(shown, page.total, issue, question.time(at))
 
 
 def _chart(question: Question) -> Reply:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from ledger.archive.blocks import CheckedFile
 from ledger.archive.columns import (
     SCHEMA,
+    Integers,
     by_position,
     in_order,
     integers,
@@ -27,6 +28,7 @@ from ledger.archive.files import UNFINISHED, Files, sync, translated
 from ledger.archive.memory import release_memory
 from ledger.archive.parquet import (
     SOUGHT,
+    Sought,
     account_bounds,
     between,
     columns_of,
@@ -35,6 +37,7 @@ from ledger.archive.parquet import (
     parquet_of,
     positions_of,
     read_again,
+    read_sought,
     write,
 )
 from ledger.archive.versions import as_in_file, versions_among, versions_in
@@ -154,8 +157,8 @@ class Archive:
         """Return some columns of an account's events, with one issue or all."""
         with self.opened(segment) as file:
             groups = groups_of(file.metadata, account, issue_id)
-            sought = list(dict.fromkeys([*SOUGHT, *in_file(columns)]))
-            table = file.read_row_groups(groups, sought, use_threads=False)
+            names = list(dict.fromkeys([*SOUGHT, *in_file(columns)]))
+            table = file.read_row_groups(groups, names, use_threads=False)
             table = table.filter(pc.equal(table["account"], account))
             if issue_id is not None:
                 table = table.filter(pc.equal(table["issue_id"], issue_id))
@@ -163,6 +166,29 @@ class Archive:
                 whole = table["position"] if issue_id is None else positions_of(file, account)
                 table = table.append_column("version", versions_among(table, integers(whole)))
         return table.select(list(columns))
+
+    def account_groups(
+        self,
+        segment: Segment,
+        account: str,
+        issue_id: str | None = None,
+        columns: Sequence[str] = SCHEMA.names,
+        positions: Integers | None = None,
+    ) -> Iterator[pa.Table]:
+        """Yield what `read_account` returns, in as many tables as row groups hold some of it.
+
+        Only the events at `positions` if these are given: a row group without any of them is read
+        no further than is needed to find that out.
+        """
+        sought = Sought(account, issue_id, positions)
+        with self.opened(segment) as file:
+            whole = integers(positions_of(file, account)) if "version" in columns else None
+            for group in groups_of(file.metadata, account, issue_id):
+                table = read_sought(file, group, sought, in_file(columns))
+                if len(table):
+                    if whole is not None:
+                        table = table.append_column("version", versions_among(table, whole))
+                    yield table.select(list(columns))
 
     def row_groups(
         self, segment: Segment, columns: Sequence[str], after: str = "", upto: str = LAST

@@ -5,19 +5,28 @@ docs/reference/segments.md describes the file for whoever reads it with another 
 
 import os
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ledger.archive.blocks import CheckedFile, block_digests
-from ledger.archive.columns import FILE_SCHEMA, TEXTS, one_chunk, one_table, own_texts
+from ledger.archive.columns import (
+    FILE_SCHEMA,
+    TEXTS,
+    Integers,
+    integers,
+    one_chunk,
+    one_table,
+    own_texts,
+)
 from ledger.archive.digests import Columns, Range, differing
 from ledger.archive.versions import TOLD_BY, versions_by_group
 from ledger.errors import DamagedSegmentError
@@ -161,6 +170,37 @@ def _may_hold(group: pq.RowGroupMetaData, issue_id: str) -> bool:
     accounts, issues = (group.column(number).statistics for number in range(len(SOUGHT)))
     is_alone = accounts.min == accounts.max
     return not is_alone or bool(issues.min <= issue_id <= issues.max)
+
+
+class Sought(NamedTuple):
+    """Which events: an account's, with one issue or all, at some positions or any."""
+
+    account: str
+    issue_id: str | None = None
+    positions: Integers | None = None
+
+
+def read_sought(
+    file: pq.ParquetFile, group: int, sought: Sought, columns: Sequence[str]
+) -> pa.Table:
+    """Return such events of a row group; without any of them, the other columns are not read."""
+    keys = [*SOUGHT] if sought.positions is None else [*SOUGHT, "position"]
+    found = file.read_row_group(group, keys, use_threads=False)
+    rows = np.flatnonzero(_is_sought(found, sought))
+    others = [name for name in columns if name not in keys]
+    if len(rows) and others:
+        read = file.read_row_group(group, others, use_threads=False)
+        found = pa.table([*found.columns, *read.columns], [*keys, *read.column_names])
+    return found if len(rows) == len(found) else found.take(pa.array(rows))
+
+
+def _is_sought(keys: pa.Table, sought: Sought) -> NDArray[np.bool_]:
+    is_sought = np.asarray(pc.equal(keys["account"], sought.account))
+    if sought.issue_id is not None:
+        is_sought = is_sought & np.asarray(pc.equal(keys["issue_id"], sought.issue_id))
+    if sought.positions is not None:
+        is_sought = is_sought & np.isin(integers(keys["position"]), sought.positions)
+    return is_sought
 
 
 def positions_of(file: pq.ParquetFile, account: str) -> pa.ChunkedArray:

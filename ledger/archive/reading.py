@@ -40,6 +40,10 @@ FOLDED_COLUMNS = (
 _SAID = ("account", "version", "issue_id", "kind", "linear_id", "score", "place", "commitment")
 
 
+_EVENTS_AT_ONCE = 4_096
+"""So many are made into objects while the others stay columns."""
+
+
 def event_rows(table: pa.Table, streams: Iterable[int]) -> Iterator[EventRow]:
     """Yield what folds read of the events of a table, for each of which there is a number."""
     return map(
@@ -76,7 +80,8 @@ def events_by_account(archive: Archive, segment: Segment) -> Counter[str]:
 def events_in_time(table: pa.Table) -> Iterator[tuple[int, AccountEvent]]:
     """Yield the events of a table and their positions, the earliest first (R8)."""
     order = np.lexsort((integers(table["position"]), occurred_at(table)))
-    return placed_events(table.take(pa.array(order)))
+    for begin in range(0, len(order), _EVENTS_AT_ONCE):
+        yield from placed_events(table.take(pa.array(order[begin : begin + _EVENTS_AT_ONCE])))
 
 
 def placed_events(table: pa.Table) -> Iterator[tuple[int, AccountEvent]]:

@@ -15,21 +15,20 @@ from ledger import codec
 from ledger.archive.columns import SCHEMA
 from ledger.archive.corrected import corrected
 from ledger.archive.folder import Archive
-from ledger.archive.reading import FOLDED_COLUMNS, event_rows, events_in_time, tables_by_account
-from ledger.clock_corrections import Corrections
+from ledger.archive.reading import FOLDED_COLUMNS, event_rows, tables_by_account
 from ledger.events import AccountEvent, EventRow
-from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.corrections import corrections
 from ledger.store.decoding import stored_uuid
-from ledger.store.rows import FOLDED, event_of, select_stored
+from ledger.store.rows import FOLDED
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
 
 _e, _a, _o, _s = tables.events, tables.accounts, tables.origins, tables.streams
 
 
-def _of_user(query: Select[Any]) -> Select[Any]:
+def of_user(query: Select[Any]) -> Select[Any]:
+    """Return a query of events as one of those of the user `user_id` alone."""
     return query.join(_a, _a.c.stream == _e.c.stream).where(
         _a.c.user_id == bindparam("user_id"), _e.c.issue_id.is_not(None)
     )
@@ -41,12 +40,9 @@ _ACCOUNT = Statement(
     .where(_a.c.user_id == bindparam("user_id")),
     "user_id",
 )
-_ROWS_OF_USER = Statement(_of_user(select(*FOLDED)), "user_id")
+_ROWS_OF_USER = Statement(of_user(select(*FOLDED)), "user_id")
 _ROWS_OF_ISSUE = Statement(
-    _of_user(select(*FOLDED)).where(_e.c.issue_id == bindparam("issue")), "user_id", "issue"
-)
-_EVENTS_OF_USER = Statement(
-    _of_user(select_stored()).order_by(_e.c.occurred_at, _e.c.position), "user_id"
+    of_user(select(*FOLDED)).where(_e.c.issue_id == bindparam("issue")), "user_id", "issue"
 )
 _ORIGIN = Statement(
     select(_o.c.context, _o.c.metadata, _o.c.source).where(_o.c.position == bindparam("position")),
@@ -107,7 +103,7 @@ def sourced_rows_of_issue(
     They come in no particular order; the source is None where there is none, or none any more.
     """
     rows = rows_of_user(connection, archive, user_id, issue_id)
-    origin_of = _origins(connection)
+    origin_of = origins_of(connection)
     return [(row, origin_of(row.position).source) for row in rows]
 
 
@@ -138,20 +134,6 @@ def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]
             yield UserRows(user_id, display_name, known.of(list(rows)))
 
 
-def history_of_user(
-    connection: Connection, archive: Archive, user_id: str
-) -> Iterator[HistoryEntry]:
-    """Yield the user's events, the earliest first; at one instant as they were recorded."""
-    known = corrections(connection)
-    parts = [corrected(table, known) for _, table in _sealed(connection, archive, user_id)]
-    stored = ((row[0], event_of(row)) for row in _EVENTS_OF_USER.run(connection, user_id))
-    hot = sorted(_effective(stored, known), key=_moment) if known else stored
-    sealed = events_in_time(pa.concat_tables(parts)) if parts else ()
-    origin_of = _origins(connection)
-    for position, event in merge(hot, sealed, key=_moment):
-        yield HistoryEntry(position, event, origin_of(position))
-
-
 def sealed_positions_of(connection: Connection, archive: Archive, user_id: str) -> list[int]:
     """Return the positions of the user's events that are in segments."""
     parts = _sealed(connection, archive, user_id, columns=("position",))
@@ -173,21 +155,12 @@ def _sealed(
             yield stream, archive.read_account(segment, account, issue_id, columns)
 
 
-def _effective(
-    placed: Iterator[tuple[int, AccountEvent]], known: Corrections
-) -> Iterator[tuple[int, AccountEvent]]:
-    for position, event in placed:
-        occurred, recorded = known.instants(position, event.occurred_at, event.recorded_at)
-        change = {"occurred_at": Instant(occurred), "recorded_at": Instant(recorded)}
-        yield position, msgspec.structs.replace(event, **change)
-
-
 def _hot_by_account(connection: Connection) -> Iterator[tuple[str, list[EventRow]]]:
     for originator, rows in groupby(_ROWS_BY_ACCOUNT.run(connection), key=itemgetter(0)):
         yield str(stored_uuid(originator)), [EventRow(*row[1:]) for row in rows]
 
 
-def _origins(connection: Connection) -> Callable[[int], codec.Origin]:
+def origins_of(connection: Connection) -> Callable[[int], codec.Origin]:
     """Return what finds the origin of a position, as far as there still is one."""
     find = _ORIGIN.finder(connection)
 
@@ -196,8 +169,3 @@ def _origins(connection: Connection) -> Callable[[int], codec.Origin]:
         return codec.Origin(context, None if metadata is None else msgspec.Raw(metadata), source)
 
     return origin_of
-
-
-def _moment(placed: tuple[int, AccountEvent]) -> tuple[int, int]:
-    position, event = placed
-    return event.occurred_at, position

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Self
 
+import msgspec
 from sqlalchemy import Connection
 
 from ledger.application import EngagementLedger
@@ -15,20 +16,27 @@ from ledger.store.append import Receipt
 from ledger.store.clock import Clock, utc_now
 from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.histories import HistoryEntry, rows_by_user, rows_of_user, sourced_rows_of_issue
+from ledger.store.ordered_history import (
+    HistoryQuery,
+    Page,
+    history_of_user,
+    page_of_history,
+)
 from ledger.text import issue_id_of, user_id_of
 from projections.as_of import AsOf
-from projections.engagement import NONE, Engagement
+from projections.engagement import NONE
 from projections.explanation import Explanation, Sourced, explain
 from projections.order import OrderExplanation, explain_order
 from projections.policy import Adopted, ScoringPolicy, fields_of
 from projections.quality import Judge
 from projections.ranking import Ranked, ranked, ranking
-from projections.statistics import Statistics, statistics
+from projections.statistics import MOST_ENGAGED_ISSUES, Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
 from projections.views import policy_trial, questions, replay, verification
-from projections.views.past import past_engagements
+from projections.views.past import PastEngagements
 from projections.views.read_model import ReadModel
 from projections.views.replays import Replays
+from projections.views.totals import totals_of
 from projections.views.verification import Verification
 
 Moment = dt.datetime | None
@@ -71,7 +79,8 @@ class Engagements:
             if as_of.is_present:
                 engagement = questions.engagement_of(connection, user, issue)
             else:
-                engagement = dict(self._past(connection, user, as_of)).get(issue, NONE)
+                past = self._past(connection, user, as_of, issue)
+                engagement = dict(past.all()).get(issue, NONE)
         return ranked(issue, engagement, self._instant(as_of), policy)
 
     def top(
@@ -94,12 +103,20 @@ class Engagements:
             if as_of.is_present:
                 engagements = questions.engagements_of(connection, user)
             else:
-                engagements = self._past(connection, user, as_of)
+                engagements = self._past(connection, user, as_of).all()
         return ranking(engagements, self._instant(as_of), policy)
 
     def statistics(self, user_id: str, at: Moment = None, known_at: Moment = None) -> Statistics:
         """Return the totals of the user's engagements."""
-        return statistics(self.ranking(user_id, at, known_at))
+        user, as_of = user_id_of(user_id), _as_of(at, known_at)
+        instant = self._instant(as_of)
+        with self.ledger.database.read() as connection:
+            policy = self._policy(connection, as_of)
+            if as_of.is_present:
+                first = questions.top_of(connection, user, MOST_ENGAGED_ISSUES, instant, policy)
+                return statistics(totals_of(connection, user), first)
+            past = self._past(connection, user, as_of)
+            return statistics(past.totals(), past.top(MOST_ENGAGED_ISSUES, instant, policy))
 
     def history(
         self,
@@ -109,14 +126,22 @@ class Engagements:
         known_at: Moment = None,
     ) -> Iterator[HistoryEntry]:
         """Yield the user's events, of one issue or of all, the earliest first."""
-        user, as_of = user_id_of(user_id), _as_of(at, known_at)
-        issue = None if issue_id is None else issue_id_of(issue_id)
-        return (
-            entry
-            for entry in self.ledger.history(user)
-            if issue in {None, entry.event.issue_id}
-            and as_of.sees(entry.event.occurred_at, entry.event.recorded_at)
-        )
+        return self._history(_history_query(user_id, issue_id, at, known_at))
+
+    def page(  # noqa: PLR0913 - whose history, as of when, and which end of it
+        self,
+        user_id: str,
+        issue_id: str | None = None,
+        at: Moment = None,
+        known_at: Moment = None,
+        *,
+        limit: int,
+        latest: bool,
+    ) -> Page:
+        """Return the first `limit` entries of `history`, or the last ones, the latest first."""
+        query = _history_query(user_id, issue_id, at, known_at)
+        with self.ledger.database.read() as connection:
+            return page_of_history(connection, self.ledger.archive, query, limit, latest=latest)
 
     def explain(
         self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
@@ -155,14 +180,20 @@ class Engagements:
     ) -> ScoreSeries:
         """Return how the score of the user's engagement went from `start` to `end`."""
         issue = issue_id_of(issue_id)
-        rows, policy = self.known(user_id, known_at)
+        rows, policy = self.known(user_id, issue, known_at)
         return score_series(issue, rows, instant_of(start), instant_of(end), policy)
 
-    def known(self, user_id: str, known_at: Moment = None) -> tuple[list[EventRow], ScoringPolicy]:
-        """Return the user's events as folds read them, and the policy, as known at a moment."""
+    def known(
+        self, user_id: str, issue_id: str | None = None, known_at: Moment = None
+    ) -> tuple[list[EventRow], ScoringPolicy]:
+        """Return the user's events as folds read them, of one issue or all, and the policy.
+
+        Both as known at a moment.
+        """
         user, as_of = user_id_of(user_id), _as_of(None, known_at)
+        issue = None if issue_id is None else issue_id_of(issue_id)
         with self.ledger.database.read() as connection:
-            rows = as_of.of(rows_of_user(connection, self.ledger.archive, user))
+            rows = as_of.of(rows_of_user(connection, self.ledger.archive, user, issue))
             return rows, self._policy(connection, as_of)
 
     def size(self) -> int:
@@ -280,10 +311,16 @@ class Engagements:
         policy = self._policy(connection, as_of)
         if as_of.is_present:
             return questions.top_of(connection, user, limit, instant, policy)
-        return ranking(self._past(connection, user, as_of), instant, policy)[:limit]
+        return self._past(connection, user, as_of).top(limit, instant, policy)
 
-    def _past(self, connection: Connection, user: str, as_of: AsOf) -> list[tuple[str, Engagement]]:
-        return past_engagements(connection, self.ledger.archive, user, as_of)
+    def _history(self, query: HistoryQuery) -> Iterator[HistoryEntry]:
+        with self.ledger.database.read() as connection:
+            yield from history_of_user(connection, self.ledger.archive, query)
+
+    def _past(
+        self, connection: Connection, user: str, as_of: AsOf, issue: str | None = None
+    ) -> PastEngagements:
+        return PastEngagements(connection, self.ledger.archive, user, as_of, issue)
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
         return self.read_model.policies.known_at(connection, as_of.known_at)
@@ -302,3 +339,10 @@ def _as_of(at: Moment, known_at: Moment) -> AsOf:
     return AsOf(
         None if at is None else instant_of(at), None if known_at is None else instant_of(known_at)
     )
+
+
+def _history_query(
+    user_id: str, issue_id: str | None, at: Moment, known_at: Moment
+) -> HistoryQuery:
+    issue = None if issue_id is None else issue_id_of(issue_id)
+    return HistoryQuery(user_id_of(user_id), issue, *msgspec.structs.astuple(_as_of(at, known_at)))

@@ -42,7 +42,7 @@ def partial_of(events: pa.Table) -> pa.Table:
         events["score"].fill_null(0.0).to_numpy(),
     )
     account, issue, linear = (one_chunk(events[name]) for name in _TEXTS)
-    return _partial(account, issue, linear, columns)
+    return partial_of_columns(account, issue, linear, columns)
 
 
 def partial_of_rows(rows: Sequence[Sequence[Any]]) -> pa.Table:
@@ -63,15 +63,21 @@ def partial_of_rows(rows: Sequence[Sequence[Any]]) -> pa.Table:
     )
     starts = starts_of(accounts.indices.to_numpy(), issues.indices.to_numpy())
     in_time = np.lexsort((at, np.searchsorted(starts, np.arange(len(at)), "right")))
-    return _partial(accounts, issues, linear, EventColumns._make(each[in_time] for each in columns))
+    return partial_of_columns(
+        accounts, issues, linear, EventColumns._make(each[in_time] for each in columns)
+    )
 
 
-def _partial(
+def partial_of_columns(
     account: pa.DictionaryArray,
     issue: pa.DictionaryArray,
     linear: pa.DictionaryArray,
     events: EventColumns,
 ) -> pa.Table:
+    """Return the partial of events that come by account, issue, occurred_at and position.
+
+    `events.linear` are ranks among all texts of `linear`.
+    """
     starts = starts_of(account.indices.to_numpy(), issue.indices.to_numpy())
     firsts = pa.array(starts)
     return as_partial(account.take(firsts), issue.take(firsts), linear, fold(events, starts))
@@ -163,6 +169,12 @@ def as_partial(
     columns["linear_id"] = _linear_ids(folds.linear, linear.dictionary)
     columns |= {name: values for name, values in folds._asdict().items() if name in NUMBERS}
     return pa.table(columns)
+
+
+def folds_of(table: pa.Table) -> FoldColumns:
+    """Return the numbers of a partial; the Linear ids have no ranks among each other."""
+    numbers = {name: table[name].to_numpy() for name in NUMBERS}
+    return FoldColumns(**numbers, linear=np.full(len(table), NO))
 
 
 def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.DictionaryArray:

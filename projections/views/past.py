@@ -1,67 +1,213 @@
-"""Engagements as they were: folded from the events that an answer about the past sees (R8)."""
+"""Engagements as they were: folded from the events that an answer about the past sees (R8).
 
-from collections.abc import Iterator
+They are columns from the first event to the answer; objects are made of those that it shows.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection
+from numpy.typing import NDArray
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
-from ledger.archive.columns import occurred_at, recorded_at
+from ledger.archive.columns import coded, occurred_at, one_table, ranks, recorded_at
 from ledger.archive.corrected import corrected
 from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.clock_corrections import Corrections
+from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.corrections import corrections
-from ledger.store.histories import account_of, hot_rows_of_user
+from ledger.store.decoding import decoding
+from ledger.store.histories import account_of, of_user
 from ledger.store.segments import segments
-from projections.as_of import AsOf, folds_as_of
-from projections.engagement import NONE, Engagement, merge
+from ledger.store.statements import Statement
+from ledger.store.tables import events
+from projections.as_of import AsOf
+from projections.columnar import EventColumns, Integers
+from projections.columnar_score import order
+from projections.engagement import Engagement
+from projections.policy import ScoringPolicy
+from projections.ranking import Ranked, ranked
+from projections.statistics import Totals
 from projections.views.accounts import somebodys
 from projections.views.partial_rows import rows_of
-from projections.views.partials import joined, partial_of
+from projections.views.partials import folds_of, joined, partial_of, partial_of_columns
+
+FOLDED_AT_ONCE = 32_768
+"""So many hot events are read and folded together; each such part knows an engagement once."""
+
+_e = events.c
+_COLUMNS = select(
+    _e.issue_id,
+    _e.occurred_at,
+    _e.position,
+    _e.recorded_at,
+    func.coalesce(_e.kind, literal_column("0")),
+    _e.linear_id,
+    func.coalesce(_e.score, literal_column("0.0")),
+)
+_ROW = np.dtype(
+    [
+        ("issue_id", object),
+        ("occurred_at", np.int64),
+        ("position", np.int64),
+        ("recorded_at", np.int64),
+        ("kind", np.int64),
+        ("linear_id", object),
+        ("score", np.float64),
+    ]
+)
+_OF_USER = Statement(of_user(_COLUMNS), "user_id")
+_OF_ISSUE = Statement(
+    of_user(_COLUMNS).where(_e.issue_id == bindparam("issue")), "user_id", "issue"
+)
 
 
-def past_engagements(
-    connection: Connection, archive: Archive, user_id: str, as_of: AsOf
-) -> list[tuple[str, Engagement]]:
-    """Return the engagements of one user with their issues, as they were."""
-    found = folds_as_of(hot_rows_of_user(connection, user_id), as_of)
-    for issue_id, engagement in _sealed(connection, archive, user_id, as_of):
-        found[issue_id] = merge(found.get(issue_id, NONE), engagement)
-    return [pair for pair in found.items() if pair[1].count]
+class PastEngagements:
+    """The engagements of one user as they were, with one issue or all."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        archive: Archive,
+        user_id: str,
+        as_of: AsOf,
+        issue_id: str | None = None,
+    ) -> None:
+        """Read and fold every event of theirs that is seen."""
+        self._connection = connection
+        found = account_of(connection, user_id)
+        parts: Iterable[pa.Table] = ()
+        if found is not None:
+            by = corrections(connection)
+            hot = _hot(connection, (user_id, found[1], issue_id), as_of, by)
+            sealed = _sealed(connection, archive, (found[1], issue_id), as_of, by)
+            parts = chain(hot, sealed)
+        self._table = _touched(_joined(parts))
+
+    def all(self) -> list[tuple[str, Engagement]]:
+        """Return all with their issues, in no particular order."""
+        return [] if self._table is None else self._pairs(self._table)
+
+    def top(self, limit: int, at: Instant, policy: ScoringPolicy) -> list[Ranked]:
+        """Return the first `limit` of their ranking at `at`."""
+        if self._table is None:
+            return []
+        first = order(folds_of(self._table), at, policy)[:limit]
+        shown = self._pairs(self._table.take(pa.array(first)))
+        return [ranked(issue, engagement, at, policy) for issue, engagement in shown]
+
+    def totals(self) -> Totals:
+        """Return what all add up to."""
+        if self._table is None:
+            return Totals(0, 0, None)
+        folds = folds_of(self._table)
+        lasts = folds.mentioned_at.max(), folds.viewed_at.max(), folds.queried_at.max()
+        count = (folds.mentions + folds.views + folds.queries).sum()
+        return Totals(int(count), len(self._table), Instant(int(max(lasts))))
+
+    def _pairs(self, table: pa.Table) -> list[tuple[str, Engagement]]:
+        if not len(table):
+            return []
+        rows = (each.row for each in rows_of(somebodys(self._connection, table)))
+        return [(row.issue_id, row.engagement) for row in rows]
+
+
+def _joined(parts: Iterable[pa.Table]) -> pa.Table | None:
+    """Return one partial of all, or None without any.
+
+    As soon as two are of like size they are joined, so that few are in memory at once.
+    """
+    pending: list[pa.Table] = []
+    for part in parts:
+        pending.append(part)
+        while len(pending) > 1 and len(pending[-2]) < 2 * len(pending[-1]):
+            pending[-2:] = [one_table(joined(pending[-2:]))]
+    while len(pending) > 1:
+        pending[-2:] = [one_table(joined(pending[-2:]))]
+    return pending[0] if pending else None
+
+
+def _touched(table: pa.Table | None) -> pa.Table | None:
+    """Return the engagements that have an interaction; None without any."""
+    if table is None:
+        return None
+    folds = folds_of(table)
+    touched = table.filter(pa.array(folds.mentions + folds.views + folds.queries > 0))
+    return one_table([touched]) if len(touched) else None
+
+
+def _hot(
+    connection: Connection, whose: tuple[str, str, str | None], as_of: AsOf, by: Corrections
+) -> Iterator[pa.Table]:
+    """Yield the partials of the seen events in the database."""
+    user_id, account, issue_id = whose
+    if issue_id is None:
+        cursor = _OF_USER.run(connection, user_id)
+    else:
+        cursor = _OF_ISSUE.run(connection, user_id, issue_id)
+    while True:
+        with decoding("an event"):
+            rows = np.fromiter(islice(cursor, FOLDED_AT_ONCE), _ROW)
+        if not len(rows):
+            return
+        if by:
+            instants = rows["position"], rows["occurred_at"], rows["recorded_at"]
+            rows["occurred_at"], rows["recorded_at"] = by.columns(*instants)
+        rows = rows[_are_seen(as_of, rows["occurred_at"], rows["recorded_at"])]
+        if len(rows):
+            yield _partial_of(rows, account)
+
+
+def _partial_of(rows: NDArray[np.void], account: str) -> pa.Table:
+    """Return the partial of an account's events, in any order."""
+    issue, linear = (coded(rows[name].tolist()) for name in ("issue_id", "linear_id"))
+    in_order = np.lexsort((rows["position"], rows["occurred_at"], ranks(pa.chunked_array([issue]))))
+    columns = EventColumns(
+        rows["position"],
+        rows["kind"],
+        rows["occurred_at"],
+        rows["recorded_at"],
+        ranks(pa.chunked_array([linear])),
+        rows["score"],
+    )
+    return partial_of_columns(
+        coded([account]).take(pa.array(np.zeros(len(rows), np.int64))),
+        issue.take(pa.array(in_order)),
+        linear,
+        EventColumns._make(each[in_order] for each in columns),
+    )
 
 
 def _sealed(
-    connection: Connection, archive: Archive, user_id: str, as_of: AsOf
-) -> Iterator[tuple[str, Engagement]]:
-    """Yield what the segments say of the user's engagements, by columns: they can be many."""
-    by = corrections(connection)
-    known = [
-        segment
-        for segment in segments(connection)
-        if as_of.known_at is None or _begins_at(segment, by) <= as_of.known_at
-    ]
-    account = account_of(connection, user_id) if known else None
-    if account is not None:
-        seen = (_seen(archive, segment, account[1], as_of, by) for segment in known)
-        for table in joined([partial_of(each) for each in seen if len(each)]):
-            rows = (each.row for each in rows_of(somebodys(connection, table)))
-            yield from ((row.issue_id, row.engagement) for row in rows)
+    connection: Connection,
+    archive: Archive,
+    whose: tuple[str, str | None],
+    as_of: AsOf,
+    by: Corrections,
+) -> Iterator[pa.Table]:
+    """Yield the partials of the seen events in segments."""
+    for segment in segments(connection):
+        if as_of.known_at is None or _begins_at(segment, by) <= as_of.known_at:
+            for group in archive.account_groups(segment, *whose, FOLDED_COLUMNS):
+                table = corrected(group, by)
+                is_seen = _are_seen(as_of, occurred_at(table), recorded_at(table))
+                seen = table.filter(pa.array(is_seen))
+                if len(seen):
+                    yield partial_of(seen)
 
 
 def _begins_at(segment: Segment, by: Corrections) -> int:
     return by.recorded_at(segment.first_position, segment.first_recorded_at)
 
 
-def _seen(
-    archive: Archive, segment: Segment, account: str, as_of: AsOf, by: Corrections
-) -> pa.Table:
-    """Return an account's events in a segment that are seen."""
-    table = corrected(archive.read_account(segment, account, columns=FOLDED_COLUMNS), by)
-    is_seen = np.ones(len(table), bool)
+def _are_seen(as_of: AsOf, occurred: Integers, recorded: Integers) -> NDArray[np.bool_]:
+    """Tell of each of several events whether it is seen."""
+    are_seen = np.ones(len(occurred), bool)
     if as_of.at is not None:
-        is_seen &= occurred_at(table) <= as_of.at
+        are_seen &= occurred <= as_of.at
     if as_of.known_at is not None:
-        is_seen &= recorded_at(table) <= as_of.known_at
-    return table.filter(pa.array(is_seen))
+        are_seen &= recorded <= as_of.known_at
+    return are_seen

@@ -315,11 +315,17 @@ def test_no_totals_are_said_to_be_none():
 # --- histories -----------------------------------------------------------------------------------
 
 
+def history(entries, issue, time):
+    """The reply to /history, where these are all entries, the earliest first."""
+    shown = entries[::-1][:HISTORY_SHOWN]
+    return replies.history(shown, len(entries), issue, time)
+
+
 @given(st.lists(markup, min_size=1, max_size=30), issue_ids)
 def test_a_history_reads_as_people_wrote_and_leaves_out_the_oldest(contexts, issue):
     kept = [context_of(each) for each in contexts]
     entries = [(recorded(issue, NOON + number), each) for number, each in enumerate(kept)]
-    text = "\n".join(sent(replies.history(entries, issue, NOW)))
+    text = "\n".join(sent(history(entries, issue, NOW)))
     for each in kept[-HISTORY_SHOWN:]:
         assert replies.one_line(each or "") in text
     assert text.count(" · query · ") == min(len(kept), HISTORY_SHOWN)
@@ -330,7 +336,7 @@ def test_a_history_reads_as_people_wrote_and_leaves_out_the_oldest(contexts, iss
 @pytest.mark.parametrize("context", WORST_CONTEXTS, ids=["quotes", "astral", "brackets", "tags"])
 def test_a_history_of_the_longest_contexts_and_ids_fits_into_messages(context):
     entries = [(recorded(WORST_ISSUE, NOON - 200 * DAY), context)] * 300
-    messages = sent(replies.history(entries, WORST_ISSUE, NOW))
+    messages = sent(history(entries, WORST_ISSUE, NOW))
     text = "\n".join(messages)
     assert text.count(replies.one_line(context)) == HISTORY_SHOWN
     assert "… and 280 earlier" in text
@@ -338,7 +344,7 @@ def test_a_history_of_the_longest_contexts_and_ids_fits_into_messages(context):
 
 def test_a_history_shows_the_latest_the_latest_first():
     entries = [(recorded("AI-1", NOON + number), f"word {number:02}") for number in range(25)]
-    text = "\n".join(sent(replies.history(entries, None, NOW)))
+    text = "\n".join(sent(history(entries, None, NOW)))
     assert re.findall(r"word \d\d", text) == [f"word {number:02}" for number in range(24, 4, -1)]
 
 
@@ -349,7 +355,7 @@ def test_a_history_tells_the_kinds_and_what_was_set():
         (recorded("AI-1", NOON - 1, Kind.VIEW), None),
         (override, None),
     ]
-    (text,) = sent(replies.history(entries, None, NOW))
+    (text,) = sent(history(entries, None, NOW))
     assert text.splitlines() == [
         "What is recorded about you now, the latest first",
         "today at 12:00 · score set to 0.25 · AI-2",
@@ -367,7 +373,7 @@ def test_a_history_tells_the_kinds_and_what_was_set():
     ],
 )
 def test_an_empty_history_is_said_to_be_empty(issue, text):
-    assert sent(replies.history([], issue, NOW)) == [text]
+    assert sent(history([], issue, NOW)) == [text]
 
 
 # --- about the bot -------------------------------------------------------------------------------
@@ -414,11 +420,11 @@ def test_words_of_another_language_are_escaped_once_wherever_they_stand(monkeypa
         replies.cards([touched], at_noon),
         replies.briefing([touched], at_noon),
         replies.stats(Statistics(1, 1, 1.0, [], NOON), at_noon),
-        replies.history([(recorded("AI-1"), None)], None, at_noon),
+        history([(recorded("AI-1"), None)], None, at_noon),
     ):
         assert "aujourd'hui à 12:00 <&>" in sent(reply)[0]
     assert "à l'instant" in sent(replies.top([touched], NOW))[0]
-    assert "d'<AI-1>" in sent(replies.history([], "AI-1", NOW))[0]
+    assert "d'<AI-1>" in sent(history([], "AI-1", NOW))[0]
 
 
 # --- planted faults ------------------------------------------------------------------------------
@@ -428,7 +434,7 @@ def test_a_context_that_is_not_escaped_is_seen(monkeypatch):
     monkeypatch.setattr(replies, "escape", lambda text: text)
     for context in ("<u>x</u>", "</i>", "a & b", "a < b"):
         with pytest.raises(Exception, match=r"markup|tag|ampersand"):
-            sent(replies.history([(recorded("AI-1"), context)], None, NOW))
+            sent(history([(recorded("AI-1"), context)], None, NOW))
 
 
 def test_a_reply_that_is_not_parted_is_seen(monkeypatch):

@@ -9,8 +9,9 @@ from ledger.instants import DAY
 from ledger.interaction import Kind
 from projections.engagement import fold
 from projections.ranking import ranking
-from projections.statistics import Statistics, statistics
+from projections.statistics import Statistics
 from tests import strategies
+from tests.slow_statistics import statistics_of
 
 NOON = strategies.NOON
 
@@ -34,7 +35,7 @@ def ranked(*touches: tuple[str, int, int]):
 
 @given(strategies.engagements_by_issue(), strategies.moments_of_asking)
 def test_totals_are_over_all_engagements(engagements, at):
-    totals = statistics(ranking(engagements.items(), at))
+    totals = statistics_of(ranking(engagements.items(), at))
     assert totals.total_interactions == sum(
         each.mentions + each.views + each.queries for each in engagements.values()
     )
@@ -46,7 +47,7 @@ def test_totals_are_over_all_engagements(engagements, at):
 
 @given(strategies.engagements_by_issue(), strategies.moments_of_asking)
 def test_the_average_is_the_quotient_to_two_decimals(engagements, at):
-    totals = statistics(ranking(engagements.items(), at))
+    totals = statistics_of(ranking(engagements.items(), at))
     average = totals.avg_interactions_per_issue
     assert average == round(average, 2)
     if engagements:
@@ -59,15 +60,15 @@ def test_the_average_is_the_quotient_to_two_decimals(engagements, at):
 @given(strategies.engagements_by_issue(), strategies.moments_of_asking)
 def test_the_most_engaged_issues_are_the_first_five_of_the_ranking(engagements, at):
     order = ranking(engagements.items(), at)
-    assert statistics(order).most_engaged_issues == [each.issue_id for each in order][:5]
+    assert statistics_of(order).most_engaged_issues == [each.issue_id for each in order][:5]
 
 
 def test_nothing_adds_up_to_zeros_an_empty_list_and_none():
-    assert statistics([]) == Statistics(0, 0, 0.0, [], None)
+    assert statistics_of([]) == Statistics(0, 0, 0.0, [], None)
 
 
 def test_four_interactions_on_three_issues_are_1_33_on_average():
-    totals = statistics(ranked(("AI-1", 2, 0), ("AI-2", 1, 1), ("AI-3", 1, 2)))
+    totals = statistics_of(ranked(("AI-1", 2, 0), ("AI-2", 1, 1), ("AI-3", 1, 2)))
     assert totals.total_interactions == 4
     assert totals.unique_issues == 3
     assert totals.avg_interactions_per_issue == 1.33
@@ -76,7 +77,7 @@ def test_four_interactions_on_three_issues_are_1_33_on_average():
 
 
 def test_what_is_dormant_counts_in_the_totals_and_is_the_last_of_the_most_engaged():
-    totals = statistics(ranked(("AI-1", 3, 400), ("AI-2", 1, 0)))
+    totals = statistics_of(ranked(("AI-1", 3, 400), ("AI-2", 1, 0)))
     assert totals.total_interactions == 4
     assert totals.unique_issues == 2
     assert totals.avg_interactions_per_issue == 2.0
@@ -89,4 +90,4 @@ def test_an_override_is_not_the_last_interaction():
         EventRow(1, 1, "AI-1", int(Kind.VIEW), at, None, None, at),
         EventRow(2, 1, "AI-1", None, NOON, None, 0.9, NOON),
     ]
-    assert statistics(ranking([("AI-1", fold(rows))], NOON)).last_interaction == at
+    assert statistics_of(ranking([("AI-1", fold(rows))], NOON)).last_interaction == at

@@ -14,6 +14,7 @@ from ledger.events import AccountEvent, EventRow, InteractionRecorded
 from ledger.instants import Instant, instant_of
 from ledger.store.everybody import Uncounted, users
 from ledger.store.histories import HistoryEntry, UserRows
+from ledger.store.ordered_history import Page
 from projections.application import Engagements
 from projections.application.auditing import Audited
 from projections.as_of import AsOf, engagements_as_of
@@ -24,10 +25,10 @@ from projections.order import explain_order
 from projections.policy import Adopted
 from projections.quality import Judge
 from projections.ranking import ranked, ranking
-from projections.statistics import statistics
 from projections.timeline import score_series
 from projections.views import policy_trial
 from projections.views.policies import FIRST
+from tests.slow_statistics import statistics_of
 from tests.strategies import NOON
 from tests.trials.asked import CHATS, LIMIT, TRIED, ZONE, Asked
 
@@ -103,13 +104,17 @@ class Remembered:
         ]
         known = AsOf(None, asked.known_at).of(rows)
         history = self._history(asked.user, as_of)
+        of_one = [each for each in history if each.event.issue_id == asked.issue]
         found = {
             "ask": ranked(asked.issue, own, instant, adopted.policy),
             "top": first,
             "ranking": order,
-            "statistics": statistics(order),
+            "statistics": statistics_of(order),
             "history": history,
-            "history of one": [each for each in history if each.event.issue_id == asked.issue],
+            "history of one": of_one,
+            "first of history": Page(history[:LIMIT], len(history)),
+            "latest of history": Page(history[::-1][:LIMIT], len(history)),
+            "latest of one": Page(of_one[::-1][:LIMIT], len(of_one)),
             "explain": explain(sourced, asked.issue, as_of, instant, adopted),
             "explain_order": (
                 explain_order(first[0], first[1], instant, adopted) if len(first) > 1 else None

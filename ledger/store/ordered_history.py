@@ -1,0 +1,198 @@
+"""The events of one user in the order of time (R8): all of them, or one end of the list.
+
+Two numbers of each event, read by columns, give the order; whole events are read only where they
+are asked for, some thousands at a time. So memory grows by a few bytes an event.
+"""
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Connection, bindparam, select
+
+from ledger.archive.columns import SCHEMA, integers, occurred_at, recorded_at
+from ledger.archive.corrected import corrected
+from ledger.archive.folder import Archive
+from ledger.archive.reading import events_in_time
+from ledger.clock_corrections import Corrections, Integers
+from ledger.events import AccountEvent
+from ledger.instants import Instant
+from ledger.store import tables
+from ledger.store.corrections import corrections
+from ledger.store.decoding import decoding
+from ledger.store.histories import HistoryEntry, account_of, of_user, origins_of
+from ledger.store.rows import event_of, select_stored
+from ledger.store.segments import sealed_position, segments
+from ledger.store.statements import Statement
+
+READ_AT_ONCE = 65_536
+"""So many whole events at most are in memory, as columns, while a history is read."""
+
+_e = tables.events.c
+_MOMENTS = select(_e.position, _e.occurred_at, _e.recorded_at)
+_OF_USER = Statement(of_user(_MOMENTS), "user_id")
+_OF_ISSUE = Statement(
+    of_user(_MOMENTS).where(_e.issue_id == bindparam("issue")), "user_id", "issue"
+)
+_EVENT = Statement(select_stored().where(_e.position == bindparam("position")), "position")
+_MOMENT_COLUMNS = ("position", "occurred_second", "occurred_microsecond", "recorded_after")
+
+_MOMENT = np.dtype([(column.name, np.int64) for column in _MOMENTS.selected_columns])
+
+_Placed = tuple[int, AccountEvent]
+
+
+class HistoryQuery(NamedTuple):
+    """Whose events, of one issue or all, that occurred and were recorded up to two instants."""
+
+    user_id: str
+    issue_id: str | None = None
+    at: int | None = None
+    known_at: int | None = None
+
+
+class Page(NamedTuple):
+    """The first entries of a history, or the last ones, and how many it has in all."""
+
+    entries: list[HistoryEntry]
+    total: int
+
+
+class Moments(NamedTuple):
+    """Where events stand in a history: when they occurred, and at one instant by position."""
+
+    occurred_at: Integers
+    position: Integers
+
+
+class Source(Protocol):
+    """Some of the events that a query asks for."""
+
+    def moments(self) -> Iterator[Moments]:
+        """Yield the moments of all, in no particular order."""
+
+    def events(self, positions: Integers) -> Iterator[_Placed]:
+        """Yield those of its events that are at some positions, the earliest first."""
+
+
+def history_of_user(
+    connection: Connection, archive: Archive, query: HistoryQuery
+) -> Iterator[HistoryEntry]:
+    """Yield the events that are asked for, the earliest first; at one instant as recorded."""
+    sources = _sources(connection, archive, query)
+    yield from _entries(connection, sources, _positions_in_time(sources))
+
+
+def page_of_history(
+    connection: Connection, archive: Archive, query: HistoryQuery, limit: int, *, latest: bool
+) -> Page:
+    """Return the first `limit` entries of a history, or the `latest` ones, the latest first."""
+    sources = _sources(connection, archive, query)
+    positions = _positions_in_time(sources)
+    chosen = positions[max(0, len(positions) - limit) :] if latest else positions[:limit]
+    entries = list(_entries(connection, sources, chosen))
+    return Page(entries[::-1] if latest else entries, len(positions))
+
+
+def _sources(connection: Connection, archive: Archive, query: HistoryQuery) -> Sequence[Source]:
+    by = corrections(connection)
+    return _Hot(connection, query, by), _Sealed(connection, archive, query, by)
+
+
+def _positions_in_time(sources: Sequence[Source]) -> Integers:
+    moments = [part for source in sources for part in source.moments()]
+    if not moments:
+        return np.empty(0, np.int64)
+    occurred, positions = (np.concatenate(column) for column in zip(*moments, strict=True))
+    in_time: Integers = positions[np.lexsort((positions, occurred))]
+    return in_time
+
+
+def _entries(
+    connection: Connection, sources: Sequence[Source], positions: Integers
+) -> Iterator[HistoryEntry]:
+    origin_of = origins_of(connection)
+    for begin in range(0, len(positions), READ_AT_ONCE):
+        some = positions[begin : begin + READ_AT_ONCE]
+        for position, event in merge(*(each.events(some) for each in sources), key=_moment):
+            yield HistoryEntry(position, event, origin_of(position))
+
+
+def _moment(placed: _Placed) -> tuple[int, int]:
+    position, event = placed
+    return event.occurred_at, position
+
+
+def _seen(query: HistoryQuery, by: Corrections, columns: Sequence[Any]) -> Moments:
+    """Return the moments of those events that the query sees, by their effective instants."""
+    positions, occurred, recorded = columns
+    if by:
+        occurred, recorded = by.columns(positions, occurred, recorded)
+    is_seen = np.ones(len(positions), bool)
+    if query.at is not None:
+        is_seen &= occurred <= query.at
+    if query.known_at is not None:
+        is_seen &= recorded <= query.known_at
+    return Moments(occurred[is_seen], positions[is_seen])
+
+
+class _Hot:
+    """The events in the database."""
+
+    def __init__(self, connection: Connection, query: HistoryQuery, by: Corrections) -> None:
+        self._connection, self._query, self._by = connection, query, by
+
+    def moments(self) -> Iterator[Moments]:
+        user, issue = self._query.user_id, self._query.issue_id
+        if issue is None:
+            cursor = _OF_USER.run(self._connection, user)
+        else:
+            cursor = _OF_ISSUE.run(self._connection, user, issue)
+        with decoding("an event's instant"):
+            rows = np.fromiter(cursor, _MOMENT)
+        yield _seen(self._query, self._by, [rows[name] for name in rows.dtype.names or ()])
+
+    def events(self, positions: Integers) -> Iterator[_Placed]:
+        hot = positions[positions > sealed_position(self._connection)]
+        rows = filter(None, map(_EVENT.finder(self._connection), hot.tolist()))
+        return (self._effective(row[0], event_of(row)) for row in rows)
+
+    def _effective(self, position: int, event: AccountEvent) -> _Placed:
+        if not self._by:
+            return position, event
+        occurred, recorded = self._by.instants(position, event.occurred_at, event.recorded_at)
+        change = {"occurred_at": Instant(occurred), "recorded_at": Instant(recorded)}
+        return position, msgspec.structs.replace(event, **change)
+
+
+class _Sealed:
+    """The events in segments."""
+
+    def __init__(
+        self, connection: Connection, archive: Archive, query: HistoryQuery, by: Corrections
+    ) -> None:
+        found = account_of(connection, query.user_id)
+        self._account = None if found is None else found[1]
+        self._segments = [] if found is None else segments(connection)
+        self._archive, self._query, self._by = archive, query, by
+
+    def moments(self) -> Iterator[Moments]:
+        for table in self._tables(_MOMENT_COLUMNS):
+            columns = integers(table["position"]), occurred_at(table), recorded_at(table)
+            yield _seen(self._query, self._by, columns)
+
+    def events(self, positions: Integers) -> Iterator[_Placed]:
+        found = [corrected(each, self._by) for each in self._tables(SCHEMA.names, positions)]
+        return events_in_time(pa.concat_tables(found)) if found else iter(())
+
+    def _tables(
+        self, columns: Sequence[str], positions: Integers | None = None
+    ) -> Iterator[pa.Table]:
+        if self._account is not None:
+            for segment in self._segments:
+                yield from self._archive.account_groups(
+                    segment, self._account, self._query.issue_id, columns, positions
+                )
