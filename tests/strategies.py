@@ -149,13 +149,17 @@ def engagements(*, min_interactions: int = 1) -> st.SearchStrategy[Engagement]:
     return histories(min_interactions=min_interactions, max_size=6).map(fold)
 
 
-def engagements_by_issue(max_size: int = 25) -> st.SearchStrategy[dict[str, Engagement]]:
+def engagements_by_issue(
+    min_size: int = 0, max_size: int = 25
+) -> st.SearchStrategy[dict[str, Engagement]]:
     """All engagements of one user; many are alike, so only the issue tells them apart."""
     few = st.lists(engagements(), min_size=1, max_size=4)
     names = st.integers(1, 40).map("AI-{}".format)
     return few.flatmap(
-        lambda alike: st.dictionaries(names, st.sampled_from(alike), max_size=max_size)
-    ) | st.dictionaries(names, engagements(), max_size=max_size)
+        lambda alike: st.dictionaries(
+            names, st.sampled_from(alike), min_size=min_size, max_size=max_size
+        )
+    ) | st.dictionaries(names, engagements(), min_size=min_size, max_size=max_size)
 
 
 # --- policies ------------------------------------------------------------------------------------

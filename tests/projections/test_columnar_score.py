@@ -7,13 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.instants import Instant
+from projections import columnar_score
 from projections.columnar import NO, FoldColumns
-from projections.columnar_score import scores
+from projections.columnar_score import order, scores
 from projections.engagement import Engagement, of_kinds
 from projections.policy import ScoringPolicy
-from projections.ranking import band
+from projections.ranking import band, ranking
 from projections.scoring import score
-from tests.strategies import engagements, moments_of_asking, policies
+from tests.strategies import (
+    HOUR,
+    NOON,
+    engagements,
+    engagements_by_issue,
+    moments_of_asking,
+    policies,
+)
 
 
 def columns_of(of: list[Engagement]) -> FoldColumns:
@@ -63,3 +71,35 @@ def test_an_override_in_force_is_the_base(override, count, at):
     overridden = msgspec.structs.replace(touched, override_at=at, override=override)
     both = [touched, overridden]
     assert by_columns(both, at, ScoringPolicy()) == one_by_one(both, at, ScoringPolicy())
+
+
+def order_of(of: dict[str, Engagement], at: Instant, policy: ScoringPolicy) -> list[str]:
+    """The issues in the order of their columns."""
+    by_issue = sorted(of)
+    rows = order(columns_of([of[issue] for issue in by_issue]), at, policy)
+    return [by_issue[row] for row in rows]
+
+
+@given(engagements_by_issue(min_size=1), moments_of_asking, policies())
+def test_columns_rank_as_the_ranking_does(found, at, policy):
+    expected = [each.issue_id for each in ranking(found.items(), at, policy)]
+    assert order_of(found, at, policy) == expected
+
+
+FRESH = Engagement(queries=1, first_at=NOON, queried_at=NOON)
+BUSY = Engagement(queries=5, first_at=NOON - HOUR, queried_at=NOON - HOUR)
+
+
+def assert_the_latest_is_pinned_first():
+    policy = ScoringPolicy(pin_hours=8.0)
+    assert order_of({"AI-1": BUSY, "AI-2": FRESH}, NOON, policy) == ["AI-2", "AI-1"]
+
+
+def test_the_latest_is_pinned_first():
+    assert_the_latest_is_pinned_first()
+
+
+def test_a_pin_that_is_forgotten_is_seen(monkeypatch):
+    monkeypatch.setattr(columnar_score, "pin_ends_at", lambda *_: 0)
+    with pytest.raises(AssertionError):
+        assert_the_latest_is_pinned_first()
