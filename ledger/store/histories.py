@@ -115,7 +115,7 @@ def hot_rows_of_user(
         hot = _ROWS_OF_USER.run(connection, user_id)
     else:
         hot = _ROWS_OF_ISSUE.run(connection, user_id, issue_id)
-    return corrections(connection).of([EventRow(*row) for row in hot])
+    return corrections(connection).of([*map(EventRow._make, hot)])
 
 
 def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]:

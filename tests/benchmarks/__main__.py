@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [--quick] [--archived N] [--compacted N] [--json FILE]`: measure."""
+"""`python -m tests.benchmarks [options]`: measure everything, or only what an option names."""
 
 import argparse
 import tempfile
@@ -11,6 +11,7 @@ from rich.console import Console
 from tests.benchmarks import (
     archived,
     compacting,
+    heavy,
     importing,
     memory,
     ranking,
@@ -63,6 +64,9 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="N",
         help="only the import and the compaction of N generated interactions",
     )
+    parser.add_argument(
+        "--heavy", type=int, metavar="N", help="only what is asked about one user of N events"
+    )
     parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="FILE")
     options = parser.parse_args(arguments)
     facts = report.machine()
@@ -73,6 +77,9 @@ def main(arguments: list[str] | None = None) -> None:
     elif options.compacted:
         sizes = msgspec.structs.replace(sizes, compacted_events=options.compacted)
         themes = (compacting.rows,)
+    elif options.heavy:
+        sizes = msgspec.structs.replace(sizes, heavy_events=options.heavy)
+        themes = (heavy.rows,)
     with Console(stderr=True).status("Measuring …"):
         rows = measure(sizes, Path.cwd(), themes)
     report.show(rows, facts)

@@ -22,6 +22,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     archived_events: int = 5_000_000
     compacted_events: int = 200_000
     asked_calls: int = 20
+    heavy_events: int = 1_000_000
     talk_seconds: float = 60.0
 
 
@@ -60,5 +61,6 @@ TINY = Sizes(
     archived_events=6_000,
     compacted_events=500,
     asked_calls=1,
+    heavy_events=300,
     talk_seconds=0.5,
 )

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests.benchmarks import __main__ as program
-from tests.benchmarks import archived
+from tests.benchmarks import archived, heavy
 from tests.benchmarks.report import machine
 from tests.benchmarks.sizes import TINY
 
@@ -91,3 +91,12 @@ def test_every_row_says_which_of_its_aims_are_met(document):
 
 def test_the_machine_is_told(document):
     assert document["machine"].keys() == machine().keys()
+
+
+def test_a_heavy_user_is_asked_about_hot_and_sealed_events(monkeypatch, tmp_path):
+    monkeypatch.setattr(heavy, "QUESTIONS", {"history": heavy.QUESTIONS["history"]})
+    rows = heavy.rows(tmp_path, TINY)
+    works = [f"history of 300 {state} events of one user" for state in ("hot", "sealed")]
+    each = ("", ", processor", ", memory")
+    assert [row.work for row in rows] == [f"{work}{part}" for work in works for part in each]
+    assert all(row.figure > 0 for row in rows)
