@@ -2,14 +2,23 @@
 
 import datetime as dt
 from enum import Enum
+from typing import NamedTuple
 
 import msgspec
 
-from bot.commands import COMMANDS, OPT_IN, OPT_OUT
+from bot.commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
 from bot.issue_keys import IssueKeys
 from ledger.instants import instant_of
-from ledger.interaction import FOREVER, Interaction, Kind, OptOut, interaction_of
-from ledger.message_keys import press_key, private_key, supergroup_key
+from ledger.interaction import (
+    FOREVER,
+    Hiding,
+    Interaction,
+    Kind,
+    OptOut,
+    hiding_of,
+    interaction_of,
+)
+from ledger.message_keys import hiding_key, press_key, private_key, supergroup_key
 from ledger.source_keys import SourceKey
 from ledger.text import UserId, context_of
 
@@ -18,6 +27,12 @@ ISSUES_OF_A_MESSAGE = 20
 
 CARD = "card:"
 """What the data of a button begins with that opens the card of the issue behind it."""
+
+HIDE_BUTTON, UNHIDE_BUTTON, LISTED_BUTTON = "hide:", "unhide:", "listed:"
+"""The same for buttons that hide an issue or show it again: below cards, and below a list."""
+
+
+_HIDING_BUTTONS = {HIDE_BUTTON: HIDE, UNHIDE_BUTTON: UNHIDE, LISTED_BUTTON: UNHIDE}
 
 
 class ChatKind(Enum):
@@ -68,6 +83,14 @@ class Press(msgspec.Struct, frozen=True):
     chat_id: int | None = None
 
 
+class Pressed(NamedTuple):
+    """The command that a button stands for, and whether it is below the list of hidden issues."""
+
+    command: str
+    issue: str
+    is_listed: bool = False
+
+
 class Sender(msgspec.Struct, frozen=True):
     """Who said something and where, which decides whether the bot listens.
 
@@ -86,7 +109,7 @@ class Migration(msgspec.Struct, frozen=True):
     new_chat_id: int
 
 
-Entry = Interaction | OptOut | Migration
+Entry = Interaction | Hiding | OptOut | Migration
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -120,12 +143,37 @@ def heard_in(message: Message, keys: IssueKeys) -> Heard:
     return Heard(entries, len(issues) - len(counted))
 
 
-def seen_in(press: Press, keys: IssueKeys) -> Heard:
-    """Return the view that a press on a card's button is."""
-    issue = card_of(press.data, keys)
-    if issue is None:
+def hiding_in(message: Message, keys: IssueKeys, now: dt.datetime) -> Heard:
+    """Return the hiding that `message` asks for by a command; an edit asks for nothing.
+
+    It is dated `now`, as a press is: within one of Telegram's whole seconds an issue can be hidden
+    and shown again.
+    """
+    _, *arguments = message.text.split()
+    issue = keys.meant_by(arguments[0]) if arguments else None
+    if issue is None or message.sender_id is None or message.forwarded or message.edited:
         return NOTHING
-    view = interaction_of(
+    hiding = hiding_of(
+        str(message.sender_id),
+        issue,
+        hidden=message.command == HIDE,
+        occurred_at=now,
+        source_key=hiding_key(_source_key(message, issue)),
+    )
+    return Heard((hiding,))
+
+
+def done_by(press: Press, keys: IssueKeys) -> Heard:
+    """Return the view of a card, or the hiding, that a press on a button is."""
+    pressed = pressed_in(press.data, keys)
+    if pressed is not None:
+        return Heard((_hiding(press, pressed),))
+    issue = card_of(press.data, keys)
+    return NOTHING if issue is None else Heard((_view(press, issue),))
+
+
+def _view(press: Press, issue: str) -> Interaction:
+    return interaction_of(
         str(press.presser_id),
         issue,
         Kind.VIEW.label,
@@ -133,7 +181,16 @@ def seen_in(press: Press, keys: IssueKeys) -> Heard:
         chat_id=None if press.chat_id is None else str(press.chat_id),
         source_key=press_key(press.bot_id, press.callback_query_id),
     )
-    return Heard((view,))
+
+
+def _hiding(press: Press, pressed: Pressed) -> Hiding:
+    return hiding_of(
+        str(press.presser_id),
+        pressed.issue,
+        hidden=pressed.command == HIDE,
+        occurred_at=press.pressed_at,
+        source_key=press_key(press.bot_id, press.callback_query_id),
+    )
 
 
 def card_of(data: str, keys: IssueKeys) -> str | None:
@@ -141,6 +198,15 @@ def card_of(data: str, keys: IssueKeys) -> str | None:
     key = data.removeprefix(CARD)
     # A button of ours carries the key and nothing else.
     return key if data.startswith(CARD) and keys.named_by(key) == key else None
+
+
+def pressed_in(data: str, keys: IssueKeys) -> Pressed | None:
+    """Return what a button's data asks for about hiding an issue, or None."""
+    prefix, colon, issue = data.partition(":")
+    command = _HIDING_BUTTONS.get(prefix + colon)
+    if command is None or keys.meant_by(issue) != issue:
+        return None
+    return Pressed(command, issue, is_listed=prefix + colon == LISTED_BUTTON)
 
 
 def _interaction(message: Message, sender_id: int, issue: str, context: str | None) -> Interaction:

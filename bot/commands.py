@@ -24,8 +24,14 @@ class Command(msgspec.Struct, frozen=True):
     arguments: str = ""
     for_admins: bool = False
 
+    @property
+    def words_at_most(self) -> int | None:
+        """How many words may follow it; None for any number."""
+        return {"": 0, "ISSUE": 1, "[ISSUE]": 1}.get(self.arguments)
+
 
 OPT_OUT, OPT_IN = "optout", "optin"
+HIDE, UNHIDE = "hide", "unhide"
 
 COMMANDS = {
     command.name: command
@@ -38,6 +44,8 @@ COMMANDS = {
         Command("history", Audience.ASKER, "[ISSUE] [date]"),
         Command("chart", Audience.ASKER, "[ISSUE] [date]"),
         Command("stats", Audience.ASKER, "[date]"),
+        Command(HIDE, Audience.ASKER, "ISSUE"),
+        Command(UNHIDE, Audience.ASKER, "[ISSUE]"),
         Command("export", Audience.PRIVATE_CHAT),
         Command("privacy", Audience.EVERYBODY),
         Command(OPT_OUT, Audience.ASKER),

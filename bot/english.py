@@ -16,6 +16,8 @@ SUMMARIES = {
     "history": "what is recorded about you",
     "chart": "a picture of your scores",
     "stats": "your totals",
+    "hide": "leave an issue out of your lists",
+    "unhide": "show it there again, or list what is hidden",
     "export": "everything recorded about you, as files",
     "privacy": "what is kept, where and for how long",
     "optout": "stop recording me",
@@ -34,6 +36,8 @@ EXAMPLES = {
     "history": "/history, /history AI-1799 or /history AI-1799 yesterday",
     "chart": "/chart, /chart AI-1799 or /chart AI-1799 last monday",
     "stats": "/stats or /stats 3 weeks ago",
+    "hide": "/hide AI-1799",
+    "unhide": "/unhide or /unhide AI-1799",
     "clock": "/clock or /clock ok",
 }
 """How a command is given that takes arguments."""
@@ -84,10 +88,13 @@ SCORE = "<b>{issue}</b> scores <b>{score}</b> {moment}{note}\n{sentence}"
 NOW = "now"
 AS_OF = "as of {when}"
 
+CARD_HIDDEN = "hidden from your lists"
+
 TOP = "<b>What you are most engaged with</b> {moment}"
 TOP_QUIET = "<b>What you are most engaged with</b> {moment}: all of it quiet for long"
 TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}{note}"
 NO_TOP = "Nothing of yours ranks {moment}: nothing is recorded."
+ALL_HIDDEN = "All that you ever touched is hidden from your lists {moment}. /unhide lists it."
 
 QUIET = "quiet for long"
 UNCOUNTED = "nothing that counts"
@@ -99,6 +106,10 @@ BRIEFING_QUIET = (
     "<b>Your briefing</b>, {when}: all of it quiet for long\nPress an issue to open its card."
 )
 BRIEFING_BUTTON = "{issue} · {score}"
+NO_BRIEFING_ALL_HIDDEN = (
+    "There is nothing to brief you about: all that you ever touched is hidden from your lists. "
+    "/unhide lists it."
+)
 NO_BRIEFING = "There is nothing to brief you about yet: ask me about an issue, such as AI-1799."
 
 STATS = (
@@ -111,12 +122,15 @@ STATS = (
 )
 NO_STATS = "Nothing of yours is recorded {moment}."
 NONE = "none"
+MOST_HIDDEN = "none, as all are hidden: /unhide lists them"
 
 HISTORY = "<b>What is recorded about you</b>{of_issue} {moment}, the latest first"
 HISTORY_OF = " for {issue}"
 HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>"
 HISTORY_CONTEXT = "<i>“{context}”</i>"
 HISTORY_SET = "score set to {score}"
+HISTORY_HIDDEN = "hidden from your lists"
+HISTORY_UNHIDDEN = "shown in your lists again"
 HISTORY_MORE = "… and {count} earlier; /export has them all"
 NO_HISTORY = "Nothing is recorded about you{of_issue} {moment}."
 
@@ -124,6 +138,20 @@ CHART_OF_ISSUE = "<b>{issue}</b>: your score {moment}: {score}{note}"
 CHART_OF_TOP = "What you are most engaged with {moment}"
 CHART_OF_QUIET = "What you are most engaged with {moment}: all of it quiet for long"
 NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue} {moment}."
+
+HIDE_BUTTON = "Hide {issue} from my lists"
+UNHIDE_BUTTON = "Show {issue} in my lists again"
+HIDDEN = "{issue} is hidden from your lists. It counts as before; /unhide lists what is hidden."
+HIDDEN_BEFORE = "{issue} was already hidden from your lists. /unhide lists what is hidden."
+UNHIDDEN = "{issue} is in your lists again."
+NOT_HIDDEN = "{issue} was not hidden from your lists. /unhide lists what is hidden."
+HIDING_WAITS = "Noted: that takes effect as soon as I can write to the ledger again."
+HIDING_OPTED_OUT = (
+    "You have opted out, so nothing of yours is recorded, and this neither. /optin takes that back."
+)
+NEVER_TOUCHED = "You never touched {issue}, so it is in none of your lists."
+HIDDEN_LIST = "<b>Hidden from your lists</b>\nPress an issue to show it there again."
+NOTHING_HIDDEN = "Nothing is hidden from your lists. /hide AI-1799 hides an issue."
 
 EXPORT = "Everything recorded about you, as JSON. Events: {count}"
 EXPORT_PART = (
@@ -144,8 +172,9 @@ PRIVACY = (
     "<b>What is kept</b>\n"
     "For each touch of an issue: which issue, how and when, under random ids that stand for you "
     "and the chat; up to 200 characters of the message, and where it stood; what links those ids "
-    "to your Telegram id and the chat's. Your name is kept too if it came with an imported chat "
-    "history, or if you write in the terminal chat. No other messages.\n"
+    "to your Telegram id and the chat's. Which issues you hid from your lists, and when. Your name "
+    "is kept too if it came with an imported chat history, or if you write in the terminal chat. "
+    "No other messages.\n"
     "<b>Where</b>\n"
     "In the ledger's database and in a file next to it, where messages wait while it cannot be "
     "written. I pass nothing on.\n"
@@ -215,6 +244,7 @@ ONLY_IN_PRIVATE = "/{command} works in our private chat only."
 UNKNOWN_COMMAND = "I do not know /{command}. /help lists what I know."
 NO_ISSUE_NAMED = "Name an issue in capitals, such as AI-1799, or ask for /help."
 LEFT_OVER = "/{command} takes no more words, so “{words}” was ignored."
+LEFT_OVER_ISSUE = "/{command} takes one issue, so “{words}” was ignored."
 BAD_ARGUMENTS = "I did not understand that. Try {example}."
 NO_ISSUE = "{word} is not an issue that I can read. Try {example}."
 NO_ISSUE_NO_DATE = "{word} is neither an issue nor a date that I can read. Try {example}."
@@ -378,4 +408,4 @@ CHAT_NOT_SAVED = "[not saved in {folder}: {why}. Fix that, then ask again.]"
 CHAT_DELETED = "[deleted, with all files in it: {path}]"
 CHAT_NOT_KEPT = "[Not recorded: neither the ledger nor a file next to it can be written.]"
 CHAT_NO_TEXT = "To speak as {name}, write a message after `@{name}:`."
-CHAT_NO_BUTTON = "There are {count} buttons."
+CHAT_NO_BUTTON = "No button has that number; the last one is {count}."

@@ -7,8 +7,8 @@ from urllib.parse import unquote
 
 import regex
 
-from ledger.errors import LedgerError
-from ledger.text import ISSUE_ID_LIMIT
+from ledger.errors import InvalidInteractionError, LedgerError
+from ledger.text import ISSUE_ID_LIMIT, issue_id_of
 
 DEFAULT_PATTERN = r"[A-Z][A-Z0-9]{0,9}-[1-9][0-9]{0,4}"
 """The client's `[A-Z]{1,4}-\\d{1,5}` for the longer teams that exist, without leading zeros."""
@@ -104,6 +104,19 @@ class IssueKeys:
         key = bare.translate(_IN_CAPITALS)
         named = (key, bare.translate(_IN_LOWER_CASE))
         return key if any(self.found_in(each) == [key] for each in named) else None
+
+    def meant_by(self, word: str) -> str | None:
+        """Return the issue that a word names, also one that is no key, or None if none can be.
+
+        What was imported, or recorded with other settings, may be no key now.
+        """
+        named = self.named_by(word)
+        if named is not None:
+            return named
+        try:
+            return issue_id_of(_PUNCTUATION.sub("", word))
+        except InvalidInteractionError:
+            return None
 
     def _is(self, key: str) -> bool:
         team = key.rpartition("-")[0]

@@ -5,21 +5,23 @@ is escaped here, in one place.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from typing import IO
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bot.classification import CARD
+from bot.classification import CARD, HIDE_BUTTON, LISTED_BUTTON, UNHIDE_BUTTON
 from bot.commands import COMMANDS, Asked
 from bot.language import words
 from bot.times import since, when
-from ledger.events import AccountEvent, ScoreOverridden
+from ledger.events import AccountEvent, EngagementHidden, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant, moment_of
 from ledger.interaction import Kind
+from projections.as_of import AsOf
 from projections.engagement import Engagement, of_kinds
+from projections.hidden import hidden_issues
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
 from projections.scoring import Score
@@ -111,34 +113,46 @@ def utf16_units(text: str) -> int:
 
 
 def with_left_over(reply: Reply, asked: Asked) -> Reply:
-    """Return `reply`, with a line on words after a command that takes none."""
+    """Return `reply`, with a line on more words after a command than it takes."""
     line = left_over(asked)
     return msgspec.structs.replace(reply, html=f"{reply.html}\n{line}") if line else reply
 
 
 def left_over(asked: Asked) -> str:
-    """Return the line on words after a command that takes none, or an empty text."""
-    left = [word for word in asked.arguments if not is_courtesy(word)]
-    command = COMMANDS.get(asked.name)
-    if command is None or command.arguments or not left:
-        return ""
-    return fill(words.LEFT_OVER, command=command.name, words=one_line(" ".join(left)))
+    """Return the line on more words after a command than it takes, or an empty text."""
+    command, given = COMMANDS.get(asked.name), without_courtesies(asked.arguments)
+    at_most = len(given) if command is None else command.words_at_most
+    left = given[at_most:] if at_most is not None else []
+    template = words.LEFT_OVER_ISSUE if at_most else words.LEFT_OVER
+    return fill(template, command=asked.name, words=one_line(" ".join(left))) if left else ""
 
 
-def is_courtesy(word: str) -> bool:
-    """Tell whether a word after a command asks for nothing."""
-    return word.strip(".,!?").lower() in words.COURTESIES
+def without_courtesies(arguments: Sequence[str]) -> list[str]:
+    """Return the words after a command, without those that ask for nothing."""
+    return [word for word in arguments if word.strip(".,!?").lower() not in words.COURTESIES]
 
 
 # --- about oneself -------------------------------------------------------------------------------
 
 
-def cards(ranked: Iterable[Ranked], time: Time) -> Reply:
-    """Return the cards of issues, one below the other."""
-    return Reply("\n\n".join(_card(each, time) for each in ranked))
+def cards(ranked: Sequence[Ranked], time: Time, hidden: Collection[str] = ()) -> Reply:
+    """Return the cards of issues, one below the other, each with a button that hides it or not."""
+    texts = (_card(each, time, is_hidden=each.issue_id in hidden) for each in ranked)
+    buttons = (
+        _hiding_button(each.issue_id, hide=each.issue_id not in hidden)
+        for each in ranked
+        if each.engagement.count
+    )
+    return Reply("\n\n".join(texts), tuple(buttons))
 
 
-def _card(ranked: Ranked, time: Time) -> str:
+def _hiding_button(issue: str, *, hide: bool) -> Button:
+    if hide:
+        return Button(words.HIDE_BUTTON.format(issue=issue), HIDE_BUTTON + issue)
+    return Button(words.UNHIDE_BUTTON.format(issue=issue), UNHIDE_BUTTON + issue)
+
+
+def _card(ranked: Ranked, time: Time, *, is_hidden: bool) -> str:
     engagement, value = ranked.engagement, f"{ranked.score.value:.3f}"
     known = words.CARD if engagement.first_at == engagement.last_at else words.CARD_AGAIN
     return fill(
@@ -148,7 +162,7 @@ def _card(ranked: Ranked, time: Time) -> str:
         touches=touches(engagement),
         first=time.said_instant(engagement.first_at),
         last=time.said_instant(engagement.last_at),
-        note=_noted(ranked),
+        note=_noted(ranked) + (words.NOTE.format(note=words.CARD_HIDDEN) if is_hidden else ""),
     )
 
 
@@ -195,18 +209,18 @@ def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
     return words.SCORE_SENTENCE.format(times=times(count), idle=idle, base=base, decay=decay)
 
 
-def top(ranked: Sequence[Ranked], time: Time) -> Reply:
-    """Return a ranking."""
+def top(ranked: Sequence[Ranked], time: Time, *, all_hidden: bool = False) -> Reply:
+    """Return a ranking; `all_hidden` says why it is empty."""
     if not ranked:
-        return say(words.NO_TOP, moment=time.moment)
+        return say(words.ALL_HIDDEN if all_hidden else words.NO_TOP, moment=time.moment)
     head = fill(words.TOP_QUIET if all_quiet(ranked) else words.TOP, moment=time.moment)
     return Reply("\n".join([head, *_ranking(ranked, time)]))
 
 
-def briefing(ranked: Sequence[Ranked], time: Time) -> Reply:
-    """Return a ranking with a button for each issue."""
+def briefing(ranked: Sequence[Ranked], time: Time, *, all_hidden: bool = False) -> Reply:
+    """Return a ranking with a button for each issue; `all_hidden` says why it is empty."""
     if not ranked:
-        return say(words.NO_BRIEFING)
+        return say(words.NO_BRIEFING_ALL_HIDDEN if all_hidden else words.NO_BRIEFING)
     known = words.BRIEFING_QUIET if all_quiet(ranked) else words.BRIEFING
     head = fill(known, when=time.said(time.now))
     buttons = tuple(
@@ -285,7 +299,7 @@ def stats(totals: Statistics, time: Time) -> Reply:
         issues=totals.unique_issues,
         average=f"{totals.avg_interactions_per_issue:g}",
         last=time.said_instant(totals.last_interaction),
-        most=scored(totals.most_engaged) or words.NONE,
+        most=scored(totals.most_engaged) or words.MOST_HIDDEN,
     )
 
 
@@ -307,15 +321,43 @@ def history(
 
 
 def _event(event: AccountEvent, context: str | None, time: Time) -> str:
-    kind = (
-        words.HISTORY_SET.format(score=f"{event.score:g}")
-        if isinstance(event, ScoreOverridden)
-        else words.KINDS[event.kind.label][0]
-    )
     at = time.said_instant(event.occurred_at)
-    line = fill(words.HISTORY_LINE, when=at, kind=kind, issue=event.issue_id)
+    line = fill(words.HISTORY_LINE, when=at, kind=_happened(event), issue=event.issue_id)
     said = one_line(context or "")
     return f"{line}\n{fill(words.HISTORY_CONTEXT, context=said)}" if said else line
+
+
+def _happened(event: AccountEvent) -> str:
+    match event:
+        case InteractionRecorded():
+            return words.KINDS[event.kind.label][0]
+        case ScoreOverridden():
+            return words.HISTORY_SET.format(score=f"{event.score:g}")
+        case EngagementHidden():
+            return words.HISTORY_HIDDEN if event.hidden else words.HISTORY_UNHIDDEN
+
+
+# --- hidden issues -------------------------------------------------------------------------------
+
+
+def hiding(issue: str, hidings: Sequence[EngagementHidden], *, hidden: bool) -> Reply | None:
+    """Return what to say of hiding an issue or showing it again; None if it was not done.
+
+    `hidings` are the user's, in the order of their recording: the last of this issue may be it.
+    """
+    of_issue = [each for each in hidings if each.issue_id == issue]
+    now, before = (issue in hidden_issues(some, AsOf()) for some in (of_issue, of_issue[:-1]))
+    if now is not hidden:
+        return None
+    if hidden:
+        return say(words.HIDDEN_BEFORE if before else words.HIDDEN, issue=issue)
+    return say(words.UNHIDDEN if before else words.NOT_HIDDEN, issue=issue)
+
+
+def hidden_list(hidden: Iterable[str]) -> Reply:
+    """Return the list of hidden issues, with a button for each that shows it again."""
+    buttons = tuple(Button(issue, LISTED_BUTTON + issue) for issue in sorted(hidden))
+    return Reply(words.HIDDEN_LIST, buttons) if buttons else Reply(words.NOTHING_HIDDEN)
 
 
 def one_line(text: str) -> str:

@@ -8,15 +8,20 @@ instants never decrease from one position to the next.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.events import EventRow
-from ledger.instants import DAY
+from ledger.events import AccountEvent, EventRow
+from ledger.instants import DAY, Instant
 
 Integers = NDArray[np.int64]
+
+E = TypeVar("E", bound=AccountEvent)
+Placed = tuple[int, E]
+"""An event at its position."""
 
 _NO_BOUND = np.iinfo(np.int64).max
 
@@ -70,6 +75,10 @@ class Corrections:
         """Return the rows with their effective instants."""
         return [self._row(row) for row in rows] if self else rows
 
+    def of_events(self, placed: Iterable[Placed[E]]) -> Iterable[Placed[E]]:
+        """Return the events at their positions with their effective instants."""
+        return map(self._event, placed) if self else placed
+
     def last_before(self, at: int) -> int:
         """Return the last position that a correction puts before an instant, or 0.
 
@@ -77,6 +86,12 @@ class Corrections:
         """
         number = bisect_left(self._bounds, at)
         return self._positions[number - 1] - 1 if number else 0
+
+    def _event(self, placed: Placed[E]) -> Placed[E]:
+        position, event = placed
+        occurred, recorded = self.instants(position, event.occurred_at, event.recorded_at)
+        change = {"occurred_at": Instant(occurred), "recorded_at": Instant(recorded)}
+        return position, msgspec.structs.replace(event, **change)
 
     def _row(self, row: EventRow) -> EventRow:
         occurred_at, recorded_at = self.instants(row.position, row.occurred_at, row.recorded_at)

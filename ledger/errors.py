@@ -60,11 +60,11 @@ class PolicyConflictError(LedgerError):
 
 
 class UnknownEngagementError(LedgerError, LookupError):
-    """An override of an engagement that has no interaction (R6)."""
+    """An override (R6) or a hiding of an engagement that has no interaction."""
 
     def __init__(self, issue_id: str) -> None:
         """Name the issue; the user stays unnamed."""
-        super().__init__(f"this user has no interaction with {issue_id} whose score could be set")
+        super().__init__(f"this user has no interaction with {issue_id}")
         self.issue_id = issue_id
 
 

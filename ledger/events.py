@@ -39,6 +39,20 @@ class ScoreOverridden(msgspec.Struct, frozen=True):
     score: float
 
 
+class EngagementHidden(msgspec.Struct, frozen=True):
+    """A user wants an issue left out of their lists, or, if not `hidden`, shown there again.
+
+    The latest of (`occurred_at`, `hidden`) decides. Scores and totals do not depend on it.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    recorded_at: Instant
+    issue_id: IssueId
+    occurred_at: Instant
+    hidden: bool
+
+
 class PolicyAdopted(msgspec.Struct, frozen=True):
     """From here on scores are computed by another policy (R14): an event of the ledger's own.
 
@@ -82,7 +96,10 @@ class ClockCorrected(msgspec.Struct, frozen=True):
     reason: str
 
 
-AccountEvent = InteractionRecorded | ScoreOverridden
+FoldedEvent = InteractionRecorded | ScoreOverridden
+"""What engagements are folded from."""
+
+AccountEvent = FoldedEvent | EngagementHidden
 """What can happen between a user and an issue."""
 
 OwnEvent = PolicyAdopted | HistorySealed | ClockCorrected
@@ -90,8 +107,21 @@ OwnEvent = PolicyAdopted | HistorySealed | ClockCorrected
 
 Event = AccountEvent | OwnEvent
 
+
+def kind_label(event: AccountEvent) -> str:
+    """Return the word by which histories and exports name what happened."""
+    match event:
+        case InteractionRecorded():
+            return event.kind.label
+        case ScoreOverridden():
+            return "override"
+        case EngagementHidden():
+            return "hidden" if event.hidden else "unhidden"
+
+
 INTERACTION = "interaction"
 OVERRIDE = "override"
+HIDING = "hiding"
 POLICY = "policy"
 SEALING = "sealing"
 CLOCK = "clock"
@@ -99,11 +129,15 @@ CLOCK = "clock"
 TOPICS: dict[str, type[Event]] = {
     INTERACTION: InteractionRecorded,
     OVERRIDE: ScoreOverridden,
+    HIDING: EngagementHidden,
     POLICY: PolicyAdopted,
     SEALING: HistorySealed,
     CLOCK: ClockCorrected,
 }
 """Short and stable names for event types; a topic that is not here is never resolved."""
+
+SEALED_TOPICS = frozenset({INTERACTION, OVERRIDE})
+"""The topics whose events have typed columns and go into segments; all others stay hot."""
 
 
 def is_late(occurred_at: int, recorded_at: int) -> bool:

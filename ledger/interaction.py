@@ -78,6 +78,19 @@ class Override(msgspec.Struct, frozen=True, gc=False):
     occurred_at: Instant | None = None
 
 
+class Hiding(msgspec.Struct, frozen=True, gc=False):
+    """A checked wish to leave an issue out of a user's lists, or to show it there again.
+
+    `hiding_of` makes it.
+    """
+
+    user_id: UserId
+    issue_id: IssueId
+    hidden: bool
+    occurred_at: Instant | None = None
+    source_key: SourceKey | None = None
+
+
 FOREVER = Instant(253_402_300_799_999_999)
 """The last instant there is, at the end of 9999: an opt-out until then has no end."""
 
@@ -165,6 +178,14 @@ def checked_opt_out(opt_out: OptOut) -> OptOut:
     return OptOut(user_id_of(opt_out.user_id), opt_out.before)
 
 
+def checked_hiding(hiding: Hiding) -> Hiding:
+    """Return `hiding`; raises InvalidInteractionError if a field breaks R1."""
+    if hiding.occurred_at is not None and not EARLIEST <= hiding.occurred_at <= FOREVER:
+        raise InvalidInteractionError("occurred_at", "must lie in the years 2000 to 9999")
+    user_id, issue_id = user_id_of(hiding.user_id), issue_id_of(hiding.issue_id)
+    return msgspec.structs.replace(hiding, user_id=user_id, issue_id=issue_id)
+
+
 def override_of(
     user_id: str, issue_id: str, score: float, *, occurred_at: datetime | None = None
 ) -> Override:
@@ -173,6 +194,19 @@ def override_of(
         raise InvalidScoreError(score)
     at = None if occurred_at is None else occurred_at_of(occurred_at)
     return Override(user_id_of(user_id), issue_id_of(issue_id), float(score), at)
+
+
+def hiding_of(
+    user_id: str,
+    issue_id: str,
+    *,
+    hidden: bool,
+    occurred_at: datetime | None = None,
+    source_key: SourceKey | None = None,
+) -> Hiding:
+    """Return the hiding that these words describe, or raise InvalidInteractionError."""
+    at = None if occurred_at is None else occurred_at_of(occurred_at)
+    return Hiding(user_id_of(user_id), issue_id_of(issue_id), hidden, at, source_key)
 
 
 def occurred_at_of(moment: datetime) -> Instant:

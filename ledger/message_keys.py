@@ -19,8 +19,16 @@ def private_key(
     return SourceKey(f"{bot_id}:{chat_id}:{message_id}:{issue_id}", sent_at)
 
 
+def hiding_key(of_message: SourceKey) -> SourceKey:
+    """Return the key of a command that hides an issue, from that of the issue in its message.
+
+    An edit can make another message of the command, which names the issue for the first time then.
+    """
+    return SourceKey(f"hiding:{of_message.text}", of_message.dated_at)
+
+
 def press_key(bot_id: int, callback_query_id: str) -> SourceKey:
-    """Return the key of a press on a button, which opens one issue and has no date of its own."""
+    """Return the key of a press on a button, which is for one issue and has no date of its own."""
     return SourceKey(f"{bot_id}:callback:{callback_query_id}")
 
 

@@ -11,7 +11,7 @@ MOST_ENGAGED_ISSUES = 5
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """Totals over all engagements; `most_engaged` are the first five of their ranking."""
+    """Totals over all engagements; `most_engaged` are the first five that are not hidden."""
 
     total_interactions: int
     unique_issues: int

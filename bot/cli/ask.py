@@ -9,12 +9,15 @@ from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, js
 from bot.cli.shown import iso_or_none, printable, show_json, show_table, show_text
 from bot.cli.users import user_of
 from bot.replies import all_quiet, note, score_sentence, scored
-from ledger.events import ScoreOverridden
+from ledger.events import InteractionRecorded, ScoreOverridden, kind_label
 from ledger.instants import Instant, instant_of, iso
 from ledger.store.histories import HistoryEntry
 from projections.application import engagement_stats
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
+
+NO_ENGAGEMENTS = "no engagements"
+NONE_BUT_HIDDEN = "all issues of this user are hidden: `engagement unhide USER` lists them"
 
 _SECONDS = len("2026-01-31T12:00:00")
 
@@ -46,11 +49,13 @@ def score(session: Session, user: str, issue: str, at: str | None, known_at: str
 @json_option
 @click.pass_obj
 def top(session: Session, user: str, limit: int, at: str | None, known_at: str | None) -> None:
-    """Show the issues that USER is most engaged with."""
+    """Show the issues that USER is most engaged with, without the hidden ones."""
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        ranked = engagements.top(user_of(engagements, user), limit, *moments)
-    _show_ranked(session, ranked)
+        user = user_of(engagements, user)
+        ranked = engagements.top(user, limit, *moments)
+        hidden = () if ranked else engagements.hidden(user, *moments)
+    _show_ranked(session, ranked, NONE_BUT_HIDDEN if hidden else NO_ENGAGEMENTS)
 
 
 @click.command(cls=UserCommand)
@@ -62,12 +67,12 @@ def top(session: Session, user: str, limit: int, at: str | None, known_at: str |
 def engagements(
     session: Session, user: str, min_score: float, at: str | None, known_at: str | None
 ) -> None:
-    """Show all issues that USER ever touched."""
+    """Show all issues that USER ever touched, also the hidden ones."""
     moments = session.moments(at, known_at)
     with session.engagements() as opened:
         ranked = opened.ranking(user_of(opened, user), *moments)
     found = [each for each in ranked if each.score.value >= min_score]
-    _show_ranked(session, found)
+    _show_ranked(session, found, NO_ENGAGEMENTS)
 
 
 @click.command(cls=UserCommand)
@@ -84,7 +89,8 @@ def stats(session: Session, user: str, at: str | None, known_at: str | None) -> 
     if session.as_json:
         show_json(totals)
         return
-    shown = {**totals, "most_engaged_issues": scored(found.most_engaged) or None}
+    most = scored(found.most_engaged) or (NONE_BUT_HIDDEN if found.unique_issues else None)
+    shown = {**totals, "most_engaged_issues": most}
     show_table(("", ""), [(name.replace("_", " "), _text(shown[name])) for name in shown], "")
 
 
@@ -123,7 +129,7 @@ def history(
         click.echo(f"… and {page.total - len(entries):,} {'earlier' if latest else 'later'}")
 
 
-def _show_ranked(session: Session, ranked: list[Ranked]) -> None:
+def _show_ranked(session: Session, ranked: list[Ranked], none: str) -> None:
     documents = [_ranked_document(each) for each in ranked]
     if session.as_json:
         show_json(documents)
@@ -140,7 +146,7 @@ def _show_ranked(session: Session, ranked: list[Ranked]) -> None:
         noted = [(*row, said) for row, said in zip(rows, notes, strict=True)]
         show_table((*columns, "note"), noted, "")
     else:
-        show_table(columns, rows, "no engagements")
+        show_table(columns, rows, none)
 
 
 def _ranked_document(ranked: Ranked) -> dict[str, Any]:
@@ -173,16 +179,14 @@ def _score_document(user: str, ranked: Ranked, at: Instant) -> dict[str, Any]:
 
 def _history_document(entry: HistoryEntry) -> dict[str, Any]:
     event, origin = entry.event, entry.origin
-    if isinstance(event, ScoreOverridden):
-        facts = {"kind": "override", "score": event.score, "linear_id": None}
-    else:
-        facts = {"kind": event.kind.label, "score": None, "linear_id": event.linear_id}
     return {
         "position": entry.position,
         "occurred_at": iso(event.occurred_at),
         "recorded_at": iso(event.recorded_at),
         "issue_id": event.issue_id,
-        **facts,
+        "kind": kind_label(event),
+        "score": event.score if isinstance(event, ScoreOverridden) else None,
+        "linear_id": event.linear_id if isinstance(event, InteractionRecorded) else None,
         "source": origin.source,
         "context": origin.context,
     }

@@ -58,6 +58,8 @@ for command in (
     explain.explain,
     timeline.timeline,
     record.set_score,
+    record.hide,
+    record.unhide,
     policy.policy,
     report.report,
     users.users,

@@ -1,10 +1,10 @@
-"""Commands that write: init, record, set-score."""
+"""Commands that write: init, record, set-score, hide, unhide."""
 
 import click
 import msgspec
 
 from bot.cli.session import Number, Session, UserCommand, Word, json_option
-from bot.cli.shown import show_json
+from bot.cli.shown import printable, show_json, show_table
 from bot.cli.users import user_of, user_or_new
 from ledger.interaction import interaction_of
 
@@ -76,3 +76,51 @@ def set_score(session: Session, user: str, issue: str, score: float) -> None:
         show_json(receipt)
     else:
         click.echo(f"set: {issue.upper()} starts from {score:g}, position {receipt.position}")
+
+
+@click.command(cls=UserCommand)
+@click.argument("user", type=Word())
+@click.argument("issue", type=Word())
+@json_option
+@click.pass_obj
+def hide(session: Session, user: str, issue: str) -> None:
+    """Leave ISSUE out of USER's lists and briefings from now on.
+
+    It counts as before: in scores, totals and the history.
+    """
+    _set_hidden(session, user, issue, hidden=True)
+
+
+@click.command(cls=UserCommand)
+@click.argument("user", type=Word())
+@click.argument("issue", type=Word(), required=False)
+@json_option
+@click.pass_obj
+def unhide(session: Session, user: str, issue: str | None) -> None:
+    """Show ISSUE in USER's lists again.
+
+    Without ISSUE: list what is hidden.
+    """
+    if issue is None:
+        _list_hidden(session, user)
+    else:
+        _set_hidden(session, user, issue, hidden=False)
+
+
+def _set_hidden(session: Session, user: str, issue: str, *, hidden: bool) -> None:
+    with session.engagements() as engagements:
+        receipt = engagements.hide(user_of(engagements, user), issue, hidden=hidden)
+    if session.as_json:
+        show_json(receipt)
+    else:
+        done = "hidden: {} is left out of lists" if hidden else "unhidden: {} is in lists again"
+        click.echo(f"{done.format(printable(issue.upper()))}, position {receipt.position}")
+
+
+def _list_hidden(session: Session, user: str) -> None:
+    with session.engagements() as engagements:
+        hidden = sorted(engagements.hidden(user_of(engagements, user)))
+    if session.as_json:
+        show_json(hidden)
+    else:
+        show_table(("hidden",), [(issue,) for issue in hidden], "nothing is hidden")

@@ -72,8 +72,8 @@ def timeline(
 ) -> None:
     """Show how USER's score of ISSUE went, or the five highest.
 
-    Without ISSUE: those of the five that score highest at the end. Each line is the last instant of
-    its period, by the calendar of the configured zone.
+    Without ISSUE: those of the five that score highest at the end and are not hidden. Each line is
+    the last instant of its period, by the calendar of the configured zone.
     """
     if sum((session.as_json, as_csv, png is not None)) > 1:
         raise click.UsageError("--json, --csv and --png exclude each other")

@@ -20,9 +20,10 @@ from ledger.errors import (
     LedgerError,
     LedgerUnavailableError,
     OptedOutError,
+    UnknownEngagementError,
 )
 from ledger.instants import DAY, Instant
-from ledger.interaction import FOREVER, Interaction, OptOut
+from ledger.interaction import FOREVER, Hiding, Interaction, OptOut
 
 _log = logging.getLogger(__name__)
 
@@ -159,12 +160,12 @@ class Keeper:
 
     async def _is_wanted(self, entry: Entry) -> bool:
         """Tell whether an entry may wait: not the words of somebody who opted out, if we know."""
-        if not isinstance(entry, Interaction):
+        if not isinstance(entry, Interaction | Hiding):
             return True
         will = self._wills.get(entry.user_id)
         return not (await self._is_opted_out(entry) if will is None else will)
 
-    async def _is_opted_out(self, entry: Interaction) -> bool:
+    async def _is_opted_out(self, entry: Interaction | Hiding) -> bool:
         at = entry.occurred_at or Instant(0)
         try:
             return await asyncio.to_thread(self._ledger.is_opted_out, entry.user_id, at)
@@ -210,7 +211,7 @@ class Keeper:
         ]
         _settle([outcome for _, outcome in refused])
         for entry, outcome in refused:
-            if not isinstance(outcome, OptedOutError):
+            if not isinstance(outcome, _EXPECTED):
                 self._set_aside(entry, outcome)
 
     def _recorded(self, entries: Sequence[Entry]) -> Sequence[object]:
@@ -228,6 +229,10 @@ _PASSING = (LedgerUnavailableError, ClockBehindError, OSError, MemoryError)
 """Errors that affect all entries, not a single one."""
 
 
+_EXPECTED = OptedOutError | UnknownEngagementError
+"""Refusals of what people may well ask for: the answer says so."""
+
+
 def _migrate(ledger: EngagementLedger, migration: Migration) -> None:
     ledger.migrate_chat(str(migration.old_chat_id), str(migration.new_chat_id))
 
@@ -237,7 +242,7 @@ def _settle(errors: Sequence[BaseException]) -> None:
     for error in errors:
         if not _is_final(error):
             raise error
-    why = sorted({type(each).__name__ for each in errors if not isinstance(each, OptedOutError)})
+    why = sorted({type(each).__name__ for each in errors if not isinstance(each, _EXPECTED)})
     if why:
         _log.warning("not recorded", extra={"error": ", ".join(why)})
 
@@ -245,7 +250,7 @@ def _settle(errors: Sequence[BaseException]) -> None:
 def _is_final(error: BaseException) -> bool:
     if isinstance(error, FutureInteractionError):
         return error.ahead > BELIEVED_AHEAD
-    return isinstance(error, InvalidInteractionError | OptedOutError)
+    return isinstance(error, InvalidInteractionError | _EXPECTED)
 
 
 async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:

@@ -12,10 +12,18 @@ import msgspec
 
 from bot.classification import Entry, Migration, Sender
 from ledger.errors import InvalidInteractionError
-from ledger.interaction import Interaction, OptOut, checked, checked_opt_out
+from ledger.interaction import (
+    Hiding,
+    Interaction,
+    OptOut,
+    checked,
+    checked_hiding,
+    checked_opt_out,
+)
 
 _TYPES: dict[str, type[Entry]] = {
     "interaction": Interaction,
+    "hiding": Hiding,
     "opt-out": OptOut,
     "migration": Migration,
 }
@@ -83,6 +91,12 @@ def _content_of(line: bytes) -> bytes:
 
 def _checked(entry: Entry) -> Entry:
     # Decoding a struct does not check what `interaction_of` checks.
-    if isinstance(entry, Interaction):
-        return checked(entry)
-    return checked_opt_out(entry) if isinstance(entry, OptOut) else entry
+    match entry:
+        case Interaction():
+            return checked(entry)
+        case Hiding():
+            return checked_hiding(entry)
+        case OptOut():
+            return checked_opt_out(entry)
+        case Migration():
+            return entry

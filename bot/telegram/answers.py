@@ -6,7 +6,7 @@ cannot be read is an answer too.
 
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bot import clock_replies, explanations, replies
 from bot.charts import ranking_chart, score_chart
@@ -20,6 +20,7 @@ from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.store.job_runs import last_run
 from projections.quality import BRIEFED
+from projections.ranking import Ranked
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def answer(question: Question) -> Reply:
 def _cards(question: Question) -> Reply:
     engagements = question.engagements
     ranked = [engagements.ask(question.user, issue) for issue in question.asked.arguments]
-    return replies.cards(ranked, question.time())
+    return replies.cards(ranked, question.time(), engagements.hidden(question.user))
 
 
 def _score(question: Question) -> Reply:
@@ -75,12 +76,47 @@ def _top(question: Question) -> Reply:
     limit, rest = question.limit(BRIEFED)
     at = question.moment(rest)
     ranked = question.engagements.top(question.user, min(limit, RANKED_AT_MOST), at)
-    return replies.top(ranked, question.time(at))
+    return replies.top(ranked, question.time(at), all_hidden=_all_hidden(question, ranked, at))
 
 
 def _briefing(question: Question) -> Reply:
     ranked = question.engagements.top(question.user, BRIEFED)
-    return replies.briefing(ranked, question.time())
+    return replies.briefing(ranked, question.time(), all_hidden=_all_hidden(question, ranked))
+
+
+def _all_hidden(
+    question: Question, ranked: Sequence[Ranked], at: dt.datetime | None = None
+) -> bool:
+    """Tell whether a list is empty because all of its issues are hidden."""
+    return not ranked and bool(question.engagements.hidden(question.user, at))
+
+
+def _hide(question: Question) -> Reply:
+    return _set_hidden(question, hidden=True)
+
+
+def _unhide(question: Question) -> Reply:
+    if not replies.without_courtesies(question.asked.arguments):
+        return replies.hidden_list(question.engagements.hidden(question.user))
+    return _set_hidden(question, hidden=False)
+
+
+def _set_hidden(question: Question, *, hidden: bool) -> Reply:
+    # The recorder has written it down before this is asked; what waits is not in the ledger yet.
+    issue = question.issue_meant()
+    if question.is_behind:
+        return say(words.HIDING_WAITS)
+    hidings = question.engagements.hidings(question.user)
+    return replies.hiding(issue, hidings, hidden=hidden) or _not_recorded(question, issue)
+
+
+def _not_recorded(question: Question, issue: str) -> Reply:
+    engagements, user = question.engagements, question.user
+    if engagements.ledger.is_opted_out(user, instant_of(question.now)):
+        return say(words.HIDING_OPTED_OUT)
+    if not engagements.ask(user, issue).engagement.count:
+        return say(words.NEVER_TOUCHED, issue=issue)
+    return say(words.NOT_NOTED)
 
 
 def _stats(question: Question) -> Reply:
@@ -126,7 +162,8 @@ def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply:
 def _chart_of_top(question: Question, at: dt.datetime | None) -> Reply:
     ranked, moment = question.engagements.top(question.user, CHARTED, at), question.time(at).moment
     if not ranked:
-        return say(words.NO_CHART, of_issue="", moment=moment)
+        template = words.ALL_HIDDEN if _all_hidden(question, ranked, at) else words.NO_CHART
+        return say(template, of_issue="", moment=moment)
     bars = [(replies.marked(each), each.score.value) for each in ranked]
     picture = ranking_chart(bars, words.CHART)
     known = words.CHART_OF_QUIET if replies.all_quiet(ranked) else words.CHART_OF_TOP
@@ -217,6 +254,8 @@ ANSWERS: dict[str, Callable[[Question], Reply]] = {
     "score": _score,
     "why": _why,
     "stats": _stats,
+    "hide": _hide,
+    "unhide": _unhide,
     "history": _history,
     "briefing": _briefing,
     "chart": _chart,

@@ -22,12 +22,21 @@ from telegram.ext import (
     filters,
 )
 
-from bot.classification import CARD, ISSUES_OF_A_MESSAGE, ChatKind, Message, Sender, card_of
+from bot.classification import (
+    ISSUES_OF_A_MESSAGE,
+    ChatKind,
+    Message,
+    Pressed,
+    Sender,
+    card_of,
+    pressed_in,
+)
 from bot.clocks import ClockGuard
-from bot.commands import COMMANDS, Asked, Audience, asked_by_link, asked_in, link_payload
+from bot.commands import COMMANDS, UNHIDE, Asked, Audience, asked_by_link, asked_in, link_payload
 from bot.gate import Gate
 from bot.issue_keys import IssueKeys
 from bot.language import words
+from bot.plain_text import plain_text
 from bot.replies import Reply, left_over, say
 from bot.settings import Settings
 from bot.telegram.answers import NO, YES, answer, forget_buttons
@@ -97,15 +106,15 @@ class Conversation:
             self._outbox.post(message.chat_id, deliver)
 
     async def on_press(self, update: telegram.Update, context: Context) -> None:
-        """Answer a press on a button: open a card, or forget somebody, or not."""
+        """Answer a press on a button: open a card, hide an issue or not, forget a user or not."""
         query = update.callback_query
         if query is None:
             return
         bot: telegram.Bot = context.bot
         presser, data = query.from_user.id, query.data or ""
         if await self._hears(Sender(presser, ChatKind.PRIVATE, presser)):
-            # What is decided by a button is done however late its turn comes.
-            is_lasting = not data.startswith(CARD)
+            # What is decided by these buttons is done however late its turn comes.
+            is_lasting = data.startswith((YES, NO))
             self._outbox.post(presser, self._delivery_of(bot, query, data), lasting=is_lasting)
         else:
             self._outbox.post(presser, partial(_acknowledge, query))
@@ -225,6 +234,9 @@ class Conversation:
         issue = card_of(data, self._keys)
         if issue is not None:
             return partial(self._open_card, bot, query, issue)
+        pressed = pressed_in(data, self._keys)
+        if pressed is not None:
+            return partial(self._hide, bot, query, pressed)
         for prefix, decide in ((YES, self._forget), (NO, self._keep)):
             if data.startswith(prefix):
                 is_own = data.removeprefix(prefix) == str(query.from_user.id)
@@ -237,6 +249,29 @@ class Conversation:
         await _acknowledge(query)
         reply = await self._reply(bot, query.from_user.id, Asked(CARDS, (issue,)))
         await send(bot, Address(query.from_user.id), reply)
+
+    async def _hide(
+        self, bot: telegram.Bot, query: telegram.CallbackQuery, pressed: Pressed
+    ) -> None:
+        """Say what became of a hiding, which is recorded by now, and update its message."""
+        presser, message = query.from_user.id, query.message
+        done = await self._reply(bot, presser, Asked(pressed.command, (pressed.issue,)))
+        await _acknowledge(query, plain_text(done.html))
+        if not isinstance(message, telegram.Message) or message.chat.id != presser:
+            return  # the press is forged
+        if message.text and not self._recorder.keeper.is_behind:  # one that is too old has no text
+            issues = self._issues_below(message) or (pressed.issue,)
+            shown = Asked(UNHIDE) if pressed.is_listed else Asked(CARDS, issues)
+            reply = await self._reply(bot, presser, shown)
+            with suppress(BadRequest):  # it says the same already
+                await _edit(query, reply)
+
+    def _issues_below(self, message: telegram.Message) -> tuple[str, ...]:
+        """Return the issues that buttons of a message hide or show again."""
+        rows = message.reply_markup.inline_keyboard if message.reply_markup else ()
+        texts = (str(button.callback_data) for row in rows for button in row)
+        pressed = (pressed_in(text, self._keys) for text in texts)
+        return tuple(each.issue for each in pressed if each)
 
     async def _forget(self, query: telegram.CallbackQuery) -> None:
         await _acknowledge(query)
@@ -281,14 +316,16 @@ async def _leave(bot: telegram.Bot, chat_id: int) -> None:
     await persistently(partial(bot.leave_chat, chat_id))
 
 
-async def _acknowledge(query: telegram.CallbackQuery, alert: str | None = None) -> None:
+async def _acknowledge(
+    query: telegram.CallbackQuery, text: str | None = None, *, is_alert: bool = False
+) -> None:
     # Telegram waits only for seconds; what was asked for is to be done all the same.
     with suppress(TelegramError):
-        await query.answer(alert, show_alert=alert is not None)
+        await query.answer(text, show_alert=is_alert)
 
 
 async def _refuse(query: telegram.CallbackQuery) -> None:
-    await _acknowledge(query, words.NOT_YOURS)
+    await _acknowledge(query, words.NOT_YOURS, is_alert=True)
 
 
 async def _replace(query: telegram.CallbackQuery, reply: Reply) -> None:
@@ -296,16 +333,20 @@ async def _replace(query: telegram.CallbackQuery, reply: Reply) -> None:
         await send(query.get_bot(), Address(query.from_user.id), reply)
         return
     try:
-        await persistently(
-            partial(
-                query.edit_message_text,
-                reply.html,
-                parse_mode=ParseMode.HTML,
-                reply_markup=keyboard(reply.buttons),
-            )
-        )
+        await _edit(query, reply)
     except BadRequest:  # it says the same already, or cannot be changed any more
         await send(query.get_bot(), Address(query.from_user.id), reply)
+
+
+async def _edit(query: telegram.CallbackQuery, reply: Reply) -> None:
+    await persistently(
+        partial(
+            query.edit_message_text,
+            reply.html,
+            parse_mode=ParseMode.HTML,
+            reply_markup=keyboard(reply.buttons),
+        )
+    )
 
 
 async def on_error(_: object, context: Context) -> None:

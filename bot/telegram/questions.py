@@ -71,6 +71,17 @@ class Question(msgspec.Struct, frozen=True):
             raise self._misunderstood(words.NO_ISSUE if word else words.BAD_ARGUMENTS, word)
         return issue
 
+    def issue_meant(self) -> str:
+        """Return the issue that the arguments begin with, also one that is no key.
+
+        Raises Misunderstood if it can be none.
+        """
+        word, *_ = (*replies.without_courtesies(self.asked.arguments), "")
+        issue = self.keys.meant_by(word)
+        if issue is None:
+            raise self._misunderstood(words.NO_ISSUE if word else words.BAD_ARGUMENTS, word)
+        return issue
+
     def limit(self, default: int) -> tuple[int, Sequence[str]]:
         """Return the count that the arguments begin with, or `default`, and what follows it.
 
@@ -91,7 +102,7 @@ class Question(msgspec.Struct, frozen=True):
         Courtesies such as please are ignored; anything else that is no moment is answered with
         `template`.
         """
-        arguments = [word for word in arguments if not replies.is_courtesy(word)]
+        arguments = replies.without_courtesies(arguments)
         try:
             return self._moment(arguments) if arguments else None
         except InvalidMomentError:

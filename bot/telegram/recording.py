@@ -23,9 +23,11 @@ from bot.classification import (
     Message,
     Migration,
     Sender,
+    done_by,
     heard_in,
-    seen_in,
+    hiding_in,
 )
+from bot.commands import HIDE, UNHIDE
 from bot.gate import Gate
 from bot.issue_keys import IssueKeys
 from bot.settings import Settings
@@ -177,13 +179,18 @@ class Recorder:
         if message is not None:
             message = self._dated(message, update.update_id)
             sender = Sender(message.chat_id, message.chat_kind, message.sender_id)
-            return _Said(heard_in(message, self._keys), sender, _is_unread(update, message))
+            return _Said(self._heard_in(message), sender, _is_unread(update, message))
         press = press_of(update, self._bot, self._clock())
         if press is None:
             return _Said()
         # Whoever presses acts for themselves, wherever the button stands.
         sender = Sender(press.presser_id, ChatKind.PRIVATE, press.presser_id)
-        return _Said(seen_in(press, self._keys), sender)
+        return _Said(done_by(press, self._keys), sender)
+
+    def _heard_in(self, message: Message) -> Heard:
+        if message.command in {HIDE, UNHIDE}:
+            return hiding_in(message, self._keys, self._clock())
+        return heard_in(message, self._keys)
 
     def _moved(self, migration: Migration) -> _Said:
         if self._gate is not None:

@@ -32,8 +32,8 @@ class Screen(BaseRequest):
     """Telegram's end of the connection: shows what the bot sends, and saves its files.
 
     Each chat has a folder of its own for files, named by the chat's id. `buttons` are those that
-    can be pressed in each chat: of its last message with buttons, until that changes or another
-    message comes.
+    can be pressed in each chat: of all messages since the last one to the bot, or since one of
+    theirs was changed.
     """
 
     def __init__(self, show: Callable[[str], object], folder: Path) -> None:
@@ -90,10 +90,11 @@ class Screen(BaseRequest):
         shown = [
             Button(each["text"], each.get("callback_data", "")) for row in rows for each in row
         ]
-        for number, button in enumerate(shown, 1):
+        before = self.buttons.get(chat_id, [])
+        for number, button in enumerate(shown, len(before) + 1):
             self._show(f"  [{number}] {button.text}")
         if shown:
-            self.buttons[chat_id] = shown
+            self.buttons[chat_id] = [*before, *shown]
 
     def forget(self, chat_id: int) -> None:
         """Delete what was saved in a chat, in this session or an earlier one."""

@@ -15,7 +15,13 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from ledger.events import ScoreOverridden
+from ledger.events import (
+    AccountEvent,
+    EngagementHidden,
+    InteractionRecorded,
+    ScoreOverridden,
+    kind_label,
+)
 from ledger.instants import iso
 from ledger.store.histories import HistoryEntry
 
@@ -101,16 +107,22 @@ class _Part:
 
 def _exported(entry: HistoryEntry) -> dict[str, object]:
     event, origin = entry.event, entry.origin
-    what = (
-        {"kind": "override", "score": event.score}
-        if isinstance(event, ScoreOverridden)
-        else {"kind": event.kind.label, "linear_id": event.linear_id}
-    )
     return {
         "issue_id": event.issue_id,
-        **what,
+        "kind": kind_label(event),
+        **_more_of(event),
         "occurred_at": iso(event.occurred_at),
         "recorded_at": iso(event.recorded_at),
         "context": origin.context,
         "source": origin.source,
     }
+
+
+def _more_of(event: AccountEvent) -> dict[str, object]:
+    match event:
+        case InteractionRecorded():
+            return {"linear_id": event.linear_id}
+        case ScoreOverridden():
+            return {"score": event.score}
+        case EngagementHidden():
+            return {}

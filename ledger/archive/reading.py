@@ -17,7 +17,7 @@ from ledger.archive.columns import (
     recorded_at,
 )
 from ledger.archive.folder import Archive
-from ledger.events import AccountEvent, EventRow, InteractionRecorded, ScoreOverridden
+from ledger.events import EventRow, FoldedEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant
 from ledger.interaction import Kind
 from ledger.segment import Segment
@@ -77,21 +77,21 @@ def events_by_account(archive: Archive, segment: Segment) -> Counter[str]:
     return found
 
 
-def events_in_time(table: pa.Table) -> Iterator[tuple[int, AccountEvent]]:
+def events_in_time(table: pa.Table) -> Iterator[tuple[int, FoldedEvent]]:
     """Yield the events of a table and their positions, the earliest first (R8)."""
     order = np.lexsort((integers(table["position"]), occurred_at(table)))
     for begin in range(0, len(order), _EVENTS_AT_ONCE):
         yield from placed_events(table.take(pa.array(order[begin : begin + _EVENTS_AT_ONCE])))
 
 
-def placed_events(table: pa.Table) -> Iterator[tuple[int, AccountEvent]]:
+def placed_events(table: pa.Table) -> Iterator[tuple[int, FoldedEvent]]:
     """Yield the events of a table, in its order, each with its position."""
     columns = (table[name].to_pylist() for name in _SAID)
     instants = recorded_at(table).tolist(), occurred_at(table).tolist()
     return starmap(_placed, zip(table["position"].to_pylist(), *instants, *columns, strict=True))
 
 
-def _placed(position: int, recorded: int, occurred: int, *said: Any) -> tuple[int, AccountEvent]:  # noqa: ANN401 - of any column
+def _placed(position: int, recorded: int, occurred: int, *said: Any) -> tuple[int, FoldedEvent]:  # noqa: ANN401 - of any column
     account, version, issue_id, kind, linear_id, score, place, commitment = said
     head = UUID(account), version, Instant(recorded), IssueId(issue_id)
     if kind is None:

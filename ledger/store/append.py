@@ -19,9 +19,16 @@ from ledger.errors import (
     PolicyConflictError,
     UnknownEngagementError,
 )
-from ledger.events import INTERACTION, OVERRIDE, POLICY, EventRow, PolicyAdopted
+from ledger.events import (
+    INTERACTION,
+    OVERRIDE,
+    EngagementHidden,
+    Event,
+    EventRow,
+    PolicyAdopted,
+)
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Adoption, Interaction, OptOut, Override, check_not_future
+from ledger.interaction import Adoption, Hiding, Interaction, OptOut, Override, check_not_future
 from ledger.source_keys import SourceKey, digest, former_digest
 from ledger.store import tables
 from ledger.store.checksums import sum_of_sources, without_sources
@@ -29,16 +36,17 @@ from ledger.store.clock import Clock
 from ledger.store.compaction import Sealable
 from ledger.store.corrections import Retimed
 from ledger.store.database import Database
+from ledger.store.decoding import stored_uuid
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import Places
 from ledger.store.rows import INSERT_EVENT, event_row, opaque_row
 from ledger.store.statements import Statement
-from ledger.store.streams import Streams
+from ledger.store.streams import Stream, Streams
 
 _log = logging.getLogger(__name__)
 
-Entry = Interaction | Override | OptOut | Adoption
+Entry = Interaction | Override | Hiding | OptOut | Adoption
 
 _SALT_BYTES = 16
 
@@ -164,9 +172,9 @@ class _Batch:
         # Before anything is made for this user: no stream, no account, no place, no digest.
         if self._opt_outs.refuses(entry.user_id, occurred_at):
             return OptedOutError()
-        if isinstance(entry, Override):
-            return self._add_override(entry, occurred_at)
-        return self._add_interaction(entry, occurred_at)
+        if isinstance(entry, Interaction):
+            return self._add_interaction(entry, occurred_at)
+        return self._add_decision(entry, occurred_at)
 
     @property
     def has_rows(self) -> bool:
@@ -185,15 +193,9 @@ class _Batch:
         self._streams.write_back()
 
     def _add_interaction(self, entry: Interaction, occurred_at: Instant) -> Receipt:
-        key = entry.source_key
-        if key is not None:
-            mark = digest(key, self._secret)
-            counted_as = self._position_of(mark)
-            if counted_as is None and key.former is not None:
-                counted_as = self._taken_over(key, mark)
-            if counted_as is not None:
-                return Receipt(counted_as, counted=False)
-            self._sources[mark] = self.head.position + 1
+        counted_as = self._counted_as(entry.source_key)
+        if counted_as is not None:
+            return Receipt(counted_as, counted=False)
         event = EventRow(
             self.head.next_position(),
             self._streams.of_user(entry.user_id).id,
@@ -207,10 +209,16 @@ class _Batch:
         place = self._places.of_chat(entry.chat_id)
         return self._add(entry, INTERACTION, event, place, self._commitment(event.position, entry))
 
-    def _add_override(self, entry: Override, occurred_at: Instant) -> Outcome:
+    def _add_decision(self, entry: Override | Hiding, occurred_at: Instant) -> Outcome:
+        """Add what a user decides about an engagement, if there is one."""
         stream = self._streams.known(entry.user_id)
         if stream is None or not self._is_touched(stream.id, entry.issue_id):
             return UnknownEngagementError(entry.issue_id)
+        if isinstance(entry, Override):
+            return self._add_override(stream, entry, occurred_at)
+        return self._add_hiding(stream, entry, occurred_at)
+
+    def _add_override(self, stream: Stream, entry: Override, occurred_at: Instant) -> Receipt:
         event = EventRow(
             self.head.next_position(),
             stream.id,
@@ -223,6 +231,21 @@ class _Batch:
         )
         return self._add(entry, OVERRIDE, event, None, None)
 
+    def _add_hiding(self, stream: Stream, entry: Hiding, occurred_at: Instant) -> Receipt:
+        counted_as = self._counted_as(entry.source_key)
+        if counted_as is not None:
+            return Receipt(counted_as, counted=False)
+        stream.version += 1
+        event = EngagementHidden(
+            stored_uuid(stream.originator_id),
+            stream.version,
+            self.head.recorded_at,
+            entry.issue_id,
+            occurred_at,
+            entry.hidden,
+        )
+        return self._add_opaque(stream, event)
+
     def _add_adoption(self, entry: Adoption) -> Outcome:
         if entry.replaces != self.head.policy_version:
             return PolicyConflictError(self.head.policy_version)
@@ -232,9 +255,13 @@ class _Batch:
         self.adopts = True
         version, recorded_at = self.head.policy_version, self.head.recorded_at
         event = PolicyAdopted(own_id, stream.version, recorded_at, version, entry.fields)
-        header = (self.head.next_position(), stream.id, stream.version, POLICY, recorded_at)
+        return self._add_opaque(stream, event)
+
+    def _add_opaque(self, stream: Stream, event: Event) -> Receipt:
+        position, topic = self.head.next_position(), codec.topic_of(event)
+        header = (position, stream.id, event.originator_version, topic, event.recorded_at)
         self.events.append(opaque_row(header, codec.encode(event)))
-        return Receipt(header[0], counted=True)
+        return Receipt(position, counted=True)
 
     def _add(
         self,
@@ -256,6 +283,18 @@ class _Batch:
         return any(
             (row.stream, row.issue_id) == (stream, issue_id) for row in self.folded
         ) or self._knows(self._connection, stream, issue_id)
+
+    def _counted_as(self, key: SourceKey | None) -> int | None:
+        """Return the position that `key` counted as, or None if the next event is the first."""
+        if key is None:
+            return None
+        mark = digest(key, self._secret)
+        counted_as = self._position_of(mark)
+        if counted_as is None and key.former is not None:
+            counted_as = self._taken_over(key, mark)
+        if counted_as is None:
+            self._sources[mark] = self.head.position + 1
+        return counted_as
 
     def _position_of(self, mark: bytes) -> int | None:
         position = self._sources.get(mark)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from heapq import merge
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, bindparam, select
@@ -19,10 +18,10 @@ from ledger.archive.folder import Archive
 from ledger.archive.reading import events_in_time
 from ledger.clock_corrections import Corrections, Integers
 from ledger.events import AccountEvent
-from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.corrections import corrections
 from ledger.store.decoding import decoding
+from ledger.store.hidings import hidings_of_user
 from ledger.store.histories import HistoryEntry, account_of, of_user, origins_of
 from ledger.store.rows import event_of, select_stored
 from ledger.store.segments import sealed_position, segments
@@ -37,7 +36,10 @@ _OF_USER = Statement(of_user(_MOMENTS), "user_id")
 _OF_ISSUE = Statement(
     of_user(_MOMENTS).where(_e.issue_id == bindparam("issue")), "user_id", "issue"
 )
-_EVENT = Statement(select_stored().where(_e.position == bindparam("position")), "position")
+_EVENT = Statement(
+    select_stored().where(_e.position == bindparam("position"), _e.issue_id.is_not(None)),
+    "position",
+)
 _MOMENT_COLUMNS = ("position", "occurred_second", "occurred_microsecond", "recorded_after")
 
 _MOMENT = np.dtype([(column.name, np.int64) for column in _MOMENTS.selected_columns])
@@ -99,7 +101,11 @@ def page_of_history(
 
 def _sources(connection: Connection, archive: Archive, query: HistoryQuery) -> Sequence[Source]:
     by = corrections(connection)
-    return _Hot(connection, query, by), _Sealed(connection, archive, query, by)
+    return (
+        _Hot(connection, query, by),
+        _Sealed(connection, archive, query, by),
+        _Hidings(connection, query),
+    )
 
 
 def _positions_in_time(sources: Sequence[Source]) -> Integers:
@@ -140,7 +146,7 @@ def _seen(query: HistoryQuery, by: Corrections, columns: Sequence[Any]) -> Momen
 
 
 class _Hot:
-    """The events in the database."""
+    """The interactions and overrides in the database."""
 
     def __init__(self, connection: Connection, query: HistoryQuery, by: Corrections) -> None:
         self._connection, self._query, self._by = connection, query, by
@@ -158,14 +164,31 @@ class _Hot:
     def events(self, positions: Integers) -> Iterator[_Placed]:
         hot = positions[positions > sealed_position(self._connection)]
         rows = filter(None, map(_EVENT.finder(self._connection), hot.tolist()))
-        return (self._effective(row[0], event_of(row)) for row in rows)
+        return iter(self._by.of_events((row[0], event_of(row)) for row in rows))
 
-    def _effective(self, position: int, event: AccountEvent) -> _Placed:
-        if not self._by:
-            return position, event
-        occurred, recorded = self._by.instants(position, event.occurred_at, event.recorded_at)
-        change = {"occurred_at": Instant(occurred), "recorded_at": Instant(recorded)}
-        return position, msgspec.structs.replace(event, **change)
+
+class _Hidings:
+    """The hidings, which stay in the database and are few."""
+
+    def __init__(self, connection: Connection, query: HistoryQuery) -> None:
+        found = hidings_of_user(connection, query.user_id)
+        self._placed = sorted((each for each in found if _is_seen(query, each[1])), key=_moment)
+
+    def moments(self) -> Iterator[Moments]:
+        placed = [_moment(each) for each in self._placed]
+        yield Moments(*np.array(placed, np.int64).reshape(-1, 2).T)
+
+    def events(self, positions: Integers) -> Iterator[_Placed]:
+        chosen = set(positions.tolist())
+        return (each for each in self._placed if each[0] in chosen)
+
+
+def _is_seen(query: HistoryQuery, event: AccountEvent) -> bool:
+    return (
+        query.issue_id in {None, event.issue_id}
+        and (query.at is None or event.occurred_at <= query.at)
+        and (query.known_at is None or event.recorded_at <= query.known_at)
+    )
 
 
 class _Sealed:

@@ -8,7 +8,13 @@ from sqlalchemy import Connection, Select, bindparam, insert, select
 
 from ledger import codec
 from ledger.errors import LedgerDamagedError
-from ledger.events import INTERACTION, OVERRIDE, AccountEvent, InteractionRecorded, ScoreOverridden
+from ledger.events import (
+    OVERRIDE,
+    SEALED_TOPICS,
+    FoldedEvent,
+    InteractionRecorded,
+    ScoreOverridden,
+)
 from ledger.instants import Instant
 from ledger.interaction import Kind
 from ledger.store import tables
@@ -91,7 +97,7 @@ def select_stored() -> Select[Any]:
 def stored_state(row: Sequence[Any]) -> bytes:
     """Return the state of a stored event: rebuilt from typed columns where it has those."""
     topic: str = row[3]
-    if topic in (INTERACTION, OVERRIDE):
+    if topic in SEALED_TOPICS:
         event = event_of(row)
         with decoding(f"the event at position {row[0]}"):
             return codec.encode(event)
@@ -99,7 +105,7 @@ def stored_state(row: Sequence[Any]) -> bytes:
     return state
 
 
-def event_of(row: Sequence[Any]) -> AccountEvent:
+def event_of(row: Sequence[Any]) -> FoldedEvent:
     """Return the domain event of an interaction's or override's row."""
     _, originator, version, topic, _, recorded_at, issue_id, kind, occurred_at, *rest = row
     linear_id, place, commitment, score = rest

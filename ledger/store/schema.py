@@ -13,7 +13,7 @@ from ledger.store import tables
 from ledger.store.checksums import change, with_checksum
 from ledger.store.database import Database
 
-VERSION = 5
+VERSION = 6
 
 
 def _unless_first_checksum(table: Table) -> str:
@@ -108,6 +108,7 @@ _GUARDS_OF_VERSION_5 = {
         OR NEW.digest_key IS NOT OLD.digest_key""",
 }
 _OPT_OUTS_SINCE, _POLICIES_SINCE, _SEGMENTS_SINCE, _CHECKSUMS_SINCE = 2, 3, 4, 5
+_HIDINGS_SINCE = 6
 _TABLES_OF_VERSION_2 = (tables.aliases, tables.opt_outs, tables.job_runs)
 
 
@@ -201,6 +202,8 @@ def _bring_up(connection: Connection) -> None:
             tables.retired.create(connection)
             _add_missing_columns(connection)
             _guard(connection, _GUARDS_OF_VERSION_5)
+        if version < _HIDINGS_SINCE:
+            tables.hidings_of_user.create(connection)
         change(connection, tables.ledger, true(), schema_version=VERSION)
 
 

@@ -15,7 +15,7 @@ from ledger.archive.columns import integers
 from ledger.archive.digests import WINDOW
 from ledger.archive.folder import Archive
 from ledger.archive.reading import event_rows, events_in_time, placed_events
-from ledger.events import INTERACTION, OVERRIDE, EventRow
+from ledger.events import SEALED_TOPICS, EventRow
 from ledger.segment import Segment
 from ledger.store import tables
 from ledger.store.corrections import corrections
@@ -53,7 +53,7 @@ def sealed_notifications(
     connection: Connection, archive: Archive, first: int, last: int, topics: Sequence[str]
 ) -> Iterator[Notification]:
     """Yield the sealed events at the positions `first` to `last`, of `topics` if any."""
-    if topics and not {INTERACTION, OVERRIDE} & set(topics):
+    if topics and SEALED_TOPICS.isdisjoint(topics):
         return
     for table in _windows(connection, archive, first, last):
         for notification in _notifications(table):

@@ -7,8 +7,10 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -16,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
 metadata = MetaData()
@@ -161,6 +164,14 @@ events = Table(
     sqlite_autoincrement=True,
     comment="the ledger: immutable, in one total order",
 )
+
+IS_HIDING: ColumnElement[bool] = literal_column("topic = 'hiding'")
+"""Written out in statements, too: SQLite uses a partial index only if it sees its condition."""
+
+hidings_of_user = Index(
+    "hidings_of_user", events.c.stream, sqlite_where=IS_HIDING, postgresql_where=IS_HIDING
+)
+"""Every list asks for its user's hidings, which are few among the events."""
 
 segments = Table(
     "segments",

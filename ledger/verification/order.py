@@ -79,7 +79,8 @@ def key_findings(connection: Connection) -> Iterator[Finding]:
         connection,
         """SELECT count(*) FROM sources WHERE position < 1
         OR position > (SELECT position FROM head)
-        OR position IN (SELECT position FROM events WHERE issue_id IS NULL)""",
+        OR position IN (SELECT position FROM events
+                        WHERE issue_id IS NULL AND topic != 'hiding')""",
     )
     twice = _one(
         connection,

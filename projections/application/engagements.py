@@ -9,12 +9,13 @@ import msgspec
 from sqlalchemy import Connection
 
 from ledger.application import EngagementLedger
-from ledger.events import EventRow
+from ledger.events import EngagementHidden, EventRow
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Adoption, override_of
+from ledger.interaction import Adoption, hiding_of, override_of
 from ledger.store.append import Receipt
 from ledger.store.clock import Clock, utc_now
 from ledger.store.file_lock import PATIENCE_SECONDS
+from ledger.store.hidings import hidings_of_user
 from ledger.store.histories import HistoryEntry, rows_by_user, rows_of_user, sourced_rows_of_issue
 from ledger.store.ordered_history import (
     HistoryQuery,
@@ -26,6 +27,7 @@ from ledger.text import issue_id_of, user_id_of
 from projections.as_of import AsOf
 from projections.engagement import NONE
 from projections.explanation import Explanation, Sourced, explain
+from projections.hidden import hidden_issues, listed
 from projections.order import OrderExplanation, explain_order
 from projections.policy import Adopted, ScoringPolicy, fields_of
 from projections.quality import Judge
@@ -86,7 +88,7 @@ class Engagements:
     def top(
         self, user_id: str, limit: int = 10, at: Moment = None, known_at: Moment = None
     ) -> list[Ranked]:
-        """Return the user's first `limit` engagements: a prefix of `ranking`."""
+        """Return the user's first `limit` engagements of `ranking` that are not hidden."""
         if limit < 0:
             message = "limit must not be negative"
             raise ValueError(message)
@@ -96,27 +98,31 @@ class Engagements:
             return self._top(connection, user, limit, as_of, instant)
 
     def ranking(self, user_id: str, at: Moment = None, known_at: Moment = None) -> list[Ranked]:
-        """Return all of the user's engagements in their order (R5)."""
+        """Return all of the user's engagements in their order (R5), also the hidden ones."""
         user, as_of = user_id_of(user_id), _as_of(at, known_at)
         with self.ledger.database.read() as connection:
-            policy = self._policy(connection, as_of)
-            if as_of.is_present:
-                engagements = questions.engagements_of(connection, user)
-            else:
-                engagements = self._past(connection, user, as_of).all()
-        return ranking(engagements, self._instant(as_of), policy)
+            return self._ranking(connection, user, as_of)
+
+    def hidden(self, user_id: str, at: Moment = None, known_at: Moment = None) -> frozenset[str]:
+        """Return the issues that the user has hidden, which `top` leaves out."""
+        user, as_of = user_id_of(user_id), _as_of(at, known_at)
+        with self.ledger.database.read() as connection:
+            return self._hidden(connection, user, as_of)
+
+    def hidings(self, user_id: str) -> list[EngagementHidden]:
+        """Return what the user has hidden and shown again, in the order of recording."""
+        with self.ledger.database.read() as connection:
+            return [event for _, event in hidings_of_user(connection, user_id_of(user_id))]
 
     def statistics(self, user_id: str, at: Moment = None, known_at: Moment = None) -> Statistics:
-        """Return the totals of the user's engagements."""
+        """Return the totals of the user's engagements; hidden ones are not named, but count."""
         user, as_of = user_id_of(user_id), _as_of(at, known_at)
         instant = self._instant(as_of)
         with self.ledger.database.read() as connection:
-            policy = self._policy(connection, as_of)
+            first = self._top(connection, user, MOST_ENGAGED_ISSUES, as_of, instant)
             if as_of.is_present:
-                first = questions.top_of(connection, user, MOST_ENGAGED_ISSUES, instant, policy)
                 return statistics(totals_of(connection, user), first)
-            past = self._past(connection, user, as_of)
-            return statistics(past.totals(), past.top(MOST_ENGAGED_ISSUES, instant, policy))
+            return statistics(self._past(connection, user, as_of).totals(), first)
 
     def history(
         self,
@@ -252,6 +258,15 @@ class Engagements:
         """Set the base of an engagement's score from now on, until a later interaction (R6)."""
         return self.ledger.override(override_of(user_id, issue_id, value, occurred_at=self.clock()))
 
+    def hide(self, user_id: str, issue_id: str, *, hidden: bool = True) -> Receipt:
+        """Leave an issue out of the user's lists from now on, or show it there again.
+
+        Scores, totals and the history stay as they are. Raises UnknownEngagementError where the
+        user never touched the issue, and OptedOutError.
+        """
+        hiding = hiding_of(user_id, issue_id, hidden=hidden, occurred_at=self.clock())
+        return self.ledger.record(hiding)
+
     def erase(self, user_id: str) -> Instant:
         """Forget the user: earlier events belong to no one, and are not recorded again.
 
@@ -308,10 +323,24 @@ class Engagements:
     def _top(
         self, connection: Connection, user: str, limit: int, as_of: AsOf, instant: Instant
     ) -> list[Ranked]:
+        policy, hidden = self._policy(connection, as_of), self._hidden(connection, user, as_of)
+        enough = min(limit + len(hidden), sys.maxsize)
+        if as_of.is_present:
+            found = questions.top_of(connection, user, enough, instant, policy)
+        else:
+            found = self._past(connection, user, as_of).top(enough, instant, policy)
+        return listed(found, hidden, limit)
+
+    def _ranking(self, connection: Connection, user: str, as_of: AsOf) -> list[Ranked]:
         policy = self._policy(connection, as_of)
         if as_of.is_present:
-            return questions.top_of(connection, user, limit, instant, policy)
-        return self._past(connection, user, as_of).top(limit, instant, policy)
+            engagements = questions.engagements_of(connection, user)
+        else:
+            engagements = self._past(connection, user, as_of).all()
+        return ranking(engagements, self._instant(as_of), policy)
+
+    def _hidden(self, connection: Connection, user: str, as_of: AsOf) -> frozenset[str]:
+        return hidden_issues((event for _, event in hidings_of_user(connection, user)), as_of)
 
     def _history(self, query: HistoryQuery) -> Iterator[HistoryEntry]:
         with self.ledger.database.read() as connection:

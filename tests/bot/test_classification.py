@@ -16,15 +16,18 @@ from bot.classification import (
     Heard,
     Message,
     Press,
+    Pressed,
     card_of,
+    done_by,
     heard_in,
-    seen_in,
+    hiding_in,
+    pressed_in,
 )
-from bot.commands import COMMANDS, OPT_IN, OPT_OUT
+from bot.commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
 from bot.issue_keys import IssueKeys
 from ledger.errors import InvalidInteractionError
 from ledger.instants import instant_of, moment_of
-from ledger.interaction import FOREVER, Interaction, Kind, OptOut
+from ledger.interaction import FOREVER, Hiding, Interaction, Kind, OptOut
 from ledger.text import CONTEXT_LIMIT, UserId, context_of
 from tests.strategies import NOON, any_instants, hostile_texts
 
@@ -231,15 +234,15 @@ def test_two_interactions_have_one_key_when_they_are_the_same_by_r2_and_only_the
 
 def test_a_place_says_where_and_a_view_without_a_message_has_none():
     assert interactions(heard_in(IN_GROUP, KEYS))[0].chat_id == "-5"
-    assert interactions(seen_in(PRESS, KEYS))[0].chat_id == "1001"
-    assert interactions(seen_in(replace(PRESS, chat_id=None), KEYS))[0].chat_id is None
+    assert interactions(done_by(PRESS, KEYS))[0].chat_id == "1001"
+    assert interactions(done_by(replace(PRESS, chat_id=None), KEYS))[0].chat_id is None
 
 
 # --- presses -------------------------------------------------------------------------------------
 
 
 def test_a_press_on_a_card_is_a_view_of_its_own():
-    heard = seen_in(PRESS, KEYS)
+    heard = done_by(PRESS, KEYS)
     assert touches(heard) == [("AI-1799", "view")]
     (view,) = interactions(heard)
     assert view.occurred_at == NOON
@@ -252,7 +255,7 @@ def test_a_press_on_a_card_is_a_view_of_its_own():
 
 def test_a_press_that_comes_again_later_has_the_same_key():
     again = replace(PRESS, pressed_at=AT_NOON + dt.timedelta(hours=1))
-    first, second = (interactions(seen_in(each, KEYS))[0] for each in (PRESS, again))
+    first, second = (interactions(done_by(each, KEYS))[0] for each in (PRESS, again))
     assert first.source_key == second.source_key
 
 
@@ -264,12 +267,12 @@ def test_a_press_that_comes_again_later_has_the_same_key():
 )  # fmt: skip
 def test_forged_data_is_no_view(data):
     assert card_of(data, KEYS) is None
-    assert seen_in(replace(PRESS, data=data), KEYS) == NOTHING
+    assert done_by(replace(PRESS, data=data), KEYS) == NOTHING
 
 
 @given(hostile_texts | hostile_texts.map(f"{CARD}{{}}".format), any_instants.map(moment_of))
 def test_no_data_is_too_hostile(data, pressed_at):
-    heard = seen_in(replace(PRESS, data=data, pressed_at=pressed_at), KEYS)
+    heard = done_by(replace(PRESS, data=data, pressed_at=pressed_at), KEYS)
     assert [each.occurred_at for each in interactions(heard)] in ([], [instant_of(pressed_at)])
 
 
@@ -296,3 +299,69 @@ def test_only_a_person_who_speaks_for_themselves_is_recorded(
         assert not forwarded
         assert getattr(each, "user_id", None) == str(who)
     assert len(heard.entries) <= ISSUES_OF_A_MESSAGE
+
+
+# --- hiding --------------------------------------------------------------------------------------
+
+ASKED = replace(IN_PRIVATE, text="/hide ai-1799. please", command=HIDE)
+LATER = AT_NOON + dt.timedelta(microseconds=7)
+
+
+def test_a_command_hides_what_it_names_from_when_it_is_heard():
+    for message, hidden in ((ASKED, True), (replace(ASKED, command=UNHIDE), False)):
+        (hiding,) = hiding_in(message, KEYS, LATER).entries
+        assert isinstance(hiding, Hiding)
+        assert (hiding.user_id, hiding.issue_id, hiding.hidden) == ("1001", "AI-1799", hidden)
+        assert hiding.occurred_at == instant_of(LATER)
+        assert heard_in(message, KEYS) == NOTHING
+
+
+def test_a_command_that_comes_again_has_the_same_key_which_is_no_interactions():
+    (first,), (again,) = (hiding_in(ASKED, KEYS, at).entries for at in (AT_NOON, LATER))
+    (query,) = heard_in(replace(ASKED, text="AI-1799?", command=None), KEYS).entries
+    assert isinstance(first, Hiding)
+    assert isinstance(again, Hiding)
+    assert isinstance(query, Interaction)
+    assert first.source_key == again.source_key != query.source_key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"text": "/hide"}, {"text": "/hide ÄÖ"}, {"sender_id": None}, {"forwarded": True},
+     {"edited": True}],
+)  # fmt: skip
+def test_what_names_no_issue_or_is_nobodys_command_hides_nothing(change):
+    assert hiding_in(replace(ASKED, **change), KEYS, LATER) == NOTHING
+
+
+def test_what_is_no_key_by_now_can_be_hidden():
+    (hiding,) = hiding_in(replace(ASKED, text="/hide (utf-8)"), KEYS, LATER).entries
+    assert isinstance(hiding, Hiding)
+    assert hiding.issue_id == "UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("hide:AI-1", Pressed(HIDE, "AI-1")),
+        ("unhide:AI-1", Pressed(UNHIDE, "AI-1")),
+        ("listed:UTF-8", Pressed(UNHIDE, "UTF-8", is_listed=True)),
+        ("hide:", None),
+        ("hide:ai-1", None),
+        ("card:AI-1", None),
+        ("hide", None),
+    ],
+)
+def test_a_button_stands_for_a_command(data, expected):
+    assert pressed_in(data, KEYS) == expected
+    heard = done_by(replace(PRESS, data=data), KEYS)
+    hidden = [each.hidden for each in heard.entries if isinstance(each, Hiding)]
+    assert hidden == ([] if expected is None else [expected.command == HIDE])
+
+
+@given(hostile_texts)
+def test_no_command_is_too_hostile(text):
+    message = replace(ASKED, text=f"/hide {text}")
+    for each in hiding_in(message, KEYS, LATER).entries:
+        assert isinstance(each, Hiding)
+        assert KEYS.meant_by(each.issue_id) is not None

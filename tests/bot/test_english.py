@@ -14,6 +14,7 @@ from bot import english
 from bot.chart_words import ChartWords
 from bot.date_words import DateWords
 from bot.replies import parts
+from ledger.text import ISSUE_ID_LIMIT
 from tests.telegram.entities import parse_html
 
 SOURCES = sorted(Path(bot.__file__).parent.rglob("*.py"))
@@ -22,6 +23,7 @@ NAMES = {name for name in vars(english) if name.isupper()}
 PLAIN = {
     *("SUMMARIES", "EXAMPLES", "KINDS", "MONTHS", "CHART", "DATES"),
     *("BRIEFING_BUTTON", "FORGET_YES", "FORGET_NO", "OPEN_BUTTON"),  # on buttons
+    *("HIDE_BUTTON", "UNHIDE_BUTTON", "CARD_HIDDEN", "HISTORY_HIDDEN", "HISTORY_UNHIDDEN"),
     *("NOT_YOURS", "CHAT_START", "CHAT_PROMPT", "CHAT_NO_BUTTON"),  # in alerts and the terminal
     *("SEES_ALL", "SEES_FEW", "NOW", "AS_OF", "NONE", "HISTORY_OF", "STATUS_WAITING"),
     *("SCORE_SENTENCE", "SCORE_BASE", "SCORE_SET", "SCORE_DEFAULT", "HISTORY_SET"),
@@ -133,11 +135,19 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         {"CARD", "CARD_AGAIN", "CARD_NEW", "WHY_RECENCY", "WHY_RECENCY_SET"},
         {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE", "NO_ISSUE_NO_DATE"},
     )
+    empty, hidings = (
+        {"NO_TOP", "ALL_HIDDEN"},
+        {"HIDDEN", "HIDDEN_BEFORE", "UNHIDDEN", "NOT_HIDDEN"},
+    )
     lists = {"TOP", "TOP_QUIET", "BRIEFING", "BRIEFING_QUIET", "CHART_OF_TOP", "CHART_OF_QUIET"}
     assert asking - filled == {
         *cards,
         *lists,
+        *empty,
+        *hidings,
         *misunderstood,
+        "LEFT_OVER",
+        "LEFT_OVER_ISSUE",
         "STATUS_JOBS",
         "ORDER_BY",
     }  # given all that any asks for
@@ -153,4 +163,14 @@ def test_a_sentence_holds_no_braces_but_names():
 
 
 def test_the_notes_that_pop_up_are_short_enough():
-    assert len(english.NOT_YOURS) <= 200
+    longest = "A" * ISSUE_ID_LIMIT
+    of_hiding = [
+        "HIDDEN",
+        "HIDDEN_BEFORE",
+        "UNHIDDEN",
+        "NOT_HIDDEN",
+        "HIDING_WAITS",
+        "HIDING_OPTED_OUT",
+    ]
+    for name in ("NOT_YOURS", *of_hiding, "NEVER_TOUCHED", "NOT_NOTED", "UNREADABLE", "FAILED"):
+        assert len(getattr(english, name).format(issue=longest)) <= 200

@@ -27,7 +27,14 @@ from bot.spool import file as module
 from bot.spool.file import Spool, SpoolTakenError
 from bot.spool.lines import UnreadableLineError, Waiting, line_of, read
 from ledger.instants import Instant, moment_of
-from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
+from ledger.interaction import (
+    FOREVER,
+    Hiding,
+    Interaction,
+    OptOut,
+    hiding_of,
+    interaction_of,
+)
 from ledger.source_keys import SourceKey
 from ledger.text import UserId
 from tests.cli.disks import remount, small_disk
@@ -48,6 +55,9 @@ def bare_entry(number: int, context: str | None = None) -> Entry:
         return OptOut(UserId(f"u{number}"), FOREVER if number % 2 else Instant(NOON))
     if number % 7 == 5:
         return Migration(-number, -1_000_000 - number)
+    if number % 7 == 6:
+        key, is_hidden = SourceKey(f"hiding:{number}"), bool(number % 2)
+        return hiding_of(f"u{number}", "AI-1", hidden=is_hidden, source_key=key)
     return interaction_of(
         f"u{number}",
         "AI-1",
@@ -268,7 +278,12 @@ class Spools(RuleBasedStateMachine):
 
 def read_back(path: Path) -> tuple[list[Waiting], bool]:
     """The entries in a file by another reading of it, and whether something torn is behind them."""
-    types = {"interaction": Interaction, "opt-out": OptOut, "migration": Migration}
+    types: dict[str, type[Entry]] = {
+        "interaction": Interaction,
+        "hiding": Hiding,
+        "opt-out": OptOut,
+        "migration": Migration,
+    }
     lines = path.read_bytes().rstrip(b"\0").split(b"\n") if path.exists() else [b""]
     found: list[Waiting] = []
     for line in lines[:-1]:

@@ -90,6 +90,44 @@ def test_set_score_says_what_it_set(ana):
     )
 
 
+# --- hide, unhide --------------------------------------------------------------------------------
+
+
+def test_a_hidden_issue_is_in_no_list_and_counts_as_before(ana):
+    listed, totals = ["DMD-480", "OLD-1"], ana("stats", "ana", "--json").json
+    everything = ana("engagements", "ana", "--json").json
+    score = ana("score", "ana", "AI-1799", "--json").json
+    assert ana("hide", "ana", "ai-1799").out == (
+        "hidden: AI-1799 is left out of lists, position 6\n"
+    )
+    assert [each["issue_id"] for each in ana("top", "ana", "--json").json] == listed
+    assert "AI-1799" not in ana("timeline", "ana").out
+    assert ana("stats", "ana", "--json").json == totals | {"most_engaged_issues": listed}
+    assert ana("engagements", "ana", "--json").json == everything
+    assert ana("score", "ana", "AI-1799", "--json").json == score
+    assert ana("history", "ana", "--json").json[-1]["kind"] == "hidden"
+    assert "AI-1799" in ana("top", "ana", "--at", at(1)).out
+    assert ana("unhide", "ana", "--json").json == ["AI-1799"]
+    assert "AI-1799" in ana("unhide", "ana").out
+    ana.now += DAY
+    assert ana("unhide", "ana", "AI-1799", "--json").json == {"position": 7, "counted": True}
+    assert ana("unhide", "ana").out == "nothing is hidden\n"
+    assert "AI-1799" in ana("top", "ana").out
+
+
+def test_a_list_that_hiding_has_emptied_says_so(ana):
+    for issue in ("AI-1799", "DMD-480", "OLD-1"):
+        ana("hide", "ana", issue)
+    assert "`engagement unhide USER` lists them" in ana("top", "ana").out
+    assert "are hidden" in ana("stats", "ana").out
+    assert ana("top", "ana", "--json").json == []
+
+
+def test_what_was_never_touched_cannot_be_hidden(ana):
+    done = ana("hide", "ana", "AI-9")
+    assert (done.code, done.err) == (1, "error: this user has no interaction with AI-9\n")
+
+
 # --- score ---------------------------------------------------------------------------------------
 
 

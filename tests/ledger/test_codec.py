@@ -14,6 +14,7 @@ from ledger.errors import UnknownTopicError
 from ledger.events import (
     TOPICS,
     ClockCorrected,
+    EngagementHidden,
     Event,
     HistorySealed,
     InteractionRecorded,
@@ -53,8 +54,17 @@ overridden = st.builds(
     strategies.any_instants,
     strategies.scores,
 )
+hidden = st.builds(
+    EngagementHidden,
+    st.uuids(),
+    versions,
+    strategies.any_instants,
+    issues,
+    strategies.any_instants,
+    st.booleans(),
+)
 corrected = st.builds(ClockCorrected, st.uuids(), versions, strategies.any_instants, texts)
-events = recorded | overridden | corrected
+events = recorded | overridden | hidden | corrected
 
 
 def decode(event: Event, state: bytes) -> Event:
@@ -130,6 +140,10 @@ def test_the_canonical_bytes_of_known_events_never_change():
     assert codec.encode(override) == (
         b'{"issue_id":"AI-1799","occurred_at":10,"recorded_at":20,"score":0.8}'
     )
+    hiding = EngagementHidden(ACCOUNT, 5, Instant(20), IssueId("AI-1799"), Instant(10), True)
+    assert codec.encode(hiding) == (
+        b'{"hidden":true,"issue_id":"AI-1799","occurred_at":10,"recorded_at":20}'
+    )
 
 
 # --- what is not read ----------------------------------------------------------------------------
@@ -139,6 +153,7 @@ def test_the_topics_are_short_and_stable():
     assert dict(TOPICS) == {
         "interaction": InteractionRecorded,
         "override": ScoreOverridden,
+        "hiding": EngagementHidden,
         "policy": PolicyAdopted,
         "sealing": HistorySealed,
         "clock": ClockCorrected,
@@ -151,6 +166,7 @@ def _examples() -> list[Event]:
     return [
         InteractionRecorded(ACCOUNT, 1, at, IssueId("AI-1"), Kind.VIEW, at),
         ScoreOverridden(ACCOUNT, 1, at, IssueId("AI-1"), at, 0.5),
+        EngagementHidden(ACCOUNT, 1, at, IssueId("AI-1"), at, hidden=True),
         PolicyAdopted(ACCOUNT, 1, at, 2, {"pin_hours": 8.0, "kinds": ["query"]}),
         HistorySealed(ACCOUNT, 1, at, 1, 9, 8, "00" * 32),
         ClockCorrected(ACCOUNT, 1, at, "it was ahead"),

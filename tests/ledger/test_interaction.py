@@ -16,15 +16,18 @@ from ledger.instants import DAY, instant_of
 from ledger.interaction import (
     EARLIEST,
     METADATA_LIMIT_BYTES,
+    Hiding,
     Kind,
     check_not_future,
+    checked_hiding,
+    hiding_of,
     interaction_of,
     kind_of,
     occurred_at_of,
     override_of,
 )
 from ledger.source_keys import SourceKey
-from ledger.text import UserId
+from ledger.text import IssueId, UserId
 from tests import strategies
 
 LABELS = ["query", "view", "mention"]
@@ -276,3 +279,23 @@ def test_what_was_checked_cannot_be_changed():
         interaction_of("u", "AI-1", "query").user_id = UserId("v")  # type: ignore[misc]
     with pytest.raises(AttributeError):
         override_of("u", "AI-1", 0.5).score = 2.0  # type: ignore[misc]
+
+
+# --- hidings -------------------------------------------------------------------------------------
+
+
+def test_a_hiding_obeys_the_rules_of_ids_and_instants():
+    assert hiding_of("u", "ai-1", hidden=True) == Hiding(UserId("u"), IssueId("AI-1"), hidden=True)
+    for words in (("", "AI-1"), ("u", ""), ("u", "\x00"), ("u\n", "AI-1")):
+        with pytest.raises(InvalidInteractionError):
+            hiding_of(*words, hidden=True)
+    with pytest.raises(InvalidInteractionError):
+        hiding_of("u", "AI-1", hidden=False, occurred_at=datetime(1999, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("change", [{"user_id": ""}, {"issue_id": "ß"}, {"occurred_at": -1}])
+def test_a_hiding_that_was_read_is_checked_as_one_that_is_made(change):
+    hiding = hiding_of("u", "AI-1", hidden=True, occurred_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert checked_hiding(hiding) == hiding
+    with pytest.raises(InvalidInteractionError):
+        checked_hiding(msgspec.structs.replace(hiding, **change))

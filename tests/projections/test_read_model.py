@@ -25,7 +25,8 @@ from ledger.errors import (
 )
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Interaction, interaction_of, override_of
+from ledger.interaction import Interaction, hiding_of, interaction_of, override_of
+from ledger.source_keys import SourceKey
 from ledger.store.append import Receipt
 from projections.application import Engagements, IssueEngagementRepository
 from projections.ranking import Ranked
@@ -70,6 +71,16 @@ class Decision(NamedTuple):
     ago: int | None = None
 
 
+class Hide(NamedTuple):
+    """An issue is hidden or shown again, now or so long ago."""
+
+    user: str
+    issue: str
+    hidden: bool
+    ago: int | None = None
+    key: str | None = None
+
+
 class Batch(NamedTuple):
     """Many interactions in one transaction."""
 
@@ -93,7 +104,7 @@ class Reopen(NamedTuple):
     """The program is started again."""
 
 
-Command = Touch | Decision | Batch | Move | Refresh | Reopen
+Command = Touch | Decision | Hide | Batch | Move | Refresh | Reopen
 
 users = st.sampled_from(USERS)
 issues = st.sampled_from(ISSUES)
@@ -109,7 +120,16 @@ touches = st.builds(
     st.sampled_from([None, "the first", "the second", "e\u0301"]),
 )
 decisions = st.builds(Decision, users, issues, strategies.scores, st.none() | agos)
-appends = touches | touches | decisions | st.builds(Batch, st.lists(touches, max_size=6).map(tuple))
+hides = st.builds(
+    Hide, users, issues, st.booleans(), st.none() | agos, st.sampled_from([None, None, "k1", "k2"])
+)
+appends = (
+    touches
+    | touches
+    | decisions
+    | hides
+    | st.builds(Batch, st.lists(touches, max_size=6).map(tuple))
+)
 moves_on = st.builds(Move, st.sampled_from([0, 1, HOUR, DAY, 5 * DAY, 31 * DAY, 92 * DAY]))
 moves = moves_on | st.builds(Move, st.sampled_from([-1, -HOUR, -20 * HOUR, -2 * DAY]))
 refreshes = st.builds(Refresh, st.sampled_from([0, 30, 90]), st.none() | users)
@@ -132,11 +152,23 @@ class Known(NamedTuple):
     recorded_at: int = 0
 
 
+class Hid(NamedTuple):
+    """A hiding as the model keeps it."""
+
+    user: str
+    issue: str
+    at: int
+    hidden: bool
+    recorded_at: int
+
+
 class Model:
     """Everything that was ever recorded, in lists."""
 
     def __init__(self) -> None:
         self.known: list[Known] = []
+        self.hidings: list[Hid] = []
+        self.position = 0
         self.keys: dict[str, int] = {}
         self.recorded_at = 0
 
@@ -171,16 +203,33 @@ class Model:
             return None
         return self._add(recorded_at, command.user, command.issue, at, score=float(command.score))
 
+    def hide(self, command: Hide, now: int) -> tuple[int, bool] | None:
+        """The position and whether it counts; None where it is refused."""
+        recorded_at = max(now, self.recorded_at)
+        at = recorded_at if command.ago is None else now - command.ago
+        if at > recorded_at + DAY:
+            return None
+        if command.key in self.keys:
+            return self.keys[command.key], False
+        self.recorded_at = recorded_at
+        self.position += 1
+        self.hidings.append(Hid(command.user, command.issue, at, command.hidden, recorded_at))
+        if command.key:
+            self.keys[command.key] = self.position
+        return self.position, True
+
     def _add(self, recorded_at: int, *fields: Any, **more: Any) -> int:
         self.recorded_at = recorded_at
-        row = Known(len(self.known) + 1, *fields, **more)
+        self.position += 1
+        row = Known(self.position, *fields, **more)
         self.known.append(row._replace(recorded_at=recorded_at))
-        return len(self.known)
+        return self.position
 
     def as_known_at(self, moment: float) -> "Model":
         """The model as it was at a moment."""
         then = Model()
         then.known = [each for each in self.known if each.recorded_at <= moment]
+        then.hidings = [each for each in self.hidings if each.recorded_at <= moment]
         return then
 
     def touched(self, user: str, issue: str) -> list[Known]:
@@ -226,6 +275,14 @@ class Model:
             "context": last.context,
             "days": days,
         }
+
+    def hidden(self, user: str, until: float) -> set[str]:
+        """The issues whose latest hiding, the last of an instant, hides them."""
+        last: dict[str, bool] = {}
+        for each in sorted(self.hidings, key=lambda each: (each.at, each.hidden)):
+            if each.user == user and each.at <= until:
+                last[each.issue] = each.hidden
+        return {issue for issue, hidden in last.items() if hidden}
 
     def ranking(self, user: str, until: float, at: int) -> list[dict[str, Any]]:
         found = [self.engagement(user, issue, until, at) for issue in ISSUES]
@@ -278,6 +335,8 @@ class Run:
             self._refresh(command)
         elif isinstance(command, Decision):
             self._decide(command)
+        elif isinstance(command, Hide):
+            self._hide(command)
         else:
             self._touch(command)
 
@@ -355,6 +414,27 @@ class Run:
             assert self.model.touched(command.user, command.issue)
             assert receipt == Receipt(self.model.decide(command, self.clock.at) or 0, counted=True)
 
+    def _hide(self, command: Hide) -> None:
+        hiding = hiding_of(
+            command.user,
+            command.issue,
+            hidden=command.hidden,
+            occurred_at=self._moment(command.ago),
+            source_key=None if command.key is None else SourceKey(command.key),
+        )
+        is_touched = bool(self.model.touched(command.user, command.issue))
+        try:
+            receipt = self.engagements.ledger.record(hiding)
+        except UnknownEngagementError:
+            assert not is_touched
+        except ClockBehindError:
+            assert self.model.is_behind(self.clock.at)
+        except InvalidInteractionError:
+            assert self.model.hide(command, self.clock.at) is None
+        else:
+            assert is_touched
+            assert (receipt.position, receipt.counted) == self.model.hide(command, self.clock.at)
+
 
 @contextmanager
 def running() -> Iterator[Run]:
@@ -384,9 +464,12 @@ def assert_answers_agree(run: Run, at: int | None, known_at: int | None = None) 
         assert [shown(each) for each in run.engagements.ranking(user, *moments)] == [
             *map(said, rows)
         ]
+        hidden = model.hidden(user, until)
+        assert run.engagements.hidden(user, *moments) == hidden
+        listed = [row for row in rows if row["issue"] not in hidden]
         for limit in (0, 1, 2, 10):
             found = run.engagements.top(user, limit, *moments)
-            assert [shown(each) for each in found] == [said(row) for row in rows[:limit]]
+            assert [shown(each) for each in found] == [said(row) for row in listed[:limit]]
         totals = run.engagements.statistics(user, *moments)
         interactions = sum(sum(row["ranks"]) for row in rows)
         assert totals.total_interactions == interactions
@@ -394,7 +477,7 @@ def assert_answers_agree(run: Run, at: int | None, known_at: int | None = None) 
         assert totals.avg_interactions_per_issue == (
             round(interactions / len(rows), 2) if rows else 0.0
         )
-        assert totals.most_engaged_issues == [row["issue"] for row in rows[:5]]
+        assert totals.most_engaged_issues == [row["issue"] for row in listed[:5]]
         assert totals.last_interaction == max((row["last_at"] for row in rows), default=None)
         for issue in ISSUES:
             row = model.engagement(user, issue, until, asked_at)
@@ -469,6 +552,33 @@ def test_what_was_true_by_what_was_known_is_what_plain_python_says(commands, mom
             run.do(command)
         for at, known_at in moments:
             assert_answers_agree(run, None if at is None else NOON + at, NOON + known_at)
+
+
+hides_of_one = st.builds(
+    Hide, st.just(USERS[0]), issues, st.booleans(), st.none() | agos, st.none()
+)
+
+
+@half_as_often
+@given(
+    st.lists(hides_of_one | hides_of_one | touches | moves_on, min_size=3, max_size=10),
+    st.lists(st.tuples(st.none() | asked_moments, st.none() | asked_moments), max_size=3),
+    st.integers(0, 12),
+)
+def test_what_is_hidden_is_left_out_of_lists_at_any_moment_hot_and_sealed(commands, moments, end):
+    moments = [[bound if bound is None else NOON + bound for bound in each] for each in moments]
+    with running() as run:
+        for issue in ISSUES:
+            run.do(Touch(USERS[0], issue, "query", 40 * DAY))
+        for command in commands:
+            run.do(command)
+        for at, known_at in [(None, None), *moments]:
+            assert_answers_agree(run, at, known_at)
+        seal(run, end, 3)
+        run.repair()
+        assert not run.engagements.verify().findings
+        for at, known_at in [(None, None), *moments]:
+            assert_answers_agree(run, at, known_at)
 
 
 @half_as_often

@@ -12,7 +12,8 @@ import pytest
 
 from ledger.errors import OptedOutError, TracesLeftError
 from ledger.instants import moment_of
-from ledger.interaction import Interaction, interaction_of
+from ledger.interaction import Hiding, Interaction, hiding_of, interaction_of
+from ledger.source_keys import SourceKey
 from ledger.store import sqlite
 from ledger.store.database import Database
 from ledger.store.failures import StoreFullError, StoreUnavailableError
@@ -35,6 +36,7 @@ def engagements(tmp_path, clock) -> Iterator[Engagements]:
     with opened(tmp_path, clock) as opened_engagements:
         opened_engagements.ledger.record_many([said(user, n) for n in range(6) for user in USERS])
         opened_engagements.override(GONE, "AI-1", 0.25)
+        opened_engagements.ledger.record(hidden_by(GONE))
         name_everybody(opened_engagements)
         clock.move(HOUR)
         yield opened_engagements
@@ -56,6 +58,11 @@ def said(user: str, number: int) -> Interaction:
         chat_id=user if number % 2 else "-100",
         source_key=f"source of {user} {number}",
     )
+
+
+def hidden_by(user: str) -> Hiding:
+    key = SourceKey(f"hiding of {user}")
+    return hiding_of(user, "AI-1", hidden=True, source_key=key)
 
 
 def name_everybody(engagements: Engagements) -> None:
@@ -94,7 +101,7 @@ def accounts_and_places(engagements: Engagements, user: str) -> set[UUID | None]
 
 def test_no_byte_of_the_user_is_left(engagements, tmp_path):
     needles = [GONE.encode(), *digests_of(tmp_path, GONE)]
-    assert len(needles) == 7
+    assert len(needles) == 8
     assert copies(tmp_path, f"name of {GONE}".encode()) > 0
     assert all(copies(tmp_path, needle) for needle in needles)
     engagements.erase(GONE)

@@ -257,6 +257,22 @@ def test_overrides_of_an_opted_out_user_are_refused(engagements):
         engagements.override("4711", "AI-1", 0.5)
 
 
+def test_hidings_of_an_opted_out_user_are_refused(engagements):
+    engagements.ledger.record(said("4711"))
+    engagements.ledger.record(opted_out("4711"))
+    with pytest.raises(OptedOutError):
+        engagements.hide("4711", "AI-1")
+    assert engagements.hidden("4711") == frozenset()
+
+
+def test_what_was_never_touched_cannot_be_hidden(engagements):
+    engagements.ledger.record(said("4711", issue="AI-2"))
+    for user in ("4711", "nobody"):
+        with pytest.raises(UnknownEngagementError):
+            engagements.hide(user, "AI-1")
+    assert not engagements.ledger.knows("nobody")
+
+
 def test_an_override_makes_no_account_for_whom_there_is_none(engagements):
     with pytest.raises(UnknownEngagementError):
         engagements.ledger.record(override_of("4711", "AI-1", 0.5))

@@ -21,7 +21,7 @@ from tests.strategies import HOUR, Clock
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(params=[1, 2, 3, 4])
+@pytest.fixture(params=[1, 2, 3, 4, 5])
 def version(request) -> int:
     """The older versions: each made and wrote two users, three interactions and an override."""
     number: int = request.param
@@ -84,6 +84,8 @@ def test_an_upgraded_ledger_answers_as_before_and_records_on(path, clock):
 
 def test_what_is_new_works_on_what_is_old(path, clock):
     with opened(path, clock) as engagements:
+        engagements.hide("4711", "AI-1")
+        assert [each.issue_id for each in engagements.top("4711")] == ["AI-2"]
         engagements.erase("4711")
         assert not engagements.top("4711")
         engagements.ledger.record(OptOut(UserId("42"), FOREVER))
@@ -138,7 +140,7 @@ def test_a_ledger_that_another_process_began_meanwhile_is_not_begun_again(
 def test_an_upgrade_that_fails_leaves_the_old_version(path, version, clock, monkeypatch):
     before = objects(path)
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "_guard", _failing)
+        patch.setattr(schema, "change", _failing)
         with pytest.raises(RuntimeError):
             opened(path, clock)
     assert (version_of(path), objects(path)) == (version, before)
@@ -146,7 +148,7 @@ def test_an_upgrade_that_fails_leaves_the_old_version(path, version, clock, monk
     assert version_of(path) == schema.VERSION
 
 
-def _failing(*_: object) -> None:
+def _failing(*_: object, **__: object) -> None:
     raise RuntimeError
 
 

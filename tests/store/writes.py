@@ -9,7 +9,8 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent, Tracking
 
 from ledger.instants import DAY
-from ledger.interaction import FOREVER, OptOut, interaction_of
+from ledger.interaction import FOREVER, OptOut, hiding_of, interaction_of
+from ledger.source_keys import SourceKey
 from ledger.store.job_runs import note_runs
 from ledger.store.recorders import StoreAggregateRecorder, StoreProcessRecorder
 from ledger.text import UserId
@@ -47,6 +48,15 @@ def record(engagements: Engagements, clock: Clock, dice: Random) -> None:
 def override(engagements: Engagements, clock: Clock, dice: Random) -> None:
     engagements.ledger.record(interaction_of("ana", "AI-1", "view"))
     engagements.override("ana", "AI-1", dice.choice([0, 0.25, 1]))
+
+
+def hide(engagements: Engagements, clock: Clock, dice: Random) -> None:
+    """An issue is hidden, or shown again, by a command that is delivered twice."""
+    number, _ = engagements.ledger.size()
+    touch = interaction_of("ana", f"AI-{number % 3}", "view")
+    key = SourceKey(f"hiding {number}")
+    hiding = hiding_of("ana", touch.issue_id, hidden=number % 4 > 0, source_key=key)
+    engagements.ledger.record_many([touch, hiding, hiding])
 
 
 def adopt(engagements: Engagements, clock: Clock, dice: Random) -> None:
@@ -120,6 +130,7 @@ def save_others(engagements: Engagements, clock: Clock, dice: Random) -> None:
 WRITES: tuple[Write, ...] = (
     record,
     override,
+    hide,
     adopt,
     opt_out_and_in,
     name,

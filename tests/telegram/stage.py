@@ -12,6 +12,7 @@ from bot.application import EngagementBot, telegram_builder
 from bot.settings import settings_of
 from bot.telegram.running import UPDATES
 from bot.telegram.watchdog import PollingRequest
+from ledger.events import kind_label
 from projections.application import Engagements
 from tests.strategies import Clock
 from tests.telegram.people import Person
@@ -84,10 +85,10 @@ class Stage:
         return sent
 
     def recorded(self, person: Person) -> Counter[tuple[str, str]]:
-        """How often a person touched each issue in each way, by the ledger."""
+        """How often a person did what to each issue, by the ledger."""
         self.settle()
         history = self.engagements.history(str(person.id))
-        return Counter((each.event.issue_id, each.event.kind.label) for each in history)  # type: ignore[union-attr]
+        return Counter((each.event.issue_id, kind_label(each.event)) for each in history)
 
     async def _start(self) -> None:
         polling = PollingRequest(time.monotonic, connection_pool_size=1)

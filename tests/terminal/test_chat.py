@@ -66,7 +66,21 @@ def test_a_number_presses_a_button(cli):
         "  [2] AI-2 · 0.680",
     ]
     assert card.startswith("AI-2 · score 0.760")
-    assert none == most == "There are 2 buttons."
+    assert card.endswith("  [3] Hide AI-2 from my lists")
+    assert none == most == "No button has that number; the last one is 3."
+
+
+def test_a_button_hides_an_issue_and_shows_it_again(cli):
+    *_, hidden, listed, shown, top = answers(talk(cli, "AI-1", "1", "/unhide", "1", "/top"))
+    assert hidden.splitlines() == [
+        "AI-1 is hidden from your lists. It counts as before; /unhide lists what is hidden.",
+        *hidden.splitlines()[1:3],
+        "  [1] Show AI-1 in my lists again",
+    ]
+    assert "hidden from your lists" in hidden.splitlines()[1]
+    assert listed.endswith("  [1] AI-1")
+    assert shown.startswith("AI-1 is in your lists again.\nNothing is hidden")
+    assert "1. AI-1" in top
 
 
 def test_a_number_without_buttons_is_a_message(cli):
@@ -88,7 +102,7 @@ def test_a_button_that_was_answered_presses_nothing(cli):
 
 
 def test_whoever_speaks_presses_their_own_buttons(cli):
-    lines = ("@ana: AI-1", "@bob: AI-2", "@ana: /briefing", "@bob: 1", "@ana: 1")
+    lines = ("@ana: AI-1", "@ana: /briefing", "@bob: 1", "@ana: 1")
     *_, bobs, anas = answers(talk(cli, *lines))
     assert bobs.startswith("Name an issue")
     assert anas.startswith("AI-1 · score 0.760")

@@ -111,6 +111,8 @@ EXAMPLES = {
     "stats": ("stats ana --json",),
     "history": ("history ana AI-1799 --json",),
     "set-score": ("set-score ana AI-1799 0.8 --json",),
+    "hide": ("hide ana AI-1799 --json",),
+    "unhide": ("unhide ana --json",),
     "replay": ("replay --json", "replay --into fresh --json"),
     "replay list": ("replay list --json",),
     "replay switch": ("replay switch fresh --json",),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from ledger.errors import LedgerError
-from ledger.events import SEALING, ScoreOverridden
+from ledger.events import SEALING, EngagementHidden, ScoreOverridden
 from ledger.interaction import Interaction, Override, interaction_of, override_of
 from ledger.segment import file_name
 from ledger.store import compaction
@@ -274,5 +274,6 @@ def _unlike_the_model(found: dict[str, Any], model: Model) -> Iterator[str]:
 
 def _told(entry: HistoryEntry) -> Recorded:
     event = entry.event
+    assert not isinstance(event, EngagementHidden)  # which this trial does not write
     said = event.score if isinstance(event, ScoreOverridden) else float(event.kind)
     return Recorded(entry.position, event.issue_id, said, event.occurred_at)
