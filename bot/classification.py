@@ -2,12 +2,11 @@
 
 import datetime as dt
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from bot.commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
-from bot.issue_keys import IssueKeys
 from ledger.instants import instant_of
 from ledger.interaction import (
     FOREVER,
@@ -21,6 +20,9 @@ from ledger.interaction import (
 from ledger.message_keys import hiding_key, press_key, private_key, supergroup_key
 from ledger.source_keys import SourceKey
 from ledger.text import UserId, context_of
+
+if TYPE_CHECKING:
+    from bot.issue_keys import IssueKeys
 
 ISSUES_OF_A_MESSAGE = 20
 """The most that one message can touch; a pasted list is no interest in each of its lines."""
@@ -122,7 +124,7 @@ class Heard(msgspec.Struct, frozen=True):
 NOTHING = Heard()
 
 
-def heard_in(message: Message, keys: IssueKeys) -> Heard:
+def heard_in(message: Message, keys: "IssueKeys") -> Heard:
     """Return what `message` leaves in the ledger (R1, R2); an edit is the same message again.
 
     Raises InvalidInteractionError where Telegram says what R1 refuses, such as a date before 2000.
@@ -143,7 +145,7 @@ def heard_in(message: Message, keys: IssueKeys) -> Heard:
     return Heard(entries, len(issues) - len(counted))
 
 
-def hiding_in(message: Message, keys: IssueKeys, now: dt.datetime) -> Heard:
+def hiding_in(message: Message, keys: "IssueKeys", now: dt.datetime) -> Heard:
     """Return the hiding that `message` asks for by a command; an edit asks for nothing.
 
     It is dated `now`, as a press is: within one of Telegram's whole seconds an issue can be hidden
@@ -163,7 +165,7 @@ def hiding_in(message: Message, keys: IssueKeys, now: dt.datetime) -> Heard:
     return Heard((hiding,))
 
 
-def done_by(press: Press, keys: IssueKeys) -> Heard:
+def done_by(press: Press, keys: "IssueKeys") -> Heard:
     """Return the view of a card, or the hiding, that a press on a button is."""
     pressed = pressed_in(press.data, keys)
     if pressed is not None:
@@ -193,14 +195,14 @@ def _hiding(press: Press, pressed: Pressed) -> Hiding:
     )
 
 
-def card_of(data: str, keys: IssueKeys) -> str | None:
+def card_of(data: str, keys: "IssueKeys") -> str | None:
     """Return the issue whose card a button's data opens, or None."""
     key = data.removeprefix(CARD)
     # A button of ours carries the key and nothing else.
     return key if data.startswith(CARD) and keys.named_by(key) == key else None
 
 
-def pressed_in(data: str, keys: IssueKeys) -> Pressed | None:
+def pressed_in(data: str, keys: "IssueKeys") -> Pressed | None:
     """Return what a button's data asks for about hiding an issue, or None."""
     prefix, colon, issue = data.partition(":")
     command = _HIDING_BUTTONS.get(prefix + colon)

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bot.issue_keys import InvalidIssuePatternError, IssueKeys
 from ledger.errors import SettingsError
 from ledger.location import DEFAULT_HOME, url_of, utf_8
 from ledger.text import ISSUE_ID_LIMIT
+
+if TYPE_CHECKING:
+    from bot.issue_keys import IssueKeys
 
 PREFIX = "ENGAGEMENT_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -74,8 +76,10 @@ class Settings(msgspec.Struct, frozen=True):
         return ZoneInfo(self.timezone)
 
     @property
-    def issue_keys(self) -> IssueKeys:
+    def issue_keys(self) -> "IssueKeys":
         """What finds issue keys by these settings."""
+        from bot.issue_keys import IssueKeys  # noqa: PLC0415 - loads regex
+
         return IssueKeys(self.issue_pattern, self.team_keys)
 
 
@@ -137,6 +141,8 @@ def _webhook_secret(name: str, value: str) -> Secret:
 
 
 def _pattern(name: str, value: str) -> str:
+    from bot.issue_keys import InvalidIssuePatternError, IssueKeys  # noqa: PLC0415 - loads regex
+
     try:
         IssueKeys(value)
     except InvalidIssuePatternError as error:

@@ -2,48 +2,47 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from dotenv import dotenv_values
 from eventsourcing.application import Application
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Mapper, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import Connection, func, select
 
-from ledger import codec
-from ledger.archive.folder import Archive
+from ledger import codec, store, verification
+from ledger.clock import Clock, utc_now
 from ledger.errors import SettingsError
 from ledger.events import Event
 from ledger.instants import Instant, instant_of
-from ledger.intake.preview import Preview
 from ledger.interaction import Adoption, Override
 from ledger.location import url_of
 from ledger.source_keys import pseudonym
 from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
-from ledger.store.clock import Clock, utc_now
-from ledger.store.compaction import Compactor
 from ledger.store.corrections import correct
 from ledger.store.database import Database
 from ledger.store.erasure import erase
-from ledger.store.everybody import User, users
-from ledger.store.expiry import expire
 from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
 from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.forgotten import apply_barriers
 from ledger.store.group_commit import GroupCommit
-from ledger.store.histories import HistoryEntry
 from ledger.store.names import changed, rename
 from ledger.store.opt_outs import OptOuts
-from ledger.store.ordered_history import HistoryQuery, history_of_user
 from ledger.store.places import migrate, migrations
 from ledger.store.recorders import StoreApplicationRecorder
-from ledger.store.spans import Span, spans_at
 from ledger.store.streams import Streams
+from ledger.store.users import User, users
 from ledger.text import chat_id_of, display_name_of, reason_of, user_id_of
-from ledger.verification.truth import expect_sound
+
+if TYPE_CHECKING:
+    from ledger.archive.folder import Archive
+    from ledger.intake.preview import Preview
+
+
+_DOTENV = ".env"
 
 
 def environment() -> dict[str, str]:
@@ -51,8 +50,12 @@ def environment() -> dict[str, str]:
 
     Raises SettingsError where `.env` is not in UTF-8.
     """
+    if not Path(_DOTENV).exists():
+        return dict(os.environ)
+    from dotenv import dotenv_values  # noqa: PLC0415 - most ledgers are configured without
+
     try:
-        from_file = {name: value for name, value in dotenv_values(".env").items() if value}
+        from_file = {name: value for name, value in dotenv_values(_DOTENV).items() if value}
     except UnicodeDecodeError:
         raise SettingsError(".env is not in UTF-8") from None
     return from_file | os.environ
@@ -127,7 +130,7 @@ class EngagementLedger(Application[UUID]):
         return cast("StoreFactory", self.factory).database
 
     @property
-    def archive(self) -> Archive:
+    def archive(self) -> "Archive":
         """The segments that hold the events which were sealed."""
         return self.database.archive
 
@@ -146,8 +149,10 @@ class EngagementLedger(Application[UUID]):
         """Record in one transaction; a refused one is an error among the outcomes."""
         return self._appender.append(entries)
 
-    def preview(self) -> Preview:
+    def preview(self) -> "Preview":
         """Return what tells the outcomes of `record_many` without recording anything."""
+        from ledger.intake.preview import Preview  # noqa: PLC0415 - recording needs none
+
         return Preview(self._clock, self.database, self._appender.secret)
 
     def name_users(self, names: Mapping[str, str]) -> None:
@@ -188,7 +193,7 @@ class EngagementLedger(Application[UUID]):
 
     def expire_origins(self, before: Instant) -> int:
         """Delete the origins of what was recorded before an instant; return how many."""
-        return expire(self.database, before)
+        return store.expiry.expire(self.database, before)
 
     def correct_clock(self, reason: str) -> int:
         """Record that the clock had run ahead and is right now; return how many job days are due
@@ -199,14 +204,14 @@ class EngagementLedger(Application[UUID]):
         InvalidReasonError, and LedgerDamagedError if an event is damaged: folding it would spread
         the damage.
         """
-        expect_sound(self.database)
+        verification.truth.expect_sound(self.database)
         at = instant_of(self._clock())
         return correct(self.database, self._projection, at, reason_of(reason))
 
     @property
-    def compactor(self) -> Compactor:
+    def compactor(self) -> "store.compaction.Compactor":
         """What moves events of this ledger into its archive."""
-        return Compactor(self.database, self._projection, self._clock)
+        return store.compaction.Compactor(self.database, self._projection, self._clock)
 
     def is_opted_out(self, user_id: str, at: Instant) -> bool:
         """Tell whether the user does not want recorded what occurred at `at`."""
@@ -247,13 +252,13 @@ class EngagementLedger(Application[UUID]):
         with self.database.read() as connection:
             return migrations(connection)
 
-    def spans_at(self, chat_id: str) -> dict[str, Span]:
+    def spans_at(self, chat_id: str) -> dict[str, "store.spans.Span"]:
         """Return from when to when each user's interactions in a chat go, by user id.
 
         The chat goes by its present or a former id. All events are read, unless it is unknown.
         """
         with self.database.read() as connection:
-            return spans_at(connection, self.archive, chat_id)
+            return store.spans.spans_at(connection, self.archive, chat_id)
 
     def size(self) -> tuple[int, int]:
         """Return how many events there are, and how many users with an account."""
@@ -261,11 +266,11 @@ class EngagementLedger(Application[UUID]):
             users = connection.scalar(select(func.count()).select_from(tables.accounts))
             return connection.scalar(select(tables.head.c.position)) or 0, users or 0
 
-    def history(self, user_id: str) -> Iterator[HistoryEntry]:
+    def history(self, user_id: str) -> Iterator["store.histories.HistoryEntry"]:
         """Yield the user's events, the earliest first; at one instant as they were recorded."""
-        query = HistoryQuery(user_id_of(user_id))
+        query = store.ordered_history.HistoryQuery(user_id_of(user_id))
         with self.database.read() as connection:
-            yield from history_of_user(connection, self.archive, query)
+            yield from store.ordered_history.history_of_user(connection, self.archive, query)
 
     def close(self) -> None:
         """Finish what was submitted and close the database."""

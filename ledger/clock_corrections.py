@@ -11,19 +11,13 @@ from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from ledger.events import AccountEvent, EventRow
 from ledger.instants import DAY, Instant
 
-Integers = NDArray[np.int64]
-
 E = TypeVar("E", bound=AccountEvent)
 Placed = tuple[int, E]
 """An event at its position."""
-
-_NO_BOUND = np.iinfo(np.int64).max
 
 
 class Correction(NamedTuple):
@@ -39,19 +33,20 @@ class Corrections:
     def __init__(self, found: Iterable[Correction] = ()) -> None:
         """Take them in any order."""
         in_order = sorted(found)
-        self._positions = [each.position for each in in_order]
+        self.positions = [each.position for each in in_order]
+        """Where they are, in order."""
         latest_first = accumulate((each.recorded_at for each in reversed(in_order)), min)
-        self._bounds = [*latest_first][::-1]
+        self.bounds = [*latest_first][::-1]
         """For each correction, the least instant of it and all later ones; these never decrease."""
 
     def __bool__(self) -> bool:
         """Tell whether there are any."""
-        return bool(self._positions)
+        return bool(self.positions)
 
     def recorded_at(self, position: int, recorded_at: int) -> int:
         """Return the effective `recorded_at` of the event at a position."""
-        following = bisect_right(self._positions, position)
-        return min([recorded_at, *self._bounds[following : following + 1]])
+        following = bisect_right(self.positions, position)
+        return min([recorded_at, *self.bounds[following : following + 1]])
 
     def instants(self, position: int, occurred_at: int, recorded_at: int) -> tuple[int, int]:
         """Return when an event effectively occurred, and when it was effectively recorded.
@@ -61,15 +56,6 @@ class Corrections:
         """
         recorded_at = self.recorded_at(position, recorded_at)
         return (recorded_at if occurred_at > recorded_at + DAY else occurred_at), recorded_at
-
-    def columns(
-        self, positions: Integers, occurred_at: Integers, recorded_at: Integers
-    ) -> tuple[Integers, Integers]:
-        """Do the same as `instants` for whole columns."""
-        bounds = np.array([*self._bounds, _NO_BOUND], np.int64)
-        following = np.searchsorted(np.array(self._positions, np.int64), positions, "right")
-        recorded_at = np.minimum(recorded_at, bounds[following])
-        return np.where(occurred_at > recorded_at + DAY, recorded_at, occurred_at), recorded_at
 
     def of(self, rows: list[EventRow]) -> list[EventRow]:
         """Return the rows with their effective instants."""
@@ -84,8 +70,8 @@ class Corrections:
 
         For later events, their own `recorded_at` decides.
         """
-        number = bisect_left(self._bounds, at)
-        return self._positions[number - 1] - 1 if number else 0
+        number = bisect_left(self.bounds, at)
+        return self.positions[number - 1] - 1 if number else 0
 
     def _event(self, placed: Placed[E]) -> Placed[E]:
         position, event = placed

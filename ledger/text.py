@@ -1,13 +1,15 @@
 """Rules of text: what a user id and an issue id may be, and how a context is cleaned (R1)."""
 
+import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import takewhile
-from typing import NewType
-
-import regex
+from typing import TYPE_CHECKING, NewType
 
 from ledger.errors import InvalidInteractionError, InvalidReasonError
+
+if TYPE_CHECKING:
+    import regex
 
 UserId = NewType("UserId", str)
 IssueId = NewType("IssueId", str)
@@ -20,12 +22,12 @@ DISPLAY_NAME_LIMIT = 100
 REASON_LIMIT = 200
 
 # Cc control, Cf format; Cs lone surrogates cannot be encoded at all.
-_UNSAFE_IN_IDS = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}]")
+_UNSAFE_IN_IDS = r"[\p{Cc}\p{Cf}\p{Cs}]"
 # NUL breaks C strings, lone surrogates break encoders, bidi controls reorder what is shown.
-_REMOVED_FROM_CONTEXT = regex.compile(
+_REMOVED_FROM_CONTEXT = re.compile(
     "[\x00\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
-_GRAPHEME = regex.compile(r"\X")
+_GRAPHEME = r"\X"
 
 
 def user_id_of(text: str) -> UserId:
@@ -58,7 +60,7 @@ def chat_id_of(text: str) -> str:
 def _id_of(field: str, text: str) -> str:
     if not 1 <= len(text) <= ID_LIMIT:
         raise InvalidInteractionError(field, f"must be 1 to {ID_LIMIT} characters long")
-    if _UNSAFE_IN_IDS.search(text):
+    if _without_unsafe(text) != text:
         raise InvalidInteractionError(field, "must not hold control or format characters")
     if not unicodedata.is_normalized("NFC", text):
         raise InvalidInteractionError(field, "must be in Unicode form NFC")
@@ -90,7 +92,7 @@ def linear_id_of(text: str | None) -> str | None:
     if not text:
         return None
     string_of("linear_id", text)
-    return None if len(text) > LINEAR_ID_LIMIT or _UNSAFE_IN_IDS.search(text) else text
+    return None if len(text) > LINEAR_ID_LIMIT or _without_unsafe(text) != text else text
 
 
 def context_of(text: str | None) -> str | None:
@@ -116,7 +118,7 @@ def display_name_of(text: str | None) -> str | None:
     """
     if not text:
         return None
-    kept = _UNSAFE_IN_IDS.sub("", " ".join(text.split()))
+    kept = _without_unsafe(" ".join(text.split()))
     name = unicodedata.normalize("NFC", " ".join(kept.split()))
     return name[: _cut(name, DISPLAY_NAME_LIMIT)].rstrip() or None
 
@@ -126,14 +128,27 @@ def reason_of(text: str) -> str:
 
     Raises InvalidReasonError if nothing is left, or more than 200 characters are.
     """
-    reason = unicodedata.normalize("NFC", _UNSAFE_IN_IDS.sub("", " ".join(text.split()))).strip()
+    reason = unicodedata.normalize("NFC", _without_unsafe(" ".join(text.split()))).strip()
     if not 1 <= len(reason) <= REASON_LIMIT:
         raise InvalidReasonError(f"must be 1 to {REASON_LIMIT} characters long")
     return reason
 
 
+def _without_unsafe(text: str) -> str:
+    # What is printable holds none of them, and most ids are.
+    return text if text.isprintable() else _compiled(_UNSAFE_IN_IDS).sub("", text)
+
+
+@cache
+def _compiled(pattern: str) -> "regex.Pattern[str]":
+    """Compile a pattern for its first use: regex takes as long to load as all that is in here."""
+    import regex  # noqa: PLC0415 - see above
+
+    return regex.compile(pattern)
+
+
 def _cut(text: str, limit: int) -> int:
     if len(text) <= limit:
         return len(text)
-    ends = (grapheme.end() for grapheme in _GRAPHEME.finditer(text))
+    ends = (grapheme.end() for grapheme in _compiled(_GRAPHEME).finditer(text))
     return max(takewhile(lambda end: end <= limit, ends), default=0)

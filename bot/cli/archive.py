@@ -6,8 +6,10 @@ import re
 import click
 from rich.filesize import decimal
 
+from bot.cli.progress import counting
 from bot.cli.session import Session, clock_option, json_option
-from bot.cli.shown import counted, counting, show_json, show_table
+from bot.cli.shown import counted, show_json
+from bot.cli.tables import show_table
 from bot.clocks import ClockGuard
 from ledger.errors import ArchiveUnavailableError
 from ledger.instants import Instant, instant_of, iso

@@ -1,20 +1,22 @@
 """Commands that ask: score, top, stats, engagements, history."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, json_option
-from bot.cli.shown import iso_or_none, printable, show_json, show_table, show_text
+from bot.cli.shown import iso_or_none, printable, show_json, show_text
+from bot.cli.tables import show_table
 from bot.cli.users import user_of
 from bot.replies import all_quiet, note, score_sentence, scored
 from ledger.events import InteractionRecorded, ScoreOverridden, kind_label
 from ledger.instants import Instant, instant_of, iso
-from ledger.store.histories import HistoryEntry
-from projections.application import engagement_stats
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
+
+if TYPE_CHECKING:
+    from ledger.store.histories import HistoryEntry
 
 NO_ENGAGEMENTS = "no engagements"
 NONE_BUT_HIDDEN = "all issues of this user are hidden: `engagement unhide USER` lists them"
@@ -82,6 +84,8 @@ def engagements(
 @click.pass_obj
 def stats(session: Session, user: str, at: str | None, known_at: str | None) -> None:
     """Show USER's totals."""
+    from projections.application import engagement_stats  # noqa: PLC0415 - loads SQLAlchemy
+
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
         found = engagements.statistics(user_of(engagements, user), *moments)
@@ -177,7 +181,7 @@ def _score_document(user: str, ranked: Ranked, at: Instant) -> dict[str, Any]:
     }
 
 
-def _history_document(entry: HistoryEntry) -> dict[str, Any]:
+def _history_document(entry: "HistoryEntry") -> dict[str, Any]:
     event, origin = entry.event, entry.origin
     return {
         "position": entry.position,

@@ -15,7 +15,8 @@ from bot.cli.beside import beside_findings
 from bot.cli.findings import BAD, NOTE, OK, Finding
 from bot.cli.mounts import network_file_system
 from bot.cli.session import Session, json_option
-from bot.cli.shown import counted, show_json, show_table
+from bot.cli.shown import counted, show_json
+from bot.cli.tables import show_table
 from bot.cli.verify import verify_all
 from bot.clock_check import ClockState
 from bot.clocks import last_run_of

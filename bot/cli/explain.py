@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from bot.cli.session import Session, UserCommand, Word, as_of_options, json_option
-from bot.cli.shown import iso_or_none, show_json, show_table, show_text
+from bot.cli.shown import iso_or_none, show_json, show_text
+from bot.cli.tables import show_table
 from bot.cli.users import user_of
 from bot.explanations import order_sentences, sentences
 from bot.language import words

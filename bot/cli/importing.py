@@ -12,8 +12,10 @@ import click
 import msgspec
 
 from bot.cli.exits import DONE, FAILED, INTERRUPTED
+from bot.cli.progress import progress
 from bot.cli.session import Command, Session, json_option
-from bot.cli.shown import printable, progress, show_json, show_table
+from bot.cli.shown import printable, show_json
+from bot.cli.tables import show_table
 from bot.moments import Edge, InvalidMomentError
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerError

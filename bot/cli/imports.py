@@ -2,14 +2,10 @@
 
 import click
 
-from bot.cli.import_git import import_git
-from bot.cli.import_telegram import import_telegram
-from bot.cli.importing import bring_in, choice_of, import_options, name_of, of_file, opened
-from bot.cli.session import Session
-from ledger.intake.csv_history import read_csv
+from bot.cli.lazy_group import LazyGroup, Listed
 
 
-@click.group("import")
+@click.group("import", cls=LazyGroup)
 def imports() -> None:
     """Import a history from elsewhere.
 
@@ -17,27 +13,17 @@ def imports() -> None:
     """
 
 
-@imports.command("csv")
-@click.argument("file")
-@import_options
-@click.pass_obj
-def import_csv(
-    session: Session,
-    file: str,
-    since: str | None,
-    until: str | None,
-    dry_run: bool,  # noqa: FBT001 - click passes a flag so
-) -> int:
-    """Import FILE, plain or gzipped, or - for standard input.
-
-    Columns: occurred_at, user, issue_id, kind, context; key and linear_id if there are any.
-    Refused rows are reported on stderr with their lines; the others are recorded.
-    """
-    choice = choice_of(session, since, until, dry_run=dry_run)
-    with opened(file) as stream:
-        history = of_file(stream, file, "rows", lambda _: read_csv(stream, name_of(file)))
-        return bring_in(session, choice, history)
-
-
-imports.add_command(import_git)
-imports.add_command(import_telegram)
+for name, place, summary in (
+    ("csv", "import_csv:import_csv", "Import FILE, plain or gzipped, or - for standard input."),
+    (
+        "git",
+        "import_git:import_git",
+        "Import the commits of the repository in DIR that name issues.",
+    ),
+    (
+        "telegram",
+        "import_telegram:import_telegram",
+        "Import FILE, an export of Telegram Desktop's in JSON, or - for standard input.",
+    ),
+):
+    imports.add_command(Listed(name, f"bot.cli.{place}", summary))

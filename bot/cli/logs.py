@@ -2,9 +2,8 @@
 
 import logging
 import sys
+from functools import cached_property
 from typing import TextIO
-
-import structlog
 
 from bot.cli.shown import on_terminal
 
@@ -49,20 +48,40 @@ def handler_for(stream: TextIO) -> logging.Handler:
     """Return what writes log records to `stream`, one a line; talkative libraries are quieted."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    before: list[structlog.types.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    watched = on_terminal(stream)
-    rendered = structlog.dev.ConsoleRenderer() if watched else structlog.processors.JSONRenderer()
     handler = logging.StreamHandler(stream)
     handler.addFilter(ForeignRecords())
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+    handler.setFormatter(_Structured(watched=on_terminal(stream)))
+    return handler
+
+
+class _Structured(logging.Formatter):
+    """Formats by structlog, which is loaded for the first record: most commands log none."""
+
+    def __init__(self, *, watched: bool) -> None:
+        """Format for a person where a terminal is `watched`, and as JSON elsewhere."""
+        super().__init__()
+        self._watched = watched
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        return self._structlog.format(record)
+
+    @cached_property
+    def _structlog(self) -> logging.Formatter:
+        import structlog  # noqa: PLC0415 - see the class
+
+        before: list[structlog.types.Processor] = [
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ]
+        rendered = (
+            structlog.dev.ConsoleRenderer()
+            if self._watched
+            else structlog.processors.JSONRenderer()
+        )
+        return structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=before,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, rendered],
         )
-    )
-    return handler

@@ -7,26 +7,8 @@ import sys
 import click
 from click.shell_completion import shell_complete
 
-from bot.cli import (
-    archive,
-    ask,
-    clock,
-    doctor,
-    explain,
-    imports,
-    policy,
-    record,
-    replay,
-    report,
-    talk,
-    timeline,
-    tour,
-    user_data,
-    users,
-    verify,
-)
 from bot.cli.execution import execute
-from bot.cli.logs import configure_logs
+from bot.cli.lazy_group import LazyGroup, Listed
 from bot.cli.session import Session, json_option, settings_from_environment
 from bot.settings import Settings
 
@@ -34,7 +16,10 @@ COMPLETION = "_ENGAGEMENT_COMPLETE"
 """The variable by which a shell asks for completions."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="engagement-ledger", message="%(prog)s %(version)s")
 @json_option
 def engagement() -> None:
@@ -44,36 +29,52 @@ def engagement() -> None:
     """
 
 
-for command in (
-    talk.run,
-    talk.chat,
-    record.init,
-    record.record,
-    imports.imports,
-    ask.score,
-    ask.top,
-    ask.stats,
-    ask.engagements,
-    ask.history,
-    explain.explain,
-    timeline.timeline,
-    record.set_score,
-    record.hide,
-    record.unhide,
-    policy.policy,
-    report.report,
-    users.users,
-    user_data.export,
-    user_data.forget,
-    replay.replay,
-    archive.compact,
-    archive.archive,
-    clock.clock,
-    doctor.doctor,
-    verify.verify,
-    tour.tour,
+for name, place, summary in (
+    ("run", "talk:run", "Run the bot on Telegram."),
+    ("chat", "talk:chat", "Talk with the bot in this terminal; it needs no token."),
+    ("init", "record:init", "Make the ledger, where there is none."),
+    ("record", "record:record", "Record one interaction of USER with ISSUE."),
+    ("import", "imports:imports", "Bring in a history from elsewhere."),
+    ("score", "ask:score", "Show how USER's engagement with ISSUE scores, and why."),
+    ("top", "ask:top", "Show the issues that USER is most engaged with."),
+    ("stats", "ask:stats", "Show USER's totals."),
+    ("engagements", "ask:engagements", "Show all issues that USER ever touched."),
+    ("history", "ask:history", "Show the events of USER, with ISSUE or all, the oldest first."),
+    ("explain", "explain:explain", "Take USER's score of ISSUE apart, down to the events."),
+    (
+        "timeline",
+        "timeline:timeline",
+        "Show how USER's score of ISSUE went, or the five highest.",
+    ),
+    ("set-score", "record:set_score", "Set what a score starts from, 0.0 to 1.0."),
+    ("hide", "record:hide", "Leave ISSUE out of USER's lists and briefings from now on."),
+    ("unhide", "record:unhide", "Show ISSUE in USER's lists again."),
+    ("policy", "policy:policy", "Show, try and adopt policies: the numbers of the formula."),
+    ("report", "report:report", "Write an audit as one page of HTML."),
+    ("users", "users:users", "List the users, or those with TEXT in their id or display name."),
+    (
+        "export",
+        "user_data:export",
+        "Write all that is recorded of USER into FILE, as the bot's /export does.",
+    ),
+    ("forget", "user_data:forget", "Delete what ties the past to USER, as the bot's /forget does."),
+    ("replay", "replay:replay", "Fold every event again and compare with the read model."),
+    (
+        "compact",
+        "archive:compact",
+        "Move the oldest events into the archive; exits with 1 if a segment is missing or damaged.",
+    ),
+    (
+        "archive",
+        "archive:archive",
+        "Look at the segments that hold what was sealed, check them and merge them.",
+    ),
+    ("clock", "clock:clock", "Show what the clock says, and when the last event or job run was."),
+    ("doctor", "doctor:doctor", "Look for what could go wrong."),
+    ("verify", "verify:verify", "Look for damage: every row, index, segment and engagement."),
+    ("tour", "tour:tour", "Show what the ledger does by doing it, then take commands."),
 ):
-    engagement.add_command(command)
+    engagement.add_command(Listed(name, f"bot.cli.{place}", summary))
 
 
 def main() -> None:
@@ -89,6 +90,8 @@ def main() -> None:
 
 
 def _settings() -> Settings:
+    from bot.cli.logs import configure_logs  # noqa: PLC0415 - commands without settings log nothing
+
     settings = settings_from_environment()
     configure_logs(settings.log_level)
     return settings

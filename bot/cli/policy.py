@@ -15,8 +15,10 @@ from bot.cli.policy_words import (
     value_text,
     verdict,
 )
+from bot.cli.progress import counting
 from bot.cli.session import Session, json_option
-from bot.cli.shown import counting, iso_or_none, show_json, show_table, show_text
+from bot.cli.shown import iso_or_none, show_json, show_text
+from bot.cli.tables import show_table
 from ledger.errors import InvalidPolicyError
 from ledger.instants import instant_of, iso
 from projections.policy import (

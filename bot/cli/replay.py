@@ -4,8 +4,10 @@ import time
 
 import click
 
+from bot.cli.progress import counting, progress
 from bot.cli.session import Session, json_option
-from bot.cli.shown import counted, counting, progress, show_json, show_table
+from bot.cli.shown import counted, show_json
+from bot.cli.tables import show_table
 from projections.application import Engagements
 from projections.views.replay import Replay, count_events
 from projections.views.replays import Compared

@@ -7,18 +7,17 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bot.moments import Edge, InvalidMomentError, moment_of_text
 from bot.settings import Settings, settings_of
-from ledger.application import environment
+from ledger.clock import Clock, utc_now
 from ledger.errors import LedgerMissingError
-from ledger.store.clock import Clock, utc_now
-from ledger.store.database import Database
-from ledger.store.schema import refuse_if_lost
-from projections.application import Engagements
+
+if TYPE_CHECKING:
+    from projections.application import Engagements
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -99,8 +98,10 @@ class Session:
         return self.read_settings()
 
     @contextlib.contextmanager
-    def engagements(self, *, create: bool = False) -> Iterator[Engagements]:
+    def engagements(self, *, create: bool = False) -> Iterator["Engagements"]:
         """Open the ledger for a block; only with `create` is a missing one made."""
+        from projections.application import Engagements  # noqa: PLC0415 - loads SQLAlchemy
+
         url = self.settings.database_url
         if not create and not self.has_ledger():
             message = "there is no ledger yet; `engagement init` makes one"
@@ -110,6 +111,9 @@ class Session:
 
     def has_ledger(self) -> bool:
         """Tell whether there is a ledger; raises LedgerLostError if it was lost."""
+        from ledger.store.database import Database  # noqa: PLC0415 - loads SQLAlchemy
+        from ledger.store.schema import refuse_if_lost  # noqa: PLC0415 - as above
+
         database = Database(self.settings.database_url)
         if not database.exists():
             refuse_if_lost(database)
@@ -165,6 +169,8 @@ class Share(click.FloatRange):
 
 def settings_from_environment() -> Settings:
     """Return the settings of this process: the environment, and `.env` where that is silent."""
+    from ledger.application import environment  # noqa: PLC0415 - loads SQLAlchemy
+
     return settings_of(environment())
 
 

@@ -10,7 +10,8 @@ import click
 from bot.charts import score_chart
 from bot.cli.files import write_file
 from bot.cli.session import Session, UserCommand, Word, json_option
-from bot.cli.shown import printable, show_csv, show_json, show_table
+from bot.cli.shown import printable, show_csv, show_json
+from bot.cli.tables import show_table
 from bot.cli.users import user_of
 from bot.language import words
 from bot.moments import Edge

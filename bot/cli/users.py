@@ -1,14 +1,18 @@
 """Users: who is meant by an id or a name, and the command that lists them."""
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli.session import Session, UserCommand, Word, json_option
-from bot.cli.shown import printable, show_json, show_table
-from ledger.store.everybody import User
+from bot.cli.shown import printable, show_json
+from bot.cli.tables import show_table
 from ledger.text import user_id_of
-from projections.application import Engagements
+
+if TYPE_CHECKING:
+    from ledger.store.users import User
+    from projections.application import Engagements
 
 CANDIDATES = 10
 """So many of the users that share a name are listed."""
@@ -18,7 +22,7 @@ class UserNotFoundError(click.ClickException):
     """A word that is neither the id nor the name of exactly one user."""
 
 
-def user_of(engagements: Engagements, word: str) -> str:
+def user_of(engagements: "Engagements", word: str) -> str:
     """Return the id of the user that `word` names: by an id, or else by a display name.
 
     Raises UserNotFoundError for a name that several have, and for what is neither.
@@ -29,12 +33,12 @@ def user_of(engagements: Engagements, word: str) -> str:
     return found
 
 
-def user_or_new(engagements: Engagements, word: str) -> str:
+def user_or_new(engagements: "Engagements", word: str) -> str:
     """Return what `user_of` does, or `word` itself where it names nobody yet."""
     return _found(engagements, word) or word
 
 
-def _found(engagements: Engagements, word: str) -> str | None:
+def _found(engagements: "Engagements", word: str) -> str | None:
     ledger, user_id = engagements.ledger, user_id_of(word)
     if ledger.has_account(user_id):
         return user_id
@@ -44,7 +48,7 @@ def _found(engagements: Engagements, word: str) -> str | None:
     return named[0].user_id if named else None
 
 
-def _is_named(user: User, word: str) -> bool:
+def _is_named(user: "User", word: str) -> bool:
     return _plain(user.display_name or "") == _plain(word.removeprefix("@"))
 
 
@@ -52,7 +56,7 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name.casefold())
 
 
-def _ambiguous(named: list[User]) -> str:
+def _ambiguous(named: list["User"]) -> str:
     ids = sorted(each.user_id for each in named)
     more = f" and {len(ids) - CANDIDATES:,} more" if len(ids) > CANDIDATES else ""
     listed = ", ".join(map(printable, ids[:CANDIDATES]))
@@ -77,5 +81,5 @@ def users(session: Session, text: str | None) -> None:
         show_table(("user", "name"), [each[1:] for each in found], "no users")
 
 
-def _holds(user: User, wanted: str) -> bool:
+def _holds(user: "User", wanted: str) -> bool:
     return any(wanted in _plain(each) for each in (user.user_id, user.display_name or ""))

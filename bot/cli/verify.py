@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 from msgspec import structs
 
+from bot.cli.progress import counting
 from bot.cli.session import Session, json_option
-from bot.cli.shown import counted, counting, show_json
+from bot.cli.shown import counted, show_json
 from bot.spool.file import spools, unreadable_lines
 from ledger.errors import LedgerError, LedgerMissingError
 from ledger.store import schema

@@ -12,8 +12,8 @@ from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.jobs.engagement_jobs import EngagementJobs
 from bot.settings import settings_of
 from ledger.application import environment
+from ledger.clock import utc_now
 from ledger.errors import LedgerError
-from ledger.store.clock import utc_now
 from projections.application import Engagements
 
 _log = logging.getLogger(__name__)

@@ -5,10 +5,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ledger.archive.columns import SORTED_BY, integers, occurred_at, ranks, recorded_at, timed
+from ledger.archive.columns import (
+    SORTED_BY,
+    Integers,
+    integers,
+    occurred_at,
+    ranks,
+    recorded_at,
+    timed,
+)
 from ledger.archive.folder import LAST, Archive
 from ledger.clock_corrections import Corrections
+from ledger.instants import DAY
 from ledger.segment import Segment
+
+_NO_BOUND = np.iinfo(np.int64).max
 
 
 def corrected(table: pa.Table, corrections: Corrections) -> pa.Table:
@@ -20,12 +31,22 @@ def corrected(table: pa.Table, corrections: Corrections) -> pa.Table:
         return table
     occurred, recorded = occurred_at(table), recorded_at(table)
     positions = integers(table["position"])
-    effective, recorded = corrections.columns(positions, occurred, recorded)
+    effective, recorded = effective_instants(corrections, positions, occurred, recorded)
     table = timed(table, effective, recorded)
     if np.array_equal(effective, occurred):
         return table
     account, issue = (ranks(table[name]) for name in SORTED_BY[:2])
     return table.take(pa.array(np.lexsort((positions, effective, issue, account))))
+
+
+def effective_instants(
+    corrections: Corrections, positions: Integers, occurred_at: Integers, recorded_at: Integers
+) -> tuple[Integers, Integers]:
+    """Do the same as `Corrections.instants` for whole columns."""
+    bounds = np.array([*corrections.bounds, _NO_BOUND], np.int64)
+    following = np.searchsorted(np.array(corrections.positions, np.int64), positions, "right")
+    recorded_at = np.minimum(recorded_at, bounds[following])
+    return np.where(occurred_at > recorded_at + DAY, recorded_at, occurred_at), recorded_at
 
 
 def corrected_groups(  # noqa: PLR0913, PLR0917 - what `Archive.row_groups` takes, and the corrections

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from ledger.archive.blocks import block_digests
 from ledger.archive.digests import Range
 from ledger.archive.parquet import METADATA, read_again
+from ledger.archive.syncing import sync
 from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.instants import Instant
 from ledger.segment import FORMAT_VERSION, Segment, file_name
@@ -207,15 +208,6 @@ def _overlaps(one: Range, other: Range) -> bool:
 
 def _holds(path: Path, segment: Segment) -> bool:
     return is_content(path, segment.size_bytes, segment.blocks)
-
-
-def sync(folder: Path) -> None:
-    """Sync a folder, so that the names in it survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

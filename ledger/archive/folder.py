@@ -24,7 +24,7 @@ from ledger.archive.columns import (
     recorded_at,
 )
 from ledger.archive.digests import Columns, Range, differing, digest
-from ledger.archive.files import UNFINISHED, Files, sync, translated
+from ledger.archive.files import UNFINISHED, Files, translated
 from ledger.archive.memory import release_memory
 from ledger.archive.parquet import (
     SOUGHT,
@@ -40,6 +40,7 @@ from ledger.archive.parquet import (
     read_sought,
     write,
 )
+from ledger.archive.syncing import sync
 from ledger.archive.versions import as_in_file, versions_among, versions_in
 from ledger.errors import (
     ArchiveUnavailableError,

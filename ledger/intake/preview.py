@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from ledger.clock import Clock
 from ledger.errors import InvalidInteractionError, OptedOutError
 from ledger.instants import Instant, instant_of
 from ledger.intake.ordinals import Ordinals
 from ledger.interaction import Interaction, Kind, check_not_future
 from ledger.source_keys import digest, former_digest
 from ledger.store.append import SEEN, Outcome, Receipt
-from ledger.store.clock import Clock
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts

@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from ledger import codec
+from ledger.clock import Clock
 from ledger.errors import (
     InvalidInteractionError,
     LedgerError,
@@ -32,8 +33,6 @@ from ledger.interaction import Adoption, Hiding, Interaction, OptOut, Override, 
 from ledger.source_keys import SourceKey, digest, former_digest
 from ledger.store import tables
 from ledger.store.checksums import sum_of_sources, without_sources
-from ledger.store.clock import Clock
-from ledger.store.compaction import Sealable
 from ledger.store.corrections import Retimed
 from ledger.store.database import Database
 from ledger.store.decoding import stored_uuid
@@ -41,6 +40,7 @@ from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import Places
 from ledger.store.rows import INSERT_EVENT, event_row, opaque_row
+from ledger.store.sealable import Sealable
 from ledger.store.statements import Statement
 from ledger.store.streams import Stream, Streams
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.archive.files import sync
+from ledger.archive.syncing import sync
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import Instant
 from ledger.interaction import FOREVER

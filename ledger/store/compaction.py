@@ -9,29 +9,28 @@ each file, so there must be few.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import table_of
 from ledger.archive.digests import Range
-from ledger.archive.folder import Archive
 from ledger.archive.memory import release_memory
 from ledger.archive.merging import merge
+from ledger.clock import Clock
 from ledger.errors import DiskFullError, LedgerUnavailableError
 from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, events_in, mergeable
 from ledger.store import tables
-from ledger.store.clock import Clock
 from ledger.store.corrections import corrections
 from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
 from ledger.store.recovery import Recovery, recover
 from ledger.store.rows import expect_sound_rows
+from ledger.store.sealable import Progress, Sealable
 from ledger.store.segments import (
     Certificate,
     Comparison,
@@ -103,31 +102,8 @@ _LAST_BEFORE = Statement(
     "at",
 )
 
-Progress = Callable[[int], object]
-"""Called now and then with how many more events are written, compared, deleted or merged."""
-
 STAGES = 4
 """Of a compaction, each told of all that is sealed: it is written, compared, deleted, merged."""
-
-
-class Sealable(Protocol):
-    """A projection that keeps the fold of what is sealed."""
-
-    def certify(
-        self, connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
-    ) -> Comparison:
-        """Compare what will be kept with what there is, and say what was compared.
-
-        `new` are segments whose events are still hot: for every engagement of theirs, what is
-        sealed, these, and the events that stay hot must add up to the fold of all its events.
-        Raises CertificateError where they do not.
-        """
-
-    def seal(self, connection: Connection, table: pa.Table) -> None:
-        """Take the events of a segment in, in the transaction that deletes them."""
-
-    def sealed_difference(self, connection: Connection, archive: Archive) -> str | None:
-        """Return where what is kept of the segments differs first from what they say, if at all."""
 
 
 class Compaction(msgspec.Struct, frozen=True):

@@ -1,11 +1,10 @@
 """Corrections of the clock: reading them, and recording one in a transaction (R8)."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger import codec
-from ledger.archive.folder import Archive
 from ledger.clock_corrections import Correction, Corrections
 from ledger.errors import ClockNotAheadError
 from ledger.events import CLOCK, ClockCorrected
@@ -20,6 +19,9 @@ from ledger.store.rows import INSERT_EVENT, opaque_row
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
 from ledger.store.streams import Streams
+
+if TYPE_CHECKING:
+    from ledger.archive.folder import Archive
 
 _e, _s, _l = tables.events.c, tables.streams.c, tables.ledger.c
 
@@ -44,7 +46,7 @@ _DAYS = Statement(
 class Retimed(Protocol):
     """A projection that stores instants of events, or values that depend on them."""
 
-    def retime(self, connection: Connection, archive: Archive) -> None:
+    def retime(self, connection: Connection, archive: "Archive") -> None:
         """Recompute it from the effective instants, after a correction of the clock."""
 
 

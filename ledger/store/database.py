@@ -5,14 +5,14 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, make_url
 
-from ledger.archive.folder import Archive
 from ledger.store.barriers import BarrierFile
 from ledger.store.failures import (
     StoreConflictError,
@@ -23,6 +23,9 @@ from ledger.store.failures import (
 )
 from ledger.store.file_lock import PATIENCE_SECONDS, FileLock, followed
 from ledger.store.sqlite import CHANGED, READING, WRITING, engine_of
+
+if TYPE_CHECKING:
+    from ledger.archive.folder import Archive
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +73,6 @@ class Database:
         self._log: tuple[int, int] | None = None
         self._lock: FileLock | None = None
         path = self.path
-        self.archive = Archive(None if path is None else beside(path, "archive"))
         self.barriers = None if path is None else BarrierFile(beside(path, "barriers"))
         if path is None:
             self._writers = self._readers = _server_engine(self.url)
@@ -85,6 +87,13 @@ class Database:
         if self.url.get_backend_name() != "sqlite":
             return None
         return Path(str(self.url.database))
+
+    @cached_property
+    def archive(self) -> "Archive":
+        """The segments in the folder beside the file."""
+        from ledger.archive.folder import Archive  # noqa: PLC0415 - loads Arrow
+
+        return Archive(None if self.path is None else beside(self.path, "archive"))
 
     @property
     def described(self) -> str:

@@ -6,12 +6,12 @@ file is written anew from the rows that are left, and the log is cut.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import Connection, Select, delete, func, select
 
-from ledger.archive.folder import Archive
+from ledger import store
 from ledger.errors import LedgerUnavailableError, TracesLeftError
 from ledger.instants import Instant
 from ledger.store import tables
@@ -19,8 +19,10 @@ from ledger.store.append import Projection
 from ledger.store.checksums import change, without_sources
 from ledger.store.database import Database
 from ledger.store.head import Head
-from ledger.store.histories import sealed_positions_of
 from ledger.store.opt_outs import OptOuts
+
+if TYPE_CHECKING:
+    from ledger.archive.folder import Archive
 
 _accounts, _places = tables.accounts, tables.places
 _origins, _sources = tables.origins, tables.sources
@@ -56,10 +58,10 @@ def remove_traces(database: Database) -> None:
 
 
 def delete_user(
-    connection: Connection, archive: Archive, projection: Projection, user_id: str
+    connection: Connection, archive: "Archive", projection: Projection, user_id: str
 ) -> bool:
     """Delete the user's rows and tell whether there were any."""
-    sealed = sealed_positions_of(connection, archive, user_id)
+    sealed = store.histories.sealed_positions_of(connection, archive, user_id)
     stream = connection.scalar(select(_accounts.c.stream).where(_accounts.c.user_id == user_id))
     if stream is not None:
         hot = select(tables.events.c.position).where(tables.events.c.stream == stream)

@@ -10,18 +10,17 @@ from contextlib import suppress
 
 from sqlalchemy import Connection, select
 
+from ledger import store
 from ledger.errors import ArchiveUnavailableError, LedgerUnavailableError, TracesLeftError
 from ledger.instants import Instant
 from ledger.source_keys import user_digest
 from ledger.store import tables
 from ledger.store.append import Projection
 from ledger.store.barriers import Barrier, BarrierFile
-from ledger.store.compaction import JOB
 from ledger.store.database import Database
 from ledger.store.erasure import delete_user, remove_traces
 from ledger.store.job_runs import job_alone
 from ledger.store.opt_outs import barriers, own_id, put_barrier
-from ledger.store.recovery import recover
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +78,8 @@ class _Application:
         try:
             self._delete(erased)
         except ArchiveUnavailableError:  # an older database may name files that were merged since
-            with job_alone(self._database, JOB):
-                recover(self._database, now)
+            with job_alone(self._database, store.compaction.JOB):
+                store.recovery.recover(self._database, now)
             self._delete(erased)
         try:
             remove_traces(self._database)

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, bindparam, select
 
-from ledger.archive.columns import SCHEMA, integers, occurred_at, recorded_at
-from ledger.archive.corrected import corrected
+from ledger.archive.columns import SCHEMA, Integers, integers, occurred_at, recorded_at
+from ledger.archive.corrected import corrected, effective_instants
 from ledger.archive.folder import Archive
 from ledger.archive.reading import events_in_time
-from ledger.clock_corrections import Corrections, Integers
+from ledger.clock_corrections import Corrections
 from ledger.events import AccountEvent
 from ledger.store import tables
 from ledger.store.corrections import corrections
@@ -136,7 +136,7 @@ def _seen(query: HistoryQuery, by: Corrections, columns: Sequence[Any]) -> Momen
     """Return the moments of those events that the query sees, by their effective instants."""
     positions, occurred, recorded = columns
     if by:
-        occurred, recorded = by.columns(positions, occurred, recorded)
+        occurred, recorded = effective_instants(by, positions, occurred, recorded)
     is_seen = np.ones(len(positions), bool)
     if query.at is not None:
         is_seen &= occurred <= query.at

@@ -26,16 +26,16 @@ from eventsourcing.persistence import (
 )
 from sqlalchemy import ColumnElement, Connection, Select, insert, select
 
+from ledger import store
+from ledger.clock import Clock, utc_now
 from ledger.events import TOPICS
 from ledger.instants import instant_of
 from ledger.store import tables
 from ledger.store.checksums import change, with_checksum
-from ledger.store.clock import Clock, utc_now
 from ledger.store.database import Database
 from ledger.store.decoding import stored_uuid
 from ledger.store.head import Head
 from ledger.store.rows import INSERT_EVENT, opaque_row, select_stored, stored_state
-from ledger.store.sealed_events import sealed_events_of, sealed_notifications
 from ledger.store.statements import Statement
 from ledger.store.streams import Stream, Streams
 
@@ -115,7 +115,9 @@ class StoreApplicationRecorder(ApplicationRecorder):
                 StoredEvent(originator_id, row[2], row[3], stored_state(row))
                 for row in connection.execute(query)
             ]
-            sealed = sealed_events_of(connection, self.database.archive, originator_id)
+            sealed = store.sealed_events.sealed_events_of(
+                connection, self.database.archive, originator_id
+            )
         least, most = -1 if gt is None else gt, sys.maxsize if lte is None else lte
         found = [*(each for each in sealed if least < each.originator_version <= most), *hot]
         found.sort(key=lambda event: event.originator_version, reverse=desc)
@@ -143,7 +145,9 @@ class StoreApplicationRecorder(ApplicationRecorder):
         last = sys.maxsize if stop is None else stop
         with self.database.read() as connection:
             archive = self.database.archive
-            sealed = sealed_notifications(connection, archive, first, last, topics)
+            sealed = store.sealed_events.sealed_notifications(
+                connection, archive, first, last, topics
+            )
             hot = map(_notification, connection.execute(query))
             return list(islice(merge(sealed, hot, key=attrgetter("id")), limit))
 

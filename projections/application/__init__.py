@@ -1,8 +1,20 @@
-"""Engagements, and two doors to them: EngagementTracker and IssueEngagementRepository."""
+"""Engagements, and two doors to them: EngagementTracker and IssueEngagementRepository.
+
+The doors are imported when they are first asked for: most commands need none.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from projections.application.engagements import Engagements
-from projections.application.repository import IssueEngagement, IssueEngagementRepository
-from projections.application.tracker import EngagementStats, EngagementTracker, engagement_stats
+
+if TYPE_CHECKING:
+    from projections.application.repository import IssueEngagement, IssueEngagementRepository
+    from projections.application.tracker import (
+        EngagementStats,
+        EngagementTracker,
+        engagement_stats,
+    )
 
 __all__ = [
     "EngagementStats",
@@ -12,3 +24,11 @@ __all__ = [
     "IssueEngagementRepository",
     "engagement_stats",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    """Return what one of the doors offers."""
+    if name in __all__:
+        door = "repository" if name.startswith("Issue") else "tracker"
+        return getattr(import_module(f"{__name__}.{door}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

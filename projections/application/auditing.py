@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 from ledger.events import EventRow
 from ledger.instants import Instant, instant_of
-from ledger.store.everybody import Uncounted, User, rows_of_everybody, uncounted, users
+from ledger.store.everybody import Uncounted, rows_of_everybody, uncounted
 from ledger.store.histories import rows_of_user
+from ledger.store.users import User, users
 from ledger.text import user_id_of
 from projections.application.engagements import Engagements
 from projections.audit import Audit, audit, is_long_ago

@@ -3,43 +3,35 @@
 import datetime as dt
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Self
 
 import msgspec
 from sqlalchemy import Connection
 
+from ledger import store
 from ledger.application import EngagementLedger
+from ledger.clock import Clock, utc_now
 from ledger.events import EngagementHidden, EventRow
 from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, hiding_of, override_of
 from ledger.store.append import Receipt
-from ledger.store.clock import Clock, utc_now
 from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.hidings import hidings_of_user
-from ledger.store.histories import HistoryEntry, rows_by_user, rows_of_user, sourced_rows_of_issue
-from ledger.store.ordered_history import (
-    HistoryQuery,
-    Page,
-    history_of_user,
-    page_of_history,
-)
 from ledger.text import issue_id_of, user_id_of
+from projections import views
 from projections.as_of import AsOf
 from projections.engagement import NONE
 from projections.explanation import Explanation, Sourced, explain
 from projections.hidden import hidden_issues, listed
 from projections.order import OrderExplanation, explain_order
 from projections.policy import Adopted, ScoringPolicy, fields_of
-from projections.quality import Judge
 from projections.ranking import Ranked, ranked, ranking
 from projections.statistics import MOST_ENGAGED_ISSUES, Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
-from projections.views import policy_trial, questions, replay, verification
-from projections.views.past import PastEngagements
+from projections.views import questions
 from projections.views.read_model import ReadModel
-from projections.views.replays import Replays
 from projections.views.totals import totals_of
-from projections.views.verification import Verification
 
 Moment = dt.datetime | None
 
@@ -67,7 +59,11 @@ class Engagements:
         self.ledger = EngagementLedger(
             url, projection=self.read_model, clock=clock, patience_seconds=patience_seconds
         )
-        self.replays = Replays(self.ledger.database, self.read_model)
+
+    @cached_property
+    def replays(self) -> "views.replays.Replays":
+        """The read models beside the live one."""
+        return views.replays.Replays(self.ledger.database, self.read_model)
 
     # --- questions -------------------------------------------------------------------------------
 
@@ -130,7 +126,7 @@ class Engagements:
         issue_id: str | None = None,
         at: Moment = None,
         known_at: Moment = None,
-    ) -> Iterator[HistoryEntry]:
+    ) -> Iterator["store.histories.HistoryEntry"]:
         """Yield the user's events, of one issue or of all, the earliest first."""
         return self._history(_history_query(user_id, issue_id, at, known_at))
 
@@ -143,11 +139,13 @@ class Engagements:
         *,
         limit: int,
         latest: bool,
-    ) -> Page:
+    ) -> "store.ordered_history.Page":
         """Return the first `limit` entries of `history`, or the last ones, the latest first."""
         query = _history_query(user_id, issue_id, at, known_at)
         with self.ledger.database.read() as connection:
-            return page_of_history(connection, self.ledger.archive, query, limit, latest=latest)
+            return store.ordered_history.page_of_history(
+                connection, self.ledger.archive, query, limit, latest=latest
+            )
 
     def explain(
         self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
@@ -159,7 +157,9 @@ class Engagements:
             adopted = self._adopted(connection, as_of)
             events = [
                 Sourced(*each)
-                for each in sourced_rows_of_issue(connection, self.ledger.archive, user, issue)
+                for each in store.histories.sourced_rows_of_issue(
+                    connection, self.ledger.archive, user, issue
+                )
             ]
         return explain(events, issue, as_of, instant, adopted)
 
@@ -199,7 +199,8 @@ class Engagements:
         user, as_of = user_id_of(user_id), _as_of(None, known_at)
         issue = None if issue_id is None else issue_id_of(issue_id)
         with self.ledger.database.read() as connection:
-            rows = as_of.of(rows_of_user(connection, self.ledger.archive, user, issue))
+            everything = store.histories.rows_of_user(connection, self.ledger.archive, user, issue)
+            rows = as_of.of(everything)
             return rows, self._policy(connection, as_of)
 
     def size(self) -> int:
@@ -238,19 +239,25 @@ class Engagements:
         return self.ledger.adopt(Adoption(fields_of(policy), replaces))
 
     def try_policy(
-        self, policy: ScoringPolicy, at: Moment, zone: dt.tzinfo, progress: policy_trial.Progress
-    ) -> policy_trial.PolicyTrial:
+        self,
+        policy: ScoringPolicy,
+        at: Moment,
+        zone: dt.tzinfo,
+        progress: "views.policy_trial.Progress",
+    ) -> "views.policy_trial.PolicyTrial":
         """Return what adopting `policy` would change, and how good either is; nothing is written.
 
         Only what had occurred by `at` is looked at. Weeks begin on Monday in `zone`.
         """
+        from projections.quality import Judge  # noqa: PLC0415 - no question needs it
+
         as_of = _as_of(at, None)
         with self.ledger.database.read() as connection:
             in_force = self._policy(connection, as_of)
             policies, judge = (in_force, policy), Judge(dict.fromkeys((in_force, policy)), zone)
             moment = (as_of, self._instant(as_of))
-            everybody = rows_by_user(connection, self.ledger.archive)
-            return policy_trial.tried(everybody, policies, moment, judge, progress)
+            everybody = store.histories.rows_by_user(connection, self.ledger.archive)
+            return views.policy_trial.tried(everybody, policies, moment, judge, progress)
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -290,23 +297,25 @@ class Engagements:
         )
 
     def replay(
-        self, *, repair: bool, progress: replay.Progress, afresh: bool = False
-    ) -> replay.Replay:
+        self, *, repair: bool, progress: "views.replay.Progress", afresh: bool = False
+    ) -> "views.replay.Replay":
         """Fold every event again; compare with the read model, or write it anew.
 
         A comparison goes on where one that was killed had come, unless it is to begin `afresh`.
         """
         database = self.ledger.database
         if repair:
-            return replay.repair(database, self.read_model, progress)
-        return replay.compare(database, self.read_model, progress, afresh=afresh)
+            return views.replay.repair(database, self.read_model, progress)
+        return views.replay.compare(database, self.read_model, progress, afresh=afresh)
 
-    def verify(self, progress: verification.Progress = lambda _: None) -> Verification:
+    def verify(
+        self, progress: "views.verification.Progress" = lambda _: None
+    ) -> "views.verification.Verification":
         """Verify every row, index, segment and engagement, and return what is damaged.
 
         Raises LedgerUnavailableError for a ledger that is in no file. Nothing is written.
         """
-        return verification.verify(self.ledger.database, progress)
+        return views.verification.verify(self.ledger.database, progress)
 
     def close(self) -> None:
         """Finish what was submitted and close the ledger."""
@@ -342,14 +351,16 @@ class Engagements:
     def _hidden(self, connection: Connection, user: str, as_of: AsOf) -> frozenset[str]:
         return hidden_issues((event for _, event in hidings_of_user(connection, user)), as_of)
 
-    def _history(self, query: HistoryQuery) -> Iterator[HistoryEntry]:
+    def _history(
+        self, query: "store.ordered_history.HistoryQuery"
+    ) -> Iterator["store.histories.HistoryEntry"]:
         with self.ledger.database.read() as connection:
-            yield from history_of_user(connection, self.ledger.archive, query)
+            yield from store.ordered_history.history_of_user(connection, self.ledger.archive, query)
 
     def _past(
         self, connection: Connection, user: str, as_of: AsOf, issue: str | None = None
-    ) -> PastEngagements:
-        return PastEngagements(connection, self.ledger.archive, user, as_of, issue)
+    ) -> "views.past.PastEngagements":
+        return views.past.PastEngagements(connection, self.ledger.archive, user, as_of, issue)
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
         return self.read_model.policies.known_at(connection, as_of.known_at)
@@ -372,6 +383,8 @@ def _as_of(at: Moment, known_at: Moment) -> AsOf:
 
 def _history_query(
     user_id: str, issue_id: str | None, at: Moment, known_at: Moment
-) -> HistoryQuery:
+) -> "store.ordered_history.HistoryQuery":
     issue = None if issue_id is None else issue_id_of(issue_id)
-    return HistoryQuery(user_id_of(user_id), issue, *msgspec.structs.astuple(_as_of(at, known_at)))
+    return store.ordered_history.HistoryQuery(
+        user_id_of(user_id), issue, *msgspec.structs.astuple(_as_of(at, known_at))
+    )

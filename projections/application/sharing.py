@@ -10,7 +10,7 @@ from weakref import WeakSet
 from sqlalchemy.engine import make_url
 
 from ledger.application import configured_url
-from ledger.store.clock import Clock, utc_now
+from ledger.clock import Clock, utc_now
 from projections.application.engagements import Engagements
 
 

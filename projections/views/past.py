@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger.archive.columns import coded, occurred_at, one_table, ranks, recorded_at
-from ledger.archive.corrected import corrected
+from ledger.archive.corrected import corrected, effective_instants
 from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.clock_corrections import Corrections
@@ -155,7 +155,7 @@ def _hot(
             return
         if by:
             instants = rows["position"], rows["occurred_at"], rows["recorded_at"]
-            rows["occurred_at"], rows["recorded_at"] = by.columns(*instants)
+            rows["occurred_at"], rows["recorded_at"] = effective_instants(by, *instants)
         rows = rows[_are_seen(as_of, rows["occurred_at"], rows["recorded_at"])]
         if len(rows):
             yield _partial_of(rows, account)

@@ -3,26 +3,24 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
 from sqlalchemy import Connection, select
 
-from ledger.archive.folder import Archive
+from ledger import verification
 from ledger.events import EventRow
 from ledger.instants import Instant
 from ledger.segment import Segment
-from ledger.store.compaction import Progress
 from ledger.store.database import Database
+from ledger.store.sealable import Progress
 from ledger.store.segments import Comparison
 from ledger.store.tables import head
-from ledger.verification.truth import expect_sound
+from projections import views
 from projections.engagement import Engagement, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
-from projections.views import sealing
 from projections.views.beside import (
     begin_anew,
     besides,
@@ -33,11 +31,15 @@ from projections.views.beside import (
     missing,
     statements_of,
 )
-from projections.views.folding import folds
 from projections.views.policies import Policies
 from projections.views.stored import Stored, fold_stored, stored_engagement, together
 from projections.views.table_statements import IDENTITY, LIVE, TableStatements
 from projections.views.tables import engagements, sealed_engagements
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ledger.archive.folder import Archive
 
 REFRESHED_AT_ONCE = 500
 """Rows a transaction: whoever records meanwhile waits for no more."""
@@ -68,20 +70,20 @@ class ReadModel:
             lost, is_shown = missing(connection), is_view_present(connection)
             is_new = not connection.scalar(select(head.c.position))
         if lost and not is_new:
-            expect_sound(database)
+            verification.truth.expect_sound(database)
         if lost or not is_shown:
             with database.write() as connection:
                 self._make(connection, database.archive)
 
-    def _make(self, connection: Connection, archive: Archive) -> None:
+    def _make(self, connection: Connection, archive: "Archive") -> None:
         lost = missing(connection)
         make(connection, lost)
         if not is_view_present(connection):
             make_view_anew(connection)
         if sealed_engagements in lost:
-            sealing.make_anew(connection, archive)
+            views.sealing.make_anew(connection, archive)
         if engagements in lost:
-            self.fill(connection, sealing.present(connection))
+            self.fill(connection, views.sealing.present(connection))
 
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
@@ -123,7 +125,7 @@ class ReadModel:
             self.statements.insert.run_many(connection, batch)
 
     def refold(
-        self, connection: Connection, archive: Archive, progress: Progress = lambda _: None
+        self, connection: Connection, archive: "Archive", progress: Progress = lambda _: None
     ) -> tuple[int, int]:
         """Rebuild the live and the sealed engagements from every event.
 
@@ -131,12 +133,12 @@ class ReadModel:
         events were.
         """
         empty_live(connection)
-        sealing.make_anew(connection, archive)
+        views.sealing.make_anew(connection, archive)
         events = counted = 0
 
         def rows() -> Iterator[Stored]:
             nonlocal events, counted
-            for fresh in folds(connection, archive):
+            for fresh in views.folding.folds(connection, archive):
                 events, counted = events + fresh.events, counted + 1
                 progress(fresh.events)
                 yield fresh.row
@@ -144,7 +146,7 @@ class ReadModel:
         self.fill(connection, rows())
         return events, counted
 
-    def retime(self, connection: Connection, archive: Archive) -> None:
+    def retime(self, connection: Connection, archive: "Archive") -> None:
         """Rebuild everything with the effective instants after a new correction of the clock.
 
         Read models beside the live one are folded from the first event again.
@@ -155,23 +157,23 @@ class ReadModel:
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete the engagements of one account, also from every read model beside this one."""
         self.statements.forget.run(connection, stream)
-        sealing.forget(connection, stream)
+        views.sealing.forget(connection, stream)
         for each in besides(connection):
             statements_of(each.name).forget.run(connection, stream)
 
     def certify(
-        self, connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
+        self, connection: Connection, archive: "Archive", new: Sequence[Segment], progress: Progress
     ) -> Comparison:
         """Do what `sealing.certify` does."""
-        return sealing.certify(connection, archive, new, progress)
+        return views.sealing.certify(connection, archive, new, progress)
 
-    def seal(self, connection: Connection, table: pa.Table) -> None:
+    def seal(self, connection: Connection, table: "pa.Table") -> None:
         """Do what `sealing.seal` does."""
-        sealing.seal(connection, table)
+        views.sealing.seal(connection, table)
 
-    def sealed_difference(self, connection: Connection, archive: Archive) -> str | None:
+    def sealed_difference(self, connection: Connection, archive: "Archive") -> str | None:
         """Do what `sealing.difference` does."""
-        return sealing.difference(connection, archive)
+        return views.sealing.difference(connection, archive)
 
     def refresh(
         self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None

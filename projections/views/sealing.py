@@ -20,12 +20,12 @@ from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.stepping import Source
 from ledger.errors import CertificateError
 from ledger.segment import Segment
-from ledger.store.compaction import Progress
 from ledger.store.corrections import corrections
-from ledger.store.everybody import known_accounts
+from ledger.store.sealable import Progress
 from ledger.store.segments import Comparison, segments
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
+from ledger.store.users import known_accounts
 from projections.engagement import Engagement
 from projections.views.accounts import somebodys
 from projections.views.hot_events import hot_partials, touched_events, touched_partials

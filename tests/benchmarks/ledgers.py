@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from ledger.clock import Clock, utc_now
 from ledger.intake.history import BATCH
-from ledger.store.clock import Clock, utc_now
 from projections.application import Engagements
 from tests.benchmarks.histories import Touch, batches, interaction
 

@@ -715,15 +715,19 @@ import sys
 
 class Interrupting:
     def find_spec(self, name, *_):
-        if name == sys.argv[1]:
+        if name == interrupted:
             raise KeyboardInterrupt
 
+interrupted = sys.argv.pop(1)
 sys.meta_path.insert(0, Interrupting())
-import bot.cli
+from bot.cli import main
+main()
 """
 
 
-@pytest.mark.parametrize("module", ["bot.cli.session", "sqlalchemy"])
+@pytest.mark.parametrize("module", ["bot.cli.session", "bot.cli.ask", "sqlalchemy"])
 def test_an_interruption_while_the_program_is_loading_is_one_line(cli, module):
-    done = cli.process(module, program=(sys.executable, "-c", INTERRUPTED_IN))
+    cli("init")
+    program = (sys.executable, "-c", INTERRUPTED_IN)
+    done = cli.process(module, "top", "ana", program=program)
     assert (done.code, done.out, done.errors) == (130, "", ["error: interrupted"])

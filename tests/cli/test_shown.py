@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from bot.cli import shown
-from bot.cli.shown import show_text, table_lines
+from bot.cli.shown import show_text
+from bot.cli.tables import table_lines
 
 WORDS = st.text("abcdé漢 ", max_size=40).map(lambda text: text.strip() or "漢")
 CELLS = st.one_of(WORDS, st.none(), st.floats(0, 1), st.integers(0, 10**6))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.commands import COMMANDS
-from ledger.store.clock import utc_now
+from ledger.clock import utc_now
 from tests.docs.documents import DOCUMENTS, ROOT, name_of, parsed, pattern_of, unlike
 from tests.tools import reference
 

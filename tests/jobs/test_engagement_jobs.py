@@ -19,9 +19,9 @@ from sqlalchemy import create_engine, delete
 from bot.clocks import ClockGuard
 from bot.job_days import CLEANUP, DECAY, due_days
 from bot.jobs import EngagementJobs, cleanup_zero_engagements_job, decay_engagement_scores_job
+from ledger.clock import utc_now
 from ledger.errors import LedgerUnavailableError, SettingsError
 from ledger.instants import DAY, Instant
-from ledger.store.clock import utc_now
 from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
 from projections.application import Engagements
 from projections.policy import Adopted

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.archive.corrected import effective_instants
 from ledger.clock_corrections import Correction, Corrections
 from ledger.events import EventRow
 from ledger.instants import DAY
@@ -39,7 +40,9 @@ def test_an_instant_is_the_least_of_its_own_and_of_later_corrections(
 def test_columns_and_rows_say_the_same_as_one_by_one(found, events):
     corrections = Corrections(found)
     columns = (np.array(each, np.int64) for each in zip(*events, strict=True)) if events else ()
-    occurred, recorded = corrections.columns(*columns) if events else (np.array([]), np.array([]))
+    occurred, recorded = (
+        effective_instants(corrections, *columns) if events else (np.array([]), np.array([]))
+    )
     one_by_one = [corrections.instants(*each) for each in events]
     assert list(zip(occurred.tolist(), recorded.tolist(), strict=True)) == one_by_one
     rows = [EventRow(at, 1, "AI-1", 1, occ, None, None, rec) for at, occ, rec in events]

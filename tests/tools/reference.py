@@ -21,6 +21,7 @@ from sqlalchemy.dialects import sqlite
 
 from bot.cli.execution import execute
 from bot.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
+from bot.cli.lazy_group import Listed
 from bot.cli.main import engagement
 from bot.cli.session import Session
 from bot.settings import VARIABLES, Settings, settings_of
@@ -81,6 +82,8 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 """What is public, by chapter and module; every error follows."""
+
+PROPERTIES = ("property", "cached_property")
 
 OWN_FEW = {
     "EngagementLedger": {
@@ -223,7 +226,8 @@ def cli() -> Iterator[str]:
 
 
 def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    for name, listed in group.commands.items():
+        command = listed.load() if isinstance(listed, Listed) else listed
         if isinstance(command, click.Group) and command.invoke_without_command:
             yield " ".join((*path, name)), command
         if isinstance(command, click.Group):
@@ -464,14 +468,14 @@ def _is_public(method: ast.FunctionDef | ast.AsyncFunctionDef, owner: str) -> bo
 
 def _function(node: ast.AST, owner: str | None = None) -> Iterator[str]:
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    is_property = any(ast.unparse(each) == "property" for each in node.decorator_list)
+    is_property = any(ast.unparse(each) in PROPERTIES for each in node.decorator_list)
     yield _block(_property(node, owner) if is_property else _signature(node, owner), "text")
     yield _doc(node)
 
 
 def _property(node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str | None) -> str:
     assert node.returns
-    return f"{owner}.{node.name}: {_code(node.returns)}"
+    return f"{owner}.{node.name}: {_annotation(node.returns)}"
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str | None) -> str:
@@ -480,7 +484,7 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str | None) 
         name = owner
     prefix = "await " if isinstance(node, ast.AsyncFunctionDef) else ""
     arguments = [each for each in _arguments(node.args) if each != "self"]
-    returns = f" -> {_code(node.returns)}" if node.returns and node.name != "__init__" else ""
+    returns = f" -> {_annotation(node.returns)}" if node.returns and node.name != "__init__" else ""
     line = f"{prefix}{name}({', '.join(arguments)}){returns}"
     if len(line) <= WIDTH:
         return line
@@ -497,13 +501,25 @@ def _arguments(node: ast.arguments) -> Iterator[str]:
 
 
 def _argument(argument: ast.arg, default: ast.expr | None) -> str:
-    return _code(argument) + ("" if default is None else f" = {_code(default)}")
+    of = "" if argument.annotation is None else f": {_annotation(argument.annotation)}"
+    return argument.arg + of + ("" if default is None else f" = {_code(default)}")
+
+
+class _Unquoted(ast.NodeTransformer):
+    """Puts what a quoted annotation names in place of the quotation."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
+
+
+def _annotation(annotation: ast.expr) -> str:
+    return _code(_Unquoted().visit(annotation))
 
 
 def _code(node: ast.AST) -> str:
     """Source as its reader knows it: a class without the module that it was imported with."""
     text = re.sub(r"\bdt\.", "datetime.", ast.unparse(node))
-    return re.sub(r"\b[a-z_]+\.(?=[A-Z])", "", text)
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
 
 
 def _doc(node: ast.AST) -> str:

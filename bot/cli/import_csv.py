@@ -1,0 +1,29 @@
+"""Importing a CSV file."""
+
+import click
+
+from bot.cli.importing import bring_in, choice_of, import_options, name_of, of_file, opened
+from bot.cli.session import Session
+from ledger.intake.csv_history import read_csv
+
+
+@click.command("csv")
+@click.argument("file")
+@import_options
+@click.pass_obj
+def import_csv(
+    session: Session,
+    file: str,
+    since: str | None,
+    until: str | None,
+    dry_run: bool,  # noqa: FBT001 - click passes a flag so
+) -> int:
+    """Import FILE, plain or gzipped, or - for standard input.
+
+    Columns: occurred_at, user, issue_id, kind, context; key and linear_id if there are any.
+    Refused rows are reported on stderr with their lines; the others are recorded.
+    """
+    choice = choice_of(session, since, until, dry_run=dry_run)
+    with opened(file) as stream:
+        history = of_file(stream, file, "rows", lambda _: read_csv(stream, name_of(file)))
+        return bring_in(session, choice, history)

@@ -1,0 +1,138 @@
+"""What starting a command imports, in processes of their own: never more than it needs."""
+
+import re
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from bot.cli.imports import imports
+from bot.cli.lazy_group import Listed
+from bot.cli.main import engagement
+from tests.cli.running import CommandLine, Done
+
+LIBRARIES = {
+    "eventsourcing",
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "pyarrow",
+    "regex",
+    "rich.console",
+    "sqlalchemy",
+    "structlog",
+    "telegram",
+}
+ASKING = {"eventsourcing", "sqlalchemy"}
+"""What opening a ledger needs."""
+
+IMPORTED = """
+import atexit, sys
+atexit.register(lambda: print("\\0" + " ".join(sys.modules), file=sys.stderr))
+from engagement_ledger import main
+sys.argv[0] = "engagement"
+main()
+"""
+
+
+def started(cli: CommandLine, *arguments: str, **settings: str) -> tuple[Done, set[str]]:
+    """What a command said, and which of the libraries were imported at its end."""
+    cli.settings |= settings
+    done = cli.process(*arguments, program=(sys.executable, "-c", IMPORTED))
+    said, _, modules = done.err.rpartition("\0")
+    return Done(done.code, done.out, said), LIBRARIES & set(modules.split())
+
+
+@pytest.fixture
+def ana(cli):
+    cli("record", "ana", "AI-1799", "query")
+    return cli
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("", 2),
+        ("tpo", 2),
+        ("--jsn", 2),
+        ("import --help", 0),
+        ("top", 2),
+        ("top --limt 3", 2),
+        ("record ana AI-1", 2),
+        *((f"{name} --help", 0) for name in ("record", "top", "score", "stats", "history")),
+    ],
+)
+def test_help_and_usage_errors_import_no_library_of_the_ledger(cli, words, code):
+    done, imported = started(cli, *words.split())
+    assert (done.code, imported) == (code, set())
+
+
+@pytest.mark.parametrize("words", ["engagement ", "engagement t", "engagement top --"])
+def test_completion_imports_no_library_of_the_ledger(cli, words):
+    *before, last = words.split(" ")
+    settings = {
+        "_ENGAGEMENT_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(before)),
+    }
+    done, imported = started(cli, **settings)
+    offered = [line.partition(",")[2] for line in done.out.splitlines()]
+    assert {"top": "top" in offered, "--limit": "--limit" in offered} == {
+        "top": not last.startswith("-"),
+        "--limit": last.startswith("-"),
+    }
+    assert imported == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "record ana AI-1799 view",
+        "record bob AI-480 view --at yesterday --key 1",
+        "set-score ana AI-1799 0.5",
+        "top ana",
+        "top ana --json",
+        "score ana AI-1799",
+        "stats ana",
+        "engagements ana",
+        "users",
+    ],
+)
+def test_recording_and_asking_import_what_opens_a_ledger_and_no_more(ana, words):
+    done, imported = started(ana, *words.split())
+    assert (done.code, imported) == (0, ASKING)
+
+
+def test_what_a_planted_import_adds_is_seen(cli):
+    program = (sys.executable, "-c", IMPORTED.replace("import atexit", "import atexit, numpy"))
+    assert "numpy" in cli.process("--help", program=program).err.rpartition("\0")[2].split()
+
+
+def loaded(group: click.Group) -> click.Group:
+    """The group with its commands themselves in place of the listed ones."""
+    commands = [each.load() for each in group.commands.values() if isinstance(each, Listed)]
+    return click.Group(group.name, commands, params=group.params, help=group.help)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+@pytest.mark.parametrize("group", [engagement, imports], ids=["engagement", "import"])
+def test_help_lists_what_the_commands_say_themselves(group, width):
+    assert all(isinstance(each, Listed) for each in group.commands.values())
+    said, meant = (
+        CliRunner().invoke(each, ["--help"], max_content_width=width, terminal_width=width).output
+        for each in (group, loaded(group))
+    )
+    below = r"Commands:\n(.*)"
+    assert re.findall(below, said, re.DOTALL) == re.findall(below, meant, re.DOTALL) != []
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"), [(["tpo"], "top"), (["recrod"], "record"), (["import", "cvs"], "csv")]
+)
+def test_an_unknown_command_is_named_with_the_nearest_one(cli, words, nearest):
+    done = cli(*words)
+    assert done.code == 2
+    assert re.fullmatch(rf".*'{words[-1]}'.*{nearest}.*", done.errors[0])
