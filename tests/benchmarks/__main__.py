@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tests.benchmarks import (
     archived,
+    beside,
     compacting,
     heavy,
     importing,
@@ -18,6 +19,7 @@ from tests.benchmarks import (
     recording,
     replaying,
     report,
+    starting,
     storage,
     talking,
 )
@@ -27,16 +29,22 @@ from tests.benchmarks.sizes import FULL, QUICK, Sizes
 Theme = Callable[[Path, Sizes], list[Row]]
 
 THEMES: tuple[Theme, ...] = (
+    starting.rows,
     recording.rows,
     importing.rows,
     ranking.rows,
     replaying.rows,
     archived.rows,
     compacting.rows,
+    beside.rows,
     memory.rows,
     storage.rows,
     talking.rows,
 )
+
+
+SMALL = 200_000
+"""What `--large` is measured beside."""
 
 
 def measure(sizes: Sizes, parent: Path, themes: Sequence[Theme] = THEMES) -> list[Row]:
@@ -59,10 +67,10 @@ def main(arguments: list[str] | None = None) -> None:
         help="only the replay of N archived events, once (50 bytes each on the disk)",
     )
     parser.add_argument(
-        "--compacted",
+        "--large",
         type=int,
         metavar="N",
-        help="only the import and the compaction of N generated interactions",
+        help="only what grows: at 200,000 generated rows and at N, and beside an import of N",
     )
     parser.add_argument(
         "--heavy", type=int, metavar="N", help="only what is asked about one user of N events"
@@ -74,9 +82,10 @@ def main(arguments: list[str] | None = None) -> None:
     if options.archived:
         sizes = msgspec.structs.replace(sizes, archived_events=options.archived, slow_rounds=1)
         themes = (archived.rows,)
-    elif options.compacted:
-        sizes = msgspec.structs.replace(sizes, compacted_events=options.compacted)
-        themes = (compacting.rows,)
+    elif options.large:
+        grown = {"compacted_events": (SMALL, options.large), "beside_events": options.large}
+        sizes = msgspec.structs.replace(sizes, **grown)
+        themes = (compacting.rows, beside.rows)
     elif options.heavy:
         sizes = msgspec.structs.replace(sizes, heavy_events=options.heavy)
         themes = (heavy.rows,)

@@ -1,8 +1,8 @@
-"""A generated history that is imported, compacted in parts and replayed, by the command line.
+"""Generated histories of growing size, each imported, compacted in parts and replayed.
 
-Each step is a process of its own, so that its memory can be told; the rates are those of the whole
-process. In between the heaviest user is asked about: from the hot ledger, and once all
-events are in segments.
+Each step is a process of its own that runs the command line, so that its memory can be told; the
+rates are those of the whole process. In between it is recorded into the ledger, and the heaviest
+user is asked about: from the hot ledger, and once all events are in segments.
 """
 
 import shlex
@@ -11,21 +11,27 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from projections.application import Engagements
 from tests.benchmarks.generated_ledger import write_csv
-from tests.benchmarks.histories import LAST_DAY, user_name
+from tests.benchmarks.histories import LAST_DAY, Touch, history, interaction, user_name
 from tests.benchmarks.importing import ROOT
 from tests.benchmarks.ledgers import open_ledger
 from tests.benchmarks.peak import peak_mib
-from tests.benchmarks.report import Row, limit
+from tests.benchmarks.report import Row, at_most, limit, ratio
 from tests.benchmarks.sizes import Sizes
 from tests.benchmarks.timing import rate
 from tests.cli.running import CommandLine
 
 PARTS = 5
 MOST_MIB = 512
+FASTER = 1.5
+GROWTH = 1.5
+
+_MICROSECONDS = 1e6
 
 Question = Callable[[Engagements, str, str], object]
 
@@ -37,26 +43,86 @@ QUESTIONS: dict[str, Question] = {
 }
 
 
+class Step(NamedTuple):
+    """How many events a second commands took, in a process of their own, and its peak memory."""
+
+    rate: float
+    peak_mib: float
+
+
+class Costs(NamedTuple):
+    """What one row, record, question or sealed event costs at one size, in microseconds."""
+
+    events: int
+    import_csv: float
+    record: float
+    top: float
+    compact: float
+
+
 def rows(folder: Path, sizes: Sizes) -> list[Row]:
-    """Measure the rate and memory of each step, and the milliseconds of each question."""
-    file, wanted = folder / "history.csv", sizes.compacted_events
-    events = write_csv(file, wanted, wanted // PARTS)
-    parts = [f"--through {events * part // PARTS}" for part in range(1, PARTS)] + ["--all"]
-    csv = f"import csv {shlex.quote(str(file))}"
-    found = _step(f"import {wanted:,}, then compacted", events, folder, csv)
-    hot = _milliseconds(folder, sizes.asked_calls)
-    work = f"compact {wanted:,} in {PARTS} parts"
-    found += _step(work, events, folder, *(f"compact {part}" for part in parts))
-    sealed = _milliseconds(folder, sizes.asked_calls)
-    found += _step(f"replay {wanted:,} compacted", events, folder, "replay")
-    asked = [
-        limit(f"{name}, {wanted:,} sealed", "ms", sealed[name], peer=hot[name], peer_name="hot")
-        for name in QUESTIONS
+    """Measure each size, and what everything costs at each beside the size before."""
+    found, costs = list[Row](), list[Costs]()
+    for wanted in sizes.compacted_events:
+        (folder / str(wanted)).mkdir()
+        more, cost = _of_size(folder / str(wanted), wanted, sizes)
+        found += more
+        costs.append(cost)
+    return found + [row for few, many in pairwise(costs) for row in _growth(few, many)]
+
+
+def _growth(few: Costs, many: Costs) -> list[Row]:
+    aims = {"import_csv": (GROWTH,)}  # the only one that has an aim
+    return [
+        at_most(
+            f"{name.replace('_', ' ')}, each at {many.events:,}",
+            "µs",
+            [getattr(many, name)],
+            [getattr(few, name)],
+            f"at {few.events:,}",
+            *aims.get(name, ()),
+        )
+        for name in Costs._fields[1:]
     ]
-    return found + asked
 
 
-def _step(work: str, events: int, folder: Path, *commands: str) -> list[Row]:
+def _of_size(folder: Path, wanted: int, sizes: Sizes) -> tuple[list[Row], Costs]:
+    file = folder / "history.csv"
+    events = write_csv(file, wanted, wanted // PARTS)
+    imported = _step(events, folder, f"import csv {shlex.quote(str(file))}")
+    recorded = _record_rate(folder, sizes)
+    hot = _milliseconds(folder, sizes.asked_calls)
+    through = [events * part // PARTS for part in range(1, PARTS)]
+    first = _step(through[-1], folder, *(f"compact --through {each}" for each in through))
+    last = _step(events - through[-1], folder, "compact --all")
+    compacted = events / (through[-1] / first.rate + (events - through[-1]) / last.rate)
+    sealed = _milliseconds(folder, sizes.asked_calls)
+    replayed = _step(events, folder, "replay")
+    work, name = f"compact {wanted:,}", "import csv"
+    found = [
+        limit(f"import csv, {wanted:,}", "/s", imported.rate),
+        limit(f"import csv, {wanted:,}, memory", "MiB", imported.peak_mib, MOST_MIB),
+        limit(f"record one of {wanted:,}", "/s", recorded),
+        ratio(f"{work} in {PARTS} parts", "/s", [compacted], [imported.rate], name, FASTER),
+        ratio(f"{work}, the last part", "/s", [last.rate], [imported.rate], name, FASTER),
+        limit(f"{work}, memory", "MiB", max(first.peak_mib, last.peak_mib), MOST_MIB),
+        limit(f"replay {wanted:,} compacted", "/s", replayed.rate),
+        limit(f"replay {wanted:,} compacted, memory", "MiB", replayed.peak_mib, MOST_MIB),
+        *(
+            limit(f"{each}, {wanted:,} sealed", "ms", sealed[each], peer=hot[each], peer_name="hot")
+            for each in QUESTIONS
+        ),
+    ]
+    return found, Costs(
+        events=wanted,
+        import_csv=_MICROSECONDS / imported.rate,
+        record=_MICROSECONDS / recorded,
+        top=hot["top"] * 1_000,
+        compact=_MICROSECONDS / compacted,
+    )
+
+
+def _step(events: int, folder: Path, *commands: str) -> Step:
     """Run commands one after the other, in a process of their own."""
     program = [sys.executable, "-m", "tests.benchmarks.compacting", str(folder), *commands]
     peaks: list[float] = []
@@ -65,8 +131,19 @@ def _step(work: str, events: int, folder: Path, *commands: str) -> list[Row]:
         done = subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True)
         peaks.append(float(done.stdout))
 
-    speed = rate(events, run)
-    return [limit(work, "/s", speed), limit(f"{work}, memory", "MiB", max(peaks), MOST_MIB)]
+    return Step(rate(events, run), max(peaks))
+
+
+def _record_rate(folder: Path, sizes: Sizes) -> float:
+    """Return the rate of recording one after the other into the ledger as it is."""
+    touches = list(islice(history(sizes.prefilled_events, sizes.users), sizes.single_records))
+    with open_ledger(folder / "ledger.db", lambda: LAST_DAY) as ours:
+        return rate(len(touches), lambda: _record(ours, touches))
+
+
+def _record(ours: Engagements, touches: list[Touch]) -> None:
+    for touch in touches:
+        ours.ledger.record(interaction(touch))
 
 
 def _milliseconds(folder: Path, calls: int) -> dict[str, float]:

@@ -32,8 +32,8 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
     )
     name = "stock append"
     return [
-        ratio("import, record_many", "/s", ours, peer, name, 0.9, 1.5),
-        ratio("import, engagement import csv", "/s", command, peer, name, 0.9, 1.5),
+        ratio("import, record_many", "/s", ours, peer, name),
+        ratio("import, engagement import csv", "/s", command, peer, name, 1.1, 1.8),
     ]
 
 

@@ -45,6 +45,10 @@ class BareTable:
         self._connection.execute(_INSERT, _row(touch))
         self._connection.execute("COMMIT")
 
+    def truncate_log(self) -> None:
+        """Write the log into the file, and begin it anew."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def prefill(self, touches: Iterable[Touch]) -> None:
         """Insert many rows in one transaction."""
         self._connection.execute("BEGIN IMMEDIATE")

@@ -5,19 +5,30 @@ ledger that already holds a history; the interaction is checked and built within
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from statistics import median
+
+import msgspec
 
 from projections.application import Engagements, EngagementTracker
 from tests.benchmarks.histories import Touch, history, interaction, source_key_of
 from tests.benchmarks.ledgers import import_all, open_ledger
 from tests.benchmarks.peers import BareTable, bare_table
-from tests.benchmarks.report import Row, ratio
+from tests.benchmarks.report import Row, at_most, limit, ratio
 from tests.benchmarks.sizes import Sizes
-from tests.benchmarks.timing import Measurement, alternate, rate
+from tests.benchmarks.timing import Measurement, alternate, cpu_us, rate
 
 TASKS = 64
+
+SYNCHRONOUS, ASYNCIO, SHARED, PROCESSOR = (0.6, 0.75), 0.45, 3, 5
+
+TELLING_US = (80, 400)
+"""What a durable transaction of bare sqlite3 takes where a disk can tell two programs apart."""
+
+_LOGGED = 20
 
 
 def rows(folder: Path, sizes: Sizes) -> list[Row]:
@@ -26,45 +37,76 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
         prefill = list(history(sizes.prefilled_events, sizes.users))
         import_all(ours, prefill)
         bare.prefill(prefill)
-        peer, door, single, shared = alternate(sizes.rounds, *_measurements(ours, bare, sizes))
+        touches = _touches(sizes)
+        rates = alternate(sizes.rounds, *_measurements(ours, bare, touches, sizes))
+        peer, door, single, shared, peer_cpu, door_cpu = rates
+        bytes_each = _log_bytes(folder, ours, bare, touches)
     name = "bare sqlite3"
+    durable = [
+        ratio("record one, synchronous", "/s", door, peer, name, *SYNCHRONOUS),
+        ratio("record one, asyncio", "/s", single, peer, name, ASYNCIO),
+        ratio(f"{TASKS} tasks recording", "/s", shared, peer, f"{name}, one at a time", SHARED),
+    ]
     return [
-        ratio("record one, synchronous", "/s", door, peer, name, 0.5),
-        ratio("record one, asyncio", "/s", single, peer, name, 0.4),
-        ratio(f"{TASKS} tasks recording", "/s", shared, single, "one at a time", 5),
+        *(msgspec.structs.replace(row, doubt=_doubt(peer)) for row in durable),
+        at_most("record one, processor time", "µs", door_cpu, peer_cpu, name, PROCESSOR),
+        limit(
+            "record one, bytes of the log", "B", bytes_each[0], peer=bytes_each[1], peer_name=name
+        ),
     ]
 
 
-def _measurements(ours: Engagements, bare: BareTable, sizes: Sizes) -> list[Measurement]:
+def _doubt(peer: list[float]) -> str:
+    """Return that the disk is too fast or too slow to tell, if so."""
+    fastest, slowest = TELLING_US
+    return "" if fastest <= 1e6 / median(peer) <= slowest else "the disk cannot tell"
+
+
+def _touches(sizes: Sizes) -> Iterator[Touch]:
+    total = sizes.rounds * (5 * sizes.single_records + sizes.shared_records) + 2 * _LOGGED
+    return history(total, sizes.users, first=sizes.prefilled_events)
+
+
+def _measurements(
+    ours: Engagements, bare: BareTable, touches: Iterator[Touch], sizes: Sizes
+) -> list[Measurement]:
     ones, many = sizes.single_records, sizes.shared_records
-    total = sizes.rounds * (3 * ones + many)
-    touches = history(total, sizes.users, first=sizes.prefilled_events)
     return [
-        lambda _: _bare_rate(bare, list(islice(touches, ones))),
-        lambda _: _door_rate(ours, list(islice(touches, ones))),
+        lambda _: rate(ones, _bare(bare, islice(touches, ones))),
+        lambda _: rate(ones, _door(ours, islice(touches, ones))),
         lambda _: _tasks_rate(ours, list(islice(touches, ones)), 1),
         lambda _: _tasks_rate(ours, list(islice(touches, many)), TASKS),
+        lambda _: cpu_us(ones, _bare(bare, islice(touches, ones))),
+        lambda _: cpu_us(ones, _door(ours, islice(touches, ones))),
     ]
 
 
-def _bare_rate(bare: BareTable, touches: list[Touch]) -> float:
-    """Return the rate of the peer's one-row transactions."""
-
-    def record() -> None:
-        for touch in touches:
-            bare.record(touch)
-
-    return rate(len(touches), record)
+def _bare(bare: BareTable, touches: Iterator[Touch]) -> Callable[[], None]:
+    """Return what records in the peer's one-row transactions."""
+    return partial(_each, bare.record, list(touches))
 
 
-def _door_rate(ours: Engagements, touches: list[Touch]) -> float:
-    """Return the rate of the synchronous door, one call after another."""
+def _door(ours: Engagements, touches: Iterator[Touch]) -> Callable[[], None]:
+    """Return what records by the synchronous door, one call after another."""
+    return partial(_each, lambda touch: ours.ledger.record(interaction(touch)), list(touches))
 
-    def record() -> None:
-        for touch in touches:
-            ours.ledger.record(interaction(touch))
 
-    return rate(len(touches), record)
+def _each(record: Callable[[Touch], object], touches: list[Touch]) -> None:
+    for touch in touches:
+        record(touch)
+
+
+def _log_bytes(
+    folder: Path, ours: Engagements, bare: BareTable, touches: Iterator[Touch]
+) -> tuple[float, float]:
+    """Return how many bytes of write-ahead log one record takes, ours and the peer's."""
+    ours.ledger.database.truncate_log()
+    bare.truncate_log()
+    _door(ours, islice(touches, _LOGGED))()
+    _bare(bare, islice(touches, _LOGGED))()
+    logs = (folder / "recording.db-wal", folder / "bare.db-wal")
+    mine, theirs = (log.stat().st_size / _LOGGED for log in logs)
+    return mine, theirs
 
 
 def _tasks_rate(ours: Engagements, touches: list[Touch], tasks: int) -> float:

@@ -35,8 +35,8 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
         )
     work = f"replay {events:,} hot events"
     return [
-        ratio(f"{work}, fold", "/s", folded, theirs, "stock replay", 10, 18),
-        ratio(f"{work}, fold and compare", "/s", compared, theirs, "stock replay", 10, 18),
+        ratio(f"{work}, fold", "/s", folded, theirs, "stock replay", 10, 15),
+        ratio(f"{work}, fold and compare", "/s", compared, theirs, "stock replay", 10, 15),
     ]
 
 

@@ -41,6 +41,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     aims: tuple[float, ...]
     is_limit: bool
     samples: dict[str, list[float]] = {}
+    doubt: str = ""
+    """Why this run cannot tell whether the aims are met, if so."""
 
     @property
     def met(self) -> int:
@@ -69,6 +71,18 @@ def ratio(
         is_limit=False,
         samples={"ours": list(ours), "peer": list(peer)},
     )
+
+
+def at_most(
+    work: str,
+    unit: str,
+    ours: Sequence[float],
+    peer: Sequence[float],
+    peer_name: str,
+    *aims: float,
+) -> Row:
+    """Return the row of what ours costs to what the peer does: below 1 ours is better."""
+    return msgspec.structs.replace(ratio(work, unit, ours, peer, peer_name, *aims), is_limit=True)
 
 
 def limit(
@@ -128,7 +142,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{_figure(row.ours)} {row.unit}",
         "" if row.peer is None else f"{_figure(row.peer)} {row.unit}",
         row.peer_name,
-        "" if row.is_limit else _figure(row.figure),
+        _figure(row.figure) if row.samples else "",
         ", ".join(f"{sign} {aim:g}" for aim in row.aims),
         _met(row),
     )
@@ -137,6 +151,8 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _met(row: Row) -> str:
     if not row.aims:
         return ""
+    if row.doubt:
+        return row.doubt
     return f"{row.met} of {len(row.aims)}" if len(row.aims) > 1 else ("no", "yes")[row.met]
 
 

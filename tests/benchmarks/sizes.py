@@ -12,18 +12,20 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     prefilled_events: int = 32_000
     single_records: int = 1_000
     shared_records: int = 6_400
-    imported_events: int = 50_000
+    starts: int = 9
+    imported_events: int = 200_000
     ranked_engagements: int = 100_000
     top_calls: int = 200
     replayed_events: int = 200_000
     repeated_events: int = 20_000
     few_events: int = 400_000
     many_events: int = 1_200_000
-    archived_events: int = 5_000_000
-    compacted_events: int = 200_000
+    archived_events: int = 2_000_000
+    compacted_events: tuple[int, ...] = (100_000, 1_000_000)
+    beside_events: int = 100_000
     asked_calls: int = 20
     heavy_events: int = 1_000_000
-    talk_seconds: float = 60.0
+    talk_seconds: float = 15.0
 
 
 FULL = Sizes()
@@ -39,9 +41,11 @@ QUICK = Sizes(
     few_events=160_000,
     many_events=320_000,
     archived_events=400_000,
-    compacted_events=10_000,
+    starts=2,
+    compacted_events=(5_000, 10_000),
+    beside_events=5_000,
     asked_calls=5,
-    talk_seconds=10.0,
+    talk_seconds=5.0,
 )
 
 TINY = Sizes(
@@ -59,7 +63,9 @@ TINY = Sizes(
     few_events=600,
     many_events=900,
     archived_events=6_000,
-    compacted_events=500,
+    starts=1,
+    compacted_events=(250, 500),
+    beside_events=500,
     asked_calls=1,
     heavy_events=300,
     talk_seconds=0.5,

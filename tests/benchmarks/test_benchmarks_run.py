@@ -12,10 +12,20 @@ from tests.benchmarks import archived, heavy
 from tests.benchmarks.report import machine
 from tests.benchmarks.sizes import TINY
 
+SIZES = (250, 500)
+
 WORKS = [
+    "start, --help",
+    "start, a usage error",
+    "start, completion",
+    "start, top",
+    "start, score",
+    "start, record",
     "record one, synchronous",
     "record one, asyncio",
     "64 tasks recording",
+    "record one, processor time",
+    "record one, bytes of the log",
     "import, record_many",
     "import, engagement import csv",
     "top 10 of 300",
@@ -30,16 +40,32 @@ WORKS = [
     "replay 6,000 archived events in 20 files",
     "replay 6,000 archived events in 20 files, memory",
     "archived in 20 files, beside commitments",
-    "import 500, then compacted",
-    "import 500, then compacted, memory",
-    "compact 500 in 5 parts",
-    "compact 500 in 5 parts, memory",
-    "replay 500 compacted",
-    "replay 500 compacted, memory",
-    "top, 500 sealed",
-    "score, 500 sealed",
-    "history, 500 sealed",
-    "explain, 500 sealed",
+    *(
+        work.format(size)
+        for size in SIZES
+        for work in (
+            "import csv, {}",
+            "import csv, {}, memory",
+            "record one of {}",
+            "compact {} in 5 parts",
+            "compact {}, the last part",
+            "compact {}, memory",
+            "replay {} compacted",
+            "replay {} compacted, memory",
+            "top, {} sealed",
+            "score, {} sealed",
+            "history, {} sealed",
+            "explain, {} sealed",
+        )
+    ),
+    "import csv, each at 500",
+    "record, each at 500",
+    "top, each at 500",
+    "compact, each at 500",
+    "top beside an import of 500, median",
+    "top beside an import of 500, p99",
+    "record beside an import of 500, median",
+    "record beside an import of 500, p99",
     "memory of a replay, 900 events",
     "memory of a replay, 900 events, flat",
     "hot events, sources, origins",
@@ -47,7 +73,6 @@ WORKS = [
     "bot, 500 messages a second, p99 of recording",
     "bot, 500 messages a second, memory flat",
 ]
-
 
 WITH_PEERS = find_spec("duckdb") is not None and find_spec("polars") is not None
 """`make bench` installs what replays of archived events are measured beside; without, none are."""

@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, process_time
 
 Measurement = Callable[[int], float]
 """Does the work of the numbered round and returns its rate per second."""
@@ -14,6 +14,14 @@ def rate(count: int, work: Callable[[], object]) -> float:
     started = perf_counter()
     work()
     return count / (perf_counter() - started)
+
+
+def cpu_us(count: int, work: Callable[[], object]) -> float:
+    """Return how many microseconds of processor time, of all threads, `work` took for each."""
+    gc.collect()
+    started = process_time()
+    work()
+    return (process_time() - started) * 1e6 / count
 
 
 def alternate(rounds: int, *measurements: Measurement) -> list[list[float]]:
