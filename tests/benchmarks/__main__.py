@@ -59,7 +59,7 @@ def measure(sizes: Sizes, parent: Path, themes: Sequence[Theme] = THEMES) -> lis
 def main(arguments: list[str] | None = None) -> None:
     """Measure on the current folder's disk, print the table and write the JSON file."""
     parser = argparse.ArgumentParser("python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller and fewer, under 25 seconds")
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer, a minute")
     parser.add_argument(
         "--archived",
         type=int,

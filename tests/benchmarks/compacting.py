@@ -1,8 +1,8 @@
 """Generated histories of growing size, each imported, compacted in parts and replayed.
 
-Each step is a process of its own that runs the command line, so that its memory can be told; the
-rates are those of the whole process. In between it is recorded into the ledger, and the heaviest
-user is asked about: from the hot ledger, and once all events are in segments.
+Each step is a process of its own that runs commands, so that its memory can be told; the rates are
+those of the commands without the start of the process. In between it is recorded into the ledger,
+and the heaviest user is asked about: from the hot ledger, and once all events are in segments.
 """
 
 import shlex
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
+from time import perf_counter
 from typing import NamedTuple
 
 from projections.application import Engagements
@@ -44,9 +45,9 @@ QUESTIONS: dict[str, Question] = {
 
 
 class Step(NamedTuple):
-    """How many events a second commands took, in a process of their own, and its peak memory."""
+    """How long each of some commands took in a process of their own, and its peak memory."""
 
-    rate: float
+    seconds: list[float]
     peak_mib: float
 
 
@@ -89,24 +90,27 @@ def _growth(few: Costs, many: Costs) -> list[Row]:
 def _of_size(folder: Path, wanted: int, sizes: Sizes) -> tuple[list[Row], Costs]:
     file = folder / "history.csv"
     events = write_csv(file, wanted, wanted // PARTS)
-    imported = _step(events, folder, f"import csv {shlex.quote(str(file))}")
+    imported = _step(folder, f"import csv {shlex.quote(str(file))}")
     recorded = _record_rate(folder, sizes)
     hot = _milliseconds(folder, sizes.asked_calls)
-    through = [events * part // PARTS for part in range(1, PARTS)]
-    first = _step(through[-1], folder, *(f"compact --through {each}" for each in through))
-    last = _step(events - through[-1], folder, "compact --all")
-    compacted = events / (through[-1] / first.rate + (events - through[-1]) / last.rate)
+    part = events // PARTS
+    parts = [f"compact --through {part * number}" for number in range(1, PARTS + 1)]
+    compacted = _step(folder, *parts)
     sealed = _milliseconds(folder, sizes.asked_calls)
-    replayed = _step(events, folder, "replay")
+    replayed = _step(folder, "replay")
+    import_rate, compact_rate, replay_rate = (
+        events / sum(each.seconds) for each in (imported, compacted, replayed)
+    )
+    last_rate = part / compacted.seconds[-1]
     work, name = f"compact {wanted:,}", "import csv"
     found = [
-        limit(f"import csv, {wanted:,}", "/s", imported.rate),
+        limit(f"import csv, {wanted:,}", "/s", import_rate),
         limit(f"import csv, {wanted:,}, memory", "MiB", imported.peak_mib, MOST_MIB),
         limit(f"record one of {wanted:,}", "/s", recorded),
-        ratio(f"{work} in {PARTS} parts", "/s", [compacted], [imported.rate], name, FASTER),
-        ratio(f"{work}, the last part", "/s", [last.rate], [imported.rate], name, FASTER),
-        limit(f"{work}, memory", "MiB", max(first.peak_mib, last.peak_mib), MOST_MIB),
-        limit(f"replay {wanted:,} compacted", "/s", replayed.rate),
+        ratio(f"{work} in {PARTS} parts", "/s", [compact_rate], [import_rate], name, FASTER),
+        ratio(f"{work}, the last part", "/s", [last_rate], [import_rate], name, FASTER),
+        limit(f"{work}, memory", "MiB", compacted.peak_mib, MOST_MIB),
+        limit(f"replay {wanted:,} compacted", "/s", replay_rate),
         limit(f"replay {wanted:,} compacted, memory", "MiB", replayed.peak_mib, MOST_MIB),
         *(
             limit(f"{each}, {wanted:,} sealed", "ms", sealed[each], peer=hot[each], peer_name="hot")
@@ -115,23 +119,19 @@ def _of_size(folder: Path, wanted: int, sizes: Sizes) -> tuple[list[Row], Costs]
     ]
     return found, Costs(
         events=wanted,
-        import_csv=_MICROSECONDS / imported.rate,
+        import_csv=_MICROSECONDS / import_rate,
         record=_MICROSECONDS / recorded,
         top=hot["top"] * 1_000,
-        compact=_MICROSECONDS / compacted,
+        compact=_MICROSECONDS / compact_rate,
     )
 
 
-def _step(events: int, folder: Path, *commands: str) -> Step:
+def _step(folder: Path, *commands: str) -> Step:
     """Run commands one after the other, in a process of their own."""
     program = [sys.executable, "-m", "tests.benchmarks.compacting", str(folder), *commands]
-    peaks: list[float] = []
-
-    def run() -> None:
-        done = subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True)
-        peaks.append(float(done.stdout))
-
-    return Step(rate(events, run), max(peaks))
+    done = subprocess.run(program, cwd=ROOT, check=True, capture_output=True, text=True)
+    *seconds, peak_mib = map(float, done.stdout.split())
+    return Step(seconds, peak_mib)
 
 
 def _record_rate(folder: Path, sizes: Sizes) -> float:
@@ -162,9 +162,11 @@ def _ask(question: Question, ours: Engagements, user: str, issue: str, calls: in
 
 
 def _main(folder: str, *commands: str) -> None:
-    """Run commands on the ledger in a folder, and print how much memory that took."""
+    """Run commands on the ledger in a folder; print the seconds of each, and the peak memory."""
     for command in commands:
+        started = perf_counter()
         done = CommandLine(Path(folder), LAST_DAY)(*shlex.split(command))
+        print(perf_counter() - started)
         if done.code:
             raise AssertionError(done.err)
     print(peak_mib())

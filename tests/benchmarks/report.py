@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-WIDTH = 132
+WIDTH = 160
 """What the table needs, also where the terminal is said to be narrower."""
 
 CAPTION = """Medians of rounds in which ours and the peer take turns; the ratio is that of a round.

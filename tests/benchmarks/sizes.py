@@ -7,25 +7,26 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """Counts for one run; a round measures ours and the peer once each."""
 
     rounds: int = 5
-    slow_rounds: int = 3
+    slow_rounds: int = 2
     users: int = 400
     prefilled_events: int = 32_000
     single_records: int = 1_000
     shared_records: int = 6_400
     starts: int = 9
     imported_events: int = 200_000
+    stored_events: int = 50_000
     ranked_engagements: int = 100_000
     top_calls: int = 200
     replayed_events: int = 200_000
     repeated_events: int = 20_000
-    few_events: int = 400_000
-    many_events: int = 1_200_000
+    few_events: int = 200_000
+    many_events: int = 800_000
     archived_events: int = 2_000_000
     compacted_events: tuple[int, ...] = (100_000, 1_000_000)
     beside_events: int = 100_000
     asked_calls: int = 20
     heavy_events: int = 1_000_000
-    talk_seconds: float = 15.0
+    talk_seconds: float = 10.0
 
 
 FULL = Sizes()
@@ -36,6 +37,7 @@ QUICK = Sizes(
     single_records=300,
     shared_records=1_920,
     imported_events=10_000,
+    stored_events=10_000,
     ranked_engagements=20_000,
     replayed_events=30_000,
     few_events=160_000,
@@ -56,6 +58,7 @@ TINY = Sizes(
     single_records=10,
     shared_records=128,
     imported_events=500,
+    stored_events=500,
     ranked_engagements=300,
     top_calls=2,
     replayed_events=600,

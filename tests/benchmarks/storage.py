@@ -19,7 +19,7 @@ MOST_BYTES_PER_ENGAGEMENT = 280
 
 def rows(folder: Path, sizes: Sizes) -> list[Row]:
     """Measure our tables, with all that R10 keeps, beside the peer's one table without it."""
-    touches = list(history(sizes.imported_events, sizes.users))
+    touches = list(history(sizes.stored_events, sizes.users))
     with open_ledger(folder / "bytes.db") as ours, stock_store(folder / "stock-bytes.db") as stock:
         import_all(ours, touches)
         stock.append(touches)
