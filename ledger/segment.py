@@ -15,6 +15,12 @@ BLOCK_BYTES = 65_536
 DIGEST_BYTES = 16
 """Of each block: the first ones of its SHA-256, which processors compute by themselves."""
 
+RETAINED_DAYS = 90
+"""Events stay hot for so long after they were recorded, unless somebody says otherwise."""
+
+STAGES = 4
+"""Of a compaction, each told of all that is sealed: it is written, compared, deleted, merged."""
+
 _DIGITS = 19  # of the largest position, so that files sort by name as their ranges do
 
 

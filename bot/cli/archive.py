@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from typing import TYPE_CHECKING
 
 import click
 from rich.filesize import decimal
@@ -10,12 +11,13 @@ from bot.cli.progress import counting
 from bot.cli.session import Session, clock_option, json_option
 from bot.cli.shown import counted, show_json
 from bot.cli.tables import show_table
-from bot.clocks import ClockGuard
 from ledger.errors import ArchiveUnavailableError
 from ledger.instants import Instant, instant_of, iso
-from ledger.segment import Segment, events_in
-from ledger.store.compaction import RETAINED_DAYS, STAGES, Compaction, Compactor
-from projections.application import Engagements
+from ledger.segment import RETAINED_DAYS, STAGES, Segment, events_in
+
+if TYPE_CHECKING:
+    from ledger.store.compaction import Compaction, Compactor
+    from projections.application import Engagements
 
 _LATEST = 2**63 - 1  # of all positions
 
@@ -91,7 +93,9 @@ def compact(
     return int(bool(done.lost))
 
 
-def _check_clock(engagements: Engagements, now: dt.datetime, *, clock_is_right: bool) -> None:
+def _check_clock(engagements: "Engagements", now: dt.datetime, *, clock_is_right: bool) -> None:
+    from bot.clocks import ClockGuard  # noqa: PLC0415 - loads SQLAlchemy
+
     guard = ClockGuard(engagements)
     if clock_is_right:
         guard.confirm()
@@ -114,14 +118,14 @@ def _show_plan(session: Session, events: int) -> None:
         )
 
 
-def _show_compaction(session: Session, done: Compaction) -> None:
+def _show_compaction(session: Session, done: "Compaction") -> None:
     if session.as_json:
         show_json(done)
     else:
         click.echo(compaction_sentence(done))
 
 
-def compaction_sentence(done: Compaction) -> str:
+def compaction_sentence(done: "Compaction") -> str:
     """Return in one line what a compaction sealed and freed."""
     size = decimal(done.archived_bytes)
     archived = f"the archive has {counted(done.segments, 'segment')} of {size}"
@@ -233,7 +237,7 @@ def check(session: Session) -> int:
     return int(bool(bad))
 
 
-def _check_all(compactor: Compactor, segments: list[Segment]) -> list[str]:
+def _check_all(compactor: "Compactor", segments: list[Segment]) -> list[str]:
     """Check each and return what is wrong with those that are not what was sealed."""
     bad = []
     with counting("check", "events", events_in(segments)) as advance:
@@ -291,7 +295,7 @@ def merge(session: Session) -> None:
         click.echo("there is nothing to merge")
 
 
-def _holding(compactor: Compactor, position: int) -> Segment:
+def _holding(compactor: "Compactor", position: int) -> Segment:
     for segment in compactor.segments():
         if segment.overlaps(position, position):
             return segment

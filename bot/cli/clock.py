@@ -1,16 +1,16 @@
 """The commands that show the clock, and repair a ledger whose clock had run ahead."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json
 from bot.clock_check import ClockState, ClockUnconfirmedError, last_in_a_row
-from bot.clocks import ClockGuard
 from ledger.instants import DAY, Instant, iso
-from ledger.store.corrections import ahead_until, given_instants
-from projections.application import Engagements
+
+if TYPE_CHECKING:
+    from projections.application import Engagements
 
 
 class Clock(NamedTuple):
@@ -78,11 +78,13 @@ def repair(
     click.echo(f"{counted(days, 'job day')} due again")
 
 
-def _expect_no_clock_behind(engagements: Engagements, now: Instant) -> None:
+def _expect_no_clock_behind(engagements: "Engagements", now: Instant) -> None:
     """Refuse a repair by a clock that rather is behind than that another one was ahead.
 
     A leap ahead leaves a gap before what it dated; without one, that was recorded in its time.
     """
+    from ledger.store.corrections import given_instants  # noqa: PLC0415 - loads SQLAlchemy
+
     with engagements.ledger.database.read() as connection:
         recorded_at = last_in_a_row(given_instants(connection))
     if recorded_at is not None and recorded_at - now > DAY:
@@ -105,7 +107,10 @@ def sentence(clock: Clock) -> str:
     return f"the clock says {now}; the ledger is ahead of it, at {ledger_at}{stops}"
 
 
-def _clock(engagements: Engagements) -> Clock:
+def _clock(engagements: "Engagements") -> Clock:
+    from bot.clocks import ClockGuard  # noqa: PLC0415 - loads SQLAlchemy
+    from ledger.store.corrections import ahead_until  # noqa: PLC0415 - as above
+
     with engagements.ledger.database.read() as connection:
         ledger_at = ahead_until(connection)
     return Clock(ClockGuard(engagements).state(), ledger_at)

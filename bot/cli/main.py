@@ -71,7 +71,11 @@ for name, place, summary in (
     ),
     ("clock", "clock:clock", "Show what the clock says, and when the last event or job run was."),
     ("doctor", "doctor:doctor", "Look for what could go wrong."),
-    ("verify", "verify:verify", "Look for damage: every row, index, segment and engagement."),
+    (
+        "verify",
+        "verify:verify",
+        "Look for damage: every row, index, segment, engagement, barrier and waiting entry.",
+    ),
     ("tour", "tour:tour", "Show what the ledger does by doing it, then take commands."),
 ):
     engagement.add_command(Listed(name, f"bot.cli.{place}", summary))

@@ -1,6 +1,6 @@
 """Commands about policies: which one is in force, which there were, what one would be worth."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,7 +31,9 @@ from projections.policy import (
     fields_of,
 )
 from projections.top_change import Standing
-from projections.views.policy_trial import Affected, PolicyTrial
+
+if TYPE_CHECKING:
+    from projections.views.policy_trial import Affected, PolicyTrial
 
 
 @click.group()
@@ -142,7 +144,7 @@ def try_(session: Session, assignments: tuple[str, ...], at: str | None) -> None
         _show_trial(found, changes)
 
 
-def _show_trial(found: PolicyTrial, changes: list[FieldChange]) -> None:
+def _show_trial(found: "PolicyTrial", changes: list[FieldChange]) -> None:
     for change in changes:
         click.echo(change_text(change))
     show_text(verdict(found, is_another=bool(changes)))
@@ -176,7 +178,7 @@ def _changes(changes: list[FieldChange]) -> dict[str, list[Any]]:
     return {each.name: [each.before, each.after] for each in changes}
 
 
-def _trial_document(found: PolicyTrial) -> dict[str, Any]:
+def _trial_document(found: "PolicyTrial") -> dict[str, Any]:
     return {
         "events": found.events,
         "users": found.users,
@@ -189,7 +191,7 @@ def _trial_document(found: PolicyTrial) -> dict[str, Any]:
     }
 
 
-def _affected_document(affected: Affected) -> dict[str, Any]:
+def _affected_document(affected: "Affected") -> dict[str, Any]:
     moves = [
         {
             "issue_id": move.issue_id,

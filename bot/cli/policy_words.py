@@ -1,14 +1,16 @@
 """How policies and their trials are put in words and in rows."""
 
 from heapq import nlargest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.replies import score_note
 from ledger.instants import iso
 from projections.policy import Adopted, FieldChange
 from projections.quality import Figures
 from projections.top_change import Move
-from projections.views.policy_trial import Affected, PolicyTrial
+
+if TYPE_CHECKING:
+    from projections.views.policy_trial import Affected, PolicyTrial
 
 MOST_SHOWN = 10
 """Users and moves; --json has them all."""
@@ -45,7 +47,7 @@ def since_text(adopted: Adopted) -> str:
     return f"policy {adopted.version}, in force since {since}, position {adopted.position}"
 
 
-def verdict(found: PolicyTrial, *, is_another: bool) -> str:
+def verdict(found: "PolicyTrial", *, is_another: bool) -> str:
     """Return in one sentence whether the tried policy is better, and where."""
     if found.tried.returns == 0:
         return "Nobody has returned to a known issue yet, so nothing tells what is better."
@@ -71,7 +73,7 @@ def _compared(before: float, after: float) -> str:
     return "better" if after > before else "worse"
 
 
-def figures_rows(found: PolicyTrial, *, is_another: bool) -> list[Row]:
+def figures_rows(found: "PolicyTrial", *, is_another: bool) -> list[Row]:
     """Return the quality table."""
     rankings = {
         "in force": found.in_force,
@@ -87,12 +89,12 @@ def _cells(figures: Figures) -> Row:
     return tuple(getattr(figures, name) for name in figures.__struct_fields__)
 
 
-def affected_sentence(found: PolicyTrial) -> str:
+def affected_sentence(found: "PolicyTrial") -> str:
     """Return how many users would see another top ten."""
     return f"The first ten would change for {len(found.affected):,} of {found.users:,} users."
 
 
-def affected_rows(found: PolicyTrial) -> list[Row]:
+def affected_rows(found: "PolicyTrial") -> list[Row]:
     """Return the users whose first ten change the most."""
     most = nlargest(MOST_SHOWN, found.affected, key=_extent)
     return [
@@ -106,7 +108,7 @@ def affected_rows(found: PolicyTrial) -> list[Row]:
     ]
 
 
-def mover_rows(found: PolicyTrial) -> list[Row]:
+def mover_rows(found: "PolicyTrial") -> list[Row]:
     """Return the largest moves of all users."""
     moves = [(move, each) for each in found.affected for move in each.change.moves]
     largest = nlargest(MOST_SHOWN, moves, key=lambda pair: pair[0].distance)
@@ -129,10 +131,10 @@ def _note(move: Move) -> str:
     return after if before == after else f"{before or '–'} → {after or '–'}"
 
 
-def _extent(affected: Affected) -> tuple[int, int]:
+def _extent(affected: "Affected") -> tuple[int, int]:
     furthest = max((move.distance for move in affected.change.moves), default=0)
     return len(affected.change.entered) + len(affected.change.left), furthest
 
 
-def _name(affected: Affected) -> str:
+def _name(affected: "Affected") -> str:
     return affected.display_name or affected.user_id

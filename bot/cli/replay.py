@@ -1,6 +1,7 @@
 """The commands that fold everything again, into a comparison or into another read model."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,9 +9,11 @@ from bot.cli.progress import counting, progress
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json
 from bot.cli.tables import show_table
-from projections.application import Engagements
-from projections.views.replay import Replay, count_events
-from projections.views.replays import Compared
+
+if TYPE_CHECKING:
+    from projections.application import Engagements
+    from projections.views.replay import Replay
+    from projections.views.replays import Compared
 
 
 @click.group(invoke_without_command=True)
@@ -79,12 +82,14 @@ def _replay_live(session: Session, *, repair: bool, afresh: bool) -> int:
     return int(found.difference is not None)
 
 
-def _replay(engagements: Engagements, *, repair: bool, afresh: bool) -> Replay:
+def _replay(engagements: "Engagements", *, repair: bool, afresh: bool) -> "Replay":
+    from projections.views.replay import count_events  # noqa: PLC0415 - loads Arrow
+
     with counting("replay", "events", count_events(engagements.ledger.database)) as advance:
         return engagements.replay(repair=repair, progress=advance, afresh=afresh)
 
 
-def _sentence(found: Replay, seconds: float, *, repaired: bool) -> str:
+def _sentence(found: "Replay", seconds: float, *, repaired: bool) -> str:
     result = "different" if found.difference else "rewritten" if repaired else "identical"
     resumed = f", went on after {found.resumed_after:,} events" if found.resumed_after else ""
     return (
@@ -127,7 +132,7 @@ def _replay_into(session: Session, name: str) -> int:
     return int(found.difference is not None)
 
 
-def _folded_and_compared(engagements: Engagements, name: str, begun: int) -> Compared:
+def _folded_and_compared(engagements: "Engagements", name: str, begun: int) -> "Compared":
     replays = engagements.replays
     events, _ = engagements.ledger.size()
     with progress(f"replay into {name}", "events", events) as update:

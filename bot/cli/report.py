@@ -11,7 +11,6 @@ from bot.cli.users import user_of
 from bot.moments import Edge
 from bot.reports import report_page
 from ledger.instants import instant_of
-from projections.application.auditing import read_audit
 
 
 @click.command()
@@ -46,6 +45,8 @@ def report(
     zone = session.settings.zone
     with session.calendar(), session.engagements() as engagements:
         user = None if user is None else user_of(engagements, user)
+        from projections.application.auditing import read_audit  # noqa: PLC0415 - loads SQLAlchemy
+
         audited = read_audit(
             engagements,
             zone,

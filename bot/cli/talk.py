@@ -6,16 +6,18 @@ The bot is imported by these two alone: it takes half a second that no other com
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
 from bot.cli.session import Session, clock_option
 from bot.cli.shown import show_text
-from bot.clocks import ClockGuard
 from bot.settings import variable_of
 from ledger.errors import SettingsError
-from projections.application import Engagements
+
+if TYPE_CHECKING:
+    from projections.application import Engagements
 
 PATIENCE_SECONDS = 5.0
 """For so long the bot waits for another process that writes: then the spool takes over."""
@@ -88,7 +90,10 @@ def _show(text: str) -> None:
 
 
 @contextmanager
-def _opened(session: Session, *, clock_is_right: bool) -> Iterator[Engagements]:
+def _opened(session: Session, *, clock_is_right: bool) -> Iterator["Engagements"]:
+    from bot.clocks import ClockGuard  # noqa: PLC0415 - loads SQLAlchemy
+    from projections.application import Engagements  # noqa: PLC0415 - as above
+
     url = session.settings.database_url
     with Engagements(url, clock=session.clock, patience_seconds=PATIENCE_SECONDS) as engagements:
         if clock_is_right:

@@ -1,26 +1,9 @@
 """The command that looks for damage."""
 
-from collections.abc import Iterator
-from contextlib import closing
-from functools import partial
-from pathlib import Path
-
 import click
-from msgspec import structs
 
-from bot.cli.progress import counting
 from bot.cli.session import Session, json_option
 from bot.cli.shown import counted, show_json
-from bot.spool.file import spools, unreadable_lines
-from ledger.errors import LedgerError, LedgerMissingError
-from ledger.store import schema
-from ledger.store.database import Database
-from ledger.verification.backfill import fill
-from ledger.verification.beside import barrier_findings
-from ledger.verification.finding import Finding
-from ledger.verification.truth import found, snapshot
-from projections.views.verification import Verification, size
-from projections.views.verification import verify as verified
 
 
 @click.command()
@@ -32,8 +15,10 @@ def verify(session: Session) -> int:
     Names what is damaged and what to do, and exits with 1. Recording and queries go on meanwhile.
     Rows that an older version wrote get their checksums if no damage is found.
     """
-    done = verify_all(session)
-    filled = _filled(session, done)
+    from bot.cli import verifying  # noqa: PLC0415 - loads Arrow
+
+    done = verifying.verify_all(session)
+    filled = verifying.filled(session, done)
     if session.as_json:
         findings = [{"where": each.where, "says": each.says} for each in done.findings]
         show_json({"events": done.events, "rows": done.rows, "findings": findings})
@@ -45,71 +30,3 @@ def verify(session: Session) -> int:
     if filled:
         click.echo(filled, err=True)
     return int(bool(done.findings))
-
-
-def _beside_findings(session: Session, database: Database) -> Iterator[Finding]:
-    """Check the files in which barriers are kept and entries wait; they are only read."""
-    yield from found("the barriers", lambda: _barriers(database))
-    for path in spools(database.path, session.settings):
-        yield from found(path.name, partial(_spooled, path))
-
-
-def _barriers(database: Database) -> Iterator[Finding]:
-    with snapshot(database) as connection:
-        yield from barrier_findings(database, connection)
-
-
-def _spooled(path: Path) -> Iterator[Finding]:
-    unreadable, aside = unreadable_lines(path)
-    if unreadable:
-        says = (
-            f"{path.name}: {counted(unreadable, 'line')} cannot be read, so what they hold cannot "
-            "be recorded; the bot sets them aside when it drains this file"
-        )
-        yield Finding(path.name, says)
-    if aside:
-        says = (
-            f"{path.name}: {counted(aside, 'line')} set aside in {path.name}.unreadable, because "
-            "they could not be recorded; look at them, then delete that file"
-        )
-        yield Finding(path.name, says)
-
-
-def verify_all(session: Session) -> Verification:
-    """Verify the ledger with a progress bar; one of an older version is upgraded first."""
-    with closing(Database(session.settings.database_url)) as database:
-        if not database.exists():
-            schema.refuse_if_lost(database)
-            message = "there is no ledger yet; `engagement init` makes one"
-            raise LedgerMissingError(message)
-        if _is_older(database):
-            with session.engagements():
-                pass
-        with counting("verify", "rows", size(database)) as advance:
-            done = verified(database, advance)
-        beside = _beside_findings(session, database)
-        return structs.replace(done, findings=[*done.findings, *beside])
-
-
-def _is_older(database: Database) -> bool:
-    try:
-        with database.read() as connection:
-            version = schema.version_of(connection)
-    except LedgerError:
-        return False  # the verification reports why
-    return version is not None and version < schema.VERSION
-
-
-def _filled(session: Session, done: Verification) -> str | None:
-    """Write missing checksums, and return a sentence about it."""
-    if done.findings or not done.unverified:
-        return None
-    rows = counted(done.unverified, "row")
-    try:
-        with (
-            closing(Database(session.settings.database_url)) as database,
-            counting("checksums", "rows", done.unverified) as advance,
-        ):
-            return f"{counted(fill(database, advance), 'row')} got their checksums"
-    except LedgerError as error:
-        return f"{rows} have no checksums yet, because writing them failed: {error}"

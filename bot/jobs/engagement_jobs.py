@@ -9,7 +9,7 @@ import msgspec
 from bot.clocks import ClockGuard
 from bot.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
 from ledger.instants import DAY, Instant, instant_of
-from ledger.store.compaction import RETAINED_DAYS
+from ledger.segment import RETAINED_DAYS
 from ledger.store.job_runs import job_alone, last_run, note_runs
 from projections.application import Engagements
 

@@ -6,7 +6,7 @@ Every value is escaped as it is put in, so no name or issue can be markup. Witho
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from bot.extras import extra
@@ -14,8 +14,10 @@ from bot.replies import all_quiet, marked, note
 from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
 from bot.report_tables import late_days, years_of
 from ledger.instants import Instant, iso, moment_of
-from projections.application.auditing import Audited
 from projections.policy import fields_of
+
+if TYPE_CHECKING:
+    from projections.application.auditing import Audited
 
 SHOWN = 20
 """So many lines of a list are shown; how many more there are is said."""
@@ -23,7 +25,7 @@ SHOWN = 20
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def report_page(audited: Audited, made_at: Instant, zone: ZoneInfo, of_user: str | None) -> str:
+def report_page(audited: "Audited", made_at: Instant, zone: ZoneInfo, of_user: str | None) -> str:
     """Return the page; its times are those of `zone`, and `of_user` is whom alone it is of."""
     audit = audited.audit
     activity = audit.activity

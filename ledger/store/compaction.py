@@ -45,9 +45,6 @@ from ledger.store.sweeping import clear_unknown, remove_retired
 
 _log = logging.getLogger(__name__)
 
-RETAINED_DAYS = 90
-"""Events stay hot for so long after they were recorded, unless somebody says otherwise."""
-
 SEALED_AT_ONCE = 100_000
 """Positions a segment: while its rows are deleted, others wait to record."""
 
@@ -101,9 +98,6 @@ _LAST_BEFORE = Statement(
     select(func.max(_e.position)).where(_e.issue_id.is_not(None), _e.recorded_at < bindparam("at")),
     "at",
 )
-
-STAGES = 4
-"""Of a compaction, each told of all that is sealed: it is written, compared, deleted, merged."""
 
 
 class Compaction(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ from unittest import mock
 import pytest
 
 from ledger.errors import ArchiveUnavailableError, DiskFullError, LedgerUnavailableError
+from ledger.segment import STAGES
 from ledger.store import compaction
-from ledger.store.compaction import STAGES
 from ledger.store.database import Database
 from tests.archive.ledgers import EVENTS, fill, opened, record, small_segments
 from tests.strategies import Clock

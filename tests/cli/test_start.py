@@ -62,12 +62,12 @@ def ana(cli):
         ("top", 2),
         ("top --limt 3", 2),
         ("record ana AI-1", 2),
-        *((f"{name} --help", 0) for name in ("record", "top", "score", "stats", "history")),
+        *((f"{name} --help", 0) for name in engagement.commands if name != "import"),
     ],
 )
 def test_help_and_usage_errors_import_no_library_of_the_ledger(cli, words, code):
     done, imported = started(cli, *words.split())
-    assert (done.code, imported) == (code, set())
+    assert (done.code, imported - {"rich.console"}) == (code, set())  # of bars, for progress
 
 
 @pytest.mark.parametrize("words", ["engagement ", "engagement t", "engagement top --"])

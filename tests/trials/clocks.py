@@ -15,7 +15,7 @@ from ledger.codec import Origin
 from ledger.errors import ClockBehindError, ClockNotAheadError
 from ledger.events import CLOCK, SEALING
 from ledger.instants import DAY, Instant, moment_of
-from ledger.store.compaction import RETAINED_DAYS
+from ledger.segment import RETAINED_DAYS
 from ledger.store.job_runs import days_done
 from tests import strategies
 from tests.strategies import HOUR, NOON
