@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +11,10 @@ from bot.cli.files import write_file
 from bot.cli.session import Session, UserCommand, Word, json_option
 from bot.cli.shown import counted, printable, show_json
 from bot.cli.users import user_of
-from bot.gate import Gate
-from bot.spool.file import spools
-from bot.spool.keeping import Keeper
-from bot.user_data import made
 from ledger.text import user_id_of
-from projections.application import Engagements
+
+if TYPE_CHECKING:
+    from projections.application import Engagements
 
 
 @click.command(cls=UserCommand)
@@ -44,16 +43,20 @@ def forget(session: Session, user: str, yes: bool) -> None:  # noqa: FBT001 - cl
         click.echo("forgotten: what was recorded of this user no longer belongs to anyone")
 
 
-def _is_barred(engagements: Engagements, word: str) -> bool:
+def _is_barred(engagements: "Engagements", word: str) -> bool:
     ledger = engagements.ledger
     return not ledger.has_account(word) and ledger.knows(user_id_of(word))
 
 
-def _forget_waiting(session: Session, engagements: Engagements, user_id: str) -> None:
+def _forget_waiting(session: Session, engagements: "Engagements", user_id: str) -> None:
     """Record what waits in the spools of bots, which is then erased, and delete what is set aside.
 
     Raises OSError where a running bot keeps what waits.
     """
+    from bot.gate import Gate  # noqa: PLC0415 - loads SQLAlchemy
+    from bot.spool.file import spools  # noqa: PLC0415 - as above
+    from bot.spool.keeping import Keeper  # noqa: PLC0415 - as above
+
     settings, ledger = session.settings, engagements.ledger
     gate = Gate(settings.chats, settings.admins, ledger.knows)
     for spool in spools(ledger.database.path, settings):
@@ -78,6 +81,8 @@ def export(session: Session, user: str, output: str | None) -> None:
 
     It is a ZIP archive of JSON that its owner alone can read. An existing FILE is replaced.
     """
+    from bot.user_data import made  # noqa: PLC0415 - loads SQLAlchemy
+
     path = Path(output or f"engagement-{session.clock().astimezone(dt.UTC):%Y-%m-%d}.zip")
     with session.engagements() as engagements:
         entries = engagements.history(user_of(engagements, user))
