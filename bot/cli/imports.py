@@ -23,7 +23,7 @@ for name, place, summary in (
     (
         "telegram",
         "import_telegram:import_telegram",
-        "Import FILE, an export of Telegram Desktop's in JSON, or - for standard input.",
+        "Import FILE, a JSON export from Telegram Desktop, or - for standard input.",
     ),
 ):
     imports.add_command(Listed(name, f"bot.cli.{place}", summary))

@@ -32,9 +32,9 @@ def engagement() -> None:
 for name, place, summary in (
     ("run", "talk:run", "Run the bot on Telegram."),
     ("chat", "talk:chat", "Talk with the bot in this terminal; it needs no token."),
-    ("init", "record:init", "Make the ledger, where there is none."),
+    ("init", "record:init", "Create the ledger if there is none."),
     ("record", "record:record", "Record one interaction of USER with ISSUE."),
-    ("import", "imports:imports", "Bring in a history from elsewhere."),
+    ("import", "imports:imports", "Import a history from elsewhere."),
     ("score", "ask:score", "Show how USER's engagement with ISSUE scores, and why."),
     ("top", "ask:top", "Show the issues that USER is most engaged with."),
     ("stats", "ask:stats", "Show USER's totals."),
@@ -55,9 +55,13 @@ for name, place, summary in (
     (
         "export",
         "user_data:export",
-        "Write all that is recorded of USER into FILE, as the bot's /export does.",
+        "Write everything recorded about USER to FILE, as the bot's /export does.",
     ),
-    ("forget", "user_data:forget", "Delete what ties the past to USER, as the bot's /forget does."),
+    (
+        "forget",
+        "user_data:forget",
+        "Delete what links the past to USER, as the bot's /forget does.",
+    ),
     ("replay", "replay:replay", "Fold every event again and compare with the read model."),
     (
         "compact",

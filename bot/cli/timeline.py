@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -20,9 +20,11 @@ from bot.replies import score_note
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, iso, moment_of
 from ledger.text import issue_id_of
-from projections.application import Engagements
 from projections.policy import ScoringPolicy
 from projections.timeline import Step, score_series, steps
+
+if TYPE_CHECKING:
+    from projections.application import Engagements
 
 ISSUES_SHOWN = 5
 SHOWN_DAYS = 90
@@ -118,7 +120,7 @@ def _span(
 
 
 def _highest(
-    engagements: Engagements, user: str, until: Instant, known: dt.datetime | None
+    engagements: "Engagements", user: str, until: Instant, known: dt.datetime | None
 ) -> list[str]:
     ranked = engagements.top(user, ISSUES_SHOWN, moment_of(until), known)
     return [each.issue_id for each in ranked]
