@@ -36,9 +36,17 @@ for name, place, summary in (
     ("record", "record:record", "Record one interaction of USER with ISSUE."),
     ("import", "imports:imports", "Import a history from elsewhere."),
     ("score", "ask:score", "Show how USER's engagement with ISSUE scores, and why."),
-    ("top", "ask:top", "Show the issues that USER is most engaged with."),
+    (
+        "top",
+        "ask:top",
+        "Show the issues that USER is most engaged with, without the hidden ones.",
+    ),
     ("stats", "ask:stats", "Show USER's totals."),
-    ("engagements", "ask:engagements", "Show all issues that USER ever touched."),
+    (
+        "engagements",
+        "ask:engagements",
+        "Show all issues that USER ever touched, also the hidden ones.",
+    ),
     ("history", "ask:history", "Show the events of USER, with ISSUE or all, the oldest first."),
     ("explain", "explain:explain", "Take USER's score of ISSUE apart, down to the events."),
     (

@@ -4,7 +4,8 @@ import click
 import msgspec
 
 from bot.cli.session import Number, Session, UserCommand, Word, json_option
-from bot.cli.shown import printable, show_json, show_table
+from bot.cli.shown import printable, show_json
+from bot.cli.tables import show_table
 from bot.cli.users import user_of, user_or_new
 from ledger.interaction import interaction_of
 
