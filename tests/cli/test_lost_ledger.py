@@ -130,7 +130,7 @@ def test_what_can_be_brought_back_is_and_what_cannot_is_named(ana):
 
 def test_the_doctor_names_barriers_that_cannot_be_read(ana):
     (ana.home / "ledger.db.barriers").write_bytes(b"00000000 of another ledger\n")
-    assert "barriers bad 1 line of " in words(ana("doctor"))
+    assert "barriers bad ledger.db.barriers: 1 of its lines damaged" in words(ana("doctor"))
     assert ana("top", "ana").code == 0
 
 

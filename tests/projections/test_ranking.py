@@ -142,7 +142,9 @@ class Reading:
             yield pair
 
 
-@given(strategies.engagements_by_issue(40), moments, policies_of_few_bands, st.integers(0, 5))
+@given(
+    strategies.engagements_by_issue(max_size=40), moments, policies_of_few_bands, st.integers(0, 5)
+)
 def test_no_more_is_read_of_a_band_than_is_asked_for(engagements, at, policy, limit):
     lists, overridden = in_bands(engagements, policy)
     reading = Reading(lists)

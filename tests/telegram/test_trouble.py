@@ -135,7 +135,7 @@ def test_what_waits_is_forgotten_as_well(stage, ana):
         question = stage.answer(ana, "/forget")
         ana.presses(question, "Yes, forget me")
         stage.settle()
-        assert stage.api.sent_to(ana)[-1].text.startswith("That could not be written down")
+        assert stage.api.sent_to(ana)[-1].text.startswith("That could not be saved")
     ana.presses(question, "Yes, forget me")
     stage.settle()
     assert stage.api.sent_to(ana)[-1].text.startswith("Done")

@@ -162,7 +162,7 @@ def test_one_that_cannot_be_kept_is_recorded_before_what_was_said_after_it(stage
     with nothing_kept(stage):
         ana.says("/optout")
         wait_for_answers(stage, ana, 1)
-        assert stage.api.sent_to(ana)[0].text.startswith("That could not be written down")
+        assert stage.api.sent_to(ana)[0].text.startswith("That could not be saved")
     # It is fetched again together with this, and takes effect first.
     ana.says("AI-1")
     assert stage.recorded(ana) == {}

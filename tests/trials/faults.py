@@ -15,7 +15,7 @@ from unittest import mock
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from bot.cli import import_telegram, imports
+from bot.cli import import_csv, import_telegram
 from ledger.application import EngagementLedger
 from ledger.errors import UnknownReplayError
 from ledger.intake.csv_history import read_csv
@@ -226,7 +226,7 @@ def whole_file(_: Wait) -> list[Patch]:
     def read_all(*arguments: Any) -> Iterator[Any]:
         return iter(list(read_csv(*arguments)))
 
-    return [mock.patch.object(imports, "read_csv", read_all)]
+    return [mock.patch.object(import_csv, "read_csv", read_all)]
 
 
 def whole_export(_: Wait) -> list[Patch]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Interaction, interaction_of
+from ledger.interaction import FOREVER, Interaction, interaction_of
 from projections.application import Engagements
 from projections.timeline import steps
 from tests.strategies import Clock
@@ -147,7 +147,7 @@ def test_what_was_answered_after_each_batch_is_what_was_known_then(histories):
 
 def test_answers_by_what_became_known_later_are_caught(histories, monkeypatch):
     monkeypatch.setattr(
-        "projections.as_of.AsOf.sees",
-        lambda self, occurred_at, _: self.at is None or occurred_at <= self.at,
+        "projections.views.past._are_seen",
+        lambda as_of, occurred, _: occurred <= (as_of.at or FOREVER),
     )
     assert said_otherwise(histories) == BATCHES - 1
