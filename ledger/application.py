@@ -92,9 +92,9 @@ class LedgerMapper(Mapper[UUID]):
 class EngagementLedger(Application[UUID]):
     """An append-only ledger of interactions and overrides.
 
-    `projection` is brought up to date inside every transaction that appends. All methods may be
-    called from any thread; those that write raise LedgerUnavailableError when the database cannot
-    be written, after which trying again with the same source key is safe.
+    `projection` folds in the background what was recorded. All methods may be called from any
+    thread; those that write raise LedgerUnavailableError when the database cannot be written, after
+    which trying again with the same source key is safe.
     """
 
     def __init__(
@@ -208,6 +208,10 @@ class EngagementLedger(Application[UUID]):
         at = instant_of(self._clock())
         return correct(self.database, self._projection, at, reason_of(reason))
 
+    def fold(self) -> None:
+        """Fold everything into the projection now, in steps; others record between them."""
+        self._appender.fold()
+
     @property
     def compactor(self) -> "store.compaction.Compactor":
         """What moves events of this ledger into its archive."""
@@ -276,6 +280,7 @@ class EngagementLedger(Application[UUID]):
         """Finish what was submitted and close the database."""
         if hasattr(self, "_group_commit"):
             self._group_commit.close()
+            self._appender.close()
         super().close()
 
     def _opt_outs(self, connection: Connection) -> OptOuts:

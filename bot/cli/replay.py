@@ -72,6 +72,7 @@ def _replay_live(session: Session, *, repair: bool, afresh: bool) -> int:
             {
                 "events": found.events,
                 "engagements": found.engagements,
+                "tail": found.tail,
                 "resumed_after": found.resumed_after,
                 "seconds": round(seconds, 3),
                 "identical": found.difference is None,
@@ -85,17 +86,19 @@ def _replay_live(session: Session, *, repair: bool, afresh: bool) -> int:
 def _replay(engagements: "Engagements", *, repair: bool, afresh: bool) -> "Replay":
     from projections.views.replay import count_events  # noqa: PLC0415 - loads Arrow
 
-    with counting("replay", "events", count_events(engagements.ledger.database)) as advance:
+    total = count_events(engagements.ledger.database, repair=repair)
+    with counting("replay", "events", total) as advance:
         return engagements.replay(repair=repair, progress=advance, afresh=afresh)
 
 
 def _sentence(found: "Replay", seconds: float, *, repaired: bool) -> str:
     result = "different" if found.difference else "rewritten" if repaired else "identical"
     resumed = f", went on after {found.resumed_after:,} events" if found.resumed_after else ""
+    tail = f"; {counted(found.tail, 'event')} not folded into it yet" if found.tail else ""
     return (
         f"{result}: {counted(found.events, 'event')} folded to "
         f"{counted(found.engagements, 'engagement')} "
-        f"({seconds:.1f} s{resumed})"
+        f"({seconds:.1f} s{resumed}){tail}"
     )
 
 

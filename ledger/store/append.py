@@ -1,11 +1,13 @@
 """Appending interactions, overrides and opt-outs: all of R10 in one transaction.
 
-An event, its digest, its origin and its effect on the read model commit together or not at all.
+An event, its digest and its origin commit together or not at all. The projection folds them later;
+until then its readers see them as its tail.
 """
 
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -20,21 +22,15 @@ from ledger.errors import (
     PolicyConflictError,
     UnknownEngagementError,
 )
-from ledger.events import (
-    INTERACTION,
-    OVERRIDE,
-    EngagementHidden,
-    Event,
-    EventRow,
-    PolicyAdopted,
-)
+from ledger.events import INTERACTION, OVERRIDE, EngagementHidden, Event, PolicyAdopted
 from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, Hiding, Interaction, OptOut, Override, check_not_future
 from ledger.source_keys import SourceKey, digest, former_digest
 from ledger.store import tables
+from ledger.store.background_fold import BackgroundFold
 from ledger.store.checksums import sum_of_sources, without_sources
 from ledger.store.corrections import Retimed
-from ledger.store.database import Database
+from ledger.store.database import Database, Stamp, stamp_of
 from ledger.store.decoding import stored_uuid
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
@@ -50,8 +46,8 @@ Entry = Interaction | Override | Hiding | OptOut | Adoption
 
 _SALT_BYTES = 16
 
-_FACTS = slice(EventRow._fields.index("issue_id"), EventRow._fields.index("score") + 1)
-"""The fields of an EventRow that stand side by side in the events table, too."""
+REMEMBERED_USERS = 10_000
+"""From so many on, what was read of users is read again."""
 
 SEEN = Statement(
     select(tables.sources.c.position).where(tables.sources.c.digest == bindparam("digest")),
@@ -78,21 +74,13 @@ Outcome = Receipt | LedgerError
 
 
 class Projection(Sealable, Retimed, Protocol):
-    """What is brought up to date inside the transaction that appends, and that seals."""
+    """A projection of the whole ledger."""
 
     def prepare(self, database: Database) -> None:
         """Make the projection's tables where they are missing."""
 
-    def project(
-        self, connection: Connection, rows: Sequence[EventRow], policy_version: int
-    ) -> None:
-        """Take in `rows`, none of which was ever seen before, under a policy that is committed."""
-
     def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
         """Tell whether the account that is interned as `stream` ever touched the issue."""
-
-    def adopt(self, connection: Connection, at: Instant) -> None:
-        """Bring everything under the policy that is the last one, if this transaction commits."""
 
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete what is kept of the account that is interned as `stream`."""
@@ -102,10 +90,12 @@ class Appender:
     """Appends to one ledger, one transaction a call."""
 
     def __init__(self, database: Database, projection: Projection, clock: Clock) -> None:
-        """Append to `database` at the instants of `clock`, bringing `projection` along."""
+        """Append to `database` at the instants of `clock`; `projection` folds what is appended."""
         self._database = database
         self._projection = projection
         self._clock = clock
+        self._known: _Known | None = None
+        self._folding = BackgroundFold(self._advance)
         projection.prepare(database)
         with database.read() as connection:
             self.secret: bytes = connection.execute(select(tables.ledger.c.digest_key)).scalar_one()
@@ -118,19 +108,73 @@ class Appender:
         again with the same source keys is safe.
         """
         with self._database.write() as connection:
-            opt_outs = OptOuts(connection, self.secret, self._database.barriers)
-            batch = _Batch(connection, self.secret, self._projection.knows, opt_outs)
+            known = self._taken(connection) or self._read(connection)
+            batch = _Batch(connection, known, self.secret, self._projection.knows)
             batch.head.advance(instant_of(self._clock()))
-            in_force = batch.head.policy_version
             outcomes = [batch.add(entry) for entry in entries]
             if batch.has_rows:
                 batch.write()
-            if batch.events:
-                self._projection.project(connection, batch.folded, in_force)
+                known.head = batch.head
             if batch.adopts:
-                self._projection.adopt(connection, batch.head.recorded_at)
+                self._projection.fold(connection, self._database.archive)
+            known.stamp = stamp_of(connection)
+        self._keep(known)
+        self._folding.notice(known.head.position - known.watermark)
         _log.info("appended", extra={"events": len(batch.events), "head": batch.head.position})
         return outcomes
+
+    def fold(self) -> None:
+        """Do what `BackgroundFold.fold` does, in the thread of the caller."""
+        self._folding.fold()
+
+    def close(self) -> None:
+        """Stop folding."""
+        self._folding.close()
+
+    def _advance(self) -> bool:
+        """Fold the next events; what is known stays known, as nothing of it is folded."""
+        with self._database.write() as connection:
+            known = self._taken(connection)
+            is_at_head = self._projection.advance(connection, self._database.archive)
+            if known is not None:
+                known.watermark = known.head.position - self._projection.tail_length(connection)
+                known.stamp = stamp_of(connection)
+        if known is not None:
+            self._keep(known)
+        return is_at_head
+
+    def _taken(self, connection: Connection) -> "_Known | None":
+        """Return what is known if nothing else was written since; it is known no more."""
+        known, self._known = self._known, None
+        is_valid = known is not None and known.stamp == stamp_of(connection)
+        return known if is_valid else None
+
+    def _keep(self, known: "_Known") -> None:
+        """Know it in the next transaction, too: the one that it comes from has committed."""
+        if known.stamp is not None and len(known.streams) < REMEMBERED_USERS:
+            self._known = known
+
+    def _read(self, connection: Connection) -> "_Known":
+        head = Head.read(connection)
+        return _Known(
+            head,
+            head.position - self._projection.tail_length(connection),
+            Streams(connection),
+            Places(connection),
+            OptOuts(connection, self.secret, self._database.barriers),
+        )
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a transaction has read of the ledger, for as long as nothing else writes to it."""
+
+    head: Head
+    watermark: int
+    streams: Streams
+    places: Places
+    opt_outs: OptOuts
+    stamp: Stamp | None = None
 
 
 class _Batch:
@@ -139,21 +183,19 @@ class _Batch:
     def __init__(
         self,
         connection: Connection,
+        known: _Known,
         secret: bytes,
         knows: Callable[[Connection, int, str], bool],
-        opt_outs: OptOuts,
     ) -> None:
-        self.head = Head.read(connection)
+        self.head = known.head.copy()
         self.events: list[tuple[Any, ...]] = []
-        self.folded: list[EventRow] = []
         self.adopts = False
         self._connection = connection
         self._secret = secret
         self._knows = knows
         self._seen = SEEN.finder(connection)
-        self._streams = Streams(connection)
-        self._places = Places(connection)
-        self._opt_outs = opt_outs
+        self._streams, self._places, self._opt_outs = known.streams, known.places, known.opt_outs
+        self._touched: set[tuple[int, str]] = set()
         self._sources: dict[bytes, int] = {}
         self._former: dict[bytes, int] = {}
         self._origins: list[tuple[Any, ...]] = []
@@ -190,24 +232,17 @@ class _Batch:
         _DELETE_SOURCE.run_many(self._connection, [(mark,) for mark in self._former])
         _INSERT_SOURCE.run_many(self._connection, list(sources))
         _INSERT_ORIGIN.run_many(self._connection, self._origins)
-        self._streams.write_back()
 
     def _add_interaction(self, entry: Interaction, occurred_at: Instant) -> Receipt:
         counted_as = self._counted_as(entry.source_key)
         if counted_as is not None:
             return Receipt(counted_as, counted=False)
-        event = EventRow(
-            self.head.next_position(),
-            self._streams.of_user(entry.user_id).id,
-            entry.issue_id,
-            int(entry.kind),
-            occurred_at,
-            entry.linear_id,
-            None,
-            self.head.recorded_at,
+        position = self.head.next_position()
+        place, commitment = self._places.of_chat(entry.chat_id), self._commitment(position, entry)
+        facts = (entry.issue_id, int(entry.kind), occurred_at, entry.linear_id, None)
+        return self._add(
+            self._streams.of_user(entry.user_id), INTERACTION, facts, place, commitment
         )
-        place = self._places.of_chat(entry.chat_id)
-        return self._add(entry, INTERACTION, event, place, self._commitment(event.position, entry))
 
     def _add_decision(self, entry: Override | Hiding, occurred_at: Instant) -> Outcome:
         """Add what a user decides about an engagement, if there is one."""
@@ -219,17 +254,9 @@ class _Batch:
         return self._add_hiding(stream, entry, occurred_at)
 
     def _add_override(self, stream: Stream, entry: Override, occurred_at: Instant) -> Receipt:
-        event = EventRow(
-            self.head.next_position(),
-            stream.id,
-            entry.issue_id,
-            None,
-            occurred_at,
-            None,
-            entry.score,
-            self.head.recorded_at,
-        )
-        return self._add(entry, OVERRIDE, event, None, None)
+        self.head.next_position()
+        facts = (entry.issue_id, None, occurred_at, None, entry.score)
+        return self._add(stream, OVERRIDE, facts, None, None)
 
     def _add_hiding(self, stream: Stream, entry: Hiding, occurred_at: Instant) -> Receipt:
         counted_as = self._counted_as(entry.source_key)
@@ -265,24 +292,24 @@ class _Batch:
 
     def _add(
         self,
-        entry: Interaction | Override,
+        stream: Stream,
         topic: str,
-        event: EventRow,
+        facts: tuple[Any, ...],
         place: int | None,
         commitment: bytes | None,
     ) -> Receipt:
-        stream = self._streams.of_user(entry.user_id)
+        """Add the event at the head; its facts stand in the order of the table's columns."""
         stream.version += 1
-        header = (event.position, stream.id, stream.version, topic, event.recorded_at)
-        facts = tuple(event)[_FACTS]
+        position = self.head.position
+        header = (position, stream.id, stream.version, topic, self.head.recorded_at)
         self.events.append(event_row((*header, *facts, place, commitment, None)))
-        self.folded.append(event)
-        return Receipt(event.position, counted=True)
+        self._touched.add((stream.id, facts[0]))
+        return Receipt(position, counted=True)
 
     def _is_touched(self, stream: int, issue_id: str) -> bool:
-        return any(
-            (row.stream, row.issue_id) == (stream, issue_id) for row in self.folded
-        ) or self._knows(self._connection, stream, issue_id)
+        return (stream, issue_id) in self._touched or self._knows(
+            self._connection, stream, issue_id
+        )
 
     def _counted_as(self, key: SourceKey | None) -> int | None:
         """Return the position that `key` counted as, or None if the next event is the first."""

@@ -250,6 +250,7 @@ class Compactor:
     def _seal(self, segment: Segment, compared: Comparison) -> None:
         table = self._archive.read(segment)
         with self._database.write() as connection:
+            self._projection.fold(connection, self._archive)  # no tail may be sealed
             self._projection.seal(connection, table)
             certificate = _summary_of(segment) | {"compared": compared}
             seal(connection, segment, certificate, self._now())

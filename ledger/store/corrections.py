@@ -107,13 +107,11 @@ def _check_ahead(at: Instant, until: Instant) -> None:
 
 def _append(connection: Connection, head: Head, at: Instant, reason: str) -> None:
     """Append the event, without which the database does not let the head's instant go back."""
-    streams = Streams(connection)
-    own_id, stream = streams.own()
+    own_id, stream = Streams(connection).own()
     stream.version += 1
     event = ClockCorrected(own_id, stream.version, at, reason)
     header = (head.next_position(), stream.id, stream.version, CLOCK, at)
     head.write(connection)
     INSERT_EVENT.run(connection, *opaque_row(header, codec.encode(event)))
-    streams.write_back()
     head.recorded_at = at
     head.write(connection)

@@ -4,13 +4,13 @@ A durable commit costs far more than what it carries. Whoever finds the door fre
 all that waits (up to a limit) and commits it for everyone; the others find their work done.
 """
 
-from asyncio import wrap_future
-from collections import deque
+import asyncio
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from ledger.errors import LedgerUnavailableError
 
@@ -26,7 +26,7 @@ class GroupCommit(Generic[Work, Result]):
     def __init__(self, commit: Callable[[Sequence[Work]], Sequence[Result | Exception]]) -> None:
         """Commit with `commit`, called by one thread at a time."""
         self._commit = commit
-        self._waiting: deque[tuple[Work, Future[Result]]] = deque()
+        self._waiting: deque[_Waiting[Work, Result]] = deque()
         self._leading = Lock()
         self._summoning = Lock()
         self._summoned = False
@@ -35,7 +35,8 @@ class GroupCommit(Generic[Work, Result]):
 
     def submit(self, work: Work) -> Result:
         """Return the result of `work` once it is committed; the caller's thread may lead."""
-        future = self._enqueue(work)
+        future: Future[Result] = Future()
+        self._enqueue(_Waiting(work, future))
         while not future.done():
             with self._leading:
                 self._lead()
@@ -43,34 +44,33 @@ class GroupCommit(Generic[Work, Result]):
 
     async def submit_async(self, work: Work) -> Result:
         """Return the result of `work` once it is committed, without blocking the event loop."""
-        future = self._enqueue(work)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._enqueue(_Waiting(work, future, loop))
         # Enqueued first: the leader either still sees the work, or has said that it left.
-        with self._summoning:
-            self._summon(future)
-        return await wrap_future(future)
+        try:
+            self._summon()
+        except BaseException:  # no more threads, say: the next caller tries again
+            future.cancel()
+            raise
+        return await future
 
     def close(self) -> None:
         """Finish what was submitted and stop the leader's thread."""
         self._closed = True
         self._leader.shutdown(wait=True)
 
-    def _enqueue(self, work: Work) -> Future[Result]:
+    def _enqueue(self, waiting: "_Waiting[Work, Result]") -> None:
         if self._closed:
             message = "the ledger is closed"
             raise LedgerUnavailableError(message)
-        future: Future[Result] = Future()
-        self._waiting.append((work, future))
-        return future
+        self._waiting.append(waiting)
 
-    def _summon(self, future: Future[Result]) -> None:
-        if self._summoned:
-            return
-        try:
-            self._leader.submit(self._lead_all)
-        except BaseException:  # no more threads, say: the next caller tries again
-            future.cancel()
-            raise
-        self._summoned = True
+    def _summon(self) -> None:
+        with self._summoning:
+            if not self._summoned:
+                self._leader.submit(self._lead_all)
+                self._summoned = True
 
     def _lead_all(self) -> None:
         while self._is_summoned():
@@ -87,23 +87,51 @@ class GroupCommit(Generic[Work, Result]):
         if not group:
             return
         try:
-            results = self._commit([work for work, _ in group])
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait for it
+            results = self._commit([each.work for each in group])
+        except Exception as error:  # noqa: BLE001 - those who wait for it get it
             results = [error] * len(group)
         except BaseException as error:
-            for _, future in group:
-                future.set_exception(error)
+            _answer(group, [error] * len(group))
             raise
-        for (_, future), result in zip(group, results, strict=True):
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+        _answer(group, results)
 
-    def _take(self) -> list[tuple[Work, Future[Result]]]:
-        group: list[tuple[Work, Future[Result]]] = []
+    def _take(self) -> list["_Waiting[Work, Result]"]:
+        group: list[_Waiting[Work, Result]] = []
         while self._waiting and len(group) < SHARED_BY_AT_MOST:
-            work, future = self._waiting.popleft()
-            if future.set_running_or_notify_cancel():
-                group.append((work, future))
+            waiting = self._waiting.popleft()
+            if not waiting.future.cancelled():
+                group.append(waiting)
         return group
+
+
+class _Waiting(NamedTuple, Generic[Work, Result]):
+    """A work, and the future of its result; that of a task belongs to its event loop."""
+
+    work: Work
+    future: "Future[Result] | asyncio.Future[Result]"
+    loop: asyncio.AbstractEventLoop | None = None
+
+
+def _answer(
+    group: Sequence[_Waiting[Work, Result]], results: Sequence[Result | BaseException]
+) -> None:
+    """Give each its result: threads at once, and the tasks of each loop by one call of theirs."""
+    of_loops = defaultdict(list)
+    for waiting, result in zip(group, results, strict=True):
+        of_loops[waiting.loop].append((waiting.future, result))
+    for loop, answers in of_loops.items():
+        if loop is None:
+            _give(answers)
+        else:
+            with suppress(RuntimeError):  # the loop was closed, and nothing waits there any more
+                loop.call_soon_threadsafe(_give, answers)
+
+
+def _give(answers: Sequence[tuple[Any, Any]]) -> None:
+    for future, result in answers:
+        if future.done():  # cancelled by its task
+            continue
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

@@ -38,6 +38,10 @@ class Head:
         """
         return cls(*checked(_h.name, _READ.run(connection).fetchone())[1:])
 
+    def copy(self) -> "Head":
+        """Return another head at the same place."""
+        return Head(self.position, self.recorded_at, self.policy_version, self.sources_sum)
+
     def advance(self, now: Instant) -> None:
         """Take `now` as the instant of what is recorded next, unless that is earlier (R8).
 

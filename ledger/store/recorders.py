@@ -58,7 +58,6 @@ class StoreAggregateRecorder(AggregateRecorder):
                 stream = streams.of_originator(_uuid(event.originator_id)).id
                 row = (stream, event.originator_version, event.topic, event.state)
                 _INSERT_SNAPSHOT.run(connection, *with_checksum(tables.snapshots.name, row))
-            streams.write_back()
 
     def select_events(
         self,
@@ -175,7 +174,6 @@ class StoreApplicationRecorder(ApplicationRecorder):
         ]
         head.write(connection)
         INSERT_EVENT.run_many(connection, rows)
-        streams.write_back()
         return [row[0] for row in rows]
 
 

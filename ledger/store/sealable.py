@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import Connection
 
 from ledger.segment import Segment
+from ledger.store.background_fold import Foldable
 from ledger.store.segments import Comparison
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ Progress = Callable[[int], object]
 """Called now and then with how many more events are written, compared, deleted or merged."""
 
 
-class Sealable(Protocol):
+class Sealable(Foldable, Protocol):
     """A projection that keeps the fold of what is sealed."""
 
     def certify(

@@ -17,7 +17,7 @@ from ledger.store.decoding import decoding
 from ledger.store.head import Head
 from ledger.store.rows import INSERT_EVENT, opaque_row
 from ledger.store.statements import Statement
-from ledger.store.streams import Streams
+from ledger.store.streams import Streams, keep_versions
 
 _s, _e = tables.segments.c, tables.events.c
 
@@ -116,6 +116,7 @@ def seal(connection: Connection, segment: Segment, certificate: Certificate, at:
     """
     _record(connection, segment, at)
     _insert(connection, segment, [certificate])
+    keep_versions(connection, *segment.range)
     deleted = _DELETE_EVENTS.run(connection, *segment.range).rowcount
     if deleted != segment.events:
         message = f"{deleted} events were to be deleted for the {segment.events} of {segment.name}"
@@ -152,9 +153,9 @@ def _insert(connection: Connection, segment: Segment, kept: list[Certificate]) -
 
 
 def _record(connection: Connection, segment: Segment, at: Instant) -> None:
-    head, streams = Head.read(connection), Streams(connection)
+    head = Head.read(connection)
     head.advance(at)
-    own_id, stream = streams.own()
+    own_id, stream = Streams(connection).own()
     stream.version += 1
     event = HistorySealed(
         own_id,
@@ -168,4 +169,3 @@ def _record(connection: Connection, segment: Segment, at: Instant) -> None:
     header = (head.next_position(), stream.id, stream.version, SEALING, head.recorded_at)
     head.write(connection)
     INSERT_EVENT.run(connection, *opaque_row(header, codec.encode(event)))
-    streams.write_back()

@@ -1,11 +1,15 @@
-"""Streams within one transaction: which number stands for whom, and which version comes next."""
+"""Streams within one transaction: which number stands for whom, and which version comes next.
 
-from collections.abc import Sequence
+The last version given is that of the last hot event. The row of a stream has it only where no event
+of it is hot: recording writes no row, and sealing writes what it is about to delete.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from ledger.store import tables
 from ledger.store.checksums import checked, checksum, with_checksum
@@ -14,13 +18,15 @@ from ledger.store.statements import Statement
 
 _t = tables.streams
 
+_of_stream = tables.events.c.stream == _t.c.id
+_LAST_HOT = select(func.max(tables.events.c.version)).where(_of_stream).scalar_subquery()
+_WHOLE = select(*_t.c, _LAST_HOT)
 _BY_USER = Statement(
-    select(_t).join(tables.accounts).where(tables.accounts.c.user_id == bindparam("user_id")),
+    _WHOLE.join(tables.accounts).where(tables.accounts.c.user_id == bindparam("user_id")),
     "user_id",
 )
 _BY_ORIGINATOR = Statement(
-    select(_t).where(_t.c.originator_id == bindparam("originator_id")),
-    "originator_id",
+    _WHOLE.where(_t.c.originator_id == bindparam("originator_id")), "originator_id"
 )
 _NEW_STREAM = Statement(
     insert(_t)
@@ -38,6 +44,17 @@ _WRITE_VERSION = Statement(
     "checksum_",
     "id_",
 )
+_IN_RANGE = Statement(
+    select(_t, func.max(tables.events.c.version))
+    .join(tables.events, _of_stream)
+    .where(
+        tables.events.c.position >= bindparam("first"),
+        tables.events.c.position <= bindparam("last"),
+    )
+    .group_by(_t.c.id),
+    "first",
+    "last",
+)
 
 _OWN = select(tables.ledger.c.originator_id)
 
@@ -54,13 +71,17 @@ class Stream:
 
 
 class Streams:
-    """The streams that one transaction appends to: read once, written back at the end."""
+    """The streams that one transaction appends to, each read once."""
 
     def __init__(self, connection: Connection) -> None:
         """Work inside the transaction of `connection`."""
         self._connection = connection
         self._by_user: dict[str, Stream] = {}
         self._by_originator: dict[UUID, Stream] = {}
+
+    def __len__(self) -> int:
+        """Return how many streams were read."""
+        return len(self._by_user) + len(self._by_originator)
 
     def of_user(self, user_id: str) -> Stream:
         """Return the stream of the user's account, making account and stream at first sight."""
@@ -92,11 +113,6 @@ class Streams:
         own_id = stored_uuid(self._connection.scalar(_OWN) or b"")
         return own_id, self.of_originator(own_id)
 
-    def write_back(self) -> None:
-        """Write the current versions; a new stream has no checksum before."""
-        touched = [*self._by_user.values(), *self._by_originator.values()]
-        _WRITE_VERSION.run_many(self._connection, [_version_row(each) for each in touched])
-
     def _new_account(self, user_id: str) -> Stream:
         stream = self._new_stream(uuid4())
         account = with_checksum(tables.accounts.name, (stream.id, user_id, None))
@@ -105,13 +121,24 @@ class Streams:
 
     def _new_stream(self, originator_id: UUID) -> Stream:
         cursor = _NEW_STREAM.run(self._connection, originator_id.bytes, NO_VERSION)
-        return Stream(cursor.fetchone()[0], originator_id.bytes)
+        stream = Stream(cursor.fetchone()[0], originator_id.bytes)
+        _write(self._connection, [stream])  # with its checksum, which covers the number, too
+        return stream
+
+
+def keep_versions(connection: Connection, first: int, last: int) -> None:
+    """Write the last version of each stream that has events in a range, before they are deleted."""
+    _write(connection, [_read(row) for row in _IN_RANGE.run(connection, first, last).fetchall()])
 
 
 def _read(row: Sequence[Any]) -> Stream:
-    return Stream(*checked(_t.name, row))
+    *stored, last_hot = row
+    stream = Stream(*checked(_t.name, stored))
+    if last_hot is not None:
+        stream.version = max(stream.version, last_hot)
+    return stream
 
 
-def _version_row(stream: Stream) -> tuple[int, int, int]:
-    row = (stream.id, stream.originator_id, stream.version)
-    return stream.version, checksum(_t.name, row), stream.id
+def _write(connection: Connection, streams: Iterable[Stream]) -> None:
+    rows = [(each.id, each.originator_id, each.version) for each in streams]
+    _WRITE_VERSION.run_many(connection, [(row[2], checksum(_t.name, row), row[0]) for row in rows])

@@ -77,10 +77,15 @@ streams = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("originator_id", LargeBinary(16), nullable=False, unique=True, comment="the account"),
-    Column("version", Integer, nullable=False, comment="the last version given"),
+    Column(
+        "version",
+        Integer,
+        nullable=False,
+        comment="the last version given, or an earlier one while later events are hot",
+    ),
     _checksum(),
     info=TRUTH,
-    comment="the accounts, interned, and where each one's events end",
+    comment="the accounts, interned, and where each one's sealed events end",
 )
 
 accounts = Table(

@@ -60,10 +60,10 @@ def version_findings(connection: Connection, archive: Archive) -> Iterator[Findi
     hot = {stream: rest for stream, *rest in _all(connection, _HOT)}
     for stream, originator, version in _all(connection, _STREAMS):
         count, last = hot.get(stream, (0, -1))
+        ends_at = max(version, last)
         counted = count + sealed[str(stored_uuid(originator))]
-        is_whole = stream in others or counted == version + 1
-        if not is_whole or (count and last > version):
-            what = f"stream {stream} ends at version {version}, but has {counted} events"
+        if stream not in others and counted != ends_at + 1:
+            what = f"stream {stream} ends at version {ends_at}, but has {counted} events"
             yield truth("streams", what, _GAP)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from projections.views import (
+        columnar_rows,
         folding,
         past,
         policy_trial,
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
         verification,
     )
 
-__all__ = ["folding", "past", "policy_trial", "replay", "replays", "sealing", "verification"]
+__all__ = [
+    "columnar_rows",
+    "folding",
+    "past",
+    "policy_trial",
+    "replay",
+    "replays",
+    "sealing",
+    "verification",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562

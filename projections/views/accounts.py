@@ -4,13 +4,13 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import one_chunk
 from ledger.archive.folder import LAST
 from ledger.store.decoding import stored_uuid
 from ledger.store.statements import Statement
-from ledger.store.tables import accounts, streams
+from ledger.store.tables import accounts, events, streams
 from projections.columnar import NO, starts_of
 
 BEFORE_ALL, AFTER_ALL = "", LAST
@@ -30,8 +30,9 @@ _ACCOUNTS = Statement(
     "after",
     "upto",
 )
+_last_hot = select(func.max(events.c.version)).where(events.c.stream == streams.c.id)
 _VERSIONS = Statement(
-    select(streams.c.originator_id, streams.c.version)
+    select(streams.c.originator_id, func.coalesce(_last_hot.scalar_subquery(), streams.c.version))
     .where(streams.c.originator_id > bindparam("after"))
     .order_by(streams.c.originator_id),
     "after",

@@ -1,28 +1,52 @@
-"""The tables of read models beside the live one: making, listing, swapping and dropping them."""
+"""The tables of read models, and how far each is folded: making, listing, swapping, dropping them.
+
+One is the live one, which answers questions; those beside it come of read_models.
+"""
 
 import re
 from functools import cache
 from itertools import chain, count
 from typing import NamedTuple
 
-from sqlalchemy import Connection, MetaData, Table, delete, insert, inspect, select, text, update
+from sqlalchemy import (
+    Connection,
+    MetaData,
+    Table,
+    column,
+    delete,
+    insert,
+    inspect,
+    literal,
+    null,
+    select,
+    table,
+    text,
+    update,
+)
 
-from ledger.errors import InvalidReplayError, UnknownReplayError
+from ledger.errors import InvalidReplayError, LedgerDamagedError, UnknownReplayError
 from ledger.store.statements import Statement
-from projections.views.table_statements import TableStatements
+from ledger.store.tables import head
+from projections.views.sql_view import issue_engagements
+from projections.views.table_statements import LIVE, TableStatements
 from projections.views.tables import (
+    LIVE_NAME,
     comparison,
     engagement_table,
     engagements,
-    issue_engagements,
     metadata,
-    replays,
+    read_models,
     sealed_engagements,
     written,
 )
 
 PREVIOUS = "previous"
 """The name of the read model that was the live one before the last switch."""
+
+_RESERVED = {
+    PREVIOUS: "cannot be previous: that is the one before the last switch",
+    LIVE_NAME: "cannot be live: that is the one that answers questions",
+}
 
 _VIEW = "issue_engagements"
 _PLAIN_INDEXES = text(
@@ -35,11 +59,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _PREFIX = "replay_"
 _SWAPPING = f"{_PREFIX}0"  # no replay's: names begin with a letter
 
-_BESIDES = Statement(select(replays).order_by(replays.c.name))
+_ALL = Statement(select(read_models).order_by(read_models.c.name))
+_FORMER = "replays"
+"""Where the read models beside were listed while each append brought the live one along."""
 
 
-class Beside(NamedTuple):
-    """A read model beside the live one, and how far it has come.
+class Watermark(NamedTuple):
+    """How far a read model is folded, and by which policy it is scored.
 
     `identical` tells how the last comparison with the live one ended; None before there was one.
     """
@@ -55,51 +81,61 @@ def checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         reason = "is a small letter, and then up to 30 small letters, digits and underscores"
         raise InvalidReplayError(reason)
-    if name == PREVIOUS:
-        raise InvalidReplayError("cannot be previous: that is the one before the last switch")
+    if name in _RESERVED:
+        raise InvalidReplayError(_RESERVED[name])
     return name
 
 
 @cache
 def statements_of(name: str) -> TableStatements:
     """Return the statements on the table of the read model of that name."""
-    return TableStatements(_table_of(name))
+    return LIVE if name == LIVE_NAME else TableStatements(_table_of(name))
 
 
-def besides(connection: Connection) -> list[Beside]:
+def besides(connection: Connection) -> list[Watermark]:
     """Return all read models beside the live one, by name."""
-    return [_read(*row) for row in _BESIDES.run(connection).fetchall()]
+    return [each for each in _watermarks(connection) if each.name != LIVE_NAME]
 
 
-def find(connection: Connection, name: str) -> Beside | None:
-    """Return the read model of that name, if there is one."""
-    return next((each for each in besides(connection) if each.name == name), None)
+def live(connection: Connection) -> Watermark:
+    """Return how far the live read model is folded."""
+    return known(connection, LIVE_NAME)
 
 
-def known(connection: Connection, name: str) -> Beside:
-    """Return the read model of that name, or raise UnknownReplayError."""
+def find(connection: Connection, name: str) -> Watermark | None:
+    """Return how far the read model of that name is folded, if there is one."""
+    return next((each for each in _watermarks(connection) if each.name == name), None)
+
+
+def known(connection: Connection, name: str) -> Watermark:
+    """Return how far the read model of that name is folded.
+
+    Raises UnknownReplayError if there is none, LedgerDamagedError if it is the live one's.
+    """
     found = find(connection, name)
-    if found is None:
-        raise UnknownReplayError(name)
-    return found
+    if found is not None:
+        return found
+    if name == LIVE_NAME:
+        raise LedgerDamagedError("the watermark of the read model is missing")
+    raise UnknownReplayError(name)
 
 
-def create(connection: Connection, beside: Beside) -> None:
+def create(connection: Connection, beside: Watermark) -> None:
     """Make a read model that holds nothing yet."""
     _table_of(beside.name, _free_index_names(connection)).create(connection)
-    connection.execute(insert(replays).values(beside._asdict()))
+    _add(connection, beside)
 
 
-def note(connection: Connection, beside: Beside) -> None:
-    """Write how far a read model has come."""
-    change = update(replays).where(replays.c.name == beside.name)
-    connection.execute(change.values(beside._asdict()))
+def note(connection: Connection, watermark: Watermark) -> None:
+    """Write how far a read model is folded."""
+    change = update(read_models).where(read_models.c.name == watermark.name)
+    connection.execute(change.values(watermark._asdict()))
 
 
 def drop(connection: Connection, name: str) -> None:
     """Drop a read model."""
     _table_of(name).drop(connection)
-    connection.execute(delete(replays).where(replays.c.name == name))
+    connection.execute(delete(read_models).where(read_models.c.name == name))
 
 
 def begin_anew(connection: Connection) -> None:
@@ -109,26 +145,27 @@ def begin_anew(connection: Connection) -> None:
         note(connection, each._replace(position=0, identical=None))
 
 
-def swap(connection: Connection, beside: Beside) -> None:
+def swap(connection: Connection, beside: Watermark) -> None:
     """Make `beside`, which holds all events, the live one, and the live one the previous one.
 
     What was the previous one before is dropped, unless it is that which becomes the live one.
     """
+    former = live(connection)
     connection.execute(text(f"DROP VIEW {_VIEW}"))
     _rename(connection, engagements.name, _SWAPPING)
     _rename(connection, _PREFIX + beside.name, engagements.name)
-    connection.execute(delete(replays).where(replays.c.name == beside.name))
+    connection.execute(delete(read_models).where(read_models.c.name == beside.name))
     if find(connection, PREVIOUS):
         drop(connection, PREVIOUS)
     _rename(connection, _SWAPPING, _PREFIX + PREVIOUS)
-    former = beside._replace(name=PREVIOUS, identical=None)
-    connection.execute(insert(replays).values(former._asdict()))
+    note(connection, beside._replace(name=LIVE_NAME, identical=None))
+    _add(connection, former._replace(name=PREVIOUS))
     connection.execute(issue_engagements)
     connection.execute(delete(comparison))  # that was with another table
 
 
 def missing(connection: Connection) -> list[Table]:
-    """Return the derived tables that are not there, or of another form."""
+    """Return the derived tables that are not there, of another form, or without a watermark."""
     inspector = inspect(connection)
     names = inspector.get_table_names()
 
@@ -136,7 +173,29 @@ def missing(connection: Connection) -> list[Table]:
         columns = inspector.get_columns(table.name) if table.name in names else []
         return [each["name"] for each in columns] == list(table.c.keys())
 
-    return [table for table in metadata.sorted_tables if not is_there(table)]
+    lost = {table for table in metadata.sorted_tables if not is_there(table)}
+    if read_models in lost or find(connection, LIVE_NAME) is None:
+        lost |= {read_models, engagements}
+    return [table for table in metadata.sorted_tables if table in lost]
+
+
+def is_former(connection: Connection) -> bool:
+    """Tell whether the read models are listed as before there were watermarks."""
+    names = inspect(connection).get_table_names()
+    return _FORMER in names and read_models.name not in names
+
+
+def take_over(connection: Connection) -> None:
+    """Note the watermarks of a ledger whose live read model was brought along by each append."""
+    if is_former(connection):  # another process may have done it meanwhile
+        read_models.create(connection)
+        names = read_models.c.keys()
+        listed = table(_FORMER, *map(column, names))
+        last = select(literal(LIVE_NAME), head.c.position, head.c.policy_version, null())
+        for each in (last, select(listed).where(listed.c.name != LIVE_NAME)):
+            connection.execute(insert(read_models).from_select(names, each))
+        for name in (_FORMER, _PREFIX + LIVE_NAME):  # which no replay can be called any more
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def is_view_present(connection: Connection) -> bool:
@@ -159,16 +218,17 @@ def make_view_anew(connection: Connection) -> None:
 
 def make(connection: Connection, lost: list[Table]) -> None:
     """Make the tables that were lost anew, and empty."""
-    if engagements in lost or replays in lost:
+    if {engagements, read_models} & set(lost):
         _drop_all(connection)
+        lost = [*{*lost, read_models, comparison}]
     if engagements in lost:
         connection.execute(text(f"DROP VIEW IF EXISTS {_VIEW}"))
     metadata.drop_all(connection, lost)
     metadata.create_all(connection, lost)
     if engagements in lost:
         connection.execute(issue_engagements)
-        for table in (replays, comparison):
-            connection.execute(delete(table))
+    if read_models in lost:
+        _add(connection, Watermark(LIVE_NAME))
 
 
 def empty_live(connection: Connection) -> None:
@@ -184,9 +244,9 @@ def empty_live(connection: Connection) -> None:
 
 
 def _drop_all(connection: Connection) -> None:
-    """Drop the tables of all read models beside, also of those that are not noted any more."""
+    """Drop the tables of all read models beside, also of those that are not listed any more."""
     for name in inspect(connection).get_table_names():
-        if name.startswith(_PREFIX):
+        if name.startswith(_PREFIX) or name == _FORMER:
             connection.execute(text(f"DROP TABLE {name}"))
 
 
@@ -204,9 +264,17 @@ def _free_index_names(connection: Connection) -> str:
     return next(each for each in names if f"{each}_by_issue" not in taken)
 
 
+def _watermarks(connection: Connection) -> list[Watermark]:
+    return [_read(*row) for row in _ALL.run(connection).fetchall()]
+
+
+def _add(connection: Connection, watermark: Watermark) -> None:
+    connection.execute(insert(read_models).values(watermark._asdict()))
+
+
 def _rename(connection: Connection, old: str, new: str) -> None:
     connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
 
 
-def _read(name: str, position: int, policy_version: int, identical: int | None) -> Beside:
-    return Beside(name, position, policy_version, None if identical is None else bool(identical))
+def _read(name: str, position: int, policy_version: int, identical: int | None) -> Watermark:
+    return Watermark(name, position, policy_version, None if identical is None else bool(identical))

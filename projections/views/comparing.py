@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from projections.columnar import NO, FoldColumns
-from projections.columnar_score import scores
+from projections.columnar import NO
 from projections.policy import Adopted
+from projections.views.columnar_rows import numbers_of
 from projections.views.differences import Place, Row, first_difference, needless_row
 from projections.views.partial_rows import rows_of
-from projections.views.partials import NUMBERS
+from projections.views.partials import folds_of
 from projections.views.table_statements import COLUMNS
 
 _TEXTS = ("issue_id", "linear_id")
@@ -54,24 +54,9 @@ def _are_equal(folded: pa.Table, rows: Sequence[Row], adopted: Adopted) -> bool:
 
 def _expected(folded: pa.Table, kept_at: Any, adopted: Adopted) -> dict[str, Any]:  # noqa: ANN401 - arrays
     """The columns of numbers that the rows must have, as `values` of the read model says."""
-    columns = {name: folded[name].to_numpy() for name in NUMBERS}
-    folds = FoldColumns(**columns, linear=columns["linear_at"])
-    scored_at = np.maximum(columns.pop("scored_at"), kept_at)
-    ruled = scores(folds, scored_at, adopted.policy)
-    lasts = np.stack((folds.mentioned_at, folds.viewed_at, folds.queried_at))
-    last_at = lasts.max(axis=0)
-    del columns["events"]  # which the read model does not keep
-    columns["override"] = np.where(folds.override_at == NO, NO, folds.override)
-    return columns | {
-        "stream": folded["stream"].to_numpy(),
-        "last_at": last_at,
-        "last_kind": len(lasts) - lasts[::-1].argmax(axis=0),
-        "band": ruled.band,
-        "active_at": ruled.active_at,
-        "score": ruled.score,
-        "scored_at": scored_at,
-        "policy_version": np.full(len(folded), adopted.version),
-    }
+    folds = folds_of(folded)
+    numbers = numbers_of(folds, np.maximum(folds.scored_at, kept_at), adopted)
+    return numbers | {"stream": folded["stream"].to_numpy()}
 
 
 def _numbers(name: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - an array

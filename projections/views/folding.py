@@ -1,10 +1,11 @@
 """Folding the events of the ledger, hot and sealed: by engagement, or as they were recorded."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ledger.archive.corrected import corrected_groups
 from ledger.archive.folder import Archive
@@ -17,25 +18,22 @@ from ledger.store.rows import FOLDED
 from ledger.store.sealed_events import sealed_rows
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
-from ledger.store.tables import accounts, events
+from ledger.store.tables import events
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, bytes_of, somebodys
 from projections.views.hot_events import hot_partials
 from projections.views.merging import merged
 from projections.views.partial_rows import Folded, rows_of
 from projections.views.table_statements import COLUMNS, TableStatements
+from projections.views.tail import FOLDABLE
 
-# Events of a user who was forgotten are nobody's: no account, so no engagement.
-_FOLDABLE = and_(events.c.issue_id.is_not(None), events.c.stream.in_(select(accounts.c.stream)))
 _RECORDED = Statement(
     select(*FOLDED)
-    .where(
-        events.c.position > bindparam("after"), events.c.position <= bindparam("upto"), _FOLDABLE
-    )
+    .where(events.c.position > bindparam("after"), events.c.position <= bindparam("upto"), FOLDABLE)
     .order_by(events.c.position),
     "after",
     "upto",
 )
-_COUNT = Statement(select(func.count()).select_from(events).where(_FOLDABLE))
+_COUNT = Statement(select(func.count()).select_from(events).where(FOLDABLE))
 
 _ISSUE = COLUMNS.index("issue_id")
 
@@ -52,15 +50,22 @@ def folds(
 
 
 def folded_tables(
-    connection: Connection, archive: Archive, after: str = BEFORE_ALL, upto: str = AFTER_ALL
+    connection: Connection,
+    archive: Archive,
+    after: str = BEFORE_ALL,
+    upto: str = AFTER_ALL,
+    through: int = sys.maxsize,
 ) -> Iterator[pa.Table]:
-    """Yield what `folds` does as partials with the column stream."""
+    """Yield what `folds` does as partials with the column stream, of events up to a position.
+
+    No event after that is sealed.
+    """
     known = corrections(connection)
     sealed = (
         corrected_groups(archive, known, segment, FOLDED_COLUMNS, after, upto)
         for segment in segments(connection)
     )
-    for table in merged(sealed, [hot_partials(connection, after, upto)]):
+    for table in merged(sealed, [hot_partials(connection, after, upto, through)]):
         yield somebodys(connection, table)
 
 

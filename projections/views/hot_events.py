@@ -1,5 +1,6 @@
 """The hot events by engagement: as partials, or one by one."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -31,7 +32,12 @@ _BY_ENGAGEMENT = (
     .where(events.c.issue_id.is_not(None))
     .order_by(streams.c.originator_id, events.c.issue_id, events.c.position)
 )
-_OF_SPAN = Statement(_BY_ENGAGEMENT.where(IN_SPAN), "after", "upto")
+_OF_SPAN = Statement(
+    _BY_ENGAGEMENT.where(IN_SPAN, events.c.position <= bindparam("through")),
+    "after",
+    "upto",
+    "through",
+)
 _touching = events.alias()
 _TOUCHED = select(_touching.c.stream, _touching.c.issue_id).where(
     _touching.c.issue_id.is_not(None), _touching.c.position <= bindparam("last")
@@ -49,10 +55,14 @@ _READ_AT_ONCE = 16_384
 
 
 def hot_partials(
-    connection: Connection, after: str = BEFORE_ALL, upto: str = AFTER_ALL
+    connection: Connection,
+    after: str = BEFORE_ALL,
+    upto: str = AFTER_ALL,
+    through: int = sys.maxsize,
 ) -> Iterator[pa.Table]:
-    """Yield the partials of the hot events of some accounts."""
-    return _partials(connection, _OF_SPAN.run(connection, bytes_of(after), bytes_of(upto)))
+    """Yield the partials of the hot events of some accounts, up to a position."""
+    cursor = _OF_SPAN.run(connection, bytes_of(after), bytes_of(upto), through)
+    return _partials(connection, cursor)
 
 
 def touched_partials(connection: Connection, last: int) -> Iterator[pa.Table]:

@@ -24,7 +24,8 @@ _ADOPTIONS = Statement(
     .order_by(events.c.version),
     "topic",
 )
-_IN_FORCE = Statement(select(head.c.policy_version))
+IN_FORCE = Statement(select(head.c.policy_version))
+"""Finds the version of the policy in force."""
 
 
 class Policies:
@@ -43,7 +44,7 @@ class Policies:
 
     def in_force(self, connection: Connection) -> Adopted:
         """Return the policy that is in force at the moment that `connection` sees."""
-        return self.of_version(connection, _IN_FORCE.run(connection).fetchone()[0])
+        return self.of_version(connection, IN_FORCE.run(connection).fetchone()[0])
 
     def history(self, connection: Connection) -> list[Adopted]:
         """Return all policies up to the one in force, the first one first.

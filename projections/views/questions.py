@@ -1,8 +1,12 @@
-"""What the read model is asked: engagements as they stand, and the top few of them."""
+"""What the read model is asked: engagements as they stand, and the top few of them.
 
-from collections.abc import Iterator, Sequence
+Each answer is that of all events: what is stored up to the watermark, merged with the tail that the
+same snapshot has. Stored engagements that the tail touches are left out, the merged ones put in.
+"""
+
+from collections.abc import Collection, Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, literal_column, or_, select
 
@@ -13,14 +17,19 @@ from projections.engagement import NONE, Engagement
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, Ranked, merge_bands, ranking
 from projections.scoring import score
-from projections.views.stored import stored_engagement
+from projections.views.policies import IN_FORCE
+from projections.views.stored import Stored, stored_engagement, stored_row, with_stored
+from projections.views.table_statements import LIVE
 from projections.views.tables import STREAM_OF_USER, engagements
+from projections.views.tail import tail_of_all, tail_of_user
 
 _e = engagements.c
 _FOLD = tuple(_e[name] for name in Engagement.__struct_fields__)
 _OF_USER = Statement(select(_e.issue_id, *_FOLD).where(_e.stream == STREAM_OF_USER), "user_id")
 _ONE = Statement(
-    select(*_FOLD).where(_e.stream == STREAM_OF_USER, _e.issue_id == bindparam("issue")),
+    select(_e.id, _e.last_position, *_FOLD).where(
+        _e.stream == STREAM_OF_USER, _e.issue_id == bindparam("issue")
+    ),
     "user_id",
     "issue",
 )
@@ -43,13 +52,14 @@ _IDLE = Statement(
     "active_at_",
     "override_at_",
 )
-_DETAILS = Statement(
-    select(_e.id, _e.policy_version, origins.c.context, origins.c.metadata)
-    .outerjoin(origins, origins.c.position == _e.last_position)
-    .where(_e.stream == STREAM_OF_USER, _e.issue_id == bindparam("issue")),
-    "user_id",
-    "issue",
+_ORIGIN = Statement(
+    select(origins.c.context, origins.c.metadata).where(
+        origins.c.position == bindparam("position")
+    ),
+    "position",
 )
+
+_Pair = tuple[str, Engagement]
 
 
 class Details(NamedTuple):
@@ -63,19 +73,24 @@ class Details(NamedTuple):
 
 def engagement_of(connection: Connection, user_id: str, issue_id: str) -> Engagement:
     """Return the engagement of one user with one issue, or NONE."""
-    row = _ONE.run(connection, user_id, issue_id).fetchone()
-    return stored_engagement(row) if row else NONE
+    found = _one(connection, user_id, issue_id)
+    return found.engagement if found else NONE
 
 
 def details_of(connection: Connection, user_id: str, issue_id: str) -> Details | None:
-    """Return the details of an engagement, or None where it is not in the read model."""
-    row = _DETAILS.run(connection, user_id, issue_id).fetchone()
-    return Details(*row) if row else None
+    """Return the details of an engagement, or None where there is none."""
+    found = _one(connection, user_id, issue_id)
+    if found is None:
+        return None
+    (version,) = IN_FORCE.run(connection).fetchone()
+    context, metadata = _ORIGIN.run(connection, found.last_position).fetchone() or (None, None)
+    return Details(found.id, version, context, metadata)
 
 
-def engagements_of(connection: Connection, user_id: str) -> list[tuple[str, Engagement]]:
+def engagements_of(connection: Connection, user_id: str) -> list[_Pair]:
     """Return all engagements of one user with their issues, in no particular order."""
-    return [_pair(row) for row in _OF_USER.run(connection, user_id)]
+    touched = _touched(connection, user_id)
+    return [*_untouched(_OF_USER, connection, user_id, touched), *touched.items()]
 
 
 def top_of(
@@ -83,34 +98,69 @@ def top_of(
 ) -> list[Ranked]:
     """Return the user's first `limit` engagements at `at`, reading few more than those (R5).
 
-    `policy` is the one in force.
+    `policy` is the one in force. What the tail touches ranks beside the stored bands.
     """
     bands = policy.frequency_bands
     if bands > MOST_FREQUENCY_BANDS:
         return ranking(engagements_of(connection, user_id), at, policy)[:limit]
+    touched = _touched(connection, user_id)
     named = (*range(1, bands + 1), UNCOUNTED_BAND)
-    lists = [_band_of(connection, user_id, band) for band in named]
-    overridden = _band_of(connection, user_id, OVERRIDDEN_BAND)
-    return list(islice(merge_bands(lists, overridden, at, policy), limit))
+    lists = [_untouched(_OF_BAND[band], connection, user_id, touched) for band in named]
+    overridden = _untouched(_OF_BAND[OVERRIDDEN_BAND], connection, user_id, touched)
+    read_whole = [*overridden, *touched.items()]
+    return list(islice(merge_bands(lists, read_whole, at, policy), limit))
 
 
 def size(connection: Connection) -> int:
     """Return how many engagements there are of everybody."""
     number: int = _SIZE.run(connection).fetchone()[0]
-    return number
+    return number + sum(before is None for before, _ in _touched_of_all(connection))
 
 
 def dormant_count(connection: Connection, at: Instant, policy: ScoringPolicy) -> int:
     """Return how many of everybody's engagements are dormant at `at`, one in memory at a time."""
+
+    def is_dormant(engagement: Engagement) -> bool:
+        return score(engagement, at, policy).dormant
+
     idle_since = at - (policy.dormant_after_days + 1) * DAY
     rows = _IDLE.run(connection, idle_since, idle_since)
-    return sum(score(stored_engagement(row), at, policy).dormant for row in rows)
+    stored = sum(is_dormant(stored_engagement(row)) for row in rows)
+    return stored + sum(
+        is_dormant(whole) - (before is not None and is_dormant(before))
+        for before, whole in _touched_of_all(connection)
+    )
 
 
-def _band_of(connection: Connection, user_id: str, band: int) -> Iterator[tuple[str, Engagement]]:
-    return map(_pair, _OF_BAND[band].run(connection, user_id))
+def _one(connection: Connection, user_id: str, issue_id: str) -> Stored | None:
+    row = _ONE.run(connection, user_id, issue_id).fetchone()
+    for tail in tail_of_user(connection, user_id, issue_id):
+        return with_stored(row, tail)
+    return None if row is None else stored_row(row, 0, issue_id)
 
 
-def _pair(row: Sequence[Any]) -> tuple[str, Engagement]:
-    issue_id, *fields = row
-    return issue_id, stored_engagement(fields)
+def _touched(connection: Connection, user_id: str) -> dict[str, Engagement]:
+    """The user's engagements that the tail touches, whole."""
+    find = LIVE.stored.finder(connection)
+    return {
+        tail.issue_id: with_stored(find(tail.stream, tail.issue_id), tail).engagement
+        for tail in tail_of_user(connection, user_id)
+    }
+
+
+def _touched_of_all(connection: Connection) -> Iterator[tuple[Engagement | None, Engagement]]:
+    """Everybody's engagements that the tail touches: what is stored of each, and the whole."""
+    find = LIVE.stored.finder(connection)
+    for tail in tail_of_all(connection):
+        row = find(tail.stream, tail.issue_id)
+        before = None if row is None else stored_engagement(row[2:])
+        yield before, with_stored(row, tail).engagement
+
+
+def _untouched(
+    stored: Statement, connection: Connection, user_id: str, touched: Collection[str]
+) -> Iterator[_Pair]:
+    """The user's engagements as they are stored, but for those that the tail touches."""
+    for issue_id, *fields in stored.run(connection, user_id):
+        if issue_id not in touched:
+            yield issue_id, stored_engagement(fields)

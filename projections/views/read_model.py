@@ -1,8 +1,7 @@
-"""The read model: every engagement as it stands, brought along by each append (R10, R12)."""
+"""The read model: every engagement as it stood at the watermark (R10, R12)."""
 
-from collections import defaultdict
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +12,7 @@ from ledger.events import EventRow
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.database import Database
+from ledger.store.head import Head
 from ledger.store.sealable import Progress
 from ledger.store.segments import Comparison
 from ledger.store.tables import head
@@ -22,19 +22,30 @@ from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
 from projections.views.beside import (
+    Watermark,
     begin_anew,
     besides,
     empty_live,
+    is_former,
     is_view_present,
+    known,
     make,
     make_view_anew,
     missing,
+    note,
     statements_of,
+    take_over,
 )
 from projections.views.policies import Policies
-from projections.views.stored import Stored, fold_stored, stored_engagement, together
-from projections.views.table_statements import IDENTITY, LIVE, TableStatements
-from projections.views.tables import engagements, sealed_engagements
+from projections.views.stored import Stored, stored_engagement
+from projections.views.table_statements import IDENTITY
+from projections.views.tables import LIVE_NAME, engagements, sealed_engagements
+from projections.views.tail import is_in_tail
+
+_log = logging.getLogger(__name__)
+
+FOLDED_AT_ONCE = 2_000
+"""Events a step: others wait to record while it holds the lock, for 50 to 100 milliseconds."""
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,21 +55,19 @@ if TYPE_CHECKING:
 REFRESHED_AT_ONCE = 500
 """Rows a transaction: whoever records meanwhile waits for no more."""
 
-INSERTED_AT_ONCE = 2_000
-
 
 class ReadModel:
     """Keeps one table of engagements, scored and banded by the policy in force.
 
-    That is the live one, which each append brings along, unless another one is given.
+    That is the live one, which answers questions, unless it has another name. What a row holds does
+    not depend on when its events were folded.
     """
 
-    def __init__(
-        self, statements: TableStatements = LIVE, policies: Policies | None = None
-    ) -> None:
-        """Write by `statements`; `policies` are those of the ledger, as they come up."""
+    def __init__(self, name: str = LIVE_NAME, policies: Policies | None = None) -> None:
+        """Keep that of this name; `policies` are those of the ledger, as they come up."""
         self.policies = policies or Policies()
-        self.statements = statements
+        self.name = name
+        self.statements = statements_of(name)
 
     def prepare(self, database: Database) -> None:
         """Create derived tables and the view if they are missing or have another form.
@@ -66,6 +75,11 @@ class ReadModel:
         The read model is then rebuilt from all events, and read models beside it are dropped.
         Raises LedgerDamagedError if a verification finds damaged events.
         """
+        with database.read() as connection:
+            has_former = is_former(connection)
+        if has_former:
+            with database.write() as connection:
+                take_over(connection)
         with database.read() as connection:
             lost, is_shown = missing(connection), is_view_present(connection)
             is_new = not connection.scalar(select(head.c.position))
@@ -85,29 +99,54 @@ class ReadModel:
         if engagements in lost:
             self.fill(connection, views.sealing.present(connection))
 
+    def tail_length(self, connection: Connection) -> int:
+        """Return how many positions there are after the watermark."""
+        return Head.read(connection).position - known(connection, self.name).position
+
+    def fold(self, connection: Connection, archive: "Archive") -> None:
+        """Fold what is not folded yet, within the transaction of `connection`.
+
+        If another policy is in force, every engagement is scored and banded by it.
+        """
+        while not self.advance(connection, archive):
+            pass
+
+    def advance(self, connection: Connection, archive: "Archive") -> bool:
+        """Fold the next events and move the watermark; tell whether it has reached the head.
+
+        Another policy than before comes in at the head, at its instant.
+        """
+        head, begun = Head.read(connection), known(connection, self.name)
+        upto = min(begun.position + FOLDED_AT_ONCE, head.position)
+        _log.debug("folds", extra={"after": begun.position, "upto": upto})
+        rows = views.folding.recorded(connection, archive, begun.position, upto)
+        self.project(connection, rows, begun.policy_version)
+        reached = begun._replace(position=upto)
+        if upto == head.position and begun.policy_version != head.policy_version:
+            self._rule(connection, head.recorded_at)
+            reached = reached._replace(policy_version=head.policy_version)
+        if reached != begun:  # a transaction that changes nothing costs no sync
+            note(connection, reached)
+        return upto == head.position
+
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
     ) -> None:
-        """Merge `rows` into the engagements that they belong to."""
-        adopted = self.policies.of_version(connection, policy_version)
-        new, changed = [], []
-        stored = self.statements.stored.finder(connection)
-        for (stream, issue_id), group in _grouped(rows).items():
-            before = stored(stream, issue_id)
-            after = fold_stored(group)
-            if before is None:
-                new.append(values(after, adopted))
-            else:
-                row = values(together(_known(before, after), after), adopted)
-                changed.append((*row[len(IDENTITY) :], row[0]))
-        self.statements.insert.run_many(connection, new)
-        self.statements.update.run_many(connection, changed)
+        """Merge `rows`, which come by position, into the engagements that they belong to."""
+        if rows:
+            adopted = self.policies.of_version(connection, policy_version)
+            find = self.statements.stored.finder(connection)
+            new, changed = views.columnar_rows.fold_rows(rows, find, adopted)
+            changes = [(*row[len(IDENTITY) :], row[0]) for row in changed]
+            self.statements.insert.run_many(connection, new)
+            self.statements.update.run_many(connection, changes)
 
     def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
         """Tell whether the account that is interned as `stream` ever touched the issue."""
-        return bool(self.statements.stored.run(connection, stream, issue_id).fetchone())
+        stored = self.statements.stored.run(connection, stream, issue_id).fetchone()
+        return stored is not None or is_in_tail(connection, stream, issue_id)
 
-    def adopt(self, connection: Connection, at: Instant) -> None:
+    def _rule(self, connection: Connection, at: Instant) -> None:
         """Score and band every engagement by the policy that is in force from now on."""
         # Not remembered: where this transaction fails, another policy may get the same version.
         adopted = Policies().in_force(connection)
@@ -117,12 +156,18 @@ class ReadModel:
             self.statements.adopt.run_many(connection, ruled)
             last_id = rows[-1][0]
 
-    def fill(self, connection: Connection, rows: Iterable[Stored]) -> None:
-        """Insert `rows`, of engagements that are not there yet."""
+    def fill(self, connection: Connection, tables: Iterable["pa.Table"]) -> None:
+        """Insert all engagements that there are at the head into the empty table.
+
+        They come as `folded_tables` yields them.
+        """
         adopted = self.policies.in_force(connection)
-        source = iter(rows)
-        while batch := [values(row, adopted) for row in islice(source, INSERTED_AT_ONCE)]:
-            self.statements.insert.run_many(connection, batch)
+        for table in tables:
+            self.statements.insert.run_many(
+                connection, views.columnar_rows.table_rows(table, adopted)
+            )
+        position = Head.read(connection).position
+        note(connection, Watermark(self.name, position, adopted.version))
 
     def refold(
         self, connection: Connection, archive: "Archive", progress: Progress = lambda _: None
@@ -136,14 +181,15 @@ class ReadModel:
         views.sealing.make_anew(connection, archive)
         events = counted = 0
 
-        def rows() -> Iterator[Stored]:
+        def tables() -> Iterator["pa.Table"]:
             nonlocal events, counted
-            for fresh in views.folding.folds(connection, archive):
-                events, counted = events + fresh.events, counted + 1
-                progress(fresh.events)
-                yield fresh.row
+            for table in views.folding.folded_tables(connection, archive):
+                folded = int(table["events"].to_numpy().sum())
+                events, counted = events + folded, counted + len(table)
+                progress(folded)
+                yield table
 
-        self.fill(connection, rows())
+        self.fill(connection, tables())
         return events, counted
 
     def retime(self, connection: Connection, archive: "Archive") -> None:
@@ -178,13 +224,14 @@ class ReadModel:
     def refresh(
         self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None
     ) -> int:
-        """Bring the score column to the instant `at`, a batch a transaction.
+        """Bring the score column to the instant `at`, a batch a transaction, which folds first.
 
         Returns how many of the engagements have been idle for more than the given days by then.
         """
         idle, last_id = 0, 0
         while True:
             with database.write() as connection:
+                self.fold(connection, database.archive)
                 policy = self.policies.in_force(connection).policy
                 rows = self._batch_after(connection, last_id, user_id)
                 refreshed = [_refreshed(row, at, policy) for row in rows]
@@ -238,16 +285,3 @@ def _refreshed(row: Sequence[Any], at: Instant, policy: ScoringPolicy) -> tuple[
     where, scored_at, *fields = row
     at = max(at, scored_at)
     return score(stored_engagement(fields), at, policy).value, at, where
-
-
-def _known(row: Sequence[Any], new: Stored) -> Stored:
-    """What is stored of the engagement of `new`; its score has no instant that counts any more."""
-    position, last_position, *fields = row
-    return Stored(position, new.stream, new.issue_id, stored_engagement(fields), last_position, 0)
-
-
-def _grouped(rows: Sequence[EventRow]) -> dict[tuple[int, str], list[EventRow]]:
-    groups = defaultdict(list)
-    for row in rows:
-        groups[row.stream, row.issue_id].append(row)
-    return groups

@@ -15,11 +15,12 @@ from ledger.store.statements import Statement
 from ledger.verification.structure import is_whole
 from ledger.verification.truth import expect_sound
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
-from projections.views.beside import make
+from projections.views.beside import live, make
 from projections.views.comparing import difference, needless
 from projections.views.folding import count, folded_tables, kept_rows
 from projections.views.read_model import ReadModel
-from projections.views.tables import comparison, replays
+from projections.views.tables import comparison, read_models
+from projections.views.tail import tail_count
 
 COMPARED_AT_ONCE = 100_000
 """Events a transaction, or those of one user: while one lasts, SQLite cannot reuse its log."""
@@ -38,25 +39,27 @@ _NOTED = Statement(select(comparison.c.account, comparison.c.events, comparison.
 class Replay(msgspec.Struct, frozen=True):
     """What a replay found: `difference` is None where the read model is identical.
 
-    So many of the `events` as `resumed_after` says were compared by a replay that did not end.
+    So many of the `events` as `resumed_after` says were compared by a replay that did not end. The
+    `tail` counts the events that were not compared, as the read model does not hold them yet.
     """
 
     events: int
     engagements: int
     difference: str | None
     resumed_after: int = 0
+    tail: int = 0
 
 
-def count_events(database: Database) -> int:
-    """Return how many events a replay folds."""
+def count_events(database: Database, *, repair: bool) -> int:
+    """Return how many events a replay folds: all to repair, or those up to the watermark."""
     with database.read() as connection:
-        return count(connection)
+        return count(connection) - (0 if repair else tail_count(connection))
 
 
 def compare(
     database: Database, read_model: ReadModel, progress: Progress, *, afresh: bool = False
 ) -> Replay:
-    """Fold every event, and return the first difference from the read model, if any.
+    """Fold every event up to the watermark, and return the first difference from the read model.
 
     Goes on where a replay that was killed had come, unless it is to begin `afresh`. Each engagement
     is compared as it is at one moment, some of them at later moments than others; recording goes on
@@ -67,8 +70,10 @@ def compare(
         comparing.compare_group()
         comparing.note()
     comparing.end()
+    with database.read() as connection:
+        tail = tail_count(connection)
     return Replay(
-        comparing.events, comparing.engagements, comparing.difference, comparing.resumed_after
+        comparing.events, comparing.engagements, comparing.difference, comparing.resumed_after, tail
     )
 
 
@@ -80,8 +85,8 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
     """
     expect_sound(database)
     with database.write() as connection:
-        if database.path is not None and not is_whole(connection, replays.name):
-            make(connection, [replays])
+        if database.path is not None and not is_whole(connection, read_models.name):
+            make(connection, [read_models])
         events, engagements = read_model.refold(connection, database.archive, progress)
     return Replay(events, engagements, None)
 
@@ -110,7 +115,8 @@ class _Comparison:
             upto = last_account(connection, self.account, self._at_once(connection))
             kept = kept_rows(connection, statements, self.account, upto)
             adopted = self._read_model.policies.in_force(connection)
-            for folded in folded_tables(connection, self._database.archive, self.account, upto):
+            through, archive = live(connection).position, self._database.archive
+            for folded in folded_tables(connection, archive, self.account, upto, through):
                 self.difference = self.difference or difference(folded, kept, adopted)
                 self._count(folded)
             self.difference = self.difference or needless(kept)

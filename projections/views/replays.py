@@ -16,15 +16,11 @@ from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.verification.truth import expect_sound
 from projections.views import beside
-from projections.views.beside import PREVIOUS, Beside, statements_of
+from projections.views.beside import PREVIOUS, Watermark, statements_of
 from projections.views.differences import Row, first_difference_of_rows, place_of
-from projections.views.folding import recorded
 from projections.views.read_model import ReadModel
 
 _log = logging.getLogger(__name__)
-
-FOLDED_AT_ONCE = 4_000
-"""Events a transaction: whoever records meanwhile waits for no more."""
 
 COMPARED_AT_ONCE = 1_000
 """Engagements a transaction."""
@@ -61,18 +57,18 @@ class Replays:
         self._database = database
         self._live = live
 
-    def listed(self) -> list[Beside]:
+    def listed(self) -> list[Watermark]:
         """Return all of them by name; the one before the last switch is called previous."""
         with self._database.read() as connection:
             return beside.besides(connection)
 
-    def begin(self, name: str) -> Beside:
+    def begin(self, name: str) -> Watermark:
         """Return the read model `name` as far as it has come, making an empty one if need be."""
         beside.checked(name)
         with self._database.write() as connection:
             found = beside.find(connection, name)
             if found is None:
-                found = Beside(name)
+                found = Watermark(name, policy_version=Head.read(connection).policy_version)
                 beside.create(connection, found)
         return found
 
@@ -80,7 +76,8 @@ class Replays:
         """Fold events into it until it has met the head; return that position."""
         while True:
             with self._database.write() as connection:
-                reached, is_at_head = self._advance(connection, beside.known(connection, name))
+                is_at_head = self._model(name).advance(connection, self._database.archive)
+                reached = beside.known(connection, name)
             progress(reached.position)
             if is_at_head:
                 return reached.position
@@ -89,11 +86,12 @@ class Replays:
     def compare(self, name: str, progress: Progress = lambda _: None) -> Compared:
         """Compare it with the live one, a few engagements at a time, all columns of each.
 
-        Both hold the same events each time: those recorded meanwhile are folded into it before.
+        Both hold the same events each time: those recorded meanwhile are folded into both before.
         """
         place, engagements = (0, ""), 0
         while True:
             with self._database.write() as connection:
+                self._live.fold(connection, self._database.archive)
                 reached = self._meet_head(connection, name)
                 rows, difference = self._difference_after(connection, name, place)
                 is_last = difference is not None or len(rows) < COMPARED_AT_ONCE
@@ -156,25 +154,9 @@ class Replays:
             )
             raise ReplayRefusedError(message)
 
-    def _meet_head(self, connection: Connection, name: str) -> Beside:
-        reached, is_at_head = self._advance(connection, beside.known(connection, name))
-        while not is_at_head:
-            reached, is_at_head = self._advance(connection, reached)
-        return reached
-
-    def _advance(self, connection: Connection, begun: Beside) -> tuple[Beside, bool]:
-        """Fold the next events into it and write how far it came; tell whether that is the head."""
-        head, model = Head.read(connection), self._model(begun.name)
-        upto = min(begun.position + FOLDED_AT_ONCE, head.position)
-        if begun.policy_version != head.policy_version:
-            model.adopt(connection, head.recorded_at)
-        rows = recorded(connection, self._database.archive, begun.position, upto)
-        _log.debug("folds", extra={"after": begun.position, "upto": upto})
-        model.project(connection, rows, head.policy_version)
-        reached = begun._replace(position=upto, policy_version=head.policy_version)
-        if reached != begun:  # a transaction that changes nothing costs no sync
-            beside.note(connection, reached)
-        return reached, upto == head.position
+    def _meet_head(self, connection: Connection, name: str) -> Watermark:
+        self._model(name).fold(connection, self._database.archive)
+        return beside.known(connection, name)
 
     def _difference_after(
         self, connection: Connection, name: str, place: tuple[int, str]
@@ -188,4 +170,4 @@ class Replays:
         return rows, first_difference_of_rows(rows, kept, adopted)
 
     def _model(self, name: str) -> ReadModel:
-        return ReadModel(statements_of(name), self._live.policies)
+        return ReadModel(name, self._live.policies)

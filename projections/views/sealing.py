@@ -81,10 +81,10 @@ def difference(connection: Connection, archive: Archive) -> str | None:
     return None
 
 
-def present(connection: Connection) -> Iterator[Stored]:
-    """Yield every engagement as it stands, from what is sealed and hot, by account and issue."""
+def present(connection: Connection) -> Iterator[pa.Table]:
+    """Yield every engagement as it stands, from what is sealed and hot, as `folded_tables` does."""
     for table in merged([], [_sealed(connection), hot_partials(connection)]):
-        yield from (each.row for each in rows_of(somebodys(connection, table)))
+        yield somebodys(connection, table)
 
 
 def forget(connection: Connection, stream: int) -> None:

@@ -41,6 +41,22 @@ def fold_stored(rows: Sequence[EventRow]) -> Stored:
     return Stored(position, stream, issue_id, fold(rows), _last_position(rows), scored_at)
 
 
+def stored_row(row: Sequence[Any], stream: int, issue_id: str) -> Stored:
+    """Return what is stored of an engagement: its id, last position and fields.
+
+    Once it is merged with later events, the instant of its score counts no more.
+    """
+    position, last_position, *fields = row
+    return Stored(position, stream, issue_id, stored_engagement(fields), last_position, 0)
+
+
+def with_stored(row: Sequence[Any] | None, after: Stored) -> Stored:
+    """Return the row of both histories from what is stored, if anything, and later events."""
+    if row is None:
+        return after
+    return together(stored_row(row, after.stream, after.issue_id), after)
+
+
 def together(before: Stored, after: Stored) -> Stored:
     """Return the row of both histories; no event is in both, and `after` was recorded later."""
     is_later = after.last_position is None or _last(before) > _last(after)

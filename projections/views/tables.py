@@ -15,10 +15,8 @@ from sqlalchemy import (
     bindparam,
     literal_column,
     select,
-    text,
 )
 
-from ledger.interaction import Kind
 from ledger.store.tables import Big, accounts
 from ledger.store.tables import streams as _streams
 
@@ -89,16 +87,24 @@ def _index(table: Table, names: str) -> None:
 engagements = engagement_table(metadata, "engagements", "engagements")
 """The live one, which questions are asked of."""
 
-replays = Table(
-    "replays",
+LIVE_NAME = "live"
+"""The name among all read models of the one that answers questions."""
+
+read_models = Table(
+    "read_models",
     metadata,
-    Column("name", Text, primary_key=True, comment="its engagements are in the table replay_ name"),
-    Column("position", Big, nullable=False, comment="the last event that it holds"),
+    Column(
+        "name",
+        Text,
+        primary_key=True,
+        comment="the engagements of live are in the table engagements, of others in replay_ name",
+    ),
+    Column("position", Big, nullable=False, comment="its watermark: the last event folded"),
     Column("policy_version", Integer, nullable=False, comment="by which it is scored"),
     Column("identical", SmallInteger, comment="with the live one when they were compared; 0, 1"),
     info=DERIVED,
     sqlite_with_rowid=False,
-    comment="the read models beside the live one, and how far each has come",
+    comment="the tables of engagements, and up to which event each is folded",
 )
 
 comparison = Table(
@@ -140,23 +146,3 @@ STREAM_OF_USER = (
     select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()
 )
 """The number that stands for a user."""
-
-_KIND_LABEL = " ".join(f"WHEN {int(kind)} THEN '{kind.label}'" for kind in Kind)
-
-# Text and user ids have one home each, origins and accounts: forgetting them there is enough.
-issue_engagements = text(
-    # What is put in, the kinds and how instants are written, is our own.
-    f"""CREATE VIEW issue_engagements AS
-    SELECT e.id, a.user_id, e.issue_id, COALESCE(e.linear_id, e.issue_id) AS linear_id,
-           CASE e.last_kind {_KIND_LABEL} END AS interaction_type,
-           e.mentions + e.views + e.queries AS interaction_count,
-           e.score AS engagement_score,
-           {written("e.last_at")} AS last_interaction,
-           {written("e.first_at")} AS first_interaction,
-           o.context, CAST(o.metadata AS TEXT) AS extra_metadata,
-           {written("e.scored_at")} AS scored_at, e.policy_version
-    FROM engagements e
-    JOIN accounts a ON a.stream = e.stream
-    LEFT JOIN origins o ON o.position = e.last_position"""  # noqa: S608 - see above
-)
-"""The read model for SQL from outside."""

@@ -1,10 +1,13 @@
-"""The totals of one user, as the read model has them."""
+"""The totals of one user, as the read model and its tail have them."""
 
 from sqlalchemy import Connection, func, select
 
+from ledger.instants import Instant
 from ledger.store.statements import Statement
 from projections.statistics import Totals
+from projections.views.table_statements import LIVE
 from projections.views.tables import STREAM_OF_USER, engagements
+from projections.views.tail import tail_of_user
 
 _e = engagements.c
 _TOTALS = Statement(
@@ -18,6 +21,15 @@ _TOTALS = Statement(
 
 
 def totals_of(connection: Connection, user_id: str) -> Totals:
-    """Return what the user's engagements add up to; the database does the adding."""
+    """Return what the user's engagements add up to; the database adds up what is stored."""
     interactions, issues, last_at = _TOTALS.run(connection, user_id).fetchone()
-    return Totals(int(interactions or 0), issues, last_at)
+    totals = Totals(int(interactions or 0), issues, last_at)
+    find = LIVE.stored.finder(connection)
+    for tail in tail_of_user(connection, user_id):
+        lasts = filter(None, (totals.last_at, tail.engagement.last_at))
+        totals = Totals(
+            totals.interactions + tail.engagement.count,
+            totals.issues + (find(tail.stream, tail.issue_id) is None),
+            max(map(Instant, lasts), default=None),
+        )
+    return totals

@@ -22,13 +22,12 @@ from ledger.verification.truth import (
 )
 from projections.views import sealing
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL
-from projections.views.beside import besides, missing, statements_of
+from projections.views.beside import Watermark, besides, live, missing, statements_of
 from projections.views.comparing import difference, needless
 from projections.views.folding import count as count_folded
 from projections.views.folding import folded_tables, kept_rows
 from projections.views.policies import Policies
-from projections.views.table_statements import LIVE, TableStatements
-from projections.views.tables import issue_engagements
+from projections.views.sql_view import issue_engagements
 
 Progress = Callable[[int], object]
 """Called now and then with how many more rows or events were checked."""
@@ -84,7 +83,7 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     view = objects_in(connection).get("issue_engagements", ("", "", ""))
     if view[2] != normal(str(issue_engagements)):
         yield derived("issue_engagements", "the view is missing or has another definition")
-    found_in = _difference(connection, archive, LIVE, progress)
+    found_in = _difference(connection, archive, live(connection), progress)
     if found_in is not None:
         yield derived("the read model", found_in)
     sealed = sealing.difference(connection, archive)
@@ -93,18 +92,18 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     last = connection.execute(select(head.c.position, head.c.policy_version)).one()
     for each in besides(connection):
         if (each.position, each.policy_version) == tuple(last):
-            other = _difference(connection, archive, statements_of(each.name), lambda _: None)
+            other = _difference(connection, archive, each, lambda _: None)
             if other is not None:
                 yield of_replay(each.name, other)
 
 
 def _difference(
-    connection: Connection, archive: Archive, statements: TableStatements, progress: Progress
+    connection: Connection, archive: Archive, of: Watermark, progress: Progress
 ) -> str | None:
-    """Return the first difference between a table of engagements and the fold of all events."""
+    """Return the first difference between a read model and the fold of events up to there."""
     adopted = Policies().in_force(connection)
-    kept = kept_rows(connection, statements, BEFORE_ALL, AFTER_ALL)
-    for folded in folded_tables(connection, archive):
+    kept = kept_rows(connection, statements_of(of.name), BEFORE_ALL, AFTER_ALL)
+    for folded in folded_tables(connection, archive, through=of.position):
         other = difference(folded, kept, adopted)
         if other is not None:
             return other

@@ -15,6 +15,7 @@ def open_ledger(path: Path, clock: Clock = utc_now) -> Engagements:
 
 
 def import_all(engagements: Engagements, touches: Iterable[Touch]) -> None:
-    """Record the touches in batches as the command line does, doing all of R10 for each."""
+    """Record the touches in batches as the command line does, and fold them all."""
     for batch in batches(touches, BATCH):
         engagements.ledger.record_many([interaction(touch) for touch in batch])
+    engagements.ledger.fold()

@@ -1,7 +1,8 @@
 """Recording one interaction durably, one at a time and from many tasks at once.
 
-Ours does all of R10 (event, digest, origin, read model) with a context and a source key, in a
-ledger that already holds a history; the interaction is checked and built within the time taken.
+Ours does all of R10 (event, digest, origin, folding in the background) with a context and a
+source key, in a ledger that already holds a history; the interaction is checked and built within
+the time taken.
 """
 
 import asyncio

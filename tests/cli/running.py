@@ -72,6 +72,11 @@ class CommandLine:
             code = execute(engagement, arguments, self.session)
         return Done(code, out.getvalue(), err.getvalue())
 
+    def fold(self) -> None:
+        """Fold what was recorded into the read model, as happens once there is enough of it."""
+        with self.session().engagements() as engagements:
+            engagements.ledger.fold()
+
     def process(
         self,
         *arguments: str | bytes,

@@ -31,12 +31,12 @@ def complaint(done: Done, code: int = REFUSED) -> str:
 
 
 def recorded(cli: CommandLine) -> int:
-    """How many events a replay finds, which must agree with the read model."""
+    """How many events there are; those that were folded must agree with the read model."""
     if not cli.ledger.exists():
         return 0
     found = cli("replay", "--json").json
     assert found["identical"]
-    return int(found["events"])
+    return int(found["events"] + found["tail"])
 
 
 # --- one interaction -----------------------------------------------------------------------------

@@ -493,6 +493,7 @@ def test_an_import_records_every_row_and_again_adds_nothing(cli):
     assert imported(cli, history(*ROWS), "of another name.csv") == counts(50, 0, 50)
     assert imported(cli, gzip.compress(history(*ROWS)), "packed.csv.gz") == counts(50, 0, 50)
     assert imported(cli, gzip.compress(history(*ROWS)), "packed.csv") == counts(50, 0, 50)
+    cli.fold()
     assert cli("replay", "--json").json["events"] == 50
 
 
@@ -614,12 +615,19 @@ def test_standard_input_may_be_a_file(cli):
 
 
 def test_replay_says_identical(ana):
+    ana.fold()
     done = ana("replay", "--json")
     seconds = done.json["seconds"]
-    found = {"events": 5, "engagements": 3, "resumed_after": 0, "seconds": seconds}
+    found = {"events": 5, "engagements": 3, "tail": 0, "resumed_after": 0, "seconds": seconds}
     assert list(done.json.items()) == [*found.items(), ("identical", True)]
     assert (done.code, done.err) == (0, "")
     assert ana("replay").out.startswith("identical: 5 events folded to 3 engagements")
+
+
+def test_replay_says_how_much_is_not_folded_yet_and_compares_the_rest(ana):
+    found = ana("replay", "--json").json
+    assert (found["events"], found["tail"], found["identical"]) == (0, 5, True)
+    assert ana("replay").out.endswith("; 5 events not folded into it yet\n")
 
 
 def test_a_replay_into_another_read_model_is_switched_to_and_back(ana):
@@ -642,6 +650,7 @@ def test_a_replay_into_another_read_model_is_switched_to_and_back(ana):
 
 
 def test_a_different_read_model_is_named_and_not_switched_to_by_mistake(ana):
+    ana.fold()
     with contextlib.closing(sqlite3.connect(ana.ledger)) as connection:
         connection.execute(DAMAGE["a count"])
         connection.commit()
@@ -678,6 +687,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("statement", DAMAGE.values(), ids=DAMAGE)
 def test_replay_names_the_first_difference_and_repairs_it(ana, statement):
+    ana.fold()
     with contextlib.closing(sqlite3.connect(ana.ledger)) as connection:
         connection.execute(statement)
         connection.commit()
@@ -692,6 +702,7 @@ def test_replay_names_the_first_difference_and_repairs_it(ana, statement):
 
 
 def test_a_row_that_no_event_made_is_a_difference(ana):
+    ana.fold()
     with contextlib.closing(sqlite3.connect(ana.ledger)) as connection:
         columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(engagements)")]
         chosen = ", ".join({"id": "99", "issue_id": "'ZZ-1'"}.get(name, name) for name in columns)

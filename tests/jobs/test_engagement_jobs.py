@@ -22,6 +22,7 @@ from bot.jobs import EngagementJobs, cleanup_zero_engagements_job, decay_engagem
 from ledger.clock import utc_now
 from ledger.errors import LedgerUnavailableError, SettingsError
 from ledger.instants import DAY, Instant
+from ledger.store import tables
 from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
 from projections.application import Engagements
 from projections.policy import Adopted
@@ -300,6 +301,7 @@ def test_a_day_of_a_job_is_noted_once(tmp_path_factory, notes):
 def memory():
     """A read model in memory."""
     with create_engine("sqlite://").connect() as connection:
+        tables.metadata.create_all(connection)
         metadata.create_all(connection)
         yield connection
 

@@ -65,7 +65,7 @@ def test_another_process_asks_and_records_by_what_was_adopted(tmp_path):
 
 
 def test_an_adoption_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
-    whole = ReadModel.adopt
+    whole = ReadModel.fold
 
     def fail(*arguments: Any) -> None:
         whole(*arguments)
@@ -74,7 +74,7 @@ def test_an_adoption_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     with opened(tmp_path, Clock(), 2) as (one, other):
         touch(one, "AI-1", ago=2 * DAY)
         with monkeypatch.context() as planted:
-            planted.setattr(ReadModel, "adopt", fail)
+            planted.setattr(ReadModel, "fold", fail)
             with pytest.raises(RuntimeError, match="planted"):
                 one.adopt(PINNED, replaces=1)
         assert one.policy == DEFAULT_POLICY
@@ -96,6 +96,7 @@ STEPS: st.SearchStrategy[tuple[Any, ...]] = st.one_of(
         st.sampled_from([0, HOUR, DAY, 40 * DAY, 100 * DAY]),
     ),
     st.tuples(st.just("override"), ISSUES, st.floats(0, 1)),
+    st.tuples(st.just("fold")),
     st.tuples(
         st.just("adopt"),
         st.sampled_from(
@@ -122,6 +123,8 @@ def do(engagements: Engagements, clock: Clock, step: tuple[Any, ...]) -> None:
             engagements.adopt(changed(in_force.policy, [assignment]), in_force.version)
         case ("move", by):
             clock.move(by)
+        case ("fold",):
+            engagements.ledger.fold()
 
 
 @settings(max_examples=settings().max_examples // 4)

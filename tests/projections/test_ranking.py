@@ -255,13 +255,15 @@ def issues_many(rows: list[EventRow]) -> list[EventRow]:
     | strategies.policies(strategies.few_bands)
     | strategies.policies(strategies.many_bands),
     st.integers(0, 15),
-    st.booleans(),
+    st.sampled_from(["in the tail", "folded", "sealed"]),
 )
-def test_the_top_of_a_ledger_is_the_first_of_all(rows, at, policy, limit, is_sealed):
+def test_the_top_of_a_ledger_is_the_first_of_all(rows, at, policy, limit, where):
     with TemporaryDirectory() as folder, opened(Path(folder)) as ledger:
         ledger.adopt(Adoption(fields_of(policy), 1))
         ledger._appender.append([entries(row) for row in rows])
-        if is_sealed:
+        if where == "folded":
+            ledger.fold()
+        if where == "sealed":
             ledger.compactor.compact(len(rows))
         with ledger.database.read() as connection:
             found = top_of(connection, USER, limit, at, policy)
@@ -282,7 +284,7 @@ def opened(folder: Path) -> EngagementLedger:
 
 @pytest.mark.parametrize(
     ("per_interaction", "queries"),
-    [(0.2, 7), (0.05, 22), (0.04, 1), (0.01, 1)],
+    [(0.2, 8), (0.05, 23), (0.04, 2), (0.01, 2)],
     ids=["five-bands", "twenty-bands", "twenty-five-bands", "hundred-bands"],
 )
 def test_policies_of_more_than_twenty_bands_look_at_every_engagement_instead(
@@ -292,6 +294,7 @@ def test_policies_of_more_than_twenty_bands_look_at_every_engagement_instead(
     with opened(tmp_path) as ledger:
         ledger.adopt(Adoption(fields_of(policy), 1))
         ledger.record(Interaction(USER, IssueId("AI-1"), Kind.QUERY))
+        ledger.fold()
         with ledger.database.read() as connection:
             asked: list[str] = []
             driver: Any = connection.connection.driver_connection

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 from hypothesis import example, given, settings
@@ -25,11 +26,12 @@ from ledger.errors import (
 )
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Interaction, hiding_of, interaction_of, override_of
+from ledger.interaction import Adoption, Interaction, hiding_of, interaction_of, override_of
 from ledger.source_keys import SourceKey
 from ledger.store.append import Receipt
 from projections.application import Engagements, IssueEngagementRepository
 from projections.ranking import Ranked
+from projections.views import read_model
 from projections.views.read_model import ReadModel
 from projections.views.replay import Replay
 from projections.views.tables import engagements as table
@@ -104,7 +106,13 @@ class Reopen(NamedTuple):
     """The program is started again."""
 
 
-Command = Touch | Decision | Hide | Batch | Move | Refresh | Reopen
+class Fold(NamedTuple):
+    """The read model is brought up to the head, or only a step nearer."""
+
+    is_whole: bool
+
+
+Command = Touch | Decision | Hide | Batch | Move | Refresh | Reopen | Fold
 
 users = st.sampled_from(USERS)
 issues = st.sampled_from(ISSUES)
@@ -129,6 +137,7 @@ appends = (
     | decisions
     | hides
     | st.builds(Batch, st.lists(touches, max_size=6).map(tuple))
+    | st.builds(Fold, st.booleans())
 )
 moves_on = st.builds(Move, st.sampled_from([0, 1, HOUR, DAY, 5 * DAY, 31 * DAY, 92 * DAY]))
 moves = moves_on | st.builds(Move, st.sampled_from([-1, -HOUR, -20 * HOUR, -2 * DAY]))
@@ -333,6 +342,8 @@ class Run:
             self.reopen()
         elif isinstance(command, Refresh):
             self._refresh(command)
+        elif isinstance(command, Fold):
+            self.fold(is_whole=command.is_whole)
         elif isinstance(command, Decision):
             self._decide(command)
         elif isinstance(command, Hide):
@@ -343,6 +354,14 @@ class Run:
     def reopen(self) -> None:
         self.engagements.close()
         self.engagements = self._open()
+
+    def fold(self, *, is_whole: bool = True) -> None:
+        if is_whole:
+            self.engagements.ledger.fold()
+        else:
+            with self.engagements.ledger.database.write() as connection:
+                archive = self.engagements.ledger.archive
+                self.engagements.read_model.advance(connection, archive)
 
     def compare(self) -> Replay:
         return self.engagements.replay(repair=False, progress=lambda _: None)
@@ -438,7 +457,7 @@ class Run:
 
 @contextmanager
 def running() -> Iterator[Run]:
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, mock.patch.object(read_model, "FOLDED_AT_ONCE", 3):
         run = Run(Path(folder))
         try:
             yield run
@@ -449,7 +468,11 @@ def running() -> Iterator[Run]:
 def assert_identical(run: Run) -> None:
     replayed = run.compare()
     assert replayed.difference is None
-    assert replayed.events == len(run.model.known)
+    assert replayed.events + replayed.tail == len(run.model.known)
+    run.fold()
+    replayed = run.compare()
+    assert replayed.difference is None
+    assert (replayed.events, replayed.tail) == (len(run.model.known), 0)
     assert replayed.engagements == len({(each.user, each.issue) for each in run.model.known})
 
 
@@ -610,7 +633,11 @@ def test_one_batch_and_one_at_a_time_leave_the_same_read_model(commands):
 
 
 def stored(run: Run) -> list[tuple[Any, ...]]:
-    """Every row of the read model, the client's view and what is sealed, to the last column."""
+    """Every row of the read model, the client's view and what is sealed, to the last column.
+
+    Everything is folded before.
+    """
+    run.fold()
     with closing(sqlite3.connect(run.path)) as connection:
         rows = connection.execute("SELECT * FROM engagements ORDER BY id").fetchall()
         view = connection.execute("SELECT * FROM issue_engagements ORDER BY id").fetchall()
@@ -739,6 +766,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         Decision("4711", "AI-1", 0.8),
     ):
         run.do(command)
+    run.fold()
     yield run
     run.engagements.close()
 
@@ -816,11 +844,11 @@ def test_a_clock_more_than_a_day_behind_the_ledger_is_an_error(run):
     assert_identical(run)
 
 
-# --- one transaction -----------------------------------------------------------------------------
+# --- a fold that fails ---------------------------------------------------------------------------
 
 
 class _FailingReadModel(ReadModel):
-    """A projection that cannot take anything in."""
+    """A projection that cannot fold anything."""
 
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
@@ -829,17 +857,25 @@ class _FailingReadModel(ReadModel):
         raise RuntimeError
 
 
-def test_what_the_read_model_cannot_take_in_is_not_recorded_at_all(tmp_path):
+def test_what_the_read_model_cannot_fold_is_recorded_and_answered_all_the_same(tmp_path):
     path = tmp_path / "ledger.db"
     with EngagementLedger(f"sqlite:///{path}", projection=_FailingReadModel()) as ledger:
         interaction = interaction_of("4711", "AI-1", "query", context="c", source_key="k")
-        with pytest.raises(RuntimeError):
-            ledger.record(interaction)
-    with closing(sqlite3.connect(path)) as connection:
-        for name in ("events", "sources", "origins", "engagements", "accounts", "streams"):
-            count = f"SELECT COUNT(*) FROM {name}"  # noqa: S608 - our own words
-            assert connection.execute(count).fetchone() == (0,)
-        assert connection.execute("SELECT position, recorded_at FROM head").fetchone() == (0, 0)
-    with EngagementLedger(f"sqlite:///{path}", projection=ReadModel()) as ledger:
         assert ledger.record(interaction) == Receipt(1, counted=True)
-        assert ledger.record(interaction) == Receipt(1, counted=False)
+        with pytest.raises(RuntimeError):
+            ledger.fold()
+        with pytest.raises(RuntimeError):
+            ledger.adopt(Adoption({"pin_hours": 8.0}, 1))
+    with closing(sqlite3.connect(path)) as connection:
+        counts = [
+            connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0]  # noqa: S608 - our own words
+            for name in ("events", "sources", "origins", "accounts", "streams", "engagements")
+        ]
+        assert counts == [1, 1, 1, 1, 1, 0]
+        (watermark,) = connection.execute("SELECT position FROM read_models").fetchone()
+        assert watermark == 0
+    with Engagements(f"sqlite:///{path}") as engagements:
+        assert [each.issue_id for each in engagements.top("4711")] == ["AI-1"]
+        assert engagements.ledger.record(interaction) == Receipt(1, counted=False)
+        engagements.ledger.fold()
+        assert [each.issue_id for each in engagements.top("4711")] == ["AI-1"]

@@ -27,7 +27,7 @@ from ledger.interaction import interaction_of
 from ledger.store.database import Database
 from projections.application import Engagements
 from projections.policy import changed
-from projections.views import replay, replays
+from projections.views import read_model, replay, replays
 from projections.views.beside import statements_of
 from projections.views.differences import place_of
 from projections.views.folding import folds
@@ -117,7 +117,9 @@ class Run:
         self.engagements.replays.drop(name)
 
     def rows(self, statements: TableStatements = LIVE) -> list[Row]:
-        """All rows of a table, the live one's if none is named."""
+        """All rows of a table, the live one's if none is named; that is folded before."""
+        if statements is LIVE:
+            self.engagements.ledger.fold()
         with self.engagements.ledger.database.read() as connection:
             return [tuple(row) for row in statements.following.run(connection, 0, "")]
 
@@ -148,7 +150,7 @@ class Run:
 def running() -> Iterator[Run]:
     with (
         TemporaryDirectory() as folder,
-        mock.patch.object(replays, "FOLDED_AT_ONCE", 3),
+        mock.patch.object(read_model, "FOLDED_AT_ONCE", 3),
         mock.patch.object(replays, "COMPARED_AT_ONCE", 2),
         mock.patch.object(replays, "TURN_SECONDS", 0.0),
         mock.patch.object(replay, "COMPARED_AT_ONCE", 1),
@@ -167,6 +169,7 @@ def run() -> Iterator[Run]:
     with running() as run:
         for number in range(9):
             run.touch(USERS[number % 3], ISSUES[number // 3], ago=number * DAY)
+        run.engagements.ledger.fold()
         yield run
 
 
@@ -321,7 +324,7 @@ def test_indexes_have_names_of_their_own_however_often_one_switches(run):
 # --- asking and recording meanwhile --------------------------------------------------------------
 
 
-@mock.patch.object(replays, "FOLDED_AT_ONCE", 1_000)  # three at once may never meet the head
+@mock.patch.object(read_model, "FOLDED_AT_ONCE", 1_000)  # three at once may never meet the head
 def test_switching_disturbs_nobody_who_asks_or_records(run):
     stopped, troubles, asked = Event(), [], [0]
 
@@ -428,7 +431,7 @@ def test_a_name_that_nobody_has_is_refused(run):
             work("one")
 
 
-@pytest.mark.parametrize("lost", ["engagements", "replays"])
+@pytest.mark.parametrize("lost", ["engagements", "read_models"])
 def test_where_a_derived_table_is_lost_no_replay_is_left_lying_about(run, lost):
     run.switch("one")
     run.fold_a_chunk("two")

@@ -1,6 +1,7 @@
 """The view for SQL from outside: instants as the client's columns have them, and their index."""
 
 import datetime as dt
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.instants import moment_of
+from ledger.interaction import Interaction, interaction_of
 from projections.application import Engagements, IssueEngagementRepository
 from projections.views.tables import written
 from tests import strategies
@@ -84,3 +86,89 @@ def test_a_view_that_is_lost_comes_back(folder):
     with opened(folder):
         pass
     assert asked(folder, QUERY) == [("AI-3",)]
+
+
+# --- with a tail ---------------------------------------------------------------------------------
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "query-with-sql.md"
+EVENTS, TAIL = 8_000, 500
+MOST_TIMES = 3
+"""So many times the steps with no tail may a query take with a full one."""
+_STEPS_AT_ONCE = 10
+
+READING = 12
+"""Steps that it takes to read an event."""
+
+FOR_FEW_ROWS = (
+    "SELECT * FROM issue_engagements WHERE user_id = 'user 7'",
+    "SELECT * FROM issue_engagements WHERE user_id = 'user 7' AND issue_id = 'AI-7'",
+    "SELECT * FROM issue_engagements WHERE user_id = 'user 7' ORDER BY engagement_score LIMIT 3",
+    "SELECT * FROM issue_engagements WHERE issue_id = 'AI-7'",
+)
+OVER_MANY_ROWS = (
+    "SELECT user_id, sum(interaction_count) FROM issue_engagements GROUP BY user_id",
+    "SELECT count(*) FROM issue_engagements",
+)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> list[sqlite3.Connection]:
+    """A ledger without a tail, and the same one with as long a tail as is left alone."""
+    folder: Path = tmp_path_factory.mktemp("large")
+    with opened(folder) as engagements:
+        engagements.ledger.record_many([touch(number) for number in range(EVENTS)])
+        engagements.ledger.fold()
+        engagements.ledger.database.truncate_log()
+        (folder / "without.db").write_bytes((folder / "ledger.db").read_bytes())
+        engagements.ledger.record_many([touch(EVENTS + number * 7) for number in range(TAIL)])
+    return [sqlite3.connect(folder / name) for name in ("without.db", "ledger.db")]
+
+
+def touch(number: int) -> Interaction:
+    at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=number % 2_000)
+    user, issue = number % 101, number * 7 % 83
+    return interaction_of(f"user {user}", f"AI-{issue}", "view", occurred_at=at)
+
+
+def steps(connection: sqlite3.Connection, query: str) -> int:
+    """How many steps of SQLite's machine a query takes, whatever else the computer does."""
+    count = 0
+
+    def advance() -> None:
+        nonlocal count
+        count += 1
+
+    connection.set_progress_handler(advance, _STEPS_AT_ONCE)
+    connection.execute(query).fetchall()
+    connection.set_progress_handler(None, 0)
+    return count * _STEPS_AT_ONCE
+
+
+def of_how_to() -> list[str]:
+    """The queries of the how-to page that ask the view, but for those it says are slower."""
+    fast = HOW_TO.read_text().partition("## Ask for the latest few")[0].replace("...  ", "")
+    return re.findall(r"SELECT [^`\"]*?FROM issue_engagements[^`\"]*(?=\")", fast)
+
+
+def test_the_queries_of_the_how_to_page_are_found():
+    assert len(of_how_to()) == 2
+
+
+@pytest.mark.parametrize("query", [*of_how_to(), *OVER_MANY_ROWS])
+def test_a_full_tail_makes_no_query_much_slower(large, query):
+    without, full = (steps(connection, query) for connection in large)
+    assert full <= MOST_TIMES * without
+
+
+@pytest.mark.parametrize("query", FOR_FEW_ROWS)
+def test_a_query_for_few_rows_reads_the_tail_once_at_most(large, query):
+    without, full = (steps(connection, query) for connection in large)
+    assert full <= MOST_TIMES * without + READING * TAIL
+
+
+def test_the_latest_few_come_from_the_index_and_the_tail_however_large_the_ledger_is(large):
+    query = "SELECT * FROM issue_engagements ORDER BY last_interaction DESC LIMIT 10"
+    every = "SELECT * FROM issue_engagements"
+    without, full = (steps(connection, query) for connection in large)
+    assert without * 20 < steps(large[0], every)
+    assert full < 400 * TAIL

@@ -141,6 +141,7 @@ def test_nobody_else_notices(engagements):
     before = answers(engagements)
     engagements.erase(GONE)
     assert answers(engagements) == before
+    engagements.ledger.fold()
     for repair in (False, True, False):
         replayed = engagements.replay(repair=repair, progress=lambda _: None)
         assert (replayed.events, replayed.difference) == (6 * 7, None)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ledger.instants import Instant
 from ledger.interaction import Interaction, interaction_of
 from ledger.source_keys import SourceKey
 from ledger.store.append import Appender, Entry, Receipt
-from ledger.store.group_commit import SHARED_BY_AT_MOST, GroupCommit
+from ledger.store.group_commit import SHARED_BY_AT_MOST, GroupCommit, _Waiting
 from projections.views.read_model import ReadModel
 from tests.strategies import Clock
 
@@ -318,7 +318,9 @@ def test_who_waits_for_a_leader_that_is_interrupted_is_told():
         raise KeyboardInterrupt
 
     door = sharing(commit)
-    led = [door._enqueue(number) for number in range(3)]
+    led: list[Future[int]] = [Future() for _ in range(3)]
+    for number, future in enumerate(led):
+        door._enqueue(_Waiting(number, future))
     with pytest.raises(KeyboardInterrupt):
         door.submit(3)
     assert [type(each.exception(timeout=0)) for each in led] == [KeyboardInterrupt] * 3

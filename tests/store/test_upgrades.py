@@ -16,6 +16,7 @@ from ledger.store.database import Database
 from ledger.store.failures import StoreUnavailableError
 from ledger.text import UserId
 from projections.application import Engagements
+from projections.views.read_model import ReadModel
 from tests.strategies import HOUR, Clock
 
 HERE = Path(__file__).parent
@@ -78,6 +79,7 @@ def test_an_upgraded_ledger_answers_as_before_and_records_on(path, clock):
         new = interaction_of("42", "AI-1", "query", context="more", source_key="-100 9")
         assert engagements.ledger.record(new) == Receipt(5, counted=True)
         assert engagements.ask("42", "AI-1").engagement.count == 2
+        engagements.ledger.fold()
         replayed = engagements.replay(repair=False, progress=lambda _: None)
         assert (replayed.events, replayed.difference) == (5, None)
 
@@ -96,6 +98,37 @@ def test_what_is_new_works_on_what_is_old(path, clock):
         assert engagements.replay(repair=False, progress=lambda _: None).difference is None
         assert engagements.ask("42", "AI-1").engagement.count == 1
     assert b"what of AI-1?" not in path.read_bytes()
+
+
+LISTED_AS_BEFORE = """
+    CREATE TABLE replays (name TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL,
+        policy_version INTEGER NOT NULL, identical SMALLINT) WITHOUT ROWID;
+    INSERT INTO replays SELECT * FROM read_models WHERE name <> 'live';
+    DROP TABLE read_models;
+"""
+"""From when each append brought the live read model along."""
+
+
+def test_read_models_from_before_there_were_watermarks_are_not_folded_again(
+    tmp_path, clock, monkeypatch
+):
+    path = tmp_path / "ledger.db"
+    with opened(path, clock) as engagements:
+        for number in range(4):
+            engagements.ledger.record(interaction_of("4711", f"AI-{number}", "query"))
+        engagements.ledger.fold()
+        engagements.replays.begin("other")
+        engagements.replays.fold("other")
+    before = objects(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(LISTED_AS_BEFORE)
+    monkeypatch.delattr(ReadModel, "_make")
+    with opened(path, clock) as engagements:
+        assert [each.position for each in engagements.replays.listed()] == [4]
+        assert engagements.replay(repair=False, progress=lambda _: None).events == 4
+        engagements.ledger.record(interaction_of("4711", "AI-9", "query"))
+        assert len(engagements.top("4711")) == 5
+    assert objects(path) == before
 
 
 def test_several_at_once_bring_it_up_once(path, clock):

@@ -49,7 +49,7 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
             "EngagementStats",
         ),
         "projections.views.replays": ("Replays", "Compared"),
-        "projections.views.beside": ("Beside",),
+        "projections.views.beside": ("Watermark",),
     },
     "Interactions": {
         "ledger.interaction": ("interaction_of", "Interaction", "Kind", "OptOut"),

@@ -37,7 +37,7 @@ from tests.trials.sizes import count
 
 MOMENTS, MOMENTS_BETWEEN = count(full=100, small=5), count(full=3, small=1)
 POLICIES = ("recency_weight=0.8", "kinds=query,mention", "pin_hours=8", "decay_after_days=10")
-DERIVED = ("engagements", "sealed_engagements", "replays", "comparison")
+DERIVED = ("engagements", "sealed_engagements", "read_models", "comparison")
 
 DONE: Counter[str] = Counter()
 
@@ -216,6 +216,10 @@ class Compactions(RuleBasedStateMachine):
             connection.commit()
         self.engagements = self._open()
         DONE["lost"] += bool(names)
+
+    @rule()
+    def fold(self):
+        self.engagements.ledger.fold()
 
     @rule()
     def switch(self):

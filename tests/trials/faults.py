@@ -1,6 +1,6 @@
 """Faults to plant: what the trials are there to catch.
 
-Most make of R10's one transaction several, with time enough between them to be killed in. Without a
+Most make several transactions of one, with time enough between them to be killed in. Without a
 kill nobody could tell the difference: in the end the same rows are there.
 """
 
@@ -22,11 +22,12 @@ from ledger.intake.csv_history import read_csv
 from ledger.intake.telegram_export import read_export
 from ledger.interaction import Interaction
 from ledger.source_keys import SourceKey, digest
-from ledger.store.append import Outcome, Receipt
+from ledger.store import background_fold
+from ledger.store.append import Appender, Outcome, Receipt
+from ledger.store.head import Head
 from ledger.store.tables import head, sources
 from ledger.store.tables import ledger as identity
-from projections.views import beside
-from projections.views.read_model import ReadModel
+from projections.views import beside, read_model
 from projections.views.replays import Replays
 from tests.trials.compaction_faults import COMPACTION_FAULTS
 
@@ -135,39 +136,27 @@ def _position(ledger: EngagementLedger, mark: bytes) -> int | None:
     return position
 
 
-# --- the read model in a transaction of its own --------------------------------------------------
+# --- the watermark in a transaction of its own ---------------------------------------------------
 
 
-def read_model_last(wait: Wait) -> list[Patch]:
-    """Commit the events, and only then their effect on the read model."""
-    project, record_many = ReadModel.project, EngagementLedger.record_many
-    record = EngagementLedger.record
-    waiting: list[tuple[ReadModel, tuple[Any, ...]]] = []
+def watermark_last(wait: Wait) -> list[Patch]:
+    """Commit what was folded, and only then the watermark: what lies between is merged twice.
 
-    def put_off(self: ReadModel, _: object, *rest: Any) -> None:
-        waiting.append((self, rest))
+    Folding begins early, so that a few records are enough.
+    """
 
-    def catch_up(ledger: EngagementLedger) -> None:
+    def advance(self: Appender) -> bool:
+        with mock.patch.object(read_model, "note") as noted, self._database.write() as connection:
+            is_at_head = self._projection.advance(connection, self._database.archive)
         wait()
-        while waiting:
-            read_model, rest = waiting.pop(0)
-            with ledger.database.write() as connection:
-                project(read_model, connection, *rest)
-
-    def broken_many(self: EngagementLedger, interactions: Sequence[Interaction]) -> list[Outcome]:
-        outcomes = record_many(self, interactions)
-        catch_up(self)
-        return outcomes
-
-    def broken(self: EngagementLedger, interaction: Interaction) -> Receipt:
-        receipt = record(self, interaction)
-        catch_up(self)
-        return receipt
+        with self._database.write() as connection:
+            for call in noted.call_args_list:
+                beside.note(connection, call.args[1])
+        return is_at_head
 
     return [
-        mock.patch.object(ReadModel, "project", put_off),
-        mock.patch.object(EngagementLedger, "record_many", broken_many),
-        mock.patch.object(EngagementLedger, "record", broken),
+        mock.patch.object(Appender, "_advance", advance),
+        mock.patch.object(background_fold, "TAIL_AT_MOST", 3),
     ]
 
 
@@ -180,12 +169,14 @@ def position_apart(wait: Wait) -> list[Patch]:
     def fold(self: Replays, name: str, progress: Callable[[int], object]) -> int:
         while True:
             with self._database.write() as connection:
-                begun = beside.known(connection, name)
-                with mock.patch.object(beside, "note"):
-                    reached, is_at_head = self._advance(connection, begun)
+                with mock.patch.object(read_model, "note") as noted:
+                    is_at_head = self._model(name).advance(connection, self._database.archive)
+                reached = beside.known(connection, name)
             wait()
-            with self._database.write() as connection:
-                beside.note(connection, reached)
+            for call in noted.call_args_list:
+                reached = call.args[1]
+                with self._database.write() as connection:
+                    beside.note(connection, reached)
             progress(reached.position)
             if is_at_head:
                 return reached.position
@@ -197,7 +188,7 @@ def from_the_start(_: Wait) -> list[Patch]:
     """Begin anew instead of going on."""
     begin = Replays.begin
 
-    def begin_anew(self: Replays, name: str) -> beside.Beside:
+    def begin_anew(self: Replays, name: str) -> beside.Watermark:
         with contextlib.suppress(UnknownReplayError):
             self.drop(name)
         return begin(self, name)
@@ -206,11 +197,12 @@ def from_the_start(_: Wait) -> list[Patch]:
 
 
 def switch_at_once(_: Wait) -> list[Patch]:
-    """Switch without catching up: what was recorded since the comparison is not in there."""
+    """Switch without catching up, and yet with a watermark at the head."""
 
     def switch(self: Replays, name: str) -> int:
         with self._database.write() as connection:
-            reached = beside.known(connection, name)
+            position = Head.read(connection).position
+            reached = beside.known(connection, name)._replace(position=position)
             beside.swap(connection, reached)
         return reached.position
 
@@ -241,7 +233,7 @@ def whole_export(_: Wait) -> list[Patch]:
 FAULTS: dict[str, Callable[[Wait], list[Patch]]] = {
     "key-first": key_first,
     "key-last": key_last,
-    "read-model-last": read_model_last,
+    "watermark-last": watermark_last,
     "position-apart": position_apart,
     "from-the-start": from_the_start,
     "switch-at-once": switch_at_once,
@@ -249,4 +241,4 @@ FAULTS: dict[str, Callable[[Wait], list[Patch]]] = {
     "whole-export": whole_export,
     **COMPACTION_FAULTS,
 }
-SPLIT_TRANSACTIONS = ("key-first", "key-last", "read-model-last")
+SPLIT_TRANSACTIONS = ("key-first", "key-last", "watermark-last")

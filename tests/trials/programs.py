@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot import cli
 from projections.application import Engagements
-from tests.trials import compacting, upgrading
+from tests.trials import compacting, folding, upgrading
 from tests.trials.faults import planted
 from tests.trials.forks import serve
 from tests.trials.touches import Touch, touches
@@ -90,6 +90,11 @@ def upgrade(folder: str, how: str = "") -> None:
     upgrading.upgrade(Path(folder), how)
 
 
+def fold(folder: str, how: str = "") -> None:
+    """Fold the tail of the ledger in a folder; `how` as `folding.fold` takes it."""
+    folding.fold(Path(folder), how)
+
+
 def forks() -> None:
     """Make a fork for each of these programs that stdin asks for."""
     for name in LOADED_LATE:
@@ -110,7 +115,7 @@ def say(line: str) -> None:
 
 PROGRAMS = {
     each.__name__: each
-    for each in (record, read, peak, small_files, faulty, compact, merge, upgrade, forks, run)
+    for each in (record, read, peak, small_files, faulty, compact, merge, upgrade, fold, forks, run)
 }
 
 

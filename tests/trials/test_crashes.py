@@ -1,6 +1,6 @@
 """kill -9 at random moments: nothing acknowledged is missing, and nothing counts twice.
 
-The same trials run against programs that commit the source key, or the read model, in a transaction
+The same trials run against programs that commit the source key, or the watermark, in a transaction
 of its own, and have to catch that.
 """
 
@@ -114,7 +114,7 @@ def wait_for_a_source(ledger: Path, process: Process) -> None:
 
 
 DIFFERS = "differs from the file's"
-OF_IMPORT = {"key-first": DIFFERS, "key-last": DIFFERS, "read-model-last": "replay: error"}
+OF_IMPORT = {"key-first": DIFFERS, "key-last": DIFFERS, "watermark-last": "replay: error"}
 
 
 @pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)
@@ -206,7 +206,7 @@ def test_what_was_acknowledged_survives_the_kill(cli):
     tell(f"{KILLS} kills, {survivors} acknowledged interactions")
 
 
-OF_RECORD = {"key-first": "missing: ", "key-last": "twice: ", "read-model-last": "replay: error"}
+OF_RECORD = {"key-first": "missing: ", "key-last": "twice: ", "watermark-last": "replay: error"}
 
 
 @pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)

@@ -59,6 +59,10 @@ def kill_and_restart(
     return [line for line in acknowledged if line.startswith(f"{name}-")]
 
 
+LATE = 2_000
+"""Records during which a reader looks often enough."""
+
+
 def wrong_with(replays: list[str]) -> list[str]:
     """The replays that did not say identical, or that saw fewer events than one before."""
     counts = [int(line.split(" ", 1)[0]) for line in replays]
@@ -95,14 +99,14 @@ def test_four_processes_share_a_ledger(cli):
     assert checker.complaints(cli) == []
 
 
-def test_a_read_model_in_a_transaction_of_its_own_is_caught(cli):
+def test_a_watermark_in_a_transaction_of_its_own_is_caught(cli):
     cli("init")
-    program = ("record", f"sqlite:///{cli.ledger}", "late", "20")
-    writer = Process(cli, "faulty", "read-model-last", "0.1", *program)
+    program = ("record", f"sqlite:///{cli.ledger}", "late", str(LATE))
+    writer = Process(cli, "faulty", "watermark-last", "0.1", *program)
     wait_for_a_line(writer)
     reader = Process(cli, "read", f"sqlite:///{cli.ledger}")
     wait_for_a_line(reader)
-    assert len(lines_of(writer)) == 20
+    assert len(lines_of(writer)) == LATE
     assert wrong_with(lines_of(reader)) != []
     assert checker.complaints(cli) == []
 

@@ -2,7 +2,7 @@
 
 It goes on where it was, and what is switched to is what a fresh fold of all events gives. The same
 trials run against programs that write the position apart from what was folded, that begin anew, or
-that switch without catching up, and have to catch that.
+that switch to what does not hold what its watermark says, and have to catch that.
 """
 
 import datetime as dt
@@ -19,8 +19,7 @@ import pytest
 from projections.application import Engagements
 from projections.views.differences import place_of
 from projections.views.folding import folds
-from projections.views.read_model import values
-from projections.views.replays import FOLDED_AT_ONCE
+from projections.views.read_model import FOLDED_AT_ONCE, values
 from projections.views.table_statements import COLUMNS, LIVE
 from tests.cli.histories import written
 from tests.cli.running import CommandLine
@@ -80,7 +79,7 @@ def recording(cli: CommandLine) -> Iterator[Process]:
 def position(cli: CommandLine) -> int:
     """How far the replay has come, 0 before there is one."""
     with suppress(OperationalError), checker.opened(cli.ledger) as connection:
-        row = connection.execute("SELECT position FROM replays WHERE name = 'fresh'").fetchone()
+        row = connection.execute("SELECT position FROM read_models WHERE name = 'fresh'").fetchone()
         return row[0] if row else 0
     return 0
 
@@ -114,6 +113,7 @@ def wrong_after_replay(cli: CommandLine) -> list[str]:
 def unlike_a_fresh_fold(cli: CommandLine) -> list[str]:
     """Whether some column of the live read model is not what folding all events gives."""
     scored_at = COLUMNS.index("scored_at")
+    cli.fold()
     with (
         Engagements(f"sqlite:///{cli.ledger}") as engagements,
         engagements.ledger.database.read() as connection,

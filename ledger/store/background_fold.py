@@ -1,0 +1,76 @@
+"""Folding the tail in the background, after what made it long was acknowledged."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy import Connection
+
+if TYPE_CHECKING:
+    from ledger.archive.folder import Archive
+
+_log = logging.getLogger(__name__)
+
+TAIL_AT_MOST = 500
+"""A longer tail is folded. Answers are right at any length; a short one makes them fast."""
+
+TURN_SECONDS = 0.01
+"""Between two steps; the waiting look for their turn every 5 milliseconds."""
+
+
+class Foldable(Protocol):
+    """What is folded from the events up to a watermark, and reads those after it as its tail."""
+
+    def tail_length(self, connection: Connection) -> int:
+        """Return how many positions there are after the watermark."""
+
+    def advance(self, connection: Connection, archive: "Archive") -> bool:
+        """Fold the next events and move the watermark; tell whether it has reached the head.
+
+        A step is so short that others can wait for it.
+        """
+
+    def fold(self, connection: Connection, archive: "Archive") -> None:
+        """Fold everything up to the head."""
+
+
+class BackgroundFold:
+    """Folds the tail of one ledger in a thread of its own, which begins when it is needed."""
+
+    def __init__(self, advance: Callable[[], bool]) -> None:
+        """Fold by `advance`: a step in a transaction, which tells whether it reached the head."""
+        self._advance = advance
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fold")
+        self._guard = Lock()  # of the flag beneath
+        self._is_folding = False
+        self._closed = Event()
+
+    def notice(self, tail: int) -> None:
+        """Begin to fold if the tail is so long now; the caller does not wait for it."""
+        if tail <= TAIL_AT_MOST or self._closed.is_set():
+            return
+        with self._guard:
+            if not self._is_folding:
+                self._thread.submit(self._fold_or_log)
+                self._is_folding = True
+
+    def fold(self) -> None:
+        """Fold up to the head; others record between the steps. Closing ends it after a step."""
+        while not self._advance() and not self._closed.wait(TURN_SECONDS):
+            pass
+
+    def close(self) -> None:
+        """Let the step that is under way end, or the first one, and fold no further."""
+        self._closed.set()
+        self._thread.shutdown(wait=True)
+
+    def _fold_or_log(self) -> None:
+        try:
+            self.fold()
+        except Exception as error:  # noqa: BLE001 - the next record tries again
+            _log.warning("the tail was not folded", extra={"error": type(error).__name__})
+        finally:
+            with self._guard:
+                self._is_folding = False
