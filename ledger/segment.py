@@ -1,6 +1,6 @@
 """Segments: closed ranges of positions whose events were moved into files of the archive (R9)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -20,6 +20,9 @@ RETAINED_DAYS = 90
 
 STAGES = 4
 """Of a compaction, each told of all that is sealed: it is written, compared, deleted, merged."""
+
+SMALL_EVENTS = 10_000
+"""A segment of no more is merged with any newer one, in a few hundredths of a second."""
 
 _DIGITS = 19  # of the largest position, so that files sort by name as their ranges do
 
@@ -78,6 +81,25 @@ def mergeable(segments: Iterable[Segment], events_at_most: int) -> list[list[Seg
             runs.append([])
         runs[-1].append(segment)
     return [run for run in runs if len(run) > 1]
+
+
+def due_merges(segments: Sequence[Segment], events_at_most: int) -> list[list[Segment]]:
+    """Return the runs of neighbours whose merging is worth its while after a compaction.
+
+    A run grows from its newest segment on towards the oldest, while it holds no more events than
+    that, and no segment but a small one more than half as many again as the newer ones together: so
+    each event is written anew only when about as many others have come, a few times in all.
+    """
+    runs: list[list[Segment]] = []
+    held = 0
+    for segment in reversed(segments):
+        is_large = segment.events > max(SMALL_EVENTS, 3 * held // 2)
+        if not runs or is_large or held + segment.events > events_at_most:
+            runs.append([])
+            held = 0
+        runs[-1].append(segment)
+        held += segment.events
+    return [run[::-1] for run in reversed(runs) if len(run) > 1]
 
 
 def events_in(segments: Iterable[Segment]) -> int:

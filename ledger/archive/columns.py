@@ -134,6 +134,16 @@ def one_chunk(column: pa.ChunkedArray) -> pa.DictionaryArray:
     return column.unify_dictionaries().combine_chunks()
 
 
+def listed(column: pa.ChunkedArray) -> list[Any]:
+    """Return the texts or bytes of a column as objects: what `to_pylist` returns, but faster."""
+    if not pa.types.is_dictionary(column.type):
+        objects: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+        return objects
+    coded = one_chunk(column)
+    texts = np.array([*coded.dictionary.to_pylist(), None], object)  # none at the end, at -1
+    return list(texts[coded.indices.fill_null(-1).to_numpy()])
+
+
 def own_texts(table: pa.Table) -> pa.Table:
     """Return the same events, with only their own texts in their dictionaries, sorted."""
     for number, name in enumerate(table.column_names):
@@ -154,14 +164,25 @@ def _ranks_of(dictionary: pa.Array) -> Integers:
     return ranked
 
 
-def _batch(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
-    account, issue, occurred, position, version, recorded, *rest = zip(*rows, strict=True)
-    kind, linear_id, score, place, commitment = rest
+def event_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
+    account: pa.DictionaryArray,
+    issue: Sequence[str],
+    occurred: Sequence[int],
+    position: Sequence[int],
+    version: Sequence[int],
+    recorded: Sequence[int],
+    kind: Sequence[int | None],
+    linear_id: Sequence[str | None],
+    score: Sequence[float | None],
+    place: pa.DictionaryArray,
+    commitment: Sequence[bytes | None],
+) -> pa.RecordBatch:
+    """Return a batch of a table of events from their columns."""
     occurred_at_ = np.array(occurred, np.int64)
     second, microsecond = np.divmod(occurred_at_, _SECOND)
     return pa.record_batch(
         [
-            coded(uuids(account)),
+            account,
             coded(issue),
             second,
             microsecond.astype(np.int32),
@@ -171,11 +192,18 @@ def _batch(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
             pa.array(kind, pa.int8()),
             coded(linear_id),
             pa.array(score, pa.float64()),
-            coded(uuids(place)),
+            place,
             pa.array(commitment, pa.binary(32)),
         ],
         schema=SCHEMA,
     )
+
+
+def _batch(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True))
+    for number in (0, -2):  # the account and the place
+        columns[number] = coded(uuids(columns[number]))
+    return event_batch(*columns)
 
 
 def coded(texts: Iterable[str | None]) -> pa.DictionaryArray:

@@ -110,8 +110,7 @@ def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
         is_used[codes] = True
         used = np.flatnonzero(is_used[:-1])
         used = used[pc.sort_indices(coded.dictionary.take(pa.array(used))).to_numpy()]
-        texts = coded.dictionary.take(pa.array(used)).to_pylist()
-        summed.update("".join(f"{text}\0" for text in texts).encode())
+        summed.update(_ended(coded.dictionary.take(pa.array(used))))
         rank = np.full(len(is_used), -1)
         rank[used] = np.arange(len(used))
         summed.update(rank[codes].astype("<i8").data)
@@ -125,6 +124,13 @@ def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
     else:
         summed.update(integers(column).astype("<i8").data)
     return summed.digest()
+
+
+def _ended(texts: pa.Array) -> bytes:
+    """Return the UTF-8 of texts one after the other, each ended by a zero byte."""
+    whole = pa.ListArray.from_arrays([0, len(texts)], texts)
+    joined: str = pc.binary_join(whole, "\0")[0].as_py()
+    return f"{joined}\0".encode() if len(texts) else b""
 
 
 def _bytes_in(column: pa.Array) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from ledger.errors import LedgerDamagedError
 from ledger.store.tables import CHECKSUM
 
 _NAMES: dict[str, int] = {}
-_SUMS = 2**63
+_SUMS, _SIGN = 2**63, 2**31
 
 
 def checksum(table: str, values: Sequence[object]) -> int:
@@ -30,6 +30,12 @@ def checksum(table: str, values: Sequence[object]) -> int:
         start = _NAMES[table] = zlib.crc32(table.encode())
     unsigned = zlib.crc32(msgspec.msgpack.encode(values), start)
     return unsigned - 2**32 if unsigned >= 2**31 else unsigned
+
+
+def checksums(table: str, rows: Iterable[tuple[object, ...]]) -> list[int]:
+    """Return the `checksum` of each of many rows."""
+    crc, encode, start = zlib.crc32, msgspec.msgpack.encode, zlib.crc32(table.encode())
+    return [(crc(encode(row), start) ^ _SIGN) - _SIGN for row in rows]
 
 
 def with_checksum(table: str, values: tuple[Any, ...]) -> tuple[Any, ...]:

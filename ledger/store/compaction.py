@@ -16,20 +16,19 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, select
 
-from ledger.archive.columns import table_of
 from ledger.archive.digests import Range
 from ledger.archive.memory import release_memory
 from ledger.archive.merging import merge
 from ledger.clock import Clock
 from ledger.errors import DiskFullError, LedgerUnavailableError
 from ledger.instants import Instant, instant_of
-from ledger.segment import Segment, events_in, mergeable
+from ledger.segment import Segment, due_merges, events_in, mergeable
 from ledger.store import tables
 from ledger.store.corrections import corrections
 from ledger.store.database import Database
+from ledger.store.hot_table import HotEvents
 from ledger.store.job_runs import job_alone
 from ledger.store.recovery import Recovery, recover
-from ledger.store.rows import expect_sound_rows
 from ledger.store.sealable import Progress, Sealable
 from ledger.store.segments import (
     Certificate,
@@ -51,7 +50,7 @@ SEALED_AT_ONCE = 100_000
 SEALED_TOGETHER = 10
 """Segments that are written and compared before the first of them is sealed."""
 
-SHRUNK_FROM = 0.1
+SHRUNK_FROM = 0.2
 """The share of unused pages from which the database's file is written anew; others wait then."""
 
 MERGED_EVENTS = 5_000_000
@@ -59,33 +58,8 @@ MERGED_EVENTS = 5_000_000
 
 JOB = "compaction"
 
-_e, _s, _p = tables.events.c, tables.streams, tables.places
+_e = tables.events.c
 
-_EVENTS = Statement(
-    select(
-        _s.c.originator_id,
-        _e.issue_id,
-        _e.occurred_at,
-        _e.position,
-        _e.version,
-        _e.recorded_at,
-        _e.kind,
-        _e.linear_id,
-        _e.score,
-        _p.c.place,
-        _e.commitment,
-    )
-    .join(_s, _s.c.id == _e.stream)
-    .outerjoin(_p, _p.c.id == _e.place)
-    .where(
-        _e.position >= bindparam("first"),
-        _e.position <= bindparam("last"),
-        _e.issue_id.is_not(None),
-    )
-    .order_by(_e.position),
-    "first",
-    "last",
-)
 _HOT = and_(_e.issue_id.is_not(None), _e.position <= bindparam("through"))
 _COUNT = Statement(select(func.count()).where(_HOT), "through")
 _LAST = Statement(select(func.max(_e.position)).where(_HOT), "through")
@@ -172,6 +146,9 @@ class Compactor:
             recovery, swept, before = *self._prepared(), self._size()
             with self._database.read() as connection:
                 last = self._scalar(connection, _LAST, through)
+            if last:
+                self._expect_none_lost(recovery)
+                self._projection.prepare_sealing(self._database)
             try:
                 events = self._seal_and_merge(last, progress)
             except DiskFullError:  # all the more it must become smaller, if there is room for that
@@ -196,7 +173,8 @@ class Compactor:
         """Merge small neighbours into larger segments, and return those."""
         with job_alone(self._database, JOB):
             self._prepared()
-            merged = self._merge_small(progress)
+            runs = mergeable(self.segments(), MERGED_EVENTS)
+            merged = [self._merged(run, progress) for run in runs]
             clear_unknown(self._database)
             return merged
 
@@ -210,40 +188,44 @@ class Compactor:
         recovery = recover(self._database, self._now())
         return recovery, remove_retired(self._database, self._now())
 
+    def _expect_none_lost(self, recovery: Recovery) -> None:
+        """Raise ArchiveUnavailableError if older segments are lost: then no more is deleted."""
+        for segment in self.segments():
+            if segment.name in recovery.lost:
+                self.check(segment)
+
     def _seal_and_merge(self, through: int, progress: Progress) -> int:
         """Seal what is hot up to the position `through`, and return how many events that were."""
         events = 0
         while new := self._sealed(through, progress):  # not what others record meanwhile
-            self._merge_small(progress, told=events_in(new))
+            self._merge_due(progress, events_in(new))
             events += events_in(new)
         if not events:
-            self._merge_small()  # what one that broke off has left
+            self._merge_due()  # what one that broke off has left
         return events
 
     def _sealed(self, through: int, progress: Progress) -> list[Segment]:
         """Seal the next segments that the hot events up to `through` make, and return them."""
         new = list(self._published(through, progress))
         if new:
-            compared = self._compared(new, progress)
-            for segment in new:
+            for segment, compared in zip(new, self._compared(new, progress), strict=True):
                 self._seal(segment, compared)
                 progress(segment.events)
         return new
 
     def _published(self, through: int, progress: Progress) -> Iterator[Segment]:
         with self._database.read() as connection:
-            last = sealed_position(connection)
+            last, hot = sealed_position(connection), HotEvents(connection)
             for _ in range(SEALED_TOGETHER):
                 next_ = _NEXT.run(connection, last, through).fetchmany(SEALED_AT_ONCE)
                 if not next_:
                     return
                 first, last = last + 1, next_[-1][0]
-                expect_sound_rows(connection, first, last)
-                table = table_of(_EVENTS.run(connection, first, last))
+                table = hot.table(first, last)
                 yield self._archive.publish(table, first, last)
                 progress(len(table))
 
-    def _compared(self, new: Sequence[Segment], progress: Progress) -> Comparison:
+    def _compared(self, new: Sequence[Segment], progress: Progress) -> list[Comparison]:
         with self._database.read() as connection:
             return self._projection.certify(connection, self._archive, new, progress)
 
@@ -251,20 +233,18 @@ class Compactor:
         table = self._archive.read(segment)
         with self._database.write() as connection:
             self._projection.fold(connection, self._archive)  # no tail may be sealed
-            self._projection.seal(connection, table)
+            self._projection.seal(connection, table, compared)
             certificate = _summary_of(segment) | {"compared": compared}
             seal(connection, segment, certificate, self._now())
         release_memory()
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
-    def _merge_small(
-        self, progress: Progress = lambda _: None, told: int | None = None
-    ) -> list[Segment]:
-        """Merge each run of small neighbours; `progress` is told of their events, or of `told`."""
-        runs = mergeable(self.segments(), MERGED_EVENTS)
-        if told is not None:
-            progress = _in_proportion(progress, told, sum(map(events_in, runs)))
-        return [self._merged(run, progress) for run in runs]
+    def _merge_due(self, progress: Progress = lambda _: None, told: int = 0) -> None:
+        """Merge what is due by now; `progress` is told of so many events in all."""
+        runs = due_merges(self.segments(), MERGED_EVENTS)
+        progress = _in_proportion(progress, told, sum(map(events_in, runs)))
+        for run in runs:
+            self._merged(run, progress)
 
     def _merged(self, parts: Sequence[Segment], progress: Progress) -> Segment:
         sealings = [each for part in parts for each in self.certificates(part)]

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import Select, insert, select
 
 from ledger import codec
-from ledger.errors import LedgerDamagedError
 from ledger.events import (
     OVERRIDE,
     SEALED_TOPICS,
@@ -18,7 +17,7 @@ from ledger.events import (
 from ledger.instants import Instant
 from ledger.interaction import Kind
 from ledger.store import tables
-from ledger.store.checksums import checked, is_sound, with_checksum
+from ledger.store.checksums import with_checksum
 from ledger.store.decoding import decoding
 from ledger.store.statements import Statement
 
@@ -26,13 +25,6 @@ _e = tables.events
 
 INSERT_EVENT = Statement(insert(_e), *_e.c.keys())
 """Takes a whole row, in the order of the table's columns, as `event_row` returns it."""
-
-_ALL = {table.name: Statement(select(table)) for table in (tables.streams, tables.places)}
-_RANGE = Statement(
-    select(_e).where(_e.c.position >= bindparam("first"), _e.c.position <= bindparam("last")),
-    "first",
-    "last",
-)
 
 FOLDED = (
     _e.c.position,
@@ -58,17 +50,6 @@ def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[
     The head is position, stream, version, topic and recorded_at.
     """
     return event_row((*head, *(None,) * 7, state))
-
-
-def expect_sound_rows(connection: Connection, first: int, last: int) -> None:
-    """Raise LedgerDamagedError if a hot event of a range is damaged, or its stream or place is."""
-    for table in (tables.streams, tables.places):
-        for row in _ALL[table.name].run(connection):
-            checked(table.name, row)
-    for row in _RANGE.run(connection, first, last):
-        if not is_sound(_e.name, row):
-            message = f"the event at position {row[0]} is not what was written; nothing is sealed"
-            raise LedgerDamagedError(message)
 
 
 def select_stored() -> Select[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from projections.views import (
+        certificate,
         columnar_rows,
         folding,
         past,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "certificate",
     "columnar_rows",
     "folding",
     "past",

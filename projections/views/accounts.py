@@ -23,13 +23,9 @@ IN_SPAN = and_(
 )
 """What holds of the streams after one account and up to another, as `bytes_of` tells them."""
 
-_ACCOUNTS = Statement(
-    select(streams.c.originator_id, streams.c.id)
-    .join(accounts, accounts.c.stream == streams.c.id)
-    .where(IN_SPAN),
-    "after",
-    "upto",
-)
+_IN_SPAN = select(streams.c.originator_id, streams.c.id).where(IN_SPAN)
+_STREAMS = Statement(_IN_SPAN, "after", "upto")
+_ACCOUNTS = Statement(_IN_SPAN.join(accounts, accounts.c.stream == streams.c.id), "after", "upto")
 _last_hot = select(func.max(events.c.version)).where(events.c.stream == streams.c.id)
 _VERSIONS = Statement(
     select(streams.c.originator_id, func.coalesce(_last_hot.scalar_subquery(), streams.c.version))
@@ -51,20 +47,25 @@ def last_account(connection: Connection, after: str, events_at_least: int) -> st
 
 def somebodys(connection: Connection, table: pa.Table) -> pa.Table:
     """Return the engagements of a partial that are not of the forgotten, with the column stream."""
-    streams_of = _streams_of(connection, table)
+    known = _with_streams(table, _ACCOUNTS, connection)
+    stream = known["stream"].to_numpy()
+    return known if stream.min() != NO else known.filter(pa.array(stream != NO))
+
+
+def numbered(connection: Connection, table: pa.Table) -> pa.Table:
+    """Return all engagements of a partial, also of the forgotten, with the column stream."""
+    return _with_streams(table, _STREAMS, connection)
+
+
+def _with_streams(table: pa.Table, statement: Statement, connection: Connection) -> pa.Table:
+    first, last = (table["account"][row].as_py() for row in (0, len(table) - 1))
+    streams_of = dict(statement.run(connection, bytes_of(before(first)), bytes_of(last)))
     account = one_chunk(table["account"])
     starts = starts_of(account.indices.to_numpy())
     whose = account.take(pa.array(starts)).to_pylist()
     numbers = [streams_of.get(bytes_of(each), NO) for each in whose]
     stream = np.repeat(np.array(numbers, np.int64), np.diff(starts, append=len(account)))
-    known = table.append_column("stream", pa.array(stream))
-    return known if stream.min() != NO else known.filter(pa.array(stream != NO))
-
-
-def _streams_of(connection: Connection, table: pa.Table) -> dict[bytes, int]:
-    """The numbers of the accounts of a partial, but for those of the forgotten."""
-    first, last = (table["account"][row].as_py() for row in (0, len(table) - 1))
-    return dict(_ACCOUNTS.run(connection, bytes_of(_before(first)), bytes_of(last)))
+    return table.append_column("stream", pa.array(stream))
 
 
 def bytes_of(account: str) -> bytes:
@@ -72,7 +73,7 @@ def bytes_of(account: str) -> bytes:
     return _ENDS[account] if account in _ENDS else UUID(account).bytes
 
 
-def _before(account: str) -> str:
+def before(account: str) -> str:
     """What stands before an account and after all others that do."""
     number = UUID(account).int
     return str(UUID(int=number - 1)) if number else BEFORE_ALL

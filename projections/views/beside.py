@@ -36,6 +36,7 @@ from projections.views.tables import (
     engagements,
     metadata,
     read_models,
+    sealed_accounts,
     sealed_engagements,
     written,
 )
@@ -237,9 +238,10 @@ def empty_live(connection: Connection) -> None:
     Deleting the rows would fail if an index is damaged.
     """
     connection.execute(text("DROP VIEW IF EXISTS issue_engagements"))
-    metadata.drop_all(connection, [engagements, sealed_engagements, comparison])
+    others = [sealed_engagements, sealed_accounts, comparison]
+    metadata.drop_all(connection, [engagements, *others])
     engagement_table(MetaData(), engagements.name, _free_index_names(connection)).create(connection)
-    metadata.create_all(connection, [sealed_engagements, comparison])
+    metadata.create_all(connection, others)
     connection.execute(issue_engagements)
 
 

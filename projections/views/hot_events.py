@@ -1,16 +1,13 @@
-"""The hot events by engagement: as partials, or one by one."""
+"""The partials of the hot events."""
 
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, bindparam, select
 
 from ledger.clock_corrections import Corrections
-from ledger.events import EventRow
 from ledger.store.corrections import corrections
 from ledger.store.statements import Statement
 from ledger.store.tables import events, streams
@@ -38,19 +35,6 @@ _OF_SPAN = Statement(
     "upto",
     "through",
 )
-_touching = events.alias()
-_TOUCHED = select(_touching.c.stream, _touching.c.issue_id).where(
-    _touching.c.issue_id.is_not(None), _touching.c.position <= bindparam("last")
-)
-_OF_TOUCHED = Statement(
-    _BY_ENGAGEMENT.where(
-        events.c.position > bindparam("position"),
-        tuple_(events.c.stream, events.c.issue_id).in_(_TOUCHED),
-    ),
-    "position",
-    "last",
-)
-
 _READ_AT_ONCE = 16_384
 
 
@@ -65,11 +49,6 @@ def hot_partials(
     return _partials(connection, cursor)
 
 
-def touched_partials(connection: Connection, last: int) -> Iterator[pa.Table]:
-    """Yield the partials of the events after a position, of engagements with hot ones up to it."""
-    return _partials(connection, _OF_TOUCHED.run(connection, last, last))
-
-
 def _partials(connection: Connection, cursor: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - a DBAPI cursor
     known = corrections(connection)
     while rows := cursor.fetchmany(_READ_AT_ONCE):
@@ -80,21 +59,3 @@ def _corrected(row: Sequence[Any], known: Corrections) -> tuple[Any, ...]:
     account, issue, occurred, position, recorded, *rest = row
     occurred, recorded = known.instants(position, occurred, recorded)
     return account, issue, occurred, position, recorded, *rest
-
-
-def touched_events(connection: Connection, last: int) -> Iterator[tuple[bytes, list[EventRow]]]:
-    """Yield the hot events of each engagement that has some up to a position, by position.
-
-    Beside each stands the account's UUID.
-    """
-    rows, known = _OF_TOUCHED.run(connection, 0, last), corrections(connection)
-    for (account, issue), group in groupby(rows, key=itemgetter(0, 1)):
-        yield (
-            account,
-            known.of(
-                [
-                    EventRow(position, 0, issue, kind, at, linear_id, score, recorded_at)
-                    for _, _, at, position, recorded_at, kind, linear_id, score in group
-                ]
-            ),
-        )

@@ -1,18 +1,27 @@
-"""Partials as rows of the read model, and back."""
+"""Partials as rows of the read model and of what is sealed, and back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from ledger.archive.columns import coded, ranks, uuids
+from ledger.archive.columns import coded, listed, ranks
+from ledger.errors import LedgerDamagedError
 from projections.columnar import NO, FoldColumns
 from projections.engagement import Engagement
-from projections.views.partials import NUMBERS, as_partial
+from projections.views.partials import as_partial
 from projections.views.stored import Stored
 
-_BESIDE = ("id", "last_position", "scored_at")
+_TEXTS = ("account", "issue_id", "linear_id")
+_BESIDE = ("account", "events", "stream", "issue_id", "id", "last_position", "scored_at")
+
+FOLD = Engagement.__struct_fields__
+
+SEALED = ("stream", "issue_id", "id", *FOLD, "last_position", "scored_at")
+"""The columns of `sealed_engagements`."""
+
+Row = tuple[Any, ...]
 
 
 class Folded(NamedTuple):
@@ -25,39 +34,48 @@ class Folded(NamedTuple):
 
 def rows_of(table: pa.Table) -> Iterator[Folded]:
     """Yield the engagements that `somebodys` returned."""
-    names = ("account", "issue_id", "linear_id", "stream", *NUMBERS)
-    columns = {name: table[name].to_pylist() for name in names}
-    overridden = zip(columns["override_at"], columns["override"], strict=True)
-    columns["override"] = [None if at == NO else value for at, value in overridden]
-    fields = [columns[name] for name in Engagement.__struct_fields__]
-    beside = [columns[name] for name in ("account", "events", "stream", "issue_id", *_BESIDE)]
+    beside = [_values(table, name) for name in _BESIDE]
+    fields = [_values(table, name) for name in FOLD]
     for account, events_, stream, issue, id_, last_position, scored_at, *fold_ in zip(
         *beside, *fields, strict=True
     ):
-        engagement = Engagement(*map(_some, fold_))
-        row = Stored(id_, stream, issue, engagement, _some(last_position), scored_at)
+        row = Stored(id_, stream, issue, Engagement(*fold_), last_position, scored_at)
         yield Folded(account, events_, row)
 
 
-def partial_of_folds(folds: Sequence[tuple[bytes, Stored]]) -> pa.Table:
-    """Return the partial of rows that come by account, whose UUID is beside each, and issue."""
-    fields: dict[str, Any] = {
-        name: [getattr(row.engagement, name) for _, row in folds]
-        for name in Engagement.__struct_fields__
-    }
-    fields |= {name: [getattr(row, name) for _, row in folds] for name in _BESIDE}
-    account = coded(uuids(account for account, _ in folds))
-    issue, linear = coded(row.issue_id for _, row in folds), coded(fields.pop("linear_id"))
-    override = pa.array(fields.pop("override"), pa.float64()).fill_null(0.0).to_numpy()
-    numbers = {
-        name: pa.array(values, pa.int64()).fill_null(NO).to_numpy()
-        for name, values in fields.items()
-    }
-    uncounted = np.zeros(len(folds), np.int64)
+def sealed_rows(table: pa.Table) -> list[Row]:
+    """Return the engagements of a partial with the column stream as rows of what is sealed."""
+    return list(zip(*(_values(table, name) for name in SEALED), strict=True))
+
+
+def partial_of_sealed(accounts: Iterable[str | None], rows: Sequence[Row]) -> pa.Table:
+    """Return the partial of rows of what is sealed, which come by account and issue.
+
+    Raises LedgerDamagedError for values of other types.
+    """
+    columns: dict[str, Any] = dict(zip(SEALED, zip(*rows, strict=True), strict=True))
+    del columns["stream"]
+    try:
+        issue, linear = coded(columns.pop("issue_id")), coded(columns.pop("linear_id"))
+        override = pa.array(columns.pop("override"), pa.float64()).fill_null(0.0).to_numpy()
+        numbers = {
+            name: pa.array(values, pa.int64()).fill_null(NO).to_numpy()
+            for name, values in columns.items()
+        }
+    except (pa.ArrowException, OverflowError) as error:
+        raise LedgerDamagedError("a sealed engagement cannot be read") from error
+    uncounted = np.zeros(len(rows), np.int64)
     ranked = ranks(pa.chunked_array([linear]))
-    columns = FoldColumns(**numbers, events=uncounted, linear=ranked, override=override)
-    return as_partial(account, issue, linear, columns)
+    folds = FoldColumns(**numbers, events=uncounted, linear=ranked, override=override)
+    return as_partial(coded(accounts), issue, linear, folds)
 
 
-def _some(value: Any) -> Any:  # noqa: ANN401 - of any column
-    return None if value == NO else value
+def _values(table: pa.Table, name: str) -> list[Any]:
+    """The values of a column as objects, None where there is none."""
+    if name in _TEXTS:
+        return listed(table[name])
+    values = table[name].to_numpy()
+    is_none = (table["override_at"].to_numpy() if name == "override" else values) == NO
+    column = pa.array(values, mask=is_none) if is_none.any() else pa.array(values)
+    objects: list[Any] = column.to_pylist()
+    return objects

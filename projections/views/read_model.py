@@ -39,7 +39,7 @@ from projections.views.beside import (
 from projections.views.policies import Policies
 from projections.views.stored import Stored, stored_engagement
 from projections.views.table_statements import IDENTITY
-from projections.views.tables import LIVE_NAME, engagements, sealed_engagements
+from projections.views.tables import LIVE_NAME, engagements, sealed_accounts, sealed_engagements
 from projections.views.tail import is_in_tail
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class ReadModel:
         with database.read() as connection:
             lost, is_shown = missing(connection), is_view_present(connection)
             is_new = not connection.scalar(select(head.c.position))
-        if lost and not is_new:
+        if set(lost) - {sealed_accounts} and not is_new:
             verification.truth.expect_sound(database)
         if lost or not is_shown:
             with database.write() as connection:
@@ -207,19 +207,23 @@ class ReadModel:
         for each in besides(connection):
             statements_of(each.name).forget.run(connection, stream)
 
+    def prepare_sealing(self, database: Database) -> None:
+        """Do what `certificate.prepare` does."""
+        views.certificate.prepare(database)
+
     def certify(
         self, connection: Connection, archive: "Archive", new: Sequence[Segment], progress: Progress
-    ) -> Comparison:
-        """Do what `sealing.certify` does."""
-        return views.sealing.certify(connection, archive, new, progress)
+    ) -> list[Comparison]:
+        """Do what `certificate.certify` does."""
+        return views.certificate.certify(connection, archive, new, progress)
 
-    def seal(self, connection: Connection, table: "pa.Table") -> None:
+    def seal(self, connection: Connection, table: "pa.Table", compared: Comparison) -> None:
         """Do what `sealing.seal` does."""
-        views.sealing.seal(connection, table)
+        views.sealing.seal(connection, table, compared)
 
     def sealed_difference(self, connection: Connection, archive: "Archive") -> str | None:
-        """Do what `sealing.difference` does."""
-        return views.sealing.difference(connection, archive)
+        """Do what `sealing.whole_difference` does."""
+        return views.sealing.whole_difference(connection, archive)
 
     def refresh(
         self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None

@@ -142,6 +142,16 @@ sealed_engagements = Table(
     comment="the fold of each user's sealed events with each issue",
 )
 
+sealed_accounts = Table(
+    "sealed_accounts",
+    metadata,
+    Column("stream", ForeignKey(_streams.c.id), primary_key=True, autoincrement=False),
+    Column("engagements", Integer, nullable=False, comment="how many of them are sealed"),
+    Column("checksum", Big, nullable=False, comment="projections.views.sealed_sums"),
+    info=DERIVED,
+    comment="what the sealed engagements of each account were when they were last certified",
+)
+
 STREAM_OF_USER = (
     select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()
 )

@@ -86,7 +86,7 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     found_in = _difference(connection, archive, live(connection), progress)
     if found_in is not None:
         yield derived("the read model", found_in)
-    sealed = sealing.difference(connection, archive)
+    sealed = sealing.whole_difference(connection, archive)
     if sealed is not None:
         yield derived("sealed_engagements", sealed)
     last = connection.execute(select(head.c.position, head.c.policy_version)).one()

@@ -28,7 +28,7 @@ from ledger.errors import DamagedSegmentError
 from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant
 from ledger.interaction import Kind
-from ledger.segment import Segment, mergeable
+from ledger.segment import SMALL_EVENTS, Segment, due_merges, events_in, mergeable
 from ledger.text import IssueId
 from tests.archived import segment_rows
 
@@ -226,6 +226,34 @@ def test_runs_to_merge_are_neighbours_and_as_long_as_can_be(sizes, at_most):
     for run in runs:
         assert len(run) > 1
         assert sum(each.events for each in run) <= at_most
+
+
+@given(st.lists(st.integers(1, 12), max_size=30), st.integers(1, 40))
+def test_after_each_compaction_files_are_few_and_no_event_is_merged_often(sizes, at_most):
+    sizes, at_most = [SMALL_EVENTS * size for size in sizes], SMALL_EVENTS * at_most
+    kept, written = list[Segment](), 0
+    for place, size in enumerate(sizes):
+        kept.append(segment(place + 1, place + 1, size))
+        for run in due_merges(kept, at_most):
+            assert len(run) > 1
+            assert events_in(run) <= at_most
+            first, last = run[0].first_position, run[-1].last_position
+            begin = kept.index(run[0])
+            assert kept[begin : begin + len(run)] == run
+            kept[begin : begin + len(run)] = [segment(first, last, events_in(run))]
+            written += events_in(run)
+        assert not due_merges(kept, at_most)
+    for number, each in enumerate(kept[:-1]):
+        newer = events_in(kept[number + 1 :])
+        following = kept[number + 1].events
+        assert 2 * each.events > 3 * following or each.events + newer > at_most
+    assert written <= sum(sizes) * 3 * (sum(sizes) // SMALL_EVENTS + 1).bit_length()
+
+
+def test_small_segments_are_merged_whatever_their_sizes():
+    kept = [segment(1, 1, SMALL_EVENTS), segment(2, 2, 1), segment(3, 3, 1)]
+    assert due_merges(kept, 10 * SMALL_EVENTS) == [kept]
+    assert due_merges([segment(1, 1, SMALL_EVENTS + 1), *kept[1:]], 10 * SMALL_EVENTS) == [kept[1:]]
 
 
 # --- merged files --------------------------------------------------------------------------------

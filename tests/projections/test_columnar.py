@@ -19,9 +19,9 @@ from ledger.instants import DAY
 from ledger.interaction import Kind
 from projections.columnar import NO
 from projections.engagement import NONE, Engagement, fold, merge
-from projections.views import merging
+from projections.views import merging, sealing
 from projections.views.merging import merged
-from projections.views.partial_rows import partial_of_folds
+from projections.views.partial_rows import partial_of_sealed
 from projections.views.partials import joined, partial_of, partial_of_rows
 from projections.views.stored import Stored, fold_stored, together
 from tests.archived import ACCOUNTS, any_linear_ids, histories, table
@@ -129,8 +129,8 @@ def folded(events: list[EventRow]) -> pa.Table:
     rows = []
     for group in dict(sorted(by_place(events).items())).values():
         row = fold_stored(sorted(group, key=attrgetter("position")))
-        rows.append((ACCOUNTS[group[0].stream].bytes, row))
-    return partial_of_folds(rows)
+        rows.append((str(ACCOUNTS[group[0].stream]), sealing._row(row)))
+    return partial_of_sealed(*zip(*rows, strict=True))
 
 
 ways = st.sampled_from([sealed, hot, folded])

@@ -13,8 +13,7 @@ from ledger.segment import Segment
 from ledger.store import compaction, segments
 from ledger.store.compaction import Compactor
 from projections.columnar import NO
-from projections.views import merging, partials, sealing
-from projections.views.read_model import ReadModel
+from projections.views import certificate, merging, partials, sealing
 
 Wait = Callable[[], object]
 
@@ -70,8 +69,8 @@ def last_query_lost(_: Wait) -> list[Any]:
 
 def uncertified(_: Wait) -> list[Any]:
     """Delete the rows of what is sealed wrong, without a certificate that would tell."""
-    certify = mock.patch.object(ReadModel, "certify", return_value={"through": 0})
-    return [*last_query_lost(_), certify]
+    checks = ((certificate, "_expect_equal"), (sealing, "_expect_merged"))
+    return [*last_query_lost(_), *(mock.patch.object(*each) for each in checks)]
 
 
 COMPACTION_FAULTS: dict[str, Callable[[Wait], list[Any]]] = {

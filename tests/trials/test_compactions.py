@@ -3,13 +3,13 @@
 from itertools import product
 from typing import Any
 
-import msgspec
 import pytest
 
 from ledger.archive import folder, parquet
 from ledger.errors import CertificateError
 from ledger.instants import DAY
-from projections.views import hot_events, sealing
+from projections.views import certificate, hot_events, sealing
+from projections.views.partial_rows import SEALED
 from tests.trials.asked import ISSUES, USERS
 from tests.trials.compactions import DONE, Compactions, Touch, some_touches, try_histories
 from tests.trials.sizes import count, tell
@@ -27,7 +27,7 @@ STEPS = count(full=30, small=15)
 def in_small_pieces(monkeypatch):
     """As if all were large: several row groups a segment, several batches of everything."""
     monkeypatch.setattr(parquet, "ROWS_OF_A_GROUP", 3)
-    monkeypatch.setattr(sealing, "_FOLDED_AT_ONCE", 2)
+    monkeypatch.setattr(sealing, "_READ_AT_ONCE", 2)
     monkeypatch.setattr(hot_events, "_READ_AT_ONCE", 5)
     DONE.clear()
 
@@ -48,13 +48,12 @@ def test_whatever_is_compacted_every_question_is_answered_as_before(part):
 
 def lose_the_last_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept of what was sealed forgets when each engagement was asked about last."""
-    values = sealing._values
+    insert, at = sealing._INSERT.run_many, SEALED.index("queried_at")
 
-    def forgetful(row: Any) -> Any:
-        engagement = msgspec.structs.replace(row.engagement, queried_at=None)
-        return values(row._replace(engagement=engagement))
+    def forgetful(connection: Any, rows: Any) -> None:
+        insert(connection, [(*row[:at], None, *row[at + 1 :]) for row in rows])
 
-    monkeypatch.setattr(sealing, "_values", forgetful)
+    monkeypatch.setattr(sealing._INSERT, "run_many", forgetful)
 
 
 def touches(kind: str, ago: int) -> list[Touch]:
@@ -96,7 +95,8 @@ def test_a_snapshot_that_loses_the_last_kind_is_never_the_reason_to_delete(monke
 
 def test_a_snapshot_that_loses_the_last_kind_is_caught_by_the_questions_too(monkeypatch):
     lose_the_last_kind(monkeypatch)
-    monkeypatch.setattr(sealing, "certify", lambda *_: {})
+    for module, check in ((sealing, "_expect_read_back"), (certificate, "_expect_certified")):
+        monkeypatch.setattr(module, check, lambda *_: None)
     with pytest.raises(AssertionError):
         known_history()
 

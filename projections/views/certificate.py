@@ -1,0 +1,101 @@
+"""The certificate: why the events of a range may be deleted from the hot store.
+
+Their file was synced, read again and found to say what the hot rows say (`HotEvents` and
+`Archive.publish`). Here it is proven that the engagements add up, by two ways that share no code:
+the file's events are folded by columns, and the hot rows by SQLite. What was certified before is
+not folded again: of each account that these events are of, the rows that are kept must have the
+sum that they had then. `sealing.seal` writes what was compared, and nothing else.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from sqlalchemy import Connection, select
+
+from ledger.archive.corrected import corrected_groups
+from ledger.archive.folder import Archive
+from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.errors import CertificateError
+from ledger.segment import Segment
+from ledger.store.corrections import corrections
+from ledger.store.database import Database
+from ledger.store.decoding import stored_uuid
+from ledger.store.sealable import Progress
+from ledger.store.segments import Comparison
+from ledger.store.statements import Statement
+from ledger.store.tables import accounts, streams
+from projections.views import sealed_sums, sealing
+from projections.views.accounts import before, numbered
+from projections.views.hot_folds import hot_folds
+from projections.views.merging import merged
+from projections.views.partial_rows import Row, sealed_rows
+from projections.views.sealed_sums import OTHER_SUM
+from projections.views.sealing import difference_of, digest_of, in_order
+
+_KNOWN = Statement(select(accounts.c.stream))
+_ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))
+_MENDED = "`engagement replay --repair` writes it again from the archive"
+
+
+def prepare(database: Database) -> None:
+    """Sum up what is sealed, if an earlier version sealed it; it must be what the segments say.
+
+    Raises CertificateError where it is not.
+    """
+    with database.read() as connection:
+        if not sealed_sums.are_missing(connection):
+            return
+        other = sealing.difference(connection, database.archive)
+    if other is not None:
+        raise CertificateError(f"nothing was sealed: {other}; {_MENDED}")
+    with database.write() as connection:
+        sealed_sums.sum_up(connection)
+
+
+def certify(
+    connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
+) -> list[Comparison]:
+    """Return what was compared so that the events of `new`, which are still hot, can be deleted.
+
+    For each segment. Raises CertificateError where its engagements are not those of its hot events,
+    or where other engagements of these accounts are not what was certified before. `progress` takes
+    the events of each segment.
+    """
+    unseen, found = {row[0] for row in _KNOWN.run(connection)}, []
+    for segment in new:
+        rows = in_order([row for table in _folded(connection, archive, segment) for row in table])
+        _expect_equal(rows, hot_folds(connection, *segment.range))
+        touched = {row[0] for row in rows}
+        _expect_certified(connection, archive, touched & unseen)
+        unseen -= touched
+        found.append(
+            {
+                "through": segment.last_position,
+                "engagements": len(rows),
+                "accounts": len(touched),
+                "sha256": digest_of(rows),
+            }
+        )
+        progress(segment.events)
+    return found
+
+
+def _folded(connection: Connection, archive: Archive, segment: Segment) -> Iterator[list[Row]]:
+    """Yield the engagements of a segment's file, folded by columns, also those of the forgotten."""
+    known = corrections(connection)
+    for table in merged([corrected_groups(archive, known, segment, FOLDED_COLUMNS)]):
+        yield sealed_rows(numbered(connection, table))
+
+
+def _expect_equal(ours: list[Row], theirs: list[Row]) -> None:
+    if ours != theirs:
+        differing = (pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1])
+        raise CertificateError(f"nothing was deleted: {difference_of(*next(differing))}")
+
+
+def _expect_certified(connection: Connection, archive: Archive, touched: set[int]) -> None:
+    other = next(sealed_sums.others(connection, sorted(touched)), None)
+    if other is not None:
+        account = str(stored_uuid(dict(_ACCOUNTS.run(connection))[other]))
+        where = sealing.difference(connection, archive, before(account), account)
+        raise CertificateError(f"nothing was deleted: {where or OTHER_SUM}; {_MENDED}")

@@ -1,0 +1,82 @@
+"""Hot events of a range folded by SQLite: the second way of a certificate.
+
+It shares nothing with the fold by columns but the rules: no file, no Arrow, no NumPy. Where the
+latest of several wins, instant and value are one text whose order is theirs: numbers of equal
+length, and behind them the other value.
+"""
+
+from sqlalchemy import Connection
+
+from ledger.clock_corrections import Corrections
+from ledger.instants import DAY
+from ledger.store.corrections import corrections
+from projections.views.partial_rows import Row
+
+_T, _P = 2 * 10**18, 10**18  # added to instants and positions, so that all have as many digits
+_T_DIGITS = len(str(_T))
+
+_EVENTS = """
+    SELECT stream, issue_id, position, kind, linear_id, score, recorded_at, occurred_at AS at
+    FROM events WHERE position BETWEEN :first AND :last AND issue_id IS NOT NULL"""
+
+_CORRECTED = """
+    SELECT stream, issue_id, position, kind, linear_id, score, recorded_at,
+        CASE WHEN at > recorded_at + {day} THEN recorded_at ELSE at END AS at
+    FROM (
+        SELECT stream, issue_id, position, kind, linear_id, score, at,
+            min(recorded_at, CASE {cases} ELSE recorded_at END) AS recorded_at
+        FROM ({events})
+    )"""
+
+_FOLD = """
+WITH overrides AS MATERIALIZED (
+    SELECT stream, issue_id, at, max(score) AS score
+    FROM ({events}) WHERE kind IS NULL GROUP BY stream, issue_id, at
+),
+folds AS (
+    SELECT stream, issue_id, min(position) AS id,
+        count(CASE kind WHEN 1 THEN 1 END) AS mentions,
+        count(CASE kind WHEN 2 THEN 1 END) AS views,
+        count(CASE kind WHEN 3 THEN 1 END) AS queries,
+        min(CASE WHEN kind IS NOT NULL THEN at END) AS first_at,
+        max(CASE kind WHEN 1 THEN at END) AS mentioned_at,
+        max(CASE kind WHEN 2 THEN at END) AS viewed_at,
+        max(CASE kind WHEN 3 THEN at END) AS queried_at,
+        max(({t} + at) || linear_id) AS linear,
+        max(CASE WHEN kind IS NULL THEN at END) AS override_at,
+        max(({t} + at * 4 + kind) || ({p} + position)) AS last,
+        max(recorded_at) AS scored_at
+    FROM ({events}) GROUP BY stream, issue_id
+)
+SELECT stream, issue_id, id, mentions, views, queries,
+    first_at, mentioned_at, viewed_at, queried_at,
+    CAST(substr(linear, 1, {digits}) AS INTEGER) - {t} AS linear_at,
+    substr(linear, {digits} + 1) AS linear_id,
+    override_at, overrides.score AS override,
+    CAST(substr(last, {digits} + 1) AS INTEGER) - {p} AS last_position,
+    scored_at
+FROM folds LEFT JOIN overrides USING (stream, issue_id)
+WHERE override_at IS at
+ORDER BY stream, issue_id
+"""
+
+
+def hot_folds(connection: Connection, first: int, last: int) -> list[Row]:
+    """Return the engagements of the hot events at the positions `first` to `last`.
+
+    In the columns of `sealed_engagements`, by stream and issue; also those of the forgotten.
+    """
+    events = _effective(corrections(connection))
+    fold = _FOLD.format(events=events, t=_T, p=_P, digits=_T_DIGITS)
+    cursor = connection.connection.cursor()
+    rows: list[Row] = cursor.execute(fold, {"first": first, "last": last}).fetchall()
+    return rows
+
+
+def _effective(known: Corrections) -> str:
+    """The query of the events, with the instants by which they count (R8)."""
+    following = zip(known.positions, known.bounds, strict=True)
+    cases = [f"WHEN position < {each} THEN {bound}" for each, bound in following]
+    if not cases:
+        return _EVENTS
+    return _CORRECTED.format(events=_EVENTS, cases=" ".join(cases), day=DAY)

@@ -1,0 +1,108 @@
+"""A count and a checksum of each account's sealed engagements, as they were last certified.
+
+Every certificate compares them with the rows that are there, so no segment needs to be folded for
+what was certified before. The checksum is the CRC-32 of each row, as MessagePack, added up modulo
+2**63: a sealing takes out the rows that it changes, and adds what it has written instead.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from ledger.store.statements import Statement
+from projections.views.partial_rows import Row
+from projections.views.tables import sealed_accounts, sealed_engagements
+
+OTHER_SUM = "the checksum that is kept of a user's sealed engagements is not theirs"
+
+_SUMS = 2**63
+
+_a, _s = sealed_accounts.c, sealed_engagements.c
+_FIND = Statement(
+    select(_a.engagements, _a.checksum).where(_a.stream == bindparam("stream")), "stream"
+)
+_INSERT = Statement(insert(sealed_accounts).prefix_with("OR REPLACE"), *_a.keys())
+_FORGET = Statement(delete(sealed_accounts).where(_a.stream == bindparam("stream")), "stream")
+_CLEAR = Statement(delete(sealed_accounts))
+_ROWS_OF = Statement(select(sealed_engagements).where(_s.stream == bindparam("stream")), "stream")
+_ALL = Statement(select(sealed_engagements).order_by(_s.stream, _s.issue_id))
+_KEPT = Statement(select(sealed_accounts).order_by(_a.stream))
+_FIRST = [Statement(select(func.min(each.stream))) for each in (_s, _a)]
+
+
+class Sum(NamedTuple):
+    """The number and the checksum of some rows of sealed engagements."""
+
+    engagements: int = 0
+    checksum: int = 0
+
+    def plus(self, rows: Sequence[Row]) -> "Sum":
+        """Return the sum of these rows, too."""
+        return self._add(rows, 1)
+
+    def minus(self, rows: Sequence[Row]) -> "Sum":
+        """Return the sum without these rows."""
+        return self._add(rows, -1)
+
+    def _add(self, rows: Sequence[Row], sign: int) -> "Sum":
+        crc, encode = zlib.crc32, msgspec.msgpack.encode
+        added = sum([crc(encode(row)) for row in rows])
+        return Sum(self.engagements + sign * len(rows), (self.checksum + sign * added) % _SUMS)
+
+
+def kept_sum(connection: Connection, stream: int) -> Sum:
+    """Return the sum that was certified of an account."""
+    row = _FIND.run(connection, stream).fetchone()
+    return Sum() if row is None else Sum(*row)
+
+
+def others(connection: Connection, streams: Iterable[int]) -> Iterator[int]:
+    """Yield those of the accounts whose rows are not what was certified."""
+    for stream in streams:
+        rows = _ROWS_OF.run(connection, stream).fetchall()
+        if Sum().plus(rows) != kept_sum(connection, stream):
+            yield stream
+
+
+def replace(connection: Connection, old: Sequence[Row], new: Sequence[Row]) -> None:
+    """Bring the sums along where rows are replaced by others; both come by stream."""
+    before = {stream: list(rows) for stream, rows in groupby(old, itemgetter(0))}
+    sums = [
+        (stream, *kept_sum(connection, stream).minus(before.get(stream, [])).plus(list(rows)))
+        for stream, rows in groupby(new, itemgetter(0))
+    ]
+    _INSERT.run_many(connection, sums)
+
+
+def forget(connection: Connection, stream: int) -> None:
+    """Delete the sum of one account."""
+    _FORGET.run(connection, stream)
+
+
+def are_missing(connection: Connection) -> bool:
+    """Tell whether engagements are sealed, and none has been summed up since."""
+    row, sum_ = (each.run(connection).fetchone()[0] for each in _FIRST)
+    return row is not None and sum_ is None
+
+
+def sum_up(connection: Connection) -> None:
+    """Sum up the rows that are there, of every account."""
+    _CLEAR.run(connection)
+    _INSERT.run_many(connection, _summed(connection))
+
+
+def difference(connection: Connection) -> str | None:
+    """Return that some account's rows do not have the sum that is kept, if so."""
+    if are_missing(connection) or _summed(connection) == _KEPT.run(connection).fetchall():
+        return None
+    return OTHER_SUM
+
+
+def _summed(connection: Connection) -> list[Row]:
+    rows = _ALL.run(connection)
+    return [(stream, *Sum().plus(list(group))) for stream, group in groupby(rows, itemgetter(0))]
