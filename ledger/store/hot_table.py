@@ -14,6 +14,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, Table, bindparam, select
 
 from ledger.archive.columns import SCHEMA, event_batch, listed, occurred_at, one_table, recorded_at
+from ledger.archive.memory import without_collecting
 from ledger.errors import LedgerDamagedError
 from ledger.events import INTERACTION, OVERRIDE
 from ledger.store import tables
@@ -55,6 +56,7 @@ class HotEvents:
         self._stream_of = {name: number for number, name in self._accounts.items()}
         self._number_of = {name: number for number, name in self._places.items()}
 
+    @without_collecting()
     def table(self, first: int, last: int) -> pa.Table:
         """Return the events at the positions `first` to `last`, by position.
 

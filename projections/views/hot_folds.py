@@ -7,6 +7,7 @@ length, and behind them the other value.
 
 from sqlalchemy import Connection
 
+from ledger.archive.memory import without_collecting
 from ledger.clock_corrections import Corrections
 from ledger.instants import DAY
 from ledger.store.corrections import corrections
@@ -29,38 +30,36 @@ _CORRECTED = """
     )"""
 
 _FOLD = """
-WITH overrides AS MATERIALIZED (
-    SELECT stream, issue_id, at, max(score) AS score
-    FROM ({events}) WHERE kind IS NULL GROUP BY stream, issue_id, at
-),
-folds AS (
-    SELECT stream, issue_id, min(position) AS id,
-        count(CASE kind WHEN 1 THEN 1 END) AS mentions,
-        count(CASE kind WHEN 2 THEN 1 END) AS views,
-        count(CASE kind WHEN 3 THEN 1 END) AS queries,
-        min(CASE WHEN kind IS NOT NULL THEN at END) AS first_at,
-        max(CASE kind WHEN 1 THEN at END) AS mentioned_at,
-        max(CASE kind WHEN 2 THEN at END) AS viewed_at,
-        max(CASE kind WHEN 3 THEN at END) AS queried_at,
-        max(({t} + at) || linear_id) AS linear,
-        max(CASE WHEN kind IS NULL THEN at END) AS override_at,
-        max(({t} + at * 4 + kind) || ({p} + position)) AS last,
-        max(recorded_at) AS scored_at
-    FROM ({events}) GROUP BY stream, issue_id
-)
-SELECT stream, issue_id, id, mentions, views, queries,
-    first_at, mentioned_at, viewed_at, queried_at,
-    CAST(substr(linear, 1, {digits}) AS INTEGER) - {t} AS linear_at,
-    substr(linear, {digits} + 1) AS linear_id,
-    override_at, overrides.score AS override,
-    CAST(substr(last, {digits} + 1) AS INTEGER) - {p} AS last_position,
-    scored_at
-FROM folds LEFT JOIN overrides USING (stream, issue_id)
-WHERE override_at IS at
-ORDER BY stream, issue_id
-"""
+    SELECT stream, issue_id, id, mentions, views, queries,
+        first_at, mentioned_at, viewed_at, queried_at,
+        CAST(substr(linear, 1, {digits}) AS INTEGER) - {t} AS linear_at,
+        substr(linear, {digits} + 1) AS linear_id,
+        override_at, NULL AS override,
+        CAST(substr(last, {digits} + 1) AS INTEGER) - {p} AS last_position,
+        scored_at
+    FROM (
+        SELECT stream, issue_id, min(position) AS id,
+            count(CASE kind WHEN 1 THEN 1 END) AS mentions,
+            count(CASE kind WHEN 2 THEN 1 END) AS views,
+            count(CASE kind WHEN 3 THEN 1 END) AS queries,
+            min(CASE WHEN kind IS NOT NULL THEN at END) AS first_at,
+            max(CASE kind WHEN 1 THEN at END) AS mentioned_at,
+            max(CASE kind WHEN 2 THEN at END) AS viewed_at,
+            max(CASE kind WHEN 3 THEN at END) AS queried_at,
+            max(({t} + at) || linear_id) AS linear,
+            max(CASE WHEN kind IS NULL THEN at END) AS override_at,
+            max(({t} + at * 4 + kind) || ({p} + position)) AS last,
+            max(recorded_at) AS scored_at
+        FROM ({events}) GROUP BY stream, issue_id
+    )
+    ORDER BY stream, issue_id"""
+
+_OVERRIDES = """
+    SELECT stream, issue_id, at, max(score)
+    FROM ({events}) WHERE kind IS NULL GROUP BY stream, issue_id, at"""
 
 
+@without_collecting()
 def hot_folds(connection: Connection, first: int, last: int) -> list[Row]:
     """Return the engagements of the hot events at the positions `first` to `last`.
 
@@ -68,9 +67,17 @@ def hot_folds(connection: Connection, first: int, last: int) -> list[Row]:
     """
     events = _effective(corrections(connection))
     fold = _FOLD.format(events=events, t=_T, p=_P, digits=_T_DIGITS)
-    cursor = connection.connection.cursor()
-    rows: list[Row] = cursor.execute(fold, {"first": first, "last": last}).fetchall()
-    return rows
+    cursor, span = connection.connection.cursor(), {"first": first, "last": last}
+    rows: list[Row] = cursor.execute(fold, span).fetchall()
+    found = cursor.execute(_OVERRIDES.format(events=events), span)
+    overrides = {tuple(place): score for *place, score in found}
+    return [_overridden(row, overrides) for row in rows] if overrides else rows
+
+
+def _overridden(row: Row, overrides: dict[Row, float]) -> Row:
+    stream, issue_id, *fold, override_at, _, last_position, scored_at = row
+    override = overrides.get((stream, issue_id, override_at))
+    return stream, issue_id, *fold, override_at, override, last_position, scored_at
 
 
 def _effective(known: Corrections) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text
 from ledger.archive.columns import listed, uuids
 from ledger.archive.corrected import corrected, corrected_groups
 from ledger.archive.folder import Archive
+from ledger.archive.memory import without_collecting
 from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.stepping import Source
 from ledger.errors import CertificateError
@@ -114,6 +115,7 @@ def forget(connection: Connection, stream: int) -> None:
     sealed_sums.forget(connection, stream)
 
 
+@without_collecting()
 def seal(connection: Connection, table: pa.Table, compared: Comparison) -> None:
     """Merge the events of a segment, in the file's order, into what is sealed.
 
