@@ -6,7 +6,7 @@ needed, so memory holds a few tables of each, whatever the history's size.
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,12 +17,6 @@ Place = tuple[Any, ...]
 """The values by which rows are sorted; texts as by their code points."""
 
 Source = Iterator[pa.Table]
-
-Ahead = Callable[[Source], Callable[[], pa.Table | None]]
-"""Lets another thread take the next table of a source; what it returns waits for that.
-
-None at the source's end.
-"""
 
 _FEW = 4
 """A step that takes less than this part of its rows is made longer, if it can be."""
@@ -35,8 +29,6 @@ def steps(readers: Sequence["Reader"], rows_at_once: int) -> Iterator[list[pa.Ta
     """
     rows = rows_at_once // (len(readers) + 1) + 1
     while True:
-        for reader in readers:
-            reader.begin(rows)
         readers = [reader for reader in readers if reader.has_more(rows)]
         if not readers:
             return
@@ -114,28 +106,11 @@ class _Column:
 class Reader:
     """Reads one source, as far as is asked."""
 
-    def __init__(
-        self,
-        source: Source,
-        sorted_by: Sequence[str],
-        ahead: Ahead | None = None,
-        tables_ahead: int = 1,
-    ) -> None:
-        """Read what comes sorted by those columns, `ahead` of the need for it if that is given.
-
-        So many tables are on their way then while some are wanted.
-        """
+    def __init__(self, source: Source, sorted_by: Sequence[str]) -> None:
+        """Read what comes sorted by those columns."""
         self._source, self._sorted_by = source, sorted_by
-        self._ahead, self._tables_ahead = ahead, tables_ahead
-        self._coming: deque[Callable[[], pa.Table | None]] = deque()
         self._parts: deque[_Part] = deque()
         self._goes_on = True
-
-    def begin(self, rows: int) -> None:
-        """Let others read on, if `has_more` is going to."""
-        if self._ahead and self._lacks(rows):
-            while len(self._coming) < self._tables_ahead:
-                self._coming.append(self._ahead(self._source))
 
     def has_more(self, rows: int) -> bool:
         """Tell whether there is a place left, having more than `rows` at hand if there are.
@@ -143,8 +118,7 @@ class Reader:
         Two of them at least differ, unless there is no other one.
         """
         while self._lacks(rows):
-            self.begin(rows)
-            table = self._coming.popleft()() if self._coming else next(self._source, None)
+            table = next(self._source, None)
             self._goes_on = table is not None
             if table:
                 self._parts.append(_Part(table, self._sorted_by))

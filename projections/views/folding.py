@@ -1,7 +1,7 @@
 """Folding the events of the ledger, hot and sealed: by engagement, or as they were recorded."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,6 @@ from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.events import EventRow
 from ledger.segment import events_in
 from ledger.store.corrections import corrections
-from ledger.store.decoding import stored_uuid
 from ledger.store.rows import FOLDED
 from ledger.store.sealed_events import sealed_rows
 from ledger.store.segments import segments
@@ -23,7 +22,7 @@ from projections.views.accounts import AFTER_ALL, BEFORE_ALL, bytes_of, somebody
 from projections.views.hot_events import hot_partials
 from projections.views.merging import merged
 from projections.views.partial_rows import Folded, rows_of
-from projections.views.table_statements import COLUMNS, TableStatements
+from projections.views.table_statements import TableStatements
 from projections.views.tail import FOLDABLE
 
 _RECORDED = Statement(
@@ -34,8 +33,6 @@ _RECORDED = Statement(
     "upto",
 )
 _COUNT = Statement(select(func.count()).select_from(events).where(FOLDABLE))
-
-_ISSUE = COLUMNS.index("issue_id")
 
 
 def folds(
@@ -71,10 +68,15 @@ def folded_tables(
 
 def kept_rows(
     connection: Connection, statements: TableStatements, after: str, upto: str
-) -> Iterator[tuple[tuple[str, str], Sequence[Any]]]:
-    """Yield the rows of a table of engagements in the order of `folds`, each with its place."""
-    for originator, *row in statements.of_accounts.run(connection, bytes_of(after), bytes_of(upto)):
-        yield (str(stored_uuid(originator)), row[_ISSUE]), tuple(row)
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table of engagements in the order of `folds`, each behind its account.
+
+    That is the 16 bytes of the account's UUID.
+    """
+    rows: Iterator[tuple[Any, ...]] = statements.of_accounts.run(
+        connection, bytes_of(after), bytes_of(upto)
+    )
+    return rows
 
 
 def recorded(connection: Connection, archive: Archive, after: int, upto: int) -> list[EventRow]:

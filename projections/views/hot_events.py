@@ -1,41 +1,53 @@
-"""The partials of the hot events."""
+"""The partials of the hot events: in one piece where they are few, or by account."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
+from ledger.archive.columns import one_table, uuids
+from ledger.archive.memory import without_collecting
 from ledger.clock_corrections import Corrections
 from ledger.store.corrections import corrections
+from ledger.store.segments import sealed_position
 from ledger.store.statements import Statement
 from ledger.store.tables import events, streams
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, IN_SPAN, bytes_of
-from projections.views.partials import partial_of_rows
+from projections.views.partials import hot_batch, partial_of_hot, partial_of_rows
 
-_BY_ENGAGEMENT = (
-    select(
-        streams.c.originator_id,
-        events.c.issue_id,
-        events.c.occurred_at,
-        events.c.position,
-        events.c.recorded_at,
-        events.c.kind,
-        events.c.linear_id,
-        events.c.score,
-    )
-    .join(streams, streams.c.id == events.c.stream)
-    .where(events.c.issue_id.is_not(None))
-    .order_by(streams.c.originator_id, events.c.issue_id, events.c.position)
+SORTED_IN_MEMORY = 500_000
+"""The most hot events that are read as they were recorded; SQLite sorts more, on disk."""
+
+_SAID = (
+    events.c.issue_id,
+    events.c.occurred_at,
+    events.c.position,
+    events.c.recorded_at,
+    events.c.kind,
+    events.c.linear_id,
+    events.c.score,
 )
+_LAST = Statement(select(func.max(events.c.position)))
+_FOLDED = and_(events.c.issue_id.is_not(None), events.c.position <= bindparam("through"))
+_ALL = Statement(
+    select(events.c.stream, *_SAID).where(_FOLDED).order_by(events.c.position), "through"
+)
+_ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))
 _OF_SPAN = Statement(
-    _BY_ENGAGEMENT.where(IN_SPAN, events.c.position <= bindparam("through")),
+    select(streams.c.originator_id, *_SAID)
+    .join(streams, streams.c.id == events.c.stream)
+    .where(IN_SPAN, _FOLDED)
+    .order_by(streams.c.originator_id, events.c.issue_id, events.c.position),
     "after",
     "upto",
     "through",
 )
+
 _READ_AT_ONCE = 16_384
+_SOME = 4_096
+"""Rows that stay in the processor's cache until they are columns."""
 
 
 def hot_partials(
@@ -45,17 +57,36 @@ def hot_partials(
     through: int = sys.maxsize,
 ) -> Iterator[pa.Table]:
     """Yield the partials of the hot events of some accounts, up to a position."""
-    cursor = _OF_SPAN.run(connection, bytes_of(after), bytes_of(upto), through)
-    return _partials(connection, cursor)
-
-
-def _partials(connection: Connection, cursor: Any) -> Iterator[pa.Table]:  # noqa: ANN401 - a DBAPI cursor
     known = corrections(connection)
-    while rows := cursor.fetchmany(_READ_AT_ONCE):
-        yield partial_of_rows([_corrected(row, known) for row in rows] if known else rows)
+    if (after, upto) == (BEFORE_ALL, AFTER_ALL) and _span(connection) <= SORTED_IN_MEMORY:
+        yield from _all(connection, through, known)
+    else:
+        cursor = _OF_SPAN.run(connection, bytes_of(after), bytes_of(upto), through)
+        while rows := cursor.fetchmany(_READ_AT_ONCE):
+            yield partial_of_rows(rows, known)
 
 
-def _corrected(row: Sequence[Any], known: Corrections) -> tuple[Any, ...]:
-    account, issue, occurred, position, recorded, *rest = row
-    occurred, recorded = known.instants(position, occurred, recorded)
-    return account, issue, occurred, position, recorded, *rest
+def _span(connection: Connection) -> int:
+    """The number of positions among which all hot events are."""
+    last: int | None = _LAST.run(connection).fetchone()[0]
+    return (last or 0) - sealed_position(connection)
+
+
+@without_collecting()
+def _all(connection: Connection, through: int, known: Corrections) -> list[pa.Table]:
+    """Return the partial of all hot events, if there are any."""
+    cursor, batches, found = _ALL.run(connection, through), list[pa.RecordBatch](), list[pa.Array]()
+    while rows := cursor.fetchmany(_SOME):
+        stream, *said = zip(*rows, strict=True)
+        found.append(pa.array(stream, pa.int64()))
+        batches.append(hot_batch(*said))
+    if not batches:
+        return []
+    accounts = _accounts(dict(_ACCOUNTS.run(connection)), found)
+    return [partial_of_hot(accounts, one_table([pa.Table.from_batches(batches)]), known)]
+
+
+def _accounts(originators: dict[int, Any], found: Iterable[pa.Array]) -> pa.DictionaryArray:
+    stream = pa.chunked_array(found).combine_chunks().dictionary_encode()
+    texts = uuids(originators[each] for each in stream.dictionary.to_pylist())
+    return pa.DictionaryArray.from_arrays(stream.indices, pa.array(list(texts), pa.string()))

@@ -20,12 +20,18 @@ from ledger.archive.columns import (
     ranks,
     uuids,
 )
+from ledger.archive.corrected import effective_instants
+from ledger.clock_corrections import Corrections
 from projections.columnar import NO, EventColumns, FoldColumns, Integers, fold, merge, starts_of
 
 NUMBERS = tuple(name for name in FoldColumns._fields if name != "linear")
 """The columns of a partial beside its texts: account, issue_id and linear_id."""
 
 _TEXTS = ("account", "issue_id", "linear_id")
+
+_HOT_NUMBERS = ("position", "occurred_at", "recorded_at", "kind", "score")
+
+NONE = Corrections()
 
 _LARGEST = 2**63
 
@@ -45,26 +51,53 @@ def partial_of(events: pa.Table) -> pa.Table:
     return partial_of_columns(account, issue, linear, columns)
 
 
-def partial_of_rows(rows: Sequence[Sequence[Any]]) -> pa.Table:
-    """Return the partial of some events of the hot store, by account, issue and position.
+def partial_of_rows(rows: Sequence[Sequence[Any]], known: Corrections = NONE) -> pa.Table:
+    """Return the partial of some events of the hot store, with their effective instants.
 
     Of each: account, issue, occurred_at, position, recorded_at, kind, linear_id and score.
     """
-    account, issue, occurred, position, recorded, kind, linear_id, score = zip(*rows, strict=True)
-    accounts, issues, linear = coded(uuids(account)), coded(issue), coded(linear_id)
-    at = np.array(occurred, np.int64)
-    columns = EventColumns(
-        np.array(position, np.int64),
-        pa.array(kind, pa.int64()).fill_null(0).to_numpy(),
-        at,
-        np.array(recorded, np.int64),
-        ranks(pa.chunked_array([linear])),
-        pa.array(score, pa.float64()).fill_null(0.0).to_numpy(),
+    account, *said = zip(*rows, strict=True)
+    events = pa.Table.from_batches([hot_batch(*said)])
+    return partial_of_hot(coded(uuids(account)), events, known)
+
+
+def hot_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
+    issue: Sequence[str],
+    occurred: Sequence[int],
+    position: Sequence[int],
+    recorded: Sequence[int],
+    kind: Sequence[int | None],
+    linear_id: Sequence[str | None],
+    score: Sequence[float | None],
+) -> pa.RecordBatch:
+    """Return what folds read of some events of the hot store as columns."""
+    return pa.record_batch(
+        {
+            "issue_id": coded(issue),
+            "occurred_at": pa.array(occurred, pa.int64()),
+            "position": pa.array(position, pa.int64()),
+            "recorded_at": pa.array(recorded, pa.int64()),
+            "kind": pa.array(kind, pa.int64()).fill_null(0),
+            "linear_id": coded(linear_id),
+            "score": pa.array(score, pa.float64()).fill_null(0.0),
+        }
     )
-    starts = starts_of(accounts.indices.to_numpy(), issues.indices.to_numpy())
-    in_time = np.lexsort((at, np.searchsorted(starts, np.arange(len(at)), "right")))
+
+
+def partial_of_hot(accounts: pa.DictionaryArray, events: pa.Table, known: Corrections) -> pa.Table:
+    """Return the partial of events that `hot_batch` made, in any order; `accounts` are theirs."""
+    position, at, recorded, kind, score = (events[name].to_numpy() for name in _HOT_NUMBERS)
+    if known:
+        at, recorded = effective_instants(known, position, at, recorded)
+    account, issue = ranks(pa.chunked_array([accounts])), ranks(events["issue_id"])
+    order = np.lexsort((position, at, issue, account))
+    columns = EventColumns(position, kind, at, recorded, ranks(events["linear_id"]), score)
+    issues, linear = (one_chunk(events[name]) for name in ("issue_id", "linear_id"))
     return partial_of_columns(
-        accounts, issues, linear, EventColumns._make(each[in_time] for each in columns)
+        accounts.take(pa.array(order)),
+        issues.take(pa.array(order)),
+        linear,
+        EventColumns._make(each[order] for each in columns),
     )
 
 

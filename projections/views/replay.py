@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
-import pyarrow as pa
 from sqlalchemy import Connection, delete, insert, select
 
 from ledger.archive.parquet import ROWS_OF_A_GROUP
@@ -19,14 +21,18 @@ from projections.views.beside import live, make
 from projections.views.comparing import difference, needless
 from projections.views.folding import count, folded_tables, kept_rows
 from projections.views.read_model import ReadModel
+from projections.views.second_process import SecondProcess
 from projections.views.tables import comparison, read_models
 from projections.views.tail import tail_count
 
-COMPARED_AT_ONCE = 100_000
+COMPARED_AT_ONCE = 500_000
 """Events a transaction, or those of one user: while one lasts, SQLite cannot reuse its log."""
 
 GROUPS_OF_EACH = 8
 """Row groups of each segment that are read in a transaction, about."""
+
+SHARED_FROM = 1_000_000
+"""Events that are worth a second process: it takes half a second to start."""
 
 NOTED_EVERY_SECONDS = 2.0
 
@@ -65,11 +71,12 @@ def compare(
     is compared as it is at one moment, some of them at later moments than others; recording goes on
     meanwhile.
     """
-    comparing = _Comparison(database, read_model, progress, afresh=afresh)
-    while comparing.account != AFTER_ALL:
-        comparing.compare_group()
-        comparing.note()
-    comparing.end()
+    with _second_process(database) as second:
+        comparing = _Comparison(database, read_model, progress, second, afresh=afresh)
+        while comparing.account != AFTER_ALL:
+            comparing.compare_next()
+            comparing.note()
+        comparing.end()
     with database.read() as connection:
         tail = tail_count(connection)
     return Replay(
@@ -91,14 +98,65 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
     return Replay(events, engagements, None)
 
 
+class Compared(NamedTuple):
+    """What comparing the engagements of some accounts found."""
+
+    events: int
+    engagements: int
+    difference: str | None
+
+
+def compare_accounts(url: str, after: str, upto: str) -> Compared:
+    """Compare the engagements of some accounts for another process, which reads the same ledger."""
+    return _compared(_opened(url), ReadModel(), after, upto, lambda _: None)
+
+
+@lru_cache(maxsize=1)
+def _opened(url: str) -> Database:
+    return Database(url)
+
+
+def _compared(
+    database: Database, read_model: ReadModel, after: str, upto: str, progress: Progress
+) -> Compared:
+    """Compare the engagements of the accounts `after` < account <= `upto` within one moment."""
+    found, events, engagements = None, 0, 0
+    with database.read() as connection:
+        kept = kept_rows(connection, read_model.statements, after, upto)
+        adopted = read_model.policies.in_force(connection)
+        through = live(connection).position
+        for folded in folded_tables(connection, database.archive, after, upto, through):
+            found = found or difference(folded, kept, adopted)
+            count_ = int(folded["events"].to_numpy().sum())
+            events, engagements = events + count_, engagements + len(folded)
+            progress(count_)
+        found = found or needless(kept)
+    return Compared(events, engagements, found)
+
+
+def _second_process(database: Database) -> AbstractContextManager[SecondProcess | None]:
+    """Return what compares in a second process, where that is worth starting it."""
+    is_file, is_useful = database.path is not None, SecondProcess.is_useful()
+    if is_file and is_useful and count_events(database, repair=False) >= SHARED_FROM:
+        return SecondProcess(f"{__name__}:{compare_accounts.__name__}")
+    return nullcontext()
+
+
 class _Comparison:
     """How far a comparison has come; noted now and then, so that another process can go on."""
 
     def __init__(
-        self, database: Database, read_model: ReadModel, progress: Progress, *, afresh: bool
+        self,
+        database: Database,
+        read_model: ReadModel,
+        progress: Progress,
+        second: SecondProcess | None,
+        *,
+        afresh: bool,
     ) -> None:
         self.difference: str | None = None
         self._database, self._read_model, self._progress = database, read_model, progress
+        self._second = second
         with database.read() as connection:
             noted = _NOTED.run(connection).fetchone()
         self._is_noted, self._can_note = noted is not None, True
@@ -108,23 +166,43 @@ class _Comparison:
         self._noted_at = time.monotonic()
         progress(self.events)
 
-    def compare_group(self) -> None:
-        """Compare the engagements of the next few accounts within one moment."""
-        statements = self._read_model.statements
+    def compare_next(self) -> None:
+        """Compare the engagements of the next few accounts, and of as many in the second process.
+
+        That one takes its part once it has started.
+        """
+        middle = self._end_after(self.account)
+        if self._second is None or middle == AFTER_ALL or not self._second.is_ready():
+            self._take(self._compared(self.account, middle), middle)
+            return
+        last, url = self._end_after(middle), self._database.url
+        self._second.begin(url.render_as_string(hide_password=False), middle, last)
+        self._take(self._compared(self.account, middle), middle)
+        theirs = self._second.result()
+        if theirs is None:  # it has failed: here the reason is seen, if it lasts
+            self._take(self._compared(middle, last), last)
+        else:
+            self._progress(theirs[0])
+            self._take(Compared(*theirs), last)
+
+    def _end_after(self, account: str) -> str:
+        """Return the last of the accounts that are compared together after another one."""
         with self._database.read() as connection:
-            upto = last_account(connection, self.account, self._at_once(connection))
-            kept = kept_rows(connection, statements, self.account, upto)
-            adopted = self._read_model.policies.in_force(connection)
-            through, archive = live(connection).position, self._database.archive
-            for folded in folded_tables(connection, archive, self.account, upto, through):
-                self.difference = self.difference or difference(folded, kept, adopted)
-                self._count(folded)
-            self.difference = self.difference or needless(kept)
-        self.account = upto
+            return last_account(connection, account, self._at_once(connection))
 
     def _at_once(self, connection: Connection) -> int:
         """More where there are many segments: each of them is read a row group at least."""
-        return max(COMPARED_AT_ONCE, GROUPS_OF_EACH * ROWS_OF_A_GROUP * len(segments(connection)))
+        least = GROUPS_OF_EACH * ROWS_OF_A_GROUP * len(segments(connection))
+        return max(COMPARED_AT_ONCE, least)
+
+    def _compared(self, after: str, upto: str) -> Compared:
+        return _compared(self._database, self._read_model, after, upto, self._progress)
+
+    def _take(self, found: Compared, upto: str) -> None:
+        self.events += found.events
+        self.engagements += found.engagements
+        self.difference = self.difference or found.difference
+        self.account = upto
 
     def note(self) -> None:
         """Note how far it came, unless that was done just now, or a difference would be lost.
@@ -141,12 +219,6 @@ class _Comparison:
         """Remove the note."""
         if self._is_noted and self._can_note:
             self._write()
-
-    def _count(self, folded: pa.Table) -> None:
-        events = int(folded["events"].to_numpy().sum())
-        self.events += events
-        self.engagements += len(folded)
-        self._progress(events)
 
     def _write(self, **row: str | int) -> None:
         try:

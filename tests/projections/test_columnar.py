@@ -1,6 +1,5 @@
 """The fold by columns: the engagements of the fold one by one, however a history is cut."""
 
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
@@ -276,7 +275,6 @@ def test_no_source_yields_nothing():
 def test_sources_are_read_no_further_than_is_needed(monkeypatch):
     """Memory holds a few pieces of each source, whatever the length of the history."""
     monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
-    monkeypatch.setattr(merging, "_TABLES_AHEAD", 2)  # one of each
     asked: list[int] = []
 
     def source(number: int) -> Source:
@@ -289,22 +287,3 @@ def test_sources_are_read_no_further_than_is_needed(monkeypatch):
 
     for done, _ in enumerate(merged([source(0), source(1)]), 1):
         assert len(asked) <= 2 * (done + 4)
-
-
-def test_whoever_wants_no_more_waits_for_nobody(monkeypatch):
-    """Garbage is collected anywhere: what waited for a thread there might never come back."""
-    monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
-    goes_on = threading.Event()
-
-    def slow() -> Source:
-        yield in_file([event(each, 1)._replace(issue_id=f"AI-{each}") for each in range(1, 6)])
-        goes_on.wait(60)
-
-    iterator: Any = merged([slow()])
-    next(iterator)
-    ending = threading.Thread(target=iterator.close, daemon=True)
-    ending.start()
-    ending.join(20)
-    is_waiting = ending.is_alive()
-    goes_on.set()
-    assert not is_waiting

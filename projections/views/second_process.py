@@ -1,0 +1,110 @@
+"""A second process for half of a replay's work: Python runs on one processor at a time.
+
+It is a new interpreter, not one of `multiprocessing`: that would import the program's main module
+again, and a script that starts a bot without asking for its name would start another bot.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from importlib import import_module
+from select import select
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from projections.views.second_process import serve
+serve(sys.argv[2])
+"""
+
+
+class SecondProcess:
+    """Calls one function in a process of its own, which ends with this one.
+
+    Arguments and results are plain values. Whatever goes wrong there, also that it cannot be
+    started, shows as a result that is None: the caller then does the work itself.
+    """
+
+    def __init__(self, function: str) -> None:
+        """Start it for `function`, as `module:name`."""
+        command = [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), function]
+        self._process: subprocess.Popen[bytes] | None = None
+        with suppress(OSError):
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        self._has_started = False
+
+    @staticmethod
+    def is_useful() -> bool:
+        """Tell whether this process may use more than one processor."""
+        if hasattr(os, "sched_getaffinity"):  # macOS has none
+            return len(os.sched_getaffinity(0)) > 1
+        return (os.cpu_count() or 1) > 1
+
+    def is_ready(self) -> bool:
+        """Tell whether it can be given work; it takes half a second to start."""
+        if self._process is None:
+            return False
+        if not self._has_started and select([self._process.stdout or 0], [], [], 0)[0]:
+            self._has_started = bool(self._line())
+        return self._has_started
+
+    def begin(self, *arguments: Any) -> None:  # noqa: ANN401 - of any function
+        """Call the function; its result must be taken before the next call."""
+        if self._process is not None and self._process.stdin is not None:
+            try:
+                self._process.stdin.write(msgspec.json.encode(arguments) + b"\n")
+                self._process.stdin.flush()
+            except OSError:
+                self.close()
+
+    def result(self) -> Any:  # noqa: ANN401 - of any function
+        """Return the result of the call, or None if there is none."""
+        line = self._line()
+        if not line:
+            self.close()
+        return msgspec.json.decode(line) if line else None
+
+    def close(self) -> None:
+        """End it, whatever it is doing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process, self._has_started = None, False
+
+    def _line(self) -> bytes:
+        if self._process is None or self._process.stdout is None:
+            return b""
+        return self._process.stdout.readline()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def serve(function: str) -> None:
+    """Answer calls of a function until the other process has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other one is interrupted, and ends this one
+    module, _, name = function.partition(":")
+    call = getattr(import_module(module), name)
+    replies = sys.stdout.buffer
+    replies.write(b"ready\n")
+    replies.flush()
+    for line in sys.stdin.buffer:
+        replies.write(msgspec.json.encode(call(*msgspec.json.decode(line))) + b"\n")
+        replies.flush()
