@@ -20,6 +20,7 @@ EXTRAS = {
     "webhook": Extra("a webhook needs", "tornado", "tornado"),
     "charts": Extra("charts need", "matplotlib", "matplotlib"),
     "reports": Extra("reports need", "Jinja2", "jinja2"),
+    "independent": Extra("an independent check needs", "duckdb", "duckdb"),
 }
 """By the names that pyproject.toml gives them."""
 

@@ -11,12 +11,16 @@ from bot.cli.progress import counting
 from bot.cli.session import Session, clock_option, json_option
 from bot.cli.shown import counted, show_json
 from bot.cli.tables import show_table
+from bot.extras import extra
 from ledger.errors import ArchiveUnavailableError
 from ledger.instants import Instant, instant_of, iso
 from ledger.segment import RETAINED_DAYS, STAGES, Segment, events_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ledger.store.compaction import Compaction, Compactor
+    from ledger.store.database import Database
     from projections.application import Engagements
 
 _LATEST = 2**63 - 1  # of all positions
@@ -213,18 +217,26 @@ def show(session: Session, position: int) -> None:
 
 
 @archive.command()
+@click.option(
+    "--independent",
+    is_flag=True,
+    help="Let DuckDB fold all segments, too; it shares no code with the ledger.",
+)
 @json_option
 @click.pass_obj
-def check(session: Session) -> int:
+def check(session: Session, independent: bool) -> int:  # noqa: FBT001 - click passes a flag so
     """Read every segment whole, and compare it with what was sealed; exits with 1 if one differs.
 
     Where all can be read, also the engagements that are kept of them with what they say.
     """
+    by_duckdb = _by_duckdb() if independent else lambda _: None
     with session.engagements() as engagements:
         compactor = engagements.ledger.compactor
         segments = compactor.segments()
         bad = _check_all(compactor, segments)
         difference = None if bad else compactor.sealed_difference()
+        if not bad and difference is None:
+            difference = by_duckdb(engagements.ledger.database)
     if difference is not None:
         bad.append(f"{difference}; `engagement replay --repair` fixes it")
     if session.as_json:
@@ -235,6 +247,13 @@ def check(session: Session) -> int:
     for each in bad:
         click.echo(f"error: {each}", err=True)
     return int(bool(bad))
+
+
+def _by_duckdb() -> "Callable[[Database], str | None]":
+    """Return what lets DuckDB find a difference; raises MissingExtraError where it is missing."""
+    with extra("independent"):
+        from projections.views.independent import difference  # noqa: PLC0415 - of an extra
+    return difference
 
 
 def _check_all(compactor: "Compactor", segments: list[Segment]) -> list[str]:

@@ -73,6 +73,17 @@ def make_anew(connection: Connection, archive: Archive) -> None:
     sealed_sums.sum_up(connection)
 
 
+def kept_by_account(
+    connection: Connection, after: str = BEFORE_ALL, upto: str = AFTER_ALL
+) -> Iterator[Row]:
+    """Yield the sealed engagements of some accounts, by account and issue.
+
+    Each behind the 16 bytes of the account's UUID.
+    """
+    rows: Iterator[Row] = _BY_ACCOUNT.run(connection, bytes_of(after), bytes_of(upto))
+    return rows
+
+
 def difference(
     connection: Connection, archive: Archive, after: str = BEFORE_ALL, upto: str = AFTER_ALL
 ) -> str | None:
@@ -80,7 +91,7 @@ def difference(
 
     Of the accounts `after` < account <= `upto`.
     """
-    kept = (row[1:] for row in _BY_ACCOUNT.run(connection, bytes_of(after), bytes_of(upto)))
+    kept = (row[1:] for row in kept_by_account(connection, after, upto))
     said = (
         row
         for table in merged(_events(connection, archive, after, upto))

@@ -119,7 +119,9 @@ def test_none_is_started_where_it_is_not_worth_it(engagements, asked, monkeypatc
         monkeypatch.setattr(replay, "SHARED_FROM", 3 * USERS + 1)
     else:
         monkeypatch.setattr(Asked, "is_useful", staticmethod(lambda: False))
-    monkeypatch.setattr(second_process.subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
+    monkeypatch.setattr(
+        f"{second_process.__name__}.subprocess.Popen", lambda *_, **__: pytest.fail("started")
+    )
     assert replayed(engagements)[0] == Replay(3 * USERS, 2 * USERS, None)
     assert asked == []
 

@@ -1,0 +1,104 @@
+"""What is kept of the segments, checked by DuckDB: other code, which shares only the files.
+
+Importing it needs the extra `independent`.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+from sqlalchemy import Connection
+
+from ledger.archive.folder import Archive
+from ledger.clock_corrections import Corrections
+from ledger.instants import DAY
+from ledger.segment import Segment
+from ledger.store.corrections import corrections
+from ledger.store.database import Database
+from ledger.store.segments import segments
+from ledger.store.users import known_accounts
+from projections.views.partial_rows import Row
+from projections.views.sealing import difference_of, kept_by_account
+
+# A key of 128 bits holds an instant, a kind and a position, so its maximum is exact where several
+# are of one instant. What few events have is folded apart and joined.
+_FOLD = """
+WITH told AS (
+    SELECT account, issue_id, position, kind, linear_id, score,
+        occurred_second * 1000000 + occurred_microsecond AS told_at,
+        least(told_at + recorded_after, {bound}) AS recorded_at
+    FROM read_parquet($files)
+),
+events AS (
+    SELECT account, issue_id, position, kind, linear_id, score, recorded_at, {happened_at} AS t
+    FROM told
+),
+folds AS (
+    SELECT account, issue_id, min(position) AS id,
+        count(*) FILTER (kind = 1) AS mentions, count(*) FILTER (kind = 2) AS views,
+        count(*) FILTER (kind = 3) AS queries, min(t) FILTER (kind IS NOT NULL) AS first_at,
+        max(t) FILTER (kind = 1) AS mentioned_at, max(t) FILTER (kind = 2) AS viewed_at,
+        max(t) FILTER (kind = 3) AS queried_at,
+        max(((t * 4 + kind)::HUGEINT << 63) + position) FILTER (kind IS NOT NULL) AS last,
+        max(recorded_at) AS scored_at
+    FROM events GROUP BY account, issue_id
+),
+linear AS (
+    SELECT account, issue_id, max((t, linear_id)) AS named
+    FROM events WHERE linear_id IS NOT NULL GROUP BY account, issue_id
+),
+overrides AS (
+    SELECT account, issue_id, max((t, score)) AS set_to
+    FROM events WHERE kind IS NULL GROUP BY account, issue_id
+)
+SELECT account, issue_id, id, mentions, views, queries,
+    first_at, mentioned_at, viewed_at, queried_at, named[1] AS linear_at, named[2] AS linear_id,
+    set_to[1] AS override_at, set_to[2] AS override,
+    (last & ((1::HUGEINT << 63) - 1))::BIGINT AS last_position, scored_at
+FROM folds LEFT JOIN linear USING (account, issue_id) LEFT JOIN overrides USING (account, issue_id)
+ORDER BY account, issue_id
+"""
+
+_ROWS_AT_ONCE = 65_536
+
+
+def difference(database: Database) -> str | None:
+    """Return where the sealed engagements differ from what DuckDB makes of the files, if at all."""
+    with database.read() as connection:
+        kept = ((str(UUID(bytes=row[0])), *row[2:]) for row in kept_by_account(connection))
+        told = _told(connection, database.archive, segments(connection))
+        for ours, theirs in zip_longest(kept, told):
+            if ours != theirs:
+                return f"DuckDB: {difference_of(ours, theirs)}"
+    return None
+
+
+def _told(connection: Connection, archive: Archive, of: list[Segment]) -> Iterator[Row]:
+    """Yield what DuckDB makes of segments, but for the events of the forgotten."""
+    if not of:
+        return
+    somebodys = known_accounts(connection)
+    files = [archive.files.path_of(segment) for segment in of]
+    yield from (row for row in folded(files, corrections(connection)) if row[0] in somebodys)
+
+
+def folded(files: Iterable[Path], known: Corrections) -> Iterator[Row]:
+    """Yield what DuckDB makes of files with events: engagements by account and issue."""
+    with duckdb.connect() as engine:
+        found = engine.execute(_fold(known), {"files": list(map(str, files))})
+        while rows := found.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
+
+
+def _fold(known: Corrections) -> str:
+    """The query, with the instants by which events count (R8)."""
+    following = zip(known.positions, known.bounds, strict=True)
+    cases = [f"WHEN position < {each} THEN {bound}" for each, bound in following]
+    if not cases:
+        return _FOLD.format(bound="told_at + recorded_after", happened_at="told_at")
+    happened_at = f"CASE WHEN told_at > recorded_at + {DAY} THEN recorded_at ELSE told_at END"
+    return _FOLD.format(
+        bound=f"CASE {' '.join(cases)} ELSE told_at + recorded_after END", happened_at=happened_at
+    )
