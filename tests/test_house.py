@@ -199,7 +199,7 @@ def test_a_spoilt_lock_is_found_out(spoilt, complaint):
 @pytest.mark.parametrize(
     ("spoilt", "complaint"),
     [
-        (TRIALS_LOCK.replace("\nduckdb==", "\nother=="), "duckdb<3,>=2 is not locked"),
+        (TRIALS_LOCK.replace("\npolars==", "\nother=="), "polars<3,>=2.1 is not locked"),
         (TRIALS_LOCK + "\nclick==8.5\n", "click is locked in the other one, too"),
         ("--find-links wheels\n" + TRIALS_LOCK, "names a source: --find-links"),
     ],
