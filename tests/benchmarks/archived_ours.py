@@ -1,20 +1,59 @@
-"""Our fold of all segments; as a program, how much memory it takes, without the peers in it."""
+"""Our fold of all segments, in two processes where there are two processors, as a replay compares.
 
+As a program: how much memory both take together, without the peers in it.
+"""
+
+import resource
 import sys
+import time
+from functools import cache
 from pathlib import Path
 
 from ledger.store.database import Database
-from projections.views.folding import folded_tables
+from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
+from projections.views.folding import count, folded_tables
+from projections.views.second_process import SecondProcess
 from tests.benchmarks.peak import peak_mib
+
+PAUSE_SECONDS = 0.01
 
 
 def engagements(path: Path) -> int:
     """Fold all events of a ledger, and return how many engagements there are."""
-    database = Database(f"sqlite:///{path}")
+    url = f"sqlite:///{path}"
+    second = second_process()
+    if second is None:
+        return folded(url, BEFORE_ALL, AFTER_ALL)
+    with Database(url).read() as connection:
+        middle = last_account(connection, BEFORE_ALL, count(connection) // 2)
+    second.begin(url, middle, AFTER_ALL)
+    first: int = folded(url, BEFORE_ALL, middle)
+    theirs: int = second.result()
+    return first + theirs
+
+
+def folded(url: str, after: str, upto: str) -> int:
+    """Fold the events of some accounts, and return how many engagements they have."""
+    database = Database(url)
     with database.read() as connection:
-        return sum(len(table) for table in folded_tables(connection, database.archive))
+        tables = folded_tables(connection, database.archive, after, upto)
+        return sum(len(table) for table in tables)
+
+
+@cache
+def second_process() -> SecondProcess | None:
+    """Return the second process, started once, as the peers' libraries are loaded once."""
+    if not SecondProcess.is_useful():
+        return None
+    second = SecondProcess(f"{__package__}.archived_ours:{folded.__name__}")
+    while not second.is_ready():
+        time.sleep(PAUSE_SECONDS)
+    return second
 
 
 if __name__ == "__main__":
     engagements(Path(sys.argv[1]))
-    print(peak_mib())
+    if (helper := second_process()) is not None:
+        helper.close()
+    theirs_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(peak_mib() + theirs_kib / 1024)
