@@ -17,7 +17,7 @@ from ledger.clock import Clock, utc_now
 from ledger.errors import SettingsError
 from ledger.events import Event
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Adoption, Override
+from ledger.interaction import Adoption, Interaction, Override
 from ledger.location import url_of
 from ledger.source_keys import pseudonym
 from ledger.store import tables
@@ -149,8 +149,18 @@ class EngagementLedger(Application[UUID]):
         """Record in one transaction; a refused one is an error among the outcomes."""
         return self._appender.append(entries)
 
+    def record_bulk(self, interactions: Sequence[Interaction]) -> dict[int, Outcome]:
+        """Record interactions of a history in one transaction, several times as fast.
+
+        Returns, by their numbers, the outcomes of those that are not recorded for certain, such as
+        refused ones; all others are counted.
+        """
+        from ledger.store.bulk import append_bulk  # noqa: PLC0415 - recording needs none
+
+        return append_bulk(self._appender, interactions)
+
     def preview(self) -> "Preview":
-        """Return what tells the outcomes of `record_many` without recording anything."""
+        """Return what tells the outcomes of `record_bulk` without recording anything."""
         from ledger.intake.preview import Preview  # noqa: PLC0415 - recording needs none
 
         return Preview(self._clock, self.database, self._appender.secret)

@@ -56,6 +56,11 @@ def decode(topic: str, originator_id: UUID, originator_version: int, state: byte
         raise UnknownTopicError(message) from error
 
 
+def origin_of(context: str | None, metadata: bytes | None, source: str | None) -> Origin:
+    """Return the origin whose `metadata`, if any, are a JSON object in its canonical bytes."""
+    return Origin(context, None if metadata is None else msgspec.Raw(metadata), source)
+
+
 def commitment(salt: bytes, origin: Origin) -> bytes:
     """Return the SHA-256 that binds an event to `origin` without telling anything of it."""
     return hashlib.sha256(salt + msgspec.json.encode(origin, order="sorted")).digest()

@@ -1,16 +1,19 @@
 """Rows of histories in CSV: the columns, a row's interaction, and the digest of its content."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from hashlib import blake2b
+from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.csv_header import Names
 from ledger.errors import InvalidInteractionError
-from ledger.interaction import Interaction, interaction_of
+from ledger.instants import Instant
+from ledger.interaction import Interaction, interaction_of, kind_of, occurred_at_of
 from ledger.spreadsheets import check_issue, check_user
-from ledger.text import context_of
+from ledger.text import IssueId, UserId, context_of, issue_id_of, linear_id_of, user_id_of
 from ledger.written_instants import moment_of_iso
 
 NAMES = Names(
@@ -19,6 +22,8 @@ NAMES = Names(
     optional=("key", "linear_id"),
     other_names={"user": "user_id", "interaction_type": "kind"},
 )
+
+_Value = TypeVar("_Value")
 
 _CONTENT_BYTES = 16
 _SHOWN = 40
@@ -43,15 +48,78 @@ def interaction_of_row(row: Sequence[str], columns: Mapping[str, int]) -> Intera
     )
 
 
+def plain_interactions(
+    rows: Sequence[Sequence[str]], columns: Mapping[str, int]
+) -> list[Interaction | None]:
+    """Return what `interaction_of_row` does for each of many rows, but by columns.
+
+    All rows have the same width. Each different text of a column is checked once. None stands for a
+    row that is not plain: it may be refused, has a key, or a context of several lines.
+    """
+    if not rows or _is_not_utf8("".join(map("".join, rows))):
+        return [None] * len(rows)
+    written, missing = list(zip(*rows, strict=True)), ("",) * len(rows)
+    cells = {name: written[columns[name]] if name in columns else missing for name in NAMES.known}
+    facts = zip(
+        _checked(cells["user_id"], _user),
+        _checked(cells["issue_id"], _issue),
+        _checked(cells["kind"], kind_of),
+        _checked(cells["occurred_at"], _instant),
+        map(linear_id_of, cells["linear_id"]),
+        map(context_of, cells["context"]),
+        strict=True,
+    )
+    marks = zip(cells["context"], cells["key"], strict=True)
+    is_plain = [not (key or "\n" in context or "\r" in context) for context, key in marks]
+    return [
+        Interaction(user, issue, kind, at, linear_id, context)
+        if plain and user and issue and kind and at is not None
+        else None
+        for plain, (user, issue, kind, at, linear_id, context) in zip(is_plain, facts, strict=True)
+    ]
+
+
+def _checked(texts: Sequence[str], check: Callable[[str], _Value]) -> list[_Value | None]:
+    """Return what `check` returns for each text, or None where it refuses one."""
+    values: dict[str, _Value] = {}
+    for text in set(texts):
+        try:
+            values[text] = check(text)
+        except InvalidInteractionError:
+            continue
+    return list(map(values.get, texts))
+
+
+def _user(text: str) -> UserId:
+    check_user(text)
+    return user_id_of(text)
+
+
+def _issue(text: str) -> IssueId:
+    check_issue(text)
+    return issue_id_of(text)
+
+
+def _instant(text: str) -> Instant:
+    return occurred_at_of(_moment(text))
+
+
 def cell(row: Sequence[str], columns: Mapping[str, int], name: str) -> str | None:
     """Return a row's value in a column, or None if it is empty or there is no such column."""
     index = columns.get(name)
     return None if index is None else row[index] or None
 
 
-def content_of(interaction: Interaction) -> bytes:
-    """Return the digest that identifies a row without a key: of its whole content."""
-    return _digest(interaction, interaction.context)
+def contents_of(interactions: Sequence[Interaction]) -> list[bytes]:
+    """Return the digests that identify rows without a key: each of a row's whole content."""
+    facts = [
+        (each.occurred_at, each.user_id, each.issue_id, each.kind, each.context)
+        for each in interactions
+    ]
+    return [
+        blake2b(encoded, digest_size=_CONTENT_BYTES).digest()
+        for encoded in map(msgspec.json.encode, facts)
+    ]
 
 
 def former_content_of(
@@ -65,13 +133,7 @@ def former_content_of(
         return None
     written = row[columns["context"]]
     before = written if "\r" in written else written.replace("\n", "\r\n")
-    return _digest(interaction, context_of(before))
-
-
-def _digest(interaction: Interaction, context: str | None) -> bytes:
-    at = interaction.occurred_at
-    facts = (at, interaction.user_id, interaction.issue_id, interaction.kind, context)
-    return hashlib.blake2b(msgspec.json.encode(facts), digest_size=_CONTENT_BYTES).digest()
+    return contents_of([replace(interaction, context=context_of(before))])[0]
 
 
 def _with_line_feeds(text: str) -> str:

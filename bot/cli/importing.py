@@ -123,8 +123,9 @@ class _Seen:
     def of(self, entries: Iterable[Entry | Refusal]) -> Iterator[Entry | Refusal]:
         for entry in entries:
             if isinstance(entry, Entry):
-                times = (each.occurred_at or Instant(0) for each in entry.interactions)
-                self.last_at = max((self.last_at, *times))
+                for each in entry.interactions:
+                    if each.occurred_at is not None and each.occurred_at > self.last_at:
+                        self.last_at = each.occurred_at
             yield entry
 
 

@@ -6,14 +6,25 @@ separator.
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from itertools import repeat
+from operator import add
+from typing import TypeGuard
 
-import msgspec
+from msgspec.structs import replace
 
 from ledger.csv_header import InvalidHeaderError, beginning_of, columns_of
-from ledger.csv_row import NAMES, cell, content_of, former_content_of, interaction_of_row
+from ledger.csv_row import (
+    NAMES,
+    cell,
+    contents_of,
+    former_content_of,
+    interaction_of_row,
+    plain_interactions,
+)
 from ledger.errors import InvalidInteractionError
+from ledger.instants import Instant
 from ledger.intake.files import READING_FAILS, reason_of, unpacked
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.intake.ordinals import Ordinals
@@ -24,6 +35,13 @@ from ledger.tracker_exports import COLUMNS, tracker_of
 ROW_LIMIT = 2_097_152
 """Characters of a row, including ignored columns; longer rows are skipped."""
 
+BLOCK = 200_000
+"""Characters of the rows that are checked together, column by column."""
+
+_Numbered = tuple[int, list[str] | str]
+"""A row, or the reason why it is none, and the line on which it begins."""
+
+_INSTANT_BYTES = 8
 _LINE_ENDS = ("\n", "\r")
 _KNOWN = {*NAMES.known, *NAMES.other_names, *COLUMNS}
 
@@ -36,21 +54,23 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
     source. Raises UnreadableHistoryError where the file cannot be read on.
     """
     text = _text(stream)
-    header = None
+    table = None
     try:
         with closing(Ordinals()) as ordinals:
-            for line, row in _rows(text):
-                if isinstance(row, str):
-                    yield Refusal(f"line {line}", row)
-                elif header is None:
-                    header = _Header(row, line)
-                else:
-                    yield _entry(row, header, ordinals, (name, line))
+            lines = _Lines(text)
+            rows = _rows(lines)
+            for line, row in rows:
+                if isinstance(row, list):
+                    table = _Table(row, line, name, ordinals)
+                    break
+                yield Refusal(f"line {line}", row)
+            if table is None:
+                raise UnreadableHistoryError("line 1: there is no header")
+            for block in _blocks(rows, lines):
+                yield from table.entries(block)
     finally:
         with suppress(ValueError):  # where the caller has closed it already
             text.detach()  # the stream stays open: it is the caller's
-    if header is None:
-        raise UnreadableHistoryError("line 1: there is no header")
 
 
 def _text(stream: io.BufferedReader) -> io.TextIOWrapper:
@@ -58,11 +78,27 @@ def _text(stream: io.BufferedReader) -> io.TextIOWrapper:
     return io.TextIOWrapper(unpacked(stream), "utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _rows(text: io.TextIOWrapper) -> Iterator[tuple[int, list[str] | str]]:
+def _blocks(rows: Iterator[_Numbered], lines: "_Lines") -> Iterator[list[_Numbered]]:
+    """Yield the rows as lists, each of BLOCK characters or a little more."""
+    block: list[_Numbered] = []
+    room = BLOCK
+    try:
+        for row in rows:
+            block.append(row)
+            room -= ROW_LIMIT - lines.room
+            if room <= 0:
+                yield block
+                block, room = [], BLOCK
+    except UnreadableHistoryError:
+        yield block
+        raise
+    yield block
+
+
+def _rows(lines: "_Lines") -> Iterator[_Numbered]:
     """Yield each row, or the reason why it is none, with the line on which it begins."""
     # Rows are bounded here as a whole. The limit of the process for one field is never lowered.
     csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
-    lines = _Lines(text)
     reader = None
     while True:
         line = lines.read + 1
@@ -124,15 +160,71 @@ class _Lines(Iterator[str]):
         raise csv.Error(message)
 
 
-class _Header:
-    """The header: the place of each known column, and the number of columns."""
+class _Table:
+    """The rows below a header, and the entries that they make."""
 
-    def __init__(self, row: Sequence[str], line: int) -> None:
-        self.width = len(row)
+    def __init__(
+        self, header: Sequence[str], line: int, name: str, ordinals: Ordinals
+    ) -> None:
+        self._width = len(header)
+        self._name = name
+        self._ordinals = ordinals
         try:
-            self.columns: Mapping[str, int] = columns_of(row, NAMES)
+            self._columns = columns_of(header, NAMES)
         except InvalidHeaderError as error:
-            raise UnreadableHistoryError(f"line {line}: {_explained(row, error)}") from error
+            raise UnreadableHistoryError(f"line {line}: {_explained(header, error)}") from error
+
+    def entries(self, block: Sequence[_Numbered]) -> Iterator[Entry | Refusal]:
+        """Yield an entry or a refusal for each row; what is not plain is judged row by row."""
+        for (line, row), interaction in zip(block, self._plain(block), strict=True):
+            if interaction is None:
+                yield self._entry(line, row)
+            else:
+                yield Entry(f"line {line}", (interaction,))
+
+    def _plain(self, block: Sequence[_Numbered]) -> list[Interaction | None]:
+        none = [""] * self._width
+        rows = [row if self._is_whole(row) else none for _, row in block]
+        found = plain_interactions(rows, self._columns)
+        plain = [(line, each) for (line, _), each in zip(block, found, strict=True) if each]
+        keyed = self._keyed(plain, repeat(None))
+        return [None if each is None else next(keyed) for each in found]
+
+    def _is_whole(self, row: list[str] | str) -> TypeGuard[list[str]]:
+        return isinstance(row, list) and len(row) == self._width
+
+    def _entry(self, line: int, row: list[str] | str) -> Entry | Refusal:
+        where = f"line {line}"
+        if isinstance(row, str):
+            return Refusal(where, row)
+        if not self._is_whole(row):
+            return Refusal(where, f"has {len(row)} fields where the header has {self._width}")
+        try:
+            interaction = interaction_of_row(row, self._columns)
+            key = cell(row, self._columns, "key")
+            if key is not None:
+                return Entry(where, (replace(interaction, source_key=SourceKey(key)),))
+        except InvalidInteractionError as error:
+            return Refusal(where, str(error))
+        former = former_content_of(interaction, row, self._columns)
+        return Entry(where, tuple(self._keyed([(line, interaction)], [former])))
+
+    def _keyed(
+        self, numbered: Sequence[tuple[int, Interaction]], formers: Iterable[bytes | None]
+    ) -> Iterator[Interaction]:
+        """Yield the interactions of rows with keys made of their contents."""
+        interactions = [each for _, each in numbered]
+        contents = contents_of(interactions)
+        instants = [each.occurred_at or Instant(0) for each in interactions]
+        marks = [at.to_bytes(_INSTANT_BYTES, "big") for at in instants]
+        ordinals = self._ordinals.next_of(map(add, marks, contents))
+        texts = map(_key, contents, ordinals)
+        labels = [f"{self._name}:{line}" for line, _ in numbered]
+        formerly = map(_former_key, formers, ordinals)
+        keys = map(SourceKey, texts, instants, labels, formerly)
+        return (
+            replace(each, source_key=key) for each, key in zip(interactions, keys, strict=False)
+        )
 
 
 def _explained(header: Sequence[str], error: InvalidHeaderError) -> str:
@@ -147,38 +239,9 @@ def _explained(header: Sequence[str], error: InvalidHeaderError) -> str:
     )
 
 
-def _entry(
-    row: Sequence[str], header: _Header, ordinals: Ordinals, place: tuple[str, int]
-) -> Entry | Refusal:
-    name, line = place
-    where = f"line {line}"
-    if len(row) != header.width:
-        return Refusal(where, f"has {len(row)} fields where the header has {header.width}")
-    try:
-        interaction = interaction_of_row(row, header.columns)
-        key = cell(row, header.columns, "key")
-        if key is None:
-            former = former_content_of(interaction, row, header.columns)
-            source_key = _content_key(interaction, former, ordinals, f"{name}:{line}")
-        else:
-            source_key = SourceKey(key)
-    except InvalidInteractionError as error:
-        return Refusal(where, str(error))
-    return Entry(where, (msgspec.structs.replace(interaction, source_key=source_key),))
-
-
-def _content_key(
-    interaction: Interaction, former: bytes | None, ordinals: Ordinals, label: str
-) -> SourceKey:
-    content = content_of(interaction)
-    ordinal = ordinals.next(content)
-    return SourceKey(
-        _key(content, ordinal),
-        interaction.occurred_at,
-        label,
-        None if former is None else _key(former, ordinal),
-    )
-
-
 def _key(content: bytes, ordinal: int) -> str:
     return f"csv:{content.hex()}:{ordinal}"
+
+
+def _former_key(content: bytes | None, ordinal: int) -> str | None:
+    return None if content is None else _key(content, ordinal)

@@ -1,7 +1,6 @@
 """Recording a history: entries in, a batch a transaction, refusals told one by one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Protocol
 
 import msgspec
@@ -11,7 +10,7 @@ from ledger.instants import Instant
 from ledger.interaction import FOREVER, Interaction
 from ledger.store.append import Outcome, Receipt
 
-BATCH = 2_000
+BATCH = 5_000
 """Entries a transaction: enough to share its cost, few enough that others need not wait long."""
 
 
@@ -79,8 +78,8 @@ class ImportReport(msgspec.Struct):
 class Recorder(Protocol):
     """Where a history goes: the ledger, or what only looks at what the ledger would do."""
 
-    def record_many(self, entries: Sequence[Interaction], /) -> Sequence[Outcome]:
-        """Record in one transaction; a refused one is an error among the outcomes."""
+    def record_bulk(self, interactions: Sequence[Interaction], /) -> Mapping[int, Outcome]:
+        """Record in one transaction; return by number the outcomes of those not surely counted."""
 
     def name_users(self, names: Mapping[str, str]) -> None:
         """Keep what users with an account are called."""
@@ -135,8 +134,13 @@ def _batch(
     source: Iterator[Entry | Refusal],
 ) -> tuple[list[Entry | Refusal], UnreadableHistoryError | None]:
     batch: list[Entry | Refusal] = []
+    room = BATCH
     try:
-        batch.extend(islice(source, BATCH))  # keeps what came before an error
+        for entry in source:
+            batch.append(entry)
+            room -= max(1, len(entry.interactions)) if isinstance(entry, Entry) else 1
+            if room <= 0:
+                break
     except UnreadableHistoryError as failure:
         return batch, failure
     return batch, None
@@ -148,20 +152,25 @@ def _record_batch(
     report: ImportReport,
     on_refusal: Callable[[Refusal], object],
 ) -> None:
-    good = (entry for entry in batch if isinstance(entry, Entry))
-    wanted = [each for entry in good for each in entry.interactions]
-    outcomes = iter(recorder.record_many(wanted) if wanted else ())
+    wanted = [each for entry in batch if isinstance(entry, Entry) for each in entry.interactions]
+    outcomes = recorder.record_bulk(wanted) if wanted else {}
+    report.read += len(batch)
+    report.recorded += len(wanted) - len(outcomes)
     names: dict[str, str] = {}
+    number = 0
     for entry in batch:
-        report.read += 1
         if isinstance(entry, Refusal):
             report.refused += 1
             on_refusal(entry)
             continue
         report.left_out += len(entry.left_out)
-        names.update(entry.names if entry.interactions else ())
+        if entry.interactions:
+            names.update(entry.names)
         for interaction in entry.interactions:
-            outcome = next(outcomes)
+            outcome = outcomes.get(number)
+            number += 1
+            if outcome is None:
+                continue
             _count(outcome, entry.place, report, on_refusal)
             if not isinstance(outcome, Receipt):
                 names.pop(interaction.user_id, None)

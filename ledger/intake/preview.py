@@ -42,15 +42,15 @@ class Preview:
         self._secret = secret
         self._repeated = Ordinals()
 
-    def record_many(self, entries: Sequence[Interaction], /) -> list[Outcome]:
+    def record_bulk(self, interactions: Sequence[Interaction], /) -> dict[int, Outcome]:
         """Return what recording in one transaction would."""
         now = instant_of(self._clock())
         if self._database is None:
             nothing = _Known(now, lambda _: None, lambda *_: False)
-            return [self._outcome(each, nothing) for each in entries]
+            return dict(enumerate(self._outcome(each, nothing) for each in interactions))
         with self._database.read() as connection:
             known = _known(connection, self._secret, now)
-            return [self._outcome(each, known) for each in entries]
+            return dict(enumerate(self._outcome(each, known) for each in interactions))
 
     def name_users(self, names: Mapping[str, str]) -> None:
         """Name nobody."""

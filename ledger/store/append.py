@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 Entry = Interaction | Override | Hiding | OptOut | Adoption
 
-_SALT_BYTES = 16
+SALT_BYTES = 16
 
 REMEMBERED_USERS = 10_000
 """From so many on, what was read of users is read again."""
@@ -68,6 +68,9 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     position: int
     counted: bool
 
+
+AnyBatch = TypeVar("AnyBatch", bound="Batch")
+Added = TypeVar("Added")
 
 Outcome = Receipt | LedgerError
 """A refused entry is a value: the others of its transaction are not its business."""
@@ -107,11 +110,15 @@ class Appender:
         LedgerUnavailableError for all at once; then none is known to be recorded, and trying
         again with the same source keys is safe.
         """
+        return self.transact(Batch, lambda batch: [batch.add(entry) for entry in entries])
+
+    def transact(self, of: type[AnyBatch], add: Callable[[AnyBatch], Added]) -> Added:
+        """Call `add` with a new batch, write its rows in one transaction, and return the result."""
         with self._database.write() as connection:
             known = self._taken(connection) or self._read(connection)
-            batch = _Batch(connection, known, self.secret, self._projection.knows)
+            batch = of(connection, known, self.secret, self._projection.knows)
             batch.head.advance(instant_of(self._clock()))
-            outcomes = [batch.add(entry) for entry in entries]
+            added = add(batch)
             if batch.has_rows:
                 batch.write()
                 known.head = batch.head
@@ -121,7 +128,7 @@ class Appender:
         self._keep(known)
         self._folding.notice(known.head.position - known.watermark)
         _log.info("appended", extra={"events": len(batch.events), "head": batch.head.position})
-        return outcomes
+        return added
 
     def fold(self) -> None:
         """Do what `BackgroundFold.fold` does, in the thread of the caller."""
@@ -177,7 +184,7 @@ class _Known:
     stamp: Stamp | None = None
 
 
-class _Batch:
+class Batch:
     """The rows that one transaction will write."""
 
     def __init__(
@@ -201,6 +208,7 @@ class _Batch:
         self._origins: list[tuple[Any, ...]] = []
 
     def add(self, entry: Entry) -> Outcome:
+        """Decide what becomes of an entry, and take in what is to be written."""
         if isinstance(entry, OptOut):
             self._opt_outs.put(entry.user_id, entry.before)
             return Receipt(self.head.position, counted=True)
@@ -220,9 +228,11 @@ class _Batch:
 
     @property
     def has_rows(self) -> bool:
+        """Whether there is anything to write."""
         return bool(self.events or self._sources)
 
     def write(self) -> None:
+        """Write the rows, the head first: the database accepts no event beyond it."""
         sources = self._sources.items()
         if self.head.sources_sum is not None:
             rest = without_sources(self.head.sources_sum, self._former.items())
@@ -230,7 +240,7 @@ class _Batch:
         self.head.write(self._connection)
         INSERT_EVENT.run_many(self._connection, self.events)
         _DELETE_SOURCE.run_many(self._connection, [(mark,) for mark in self._former])
-        _INSERT_SOURCE.run_many(self._connection, list(sources))
+        _INSERT_SOURCE.run_many(self._connection, sorted(sources))
         _INSERT_ORIGIN.run_many(self._connection, self._origins)
 
     def _add_interaction(self, entry: Interaction, occurred_at: Instant) -> Receipt:
@@ -341,10 +351,9 @@ class _Batch:
 
     def _commitment(self, position: int, entry: Interaction) -> bytes | None:
         key = entry.source_key
-        source = None if key is None else key.label or key.text
+        source = None if key is None else key.shown
         if entry.context is None and entry.metadata is None and source is None:
             return None
-        salt = secrets.token_bytes(_SALT_BYTES)
+        salt = secrets.token_bytes(SALT_BYTES)
         self._origins.append((position, salt, entry.context, entry.metadata, source))
-        metadata = None if entry.metadata is None else msgspec.Raw(entry.metadata)
-        return codec.commitment(salt, codec.Origin(entry.context, metadata, source))
+        return codec.commitment(salt, codec.origin_of(entry.context, entry.metadata, source))

@@ -8,6 +8,7 @@ small, share a sum in the head.
 
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -16,8 +17,9 @@ from sqlalchemy import ColumnElement, Connection, Table, select, update
 from ledger.errors import LedgerDamagedError
 from ledger.store.tables import CHECKSUM
 
-_NAMES: dict[str, int] = {}
-_SUMS, _SIGN = 2**63, 2**31
+_SUMS = 2**63
+_SIGN = 2**31
+_encoded = msgspec.msgpack.Encoder().encode
 
 
 def checksum(table: str, values: Sequence[object]) -> int:
@@ -25,22 +27,28 @@ def checksum(table: str, values: Sequence[object]) -> int:
 
     It ranges from -2**31 to 2**31 - 1, which SQLite stores in four bytes.
     """
-    start = _NAMES.get(table)
-    if start is None:
-        start = _NAMES[table] = zlib.crc32(table.encode())
-    unsigned = zlib.crc32(msgspec.msgpack.encode(values), start)
-    return unsigned - 2**32 if unsigned >= 2**31 else unsigned
+    return (zlib.crc32(_encoded(values), _start(table)) ^ _SIGN) - _SIGN
 
 
 def checksums(table: str, rows: Iterable[tuple[object, ...]]) -> list[int]:
     """Return the `checksum` of each of many rows."""
-    crc, encode, start = zlib.crc32, msgspec.msgpack.encode, zlib.crc32(table.encode())
-    return [(crc(encode(row), start) ^ _SIGN) - _SIGN for row in rows]
+    crc, encoded, start = zlib.crc32, _encoded, _start(table)
+    return [(crc(encoded(row), start) ^ _SIGN) - _SIGN for row in rows]
 
 
 def with_checksum(table: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the whole row of a table from the values of all columns but its checksum."""
     return (*values, checksum(table, values))
+
+
+def with_checksums(table: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return many whole rows, each as `with_checksum` returns it."""
+    return [(*values, one) for values, one in zip(rows, checksums(table, rows), strict=True)]
+
+
+@cache
+def _start(table: str) -> int:
+    return zlib.crc32(table.encode())
 
 
 def is_sound(table: str, row: Sequence[Any]) -> bool:

@@ -1,6 +1,6 @@
 """Rows of the events table, and the events that they say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from ledger.events import (
 from ledger.instants import Instant
 from ledger.interaction import Kind
 from ledger.store import tables
-from ledger.store.checksums import with_checksum
+from ledger.store.checksums import with_checksum, with_checksums
 from ledger.store.decoding import decoding
 from ledger.store.statements import Statement
 
@@ -42,6 +42,11 @@ FOLDED = (
 def event_row(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the whole row of an event from the values of all columns but its checksum."""
     return with_checksum(_e.name, values)
+
+
+def event_rows(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return many whole rows, each as `event_row` returns it."""
+    return with_checksums(_e.name, rows)
 
 
 def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[Any, ...]:

@@ -106,11 +106,17 @@ def _for_new_ones(fault: Fault) -> list[Patch]:
         fresh = iter(fault(self, new, partial(record_many, self)) if new else [])
         return [next(fresh) if at is None else Receipt(at, counted=False) for at in known]
 
+    def broken_bulk(
+        self: EngagementLedger, interactions: Sequence[Interaction]
+    ) -> dict[int, Outcome]:
+        return dict(enumerate(broken_many(self, interactions)))
+
     def broken(self: EngagementLedger, interaction: Interaction) -> Outcome:
         return broken_many(self, [interaction])[0]
 
     return [
         mock.patch.object(EngagementLedger, "record_many", broken_many),
+        mock.patch.object(EngagementLedger, "record_bulk", broken_bulk),
         mock.patch.object(EngagementLedger, "record", broken),
     ]
 
