@@ -4,7 +4,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,6 +174,9 @@ def _target(
     if not choice.dry_run:
         with session.engagements(create=True) as engagements:
             yield engagements.ledger, engagements.ledger
+            # All is recorded: what ends the folding early leaves it to the next process.
+            with suppress(LedgerError, KeyboardInterrupt):
+                engagements.ledger.fold()
     elif session.has_ledger():
         with (
             session.engagements() as engagements,

@@ -163,9 +163,7 @@ class _Lines(Iterator[str]):
 class _Table:
     """The rows below a header, and the entries that they make."""
 
-    def __init__(
-        self, header: Sequence[str], line: int, name: str, ordinals: Ordinals
-    ) -> None:
+    def __init__(self, header: Sequence[str], line: int, name: str, ordinals: Ordinals) -> None:
         self._width = len(header)
         self._name = name
         self._ordinals = ordinals

@@ -98,7 +98,10 @@ class Appender:
         self._projection = projection
         self._clock = clock
         self._known: _Known | None = None
-        self._folding = BackgroundFold(self._advance)
+        self._tail = 0
+        self._folding = BackgroundFold(
+            self._advance, lambda is_ended: projection.catch_up(database, is_ended)
+        )
         projection.prepare(database)
         with database.read() as connection:
             self.secret: bytes = connection.execute(select(tables.ledger.c.digest_key)).scalar_one()
@@ -110,7 +113,9 @@ class Appender:
         LedgerUnavailableError for all at once; then none is known to be recorded, and trying
         again with the same source keys is safe.
         """
-        return self.transact(Batch, lambda batch: [batch.add(entry) for entry in entries])
+        outcomes = self.transact(Batch, lambda batch: [batch.add(entry) for entry in entries])
+        self._folding.notice(self._tail)
+        return outcomes
 
     def transact(self, of: type[AnyBatch], add: Callable[[AnyBatch], Added]) -> Added:
         """Call `add` with a new batch, write its rows in one transaction, and return the result."""
@@ -126,7 +131,7 @@ class Appender:
                 self._projection.fold(connection, self._database.archive)
             known.stamp = stamp_of(connection)
         self._keep(known)
-        self._folding.notice(known.head.position - known.watermark)
+        self._tail = known.head.position - known.watermark
         _log.info("appended", extra={"events": len(batch.events), "head": batch.head.position})
         return added
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection
 
+from ledger.store.database import Database
+
 if TYPE_CHECKING:
     from ledger.archive.folder import Archive
 
@@ -35,13 +37,25 @@ class Foldable(Protocol):
     def fold(self, connection: Connection, archive: "Archive") -> None:
         """Fold everything up to the head."""
 
+    def catch_up(self, database: Database, is_ended: Callable[[], bool]) -> bool:
+        """Come near the head in a faster way if the tail is very long, unless `is_ended` says so.
+
+        Tells whether to fold the rest in steps; not where another process is at it.
+        """
+
 
 class BackgroundFold:
     """Folds the tail of one ledger in a thread of its own, which begins when it is needed."""
 
-    def __init__(self, advance: Callable[[], bool]) -> None:
-        """Fold by `advance`: a step in a transaction, which tells whether it reached the head."""
+    def __init__(
+        self, advance: Callable[[], bool], catch_up: Callable[[Callable[[], bool]], bool]
+    ) -> None:
+        """Fold by `advance`: a step in a transaction, which tells whether it reached the head.
+
+        Before that, `catch_up` does what `Foldable.catch_up` does.
+        """
         self._advance = advance
+        self._catch_up = catch_up
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fold")
         self._guard = Lock()  # of the flag beneath
         self._is_folding = False
@@ -58,6 +72,8 @@ class BackgroundFold:
 
     def fold(self) -> None:
         """Fold up to the head; others record between the steps. Closing ends it after a step."""
+        if not self._catch_up(self._closed.is_set):
+            return
         while not self._advance() and not self._closed.wait(TURN_SECONDS):
             pass
 

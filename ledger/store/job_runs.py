@@ -80,10 +80,13 @@ def _day(text: str) -> dt.date:
 
 
 @contextmanager
-def job_alone(database: Database, job: str) -> Iterator[None]:
+def job_alone(
+    database: Database, job: str, patience_seconds: float | None = None
+) -> Iterator[None]:
     """Hold what the job holds, in every process on this ledger, while it runs.
 
-    Raises LedgerUnavailableError where another one holds it for too long. Only for an SQLite file;
+    Raises LedgerUnavailableError where another one holds it for too long, by default for as long as
+    a writer's patience lasts. Only for an SQLite file;
     elsewhere several may run at once, and each day is still noted once.
     """
     if database.path is None:
@@ -92,7 +95,8 @@ def job_alone(database: Database, job: str) -> Iterator[None]:
     # Not the lock of the writers, for a job writes now and then and others may in between. It has
     # a descriptor of its own each time, so that threads of one process exclude each other too.
     real = followed(database.path)
-    lock = FileLock(real.with_name(f"{real.name}.{job}"), database.patience_seconds)
+    waiting = database.patience_seconds if patience_seconds is None else patience_seconds
+    lock = FileLock(real.with_name(f"{real.name}.{job}"), waiting)
     try:
         with lock:
             yield

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
+    Index,
     MetaData,
     Table,
     column,
     delete,
+    func,
     insert,
     inspect,
     literal,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.schema import CreateTable
 
 from ledger.errors import InvalidReplayError, LedgerDamagedError, UnknownReplayError
 from ledger.store.statements import Statement
@@ -44,7 +47,11 @@ from projections.views.tables import (
 PREVIOUS = "previous"
 """The name of the read model that was the live one before the last switch."""
 
+NEXT = "next"
+"""The name of the one that is filled while the tail is long, and then becomes the live one."""
+
 _RESERVED = {
+    NEXT: "cannot be next: that is the one which is filled when much is to be folded",
     PREVIOUS: "cannot be previous: that is the one before the last switch",
     LIVE_NAME: "cannot be live: that is the one that answers questions",
 }
@@ -55,6 +62,10 @@ _PLAIN_INDEXES = text(
     " WHERE type = 'index' AND tbl_name = :table AND sql LIKE '%(last_at)'"
 )
 """Asked as SQLite has it: the inspector passes over an index of an expression, with a warning."""
+
+_INDEXES = text("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = :table")
+_FINDING = "_by_issue_of_user"
+"""The end of the name of the index by which rows are found."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _PREFIX = "replay_"
@@ -127,6 +138,31 @@ def create(connection: Connection, beside: Watermark) -> None:
     _add(connection, beside)
 
 
+def create_bare(connection: Connection, beside: Watermark) -> None:
+    """Make a read model that holds nothing yet, with no index but that by which rows are found."""
+    table = _table_of(beside.name, _free_index_names(connection))
+    connection.execute(CreateTable(table))
+    for index in table.indexes:
+        if index.unique:
+            index.create(connection)
+    _add(connection, beside)
+
+
+def copy_live(connection: Connection, name: str, at_most: int) -> int:
+    """Copy the next rows of the live read model into another one; return how many there were."""
+    table, of = _table_of(name), engagements.c
+    last = select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery()
+    rows = select(engagements).where(of.id > last).order_by(of.id).limit(at_most)
+    return connection.execute(insert(table).from_select(list(of.keys()), rows)).rowcount
+
+
+def indexes_to_come(connection: Connection, name: str) -> list[Index]:
+    """Return the indexes that a read model of `create_bare` lacks."""
+    existing = connection.scalars(_INDEXES, {"table": _PREFIX + name}).all()
+    names = next(each for each in existing if each.endswith(_FINDING)).removesuffix(_FINDING)
+    return [each for each in _table_of(name, names).indexes if each.name not in existing]
+
+
 def note(connection: Connection, watermark: Watermark) -> None:
     """Write how far a read model is folded."""
     change = update(read_models).where(read_models.c.name == watermark.name)
@@ -163,6 +199,17 @@ def swap(connection: Connection, beside: Watermark) -> None:
     _add(connection, former._replace(name=PREVIOUS))
     connection.execute(issue_engagements)
     connection.execute(delete(comparison))  # that was with another table
+
+
+def replace_live(connection: Connection, beside: Watermark) -> None:
+    """Make `beside`, which holds all that the live one does, the live one, and drop that."""
+    connection.execute(text(f"DROP VIEW {_VIEW}"))
+    connection.execute(text(f"DROP TABLE {engagements.name}"))
+    _rename(connection, _PREFIX + beside.name, engagements.name)
+    connection.execute(delete(read_models).where(read_models.c.name == beside.name))
+    note(connection, beside._replace(name=LIVE_NAME, identical=None))
+    connection.execute(issue_engagements)
+    connection.execute(delete(comparison))
 
 
 def missing(connection: Connection) -> list[Table]:
@@ -263,7 +310,7 @@ def _free_index_names(connection: Connection) -> str:
     """
     taken = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'index'")))
     names = chain([engagements.name], (f"{engagements.name}_{number}" for number in count(2)))
-    return next(each for each in names if f"{each}_by_issue" not in taken)
+    return next(each for each in names if each + _FINDING not in taken)
 
 
 def _watermarks(connection: Connection) -> list[Watermark]:

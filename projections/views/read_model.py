@@ -1,7 +1,7 @@
 """The read model: every engagement as it stood at the watermark (R10, R12)."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +21,7 @@ from projections.engagement import Engagement, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.scoring import idle_days, score
+from projections.views import filling
 from projections.views.beside import (
     Watermark,
     begin_anew,
@@ -111,13 +112,15 @@ class ReadModel:
         while not self.advance(connection, archive):
             pass
 
-    def advance(self, connection: Connection, archive: "Archive") -> bool:
+    def advance(
+        self, connection: Connection, archive: "Archive", at_most: int | None = None
+    ) -> bool:
         """Fold the next events and move the watermark; tell whether it has reached the head.
 
         Another policy than before comes in at the head, at its instant.
         """
         head, begun = Head.read(connection), known(connection, self.name)
-        upto = min(begun.position + FOLDED_AT_ONCE, head.position)
+        upto = min(begun.position + (at_most or FOLDED_AT_ONCE), head.position)
         _log.debug("folds", extra={"after": begun.position, "upto": upto})
         rows = views.folding.recorded(connection, archive, begun.position, upto)
         self.project(connection, rows, begun.policy_version)
@@ -128,6 +131,10 @@ class ReadModel:
         if reached != begun:  # a transaction that changes nothing costs no sync
             note(connection, reached)
         return upto == head.position
+
+    def catch_up(self, database: Database, is_ended: Callable[[], bool]) -> bool:
+        """Do what `filling.catch_up` does."""
+        return filling.catch_up(database, lambda name: ReadModel(name, self.policies), is_ended)
 
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
