@@ -10,7 +10,7 @@ from ledger.instants import Instant
 from ledger.interaction import FOREVER, Interaction
 from ledger.store.append import Outcome, Receipt
 
-BATCH = 5_000
+BATCH = 2_000
 """Entries a transaction: enough to share its cost, few enough that others need not wait long."""
 
 

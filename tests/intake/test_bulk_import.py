@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from ledger.intake.history import Entry, ImportReport, Refusal, record_history
 from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
 from ledger.source_keys import SourceKey
 from ledger.store import bulk
+from ledger.store.append import Outcome, Receipt
 from ledger.store.opt_outs import OptOuts
 from ledger.text import UserId
 from ledger.verification.truth import expect_sound
@@ -89,15 +91,20 @@ def as_version_0_1_did(context: str) -> Interaction:
 # --- both ways -----------------------------------------------------------------------------------
 
 
-class Result(NamedTuple):
-    """What an import reports, tells and leaves in the ledger's tables."""
+Said = tuple[object, ...]
+"""What an import reports and tells, or what becomes of interactions."""
 
-    report: ImportReport
-    told: Told
+Way = Callable[[Engagements], Said]
+
+
+class Result(NamedTuple):
+    """What was said, and what is in the ledger's tables at the end."""
+
+    said: Said
     rows: dict[str, list[tuple[Any, ...]]]
 
 
-def imported(engagements: Engagements, told: History) -> tuple[ImportReport, Told]:
+def imported(engagements: Engagements, told: History) -> Said:
     report, refusals = ImportReport(), Told()
     stream: Any = io.BufferedReader(io.BytesIO(told.content))
     record_history(
@@ -115,25 +122,23 @@ def opt_out_after(engagements: Engagements, told: History, read: int) -> None:
         engagements.ledger.record(OptOut(UserId("dora"), FOREVER))
 
 
-def one_by_one(engagements: Engagements, told: History) -> tuple[ImportReport, Told]:
+def one_by_one(engagements: Engagements, told: History) -> Said:
     def on_row(read: int) -> None:
         opt_out_after(engagements, told, read)
 
     return record_one_by_one(engagements.ledger, told.content, "odd.csv", on_row)
 
 
-Import = Callable[[Engagements, History], tuple[ImportReport, Told]]
-
-
-def result_of(way: Import, told: History, before: Path) -> Result:
-    """Import into a copy of the ledger `before`, under the same digest key."""
+def result_of(way: Way, before: Path) -> Result:
+    """Write to a copy of the ledger `before`, which has the same digest key, and fold."""
     with TemporaryDirectory() as name:
         folder = Path(name) / "ledger"
         shutil.copytree(before, folder)
         with opened(folder) as engagements:
-            report, refusals = way(engagements, told)
+            said = way(engagements)
             expect_sound(engagements.ledger.database)
-        return Result(report, refusals, rows_of(folder / "ledger.db"))
+            engagements.ledger.fold()
+        return Result(said, rows_of(folder / "ledger.db"))
 
 
 RANDOM = {
@@ -161,18 +166,25 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
     return sorted((tuple(row[number] for number in kept) for row in cursor), key=repr)
 
 
-def differences(told: History, before: Path) -> list[str]:
+def differences(ours: Way, theirs: Way, before: Path) -> list[str]:
+    found, expected = result_of(ours, before), result_of(theirs, before)
+    tables = [name for name in expected.rows if found.rows[name] != expected.rows[name]]
+    return [f"the table {name}" for name in tables] + ["what was said"] * (
+        found.said != expected.said
+    )
+
+
+def differences_of(told: History, before: Path) -> list[str]:
     """What differs between an import and recording the same rows one by one."""
     with (
         mock.patch.object(history, "BATCH", told.batch),
         mock.patch.object(csv_history, "BLOCK", told.block),
     ):
-        ours = result_of(imported, told, before)
-    expected = result_of(one_by_one, told, before)
-    tables = [name for name in expected.rows if ours.rows[name] != expected.rows[name]]
-    wrong = [f"the table {name}" for name in tables]
-    wrong += ["the report"] if ours.report != expected.report else []
-    return wrong + (["what was refused"] if ours.told != expected.told else [])
+        return differences(
+            lambda engagements: imported(engagements, told),
+            lambda engagements: one_by_one(engagements, told),
+            before,
+        )
 
 
 # --- odd files -----------------------------------------------------------------------------------
@@ -248,7 +260,64 @@ histories = st.builds(History, files, st.integers(1, 7), st.sampled_from([1, 120
 @settings(max_examples=EXAMPLES)
 @given(told=histories)
 def test_an_import_by_columns_is_as_one_row_by_row(before, told):
-    assert differences(told, before) == []
+    assert differences_of(told, before) == []
+
+
+# --- interactions of any history -----------------------------------------------------------------
+
+Batches = list[list[Interaction]]
+
+source_keys = st.builds(
+    SourceKey,
+    st.sampled_from(["key 1", "key 2", "key 3", "key of cleo"]),
+    st.sampled_from([None, Instant(NOON)]),
+    st.sampled_from([None, "export:7"]),
+    st.sampled_from([None, None, "key 1", "key 2"]),
+)
+interactions = st.builds(
+    interaction_of,
+    st.sampled_from(["ana", "ana", "ben", "cleo", "dora", "new"]),
+    st.sampled_from(["AI-1", "AI-2"]),
+    st.sampled_from(["query", "view"]),
+    occurred_at=st.sampled_from(
+        [None, *(moment_of(Instant(NOON + days * DAY)) for days in (0, 0, -400, 1, 2))]
+    ),
+    context=st.sampled_from([None, "hi"]),
+    metadata=st.sampled_from([None, {"n": 1}]),
+    chat_id=st.sampled_from([None, "-100", "4711"]),
+    linear_id=st.sampled_from([None, "lin"]),
+    source_key=st.none() | source_keys | source_keys,
+)
+
+
+def in_bulk(engagements: Engagements, batches: Batches) -> Said:
+    said = []
+    for batch in batches:
+        judged = engagements.ledger.record_bulk(batch)
+        said += [shown(judged.get(number)) for number in range(len(batch))]
+        engagements.ledger.record(OptOut(UserId("dora"), FOREVER))
+    return tuple(said)
+
+
+def each_judged(engagements: Engagements, batches: Batches) -> Said:
+    said = []
+    for batch in batches:
+        said += map(shown, engagements.ledger.record_many(batch))
+        engagements.ledger.record(OptOut(UserId("dora"), FOREVER))
+    return tuple(said)
+
+
+def shown(outcome: Outcome | None) -> str:
+    """An outcome in words; there is none for what was certain to be counted."""
+    is_counted = outcome is None or (isinstance(outcome, Receipt) and outcome.counted)
+    return "counted" if is_counted else repr(outcome)
+
+
+@settings(max_examples=EXAMPLES)
+@given(batches=st.lists(st.lists(interactions, max_size=9), max_size=3))
+def test_interactions_in_bulk_become_what_live_ones_do(before, batches):
+    ours, theirs = partial(in_bulk, batches=batches), partial(each_judged, batches=batches)
+    assert differences(ours, theirs, before) == []
 
 
 # --- faults that it has to catch -----------------------------------------------------------------
@@ -297,6 +366,6 @@ FAULTS = {
 def test_a_planted_fault_is_caught(before, fault):
     batch = 1 if fault is opt_outs_are_asked_for_once else 4
     told = History(file_of(COLUMNS, FAULTS[fault], "\n"), batch)
-    assert differences(told, before) == []
+    assert differences_of(told, before) == []
     with fault():
-        assert differences(told, before) != []
+        assert differences_of(told, before) != []
