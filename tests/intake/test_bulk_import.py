@@ -291,7 +291,7 @@ interactions = st.builds(
 
 
 def in_bulk(engagements: Engagements, batches: Batches) -> Said:
-    said = []
+    said = list[str]()
     for batch in batches:
         judged = engagements.ledger.record_bulk(batch)
         said += [shown(judged.get(number)) for number in range(len(batch))]
@@ -300,7 +300,7 @@ def in_bulk(engagements: Engagements, batches: Batches) -> Said:
 
 
 def each_judged(engagements: Engagements, batches: Batches) -> Said:
-    said = []
+    said = list[str]()
     for batch in batches:
         said += map(shown, engagements.ledger.record_many(batch))
         engagements.ledger.record(OptOut(UserId("dora"), FOREVER))
