@@ -1,5 +1,6 @@
 """What all imports share: their options, their progress, their reports and how they end."""
 
+import gc
 import io
 import os
 from collections import Counter
@@ -94,7 +95,11 @@ def bring_in(session: Session, choice: Choice, history: History) -> int:
     """Record a history, or look at it, say what became of it, and return the exit code."""
     report, tally, seen = ImportReport(), Counter[tuple[str, Kind]](), _Seen()
     try:
-        with _target(session, choice, tally) as (ledger, recorder), _progress(history) as update:
+        with (
+            _settled(),
+            _target(session, choice, tally) as (ledger, recorder),
+            _progress(history) as update,
+        ):
             record_history(
                 recorder,
                 seen.of(within(choice.window, history.entries(ledger), report)),
@@ -112,6 +117,16 @@ def bring_in(session: Session, choice: Choice, history: History) -> int:
     if not session.as_json:
         _tell_age(seen.last_at, instant_of(session.clock()))
     return code
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """Keep the collector of garbage from looking again and again at what is there already."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class _Seen:

@@ -46,7 +46,7 @@ def event_row(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def event_rows(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Return many whole rows, each as `event_row` returns it."""
-    return with_checksums(_e.name, rows)
+    return with_checksums(_e.name, list(rows))
 
 
 def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ def open_ledger(path: Path, clock: Clock = utc_now) -> Engagements:
 
 
 def import_all(engagements: Engagements, touches: Iterable[Touch]) -> None:
-    """Record the touches in batches as the command line does, and fold them all."""
+    """Record the touches in bulk as the command line does, doing all of R10, and fold them."""
     for batch in batches(touches, BATCH):
-        engagements.ledger.record_many([interaction(touch) for touch in batch])
+        engagements.ledger.record_bulk([interaction(touch) for touch in batch])
     engagements.ledger.fold()

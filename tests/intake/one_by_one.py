@@ -63,7 +63,7 @@ def _rows(content: bytes, name: str) -> Iterator[tuple[str, Interaction | str]]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield f"line {line}", f"is no CSV: {error}"
+            yield f"line {line}", f"is not CSV: {error}"
             continue
         if row:
             yield f"line {line}", _interaction(row, header, before, f"{name}:{line}")
