@@ -204,6 +204,12 @@ def as_partial(
     return pa.table(columns)
 
 
+def folds_of(table: pa.Table) -> FoldColumns:
+    """Return the numbers of a partial; the Linear ids have no ranks among each other."""
+    numbers = {name: table[name].to_numpy() for name in NUMBERS}
+    return FoldColumns(**numbers, linear=np.full(len(table), NO))
+
+
 def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.DictionaryArray:
     """The Linear ids of which `linear` has the ranks among all of the dictionary."""
     in_order = dictionary.take(pc.sort_indices(dictionary))
