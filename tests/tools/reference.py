@@ -90,6 +90,7 @@ OWN_FEW = {
         "record",
         "record_async",
         "record_many",
+        "record_bulk",
         "override",
         "history",
         "erase",
