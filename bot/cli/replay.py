@@ -94,11 +94,11 @@ def _replay(engagements: "Engagements", *, repair: bool, afresh: bool) -> "Repla
 def _sentence(found: "Replay", seconds: float, *, repaired: bool) -> str:
     result = "different" if found.difference else "rewritten" if repaired else "identical"
     resumed = f", went on after {found.resumed_after:,} events" if found.resumed_after else ""
-    tail = f"; {counted(found.tail, 'event')} not folded into it yet" if found.tail else ""
+    tail = f"; not compared: {counted(found.tail, 'newer event')}, not folded yet"
     return (
         f"{result}: {counted(found.events, 'event')} folded to "
         f"{counted(found.engagements, 'engagement')} "
-        f"({seconds:.1f} s{resumed}){tail}"
+        f"({seconds:.1f} s{resumed}){tail if found.tail else ''}"
     )
 
 

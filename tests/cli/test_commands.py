@@ -627,7 +627,7 @@ def test_replay_says_identical(ana):
 def test_replay_says_how_much_is_not_folded_yet_and_compares_the_rest(ana):
     found = ana("replay", "--json").json
     assert (found["events"], found["tail"], found["identical"]) == (0, 5, True)
-    assert ana("replay").out.endswith("; 5 events not folded into it yet\n")
+    assert ana("replay").out.endswith("; not compared: 5 newer events, not folded yet\n")
 
 
 def test_a_replay_into_another_read_model_is_switched_to_and_back(ana):
