@@ -4,9 +4,11 @@ SQLite silently ignores everything after a damaged frame of the log, so committe
 be lost. The formats are those of https://www.sqlite.org/fileformat2.html.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,11 +30,31 @@ Sums = tuple[int, int]
 
 def header_findings(path: Path, *, has_log: bool) -> Iterator[Finding]:
     """Check the size of the file, and the header's fields that decide how it is read."""
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
+    header = os.pread(_kept_open(path), _HEADER_BYTES, 0)
     wrong = _wrong_in(header, path.stat().st_size, has_log=has_log)
     if wrong is not None:
         yield truth("the database's file", wrong, _UNREADABLE)
+
+
+def _kept_open(path: Path) -> int:
+    """Return a descriptor of the file, which stays open until the file is deleted.
+
+    Closing any descriptor of a file releases all locks that POSIX has the process hold on it, also
+    those of SQLite: another process that closes the ledger would then delete the log in use.
+    """
+    with _GUARD:
+        for file, descriptor in list(_OPEN.items()):
+            if not os.fstat(descriptor).st_nlink:
+                os.close(_OPEN.pop(file))
+        status = path.stat()
+        file = status.st_dev, status.st_ino
+        if file not in _OPEN:
+            _OPEN[file] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return _OPEN[file]
+
+
+_OPEN: dict[tuple[int, int], int] = {}
+_GUARD = Lock()
 
 
 def _wrong_in(header: bytes, size: int, *, has_log: bool) -> str | None:
