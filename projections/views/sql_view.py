@@ -23,6 +23,10 @@ _INSTANT = 20
 """Digits of an instant or a position in a text that sorts as the number does."""
 
 
+_UNIT, _FIRST = 10**DECIMALS, 2**23
+"""Decimals and bits of a score, whose product is less than 2**63."""
+
+
 def _linear(at: str, linear_id: str) -> str:
     return f"printf('%0{_INSTANT}d%s', {at}, {linear_id})"
 
@@ -32,7 +36,20 @@ def _touch(at: str, kind: str, position: str) -> str:
 
 
 def _override(at: str, score: str) -> str:
-    return f"printf('%0{_INSTANT}d%.17f', {at}, {score})"
+    # Without "!" SQLite writes 16 digits, which is not the number that was given.
+    return f"printf('%0{_INSTANT}d%!.20f', {at}, {score})"
+
+
+def _rounded(score: str) -> str:
+    """A number from 0 to 1, rounded as Python rounds it.
+
+    SQLite's own `round` adds a little first, so that 0.4625758047925 ends in 3, not in 2. Here the
+    first bits are multiplied as integers, and the rest is so small that no digit of it is lost.
+    """
+    first = f"CAST({score} * {_FIRST} AS INTEGER)"
+    scaled = f"{first} * {_UNIT}"
+    rest = f"({scaled}) % {_FIRST} / {_FIRST}.0 + ({score} - {first} / {_FIRST}.0) * {_UNIT}"
+    return f"(({scaled}) / {_FIRST} + CAST({rest} + 0.5 AS INTEGER)) / {_UNIT}.0"
 
 
 def _later(stored: str, given: str, of_tail: str) -> str:
@@ -100,6 +117,7 @@ _ACTIVE_AT = ", ".join(f"w.{at} * p.{count}" for count, at in _COLUMNS.values())
 _SCORED = f"""
         SELECT w.*, {_COUNTED} AS counted, max({_ACTIVE_AT}) AS active_at,
                CAST(substr(w.override, 1, {_INSTANT}) AS INTEGER) AS override_at,
+               CAST(substr(w.override, {_INSTANT} + 1) AS REAL) AS base,
                CAST(substr(w.touch, 1, {_INSTANT}) AS INTEGER) AS last_at,
                CAST(substr(w.touch, {_INSTANT} + 1, 1) AS INTEGER) AS last_kind,
                CAST(substr(w.touch, {_INSTANT} + 2) AS INTEGER) AS last_position,
@@ -137,8 +155,8 @@ issue_engagements = text(
            CASE s.last_kind {_KIND_LABEL} END,
            s.mentions + s.views + s.queries,
            CAST(CASE WHEN s.override_at > 0 AND s.override_at >= s.active_at
-                THEN round(CAST(substr(s.override, {_INSTANT} + 1) AS REAL), {DECIMALS})
-                WHEN s.counted = 0 THEN 0.0 ELSE round(s.weighted, {DECIMALS}) END AS REAL),
+                THEN {_rounded("s.base")}
+                WHEN s.counted = 0 THEN 0.0 ELSE {_rounded("s.weighted")} END AS REAL),
            {written("s.last_at")},
            {written("s.first_at")},
            o.context, CAST(o.metadata AS TEXT),

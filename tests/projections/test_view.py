@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from ledger.instants import moment_of
 from ledger.interaction import Interaction, interaction_of
 from projections.application import Engagements, IssueEngagementRepository
+from projections.policy import DECIMALS
+from projections.views.sql_view import _rounded
 from projections.views.tables import written
 from tests import strategies
 
@@ -89,6 +91,26 @@ def test_a_view_that_is_lost_comes_back(folder):
 
 
 # --- with a tail ---------------------------------------------------------------------------------
+
+
+def test_an_override_in_the_tail_is_rounded_as_the_api_rounds_it(tmp_path):
+    query = "SELECT issue_id, engagement_score FROM issue_engagements"
+    digits = [0.4625758047925, 0.2800000000005, 0.1 + 0.2, 0.7000000000015, 1 - 2**-53, 0.0, 1.0]
+    with opened(tmp_path) as engagements:
+        for number, value in enumerate(digits):
+            issue = f"AI-{number}"
+            engagements.ledger.record(interaction_of("1", issue, "view"))
+            engagements.override("1", issue, value)
+        scores = {each.issue_id: each.score.value for each in engagements.ranking("1")}
+        assert sorted(asked(tmp_path, query)) == sorted(scores.items())
+
+
+@given(st.floats(0, 1).map(lambda value: value if value > 1e-9 else 0.0))
+def test_a_score_is_rounded_in_sql_as_in_python(value):
+    with closing(sqlite3.connect(":memory:")) as memory:
+        ((rounded,),) = memory.execute(f"SELECT {_rounded('?1')}", (value,))
+    assert rounded == round(value, DECIMALS)
+
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "query-with-sql.md"
 EVENTS, TAIL = 8_000, 500
