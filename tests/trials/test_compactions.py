@@ -16,10 +16,10 @@ from tests.trials.sizes import count, tell
 
 pytestmark = pytest.mark.trial
 
-PARTS = count(full=10, small=1)
+PARTS = count(full=4, small=1)
 """So that they can run side by side."""
 
-HISTORIES = count(full=1_000, small=3) // PARTS
+HISTORIES = count(full=40, small=3, more="HISTORIES") // PARTS
 STEPS = count(full=30, small=15)
 
 
