@@ -49,7 +49,8 @@ def order(folds: FoldColumns, at: Instant, policy: ScoringPolicy) -> Integers:
     scored = scores(folds, np.full(len(folds.id), at), policy)
     idle_since = np.maximum(scored.active_at, folds.override_at)
     pinned = (scored.band > OVERRIDDEN_BAND) & (at < scored.active_at + pin_ends_at(0, policy))
-    return np.lexsort((-idle_since, -scored.score, np.where(pinned, -scored.active_at, 0)))
+    first = np.where(pinned & bool(policy.pin_hours), -scored.active_at, 0)
+    return np.lexsort((-idle_since, -scored.score, first))
 
 
 def _counted(folds: FoldColumns, policy: ScoringPolicy) -> tuple[Integers, Integers]:

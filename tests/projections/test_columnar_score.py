@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.instants import Instant
+from ledger.instants import DAY, Instant
 from projections import columnar_score
 from projections.columnar import NO, FoldColumns
 from projections.columnar_score import order, scores
@@ -97,6 +97,15 @@ def assert_the_latest_is_pinned_first():
 
 def test_the_latest_is_pinned_first():
     assert_the_latest_is_pinned_first()
+
+
+@given(st.integers(0, 9), st.integers(0, 9))
+def test_without_pins_nothing_is_pinned_before_it_occurs_either(busy, fresh):
+    found = {
+        issue: msgspec.structs.replace(each, queried_at=each.queried_at + hours * HOUR)
+        for issue, each, hours in (("AI-1", BUSY, busy), ("AI-2", FRESH, fresh))
+    }
+    assert order_of(found, Instant(NOON - DAY), ScoringPolicy()) == ["AI-1", "AI-2"]
 
 
 def test_a_pin_that_is_forgotten_is_seen(monkeypatch):
