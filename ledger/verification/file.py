@@ -7,8 +7,8 @@ be lost. The formats are those of https://www.sqlite.org/fileformat2.html.
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,31 +30,32 @@ Sums = tuple[int, int]
 
 def header_findings(path: Path, *, has_log: bool) -> Iterator[Finding]:
     """Check the size of the file, and the header's fields that decide how it is read."""
-    header = os.pread(_kept_open(path), _HEADER_BYTES, 0)
+    header = _header_of(path)
     wrong = _wrong_in(header, path.stat().st_size, has_log=has_log)
     if wrong is not None:
         yield truth("the database's file", wrong, _UNREADABLE)
 
 
-def _kept_open(path: Path) -> int:
-    """Return a descriptor of the file, which stays open until the file is deleted.
+def _header_of(path: Path) -> bytes:
+    """Read the header by a descriptor that SQLite has open, if there is one.
 
     Closing any descriptor of a file releases all locks that POSIX has the process hold on it, also
     those of SQLite: another process that closes the ledger would then delete the log in use.
     """
-    with _GUARD:
-        for file, descriptor in list(_OPEN.items()):
-            if not os.fstat(descriptor).st_nlink:
-                os.close(_OPEN.pop(file))
-        status = path.stat()
-        file = status.st_dev, status.st_ino
-        if file not in _OPEN:
-            _OPEN[file] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        return _OPEN[file]
+    file = _identity(os.stat(path))  # noqa: PTH116 - as of descriptors
+    with suppress(OSError):
+        for descriptor in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 - names alone
+            with suppress(OSError):  # closed meanwhile, or that of the folder itself
+                if _identity(os.fstat(descriptor)) == file:
+                    header = os.pread(descriptor, _HEADER_BYTES, 0)
+                    if _identity(os.fstat(descriptor)) == file:  # still the same one
+                        return header
+    with path.open("rb") as opened:
+        return opened.read(_HEADER_BYTES)
 
 
-_OPEN: dict[tuple[int, int], int] = {}
-_GUARD = Lock()
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _wrong_in(header: bytes, size: int, *, has_log: bool) -> str | None:
