@@ -141,6 +141,7 @@ def test_the_last_of_two_commands_within_a_second_counts(stage, ana):
 def test_a_command_in_a_group_is_answered_in_private_and_an_edit_does_nothing(stage, ana):
     team = stage.api.supergroup("Team Canary", members=[ana])
     ana.says("AI-1 AI-2")
+    stage.settle()  # chats are answered side by side
     said = ana.says("/hide AI-1", in_=team)
     assert stage.answers(ana)[-1].text.startswith("AI-1 is hidden")
     assert [sent.text for sent in stage.answers(team)] == ["I have answered you in private."]
