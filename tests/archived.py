@@ -1,13 +1,13 @@
 """Events as segments have them, made of the histories that the properties quantify over."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from ledger.archive.columns import table_of
+from ledger.archive.columns import SCHEMA, coded, event_batch, one_table, uuids
 from ledger.events import EventRow
 from ledger.instants import Instant
 from tests import strategies
@@ -19,6 +19,18 @@ any_linear_ids = st.none() | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=3
 )
 """Texts whose order is not that of any language, and differs between UTF-16 and code points."""
+
+
+def table_of(rows: Iterable[Sequence[Any]]) -> pa.Table:
+    """The table of events, in the order of `rows`, which say of each:
+
+    account, issue, occurred_at, position, version, recorded_at, kind, linear_id, score, place and
+    commitment; account and place as the 16 bytes of their UUIDs.
+    """
+    columns = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
+    for number in (0, -2):  # the account and the place
+        columns[number] = coded(uuids(columns[number]))
+    return one_table([pa.Table.from_batches([event_batch(*columns)], SCHEMA)])
 
 
 def row_of(event: EventRow, version: int = 0, *rest: Any) -> tuple[Any, ...]:

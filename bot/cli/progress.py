@@ -33,7 +33,7 @@ class RateColumn(ProgressColumn):
 
 
 SHOWN_EVERY = 1_000
-"""Items between two movements of a bar that is told of each."""
+"""Items between two updates of a progress bar."""
 
 
 @contextmanager

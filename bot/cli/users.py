@@ -34,7 +34,7 @@ def user_of(engagements: "Engagements", word: str) -> str:
 
 
 def user_or_new(engagements: "Engagements", word: str) -> str:
-    """Return what `user_of` does, or `word` itself where it names nobody yet."""
+    """Return what `user_of` does, or `word` itself if no user has that id or name yet."""
     return _found(engagements, word) or word
 
 

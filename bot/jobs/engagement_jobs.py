@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def _ignore(_: str) -> None:
-    """Tell nobody; the log has it."""
+    """Send no message: the log has it."""
 
 
 class EngagementJobs:

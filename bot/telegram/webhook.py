@@ -71,8 +71,8 @@ async def listening(
 class _Server(HTTPServer):
     """A server with a limit on connections, which strangers cannot use up.
 
-    Only requests with the secret are answered without closing the connection, so whoever has shown
-    it is Telegram, and gives way to nobody.
+    Only requests with the secret are answered without closing the connection, so a connection
+    that has shown it is Telegram's, and is never closed to make room.
     """
 
     def initialize(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as tornado's

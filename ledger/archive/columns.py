@@ -5,7 +5,6 @@ docs/reference/segments.md describes them for whoever reads the files with anoth
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -52,19 +51,6 @@ FILE_SCHEMA = SCHEMA.set(
 _ROWS_AT_ONCE = 65_536
 
 Integers = NDArray[np.int64]
-
-
-def table_of(rows: Iterable[Sequence[Any]]) -> pa.Table:
-    """Return the table of events, in the order of `rows`, which say of each:
-
-    account, issue, occurred_at, position, version, recorded_at, kind, linear_id, score, place and
-    commitment; account and place as the 16 bytes of their UUIDs.
-    """
-    source = iter(rows)
-    batches = []
-    while some := list(islice(source, _ROWS_AT_ONCE)):
-        batches.append(_batch(some))
-    return one_table([pa.Table.from_batches(batches, SCHEMA)])
 
 
 def in_order(table: pa.Table) -> Iterator[pa.Table]:
@@ -197,13 +183,6 @@ def event_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
         ],
         schema=SCHEMA,
     )
-
-
-def _batch(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
-    columns = list(zip(*rows, strict=True))
-    for number in (0, -2):  # the account and the place
-        columns[number] = coded(uuids(columns[number]))
-    return event_batch(*columns)
 
 
 def coded(texts: Iterable[str | None]) -> pa.DictionaryArray:

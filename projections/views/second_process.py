@@ -11,7 +11,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from importlib import import_module
-from select import select
+from select import POLLIN, poll
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,8 +53,10 @@ class SecondProcess:
         """Tell whether it can be given work; it takes half a second to start."""
         if self._process is None:
             return False
-        if not self._has_started and select([self._process.stdout or 0], [], [], 0)[0]:
-            self._has_started = bool(self._line())
+        if not self._has_started and self._process.stdout is not None:
+            started = poll()
+            started.register(self._process.stdout, POLLIN)
+            self._has_started = bool(started.poll(0)) and bool(self._line())
         return self._has_started
 
     def begin(self, *arguments: Any) -> None:  # noqa: ANN401 - of any function

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ledger.archive import parquet
-from ledger.archive.columns import SCHEMA, table_of
+from ledger.archive.columns import SCHEMA
 from ledger.archive.folder import Archive
 from ledger.errors import (
     ArchiveUnavailableError,
@@ -32,6 +32,7 @@ from tests.archive.ledgers import (
     record,
     segments_of,
 )
+from tests.archived import table_of
 from tests.strategies import NOON, Clock
 from tests.trials.sizes import chance, count
 

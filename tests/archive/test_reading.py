@@ -11,12 +11,13 @@ import pytest
 
 from ledger.archive import folder, parquet
 from ledger.archive.blocks import CheckedFile
-from ledger.archive.columns import SCHEMA, table_of
+from ledger.archive.columns import SCHEMA
 from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.versions import as_in_file
 from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.segment import BLOCK_BYTES, Segment
+from tests.archived import table_of
 from tests.strategies import NOON
 
 ROWS, ACCOUNTS, OF_A_GROUP = 20_000, 40, 1_000

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from ledger import codec
 from ledger.archive import digests as digesting
 from ledger.archive import folder, merging, parquet
-from ledger.archive.columns import FILE_SCHEMA, by_position, occurred_at, recorded_at, table_of
+from ledger.archive.columns import FILE_SCHEMA, by_position, occurred_at, recorded_at
 from ledger.archive.digests import digest
 from ledger.archive.folder import Archive
 from ledger.archive.merging import merge
@@ -30,7 +30,7 @@ from ledger.instants import Instant
 from ledger.interaction import Kind
 from ledger.segment import SMALL_EVENTS, Segment, due_merges, events_in, mergeable
 from ledger.text import IssueId
-from tests.archived import segment_rows
+from tests.archived import segment_rows, table_of
 
 half_as_often = settings(max_examples=settings().max_examples // 2)
 """An example writes a file, and waits until it is on the disk."""
