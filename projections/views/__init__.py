@@ -4,8 +4,9 @@ The modules that need Arrow are imported when they are first asked for by their 
 is asked of the present needs none of them, and starts sooner.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ledger.lazy_modules import lazy_modules
 
 if TYPE_CHECKING:
     from projections.views import (
@@ -32,9 +33,4 @@ __all__ = [
     "verification",
 ]
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    """Import a module that needs Arrow."""
-    if name in __all__:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_modules(__name__, __all__)
