@@ -15,7 +15,7 @@ EXT4_IOC_SHUTDOWN = 0x8004587D
 WITHOUT_ITS_LOG = 2
 """What was not written by then is lost, also what the journal was about to write."""
 
-SIZE_BYTES = 32 * 2**20
+SIZE_BYTES = 64 * 2**20
 NEVER_BY_ITSELF = "commit=300"
 """Otherwise the journal is written every five seconds, whoever forgot to ask for it."""
 
