@@ -3,18 +3,21 @@
 import datetime as dt
 import re
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
 from bot.classification import ChatKind, Message, heard_in
 from bot.commands import asked_in
-from bot.issue_keys import IssueKeys
 from ledger.errors import InvalidInteractionError
 from ledger.exported_message import ChatType, ExportedMessage
 from ledger.instants import Instant, instant_of
 from ledger.interaction import Interaction
 from ledger.message_keys import export_key
+
+if TYPE_CHECKING:
+    from bot.issue_keys import IssueKeys
 
 TELEGRAMS_OWN = frozenset({777000, 136817688, 1087968824})
 """Users that stand for Telegram itself, and for channels and groups that write."""
@@ -46,7 +49,7 @@ class Bots(msgspec.Struct, frozen=True):
 class Listener:
     """Hears the messages of an export one after another, chat by chat, in their order."""
 
-    def __init__(self, bots: Bots, keys: IssueKeys) -> None:
+    def __init__(self, bots: Bots, keys: "IssueKeys") -> None:
         """Begin before the first message; `keys` finds the issues."""
         self._bots = bots
         self._keys = keys

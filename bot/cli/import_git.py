@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +14,6 @@ from bot.cli.files import write_file
 from bot.cli.importing import History, bring_in, choice_of, import_options, name_of, opened
 from bot.cli.session import Session
 from bot.cli.shown import printable, show_json
-from ledger.application import EngagementLedger
 from ledger.commit import Contact, People
 from ledger.intake.git_history import contacts_in, read_git
 from ledger.intake.git_log import Repository, repository_at
@@ -21,6 +21,9 @@ from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.intake.user_map import LEFT_OUT, Row, read_user_map, user_map_of
 from ledger.source_keys import DIGEST_KEY_BYTES, pseudonym
 from ledger.text import UserId
+
+if TYPE_CHECKING:
+    from ledger.application import EngagementLedger
 
 
 @click.command("git")
@@ -72,7 +75,7 @@ def import_git(
         people = People(users, bots, _pseudonyms(None))
         return _write_map(session, new_map, people, contacts_in(repository, found_in))
 
-    def entries(ledger: EngagementLedger | None) -> Iterator[Entry | Refusal]:
+    def entries(ledger: "EngagementLedger | None") -> Iterator[Entry | Refusal]:
         return read_git(repository, found_in, People(users, bots, _pseudonyms(ledger)))
 
     return bring_in(session, choice, History(name, "commits", entries, repository.commits))
@@ -134,7 +137,7 @@ def _users(file: str) -> dict[str, UserId | None]:
         raise UnreadableHistoryError(f"{name_of(file)}: {error}") from None
 
 
-def _pseudonyms(ledger: EngagementLedger | None) -> Callable[[str], str]:
+def _pseudonyms(ledger: "EngagementLedger | None") -> Callable[[str], str]:
     """Return what gives pseudonyms: the ledger's own, or passing ones where there is none yet."""
     if ledger is not None:
         return ledger.pseudonym_of

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,16 +11,18 @@ from bot.cli.importing import Choice, bring_in, choice_of, import_options, of_fi
 from bot.cli.session import Session
 from bot.exported_messages import Bots, Listener, live_chat_of, overlaps
 from bot.settings import Settings, variable_of
-from ledger.application import EngagementLedger
 from ledger.errors import InvalidInteractionError
 from ledger.exported_message import ExportedMessage
 from ledger.instants import iso
 from ledger.intake.history import Entry, Refusal
 from ledger.intake.telegram_export import read_export
 from ledger.interaction import Interaction
-from ledger.store.spans import Span
 
-SpansAt = Callable[[str], dict[str, Span]]
+if TYPE_CHECKING:
+    from ledger.application import EngagementLedger
+    from ledger.store.spans import Span
+
+SpansAt = Callable[[str], "dict[str, Span]"]
 
 
 @click.command("telegram")
@@ -67,7 +70,7 @@ def import_telegram(
     choice = choice_of(session, since, until, dry_run=dry_run)
     name = bot_name.removeprefix("@") if bot_name else None
 
-    def entries(ledger: EngagementLedger | None) -> Iterator[Entry | Refusal]:
+    def entries(ledger: "EngagementLedger | None") -> Iterator[Entry | Refusal]:
         known = None if ledger is None or overlapping else ledger.spans_at
         return _entries(stream, listener, choice, known)
 
@@ -105,7 +108,7 @@ def _entries(
         yield _entry(message, heard, choice, spans_at) if heard else Entry(message.place, ())
 
 
-def _no_spans(_: str) -> dict[str, Span]:
+def _no_spans(_: str) -> "dict[str, Span]":
     return {}
 
 

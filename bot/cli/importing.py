@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
@@ -18,7 +18,6 @@ from bot.cli.session import Command, Session, json_option
 from bot.cli.shown import printable, show_json
 from bot.cli.tables import show_table
 from bot.moments import Edge, InvalidMomentError
-from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.intake.history import (
@@ -30,9 +29,16 @@ from ledger.intake.history import (
     record_history,
     within,
 )
-from ledger.intake.preview import Preview
 from ledger.interaction import Kind
 from projections.audit import is_long_ago
+
+if TYPE_CHECKING:
+    from ledger.application import EngagementLedger
+    from ledger.intake.preview import Preview
+
+Reader = Callable[["EngagementLedger | None"], Iterator[Entry | Refusal]]
+"""Reads the entries of a history; it takes the ledger that they go to, or None where there is none
+yet."""
 
 USERS_SHOWN = 30
 """So many users a table of a dry run holds, those with the most interactions."""
@@ -48,13 +54,12 @@ class Choice(NamedTuple):
 class History(NamedTuple):
     """A history that is about to be read: its name, its entries and what they are called.
 
-    `entries` takes the ledger that it goes to, or None where there is none yet. `done` tells how
-    much of `size` has been read, where that is known.
+    `done` tells how much of `size` has been read, where that is known.
     """
 
     name: str
     unit: str
-    entries: Callable[[EngagementLedger | None], Iterator[Entry | Refusal]]
+    entries: Reader
     size: int | None = None
     done: Callable[[], int] | None = None
 
@@ -168,12 +173,7 @@ def name_of(file: str) -> str:
     return "standard input" if file == "-" else printable(Path(file).name)
 
 
-def of_file(
-    stream: io.BufferedReader,
-    file: str,
-    unit: str,
-    entries: Callable[[EngagementLedger | None], Iterator[Entry | Refusal]],
-) -> History:
+def of_file(stream: io.BufferedReader, file: str, unit: str, entries: Reader) -> History:
     """Return the history that `entries` reads from a file."""
     if not stream.seekable():
         return History(name_of(file), unit, entries)
@@ -184,7 +184,7 @@ def of_file(
 @contextmanager
 def _target(
     session: Session, choice: Choice, tally: Counter[tuple[str, Kind]]
-) -> Iterator[tuple[EngagementLedger | None, Recorder]]:
+) -> Iterator[tuple["EngagementLedger | None", Recorder]]:
     """Open where the history goes; what a dry run would have recorded is added to `tally`."""
     if not choice.dry_run:
         with session.engagements(create=True) as engagements:
@@ -199,12 +199,14 @@ def _target(
         ):
             yield engagements.ledger, preview
     else:
+        from ledger.intake.preview import Preview  # noqa: PLC0415 - loads SQLAlchemy
+
         with _looking(Preview(session.clock), tally) as preview:
             yield None, preview
 
 
 @contextmanager
-def _looking(preview: Preview, tally: Counter[tuple[str, Kind]]) -> Iterator[Preview]:
+def _looking(preview: "Preview", tally: Counter[tuple[str, Kind]]) -> Iterator["Preview"]:
     try:
         yield preview
     finally:

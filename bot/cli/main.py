@@ -1,5 +1,7 @@
 """The entry point and its commands."""
 
+import atexit
+import gc
 import io
 import os
 import sys
@@ -95,6 +97,7 @@ for name, place, summary in (
 
 def main() -> None:
     """Run one command and exit with its code."""
+    atexit.register(gc.freeze)  # or the interpreter looks for cycles among all objects as it ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names need more than ASCII

@@ -1,14 +1,16 @@
 """Recording a history: entries in, a batch a transaction, refusals told one by one."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from ledger.errors import LedgerError, OptedOutError
 from ledger.instants import Instant
 from ledger.interaction import FOREVER, Interaction
-from ledger.store.append import Outcome, Receipt
+
+if TYPE_CHECKING:
+    from ledger.store.append import Outcome
 
 BATCH = 2_000
 """Entries a transaction: enough to share its cost, few enough that others need not wait long."""
@@ -78,7 +80,7 @@ class ImportReport(msgspec.Struct):
 class Recorder(Protocol):
     """Where a history goes: the ledger, or what only looks at what the ledger would do."""
 
-    def record_bulk(self, interactions: Sequence[Interaction], /) -> Mapping[int, Outcome]:
+    def record_bulk(self, interactions: Sequence[Interaction], /) -> Mapping[int, "Outcome"]:
         """Record in one transaction; return by number the outcomes of those not surely counted."""
 
     def name_users(self, names: Mapping[str, str]) -> None:
@@ -172,14 +174,14 @@ def _record_batch(
             if outcome is None:
                 continue
             _count(outcome, entry.place, report, on_refusal)
-            if not isinstance(outcome, Receipt):
+            if isinstance(outcome, LedgerError):
                 names.pop(interaction.user_id, None)
     if names:
         recorder.name_users(names)
 
 
 def _count(
-    outcome: Outcome,
+    outcome: "Outcome",
     place: str,
     report: ImportReport,
     on_refusal: Callable[[Refusal], object],
@@ -190,7 +192,7 @@ def _count(
         case LedgerError():
             report.refused += 1
             on_refusal(Refusal(place, str(outcome)))
-        case Receipt(counted=True):
+        case receipt if receipt.counted:
             report.recorded += 1
         case _:
             report.duplicates += 1

@@ -186,6 +186,7 @@ def version_of(connection: Connection) -> int | None:
 
 
 def _bring_up(connection: Connection) -> None:
+    tables.complete_for(connection.dialect.name)
     version = version_of(connection)  # another process may have done it meanwhile
     if version is None:
         create(connection)

@@ -173,10 +173,15 @@ events = Table(
 IS_HIDING: ColumnElement[bool] = literal_column("topic = 'hiding'")
 """Written out in statements, too: SQLite uses a partial index only if it sees its condition."""
 
-hidings_of_user = Index(
-    "hidings_of_user", events.c.stream, sqlite_where=IS_HIDING, postgresql_where=IS_HIDING
-)
+hidings_of_user = Index("hidings_of_user", events.c.stream, sqlite_where=IS_HIDING)
 """Every list asks for its user's hidings, which are few among the events."""
+
+
+def complete_for(dialect: str) -> None:
+    """Add what only this dialect knows: naming PostgreSQL's above would load it at each start."""
+    if dialect == "postgresql":
+        hidings_of_user.dialect_kwargs["postgresql_where"] = IS_HIDING
+
 
 segments = Table(
     "segments",

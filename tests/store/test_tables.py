@@ -21,6 +21,13 @@ def test_a_table_and_its_indexes_compile(table: Table, dialect):
         assert str(index.name) in str(CreateIndex(index).compile(dialect=dialect))
 
 
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "pg"])
+def test_the_index_of_hidings_holds_nothing_else(dialect):
+    truths.complete_for(dialect.name)
+    ddl = str(CreateIndex(truths.hidings_of_user).compile(dialect=dialect))
+    assert ddl.endswith("ON events (stream) WHERE topic = 'hiding'")
+
+
 @every_table
 def test_a_table_says_whether_it_is_truth_or_derived(table: Table):
     assert table.info.get("kind") in {"truth", "derived"}
