@@ -7,6 +7,7 @@ import click
 
 from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, json_option
 from bot.cli.shown import iso_or_none, printable, show_json, show_text
+from bot.cli.suggestions import suggest_issue
 from bot.cli.tables import show_table
 from bot.cli.users import user_of
 from bot.replies import all_quiet, note, score_sentence, scored
@@ -37,6 +38,8 @@ def score(session: Session, user: str, issue: str, at: str | None, known_at: str
         user = user_of(engagements, user)
         ranked = engagements.ask(user, issue, *moments)
         policy = engagements.policy_known_at(moments[1]).policy
+    if not ranked.engagement.count:
+        suggest_issue(issue)
     instant = instant_of(moments[0] or moments[1] or session.clock())
     if session.as_json:
         show_json(_score_document(user, ranked, instant))
@@ -123,6 +126,8 @@ def history(
     with session.engagements() as engagements:
         user, most = user_of(engagements, user), limit or sys.maxsize
         page = engagements.page(user, issue, *moments, limit=most, latest=latest)
+    if issue is not None and not page.total:
+        suggest_issue(issue)
     entries = [_history_document(each) for each in page.entries]
     if session.as_json:
         show_json(entries)

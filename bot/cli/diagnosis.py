@@ -90,17 +90,19 @@ def _space(folder: Path) -> Finding:
 def _access(ledger: Path) -> Iterator[Finding]:
     """Find files that this user may not read or write; the bot's user needs both.
 
-    A copy that can only be read is fine for questions: a note says what cannot be done.
+    A copy in a folder that can only be read is fine for questions: a note says what cannot be done.
+    A disk becomes read-only when it fails, too.
     """
     beside = [ledger.with_name(ledger.name + end) for end in ("-wal", "-shm", ".lock", ".archive")]
     there = [path for path in (ledger.parent, ledger, *beside) if path.exists()]
     if os.statvfs(ledger.parent if ledger.parent.exists() else "/").f_flag & os.ST_RDONLY:
-        yield _read_only(ledger.parent, "is on a disk that is mounted read-only, and so can only")
+        where = "is on a disk that is mounted read-only, as a failing one is, and so can only"
+        yield _read_only(BAD, ledger.parent, where)
         return
     for mode, verb in ((os.R_OK, "read"), (os.W_OK, "write")):
         refused = [str(path) for path in there if not os.access(path, mode)]
         if mode == os.W_OK and len(refused) == len(there):
-            yield _read_only(ledger.parent, "can only")
+            yield _read_only(NOTE, ledger.parent, "can only")
         elif refused:
             detail = (
                 f"this user may not {verb} {', '.join(refused)}: run as the user that the bot runs "
@@ -109,13 +111,13 @@ def _access(ledger: Path) -> Iterator[Finding]:
             yield Finding("access", BAD, detail)
 
 
-def _read_only(folder: Path, can_only: str) -> Finding:
+def _read_only(state: str, folder: Path, can_only: str) -> Finding:
     detail = (
         f"{folder} {can_only} be read: every question is answered, but nothing can be recorded, "
         "archived, forgotten or repaired here. If a bot is to record here, its user must be able "
         "to write"
     )
-    return Finding("access", NOTE, detail)
+    return Finding("access", state, detail)
 
 
 def _file_system(folder: Path) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 import click
 
-from bot.cli.findings import BAD
+from bot.cli.findings import BAD, Finding
 from bot.cli.session import Session, json_option
 from bot.cli.shown import show_json
 from bot.cli.tables import show_table
@@ -24,9 +24,15 @@ def doctor(session: Session, deep: bool) -> int:  # noqa: FBT001 - click passes 
 
     findings = diagnosis(session)
     if deep:
-        findings += damage(session)
+        found = list(damage(session))
+        findings = [each for each in findings if not _is_repeated(each, found)] + found
     if session.as_json:
         show_json([finding._asdict() for finding in findings])
     else:
         show_table(("check", "", "what was found"), findings, "")
     return int(any(finding.state == BAD for finding in findings))
+
+
+def _is_repeated(finding: Finding, found: list[Finding]) -> bool:
+    """Tell whether a verification found the same, of which it may say more."""
+    return any(each.detail.startswith(finding.detail) for each in found)

@@ -6,6 +6,7 @@ import click
 
 from bot.cli.session import Session, UserCommand, Word, as_of_options, json_option
 from bot.cli.shown import iso_or_none, show_json, show_text
+from bot.cli.suggestions import suggest_issue
 from bot.cli.tables import show_table
 from bot.cli.users import user_of
 from bot.explanations import order_sentences, sentences
@@ -49,6 +50,8 @@ def explain(
             _show_order(session, engagements.explain_order(user, *moments))
         else:
             explanation = engagements.explain(user, issue, *moments)
+            if not explanation.events:
+                suggest_issue(issue)
             _show(session, user, explanation, None if everything else SHOWN)
 
 

@@ -5,6 +5,7 @@ import msgspec
 
 from bot.cli.session import Number, Session, UserCommand, Word, json_option
 from bot.cli.shown import printable, show_json
+from bot.cli.suggestions import suggesting_issue
 from bot.cli.tables import show_table
 from bot.cli.users import user_of, user_or_new
 from ledger.interaction import interaction_of
@@ -71,7 +72,7 @@ def set_score(session: Session, user: str, issue: str, score: float) -> None:
 
     It holds until a later interaction of USER with ISSUE.
     """
-    with session.engagements() as engagements:
+    with session.engagements() as engagements, suggesting_issue(issue):
         receipt = engagements.override(user_of(engagements, user), issue, score)
     if session.as_json:
         show_json(receipt)
@@ -109,13 +110,16 @@ def unhide(session: Session, user: str, issue: str | None) -> None:
 
 
 def _set_hidden(session: Session, user: str, issue: str, *, hidden: bool) -> None:
-    with session.engagements() as engagements:
+    with session.engagements() as engagements, suggesting_issue(issue):
         receipt = engagements.hide(user_of(engagements, user), issue, hidden=hidden)
+    named = printable(issue.upper())
     if session.as_json:
-        show_json(receipt)
+        show_json(receipt or {"position": None, "counted": False})
+    elif receipt is None:
+        click.echo(f"nothing added: {named} is {'already' if hidden else 'not'} hidden")
     else:
         done = "hidden: {} is left out of lists" if hidden else "unhidden: {} is in lists again"
-        click.echo(f"{done.format(printable(issue.upper()))}, position {receipt.position}")
+        click.echo(f"{done.format(named)}, position {receipt.position}")
 
 
 def _list_hidden(session: Session, user: str) -> None:

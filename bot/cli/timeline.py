@@ -11,6 +11,7 @@ from bot.charts import score_chart
 from bot.cli.files import write_file
 from bot.cli.session import Session, UserCommand, Word, json_option
 from bot.cli.shown import printable, show_csv, show_json
+from bot.cli.suggestions import suggest_issue
 from bot.cli.tables import show_table
 from bot.cli.users import user_of
 from bot.language import words
@@ -91,6 +92,8 @@ def timeline(
         )
         rows = {each: engagements.known(user, each, known)[0] for each in issues}
         policy = engagements.policy_known_at(known).policy
+        if issue is not None and not rows[issues[0]]:
+            suggest_issue(issue)
         first = engagements.page(user, known_at=known, limit=1, latest=False).entries
     since = first[0].event.occurred_at if first else until
     with session.calendar():

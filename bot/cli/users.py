@@ -1,6 +1,8 @@
 """Users: who is meant by an id or a name, and the command that lists them."""
 
+import re
 import unicodedata
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
 CANDIDATES = 10
 """So many of the users that share a name are listed."""
+NEAR_AT_MOST = 3
+"""So many names that are near to an unknown one are listed."""
+_SHORTEST_PART = 2
+
+_NUMBER = re.compile(r"-?[0-9]+")
 
 
 class UserNotFoundError(click.ClickException):
@@ -29,7 +36,7 @@ def user_of(engagements: "Engagements", word: str) -> str:
     """
     found = _found(engagements, word)
     if found is None:
-        raise UserNotFoundError("unknown user; `engagement users` lists all users")
+        raise UserNotFoundError(_unknown(engagements.ledger.users(), word))
     return found
 
 
@@ -46,6 +53,36 @@ def _found(engagements: "Engagements", word: str) -> str | None:
     if len(named) > 1:
         raise UserNotFoundError(_ambiguous(named))
     return named[0].user_id if named else None
+
+
+def _unknown(users: Iterable["User"], word: str) -> str:
+    near = ", ".join(map(printable, near_names(users, word)))
+    meant = f" did you mean {near}?" if near else ""
+    return f"unknown user;{meant} `engagement users` lists all users"
+
+
+def near_names(users: Iterable["User"], word: str) -> list[str]:
+    """Return the names of users with a part that begins with `word` or is spelt much like it.
+
+    Accents and capitals do not matter. Ids stand in for missing names; numbers are near nothing.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - known users need none
+
+    names: dict[str, str] = {}
+    for each in users:
+        name = each.display_name or each.user_id
+        texts = [name, *name.split(), each.user_id]
+        names |= {_unaccented(text): name for text in texts if not _NUMBER.fullmatch(text)}
+    wanted = _unaccented(word.removeprefix("@"))
+    is_long = len(wanted) >= _SHORTEST_PART
+    begun = [text for text in names if is_long and f" {wanted}" in f" {text}"]
+    near = [*begun, *get_close_matches(wanted, names, NEAR_AT_MOST)]
+    return list(dict.fromkeys(names[text] for text in near))[:NEAR_AT_MOST]
+
+
+def _unaccented(text: str) -> str:
+    letters = unicodedata.normalize("NFD", text.casefold())
+    return "".join(each for each in letters if not unicodedata.combining(each))
 
 
 def _is_named(user: "User", word: str) -> bool:

@@ -38,6 +38,14 @@ ROW_LIMIT = 2_097_152
 BLOCK = 200_000
 """Characters of the rows that are checked together, column by column."""
 
+_OTHER_FORMATS = {
+    "{": "it is JSON; `engagement import telegram` reads an export from Telegram Desktop",
+    "[": "it is JSON; `engagement import telegram` reads an export from Telegram Desktop",
+    "<": "it is HTML or XML; of a chat in Telegram, export machine-readable JSON",
+    "PK\x03\x04": "it is a zip archive or a spreadsheet; unpack it, or save the sheet as CSV",
+}
+"""How files of other formats begin, and what to do with them."""
+
 _Numbered = tuple[int, list[str] | str]
 """A row, or the reason why it is none, and the line on which it begins."""
 
@@ -144,6 +152,8 @@ class _Lines(Iterator[str]):
         if not line:
             raise StopIteration
         self.read += 1
+        if self.read == 1:
+            _refuse_other_formats(line)
         self.room -= len(line)
         self.quotes += line.count('"')
         if self.room <= 0:
@@ -223,6 +233,12 @@ class _Table:
         return (
             replace(each, source_key=key) for each, key in zip(interactions, keys, strict=False)
         )
+
+
+def _refuse_other_formats(line: str) -> None:
+    for begins, what in _OTHER_FORMATS.items():
+        if line.startswith(begins):
+            raise InvalidHeaderError(what)
 
 
 def _explained(header: Sequence[str], error: InvalidHeaderError) -> str:

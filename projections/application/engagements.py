@@ -265,13 +265,19 @@ class Engagements:
         """Set the base of an engagement's score from now on, until a later interaction (R6)."""
         return self.ledger.override(override_of(user_id, issue_id, value, occurred_at=self.clock()))
 
-    def hide(self, user_id: str, issue_id: str, *, hidden: bool = True) -> Receipt:
+    def hide(self, user_id: str, issue_id: str, *, hidden: bool = True) -> Receipt | None:
         """Leave an issue out of the user's lists from now on, or show it there again.
 
-        Scores, totals and the history stay as they are. Raises UnknownEngagementError where the
-        user never touched the issue, and OptedOutError.
+        Returns None where that is so already: no event is added. Scores, totals and the history
+        stay as they are. Raises UnknownEngagementError where the user never touched the issue, and
+        OptedOutError.
         """
         hiding = hiding_of(user_id, issue_id, hidden=hidden, occurred_at=self.clock())
+        user, issue = hiding.user_id, hiding.issue_id
+        with self.ledger.database.read() as connection:
+            is_touched = questions.engagement_of(connection, user, issue) != NONE
+            if is_touched and (issue in self._hidden(connection, user, AsOf())) == hidden:
+                return None
         return self.ledger.record(hiding)
 
     def erase(self, user_id: str) -> Instant:

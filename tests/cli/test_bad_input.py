@@ -641,7 +641,8 @@ def test_doctor_tells_a_read_only_disk_from_missing_rights(read_only):
     is_root = os.geteuid() == 0  # and then the disk is read-only
     assert ("mounted read-only" in found["detail"]) == is_root
     assert ("chown" in found["detail"]) != is_root
-    assert found["state"] == ("note" if is_root else "bad")
+    assert found["state"] == "bad"
+    assert read_only("doctor").code == REFUSED
 
 
 def test_no_ledger_is_made_in_a_folder_that_cannot_be_written(read_only):

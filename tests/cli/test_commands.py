@@ -123,9 +123,52 @@ def test_a_list_that_hiding_has_emptied_says_so(ana):
     assert ana("top", "ana", "--json").json == []
 
 
-def test_what_was_never_touched_cannot_be_hidden(ana):
-    done = ana("hide", "ana", "AI-9")
+@pytest.mark.parametrize("verb", ["hide", "unhide"])
+def test_what_was_never_touched_cannot_be_hidden(ana, verb):
+    done = ana(verb, "ana", "AI-9")
     assert (done.code, done.err) == (1, "error: this user has no interaction with AI-9\n")
+
+
+def test_hiding_or_showing_again_what_is_so_already_adds_no_event(ana):
+    for before, verb, said in (
+        ((), "unhide", "nothing added: AI-1799 is not hidden\n"),
+        (("hide",), "hide", "nothing added: AI-1799 is already hidden\n"),
+        (("hide", "unhide"), "unhide", "nothing added: AI-1799 is not hidden\n"),
+    ):
+        for each in before:
+            ana.now += DAY
+            ana(each, "ana", "AI-1799")
+        events = ana("history", "ana", "--json").json
+        assert (ana(verb, "ana", "ai-1799").code, ana(verb, "ana", "ai-1799").out) == (0, said)
+        assert ana(verb, "ana", "AI-1799", "--json").json == {"position": None, "counted": False}
+        assert ana("history", "ana", "--json").json == events
+
+
+# --- issues without their hyphen -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("score", "ana", "AI1799"), 0),
+        (("history", "ana", "ai1799"), 0),
+        (("explain", "ana", "AI_1799"), 0),
+        (("timeline", "ana", "AI 1799"), 0),
+        (("set-score", "ana", "AI1799", "0.5"), 1),
+        (("hide", "ana", "AI1799"), 1),
+        (("unhide", "ana", "AI#1799"), 1),
+    ],
+    ids=lambda each: each[0] if isinstance(each, tuple) else "",
+)
+def test_an_issue_without_its_hyphen_is_named_with_it(ana, words, code):
+    done = ana(*words)
+    assert (done.code, done.errors[0]) == (code, "note: did you mean AI-1799?")
+
+
+def test_what_is_no_key_without_a_hyphen_or_was_touched_needs_no_hint(ana):
+    ana("record", "ana", "INC1799", "query")
+    for issue in ("INC1799", "AI-1799", "AI-9", "1799", "UTF", "A-B1799"):
+        assert ana("score", "ana", issue).err == ""
 
 
 # --- score ---------------------------------------------------------------------------------------

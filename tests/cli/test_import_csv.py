@@ -1,6 +1,9 @@
 """`engagement import csv`: files as spreadsheets, trackers and other systems write them."""
 
+import gzip
 import hashlib
+import json
+import re
 
 import msgspec
 import pytest
@@ -189,6 +192,30 @@ def test_an_export_of_issues_is_named_and_the_page_that_helps_too(cli, header, t
 
 
 # --- what spreadsheets make of ids ---------------------------------------------------------------
+
+
+EXPORT = {"name": "Team", "type": "private_supergroup", "id": 1, "messages": []}
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (json.dumps(EXPORT, indent=1), "JSON.*`engagement import telegram`"),
+        (json.dumps(EXPORT), "JSON.*`engagement import telegram`"),
+        (json.dumps(EXPORT | {"about": "x" * 3_000_000}), "JSON.*`engagement import telegram`"),
+        (gzip.compress(json.dumps(EXPORT).encode()), "JSON.*`engagement import telegram`"),
+        ("\ufeff" + json.dumps([EXPORT]), "JSON.*`engagement import telegram`"),
+        ("<!DOCTYPE html>\n<html>", "HTML"),
+        (b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0", "zip archive"),
+    ],
+    ids=["indented", "one line", "too long a line", "gzipped", "list", "html", "zip"],
+)
+def test_a_file_of_another_format_is_named_with_what_reads_it(cli, content, named):
+    path = cli.home / "result.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    done = cli("import", "csv", str(path))
+    assert (done.code, len(done.errors)) == (1, 1)
+    assert re.fullmatch(rf"error: result\.json: line 1: .*{named}.*", done.errors[0])
 
 
 def test_ids_that_a_spreadsheet_has_rewritten_are_refused_and_not_repeated(cli):

@@ -134,6 +134,16 @@ def test_the_doctor_names_barriers_that_cannot_be_read(ana):
     assert ana("top", "ana").code == 0
 
 
+def test_a_deep_look_names_each_problem_once(sealed):
+    (sealed.home / "ledger.db.barriers").write_bytes(b"00000000 of another ledger\n")
+    sealed.home.joinpath("ledger.db.archive", files(sealed)[0]).unlink()
+    done = sealed("doctor", "--deep", "--json")
+    found = [each["detail"] for each in done.json if each["state"] == "bad"]
+    assert done.code == 1
+    for problem in ("ledger.db.barriers", "the archive's file"):
+        assert sum(each.startswith(problem) for each in found) == 1, found
+
+
 def test_a_compaction_tells_of_a_segment_that_it_cannot_bring_back(sealed):
     (path,) = sealed.home.glob("ledger.db.archive/*.parquet")
     path.write_bytes(path.read_bytes()[:-1])  # as of a copy that broke off

@@ -76,6 +76,30 @@ def test_an_unknown_user_is_called_unknown(named, words):
     assert done.err == "error: unknown user; `engagement users` lists all users\n"
 
 
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("ana", "Ana Canary"),
+        ("@anna canary", "Ana Canary, Zoë"),
+        ("canary", "Ana Canary, Zoë"),
+        ("zoe", "Zoë"),
+        ("Sma", "SAM"),
+        ("Ána Kanary", "Ana Canary, Zoë"),
+    ],
+)
+def test_an_unknown_user_is_told_near_names(named, word, near):
+    done = named("top", word)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        f"error: unknown user; did you mean {near}? `engagement users` lists all users\n"
+    )
+
+
+@pytest.mark.parametrize("word", ["100", "1004", "-1001", "a", "nobody"])
+def test_no_user_is_near_a_number_or_a_letter(named, word):
+    assert named("top", word).err == "error: unknown user; `engagement users` lists all users\n"
+
+
 def test_a_new_user_can_be_recorded(named):
     assert named("record", "dora", "AI-1", "view").code == 0
     assert named("top", "dora").code == 0

@@ -1,0 +1,28 @@
+"""The issue that may be meant by a key without its hyphen."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ledger.errors import UnknownEngagementError
+
+_WITHOUT_HYPHEN = re.compile(r"([A-Z](?:[A-Z0-9]*[A-Z])?)[ _.:#]*([1-9][0-9]{0,4})")
+
+
+def suggest_issue(issue: str) -> None:
+    """Print a note with `issue` in its usual form, if it looks like a key that lacks its hyphen."""
+    found = _WITHOUT_HYPHEN.fullmatch(issue.upper())
+    if found:
+        click.echo(f"note: did you mean {found[1]}-{found[2]}?", err=True)
+
+
+@contextmanager
+def suggesting_issue(issue: str) -> Iterator[None]:
+    """Do what `suggest_issue` does where the block finds no engagement with `issue`."""
+    try:
+        yield
+    except UnknownEngagementError:
+        suggest_issue(issue)
+        raise
