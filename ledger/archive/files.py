@@ -13,18 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ledger.archive.blocks import block_digests
-from ledger.archive.digests import Range
-from ledger.archive.parquet import METADATA, read_again
 from ledger.archive.syncing import sync
 from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.instants import Instant
 from ledger.segment import FORMAT_VERSION, Segment, file_name
+
+if TYPE_CHECKING:
+    from ledger.archive.digests import Range
 
 ASIDE = "unknown"
 """The folder within the archive for what was moved aside."""
@@ -58,7 +58,7 @@ class Files:
         """Return the files that were moved aside."""
         return _named(self.aside)
 
-    def place(self, range_: Range) -> Path:
+    def place(self, range_: "Range") -> Path:
         """Return where the file of a range of positions belongs."""
         return self._folder / file_name(*range_)
 
@@ -135,7 +135,7 @@ class Files:
         return [path for path in self.moved_aside() if range_of(path) == segment.range]
 
 
-def range_of(path: Path) -> Range:
+def range_of(path: Path) -> "Range":
     """Return the range of positions that a file is named for."""
     found = _NAME.fullmatch(path.name)
     return (int(found[1]), int(found[2])) if found else (0, -1)
@@ -154,6 +154,12 @@ def is_content(path: Path, size_bytes: int, blocks: bytes) -> bool:
 
 def segment_in(path: Path) -> Segment | None:
     """Read a file and return its segment, or None if its contents do not match its metadata."""
+    # Arrow is loaded here: every start looks whether there are files, and reads none.
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    from ledger.archive.parquet import METADATA, read_again  # noqa: PLC0415
+
     try:
         with pq.ParquetFile(path) as file:
             said = msgspec.json.decode((file.schema_arrow.metadata or {})[METADATA], type=_Said)
@@ -202,7 +208,7 @@ def _files(folder: Path) -> list[Path]:
         raise ArchiveUnavailableError(f"cannot read the archive: {error.strerror}") from error
 
 
-def _overlaps(one: Range, other: Range) -> bool:
+def _overlaps(one: "Range", other: "Range") -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 

@@ -93,7 +93,12 @@ class Database:
         """The segments in the folder beside the file."""
         from ledger.archive.folder import Archive  # noqa: PLC0415 - loads Arrow
 
-        return Archive(None if self.path is None else beside(self.path, "archive"))
+        return Archive(self.archive_folder)
+
+    @property
+    def archive_folder(self) -> Path | None:
+        """The folder beside the file; None on another database."""
+        return None if self.path is None else beside(self.path, "archive")
 
     @property
     def described(self) -> str:

@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Table, insert, inspect, select, true
 from sqlalchemy.schema import CreateColumn
 
+from ledger.archive.files import Files
 from ledger.errors import LedgerLostError, LedgerUnavailableError
 from ledger.source_keys import DIGEST_KEY_BYTES
 from ledger.store import tables
@@ -149,7 +150,7 @@ def refuse_if_lost(database: Database) -> None:
 
 def beside_lost(database: Database) -> str | None:
     """Return what is left of a ledger whose file was lost: segments, barriers or a log."""
-    path, files = database.path, database.archive.files
+    path, files = database.path, Files(database.archive_folder)
     if path is None or database.barriers is None:
         return None
     segments = len(files.in_place()) + len(files.moved_aside())

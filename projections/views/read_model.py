@@ -88,15 +88,17 @@ class ReadModel:
             verification.truth.expect_sound(database)
         if lost or not is_shown:
             with database.write() as connection:
-                self._make(connection, database.archive)
+                self._make(connection, database)
 
-    def _make(self, connection: Connection, archive: "Archive") -> None:
+    def _make(self, connection: Connection, database: Database) -> None:
         lost = missing(connection)
         make(connection, lost)
         if not is_view_present(connection):
             make_view_anew(connection)
+        if not Head.read(connection).position:
+            return  # nothing is to be folded, which would load Arrow
         if sealed_engagements in lost:
-            views.sealing.make_anew(connection, archive)
+            views.sealing.make_anew(connection, database.archive)
         if engagements in lost:
             self.fill(connection, views.sealing.present(connection))
 

@@ -109,6 +109,14 @@ def test_recording_and_asking_import_what_opens_a_ledger_and_no_more(ana, words)
     assert (done.code, imported) == (0, ASKING)
 
 
+@pytest.mark.parametrize(
+    ("words", "code"), [("record ana AI-1799 view", 0), ("init", 0), ("top ana", 1)]
+)
+def test_where_there_is_no_ledger_yet_nothing_more_is_imported(cli, words, code):
+    done, imported = started(cli, *words.split())
+    assert (done.code, imported) == (code, ASKING)
+
+
 LOOKED_THROUGH = """
 import atexit, gc
 atexit.register(lambda: print(len(gc.get_objects())))
