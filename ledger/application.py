@@ -21,7 +21,7 @@ from ledger.interaction import Adoption, Interaction, Override
 from ledger.location import url_of
 from ledger.source_keys import pseudonym
 from ledger.store import tables
-from ledger.store.append import Appender, Entry, Outcome, Projection, Receipt
+from ledger.store.append import Appender, Entry, Outcome, Receipt
 from ledger.store.corrections import correct
 from ledger.store.database import Database
 from ledger.store.erasure import erase
@@ -32,6 +32,7 @@ from ledger.store.group_commit import GroupCommit
 from ledger.store.names import changed, rename
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
+from ledger.store.projection import Projection
 from ledger.store.recorders import StoreApplicationRecorder
 from ledger.store.streams import Streams
 from ledger.store.users import User, users

@@ -12,10 +12,11 @@ from ledger.instants import Instant, instant_of
 from ledger.intake.ordinals import Ordinals
 from ledger.interaction import Interaction, Kind, check_not_future
 from ledger.source_keys import digest, former_digest
-from ledger.store.append import SEEN, Outcome, Receipt
+from ledger.store.append import Outcome, Receipt
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
+from ledger.store.sources import SEEN
 from ledger.store.statements import Row
 
 

@@ -7,11 +7,10 @@ until then its readers see them as its tail.
 import logging
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, select
 
 from ledger import codec
 from ledger.clock import Clock
@@ -25,41 +24,20 @@ from ledger.errors import (
 from ledger.events import INTERACTION, OVERRIDE, EngagementHidden, Event, PolicyAdopted
 from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, Hiding, Interaction, OptOut, Override, check_not_future
-from ledger.source_keys import SourceKey, digest, former_digest
 from ledger.store import tables
 from ledger.store.background_fold import BackgroundFold
-from ledger.store.checksums import sum_of_sources, without_sources
-from ledger.store.corrections import Retimed
-from ledger.store.database import Database, Stamp, stamp_of
+from ledger.store.database import Database
 from ledger.store.decoding import stored_uuid
-from ledger.store.head import Head
-from ledger.store.opt_outs import OptOuts
-from ledger.store.places import Places
-from ledger.store.rows import INSERT_EVENT, event_row, opaque_row
-from ledger.store.sealable import Sealable
-from ledger.store.statements import Statement
-from ledger.store.streams import Stream, Streams
+from ledger.store.known import Known
+from ledger.store.projection import Projection
+from ledger.store.rows import event_row, opaque_row
+from ledger.store.streams import Stream
 
 _log = logging.getLogger(__name__)
 
 Entry = Interaction | Override | Hiding | OptOut | Adoption
 
 SALT_BYTES = 16
-
-REMEMBERED_USERS = 10_000
-"""From so many on, what was read of users is read again."""
-
-SEEN = Statement(
-    select(tables.sources.c.position).where(tables.sources.c.digest == bindparam("digest")),
-    "digest",
-)
-"""Finds the position that a source key's digest counted as."""
-
-_INSERT_SOURCE = Statement(insert(tables.sources), *tables.sources.c.keys())
-_DELETE_SOURCE = Statement(
-    delete(tables.sources).where(tables.sources.c.digest == bindparam("digest")), "digest"
-)
-_INSERT_ORIGIN = Statement(insert(tables.origins), *tables.origins.c.keys())
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
@@ -76,19 +54,6 @@ Outcome = Receipt | LedgerError
 """A refused entry is a value: the others of its transaction are not its business."""
 
 
-class Projection(Sealable, Retimed, Protocol):
-    """A projection of the whole ledger."""
-
-    def prepare(self, database: Database) -> None:
-        """Make the projection's tables where they are missing."""
-
-    def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
-        """Tell whether the account that is interned as `stream` ever touched the issue."""
-
-    def forget(self, connection: Connection, stream: int) -> None:
-        """Delete what is kept of the account that is interned as `stream`."""
-
-
 class Appender:
     """Appends to one ledger, one transaction a call."""
 
@@ -97,7 +62,7 @@ class Appender:
         self._database = database
         self._projection = projection
         self._clock = clock
-        self._known: _Known | None = None
+        self._known: Known | None = None
         self._tail = 0
         self._folding = BackgroundFold(
             self._advance, lambda is_ended: projection.catch_up(database, is_ended)
@@ -121,7 +86,7 @@ class Appender:
         """Call `add` with a new batch, write its rows in one transaction, and return the result."""
         with self._database.write() as connection:
             known = self._taken(connection) or self._read(connection)
-            batch = of(connection, known, self.secret, self._projection.knows)
+            batch = of(known, self._projection.knows)
             batch.head.advance(instant_of(self._clock()))
             added = add(batch)
             if batch.has_rows:
@@ -129,9 +94,9 @@ class Appender:
                 known.head = batch.head
             if batch.adopts:
                 self._projection.fold(connection, self._database.archive)
-            known.stamp = stamp_of(connection)
+            known.note_own_changes()
         self._keep(known)
-        self._tail = known.head.position - known.watermark
+        self._tail = known.tail
         _log.info("appended", extra={"events": len(batch.events), "head": batch.head.position})
         return added
 
@@ -150,66 +115,38 @@ class Appender:
             is_at_head = self._projection.advance(connection, self._database.archive)
             if known is not None:
                 known.watermark = known.head.position - self._projection.tail_length(connection)
-                known.stamp = stamp_of(connection)
+                known.note_own_changes()
         if known is not None:
             self._keep(known)
         return is_at_head
 
-    def _taken(self, connection: Connection) -> "_Known | None":
+    def _taken(self, connection: Connection) -> Known | None:
         """Return what is known if nothing else was written since; it is known no more."""
         known, self._known = self._known, None
-        is_valid = known is not None and known.stamp == stamp_of(connection)
-        return known if is_valid else None
+        return known if known is not None and known.holds(connection) else None
 
-    def _keep(self, known: "_Known") -> None:
+    def _keep(self, known: Known) -> None:
         """Know it in the next transaction, too: the one that it comes from has committed."""
-        if known.stamp is not None and len(known.streams) < REMEMBERED_USERS:
+        if known.is_worth_keeping:
             self._known = known
 
-    def _read(self, connection: Connection) -> "_Known":
-        head = Head.read(connection)
-        return _Known(
-            head,
-            head.position - self._projection.tail_length(connection),
-            Streams(connection),
-            Places(connection),
-            OptOuts(connection, self.secret, self._database.barriers),
-        )
-
-
-@dataclass(slots=True)
-class _Known:
-    """What a transaction has read of the ledger, for as long as nothing else writes to it."""
-
-    head: Head
-    watermark: int
-    streams: Streams
-    places: Places
-    opt_outs: OptOuts
-    stamp: Stamp | None = None
+    def _read(self, connection: Connection) -> Known:
+        barriers = self._database.barriers
+        return Known(connection, self.secret, barriers, self._projection.tail_length)
 
 
 class Batch:
     """The rows that one transaction will write."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        known: _Known,
-        secret: bytes,
-        knows: Callable[[Connection, int, str], bool],
-    ) -> None:
+    def __init__(self, known: Known, knows: Callable[[Connection, int, str], bool]) -> None:
         self.head = known.head.copy()
         self.events: list[tuple[Any, ...]] = []
         self.adopts = False
-        self._connection = connection
-        self._secret = secret
+        self._known = known
         self._knows = knows
-        self._seen = SEEN.finder(connection)
         self._streams, self._places, self._opt_outs = known.streams, known.places, known.opt_outs
+        self._sources = known.sources
         self._touched: set[tuple[int, str]] = set()
-        self._sources: dict[bytes, int] = {}
-        self._former: dict[bytes, int] = {}
         self._origins: list[tuple[Any, ...]] = []
 
     def add(self, entry: Entry) -> Outcome:
@@ -234,22 +171,17 @@ class Batch:
     @property
     def has_rows(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.events or self._sources)
+        return bool(self.events) or self._sources.has_new
 
     def write(self) -> None:
-        """Write the rows, the head first: the database accepts no event beyond it."""
-        sources = self._sources.items()
-        if self.head.sources_sum is not None:
-            rest = without_sources(self.head.sources_sum, self._former.items())
-            self.head.sources_sum = sum_of_sources(sources, rest)
-        self.head.write(self._connection)
-        INSERT_EVENT.run_many(self._connection, self.events)
-        _DELETE_SOURCE.run_many(self._connection, [(mark,) for mark in self._former])
-        _INSERT_SOURCE.run_many(self._connection, sorted(sources))
-        _INSERT_ORIGIN.run_many(self._connection, self._origins)
+        """Write the rows, the head before events: the database accepts none beyond it."""
+        self._sources.write(self.head)
+        self.head.write(self._known.connection)
+        self._known.insert_events(self.events)
+        self._known.insert_origins(self._origins)
 
     def _add_interaction(self, entry: Interaction, occurred_at: Instant) -> Receipt:
-        counted_as = self._counted_as(entry.source_key)
+        counted_as = self._sources.counted_as(entry.source_key, self.head.position + 1)
         if counted_as is not None:
             return Receipt(counted_as, counted=False)
         position = self.head.next_position()
@@ -274,7 +206,7 @@ class Batch:
         return self._add(stream, OVERRIDE, facts, None, None)
 
     def _add_hiding(self, stream: Stream, entry: Hiding, occurred_at: Instant) -> Receipt:
-        counted_as = self._counted_as(entry.source_key)
+        counted_as = self._sources.counted_as(entry.source_key, self.head.position + 1)
         if counted_as is not None:
             return Receipt(counted_as, counted=False)
         stream.version += 1
@@ -323,36 +255,8 @@ class Batch:
 
     def _is_touched(self, stream: int, issue_id: str) -> bool:
         return (stream, issue_id) in self._touched or self._knows(
-            self._connection, stream, issue_id
+            self._known.connection, stream, issue_id
         )
-
-    def _counted_as(self, key: SourceKey | None) -> int | None:
-        """Return the position that `key` counted as, or None if the next event is the first."""
-        if key is None:
-            return None
-        mark = digest(key, self._secret)
-        counted_as = self._position_of(mark)
-        if counted_as is None and key.former is not None:
-            counted_as = self._taken_over(key, mark)
-        if counted_as is None:
-            self._sources[mark] = self.head.position + 1
-        return counted_as
-
-    def _position_of(self, mark: bytes) -> int | None:
-        position = self._sources.get(mark)
-        if position is None:
-            row = self._seen(mark)
-            position = row[0] if row else None
-        return position
-
-    def _taken_over(self, key: SourceKey, mark: bytes) -> int | None:
-        """Return where the key's former text counted, and replace that text by the key."""
-        former = former_digest(key, self._secret)
-        row = None if former is None or former in self._former else self._seen(former)
-        if former is None or row is None:
-            return None
-        self._former[former] = self._sources[mark] = row[0]
-        return self._sources[mark]
 
     def _commitment(self, position: int, entry: Interaction) -> bytes | None:
         key = entry.source_key

@@ -6,10 +6,8 @@ in tight loops. Any other is judged as a single record is, in its place in the o
 
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
-
-from sqlalchemy import bindparam, func, select
 
 from ledger.codec import commitment, origin_of
 from ledger.events import INTERACTION
@@ -18,16 +16,7 @@ from ledger.interaction import Interaction
 from ledger.source_keys import digest, former_digest
 from ledger.store.append import SALT_BYTES, Appender, Batch, Outcome
 from ledger.store.rows import event_rows
-from ledger.store.statements import Statement
-from ledger.store.tables import sources
 
-_FIRST_SEEN = Statement(
-    select(func.min(sources.c.digest)).where(
-        sources.c.digest >= bindparam("first"), sources.c.digest <= bindparam("last")
-    ),
-    "first",
-    "last",
-)
 _NO_KEY = b""
 
 
@@ -44,7 +33,7 @@ class _Bulk(Batch):
     """The rows that one transaction will write, most of them added by columns."""
 
     def add_all(self, interactions: Sequence[Interaction]) -> dict[int, Outcome]:
-        marks = [_mark(each, self._secret) for each in interactions]
+        marks = [_mark(each, self._known.secret) for each in interactions]
         outcomes: dict[int, Outcome] = {}
         begun = 0
         for number in self._doubtful(interactions, marks):
@@ -59,9 +48,9 @@ class _Bulk(Batch):
         latest = self.head.recorded_at + DAY
         users = {each.user_id for each in interactions}
         barred = {user for user in users if self._opt_outs.knows(user)}
-        seen = {_NO_KEY} | repeated(marks) | self._seen_among(marks)
-        formers = [_former_mark(each, self._secret) for each in interactions]
-        seen_formers = self._seen_among([mark for mark in formers if mark is not None])
+        seen = {_NO_KEY} | repeated(marks) | self._sources.seen_among(marks)
+        formers = [_former_mark(each, self._known.secret) for each in interactions]
+        seen_formers = self._sources.seen_among([mark for mark in formers if mark is not None])
         return [
             number
             for number, (each, mark, former) in enumerate(
@@ -74,20 +63,13 @@ class _Bulk(Batch):
             or each.occurred_at > latest
         ]
 
-    def _seen_among(self, marks: Collection[bytes]) -> set[bytes]:
-        """Return those of `marks` that the ledger has."""
-        if not marks:
-            return set()
-        first = _FIRST_SEEN.run(self._connection, min(marks), max(marks)).fetchone()[0]
-        return set() if first is None else {mark for mark in marks if self._seen(mark)}
-
     def _add_new(self, new: Sequence[Interaction], marks: Sequence[bytes]) -> None:
         """Add interactions that are certainly counted, as `add` does one by one."""
         if not new:
             return
         positions = range(self.head.position + 1, self.head.position + 1 + len(new))
         self.head.position = positions[-1]
-        self._sources.update(zip(marks, positions, strict=True))
+        self._sources.add(zip(marks, positions, strict=True))
         streams, versions = self._next_versions([each.user_id for each in new])
         commitments = self._commitments(positions, new)
         places = map(self._places.of_chat, [each.chat_id for each in new])

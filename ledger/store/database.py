@@ -8,21 +8,15 @@ from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, make_url
 
 from ledger.store.barriers import BarrierFile
-from ledger.store.failures import (
-    StoreConflictError,
-    StoreDamagedError,
-    StoreFullError,
-    StoreUnavailableError,
-    explained,
-)
+from ledger.store.failures import StoreUnavailableError, Translated, explained
 from ledger.store.file_lock import PATIENCE_SECONDS, FileLock, followed
-from ledger.store.sqlite import CHANGED, READING, WRITING, engine_of
+from ledger.store.sqlite import BEGIN_WRITING, READING, WRITING, engine_of
 
 if TYPE_CHECKING:
     from ledger.archive.folder import Archive
@@ -31,9 +25,6 @@ _log = logging.getLogger(__name__)
 
 READERS_PATIENCE_SECONDS = 10.0
 
-_DAMAGED = ("malformed", "not a database")
-_NO_TEXT = "Could not decode to UTF-8"  # and goes on with the text
-"""What SQLite says of a file whose bytes are not those that it wrote."""
 _REPLACED = (
     "the ledger's file was moved or replaced while it was open; end every program that uses it, "
     "put the right file in its place, and start again"
@@ -41,14 +32,6 @@ _REPLACED = (
 
 _PAUSE_SECONDS = 0.005
 _CHECKPOINT_WAITS_MILLISECONDS = 100  # long enough for short readers to leave
-
-
-_ADVICE = {
-    "unable to open database file": "; `engagement doctor` says who may read it",
-    "disk I/O error": "; its disk is full or failing, `engagement doctor` says how much is free",
-    "attempt to write a readonly database": "; `engagement doctor` says who may write it",
-    CHANGED: "; ask again",
-}
 
 
 class Database:
@@ -69,8 +52,9 @@ class Database:
         self._guard = RLock()
         self._closed = False
         self._writer: Connection | None = None
+        self._driver: Any = None
         self._file: tuple[int, int] | None = None
-        self._log: tuple[Path, tuple[int, int] | None] | None = None
+        self._log: tuple[str, tuple[int, int] | None] | None = None
         self._lock: FileLock | None = None
         path = self.path
         self.barriers = None if path is None else BarrierFile(beside(path, "barriers"))
@@ -80,6 +64,8 @@ class Database:
             self._lock = FileLock(path, patience_seconds)
             self._writers = engine_of(path, WRITING, patience_seconds)
             self._readers = engine_of(path, READING, READERS_PATIENCE_SECONDS)
+        self._dialect = self._writers.dialect
+        self._translated = Translated(self._dialect.loaded_dbapi)
 
     @cached_property
     def path(self) -> Path | None:
@@ -126,16 +112,16 @@ class Database:
         committing means that nobody knows: trying again with the same source keys is safe.
         """
         self._check_open()
-        with self._guard, self._lock or nullcontext(), self._translated():
-            self._check_files()
+        with self._translated, self._guard, self._lock or nullcontext():
             connection = self._connected()
             try:
-                with connection.begin():
+                if self.path is not None:
+                    self._driver.execute(BEGIN_WRITING)
                     self._note_log()
-                    yield connection
+                yield connection
+                self._dialect.do_commit(self._driver)
             except BaseException as error:
-                if self._is_doubtful(connection, error):
-                    self._disconnect()
+                self._roll_back(connection, error)
                 raise
 
     @contextmanager
@@ -144,7 +130,7 @@ class Database:
         self._check_open()
         if self._is_moved() and self.exists():
             raise StoreUnavailableError(_REPLACED)
-        with self._translated(), self._readers.connect() as connection, connection.begin():
+        with self._translated, self._readers.connect() as connection, connection.begin():
             yield connection
 
     def vacuum(self) -> None:
@@ -210,10 +196,10 @@ class Database:
     def _writing(self) -> Iterator[Any]:
         """Yield the driver's writing connection outside any transaction, under the lock."""
         self._check_open()
-        with self._guard, self._lock or nullcontext(), self._translated():
-            self._check_files()
+        with self._translated, self._guard, self._lock or nullcontext():
+            self._connected()
             try:
-                yield self._connected().connection.driver_connection
+                yield self._driver
             except BaseException:
                 self._disconnect()
                 raise
@@ -239,13 +225,23 @@ class Database:
             raise StoreUnavailableError(message)
 
     def _connected(self) -> Connection:
+        """Return the writing connection, under the lock.
+
+        SQLAlchemy takes all that is done on it for one transaction. Ours begin and end past it,
+        which costs less than half.
+        """
+        self._check_files()
         if self._writer is None:
-            if self.path is not None:
-                with explained(f"cannot write {self.path}"):
-                    self.path.touch(mode=0o600)  # what people said is for nobody else to read
-                self._file = _identity(self.path)
-            self._writer = self._writers.connect()
+            self._writer = self._connect()
+            self._driver = self._writer.connection.driver_connection
         return self._writer
+
+    def _connect(self) -> Connection:
+        if self.path is not None:
+            with explained(f"cannot write {self.path}"):
+                self.path.touch(mode=0o600)  # what people said is for nobody else to read
+            self._file = _identity(self.path)
+        return self._writers.connect()
 
     def hold(self) -> None:
         """Accept only the file that is there now, and none that replaces it later."""
@@ -261,7 +257,7 @@ class Database:
             self._save_log()
 
     def _is_moved(self) -> bool:
-        return self.path is not None and self._file not in {None, _identity(self.path)}
+        return self._file is not None and self._file != _identity(str(self.url.database))
 
     def _save_log(self) -> None:
         """Bring what was committed to a deleted write-ahead log into the database's file.
@@ -272,8 +268,7 @@ class Database:
         if self._log_path.exists() and self._log_path.stat().st_size > 0:
             message = f"{self._log_path} was replaced while the ledger was open; stop every process"
             raise StoreUnavailableError(message)
-        driver: Any = self._connected().connection.driver_connection
-        busy, in_log, saved = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        busy, in_log, saved = self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy or in_log != saved:
             message = f"{self._log_path} was deleted, and a reader keeps it from being saved"
             raise StoreUnavailableError(message)
@@ -289,40 +284,46 @@ class Database:
         return real.with_name(f"{real.name}-wal")
 
     def _note_log(self) -> None:
-        if self._log is None and self.path is not None:
-            self._log = self._log_path, _identity(self._log_path)
+        if self._log is None:
+            self._log = str(self._log_path), _identity(self._log_path)
+
+    def _roll_back(self, connection: Connection, error: BaseException) -> None:
+        """Undo the transaction that `error` has ended."""
+        try:
+            self._dialect.do_rollback(self._driver)
+        finally:
+            if self._is_doubtful(connection, error):
+                self._disconnect()
 
     def _is_doubtful(self, connection: Connection, error: BaseException) -> bool:
         """Tell whether to go on with another connection.
 
-        SQLAlchemy has rolled back, but after an I/O error the driver's state is unsure; and a
-        connection that was opened while the disk was read-only stays read-only.
+        After an I/O error the driver's state is unsure; and a connection that was opened while the
+        disk was read-only stays read-only.
         """
-        driver = self._writers.dialect.loaded_dbapi
+        driver = self._dialect.loaded_dbapi
         cause = getattr(error, "orig", error)
         is_fault = isinstance(cause, driver.Error) and not isinstance(cause, driver.IntegrityError)
-        return connection.invalidated or is_fault or not _usable(connection)
+        is_open = getattr(self._driver, "in_transaction", False)
+        return connection.invalidated or is_fault or is_open
 
     def _disconnect(self) -> None:
-        writer, self._writer, self._log = self._writer, None, None
+        writer, self._writer, self._driver, self._log = self._writer, None, None, None
         if writer is not None:
+            writer.invalidate()  # closes it without a rollback, which an error could prevent
             writer.close()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        driver = self._writers.dialect.loaded_dbapi
-        try:
-            yield
-        except (sqlalchemy.exc.MultipleResultsFound, sqlalchemy.exc.NoResultFound) as error:
-            raise StoreDamagedError("what is there once is missing or there twice") from error
-        except UnicodeDecodeError as error:  # the driver's, of SQLite's own words
-            raise StoreDamagedError("a text in it is not in UTF-8") from error
-        except (driver.Error, sqlalchemy.exc.DBAPIError) as error:
-            raise _translation(getattr(error, "orig", error) or error, driver) from error
 
+class Stamp(NamedTuple):
+    """A writing connection, and how often others and it have changed the database."""
 
-Stamp = tuple[object, int, int]
-"""A writing connection, and how often others and it have changed the database."""
+    driver: Any
+    version: int
+    changes: int
+
+    def after_own_changes(self) -> "Stamp":
+        """Return what it is at the end of the transaction at whose beginning it was read."""
+        return Stamp(self.driver, self.version, self.driver.total_changes)
 
 
 def stamp_of(connection: Connection) -> Stamp | None:
@@ -330,13 +331,13 @@ def stamp_of(connection: Connection) -> Stamp | None:
 
     None where the database does not say.
     """
-    driver: Any = connection.connection.driver_connection
     if connection.dialect.name != "sqlite":
         return None
-    return driver, driver.execute("PRAGMA data_version").fetchone()[0], driver.total_changes
+    driver: Any = connection.connection.driver_connection
+    return Stamp(driver, driver.execute("PRAGMA data_version").fetchone()[0], driver.total_changes)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: Path | str) -> tuple[int, int] | None:
     try:
         status = os.stat(path)  # noqa: PTH116 - path.stat() takes twice as long, twice a record
     except OSError:
@@ -379,22 +380,3 @@ def _server_engine(url: URL) -> Engine:
     except Exception:  # noqa: BLE001 - of a driver, whose message may repeat a password
         message = "the database URL names no database that can be connected to"
     raise StoreUnavailableError(message)
-
-
-def _usable(connection: Connection) -> bool:
-    driver_connection = connection.connection.driver_connection
-    return not getattr(driver_connection, "in_transaction", False)
-
-
-def _translation(error: BaseException, driver: Any) -> Exception:  # noqa: ANN401 - a DBAPI module
-    if isinstance(error, driver.IntegrityError):
-        return StoreConflictError(str(error))
-    message = str(error)
-    if _NO_TEXT in message:
-        return StoreDamagedError("a text in it is not in UTF-8")
-    if any(each in message for each in _DAMAGED):
-        return StoreDamagedError(message.splitlines()[0])
-    if "disk is full" in message:
-        return StoreFullError("the disk that holds the ledger is full")
-    reason = message.splitlines()[0]
-    return StoreUnavailableError(f"the ledger's database failed: {reason}{_ADVICE.get(reason, '')}")

@@ -15,11 +15,11 @@ from ledger import store
 from ledger.errors import LedgerUnavailableError, TracesLeftError
 from ledger.instants import Instant
 from ledger.store import tables
-from ledger.store.append import Projection
 from ledger.store.checksums import change, without_sources
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
+from ledger.store.projection import Projection
 
 if TYPE_CHECKING:
     from ledger.archive.folder import Archive

@@ -57,12 +57,13 @@ class FileLock:
                 os.close(descriptor)
 
     def _is_taken(self) -> bool:
+        descriptor = self._opened()
         try:
-            with explained("cannot lock the file beside the ledger"):
-                return _locked(self._opened())
-        except StoreUnavailableError:
+            return _locked(descriptor)
+        except OSError as error:
             self.close()  # the next attempt reopens the file
-            raise
+            message = f"cannot lock the file beside the ledger: {error.strerror}"
+            raise StoreUnavailableError(message) from error
 
     def _opened(self) -> int:
         if self._descriptor is None:

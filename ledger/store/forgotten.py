@@ -15,12 +15,12 @@ from ledger.errors import ArchiveUnavailableError, LedgerUnavailableError, Trace
 from ledger.instants import Instant
 from ledger.source_keys import user_digest
 from ledger.store import tables
-from ledger.store.append import Projection
 from ledger.store.barriers import Barrier, BarrierFile
 from ledger.store.database import Database
 from ledger.store.erasure import delete_user, remove_traces
 from ledger.store.job_runs import job_alone
 from ledger.store.opt_outs import barriers, own_id, put_barrier
+from ledger.store.projection import Projection
 
 _log = logging.getLogger(__name__)
 

@@ -32,12 +32,14 @@ class Access(NamedTuple):
     """What tells the writer's connection from the readers' ones."""
 
     mode: str
-    begin: str
     pool: type[Any]
 
 
-WRITING = Access("rwc", "BEGIN IMMEDIATE", NullPool)
-READING = Access("ro", "BEGIN", QueuePool)
+WRITING = Access("rwc", NullPool)
+READING = Access("ro", QueuePool)
+
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+"""Begins a transaction on the writer's connection: SQLAlchemy begins none there."""
 
 
 def engine_of(path: Path, access: Access, patience_seconds: float) -> Engine:
@@ -52,8 +54,8 @@ def engine_of(path: Path, access: Access, patience_seconds: float) -> Engine:
     waiting = f"busy_timeout={int(patience_seconds * 1000)}"
     journal = ("journal_mode=WAL",) if access is WRITING else ()
     event.listen(engine, "connect", _set_pragmas((waiting, *journal, *_PRAGMAS)))
-    event.listen(engine, "begin", _beginner(access.begin))
     if access is READING:
+        event.listen(engine, "begin", _begin_reading)
         event.listen(engine, "checkout", partial(_check_thaw, path))
         event.listen(engine, "commit", partial(_check_unchanged, path))
     return engine
@@ -137,9 +139,6 @@ def _set_pragmas(pragmas: Sequence[str]) -> Callable[[Any, object], None]:
     return set_pragmas
 
 
-def _beginner(statement: str) -> Callable[[Connection], None]:
-    def begin(connection: Connection) -> None:
-        # Past SQLAlchemy, whose execution would cost as much as three of the statements inside.
-        connection.connection.cursor().execute(statement)
-
-    return begin
+def _begin_reading(connection: Connection) -> None:
+    # Past SQLAlchemy, whose execution would cost as much as three of the statements inside.
+    connection.connection.cursor().execute("BEGIN")

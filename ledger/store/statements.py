@@ -43,11 +43,21 @@ class Statement:
 
         return find
 
+    def writer(self, connection: Connection) -> Callable[[Sequence[Row]], None]:
+        """Return a function that executes once for each of the rows that it is given."""
+        driver: Any = connection.connection.driver_connection
+        sql = self._sql_for(connection.dialect)
+
+        def write(rows: Sequence[Row]) -> None:
+            # A new cursor each time: one that is kept would keep its statement, and the file open.
+            driver.cursor().executemany(sql, rows)
+
+        return write
+
     def run_many(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Execute once for each of `rows`; none is fine."""
         if rows:
-            cursor = connection.connection.cursor()
-            cursor.executemany(self._sql_for(connection.dialect), rows)
+            self.writer(connection)(rows)
 
     def _sql_for(self, dialect: Dialect) -> str:
         sql = self._sql.get(dialect.name)

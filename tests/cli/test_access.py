@@ -17,7 +17,8 @@ from bot.cli import mounts
 from bot.cli.files import write_file
 from bot.cli.mounts import network_file_system
 from bot.cli.shown import printable, show_csv
-from ledger.store.database import _translation
+from ledger.errors import LedgerUnavailableError
+from ledger.store.failures import Translated
 from tests.cli.running import NOON, CommandLine
 
 SECRET = "canary7391"  # noqa: S105 - of no database
@@ -114,8 +115,9 @@ def test_doctor_names_what_this_user_may_not_read_or_write(ana, monkeypatch, mod
     "said", ["unable to open database file", "attempt to write a readonly database"]
 )
 def test_a_file_without_access_is_an_error_that_says_who_knows_more(said):
-    error = _translation(sqlite3.OperationalError(said), sqlite3)
-    assert str(error).startswith(f"the ledger's database failed: {said}; `engagement doctor` says")
+    message = f"^the ledger's database failed: {said}; `engagement doctor` says"
+    with pytest.raises(LedgerUnavailableError, match=message), Translated(sqlite3):
+        raise sqlite3.OperationalError(said)
 
 
 # --- passwords -----------------------------------------------------------------------------------

@@ -3,12 +3,20 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, column, insert, table, text
 
-from ledger.errors import LedgerDamagedError, LedgerUnavailableError
+from ledger.errors import (
+    DiskFullError,
+    LedgerDamagedError,
+    LedgerError,
+    LedgerUnavailableError,
+)
 from ledger.store import file_lock as module
 from ledger.store.database import Database
 from ledger.store.file_lock import FileLock
@@ -60,6 +68,90 @@ def test_a_connection_that_could_not_roll_back_is_used_no_more(database, monkeyp
         patch.setattr(database._writers.dialect, "do_rollback", unable)
         with pytest.raises(LedgerUnavailableError), database.write() as connection:
             fail(connection)
+    add(database, "second")
+    assert kept(database) == ["first", "second"]
+
+
+WAYS = {
+    "a construct": lambda connection, word: connection.execute(
+        insert(table("kept", column("word"))).values(word=word)
+    ),
+    "the driver's SQL": lambda connection, word: connection.exec_driver_sql(
+        "INSERT INTO kept VALUES (?)", (word,)
+    ),
+    "the driver's cursor": lambda connection, word: connection.connection.cursor().execute(
+        "INSERT INTO kept VALUES (?)", (word,)
+    ),
+}
+"""How statements run inside a transaction."""
+
+
+class BrokenOffError(Exception):
+    """Neither the driver's error nor SQLAlchemy's."""
+
+
+def commits(connection: Connection) -> None:
+    """End as most transactions do."""
+
+
+def breaks_off(connection: Connection) -> None:
+    raise BrokenOffError
+
+
+def is_refused(connection: Connection) -> None:
+    connection.exec_driver_sql("INSERT INTO once VALUES (1)")
+
+
+def is_not_sql(connection: Connection) -> None:
+    connection.connection.cursor().execute("nonsense")
+
+
+def leaves_a_row_unread(connection: Connection) -> None:
+    connection.connection.cursor().execute("SELECT word FROM kept UNION ALL VALUES (1), (2)")
+
+
+ENDS = (commits, breaks_off, is_refused, is_not_sql, leaves_a_row_unread)
+
+
+@given(
+    st.lists(st.tuples(st.lists(st.sampled_from(sorted(WAYS)), max_size=3), st.sampled_from(ENDS)))
+)
+def test_a_transaction_is_there_as_a_whole_once_it_has_ended_well_and_else_not_at_all(
+    tmp_path_factory, transactions
+):
+    path, expected = tmp_path_factory.mktemp("database") / "ledger.db", list[str]()
+    opened = Database(f"sqlite:///{path}", patience_seconds=5)
+    with opened.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE kept (word TEXT)")
+        connection.exec_driver_sql("CREATE TABLE once (number INTEGER PRIMARY KEY)")
+        connection.exec_driver_sql("INSERT INTO once VALUES (1)")
+    for number, (ways, end) in enumerate(transactions):
+        words = [f"{number}.{place}" for place in range(len(ways))]
+        try:
+            with opened.write() as connection:
+                for way, word in zip(ways, words, strict=True):
+                    WAYS[way](connection, word)
+                end(connection)
+            expected += words
+        except (BrokenOffError, LedgerError):
+            assert end in {breaks_off, is_refused, is_not_sql}
+        with closing(sqlite3.connect(path)) as another:  # which sees what is committed
+            seen = [word for (word,) in another.execute("SELECT word FROM kept ORDER BY rowid")]
+        assert seen == expected
+    opened.close()
+    assert [each.name for each in path.parent.iterdir() if each.name != "ledger.db.lock"] == [
+        "ledger.db"
+    ]
+
+
+def test_a_commit_that_fails_leaves_nothing_and_the_next_one_works(database, monkeypatch):
+    def full(_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database._writers.dialect, "do_commit", full)
+        with pytest.raises(DiskFullError):
+            add(database, "lost")
     add(database, "second")
     assert kept(database) == ["first", "second"]
 
