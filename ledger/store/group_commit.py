@@ -7,10 +7,11 @@ all that waits (up to a limit) and commits it for everyone; the others find thei
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from ledger.errors import LedgerUnavailableError
 
@@ -35,18 +36,19 @@ class GroupCommit(Generic[Work, Result]):
 
     def submit(self, work: Work) -> Result:
         """Return the result of `work` once it is committed; the caller's thread may lead."""
-        future: Future[Result] = Future()
-        self._enqueue(_Waiting(work, future))
-        while not future.done():
+        waiting: _Waiting[Work, Result] = _Waiting(work)
+        self._enqueue(waiting)
+        while not waiting.is_answered:
             with self._leading:
                 self._lead()
-        return future.result()
+        if isinstance(waiting.result, BaseException):
+            raise waiting.result
+        return cast("Result", waiting.result)
 
     async def submit_async(self, work: Work) -> Result:
         """Return the result of `work` once it is committed, without blocking the event loop."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-        self._enqueue(_Waiting(work, future, loop))
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._enqueue(_Waiting(work, future))
         # Enqueued first: the leader either still sees the work, or has said that it left.
         try:
             self._summon()
@@ -99,17 +101,19 @@ class GroupCommit(Generic[Work, Result]):
         group: list[_Waiting[Work, Result]] = []
         while self._waiting and len(group) < SHARED_BY_AT_MOST:
             waiting = self._waiting.popleft()
-            if not waiting.future.cancelled():
+            if waiting.future is None or not waiting.future.cancelled():
                 group.append(waiting)
         return group
 
 
-class _Waiting(NamedTuple, Generic[Work, Result]):
-    """A work, and the future of its result; that of a task belongs to its event loop."""
+@dataclass(slots=True)
+class _Waiting(Generic[Work, Result]):
+    """A work, and its result once it is answered; that of a task is its future's."""
 
     work: Work
-    future: "Future[Result] | asyncio.Future[Result]"
-    loop: asyncio.AbstractEventLoop | None = None
+    future: "asyncio.Future[Result] | None" = None
+    result: Result | BaseException | None = None
+    is_answered: bool = False
 
 
 def _answer(
@@ -118,13 +122,12 @@ def _answer(
     """Give each its result: threads at once, and the tasks of each loop by one call of theirs."""
     of_loops = defaultdict(list)
     for waiting, result in zip(group, results, strict=True):
-        of_loops[waiting.loop].append((waiting.future, result))
+        if waiting.future is not None:
+            of_loops[waiting.future.get_loop()].append((waiting.future, result))
+        waiting.result, waiting.is_answered = result, True
     for loop, answers in of_loops.items():
-        if loop is None:
-            _give(answers)
-        else:
-            with suppress(RuntimeError):  # the loop was closed, and nothing waits there any more
-                loop.call_soon_threadsafe(_give, answers)
+        with suppress(RuntimeError):  # the loop was closed, and nothing waits there any more
+            loop.call_soon_threadsafe(_give, answers)
 
 
 def _give(answers: Sequence[tuple[Any, Any]]) -> None:

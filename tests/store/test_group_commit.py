@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -318,12 +318,12 @@ def test_who_waits_for_a_leader_that_is_interrupted_is_told():
         raise KeyboardInterrupt
 
     door = sharing(commit)
-    led: list[Future[int]] = [Future() for _ in range(3)]
-    for number, future in enumerate(led):
-        door._enqueue(_Waiting(number, future))
+    led: list[_Waiting[int, int]] = [_Waiting(number) for number in range(3)]
+    for each in led:
+        door._enqueue(each)
     with pytest.raises(KeyboardInterrupt):
         door.submit(3)
-    assert [type(each.exception(timeout=0)) for each in led] == [KeyboardInterrupt] * 3
+    assert [type(each.result) for each in led] == [KeyboardInterrupt] * 3
     door.close()
 
 
