@@ -18,6 +18,13 @@ _log = logging.getLogger(__name__)
 TAIL_AT_MOST = 500
 """A longer tail is folded. Answers are right at any length; a short one makes them fast."""
 
+BURST_AT_MOST = 2_000
+"""While records keep coming, the tail may become so long: one step folds all of it, at half the
+cost of four."""
+
+PAUSE_SECONDS = 0.1
+"""Where the tail has not grown for so long, no more records keep coming."""
+
 TURN_SECONDS = 0.01
 """Between two steps; the waiting look for their turn every 5 milliseconds."""
 
@@ -60,9 +67,11 @@ class BackgroundFold:
         self._guard = Lock()  # of the flag beneath
         self._is_folding = False
         self._closed = Event()
+        self._tail = 0
 
     def notice(self, tail: int) -> None:
         """Begin to fold if the tail is so long now; the caller does not wait for it."""
+        self._tail = tail
         if tail <= TAIL_AT_MOST or self._closed.is_set():
             return
         with self._guard:
@@ -82,8 +91,16 @@ class BackgroundFold:
         self._closed.set()
         self._thread.shutdown(wait=True)
 
+    def _await_pause(self) -> None:
+        """Wait until records come no more, or the tail is as long as it may become."""
+        seen = 0
+        while seen < self._tail < BURST_AT_MOST:
+            seen = self._tail
+            self._closed.wait(PAUSE_SECONDS)
+
     def _fold_or_log(self) -> None:
         try:
+            self._await_pause()
             self.fold()
         except Exception as error:  # noqa: BLE001 - the next record tries again
             _log.warning("the tail was not folded", extra={"error": type(error).__name__})
