@@ -163,6 +163,7 @@ def watermark_last(wait: Wait) -> list[Patch]:
     return [
         mock.patch.object(Appender, "_advance", advance),
         mock.patch.object(background_fold, "TAIL_AT_MOST", 3),
+        mock.patch.object(background_fold, "PAUSE_SECONDS", 0),
     ]
 
 
