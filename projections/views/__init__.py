@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         replay,
         replays,
         sealing,
+        tail_folds,
         verification,
     )
 
@@ -30,6 +31,7 @@ __all__ = [
     "replay",
     "replays",
     "sealing",
+    "tail_folds",
     "verification",
 ]
 

@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
-    Index,
     MetaData,
     Table,
     column,
     delete,
-    func,
     insert,
     inspect,
     literal,
@@ -64,8 +62,8 @@ _PLAIN_INDEXES = text(
 """Asked as SQLite has it: the inspector passes over an index of an expression, with a warning."""
 
 _INDEXES = text("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = :table")
-_FINDING = "_by_issue_of_user"
-"""The end of the name of the index by which rows are found."""
+_BY = "_by_"
+"""Ends, in the name of an index, what all indexes of its table begin with."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _PREFIX = "replay_"
@@ -105,8 +103,8 @@ def statements_of(name: str) -> TableStatements:
 
 
 def besides(connection: Connection) -> list[Watermark]:
-    """Return all read models beside the live one, by name."""
-    return [each for each in _watermarks(connection) if each.name != LIVE_NAME]
+    """Return all read models beside the live one by name, but for one that is being filled."""
+    return [each for each in _watermarks(connection) if each.name not in {LIVE_NAME, NEXT}]
 
 
 def live(connection: Connection) -> Watermark:
@@ -139,28 +137,24 @@ def create(connection: Connection, beside: Watermark) -> None:
 
 
 def create_bare(connection: Connection, beside: Watermark) -> None:
-    """Make a read model that holds nothing yet, with no index but that by which rows are found."""
-    table = _table_of(beside.name, _free_index_names(connection))
-    connection.execute(CreateTable(table))
-    for index in table.indexes:
-        if index.unique:
-            index.create(connection)
+    """Make a read model that holds nothing yet, without indexes."""
+    connection.execute(CreateTable(_table_of(beside.name)))
     _add(connection, beside)
 
 
-def copy_live(connection: Connection, name: str, at_most: int) -> int:
-    """Copy the next rows of the live read model into another one; return how many there were."""
-    table, of = _table_of(name), engagements.c
-    last = select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery()
-    rows = select(engagements).where(of.id > last).order_by(of.id).limit(at_most)
-    return connection.execute(insert(table).from_select(list(of.keys()), rows)).rowcount
+def copy_live(connection: Connection, name: str, after: int, upto: int) -> None:
+    """Copy the rows of the live read model with the ids `after` < id <= `upto` into another one."""
+    of = engagements.c
+    rows = select(engagements).where(of.id > after, of.id <= upto).order_by(of.id)
+    connection.execute(insert(_table_of(name)).from_select(list(of.keys()), rows))
 
 
-def indexes_to_come(connection: Connection, name: str) -> list[Index]:
-    """Return the indexes that a read model of `create_bare` lacks."""
+def create_an_index(connection: Connection, name: str) -> None:
+    """Create one of the indexes that a read model of `create_bare` lacks."""
     existing = connection.scalars(_INDEXES, {"table": _PREFIX + name}).all()
-    names = next(each for each in existing if each.endswith(_FINDING)).removesuffix(_FINDING)
-    return [each for each in _table_of(name, names).indexes if each.name not in existing]
+    names = existing[0].partition(_BY)[0] if existing else _free_index_names(connection)
+    lacking = (each for each in _table_of(name, names).indexes if each.name not in existing)
+    next(lacking).create(connection)
 
 
 def note(connection: Connection, watermark: Watermark) -> None:
@@ -173,6 +167,12 @@ def drop(connection: Connection, name: str) -> None:
     """Drop a read model."""
     _table_of(name).drop(connection)
     connection.execute(delete(read_models).where(read_models.c.name == name))
+
+
+def drop_next(connection: Connection) -> None:
+    """Drop what is being filled, or was by a process that was killed, if there is such a one."""
+    if find(connection, NEXT):
+        drop(connection, NEXT)
 
 
 def begin_anew(connection: Connection) -> None:
@@ -308,9 +308,10 @@ def _free_index_names(connection: Connection) -> str:
 
     After a switch the live one has the indexes that it was made with.
     """
-    taken = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'index'")))
+    existing = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'index'"))
+    taken = {name.partition(_BY)[0] for name in existing}
     names = chain([engagements.name], (f"{engagements.name}_{number}" for number in count(2)))
-    return next(each for each in names if each + _FINDING not in taken)
+    return next(each for each in names if each not in taken)
 
 
 def _watermarks(connection: Connection) -> list[Watermark]:

@@ -18,6 +18,8 @@ from projections.views.tables import engagements
 
 Row = Sequence[Any]
 Columns = dict[str, NDArray[Any]]
+Others = Mapping[str, Sequence[Any]]
+Find = Callable[[int, str], Row | None]
 
 _NULLABLE = frozenset(column.name for column in engagements.c if column.nullable)
 _STORED = ("id", "last_position", *Engagement.__struct_fields__)
@@ -42,12 +44,12 @@ def numbers_of(folds: FoldColumns, scored_at: Integers, adopted: Adopted) -> Col
     }
 
 
-def rows_of(others: Mapping[str, Iterable[Any]], folds: FoldColumns, adopted: Adopted) -> list[Row]:
+def rows_of(others: Others, folds: FoldColumns, adopted: Adopted) -> list[Row]:
     """Return whole rows; each score is that at the instant of the engagement's last event.
 
     `others` are the columns stream, issue_id and linear_id.
     """
-    columns = dict(others)
+    columns: dict[str, Sequence[Any]] = dict(others)
     for name, numbers in numbers_of(folds, folds.scored_at, adopted).items():
         values = numbers.tolist()
         columns[name] = (
@@ -58,12 +60,16 @@ def rows_of(others: Mapping[str, Iterable[Any]], folds: FoldColumns, adopted: Ad
 
 def table_rows(table: pa.Table, adopted: Adopted) -> list[Row]:
     """Return the rows of engagements as `folded_tables` yields them."""
-    others = {name: table[name].to_pylist() for name in ("stream", "issue_id", "linear_id")}
-    return rows_of(others, folds_of(table), adopted)
+    return rows_of(_others(table), folds_of(table), adopted)
+
+
+def merged_rows(table: pa.Table, find: Find, adopted: Adopted) -> tuple[list[Row], list[Row]]:
+    """Return what `fold_rows` does, of engagements that are folded already."""
+    return _with_stored(_others(table), folds_of(table), find, adopted)
 
 
 def fold_rows(
-    events: Sequence[EventRow], find: Callable[[int, str], Row | None], adopted: Adopted
+    events: Sequence[EventRow], find: Find, adopted: Adopted
 ) -> tuple[list[Row], list[Row]]:
     """Return the rows of the engagements of `events`: the new ones, and those that were stored.
 
@@ -75,12 +81,7 @@ def fold_rows(
     order = np.lexsort((instants, issues, streams))
     starts = starts_of(streams[order], issues[order])
     firsts = order[starts].tolist()
-    others: dict[str, Sequence[Any]] = {
-        "stream": [stream[row] for row in firsts],
-        "issue_id": [issue[row] for row in firsts],
-    }
-    stored = list(map(find, *others.values()))
-    linears = _Ranks([*linear, *(row[_STORED.index("linear_id")] for row in stored if row)])
+    linears = _Ranks(linear)
     columns = (
         np.array(position),
         np.array([each or 0 for each in kind]),
@@ -90,10 +91,16 @@ def fold_rows(
         np.array([each or 0.0 for each in score]),
     )
     folds = fold(EventColumns._make(each[order] for each in columns), starts)
-    whole = _with_stored(folds, stored, linears)
-    rows = rows_of({**others, "linear_id": linears.at(whole.linear)}, whole, adopted)
-    new = [row for row, before in zip(rows, stored, strict=True) if before is None]
-    return new, [row for row, before in zip(rows, stored, strict=True) if before is not None]
+    others: Others = {
+        "stream": [stream[row] for row in firsts],
+        "issue_id": [issue[row] for row in firsts],
+        "linear_id": linears.at(folds.linear),
+    }
+    return _with_stored(others, folds, find, adopted)
+
+
+def _others(table: pa.Table) -> Others:
+    return {name: table[name].to_pylist() for name in ("stream", "issue_id", "linear_id")}
 
 
 class _Ranks:
@@ -110,11 +117,24 @@ class _Ranks:
         return [None if each == NO else self._texts[each] for each in ranks.tolist()]
 
 
-def _with_stored(folds: FoldColumns, stored: Sequence[Row | None], linears: _Ranks) -> FoldColumns:
+def _with_stored(
+    others: Others, folds: FoldColumns, find: Find, adopted: Adopted
+) -> tuple[list[Row], list[Row]]:
+    """Return the rows of engagements merged with what is stored of them: new ones, and others."""
+    stored = list(map(find, others["stream"], others["issue_id"]))
+    if not any(stored):
+        return rows_of(others, folds, adopted), []
+    linear = others["linear_id"]
+    linears = _Ranks([*linear, *(row[_STORED.index("linear_id")] for row in stored if row)])
+    whole = _merged(folds._replace(linear=linears.of(linear)), stored, linears)
+    rows = rows_of({**others, "linear_id": linears.at(whole.linear)}, whole, adopted)
+    new = [row for row, before in zip(rows, stored, strict=True) if before is None]
+    return new, [row for row, before in zip(rows, stored, strict=True) if before is not None]
+
+
+def _merged(folds: FoldColumns, stored: Sequence[Row | None], linears: _Ranks) -> FoldColumns:
     """Merge engagements with what is stored of them; instants of their scores count no more."""
     places = [number for number, row in enumerate(stored) if row is not None]
-    if not places:
-        return folds
     found = dict(zip(_STORED, zip(*filter(None, stored), strict=True), strict=True))
     before = FoldColumns(
         **{name: _integers(found[name]) for name in _STORED if name not in _NO_NUMBERS},

@@ -1,14 +1,16 @@
 """Folding a very long tail: into a copy of the live read model, which takes its place at the end.
 
-The copy has no index but that by which rows are found, and gets the others when it holds
-everything: to bring them along takes several times as long. Others record and ask meanwhile. What
-was filled by a process that was killed is dropped, and filled from the beginning.
+The tail is folded once, some accounts at a time, and its engagements are written by their ids, so
+that no page of the table is written twice. The copy gets its indexes when it holds everything: to
+bring them along takes several times as long. Others record and ask meanwhile; what they record is
+the tail of the copy. What was filled by a process that was killed is dropped, and filled from the
+beginning.
 """
 
-import logging
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection
@@ -18,13 +20,13 @@ from ledger.store.background_fold import TURN_SECONDS
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.job_runs import job_alone
+from projections import views
 from projections.views import beside
-from projections.views.beside import NEXT, Watermark
+from projections.views.beside import NEXT
+from projections.views.tables import engagements
 
 if TYPE_CHECKING:
-    from ledger.archive.folder import Archive
-
-_log = logging.getLogger(__name__)
+    import pyarrow as pa
 
 FILLED_FROM = 20_000
 """Events; a shorter tail is folded in place, however small the ledger is."""
@@ -32,24 +34,30 @@ FILLED_FROM = 20_000
 SHARE = 20
 """A tail is very long if it is more than a twentieth of the ledger."""
 
-FOLDED_AT_ONCE = 10_000
-COPIED_AT_ONCE = 20_000
+COPIED_AT_ONCE = 100_000
+"""Positions a transaction, and as many rows at most."""
+
+FOLDED_AT_ONCE = 500_000
+"""Events in memory as columns, or those of one user."""
+
+WRITTEN_AT_ONCE = 20_000
+"""Engagements a transaction: others wait to record while it holds the lock."""
 
 JOB = "fold"
 
 
+Step = Callable[[Connection], object]
+
+
 class _Model(Protocol):
-    """A read model, as far as it is folded here."""
+    """A read model, as far as it is filled here."""
 
-    def advance(self, connection: Connection, archive: "Archive", at_most: int) -> bool:
-        """Fold the next events; tell whether the head is reached."""
-
-    def fold(self, connection: Connection, archive: "Archive") -> None:
-        """Fold everything up to the head."""
+    def merge(self, connection: Connection, table: "pa.Table", policy_version: int) -> None:
+        """Merge engagements of the tail into a copy of the live read model."""
 
 
 class _OvertakenError(Exception):
-    """Something else has folded into the live read model, or made it anew."""
+    """What is filled is not what will be needed, as the live read model has changed."""
 
 
 def catch_up(
@@ -66,7 +74,10 @@ def catch_up(
             held.enter_context(job_alone(database, JOB, patience_seconds=0))
         except LedgerUnavailableError:
             return False
-        return not _is_far_behind(database) or _Filling(database, model_of(NEXT), is_ended).run()
+        while _is_far_behind(database):
+            if not _Filling(database, model_of(NEXT), is_ended).run():
+                return False
+    return True
 
 
 def _is_far_behind(database: Database) -> bool:
@@ -80,56 +91,66 @@ class _Filling:
 
     def __init__(self, database: Database, model: _Model, is_ended: Callable[[], bool]) -> None:
         self._database, self._model, self._is_ended = database, model, is_ended
+        with database.write() as connection:
+            beside.drop_next(connection)
+            self._live = beside.live(connection)
+            position = Head.read(connection).position
+            self._next = self._live._replace(name=NEXT, position=position, identical=None)
+            beside.create_bare(connection, self._next)
 
     def run(self) -> bool:
-        begun = self._begin()
-        for step in (self._copy, self._fold, self._index, self._replace):
-            is_done = False
-            while not is_done:
+        """Tell whether it was not ended early; it may have been overtaken."""
+        try:
+            for step in self._steps():
                 if self._is_ended():
                     self._drop()
                     return False
-                try:
-                    with self._database.write() as connection:
-                        self._expect(connection, begun)
-                        is_done = step(connection)
-                except _OvertakenError:
-                    self._drop()
-                    return True
+                with self._database.write() as connection:
+                    self._expect(connection)
+                    step(connection)
                 time.sleep(TURN_SECONDS)
+        except _OvertakenError:
+            self._drop()
         return True
 
-    def _begin(self) -> Watermark:
-        with self._database.write() as connection:
-            if beside.find(connection, NEXT):  # of a process that was killed
-                beside.drop(connection, NEXT)
-            live = beside.live(connection)
-            beside.create_bare(connection, live._replace(name=NEXT, identical=None))
-        return live
+    def _steps(self) -> Iterator[Step]:
+        for after in range(0, self._live.position, COPIED_AT_ONCE):
+            upto = min(after + COPIED_AT_ONCE, self._live.position)
+            yield partial(beside.copy_live, name=NEXT, after=after, upto=upto)
+        for table in self._tail():
+            for begin in range(0, len(table), WRITTEN_AT_ONCE):
+                yield partial(self._merge, table.slice(begin, WRITTEN_AT_ONCE))
+        for _ in engagements.indexes:
+            yield partial(beside.create_an_index, name=NEXT)
+        yield partial(beside.replace_live, beside=self._next)
 
-    def _expect(self, connection: Connection, begun: Watermark) -> None:
-        live = beside.live(connection)
-        if live.position != begun.position or beside.find(connection, NEXT) is None:
+    def _tail(self) -> "Iterator[pa.Table]":
+        """Yield the engagements of the tail, those of some accounts at a time."""
+        positions = self._live.position, self._next.position
+        with self._reading() as connection:
+            spans = list(views.tail_folds.spans(connection, *positions, FOLDED_AT_ONCE))
+        for span in spans:
+            with self._reading() as connection:  # while one lasts, SQLite cannot reuse its log
+                tables = list(views.tail_folds.folded_span(connection, *positions, span))
+            yield from tables
+
+    def _merge(self, table: "pa.Table", connection: Connection) -> None:
+        self._model.merge(connection, table, self._live.policy_version)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._database.read() as connection:
+            self._expect(connection)
+            yield connection
+
+    def _expect(self, connection: Connection) -> None:
+        """Raise _OvertakenError if anything but events has changed since this began.
+
+        Whatever else changes folds the live one, or drops or empties the other.
+        """
+        if (beside.live(connection), beside.find(connection, NEXT)) != (self._live, self._next):
             raise _OvertakenError
-
-    def _copy(self, connection: Connection) -> bool:
-        return beside.copy_live(connection, NEXT, COPIED_AT_ONCE) < COPIED_AT_ONCE
-
-    def _fold(self, connection: Connection) -> bool:
-        return self._model.advance(connection, self._database.archive, FOLDED_AT_ONCE)
-
-    def _index(self, connection: Connection) -> bool:
-        to_come = beside.indexes_to_come(connection, NEXT)
-        for index in to_come[:1]:
-            index.create(connection)
-        return len(to_come) <= 1
-
-    def _replace(self, connection: Connection) -> bool:
-        self._model.fold(connection, self._database.archive)
-        beside.replace_live(connection, beside.known(connection, NEXT))
-        return True
 
     def _drop(self) -> None:
         with self._database.write() as connection:
-            if beside.find(connection, NEXT):
-                beside.drop(connection, NEXT)
+            beside.drop_next(connection)

@@ -20,7 +20,7 @@ from projections.views.partials import hot_batch, partial_of_hot, partial_of_row
 SORTED_IN_MEMORY = 500_000
 """The most hot events that are read as they were recorded; SQLite sorts more, on disk."""
 
-_SAID = (
+SAID = (
     events.c.issue_id,
     events.c.occurred_at,
     events.c.position,
@@ -32,11 +32,11 @@ _SAID = (
 _LAST = Statement(select(func.max(events.c.position)))
 _FOLDED = and_(events.c.issue_id.is_not(None), events.c.position <= bindparam("through"))
 _ALL = Statement(
-    select(events.c.stream, *_SAID).where(_FOLDED).order_by(events.c.position), "through"
+    select(events.c.stream, *SAID).where(_FOLDED).order_by(events.c.position), "through"
 )
 _ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))
 _OF_SPAN = Statement(
-    select(streams.c.originator_id, *_SAID)
+    select(streams.c.originator_id, *SAID)
     .join(streams, streams.c.id == events.c.stream)
     .where(IN_SPAN, _FOLDED)
     .order_by(streams.c.originator_id, events.c.issue_id, events.c.position),
@@ -59,7 +59,7 @@ def hot_partials(
     """Yield the partials of the hot events of some accounts, up to a position."""
     known = corrections(connection)
     if (after, upto) == (BEFORE_ALL, AFTER_ALL) and _span(connection) <= SORTED_IN_MEMORY:
-        yield from _all(connection, through, known)
+        yield from partial_of_all(connection, _ALL.run(connection, through), known)
     else:
         cursor = _OF_SPAN.run(connection, bytes_of(after), bytes_of(upto), through)
         while rows := cursor.fetchmany(_READ_AT_ONCE):
@@ -73,9 +73,13 @@ def _span(connection: Connection) -> int:
 
 
 @without_collecting()
-def _all(connection: Connection, through: int, known: Corrections) -> list[pa.Table]:
-    """Return the partial of all hot events, if there are any."""
-    cursor, batches, found = _ALL.run(connection, through), list[pa.RecordBatch](), list[pa.Array]()
+def partial_of_all(
+    connection: Connection,
+    cursor: Any,  # noqa: ANN401 - a DBAPI cursor
+    known: Corrections,
+) -> list[pa.Table]:
+    """Return the partial of all events of a cursor, if there are any: streams and what is SAID."""
+    batches, found = list[pa.RecordBatch](), list[pa.Array]()
     while rows := cursor.fetchmany(_SOME):
         stream, *said = zip(*rows, strict=True)
         found.append(pa.array(stream, pa.int64()))

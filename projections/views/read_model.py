@@ -26,6 +26,7 @@ from projections.views.beside import (
     Watermark,
     begin_anew,
     besides,
+    drop_next,
     empty_live,
     is_former,
     is_view_present,
@@ -39,7 +40,7 @@ from projections.views.beside import (
 )
 from projections.views.policies import Policies
 from projections.views.stored import Stored, stored_engagement
-from projections.views.table_statements import IDENTITY
+from projections.views.table_statements import IDENTITY, LIVE
 from projections.views.tables import LIVE_NAME, engagements, sealed_accounts, sealed_engagements
 from projections.views.tail import is_in_tail
 
@@ -114,15 +115,13 @@ class ReadModel:
         while not self.advance(connection, archive):
             pass
 
-    def advance(
-        self, connection: Connection, archive: "Archive", at_most: int | None = None
-    ) -> bool:
+    def advance(self, connection: Connection, archive: "Archive") -> bool:
         """Fold the next events and move the watermark; tell whether it has reached the head.
 
         Another policy than before comes in at the head, at its instant.
         """
         head, begun = Head.read(connection), known(connection, self.name)
-        upto = min(begun.position + (at_most or FOLDED_AT_ONCE), head.position)
+        upto = min(begun.position + FOLDED_AT_ONCE, head.position)
         _log.debug("folds", extra={"after": begun.position, "upto": upto})
         rows = views.folding.recorded(connection, archive, begun.position, upto)
         self.project(connection, rows, begun.policy_version)
@@ -145,10 +144,23 @@ class ReadModel:
         if rows:
             adopted = self.policies.of_version(connection, policy_version)
             find = self.statements.stored.finder(connection)
-            new, changed = views.columnar_rows.fold_rows(rows, find, adopted)
-            changes = [(*row[len(IDENTITY) :], row[0]) for row in changed]
-            self.statements.insert.run_many(connection, new)
-            self.statements.update.run_many(connection, changes)
+            self._write(connection, *views.columnar_rows.fold_rows(rows, find, adopted))
+
+    def merge(self, connection: Connection, table: "pa.Table", policy_version: int) -> None:
+        """Merge engagements of the tail, of which the live read model has what was before it.
+
+        This one has the same rows stored.
+        """
+        adopted = self.policies.of_version(connection, policy_version)
+        find = LIVE.stored.finder(connection)
+        self._write(connection, *views.columnar_rows.merged_rows(table, find, adopted))
+
+    def _write(
+        self, connection: Connection, new: Sequence[Sequence[Any]], changed: Sequence[Sequence[Any]]
+    ) -> None:
+        changes = [(*row[len(IDENTITY) :], row[0]) for row in changed]
+        self.statements.insert.run_many(connection, new)
+        self.statements.update.run_many(connection, changes)
 
     def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
         """Tell whether the account that is interned as `stream` ever touched the issue."""
@@ -210,9 +222,13 @@ class ReadModel:
         begin_anew(connection)
 
     def forget(self, connection: Connection, stream: int) -> None:
-        """Delete the engagements of one account, also from every read model beside this one."""
+        """Delete the engagements of one account, also from every read model beside this one.
+
+        One that is filled is dropped: it would get more of them.
+        """
         self.statements.forget.run(connection, stream)
         views.sealing.forget(connection, stream)
+        drop_next(connection)
         for each in besides(connection):
             statements_of(each.name).forget.run(connection, stream)
 

@@ -60,7 +60,7 @@ class Replays:
     def listed(self) -> list[Watermark]:
         """Return all of them by name; the one before the last switch is called previous."""
         with self._database.read() as connection:
-            return [each for each in beside.besides(connection) if each.name != beside.NEXT]
+            return beside.besides(connection)
 
     def begin(self, name: str) -> Watermark:
         """Return the read model `name` as far as it has come, making an empty one if need be."""

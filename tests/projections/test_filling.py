@@ -14,11 +14,17 @@ from unittest import mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
+from ledger.instants import DAY
+from ledger.interaction import interaction_of
 from ledger.store import background_fold
+from ledger.store.failures import StoreConflictError
+from ledger.store.head import Head
 from ledger.store.job_runs import job_alone
 from projections.application import Engagements
-from projections.views import beside, filling, read_model
+from projections.views import beside, filling, read_model, tail_folds
+from projections.views.beside import Watermark
 from projections.views.read_model import ReadModel
 from tests.store.writes import USERS, WRITES, Write, record
 from tests.strategies import HOUR, Clock
@@ -37,7 +43,8 @@ def in_small_steps(folder: Path | str) -> Iterator[tuple[Engagements, Clock]]:
             (filling, "TURN_SECONDS", 0),
             (filling, "FILLED_FROM", 1),
             (filling, "COPIED_AT_ONCE", 3),
-            (filling, "FOLDED_AT_ONCE", 4),
+            (filling, "FOLDED_AT_ONCE", 4),  # so that there are several spans
+            (filling, "WRITTEN_AT_ONCE", 3),
         ):
             held.enter_context(mock.patch.object(module, name, value))
         url = f"sqlite:///{folder}/ledger.db"
@@ -149,13 +156,39 @@ def far_behind(tmp_path) -> Iterator[Engagements]:
         yield engagements
 
 
-@pytest.mark.parametrize("steps", range(9))
+@pytest.mark.parametrize("steps", range(12))
 def test_a_filling_that_is_killed_begins_anew(tmp_path, far_behind, steps):
     with suppress(KilledError):
         catch_up(far_behind, killed_after(steps))
     assert catch_up(far_behind, never)
     expect_identical(far_behind)
     assert tables_and_indexes(tmp_path)[1] == INDEXES
+
+
+def test_a_refreshed_score_stays_where_the_tail_does_not_touch_it(tmp_path):
+    with in_small_steps(tmp_path) as (engagements, clock):
+        engagements.ledger.record(interaction_of("ana", "AI-1", "view"))
+        clock.move(DAY)
+        engagements.refresh_scores(30)
+        before = rows(tmp_path)
+        engagements.ledger.record_many([interaction_of("ana", "AI-2", "view")] * 9)
+        assert catch_up(engagements, never)
+    assert rows(tmp_path)[: len(before)] == before
+
+
+@pytest.mark.parametrize("step", range(11))
+def test_what_is_forgotten_meanwhile_is_not_filled_in(tmp_path, far_behind, step):
+    steps = count()
+
+    def is_ended() -> bool:
+        if next(steps) == step:
+            forget_all(far_behind)
+        return False
+
+    assert catch_up(far_behind, is_ended)
+    assert next(steps) > step
+    assert not rows(tmp_path)
+    expect_identical(far_behind)
 
 
 def test_a_filling_that_is_ended_leaves_nothing_behind(tmp_path, far_behind):
@@ -172,11 +205,11 @@ def test_two_processes_do_not_fill_at_once(tmp_path, far_behind):
     assert rows(tmp_path) == before
 
 
-def test_what_is_filled_is_no_replay_of_anyones(far_behind):
-    seen = []
+def test_what_is_being_filled_is_neither_listed_nor_verified(far_behind):
+    seen: list[object] = []
 
     def is_ended() -> bool:
-        seen.append(far_behind.replays.listed())
+        seen.extend((far_behind.replays.listed(), far_behind.verify().findings))
         return False
 
     assert catch_up(far_behind, is_ended)
@@ -197,28 +230,70 @@ def forget_all(engagements: Engagements) -> None:
         engagements.erase(user)
 
 
-FAULTS = {
+def record_more(engagements: Engagements) -> None:
+    engagements.ledger.record(interaction_of("ana", "AI-1", "query"))
+
+
+def nothing(_: Engagements) -> None:
+    pass
+
+
+def all_but_the_last_span(*arguments: Any) -> list[tuple[int, int]]:
+    return list(SPANS(*arguments))[:-1]
+
+
+def from_the_event_after_the_next(
+    connection: Connection, after: int, upto: int, span: tuple[int, int]
+) -> Any:
+    return FOLDED_SPAN(connection, after + 1, upto, span)
+
+
+def up_to_the_head(connection: Connection, beside: Watermark) -> None:
+    REPLACE_LIVE(connection, beside._replace(position=Head.read(connection).position))
+
+
+SPANS, FOLDED_SPAN, REPLACE_LIVE = tail_folds.spans, tail_folds.folded_span, beside.replace_live
+
+WRITTEN = 4
+"""The step before which some of the tail was written, and some was not."""
+
+FAULTS: dict[str, tuple[tuple[Any, str, Any], Callable[[Engagements], None]]] = {
     "does not look whether the live one was folded": (
         (filling._Filling, "_expect", lambda *_: None),
         fold_in_place,
-        1,
     ),
-    "keeps what is forgotten meanwhile": ((read_model, "besides", lambda _: []), forget_all, 6),
+    "goes on with what is forgotten meanwhile": (
+        (read_model, "drop_next", lambda _: None),
+        forget_all,
+    ),
+    "passes over the last accounts": ((tail_folds, "spans", all_but_the_last_span), nothing),
+    "passes over an event": ((tail_folds, "folded_span", from_the_event_after_the_next), nothing),
+    "passes over what is recorded meanwhile": (
+        (beside, "replace_live", up_to_the_head),
+        record_more,
+    ),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("is_planted", [False, True])
 def test_a_planted_fault_is_caught(far_behind, fault, is_planted):
-    what, meanwhile, step = FAULTS[fault]
+    what, meanwhile = FAULTS[fault]
     steps = count()
 
     def is_ended() -> bool:
-        if next(steps) == step:
+        if next(steps) == WRITTEN:
             meanwhile(far_behind)
         return False
 
     with mock.patch.object(*what) if is_planted else nullcontext():
-        assert catch_up(far_behind, is_ended)
-    replayed = far_behind.replay(repair=False, progress=lambda _: None)
-    assert (replayed.difference is not None) == is_planted
+        assert is_filled_wrongly(far_behind, is_ended) == is_planted
+    assert next(steps) > WRITTEN
+
+
+def is_filled_wrongly(engagements: Engagements, is_ended: Callable[[], bool]) -> bool:
+    try:
+        assert catch_up(engagements, is_ended)
+    except StoreConflictError:
+        return True
+    return engagements.replay(repair=False, progress=lambda _: None).difference is not None

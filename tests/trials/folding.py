@@ -3,7 +3,7 @@
 import datetime as dt
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 
 from ledger.interaction import interaction_of
 from projections.application import Engagements
-from projections.views import read_model
+from projections.views import filling, read_model
 from projections.views.beside import Watermark, note
 from tests.strategies import Clock
 
 USERS = ("ana", "ben")
 FOLDED, TAIL, AT_ONCE = 10, 12, 5
-APART = "watermark-apart"
+APART, BESIDE = "watermark-apart", "beside"
 
 
 def make(folder: Path) -> None:
@@ -36,8 +36,9 @@ def make(folder: Path) -> None:
 
 
 def fold(folder: Path, how: str = "") -> None:
-    """Fold the tail of the ledger in a folder, a few events a step."""
-    with _apart() if how == APART else nullcontext(), opened(folder) as engagements:
+    """Fold the tail of the ledger in a folder, a few events a step, or fill a table beside."""
+    ways = {APART: _apart, BESIDE: _beside}
+    with ways.get(how, nullcontext)(), opened(folder) as engagements:
         engagements.ledger.fold()
 
 
@@ -74,6 +75,14 @@ def opened(folder: Path) -> Iterator[Engagements]:
 def _asked(folder: Path, query: str) -> list[Any]:
     with closing(sqlite3.connect(folder / "ledger.db")) as connection:
         return sorted(connection.execute(query).fetchall())
+
+
+@contextmanager
+def _beside() -> Iterator[None]:
+    with ExitStack() as held:
+        for name in ("FILLED_FROM", "COPIED_AT_ONCE", "FOLDED_AT_ONCE", "WRITTEN_AT_ONCE"):
+            held.enter_context(mock.patch.object(filling, name, AT_ONCE))
+        yield
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trials.folding import APART, make, said_by
+from tests.trials.folding import APART, BESIDE, make, said_by
 from tests.trials.forks import KILL, KILLED, Forks, Run, needs_strace
 from tests.trials.sizes import chance, count, tell
 
@@ -36,14 +36,14 @@ def unfolded(tmp_path) -> Path:
     return folder
 
 
-def killed(forks: Forks, unfolded: Path) -> Iterator[tuple[Run, Path]]:
+def killed(forks: Forks, unfolded: Path, how: str) -> Iterator[tuple[Run, Path]]:
     """Fold a copy again and again, and kill each at another call."""
     copy = unfolded.with_name("copy")
-    calls = forks.calls("fold", str(_copied(unfolded, copy)))
+    calls = forks.calls("fold", str(_copied(unfolded, copy)), how)
     places = [(call, each) for call, times in calls.items() for each in range(1, times + 1)]
     chance().shuffle(places)
     for call, number in places[:KILLS]:
-        yield forks.disturbed(KILL, call, number, "fold", str(_copied(unfolded, copy))), copy
+        yield forks.disturbed(KILL, call, number, "fold", str(_copied(unfolded, copy)), how), copy
 
 
 def _copied(unfolded: Path, copy: Path) -> Path:
@@ -53,15 +53,16 @@ def _copied(unfolded: Path, copy: Path) -> Path:
 
 
 @needs_strace
-def test_whichever_call_it_is_killed_at_the_next_reader_is_right(forks, unfolded, tmp_path):
+@pytest.mark.parametrize("how", ["", BESIDE])
+def test_whichever_call_it_is_killed_at_the_next_reader_is_right(forks, unfolded, tmp_path, how):
     expected = said_by(_copied(unfolded, tmp_path / "whole"))
     assert expected.findings == []
     found: Counter[str] = Counter()
-    for run, copy in killed(forks, unfolded):
+    for run, copy in killed(forks, unfolded, how):
         assert run.code in {0, KILLED}, forks.said.read_text()
         assert said_by(copy) == expected, run.call
         found[str(run.call).partition("(")[0]] += 1
-    tell(f"{found.total()} kills: {dict(found.most_common())}")
+    tell(f"{how or 'in place'}: {found.total()} kills: {dict(found.most_common())}")
 
 
 @needs_strace
