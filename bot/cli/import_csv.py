@@ -4,7 +4,7 @@ import click
 
 from bot.cli.importing import bring_in, choice_of, import_options, name_of, of_file, opened
 from bot.cli.session import Session
-from ledger.intake.csv_history import read_csv
+from ledger.intake.reading_ahead import reading_ahead
 
 
 @click.command("csv")
@@ -24,6 +24,5 @@ def import_csv(
     Refused rows are reported on stderr with their lines; the others are recorded.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
-    with opened(file) as stream:
-        history = of_file(stream, file, "rows", lambda _: read_csv(stream, name_of(file)))
-        return bring_in(session, choice, history)
+    with opened(file) as stream, reading_ahead(stream, name_of(file)) as entries:
+        return bring_in(session, choice, of_file(stream, file, "rows", lambda _: entries))

@@ -20,7 +20,7 @@ class UnreadableHistoryError(LedgerError):
     """A history that cannot be read, or not from here on; the message says where and why."""
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False, tag=True):
     """The interactions of one entry of a history, and its place, as in "line 7".
 
     A row is one interaction; a message or a commit has one per issue. `names` are display names by
@@ -34,7 +34,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     left_out: tuple[Interaction, ...] = ()
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, tag=True):
     """An entry that is not recorded, where it stands in its history, and why."""
 
     place: str

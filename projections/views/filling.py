@@ -37,7 +37,7 @@ SHARE = 20
 COPIED_AT_ONCE = 100_000
 """Positions a transaction, and as many rows at most."""
 
-FOLDED_AT_ONCE = 500_000
+FOLDED_AT_ONCE = 250_000
 """Events in memory as columns, or those of one user."""
 
 WRITTEN_AT_ONCE = 20_000

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from ledger.archive.parquet import ROWS_OF_A_GROUP
 from ledger.errors import LedgerUnavailableError
+from ledger.processes.second_process import SecondProcess
 from ledger.store.database import Database
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -21,7 +22,6 @@ from projections.views.beside import live, make
 from projections.views.comparing import difference, needless
 from projections.views.folding import count, folded_tables, kept_rows
 from projections.views.read_model import ReadModel
-from projections.views.second_process import SecondProcess
 from projections.views.tables import comparison, read_models
 from projections.views.tail import tail_count
 

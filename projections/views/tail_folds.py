@@ -36,20 +36,17 @@ _OF_STREAMS = Statement(
 
 
 def spans(connection: Connection, after: int, upto: int, at_once: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last stream of spans that have about so many events of the tail."""
+    """Yield the first and the last stream of spans of the tail with so many events, or one's."""
     if upto - after <= at_once:
         yield 0, sys.maxsize
         return
-    first = last = None
-    events_ = 0
-    for last, count in _COUNTS.run(connection, after, upto).fetchall():
-        first = last if first is None else first
-        events_ += count
-        if events_ >= at_once:
+    first, last, total = 0, 0, 0
+    for stream, count in _COUNTS.run(connection, after, upto).fetchall():
+        if total and total + count > at_once:
             yield first, last
-            first, events_ = None, 0
-    if first is not None and last is not None:
-        yield first, last
+            first, total = stream, 0
+        last, total = stream, total + count
+    yield first, last
 
 
 def folded_span(

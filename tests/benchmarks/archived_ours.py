@@ -9,10 +9,10 @@ import time
 from functools import cache
 from pathlib import Path
 
+from ledger.processes.second_process import SecondProcess
 from ledger.store.database import Database
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
 from projections.views.folding import count, folded_tables
-from projections.views.second_process import SecondProcess
 from tests.benchmarks.peak import peak_mib
 
 PAUSE_SECONDS = 0.01

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from ledger.interaction import interaction_of
+from ledger.processes import second_process
+from ledger.processes.second_process import SecondProcess
 from projections.application import Engagements
-from projections.views import replay, second_process
+from projections.views import replay
 from projections.views.replay import Compared, Replay
-from projections.views.second_process import SecondProcess
 from tests.benchmarks.importing import ROOT
 from tests.strategies import Clock
 
@@ -45,8 +46,8 @@ class Asked(SecondProcess):
             select.select([self._process.stdout or 0], [], [], PATIENCE_SECONDS)
         return super().is_ready()
 
-    def result(self) -> Any:
-        result = super().result()
+    def result(self, of: Any = Any) -> Any:
+        result = super().result(of)
         self.found.append(result)
         return result
 
@@ -147,7 +148,7 @@ def test_a_result_is_what_the_function_returns(engagements):
 
 _HOLDER = """
 import select, sys
-from projections.views.second_process import SecondProcess
+from ledger.processes.second_process import SecondProcess
 second = SecondProcess("projections.views.replay:compare_accounts")
 select.select([second._process.stdout], [], [])
 print(second._process.pid, flush=True)

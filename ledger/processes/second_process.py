@@ -1,4 +1,4 @@
-"""A second process for half of a replay's work: Python runs on one processor at a time.
+"""A second process for a part of the work: Python runs on one processor at a time.
 
 It is a new interpreter, not one of `multiprocessing`: that would import the program's main module
 again, and a script that starts a bot without asking for its name would start another bot.
@@ -20,7 +20,7 @@ import msgspec
 _PROGRAM = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from projections.views.second_process import serve
+from ledger.processes.second_process import serve
 serve(sys.argv[2])
 """
 
@@ -28,8 +28,9 @@ serve(sys.argv[2])
 class SecondProcess:
     """Calls one function in a process of its own, which ends with this one.
 
-    Arguments and results are plain values. Whatever goes wrong there, also that it cannot be
-    started, shows as a result that is None: the caller then does the work itself.
+    Arguments are plain values, and results what msgspec makes JSON of. Whatever goes wrong there,
+    also that it cannot be started, shows as a result that is None: the caller then does the work
+    itself.
     """
 
     def __init__(self, function: str) -> None:
@@ -68,12 +69,14 @@ class SecondProcess:
             except OSError:
                 self.close()
 
-    def result(self) -> Any:  # noqa: ANN401 - of any function
-        """Return the result of the call, or None if there is none."""
+    def result(self, of: Any = Any) -> Any:  # noqa: ANN401 - of any function
+        """Return the result of the call as a value of a type, or None if there is none."""
+        if not self._has_started:
+            self._has_started = bool(self._line())
         line = self._line()
         if not line:
             self.close()
-        return msgspec.json.decode(line) if line else None
+        return msgspec.json.decode(line, type=of) if line else None
 
     def close(self) -> None:
         """End it, whatever it is doing."""

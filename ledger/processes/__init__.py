@@ -1,0 +1,1 @@
+"""Other processes that take a part of the work."""
