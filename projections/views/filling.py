@@ -22,7 +22,7 @@ from ledger.store.head import Head
 from ledger.store.job_runs import job_alone
 from projections import views
 from projections.views import beside
-from projections.views.beside import NEXT
+from projections.views.beside import NEXT, Watermark
 from projections.views.tables import engagements
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ Step = Callable[[Connection], object]
 class _Model(Protocol):
     """A read model, as far as it is filled here."""
 
-    def merge(self, connection: Connection, table: "pa.Table", policy_version: int) -> None:
-        """Merge engagements of the tail into a copy of the live read model."""
+    def merge(self, connection: Connection, table: "pa.Table", live: Watermark) -> None:
+        """Merge engagements of the tail of the live read model into this copy of it."""
 
 
 class _OvertakenError(Exception):
@@ -135,7 +135,7 @@ class _Filling:
             yield from tables
 
     def _merge(self, table: "pa.Table", connection: Connection) -> None:
-        self._model.merge(connection, table, self._live.policy_version)
+        self._model.merge(connection, table, self._live)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

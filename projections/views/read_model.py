@@ -146,13 +146,10 @@ class ReadModel:
             find = self.statements.stored.finder(connection)
             self._write(connection, *views.columnar_rows.fold_rows(rows, find, adopted))
 
-    def merge(self, connection: Connection, table: "pa.Table", policy_version: int) -> None:
-        """Merge engagements of the tail, of which the live read model has what was before it.
-
-        This one has the same rows stored.
-        """
-        adopted = self.policies.of_version(connection, policy_version)
-        find = LIVE.stored.finder(connection)
+    def merge(self, connection: Connection, table: "pa.Table", live: Watermark) -> None:
+        """Merge engagements of the tail of the live read model into this copy of it."""
+        adopted = self.policies.of_version(connection, live.policy_version)
+        find = LIVE.stored.finder(connection) if live.position else _nothing
         self._write(connection, *views.columnar_rows.merged_rows(table, find, adopted))
 
     def _write(
@@ -277,6 +274,10 @@ class ReadModel:
         cursor = self.statements.batch.run(connection, last_id, user_id, user_id)
         rows: list[Sequence[Any]] = cursor.fetchmany(REFRESHED_AT_ONCE)
         return rows
+
+
+def _nothing(*_: object) -> None:
+    """Find what is stored before anything was folded."""
 
 
 def values(row: Stored, adopted: Adopted, scored_at: int = 0) -> tuple[Any, ...]:
