@@ -86,9 +86,11 @@ class SecondProcess:
             self._process, self._has_started = None, False
 
     def _line(self) -> bytes:
+        """Return the next line, or none where the process has ended, in the midst of it maybe."""
         if self._process is None or self._process.stdout is None:
             return b""
-        return self._process.stdout.readline()
+        line = self._process.stdout.readline()
+        return line if line.endswith(b"\n") else b""
 
     def __enter__(self) -> Self:
         return self

@@ -146,6 +146,25 @@ def test_a_result_is_what_the_function_returns(engagements):
             assert Compared(*second.result()) == Compared(3 * USERS, 2 * USERS, None)
 
 
+LONGER_THAN_A_PIPE = 1_000_000
+
+
+def many(size: int) -> list[int]:
+    return [0] * size
+
+
+def test_what_a_process_has_said_in_part_is_no_result():
+    with SecondProcess(f"{__name__}:{many.__name__}") as second:
+        second.begin(LONGER_THAN_A_PIPE)
+        assert second._process is not None
+        assert second._process.stdout is not None
+        assert second._process.stdout.readline() == b"ready\n"
+        assert second._process.stdout.peek(1)
+        second._has_started = True
+        second._process.kill()
+        assert second.result() is None
+
+
 _HOLDER = """
 import select, sys
 from ledger.processes.second_process import SecondProcess
