@@ -1,5 +1,6 @@
 """A replay in two processes finds what one finds, whatever becomes of the second."""
 
+import io
 import os
 import select
 import signal
@@ -157,9 +158,9 @@ def test_what_a_process_has_said_in_part_is_no_result():
     with SecondProcess(f"{__name__}:{many.__name__}") as second:
         second.begin(LONGER_THAN_A_PIPE)
         assert second._process is not None
-        assert second._process.stdout is not None
+        assert isinstance(second._process.stdout, io.BufferedReader)
         assert second._process.stdout.readline() == b"ready\n"
-        assert second._process.stdout.peek(1)
+        assert second._process.stdout.peek(1)  # a part of what it says
         second._has_started = True
         second._process.kill()
         assert second.result() is None
