@@ -4,6 +4,7 @@ The formula is theirs alone. Whole days and small counts leave few different sco
 these is asked for once.
 """
 
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +68,10 @@ def _counted(folds: FoldColumns, policy: ScoringPolicy) -> tuple[Integers, Integ
 
 def _weighted(count: Integers, days: Integers, policy: ScoringPolicy) -> Floats:
     """The scores without any override, of which the different ones are computed."""
-    different, which = np.unique((count << _DAYS_BITS) | days, return_inverse=True)
-    pairs = ((int(each) >> _DAYS_BITS, int(each) & _DAYS) for each in different)
-    found = [score_of(policy, *pair, None) if pair[0] else NEVER_COUNTED for pair in pairs]
-    return np.array([each.value for each in found], np.float64)[which]
+    most = policy.frequency_bands + 1  # more make no difference
+    pairs = (np.minimum(count, most) << _DAYS_BITS) | days
+    different, which = np.unique(pairs, return_inverse=True)
+    counts, idle = (different >> _DAYS_BITS).tolist(), (different & _DAYS).tolist()
+    found = map(score_of, repeat(policy), counts, idle, repeat(None))
+    values = np.array([each.value for each in found], np.float64)
+    return np.where(count > 0, values[which], NEVER_COUNTED.value)

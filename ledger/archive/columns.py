@@ -190,6 +190,20 @@ def coded(texts: Iterable[str | None]) -> pa.DictionaryArray:
     return pa.array(list(texts), pa.string()).dictionary_encode()
 
 
+def exactly(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    """Return a column of values of one type, and nulls; raises ArrowInvalid for any other value.
+
+    Given the type, `pyarrow.array` would make 1 of 1.5, and text of bytes.
+    """
+    column = pa.array(values)
+    if column.type == type_:
+        return column
+    if not pa.types.is_null(column.type):
+        message = f"there are values of the type {column.type}, not {type_}"
+        raise pa.ArrowInvalid(message)
+    return column.cast(type_)
+
+
 def uuids(columns: Iterable[bytes | None]) -> Iterator[str | None]:
     """Yield UUIDs as people write them, of their 16 bytes."""
     return map(_uuid, columns)

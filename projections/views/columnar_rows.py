@@ -21,7 +21,7 @@ Columns = dict[str, NDArray[Any]]
 Others = Mapping[str, Sequence[Any]]
 Find = Callable[[int, str], Row | None]
 
-_NULLABLE = frozenset(column.name for column in engagements.c if column.nullable)
+NULLABLE = frozenset(column.name for column in engagements.c if column.nullable)
 _STORED = ("id", "last_position", *Engagement.__struct_fields__)
 """What `TableStatements.stored` finds."""
 _NO_NUMBERS = {"linear_id", "override"}
@@ -53,7 +53,7 @@ def rows_of(others: Others, folds: FoldColumns, adopted: Adopted) -> list[Row]:
     for name, numbers in numbers_of(folds, folds.scored_at, adopted).items():
         values = numbers.tolist()
         columns[name] = (
-            [None if each == NO else each for each in values] if name in _NULLABLE else values
+            [None if each == NO else each for each in values] if name in NULLABLE else values
         )
     return list(zip(*(columns[name] for name in COLUMNS), strict=True))
 

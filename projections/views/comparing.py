@@ -6,23 +6,33 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from ledger.archive.columns import listed
+from ledger.archive.columns import exactly
 from ledger.archive.memory import without_collecting
 from ledger.store.decoding import stored_uuid
 from projections.columnar import NO
 from projections.policy import Adopted
-from projections.views.columnar_rows import numbers_of
+from projections.views.columnar_rows import NULLABLE, numbers_of
 from projections.views.differences import Place, Row, first_difference, needless_row
 from projections.views.partial_rows import rows_of
 from projections.views.partials import folds_of
 from projections.views.table_statements import COLUMNS
 
 _ISSUE = COLUMNS.index("issue_id")
-_TEXTS = ("issue_id", "linear_id")
-_REALS = ("override", "score")
+_TYPES = {name: pa.int64() for name in COLUMNS} | {
+    "issue_id": pa.string(),
+    "linear_id": pa.string(),
+    "override": pa.float64(),
+    "score": pa.float64(),
+}
+_TEXTS = [name for name in COLUMNS if _TYPES[name] == pa.string()]
+
+_COMPARED_AT_ONCE = 4_096
+"""Rows that stay in the processor's cache until they are columns."""
 
 
+@without_collecting()
 def difference(folded: pa.Table, kept: Iterator[Row], adopted: Adopted) -> str | None:
     """Return in a sentence where kept rows differ first from as many folded ones, if anywhere.
 
@@ -30,11 +40,14 @@ def difference(folded: pa.Table, kept: Iterator[Row], adopted: Adopted) -> str |
     may have been brought up to date since; it must hold for its own instant. No more of `kept` is
     read, unless they differ.
     """
-    beside = list(islice(kept, len(folded)))
-    if len(beside) == len(folded) and _are_equal(folded, beside, adopted):
-        return None
-    rows = (((each.account, each.row.issue_id), each.row) for each in rows_of(folded))
-    return first_difference(rows, map(_placed, chain(beside, kept)), adopted)
+    for begin in range(0, len(folded), _COMPARED_AT_ONCE):
+        part = folded.slice(begin, _COMPARED_AT_ONCE)
+        rows = list(islice(kept, len(part)))
+        if not _are_equal(part, rows, adopted):
+            fresh = rows_of(folded.slice(begin))
+            placed = (((each.account, each.row.issue_id), each.row) for each in fresh)
+            return first_difference(placed, map(_placed, chain(rows, kept)), adopted)
+    return None
 
 
 def needless(kept: Iterator[Row]) -> str | None:
@@ -48,29 +61,33 @@ def _placed(row: Row) -> tuple[Place, Row]:
     return (str(stored_uuid(account)), kept[_ISSUE]), tuple(kept)
 
 
-@without_collecting()
 def _are_equal(folded: pa.Table, rows: Sequence[Row], adopted: Adopted) -> bool:
-    if not rows:
-        return True
-    _, *columns = zip(*rows, strict=True)
-    kept = dict(zip(COLUMNS, columns, strict=True))
-    if any(listed(folded[name]) != list(kept[name]) for name in _TEXTS):
+    if len(rows) != len(folded):
         return False
+    _, *values = zip(*rows, strict=True)
+    columns = zip(COLUMNS, values, strict=True)
     try:
-        numbers = {name: _numbers(name, kept[name]) for name in COLUMNS if name not in _TEXTS}
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return False  # somebody put something else there
-    expected = _expected(folded, numbers["scored_at"], adopted)
-    return all(np.array_equal(numbers[name], expected[name]) for name in numbers)
+        kept = {name: exactly(each, _TYPES[name]) for name, each in columns}
+    except (pa.ArrowException, OverflowError):
+        return False
+    are_texts_equal = all(
+        kept[name].equals(folded[name].cast(pa.string()).chunk(0)) for name in _TEXTS
+    )
+    return are_texts_equal and _are_numbers_equal(folded, kept, adopted)
 
 
-def _expected(folded: pa.Table, kept_at: Any, adopted: Adopted) -> dict[str, Any]:  # noqa: ANN401 - arrays
-    """The columns of numbers that the rows must have, as `values` of the read model says."""
-    folds = folds_of(folded)
-    numbers = numbers_of(folds, np.maximum(folds.scored_at, kept_at), adopted)
-    return numbers | {"stream": folded["stream"].to_numpy()}
+def _are_numbers_equal(folded: pa.Table, kept: dict[str, Any], adopted: Adopted) -> bool:
+    """Compare with the columns of numbers that the rows must have."""
+    folds, stream = folds_of(folded), folded["stream"].to_numpy()
+    scored_at = np.maximum(folds.scored_at, _numbers(kept["scored_at"]))
+    expected = {"stream": stream, **numbers_of(folds, scored_at, adopted)}
+    return all(
+        np.array_equal(_numbers(kept[name]), values)
+        and kept[name].null_count == (name in NULLABLE and np.count_nonzero(values == NO))
+        for name, values in expected.items()
+    )
 
 
-def _numbers(name: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - an array
-    kind = pa.float64() if name in _REALS else pa.int64()
-    return pa.array(values, kind).fill_null(NO).to_numpy(zero_copy_only=False)
+def _numbers(column: pa.Array) -> NDArray[Any]:
+    numbers: NDArray[Any] = column.fill_null(NO).to_numpy(zero_copy_only=False)
+    return numbers

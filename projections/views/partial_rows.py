@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ledger.archive.columns import coded, listed, ranks
+from ledger.archive.columns import coded, exactly, listed, ranks
 from ledger.errors import LedgerDamagedError
 from projections.columnar import NO, FoldColumns
 from projections.engagement import Engagement
@@ -57,9 +57,9 @@ def partial_of_sealed(accounts: Iterable[str | None], rows: Sequence[Row]) -> pa
     del columns["stream"]
     try:
         issue, linear = coded(columns.pop("issue_id")), coded(columns.pop("linear_id"))
-        override = pa.array(columns.pop("override"), pa.float64()).fill_null(0.0).to_numpy()
+        override = exactly(columns.pop("override"), pa.float64()).fill_null(0.0).to_numpy()
         numbers = {
-            name: pa.array(values, pa.int64()).fill_null(NO).to_numpy()
+            name: exactly(values, pa.int64()).fill_null(NO).to_numpy()
             for name, values in columns.items()
         }
     except (pa.ArrowException, OverflowError) as error:

@@ -85,12 +85,15 @@ def hot_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
 
 
 def partial_of_hot(accounts: pa.DictionaryArray, events: pa.Table, known: Corrections) -> pa.Table:
-    """Return the partial of events that `hot_batch` made, in any order; `accounts` are theirs."""
+    """Return the partial of events that `hot_batch` made; `accounts` are theirs.
+
+    Those of an engagement come by position.
+    """
     position, at, recorded, kind, score = (events[name].to_numpy() for name in _HOT_NUMBERS)
     if known:
         at, recorded = effective_instants(known, position, at, recorded)
     account, issue = ranks(pa.chunked_array([accounts])), ranks(events["issue_id"])
-    order = np.lexsort((position, at, issue, account))
+    order = np.lexsort((at, account * (issue.max() + 1) + issue))
     columns = EventColumns(position, kind, at, recorded, ranks(events["linear_id"]), score)
     issues, linear = (one_chunk(events[name]) for name in ("issue_id", "linear_id"))
     return partial_of_columns(

@@ -32,7 +32,7 @@ GROUPS_OF_EACH = 8
 """Row groups of each segment that are read in a transaction, about."""
 
 SHARED_FROM = 1_000_000
-"""Events that are worth a second process: it takes half a second to start."""
+"""Positions that are worth a second process: it takes half a second to start."""
 
 NOTED_EVERY_SECONDS = 2.0
 
@@ -136,8 +136,9 @@ def _compared(
 
 def _second_process(database: Database) -> AbstractContextManager[SecondProcess | None]:
     """Return what compares in a second process, where that is worth starting it."""
-    is_file, is_useful = database.path is not None, SecondProcess.is_useful()
-    if is_file and is_useful and count_events(database, repair=False) >= SHARED_FROM:
+    with database.read() as connection:
+        is_long = live(connection).position >= SHARED_FROM  # to count the events takes long
+    if is_long and database.path is not None and SecondProcess.is_useful():
         return SecondProcess(f"{__name__}:{compare_accounts.__name__}")
     return nullcontext()
 

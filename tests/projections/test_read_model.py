@@ -15,7 +15,7 @@ from unittest import mock
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Integer
 
 from ledger.application import EngagementLedger
 from ledger.errors import (
@@ -793,6 +793,30 @@ def test_a_corrupted_column_is_named_and_mended(run, column):
     run.repair()
     assert run.compare().difference is None
     assert stored(run) == before
+
+
+INTEGERS = [
+    column.name
+    for column in table.columns
+    if isinstance(column.type, Integer) and column.name not in {"id", "stream", "scored_at"}
+]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "issue"),
+    [
+        ("viewed_at", "-1", "AI-2"),
+        ("override", "-1", "AI-2"),
+        *((name, f"COALESCE({name}, 0) + 0.5", "AI-1") for name in INTEGERS),
+        ("linear_id", "CAST(linear_id AS BLOB)", "AI-1"),
+    ],
+)
+def test_a_value_that_only_columns_take_for_the_same_is_named(run, column, value, issue):
+    update = f"UPDATE engagements SET {column} = {value} WHERE issue_id = '{issue}'"  # noqa: S608 - our own words
+    spoil(run, update)
+    difference = run.compare().difference
+    assert difference is not None
+    assert f"({issue}): {column} is " in difference
 
 
 def test_a_missing_row_is_named_and_mended(run):
