@@ -129,7 +129,7 @@ def read_again(path: Path, written: Segment, parts: Mapping[Range, bytes]) -> Se
 
 def parquet_of(file: CheckedFile) -> pq.ParquetFile:
     """Return the segment in a file, opened to be read."""
-    return pq.ParquetFile(file, read_dictionary=list(TEXTS), pre_buffer=True)
+    return pq.ParquetFile(file, read_dictionary=list(TEXTS), pre_buffer=False)
 
 
 def columns_of(file: pq.ParquetFile) -> Columns:
@@ -217,6 +217,8 @@ def account_bounds(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:
 
 
 def between(table: pa.Table, after: str, upto: str) -> pa.Table:
-    """Return the rows of the accounts `after` < account <= `upto`."""
-    accounts = table["account"].cast(pa.string())
-    return table.filter(pc.and_(pc.greater(accounts, after), pc.less_equal(accounts, upto)))
+    """Return the rows of the accounts `after` < account <= `upto` of a table sorted by account."""
+    accounts = one_chunk(table["account"])
+    is_theirs = np.array([after < each <= upto for each in accounts.dictionary.to_pylist()], bool)
+    rows = np.flatnonzero(is_theirs[accounts.indices.to_numpy()])
+    return table.slice(rows[0] if len(rows) else 0, len(rows))

@@ -1,6 +1,7 @@
 """Sources of events and of partials, merged: read side by side, and joined step by step."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import pyarrow as pa
 
@@ -10,7 +11,7 @@ from projections.views.partials import joined, partial_of
 
 _PLACE = ("account", "issue_id")
 
-_ROWS_AT_ONCE = 131_072
+_ROWS_AT_ONCE = 65_536
 """About so many are joined in a step: more are joined faster, and need more memory."""
 
 _ROWS_YIELDED = 16_384
@@ -27,9 +28,13 @@ def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterato
         *(Reader(each, _PLACE) for each in partials),
     ]
     try:
-        for parts in steps(readers, _ROWS_AT_ONCE):
-            for table in joined(parts):
-                for begin in range(0, len(table), _ROWS_YIELDED):
-                    yield table.slice(begin, _ROWS_YIELDED)
+        # None of these holds what it has given away: tables of a step are large.
+        tables = chain.from_iterable(map(joined, steps(readers, _ROWS_AT_ONCE)))
+        yield from chain.from_iterable(map(_pieces, tables))
     finally:
         release_memory()
+
+
+def _pieces(table: pa.Table) -> Iterator[pa.Table]:
+    for begin in range(0, len(table), _ROWS_YIELDED):
+        yield table.slice(begin, _ROWS_YIELDED)
