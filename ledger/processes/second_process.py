@@ -11,7 +11,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from importlib import import_module
-from select import POLLIN, poll
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,14 +33,13 @@ class SecondProcess:
     """
 
     def __init__(self, function: str) -> None:
-        """Start it for `function`, as `module:name`."""
+        """Start it for `function`, as `module:name`; that takes half a second."""
         command = [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), function]
         self._process: subprocess.Popen[bytes] | None = None
         with suppress(OSError):
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
-        self._has_started = False
 
     @staticmethod
     def is_useful() -> bool:
@@ -50,18 +48,8 @@ class SecondProcess:
             return len(os.sched_getaffinity(0)) > 1
         return (os.cpu_count() or 1) > 1
 
-    def is_ready(self) -> bool:
-        """Tell whether it can be given work; it takes half a second to start."""
-        if self._process is None:
-            return False
-        if not self._has_started and self._process.stdout is not None:
-            started = poll()
-            started.register(self._process.stdout, POLLIN)
-            self._has_started = bool(started.poll(0)) and bool(self._line())
-        return self._has_started
-
     def begin(self, *arguments: Any) -> None:  # noqa: ANN401 - of any function
-        """Call the function; its result must be taken before the next call."""
+        """Call the function, once it has started; take the result before the next call."""
         if self._process is not None and self._process.stdin is not None:
             try:
                 self._process.stdin.write(msgspec.json.encode(arguments) + b"\n")
@@ -71,8 +59,6 @@ class SecondProcess:
 
     def result(self, of: Any = Any) -> Any:  # noqa: ANN401 - of any function
         """Return the result of the call as a value of a type, or None if there is none."""
-        if not self._has_started:
-            self._has_started = bool(self._line())
         line = self._line()
         if not line:
             self.close()
@@ -83,7 +69,7 @@ class SecondProcess:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
-            self._process, self._has_started = None, False
+            self._process = None
 
     def _line(self) -> bytes:
         """Return the next line, or none where the process has ended, in the midst of it maybe."""
@@ -110,8 +96,6 @@ def serve(function: str) -> None:
     module, _, name = function.partition(":")
     call = getattr(import_module(module), name)
     replies = sys.stdout.buffer
-    replies.write(b"ready\n")
-    replies.flush()
     for line in sys.stdin.buffer:
         replies.write(msgspec.json.encode(call(*msgspec.json.decode(line))) + b"\n")
         replies.flush()

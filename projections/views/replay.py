@@ -170,10 +170,10 @@ class _Comparison:
     def compare_next(self) -> None:
         """Compare the engagements of the next few accounts, and of as many in the second process.
 
-        That one takes its part once it has started.
+        That one begins its first part when it has started.
         """
         middle = self._end_after(self.account)
-        if self._second is None or middle == AFTER_ALL or not self._second.is_ready():
+        if self._second is None or middle == AFTER_ALL:
             self._take(self._compared(self.account, middle), middle)
             return
         last, url = self._end_after(middle), self._database.url
@@ -192,9 +192,15 @@ class _Comparison:
             return last_account(connection, account, self._at_once(connection))
 
     def _at_once(self, connection: Connection) -> int:
-        """More where there are many segments: each of them is read a row group at least."""
+        """More where there are many segments: each of them is read a row group at least.
+
+        Each of two processes takes no more than half of what is left.
+        """
         least = GROUPS_OF_EACH * ROWS_OF_A_GROUP * len(segments(connection))
-        return max(COMPARED_AT_ONCE, least)
+        if self._second is None:
+            return max(COMPARED_AT_ONCE, least)
+        half = (live(connection).position - self.events) // 2
+        return max(COMPARED_AT_ONCE // 2, min(half, least))
 
     def _compared(self, after: str, upto: str) -> Compared:
         return _compared(self._database, self._read_model, after, upto, self._progress)

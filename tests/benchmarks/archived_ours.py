@@ -5,7 +5,6 @@ As a program: how much memory both take together, without the peers in it.
 
 import resource
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
@@ -15,13 +14,11 @@ from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
 from projections.views.folding import count, folded_tables
 from tests.benchmarks.peak import peak_mib
 
-PAUSE_SECONDS = 0.01
-
 
 def engagements(path: Path) -> int:
     """Fold all events of a ledger, and return how many engagements there are."""
     url = f"sqlite:///{path}"
-    second = second_process()
+    second = second_process(url)
     if second is None:
         return folded(url, BEFORE_ALL, AFTER_ALL)
     with Database(url).read() as connection:
@@ -41,19 +38,19 @@ def folded(url: str, after: str, upto: str) -> int:
 
 
 @cache
-def second_process() -> SecondProcess | None:
+def second_process(url: str) -> SecondProcess | None:
     """Return the second process, started once, as the peers' libraries are loaded once."""
     if not SecondProcess.is_useful():
         return None
     second = SecondProcess(f"{__package__}.archived_ours:{folded.__name__}")
-    while not second.is_ready():
-        time.sleep(PAUSE_SECONDS)
+    second.begin(url, AFTER_ALL, AFTER_ALL)  # nothing to fold: it has started when this is done
+    second.result()
     return second
 
 
 if __name__ == "__main__":
     engagements(Path(sys.argv[1]))
-    if (helper := second_process()) is not None:
+    if (helper := second_process(f"sqlite:///{sys.argv[1]}")) is not None:
         helper.close()
     theirs_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(peak_mib() + theirs_kib / 1024)
