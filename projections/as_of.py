@@ -2,12 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
 
 from ledger.events import EventRow
 from ledger.instants import Instant
 from projections.engagement import Engagement, fold
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from projections.columnar import Integers
 
 
 class AsOf(msgspec.Struct, frozen=True):
@@ -33,9 +40,20 @@ class AsOf(msgspec.Struct, frozen=True):
             return self.at
         return now if self.known_at is None else self.known_at
 
-    def sees(self, occurred_at: int, recorded_at: int) -> bool:
-        """Tell whether an event had occurred by then and was known by then."""
-        return (self.at is None or occurred_at <= self.at) and (
+    @overload
+    def sees(self, occurred_at: int, recorded_at: int) -> bool: ...
+
+    @overload
+    def sees(
+        self, occurred_at: "Integers", recorded_at: "Integers"
+    ) -> "bool | NDArray[np.bool_]": ...
+
+    def sees(self, occurred_at: Any, recorded_at: Any) -> Any:
+        """Tell whether an event had occurred by then and was known by then.
+
+        Of columns of instants, of each event; but True alone where there is no bound.
+        """
+        return (self.at is None or occurred_at <= self.at) & (
             self.known_at is None or recorded_at <= self.known_at
         )
 

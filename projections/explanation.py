@@ -22,7 +22,7 @@ class Sourced(NamedTuple):
     source: str | None
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """An event that the answer saw."""
 
     position: int
@@ -35,7 +35,7 @@ class Seen(msgspec.Struct, frozen=True):
         return is_late(self.occurred_at, self.recorded_at)
 
 
-class InteractionSeen(Seen, frozen=True):
+class InteractionSeen(Seen, frozen=True, gc=False):
     """An interaction; `counts` tells whether the policy counts its kind."""
 
     kind: Kind
@@ -43,7 +43,7 @@ class InteractionSeen(Seen, frozen=True):
     counts: bool
 
 
-class OverrideSeen(Seen, frozen=True):
+class OverrideSeen(Seen, frozen=True, gc=False):
     """An override.
 
     One that is not in force was ended by the event at position `ended_by`: the first interaction

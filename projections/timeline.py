@@ -7,15 +7,21 @@ of idleness is full; in between it stands still.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from operator import attrgetter
+from typing import cast
 
 import msgspec
 
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from ledger.interaction import Kind
-from projections.engagement import NONE, fold, merge
+from projections.engagement import fold
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
-from projections.scoring import Score, score
+from projections.scoring import NEVER_COUNTED, Score, score_of
+
+_occurred_at = attrgetter("occurred_at")
+_order = attrgetter("occurred_at", "position")
+_KINDS = {int(kind): kind for kind in Kind}
 
 
 def timeline(
@@ -28,15 +34,47 @@ def timeline(
     Each is the score of the fold of what had occurred up to the instant (R8), however late it was
     recorded. `rows` are of one engagement; both they and the instants may come in any order.
     """
-    ordered = sorted(rows, key=_occurred_at)
-    engagement, folded = NONE, 0
+    ordered, folded = sorted(rows, key=_occurred_at), 0
+    running = _Running(policy)
     scores: dict[Instant, Score | None] = {}
     for at in sorted(set(instants)):
-        known = bisect_right(ordered, at, lo=folded, key=_occurred_at)
-        engagement = merge(engagement, fold(ordered[folded:known]))
-        folded = known
-        scores[at] = score(engagement, at, policy) if engagement.count else None
+        while folded < len(ordered) and ordered[folded].occurred_at <= at:
+            running.take(ordered[folded])
+            folded += 1
+        scores[at] = running.score(at)
     return [scores[at] for at in instants]
+
+
+class _Running:
+    """What scores need of the fold of the events so far, which come as they occurred."""
+
+    def __init__(self, policy: ScoringPolicy) -> None:
+        self._policy, self._kinds = policy, frozenset(policy.kinds)
+        self._most = policy.frequency_bands + 1  # more make no difference
+        self._is_touched, self._count, self._last_at = False, 0, -1
+        self._override: tuple[int, float] | None = None
+
+    def take(self, row: EventRow) -> None:
+        if row.kind is None:
+            override = row.occurred_at, cast("float", row.score)
+            self._override = max(self._override or override, override)
+            return
+        self._is_touched = True
+        if row.kind in self._kinds:
+            self._count += 1
+            self._last_at = row.occurred_at
+
+    def score(self, at: Instant) -> Score | None:
+        """Return the score, None before the first interaction."""
+        idle_since, override = self._override or (-1, None)
+        if idle_since < self._last_at:
+            idle_since, override = self._last_at, None
+        if not self._is_touched:
+            return None
+        if idle_since < 0:
+            return NEVER_COUNTED
+        days = (at - idle_since) // DAY
+        return score_of(self._policy, min(self._count, self._most), days, override)
 
 
 def instants_of_change(
@@ -111,7 +149,7 @@ def score_series(
     return ScoreSeries(
         issue_id,
         list(zip(instants, timeline(own, instants, policy), strict=True)),
-        [(Instant(row.occurred_at), Kind(row.kind)) for row in within if row.kind is not None],
+        [(Instant(row.occurred_at), _KINDS[row.kind]) for row in within if row.kind is not None],
         [Instant(row.occurred_at) for row in within if row.kind is None],
         [Instant(row.occurred_at) for row in within if row.kind is not None and row.is_late],
     )
@@ -170,11 +208,3 @@ def _step(at: Instant, value: Score | None, count: int, within: list[EventRow]) 
         sum(row.kind is not None and row.is_late for row in within),
         tuple(row.score for row in within if row.score is not None),
     )
-
-
-def _occurred_at(row: EventRow) -> Instant:
-    return Instant(row.occurred_at)
-
-
-def _order(row: EventRow) -> tuple[int, int]:
-    return row.occurred_at, row.position

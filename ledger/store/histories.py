@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
-from itertools import chain, groupby, repeat
+from itertools import chain, groupby, repeat, starmap
 from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -115,7 +115,7 @@ def hot_rows_of_user(
         hot = _ROWS_OF_USER.run(connection, user_id)
     else:
         hot = _ROWS_OF_ISSUE.run(connection, user_id, issue_id)
-    return corrections(connection).of([*map(EventRow._make, hot)])
+    return corrections(connection).of([*starmap(EventRow, hot)])
 
 
 def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]:

@@ -14,11 +14,11 @@ import pyarrow as pa
 from sqlalchemy import Connection, Table, bindparam, select
 
 from ledger.archive.columns import SCHEMA, event_batch, listed, occurred_at, one_table, recorded_at
-from ledger.archive.memory import without_collecting
 from ledger.errors import LedgerDamagedError
 from ledger.events import INTERACTION, OVERRIDE
 from ledger.store import tables
 from ledger.store.checksums import checked, checksums
+from ledger.store.collecting import without_collecting
 from ledger.store.statements import Statement
 
 _e = tables.events

@@ -16,6 +16,7 @@ from ledger.events import EngagementHidden, EventRow
 from ledger.instants import Instant, instant_of
 from ledger.interaction import Adoption, hiding_of, override_of
 from ledger.store.append import Receipt
+from ledger.store.collecting import without_collecting
 from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.hidings import hidings_of_user
 from ledger.text import issue_id_of, user_id_of
@@ -147,6 +148,7 @@ class Engagements:
                 connection, self.ledger.archive, query, limit, latest=latest
             )
 
+    @without_collecting()
     def explain(
         self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
     ) -> Explanation:
@@ -176,6 +178,7 @@ class Engagements:
                     return explain_order(first, second, instant, adopted)
         return None
 
+    @without_collecting()
     def series(
         self,
         user_id: str,

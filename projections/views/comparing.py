@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ledger.archive.columns import exactly
-from ledger.archive.memory import without_collecting
+from ledger.store.collecting import without_collecting
 from ledger.store.decoding import stored_uuid
 from projections.columnar import NO
 from projections.policy import Adopted

@@ -8,8 +8,8 @@ import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import one_table, uuids
-from ledger.archive.memory import without_collecting
 from ledger.clock_corrections import Corrections
+from ledger.store.collecting import without_collecting
 from ledger.store.corrections import corrections
 from ledger.store.segments import sealed_position
 from ledger.store.statements import Statement

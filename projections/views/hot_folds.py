@@ -7,9 +7,9 @@ length, and behind them the other value.
 
 from sqlalchemy import Connection
 
-from ledger.archive.memory import without_collecting
 from ledger.clock_corrections import Corrections
 from ledger.instants import DAY
+from ledger.store.collecting import without_collecting
 from ledger.store.corrections import corrections
 from projections.views.partial_rows import Row
 

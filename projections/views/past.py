@@ -25,7 +25,7 @@ from ledger.store.segments import segments
 from ledger.store.statements import Statement
 from ledger.store.tables import events
 from projections.as_of import AsOf
-from projections.columnar import EventColumns, Integers
+from projections.columnar import EventColumns
 from projections.columnar_score import order
 from projections.engagement import Engagement
 from projections.policy import ScoringPolicy
@@ -156,7 +156,7 @@ def _hot(
         if by:
             instants = rows["position"], rows["occurred_at"], rows["recorded_at"]
             rows["occurred_at"], rows["recorded_at"] = effective_instants(by, *instants)
-        rows = rows[_are_seen(as_of, rows["occurred_at"], rows["recorded_at"])]
+        rows = rows[as_of.sees(rows["occurred_at"], rows["recorded_at"])]
         if len(rows):
             yield _partial_of(rows, account)
 
@@ -193,7 +193,7 @@ def _sealed(
         if as_of.known_at is None or _begins_at(segment, by) <= as_of.known_at:
             for group in archive.account_groups(segment, *whose, FOLDED_COLUMNS):
                 table = corrected(group, by)
-                is_seen = _are_seen(as_of, occurred_at(table), recorded_at(table))
+                is_seen = as_of.sees(occurred_at(table), recorded_at(table))
                 seen = table.filter(pa.array(is_seen))
                 if len(seen):
                     yield partial_of(seen)
@@ -201,13 +201,3 @@ def _sealed(
 
 def _begins_at(segment: Segment, by: Corrections) -> int:
     return by.recorded_at(segment.first_position, segment.first_recorded_at)
-
-
-def _are_seen(as_of: AsOf, occurred: Integers, recorded: Integers) -> NDArray[np.bool_]:
-    """Tell of each of several events whether it is seen."""
-    are_seen = np.ones(len(occurred), bool)
-    if as_of.at is not None:
-        are_seen &= occurred <= as_of.at
-    if as_of.known_at is not None:
-        are_seen &= recorded <= as_of.known_at
-    return are_seen
