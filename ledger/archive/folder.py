@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -164,8 +165,9 @@ class Archive:
             if issue_id is not None:
                 table = table.filter(pc.equal(table["issue_id"], issue_id))
             if "version" in columns:
-                whole = table["position"] if issue_id is None else positions_of(file, account)
-                table = table.append_column("version", versions_among(table, integers(whole)))
+                own = np.sort(integers(table["position"]))  # which nothing reads again
+                whole = own if issue_id is None else positions_of(file, account)
+                table = table.append_column("version", versions_among(table, whole))
         return table.select(list(columns))
 
     def account_groups(
@@ -183,7 +185,7 @@ class Archive:
         """
         sought = Sought(account, issue_id, positions)
         with self.opened(segment) as file:
-            whole = integers(positions_of(file, account)) if "version" in columns else None
+            whole = positions_of(file, account) if "version" in columns else None
             for group in groups_of(file.metadata, account, issue_id):
                 table = read_sought(file, group, sought, in_file(columns))
                 if len(table):

@@ -203,11 +203,11 @@ def _is_sought(keys: pa.Table, sought: Sought) -> NDArray[np.bool_]:
     return is_sought
 
 
-def positions_of(file: pq.ParquetFile, account: str) -> pa.ChunkedArray:
-    """Return the positions of an account's events in a segment."""
+def positions_of(file: pq.ParquetFile, account: str) -> Integers:
+    """Return the positions of an account's events in a segment, ascending."""
     groups = groups_of(file.metadata, account, None)
     table = file.read_row_groups(groups, ["account", "position"], use_threads=False)
-    return table["position"].filter(pc.equal(table["account"], account))
+    return np.sort(integers(table["position"].filter(pc.equal(table["account"], account))))
 
 
 def account_bounds(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:

@@ -66,8 +66,11 @@ def _more(known: pa.Array, tables: Sequence[pa.Table]) -> pa.Array:
 
 
 def versions_among(table: pa.Table, positions: Integers) -> pa.Array:
-    """Return the versions of some events of an account, of which the file has those `positions`."""
-    return _versions(table, np.searchsorted(np.sort(positions), integers(table["position"])))
+    """Return the versions of some events of an account.
+
+    The file has its events at those `positions`, which ascend.
+    """
+    return _versions(table, np.searchsorted(positions, integers(table["position"])))
 
 
 def with_earlier(groups: Iterable[pa.Table], earlier: Counter[str]) -> Iterator[pa.Table]:
