@@ -70,6 +70,8 @@ batches = st.builds(some_touches, st.integers(1, 12), seeds)
 class Compactions(RuleBasedStateMachine):
     """A ledger, and the list of all that it was told."""
 
+    moments = MOMENTS
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = TemporaryDirectory()
@@ -254,7 +256,7 @@ class Compactions(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def end(self) -> None:
-        self.compared(MOMENTS, lambda: self._compact(self.dice.random(), 5))
+        self.compared(self.moments, lambda: self._compact(self.dice.random(), 5))
         replayed = self.engagements.replay(repair=False, progress=lambda _: None)
         assert replayed.difference is None
         folded = replayed.events + replayed.tail

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.running import CommandLine
 from tests.trials.benches import prepared
+from tests.trials.forks import Forks
 
 
 @pytest.fixture
@@ -16,6 +17,13 @@ def cli(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     return CommandLine(home, dt.datetime.now(dt.UTC))
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory):
+    made = Forks(tmp_path_factory.mktemp("forks"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

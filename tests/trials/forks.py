@@ -52,6 +52,11 @@ class Run(NamedTuple):
     code: int
     call: str | None
 
+    @property
+    def name(self) -> str:
+        """The name of that system call."""
+        return str(self.call).partition("(")[0]
+
 
 class Forks:
     """A process that makes a fork for every run of one of `tests.trials.programs`."""

@@ -2,11 +2,15 @@
 
 import os
 import random
+import sys
 from pathlib import Path
 
 import pytest
 
 FULL = os.environ.get("TRIALS") == "full"
+
+EVERY = sys.maxsize
+"""The full count of a trial that leaves none out."""
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -32,8 +32,9 @@ def sealed(tmp_path_factory) -> tuple[CommandLine, Path]:
     assert cli("import", "csv", str(path), "--json").json["recorded"] == ROWS
     answers = [cli(*each).out for each in questions(cli)]
     for part in range(1, PARTS + 1):
-        done = cli("compact", "--through", str(ROWS * part // PARTS), "--json").json
-        assert done["segments"] == 1
+        through = ROWS * part // PARTS
+        done = cli("compact", "--through", str(through), "--json").json
+        assert done["events"] == through - ROWS * (part - 1) // PARTS
     assert [cli(*each).out for each in questions(cli)] == answers
     return cli, path
 

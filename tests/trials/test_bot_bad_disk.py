@@ -68,7 +68,7 @@ def test_while_the_disk_is_full_nothing_acknowledged_is_lost(disk):
     with BotApi(strict=False) as api:
         office = Office(api)
         log = talk_through_a_full_disk(
-            api, office, disk, count(full=10, small=1), "has little room"
+            api, office, disk, count(full=5, small=1, more="BAD_DISK_SECONDS"), "has little room"
         )
     assert NOTHING_KEPT in log
     assert recorded(disk / "home") == office.said
@@ -93,7 +93,7 @@ def test_a_bot_on_a_read_only_disk_goes_on_once_it_can_write(disk):
         for _ in range(count(full=5, small=1)):
             remount(disk, "ro")
             bot = polling(api, home, "has little room")
-            office.talk(count(full=3, small=1))
+            office.talk(count(full=2, small=1, more="BAD_DISK_SECONDS"))
             assert api.pending() > 0
             remount(disk, "rw")
             office.talk(0.2)

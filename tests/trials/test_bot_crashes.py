@@ -83,7 +83,7 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
 def test_whatever_telegram_was_told_is_recorded_once(tmp_path):
     with BotApi(strict=False) as api:
         office = Office(api, chance())
-        kills = count(full=200, small=4)
+        kills = count(full=80, small=4, more="BOT_KILLS")
         live_through(api, office, tmp_path, kills)
         assert recorded(tmp_path) == office.said
         tell(f"{kills} kills, {len(office.said):,} interactions, each there once")

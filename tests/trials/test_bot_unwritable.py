@@ -79,7 +79,7 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
 
 @pytest.mark.parametrize("ends", ["while it runs", "after a kill"])
 def test_everybody_is_answered_and_everything_is_there_in_the_end_once(tmp_path, ends):
-    seconds = count(full=20, small=2)
+    seconds = count(full=10, small=2, more="UNWRITABLE_SECONDS")
     with BotApi(strict=False) as api:
         office = Office(api)
         bot = BotProcess(api, tmp_path, log_level="warning")

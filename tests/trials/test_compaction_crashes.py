@@ -1,13 +1,15 @@
 """A compaction or a merge is killed, or fails, at every system call that changes anything.
 
-Nothing is lost and nothing counts twice, the ledger opens unaided and answers as before, and the
-next compaction finishes the job. The same runs of programs that delete rows too early, or that
+Each call fails in one of two ways, chosen at random, or in both where that is asked for. Nothing
+is lost and nothing counts twice, the ledger opens unaided and answers as before, and the next
+compaction finishes the job. The same runs of programs that delete rows too early, or that
 seal something else than was recorded, have to be caught.
 """
 
+import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -27,22 +29,25 @@ pytestmark = pytest.mark.trial
 
 SOME = count(full=0, small=2)
 """So many calls at random, or every single one."""
+ERRORS = count(full=1, small=2, more="COMPACTION_ERRORS")
+"""Of how many of the two kinds each call is to fail."""
 MORE = 20
 """How many more calls of a kind a run may make than the one before."""
 
-KILLS = count(full=500, small=5)
+KILLS = count(full=200, small=5, more="COMPACTION_KILLS")
 
 
 # --- at every system call ------------------------------------------------------------------------
 
 
-def runs(bench: Bench, program: str, how: str) -> Iterator[Run]:
-    """Disturb a program at each system call, in a run of its own, or at some of them."""
+def runs(bench: Bench, program: str, hows: Sequence[str], times: int = 1) -> Iterator[Run]:
+    """Disturb a program at each system call, or at some of them, in as many of those ways."""
+    dice = chance()
     calls = bench.forks.calls(program, str(bench.copy(program)))
-    places = some_of(calls) if SOME else every(calls)
+    places = some_of(dice, calls) if SOME else every(calls)
     going: dict[str, bool] = dict.fromkeys(calls, True)
     for call, number in places:
-        if going[call]:
+        for how in dice.sample(hows, times if going[call] else 0):
             run = bench.forks.disturbed(how, call, number, program, str(bench.copy(program)))
             going[call] = run.call is not None
             if going[call]:
@@ -52,9 +57,8 @@ def runs(bench: Bench, program: str, how: str) -> Iterator[Run]:
     assert SOME or not any(going.values()), "some run did not come to its end untouched"
 
 
-def some_of(calls: Counter[str]) -> Iterator[tuple[str, int]]:
+def some_of(dice: random.Random, calls: Counter[str]) -> Iterator[tuple[str, int]]:
     """Some calls at random, by kind and number; the rare kinds as often as the others."""
-    dice = chance()
     for _ in range(SOME):
         call = dice.choice(sorted(calls))
         yield call, dice.randint(1, calls[call])
@@ -76,37 +80,31 @@ def told(program: str, how: str, found: Counter[str]) -> None:
     tell(f"{program}, {how}: {found.total()} runs: {dict(found.most_common())}")
 
 
-def name_of(run: Run) -> str:
-    """The system call that was disturbed."""
-    return str(run.call).partition("(")[0]
-
-
 @needs_strace
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_whichever_call_it_is_killed_at_nothing_is_lost(bench, program):
     found: Counter[str] = Counter()
-    for run in runs(bench, program, KILL):
+    for run in runs(bench, program, [KILL]):
         assert run.code == KILLED
         expect_nothing_wrong(bench, run)
-        found[name_of(run)] += 1
-    told(program, KILL, found)
+        found[run.name] += 1
+    told(program, "killed", found)
 
 
 @needs_strace
-@pytest.mark.parametrize("how", [EIO, ENOSPC])
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(bench, program, how):
+def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(bench, program):
     prepared = bench.prepared[program]
     left = unfinished(prepared)
     found: Counter[str] = Counter()
-    for run in runs(bench, program, how):
+    for run in runs(bench, program, [EIO, ENOSPC], ERRORS):
         assert run.code in {0, REFUSED}, bench.forks.said.read_text()
-        if name_of(run) == "fsync":  # of the archive; SQLite syncs by fdatasync
+        if run.name == "fsync":  # of the archive; SQLite syncs by fdatasync
             assert run.code == REFUSED, run.call
         assert unfinished(bench.folder) <= left, run.call
         expect_nothing_wrong(bench, run)
-        found[f"{name_of(run)} {'refused' if run.code else 'survived'}"] += 1
-    told(program, how, found)
+        found[f"{run.name} {'refused' if run.code else 'survived'}"] += 1
+    told(program, "an error", found)
 
 
 @needs_strace

@@ -21,7 +21,7 @@ from tests.trials.sizes import chance, count, tell
 
 pytestmark = pytest.mark.trial
 
-POWER_CUTS = count(full=200, small=3)
+POWER_CUTS = count(full=100, small=3, more="COMPACTION_POWER_CUTS")
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ def touches(kind: str, ago: int) -> list[Touch]:
 def known_history() -> None:
     """Everybody names everything and asks about it, and names it once more; all is sealed."""
     state = Compactions()
+    state.moments = 5
     try:
         state.begin(seed=1, batch=[*touches("mention", 2 * DAY), *touches("query", DAY)])
         state.compact(fraction=1.0, at_once=5, together=2, at_most=1)

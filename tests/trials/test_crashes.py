@@ -35,7 +35,9 @@ from tests.trials.touches import Touch, totals, touches
 
 pytestmark = pytest.mark.trial
 
-KILLS = count(full=100, small=4)
+IMPORT_KILLS = count(full=40, small=4, more="IMPORT_KILLS")
+RECORD_KILLS = count(full=100, small=4)
+INTERRUPTS = count(full=5, small=1, more="INTERRUPTS")
 HISTORY = "kafka" if FULL else "tika"
 UNTIL_CAUGHT = 20
 """A planted fault must be caught within that many kills; most of them hit its window."""
@@ -94,7 +96,7 @@ def test_an_import_that_is_killed_goes_on_where_it_was(cli):
     dice, path = chance(), real_history(HISTORY)
     expected, seconds = totals_of(path), seconds_of_import(cli, path)
     kills = ledgers = 0
-    while kills < KILLS:
+    while kills < IMPORT_KILLS:
         fresh(cli)
         ledgers += 1
         for _ in range(dice.randint(1, 3)):  # the import that goes on may be killed as well
@@ -104,29 +106,34 @@ def test_an_import_that_is_killed_goes_on_where_it_was(cli):
     tell(f"{kills} kills of imports into {ledgers} ledgers")
 
 
-def wait_for_a_source(ledger: Path, process: Process) -> None:
-    """Wait until the first transaction of an import is there, or the process has ended."""
+def wait_for_a_row(ledger: Path, table: str, process: Process) -> None:
+    """Wait until there is a first row in a table, or the process has ended."""
     while process.poll() is None:
         with contextlib.suppress(sqlite3.OperationalError), checker.opened(ledger) as connection:
-            if connection.execute("SELECT 1 FROM sources").fetchone():
+            if connection.execute(f"SELECT 1 FROM {table}").fetchone():  # noqa: S608 - of ours
                 return
         time.sleep(0.002)
 
 
 DIFFERS = "differs from the file's"
-OF_IMPORT = {"key-first": DIFFERS, "key-last": DIFFERS, "watermark-last": "replay: error"}
+OF_IMPORT = {
+    "key-first": ("sources", DIFFERS),
+    "key-last": ("sources", DIFFERS),
+    "watermark-last": ("engagements", "replay: error"),
+}
+"""The table that the faulty program writes first, and what is wrong after a kill just then."""
 
 
 @pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)
 def test_an_import_in_several_transactions_is_caught(cli, fault):
     dice, path = chance(), real_history("tika")
-    expected = totals_of(path)
+    expected, (table, complaint) = totals_of(path), OF_IMPORT[fault]
     for kill in range(UNTIL_CAUGHT):
         fresh(cli)
         process = Process(cli, "faulty", fault, "0.3", "run", "import", "csv", str(path))
-        wait_for_a_source(cli.ledger, process)
+        wait_for_a_row(cli.ledger, table, process)
         killed = import_and_kill(cli, process, dice.uniform(0, 0.3))
-        if OF_IMPORT[fault] in " ".join(wrong_after_import(cli, path, expected)):
+        if complaint in " ".join(wrong_after_import(cli, path, expected)):
             assert killed
             tell(f"caught by kill {kill + 1}")
             return
@@ -135,7 +142,7 @@ def test_an_import_in_several_transactions_is_caught(cli, fault):
 
 def test_an_import_that_is_interrupted_tells_what_was_recorded(cli):
     dice, path = chance(), real_history("kafka")
-    for _ in range(count(full=10, small=1)):
+    for _ in range(INTERRUPTS):
         process = Process(fresh(cli), "run", "import", "csv", str(path), "--json")
         wait_for(cli.ledger, process)
         time.sleep(dice.uniform(0.1, 0.4))
@@ -197,13 +204,13 @@ def _recorded_again(cli: CommandLine, again: list[Touch], acknowledged: set[str]
 
 def test_what_was_acknowledged_survives_the_kill(cli):
     dice, survivors = chance(), 0
-    for kill in range(KILLS):
+    for kill in range(RECORD_KILLS):
         acknowledged = record_and_kill(cli, f"kill {kill}", dice)
         survivors += len(acknowledged)
         wrong = wrong_after_recording(cli, f"kill {kill}", acknowledged)
         assert wrong == [], f"kill {kill}"
         fresh(cli)
-    tell(f"{KILLS} kills, {survivors} acknowledged interactions")
+    tell(f"{RECORD_KILLS} kills, {survivors} acknowledged interactions")
 
 
 OF_RECORD = {"key-first": "missing: ", "key-last": "twice: ", "watermark-last": "replay: error"}

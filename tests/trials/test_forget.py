@@ -27,7 +27,7 @@ from tests.trials.sizes import chance, count, tell
 pytestmark = pytest.mark.trial
 
 USERS = [f"77{number:05d}31" for number in range(100)]
-MESSAGES = count(full=400, small=20)
+MESSAGES = count(full=200, small=20, more="FORGET_MESSAGES")
 RECORDERS = 2
 AT_ONCE = 25
 

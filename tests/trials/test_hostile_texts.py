@@ -26,7 +26,7 @@ from tests.trials.talking import Talk
 pytestmark = pytest.mark.trial
 
 SHARES = 4
-TEXTS_OF_A_SHARE = count(full=250_000, small=100)
+TEXTS_OF_A_SHARE = count(full=60_000, small=400, more="TEXTS") // SHARES
 TEXTS_OF_A_LEDGER = 10_000
 BATCH = 100
 

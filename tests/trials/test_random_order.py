@@ -80,9 +80,9 @@ def made(folder: Path, dice: random.Random) -> Histories:
     return Histories(ordered, Engagements(url, clock=clock), users, moments, answered)
 
 
-@pytest.fixture
-def histories(tmp_path):
-    made_now = made(tmp_path, chance())
+@pytest.fixture(scope="module")
+def histories(tmp_path_factory):
+    made_now = made(tmp_path_factory.mktemp("histories"), chance())
     yield made_now
     made_now.ordered.close()
     made_now.shuffled.close()

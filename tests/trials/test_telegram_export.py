@@ -35,7 +35,7 @@ pytestmark = pytest.mark.trial
 
 BOT = {"id": 99, "is_bot": True, "first_name": "Ledger", "username": "ledger_bot"}
 NAMED = ("--bot", "99", "--bot-name", "ledger_bot")
-MESSAGES = count(full=200_000, small=600)
+MESSAGES = count(full=40_000, small=600, more="EXPORTED_MESSAGES")
 GROUPS = [-1_001_000_000_000 - number for number in range(1, 11)]
 PEOPLE = [
     {"id": 1_000 + number, "is_bot": False, "first_name": f"Person {number}"}
@@ -231,7 +231,7 @@ def test_an_export_without_the_prefix_of_supergroups_is_caught(tmp_path, made):
 
 # --- memory --------------------------------------------------------------------------------------
 
-EXPORT_BYTES = count(full=1_000_000_000, small=8_000_000)
+EXPORT_BYTES = count(full=250_000_000, small=8_000_000, more="EXPORT_BYTES")
 LIMIT_KIB = 300 * 1024
 ROOM_KIB = 4 * 1024
 
