@@ -28,6 +28,8 @@ help: ## list the targets
 	@echo "make …"
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
 	do printf '  %-8s %s\n' "$$target" "$$what"; done
+	@echo "make trials NAME=… for other counts than"
+	@sed -n 's/.*count(full=\([0-9_]*\),.*more="\([A-Z_]*\)").*/  \2=\1/p' tests/trials/*.py | sort -u
 
 venv: $(STAMP) ## make .venv from the lock (every other target does so when it has to)
 	@:
@@ -86,11 +88,14 @@ bench: $(TRIALS_STAMP) ## run the benchmarks
 	@$(BIN)/python -m tests.benchmarks
 
 # Chance is for the trials: each run has a seed of its own. It is told first, and SEED=… repeats it.
-trials: $(TRIALS_STAMP) ## run the trials with their full counts (takes its time; SEED=… repeats a run)
+# `exec`, for a signal to make has to reach the tests. Where root runs them, what they mount is
+# theirs alone, and goes with the last of them.
+APART = $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
+trials: $(TRIALS_STAMP) ## run the trials with their full counts (SEED=… repeats a run; counts below)
 	@seed=$(or $(SEED),$$($(PYTHON) -c 'import random; print(random.getrandbits(32))')) \
 		&& echo "SEED=$$seed" \
-		&& TRIALS=full PYTHONHASHSEED=$$seed $(BIN)/python -m pytest -n auto -m trial \
-			--randomly-seed=$$seed $(ARGS)
+		&& exec $(APART) env TRIALS=full PYTHONHASHSEED=$$seed $(BIN)/python -m pytest -v -n auto \
+			--maxschedchunk=1 -p tests.tools.trials -m trial --randomly-seed=$$seed $(ARGS)
 
 # The extras of dependencies stay in the lock: without them pip looks for a newer package with the
 # extra, unpinned.

@@ -19,6 +19,9 @@ from tests.trials.test_disk_full import fill
 
 pytestmark = pytest.mark.trial
 
+SECONDS = count(full=3, small=1, more="BAD_DISK_SECONDS")
+"""How long people talk each time."""
+
 NOTHING_KEPT = "nothing can be kept"
 
 
@@ -67,9 +70,7 @@ def waiting(home: Path) -> bool:
 def test_while_the_disk_is_full_nothing_acknowledged_is_lost(disk):
     with BotApi(strict=False) as api:
         office = Office(api)
-        log = talk_through_a_full_disk(
-            api, office, disk, count(full=5, small=1, more="BAD_DISK_SECONDS"), "has little room"
-        )
+        log = talk_through_a_full_disk(api, office, disk, SECONDS, "has little room")
     assert NOTHING_KEPT in log
     assert recorded(disk / "home") == office.said
     tell(f"{len(office.said)} interactions, each there once, each question answered once")
@@ -93,7 +94,7 @@ def test_a_bot_on_a_read_only_disk_goes_on_once_it_can_write(disk):
         for _ in range(count(full=5, small=1)):
             remount(disk, "ro")
             bot = polling(api, home, "has little room")
-            office.talk(count(full=2, small=1, more="BAD_DISK_SECONDS"))
+            office.talk(SECONDS)
             assert api.pending() > 0
             remount(disk, "rw")
             office.talk(0.2)

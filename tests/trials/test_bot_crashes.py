@@ -80,6 +80,7 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
     return counts
 
 
+@pytest.mark.long
 def test_whatever_telegram_was_told_is_recorded_once(tmp_path):
     with BotApi(strict=False) as api:
         office = Office(api, chance())

@@ -33,6 +33,7 @@ def run(histories: int, **how: Any) -> None:
     try_histories(Clocks, histories, STEPS, **how)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_however_the_clock_jumps_every_answer_is_right_once_it_is_mended(part):
     run(HISTORIES)

@@ -80,6 +80,7 @@ def told(program: str, how: str, found: Counter[str]) -> None:
     tell(f"{program}, {how}: {found.total()} runs: {dict(found.most_common())}")
 
 
+@pytest.mark.long
 @needs_strace
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_whichever_call_it_is_killed_at_nothing_is_lost(bench, program):
@@ -91,6 +92,7 @@ def test_whichever_call_it_is_killed_at_nothing_is_lost(bench, program):
     told(program, "killed", found)
 
 
+@pytest.mark.long
 @needs_strace
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(bench, program):
@@ -132,6 +134,7 @@ def killer(pid: int, seconds: float) -> Callable[[], None]:
     return kill
 
 
+@pytest.mark.long
 def test_whenever_it_is_killed_nothing_is_lost(bench):
     dice, codes = chance(), Counter[int]()
     longest = {program: bench.seconds(program) for program in PROGRAMS}

@@ -49,6 +49,7 @@ def run_on(failing: Disk, bench: Bench, meanwhile: Callable[[], object], *progra
     return folder
 
 
+@pytest.mark.long
 def test_whenever_the_power_fails_nothing_is_lost(bench, failing):
     dice, begun = chance(), Counter[int]()
     longest = {program: bench.seconds(program) for program in PROGRAMS}

@@ -36,6 +36,7 @@ def run(histories: int, **how: Any) -> None:
     try_histories(Compactions, histories, STEPS, **how)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_is_compacted_every_question_is_answered_as_before(part):
     run(HISTORIES)

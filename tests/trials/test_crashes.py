@@ -92,6 +92,7 @@ def fresh(cli: CommandLine) -> CommandLine:
     return cli
 
 
+@pytest.mark.long
 def test_an_import_that_is_killed_goes_on_where_it_was(cli):
     dice, path = chance(), real_history(HISTORY)
     expected, seconds = totals_of(path), seconds_of_import(cli, path)
@@ -202,6 +203,7 @@ def _recorded_again(cli: CommandLine, again: list[Touch], acknowledged: set[str]
     ]
 
 
+@pytest.mark.long
 def test_what_was_acknowledged_survives_the_kill(cli):
     dice, survivors = chance(), 0
     for kill in range(RECORD_KILLS):

@@ -73,6 +73,7 @@ def said_by(ledger: Ledger, path: Path) -> object:
         return damage
 
 
+@pytest.mark.long
 def test_each_flipped_bit_is_found_or_harmless(ledger, tmp_path):
     found: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     missed, bare = [], []

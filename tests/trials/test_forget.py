@@ -144,6 +144,7 @@ def talking(folder: Path) -> Iterator[Talk]:
         tell(f"{sum(refused)} messages refused, {asked} times asked meanwhile")
 
 
+@pytest.mark.long
 def test_no_byte_of_the_forgotten_is_left_and_the_others_are_as_if_they_never_were(tmp_path):
     with talking(tmp_path) as talk:
         gone = talk.dice.sample(USERS, 20)

@@ -71,6 +71,7 @@ def complaints(zone: ZoneInfo, start: dt.datetime, moments: list[dt.datetime]) -
             yield f"{zone.key}, {schedule.job}: {complaint}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("start", EVERY_START[:STARTS], ids=lambda start: str(start.year))
 def test_each_logical_day_is_done_once_in_every_zone(start):
     dice, asked = chance(), 0

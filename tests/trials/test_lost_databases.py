@@ -29,6 +29,7 @@ HISTORIES = count(full=30, small=1) // PARTS
 STEPS = count(full=30, small=15)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_becomes_of_the_database_nothing_is_gone(tmp_path, part):
     dice = chance()

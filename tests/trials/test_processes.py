@@ -74,6 +74,7 @@ def wrong_with(replays: list[str]) -> list[str]:
     return fewer + [line for line in replays if not line.endswith(" identical")]
 
 
+@pytest.mark.long
 def test_four_processes_share_a_ledger(cli):
     dice, names = chance(), ("one", "two", "killed")
     cli("init")

@@ -36,8 +36,8 @@ from tests.trials.touches import CSV_HEADER, FIRST
 pytestmark = pytest.mark.trial
 
 KILLS = count(full=20, small=3)
-EVENTS = count(full=150_000, small=9_000)
-SECONDS = count(full=900, small=150) / 1_000
+EVENTS = count(full=75_000, small=9_000, more="REPLAYED_EVENTS")
+SECONDS = count(full=450, small=150) / 1_000
 """The longest that a replay works before it is killed."""
 UNTIL_CAUGHT = 10
 MANY = count(full=100_000, small=10_000)
@@ -127,6 +127,7 @@ def unlike_a_fresh_fold(cli: CommandLine) -> list[str]:
     return [] if rows == expected else ["the rows are not those of a fresh fold"]
 
 
+@pytest.mark.long
 def test_a_replay_that_is_killed_goes_on_where_it_was(imported):
     dice, kills, folded, switches = chance(), 0, 0, 0
     with recording(imported):

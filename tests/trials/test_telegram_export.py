@@ -206,6 +206,7 @@ def arrive(cli: CommandLine, made: Said, order: str) -> None:
             assert report["read"] == len(made.messages)
 
 
+@pytest.mark.long
 def test_live_and_exported_messages_are_one_history_in_any_order(tmp_path, made):
     expected: list[object] | None = None
     for order in ORDERS:
@@ -289,6 +290,7 @@ def peak_kib(cli: CommandLine, path: Path, fault: str | None = None) -> int:
     return peak
 
 
+@pytest.mark.long
 @needs_proc
 def test_memory_does_not_grow_with_an_export_unless_it_is_read_whole(tmp_path):
     path = tmp_path / "result.json"

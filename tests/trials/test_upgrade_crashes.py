@@ -27,6 +27,7 @@ def old(request, tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.long
 @needs_strace
 def test_whichever_call_it_is_killed_at_the_ledger_answers_as_before(forks, old):
     expect_unharmed(forks, ("upgrade",), old, said_by, KILLS)
