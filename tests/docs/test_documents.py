@@ -9,7 +9,8 @@ import pytest
 
 from bot.commands import COMMANDS
 from ledger.clock import utc_now
-from tests.docs.documents import DOCUMENTS, ROOT, name_of, parsed, pattern_of, unlike
+from projections.application import Engagements
+from tests.docs.documents import DOCUMENTS, ROOT, Clock, name_of, parsed, pattern_of, unlike
 from tests.tools import reference
 
 YEARS = dt.timedelta(days=5 * 365)
@@ -51,6 +52,18 @@ def in_years() -> dt.datetime:
     return utc_now() + YEARS
 
 
+def evaluate(path: Path, clock: Clock) -> None:
+    """Run what a document shows; a ledger that it leaves open is closed."""
+    document = parsed(path, clock)
+    try:
+        for example in document.examples():
+            example.evaluate()
+    finally:
+        for each in document.namespace.values():
+            if isinstance(each, Engagements):
+                each.close()
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, without any setting of whoever runs the tests."""
@@ -63,8 +76,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("path", with_examples(), ids=name_of)
 def test_what_a_document_shows_is_what_happens(path):
-    for example in parsed(path, utc_now).examples():
-        example.evaluate()
+    evaluate(path, utc_now)
 
 
 @pytest.mark.usefixtures("folder")
@@ -72,8 +84,7 @@ def test_what_a_document_shows_is_what_happens(path):
     "path", [path for path in with_examples() if name_of(path) not in NEEDS_A_SHELL], ids=name_of
 )
 def test_it_still_happens_in_five_years(path):
-    for example in parsed(path, in_years).examples():
-        example.evaluate()
+    evaluate(path, in_years)
 
 
 @pytest.mark.parametrize(

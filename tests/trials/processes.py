@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from subprocess import Popen
 
 from tests.cli.running import CommandLine
 from tests.forked import Fork
@@ -38,7 +39,7 @@ class Process(Fork):
         os.close(descriptor)
 
 
-def wait_for(path: Path, process: Process) -> None:
+def wait_for(path: Path, process: Process | Popen[str]) -> None:
     """Wait until there is such a file, or the process has ended."""
     while process.poll() is None and not path.exists():
         time.sleep(PAUSE_SECONDS)
