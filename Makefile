@@ -29,7 +29,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r target what; \
 	do printf '  %-8s %s\n' "$$target" "$$what"; done
 	@echo "make trials NAME=… for other counts than"
-	@sed -n 's/.*count(full=\([0-9_]*\),.*more="\([A-Z_]*\)").*/  \2=\1/p' tests/trials/*.py | sort -u
+	@sed -n 's/.*count(full=\([0-9_]*\),.*more="\([A-Z_]*\)").*/  \2=\1/p' $$(grep -rl 'more="' tests --include=*.py) | sort -u
 
 venv: $(STAMP) ## make .venv from the lock (every other target does so when it has to)
 	@:

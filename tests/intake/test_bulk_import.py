@@ -37,6 +37,8 @@ from tests.intake.one_by_one import Told, content_of, record_one_by_one
 from tests.strategies import NOON, Clock
 from tests.trials.sizes import count
 
+pytestmark = pytest.mark.trial
+
 EXAMPLES = count(full=300, small=20)
 
 COLUMNS = ("occurred_at", "user", "issue_id", "kind", "context", "linear_id", "key")

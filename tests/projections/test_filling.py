@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
@@ -28,6 +28,11 @@ from projections.views.beside import Watermark
 from projections.views.read_model import ReadModel
 from tests.store.writes import USERS, WRITES, Write, record
 from tests.strategies import HOUR, Clock
+from tests.trials import sizes
+
+pytestmark = pytest.mark.trial
+
+EXAMPLES = sizes.count(full=200, small=20, more="FILLINGS")
 
 INDEXES = {"by_issue_of_user", "by_score", "by_issue", "by_last_interaction", "by_rank"}
 
@@ -81,6 +86,7 @@ def expect_identical(engagements: Engagements) -> None:
 writes = st.lists(st.sampled_from(WRITES), max_size=4)
 
 
+@settings(max_examples=EXAMPLES)
 @given(st.integers(0, 999), writes, st.lists(st.sampled_from([*WRITES, None, None]), max_size=9))
 def test_whatever_is_written_while_it_is_filled_it_is_identical(seed, before, between):
     dice = Random(seed)
@@ -111,6 +117,7 @@ def never() -> bool:
     return False
 
 
+@settings(max_examples=EXAMPLES)
 @given(st.integers(0, 999), writes, writes)
 def test_filled_rows_are_those_that_are_folded_in_place(seed, before, after):
     dice = Random(seed)
