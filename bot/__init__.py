@@ -1,4 +1,4 @@
-"""Who asks and who hears: the command line, settings, and what people read."""
+"""The user interfaces: the Telegram bot, the terminal chat, the command line and scheduled jobs."""
 
 from engagement_ledger import require_own
 

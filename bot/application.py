@@ -1,4 +1,4 @@
-"""EngagementBot: puts the bot together, for Telegram and the terminal alike."""
+"""EngagementBot: assembles the bot, for Telegram and for the terminal."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ with extra("telegram"):
 _log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 4.0
-"""For so long a stopping bot still delivers replies."""
+"""How long a stopping bot goes on delivering replies."""
 
 AnyBuilder = ApplicationBuilder[Any, Any, Any, Any, Any, Any]
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
@@ -42,8 +42,8 @@ AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 class EngagementBot:
     """The application, its recorder and its outbox, on one opened ledger.
 
-    As an asynchronous context manager it is started on entering, and stopped on leaving: then what
-    was received is handled, and replies are delivered for some seconds.
+    An asynchronous context manager: entering starts the bot; leaving handles the updates that were
+    received, delivers replies for some seconds, and stops.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class EngagementBot:
     async def show_commands(self) -> None:
         """Set the menus: all commands in private, fewer in groups, one more for the admins.
 
-        A menu that Telegram does not take is only missed.
+        A menu that Telegram rejects is logged and left as it was.
         """
         everybody, groups = _menu(in_group=False), _menu(in_group=True)
         await self._show(everybody, telegram.BotCommandScopeAllPrivateChats())
@@ -126,7 +126,7 @@ class EngagementBot:
             _log.info("menu not shown", extra={"error": type(error).__name__})
 
     def _tell_of(self, outage: Outage) -> None:
-        """Tell the admins that messages cannot be recorded, or that they can be again."""
+        """Notify the admins when an outage of recording begins, and when it ends."""
         since = f"{outage.since.astimezone(self._settings.zone):%Y-%m-%d %H:%M %Z}"
         if outage.is_over:
             self._tell_admins(say(words.KEPT_AGAIN, since=since))
@@ -134,7 +134,7 @@ class EngagementBot:
             self._tell_admins(say(words.NOT_KEPT, since=since, reason=outage.reason))
 
     def _tell_of_damage(self, finding: str) -> None:
-        """Tell the admins what is damaged; called in the thread of a job."""
+        """Send the admins a description of the damage; called in a job's thread."""
         self._loop.call_soon_threadsafe(self._tell_admins, say(words.DAMAGED, finding=finding))
 
     def _migrations(self) -> dict[int, int]:
@@ -147,14 +147,14 @@ class EngagementBot:
 
 
 def telegram_builder(settings: Settings) -> AnyBuilder:
-    """Return what builds an application on Telegram itself, within its limits of sending."""
+    """A builder of applications that reach Telegram and respect its sending limits."""
     token = settings.telegram_bot_token
     if token is None:
         raise ValueError("there is no token")
     return (
         Application.builder()
         .token(token.reveal())
-        # It would hold up everybody while it waits for one chat; `bot.telegram.sending` retries.
+        # The limiter's own retries would delay every chat; `bot.telegram.sending` retries instead.
         .rate_limiter(AIORateLimiter(max_retries=0))
     )
 

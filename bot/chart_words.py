@@ -4,9 +4,9 @@ import msgspec
 
 
 class ChartWords(msgspec.Struct, frozen=True, kw_only=True):
-    """What people read on charts; in one language, and in characters that DejaVu Sans has.
+    """The texts on charts in one language, in characters that DejaVu Sans has.
 
-    Words in braces stand for what is put there.
+    Names in braces are placeholders.
     """
 
     score_caption: str
@@ -14,7 +14,7 @@ class ChartWords(msgspec.Struct, frozen=True, kw_only=True):
     score_caption_of_day: str
     """The same, where the span is within one day: "Score on {start} ({zone})"."""
     no_interactions: str
-    """In place of a line, where the issue was not touched by the end of the span."""
+    """Shown instead of a line if the issue was not touched by the end of the span."""
     query: str
     view: str
     mention: str
@@ -25,7 +25,7 @@ class ChartWords(msgspec.Struct, frozen=True, kw_only=True):
     daily decay."""
     ranking_title: str
     nothing_ranked: str
-    """In place of bars, where nothing ranks."""
+    """Shown instead of bars if nothing ranks."""
     day: str
     """A day of the year: "{day} {month}"."""
     date: str

@@ -1,4 +1,4 @@
-"""What counts: which interactions a message or a press is, and which none."""
+"""Classification of messages and button presses: which interactions they are, if any (R1, R2)."""
 
 import datetime as dt
 from enum import Enum
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from bot.issue_keys import IssueKeys
 
 ISSUES_OF_A_MESSAGE = 20
-"""The most that one message can touch; a pasted list is no interest in each of its lines."""
+"""The most issues that one message can touch; pasting a list shows no interest in each line."""
 
 CARD = "card:"
-"""What the data of a button begins with that opens the card of the issue behind it."""
+"""Data prefix of buttons that open an issue's card; the issue key follows."""
 
 HIDE_BUTTON, UNHIDE_BUTTON, LISTED_BUTTON = "hide:", "unhide:", "listed:"
-"""The same for buttons that hide an issue or show it again: below cards, and below a list."""
+"""Data prefixes of buttons that hide an issue or show it again: below cards, and below a list."""
 
 
 _HIDING_BUTTONS = {HIDE_BUTTON: HIDE, UNHIDE_BUTTON: UNHIDE, LISTED_BUTTON: UNHIDE}
 
 
 class ChatKind(Enum):
-    """Where people talk, as far as message ids and manners differ."""
+    """Kinds of chats that differ in their message ids or in what counts."""
 
     PRIVATE = "private"
     GROUP = "group"
@@ -47,12 +47,12 @@ class ChatKind(Enum):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message as far as it matters here.
+    """The parts of a message that decide what it counts as.
 
-    `sender_id` is None for whoever is no person: bots, channels, groups, Telegram itself. `links`
-    are addresses that stand behind the text. `command` is the name of the command that the message
-    begins with, without a slash, unless it is for another bot. `addressed` says that the message
-    names the bot or replies to it.
+    `sender_id` is None unless a person wrote it: not for bots, channels, groups and Telegram
+    itself. `links` are the targets of text links. `command` is the name of the command that the
+    message begins with, without its slash, unless it is for another bot. `addressed` means that the
+    message names the bot or replies to it.
     """
 
     bot_id: int
@@ -70,12 +70,12 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def is_for_the_bot(self) -> bool:
-        """Tell whether the bot is asked, rather than overhearing."""
+        """Whether the message is for the bot, rather than overheard."""
         return self.chat_kind is ChatKind.PRIVATE or self.addressed or self.command is not None
 
 
 class Press(msgspec.Struct, frozen=True):
-    """A press on a button of the bot's; `data` may be forged by whoever pressed."""
+    """A press on one of the bot's buttons; a malicious client can forge `data`."""
 
     bot_id: int
     callback_query_id: str
@@ -86,7 +86,7 @@ class Press(msgspec.Struct, frozen=True):
 
 
 class Pressed(NamedTuple):
-    """The command that a button stands for, and whether it is below the list of hidden issues."""
+    """The command of a button, and whether the button is below the list of hidden issues."""
 
     command: str
     issue: str
@@ -94,7 +94,7 @@ class Pressed(NamedTuple):
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Who said something and where, which decides whether the bot listens.
+    """A sender and their chat, by which the gate decides whether the bot listens.
 
     `user_id` is None if the sender is not a person.
     """
@@ -105,7 +105,7 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """A basic group became a supergroup, which is the same place under another id."""
+    """A basic group's upgrade to a supergroup: the same place under another chat id."""
 
     old_chat_id: int
     new_chat_id: int
@@ -115,7 +115,7 @@ Entry = Interaction | Hiding | OptOut | Migration
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What is to be recorded, in its order, and how many issues beyond the limit are not."""
+    """The interactions to record, in order, and the number of issues dropped beyond the limit."""
 
     entries: tuple[Entry, ...] = ()
     left_out: int = 0
@@ -125,31 +125,30 @@ NOTHING = Heard()
 
 
 def heard_in(message: Message, keys: "IssueKeys") -> Heard:
-    """Return what `message` leaves in the ledger (R1, R2); an edit is the same message again.
+    """Return the entries that `message` adds to the ledger (R1, R2); an edit has the same keys.
 
-    Raises InvalidInteractionError where Telegram says what R1 refuses, such as a date before 2000.
+    Raises InvalidInteractionError for values that R1 refuses, such as a date before 2000.
     """
     if message.sender_id is None or message.forwarded or message.chat_kind is ChatKind.CHANNEL:
         return NOTHING
     if message.command in {OPT_OUT, OPT_IN} and not message.edited:
-        # What somebody wants is what they said last, and an edit is silent: it answers nothing.
+        # An edit gets no answer, so it must not change an opt-out.
         return Heard((_opt_out(message, message.sender_id),))
     if message.command in COMMANDS:
-        # Asking what the ledger thinks of an issue is no interest in the issue: it would move the
-        # number that was asked for.
+        # Asking for a score does not count as interest in the issue: it would change that score.
         return NOTHING
     issues = keys.found_in("\n".join((message.text, *message.links)))
     counted = issues[:ISSUES_OF_A_MESSAGE]
-    context = context_of(message.text) if counted else None  # once: a long text takes its time
+    context = context_of(message.text) if counted else None  # once: cutting a long text is slow
     entries = tuple(_interaction(message, message.sender_id, issue, context) for issue in counted)
     return Heard(entries, len(issues) - len(counted))
 
 
 def hiding_in(message: Message, keys: "IssueKeys", now: dt.datetime) -> Heard:
-    """Return the hiding that `message` asks for by a command; an edit asks for nothing.
+    """Return the hiding that `message` requests by a command, if any; edits are ignored.
 
-    It is dated `now`, as a press is: within one of Telegram's whole seconds an issue can be hidden
-    and shown again.
+    It is dated `now`, as a press is: Telegram's dates are whole seconds, and an issue can be hidden
+    and shown again within one.
     """
     _, *arguments = message.text.split()
     issue = keys.meant_by(arguments[0]) if arguments else None
@@ -166,7 +165,7 @@ def hiding_in(message: Message, keys: "IssueKeys", now: dt.datetime) -> Heard:
 
 
 def done_by(press: Press, keys: "IssueKeys") -> Heard:
-    """Return the view of a card, or the hiding, that a press on a button is."""
+    """Return the view or the hiding that a press on a button stands for, or None."""
     pressed = pressed_in(press.data, keys)
     if pressed is not None:
         return Heard((_hiding(press, pressed),))
@@ -198,7 +197,7 @@ def _hiding(press: Press, pressed: Pressed) -> Hiding:
 def card_of(data: str, keys: "IssueKeys") -> str | None:
     """Return the issue whose card a button's data opens, or None."""
     key = data.removeprefix(CARD)
-    # A button of ours carries the key and nothing else.
+    # The bot's own buttons carry the key and nothing else.
     return key if data.startswith(CARD) and keys.named_by(key) == key else None
 
 

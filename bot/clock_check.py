@@ -1,7 +1,8 @@
 """Whether the clock can be trusted for irreversible work (R8).
 
-A clock that is ahead for a minute could expire every text, seal every event and note years of job
-days as done. So each of these checks the clock first; recording never does.
+Even if a clock is ahead only for a minute, irreversible work could expire every text, seal every
+event and note years of job days as done. So all such work checks the clock first; recording never
+does.
 """
 
 from collections.abc import Sequence
@@ -26,16 +27,16 @@ class ClockUnconfirmedError(LedgerError):
 
 
 class Heard(NamedTuple):
-    """What an outside clock shows now, and how many microseconds ago it was read."""
+    """The present time by an outside clock, and how many microseconds ago it was read."""
 
     now: Instant
     ago: int
 
 
 class ClockState(NamedTuple):
-    """What the clock shows, when a job last ran, and what outside clocks show.
+    """The clock's time, the last run of a job, and the readings of outside clocks.
 
-    `last_run` is None without any run or event: there is nothing to protect.
+    `last_run` is None if there was no run or event: then there is nothing to protect.
     """
 
     now: Instant
@@ -49,17 +50,17 @@ class ClockState(NamedTuple):
 
     @property
     def is_confirmed(self) -> bool:
-        """Tell whether an outside clock agrees."""
+        """Whether an outside clock agrees."""
         return any(abs(each.now - self.now) <= AGREEMENT for each in self.heard)
 
     @property
     def is_wrong(self) -> bool:
-        """Tell whether an outside clock that was read lately disagrees, and none agrees."""
+        """Whether an outside clock that was read recently disagrees, and none agrees."""
         return not self.is_confirmed and any(each.ago <= FRESH for each in self.heard)
 
     @property
     def may_act(self) -> bool:
-        """Tell whether irreversible work may be done now."""
+        """Return whether irreversible work may be done now."""
         is_near = self.last_run is None or self.now - self.last_run <= LONG
         return is_near or self.is_confirmed
 
@@ -67,8 +68,8 @@ class ClockState(NamedTuple):
 def last_in_a_row(instants: Sequence[Instant]) -> Instant | None:
     """Return the last of ascending instants before the first gap that is too long to be trusted.
 
-    They replace the runs if no job ever ran; the instants after a gap may come from a clock that
-    was ahead.
+    Used on event instants if no job ever ran; those after a gap may come from a clock that was
+    ahead.
     """
     for before, after in pairwise(instants):
         if after - before > LONG:

@@ -1,4 +1,4 @@
-"""Replies about the clock: what it says, and whether outside clocks agree."""
+"""Replies about the clock: its time, and whether outside clocks agree."""
 
 from bot.clock_check import ClockState
 from bot.language import words
@@ -9,7 +9,7 @@ _MINUTE = 60_000_000
 
 
 def state(clock: ClockState) -> Reply:
-    """Return what the clock and outside clocks say, and what follows from it."""
+    """Return the answer to /clock: the times of all clocks, and what follows from them."""
     lines = [
         fill(
             words.CLOCK, now=_second(clock.now), last_run=_last_run(clock), outside=_outside(clock)
@@ -22,7 +22,7 @@ def state(clock: ClockState) -> Reply:
 
 
 def doubt(clock: ClockState) -> Reply:
-    """Return the message to the admins when the scheduled work waits for the clock."""
+    """The message to the admins when scheduled work waits because the clock is unconfirmed."""
     return say(
         words.CLOCK_DOUBT,
         now=_second(clock.now),
@@ -33,7 +33,7 @@ def doubt(clock: ClockState) -> Reply:
 
 
 def doubt_in_the_terminal(clock: ClockState) -> str:
-    """Return the same in one line, for the chat in the terminal."""
+    """The same as a plain line, for the terminal chat."""
     return words.CHAT_CLOCK.format(
         now=_second(clock.now), days=clock.days, last_run=_last_run(clock)
     )

@@ -1,4 +1,4 @@
-"""The bot's commands: their names, who may give them and who sees the answer."""
+"""The bot's commands: names, arguments, permissions, and who sees the answers."""
 
 import re
 from enum import Enum
@@ -7,17 +7,17 @@ import msgspec
 
 
 class Audience(Enum):
-    """Who may see the answer to a command that was given in a group."""
+    """The visibility of the answer to a command that was given in a group."""
 
-    EVERYBODY = "everybody"
+    EVERYONE = "everyone"
     ASKER = "asker"
-    """Answered in private; in the group stands only that it was."""
+    """Answered in private; the group sees only a note of that."""
     PRIVATE_CHAT = "private chat"
-    """Not even asked for in a group."""
+    """Refused in a group."""
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command; `arguments` is how they are written, for people and menus."""
+    """A command; `arguments` is their syntax, as shown in /help and menus."""
 
     name: str
     audience: Audience
@@ -26,7 +26,7 @@ class Command(msgspec.Struct, frozen=True):
 
     @property
     def words_at_most(self) -> int | None:
-        """How many words may follow it; None for any number."""
+        """The most words that may follow; None for any number."""
         return {"": 0, "ISSUE": 1, "[ISSUE]": 1}.get(self.arguments)
 
 
@@ -36,7 +36,7 @@ HIDE, UNHIDE = "hide", "unhide"
 COMMANDS = {
     command.name: command
     for command in (
-        Command("start", Audience.EVERYBODY),
+        Command("start", Audience.EVERYONE),
         Command("briefing", Audience.ASKER),
         Command("top", Audience.ASKER, "[n] [date]"),
         Command("score", Audience.ASKER, "ISSUE [date]"),
@@ -47,11 +47,11 @@ COMMANDS = {
         Command(HIDE, Audience.ASKER, "ISSUE"),
         Command(UNHIDE, Audience.ASKER, "[ISSUE]"),
         Command("export", Audience.PRIVATE_CHAT),
-        Command("privacy", Audience.EVERYBODY),
+        Command("privacy", Audience.EVERYONE),
         Command(OPT_OUT, Audience.ASKER),
         Command(OPT_IN, Audience.ASKER),
         Command("forget", Audience.ASKER),
-        Command("help", Audience.EVERYBODY),
+        Command("help", Audience.EVERYONE),
         Command("status", Audience.PRIVATE_CHAT, for_admins=True),
         Command("clock", Audience.PRIVATE_CHAT, "[ok]", for_admins=True),
     )
@@ -60,19 +60,19 @@ COMMANDS = {
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A command as somebody gave it; `name` is in lower case and may be none of ours."""
+    """A command as it was sent; `name` is in lower case and may be unknown."""
 
     name: str
     arguments: tuple[str, ...] = ()
     by_name: bool = False
-    """Whether it was for this bot by its name: `/top@this_bot`."""
+    """Whether it names this bot: `/top@this_bot`."""
 
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@(\w+))?", re.ASCII)
 
 
 def asked_in(text: str, bot_username: str) -> Asked | None:
-    """Return the command that `text` begins with, or None: no command, or another bot's."""
+    """Return the command that `text` begins with; None if there is none or it names another bot."""
     words = text.split()
     match = _COMMAND.fullmatch(words[0]) if words else None
     if match is None:
@@ -89,12 +89,12 @@ _JOINT, _COLON = "_", "__"
 
 
 def link_payload(asked: Asked) -> str:
-    """Return what a link into the private chat carries, so that `asked` is answered there."""
+    """Encode `asked` as the payload of a link into the private chat, which then answers it."""
     return _JOINT.join((asked.name, *asked.arguments)).replace(":", _COLON)
 
 
 def asked_by_link(payload: str) -> Asked | None:
-    """Return the command that a link carried, or None where it carried none of ours."""
+    """Decode the command of a link's payload; None if it holds no known command."""
     name, *arguments = payload.replace(_COLON, ":").split(_JOINT)
     command = COMMANDS.get(name)
     if command is None or name == "start":

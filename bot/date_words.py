@@ -3,14 +3,14 @@
 import msgspec
 
 Spellings = tuple[str, ...]
-"""How one thing may be written, in lower case; what stands first is its singular."""
+"""The spellings of one unit or name, in lower case; the first is the singular."""
 
 
 class DateWords(msgspec.Struct, frozen=True, kw_only=True):
-    """How people write dates in one language; capitals make no difference.
+    """The vocabulary and word order of dates in one language; case is ignored.
 
-    A form is a text with names in braces where something stands. Each may stand for what is said
-    here of it, so that another language can put its words in another order.
+    A form is a text with named placeholders in braces, so that each language has its own word
+    order.
     """
 
     now: Spellings
@@ -23,7 +23,7 @@ class DateWords(msgspec.Struct, frozen=True, kw_only=True):
     units: tuple[Spellings, ...]
     """Minute, hour, day, week, month, year."""
     one: Spellings
-    """What may stand for the count 1."""
+    """Words for the count 1."""
     ago: Spellings
     """Forms with {count} and {unit}."""
     last_period: Spellings

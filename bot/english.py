@@ -1,7 +1,7 @@
-"""Every word that people read, in English: sentences with names in braces to be filled in.
+"""All texts that users read, in English: sentences with named placeholders in braces.
 
-They are HTML as Telegram takes it; what is filled in is escaped where that is done. For another
-language, translate a copy of this module, and name the copy in `bot.language`.
+They are HTML in Telegram's dialect; `bot.replies.fill` escapes the values. For another language,
+translate a copy of this module, and name the copy in `bot.language`.
 """
 
 from bot.chart_words import ChartWords
@@ -11,13 +11,13 @@ SUMMARIES = {
     "start": "say hello",
     "briefing": "your issues, with a button for each",
     "top": "what you are most engaged with",
-    "score": "how an issue scores, and why",
-    "why": "what a score is made of, step by step",
+    "score": "the score of an issue, and why",
+    "why": "how a score is computed, step by step",
     "history": "what is recorded about you",
-    "chart": "a picture of your scores",
+    "chart": "a chart of your scores",
     "stats": "your totals",
     "hide": "leave an issue out of your lists",
-    "unhide": "show it there again, or list what is hidden",
+    "unhide": "show it there again, or list hidden issues",
     "export": "everything recorded about you, as files",
     "privacy": "what is kept, where and for how long",
     "optout": "stop recording me",
@@ -25,9 +25,9 @@ SUMMARIES = {
     "forget": "delete what links the past to me",
     "help": "what I do and what I record",
     "status": "the state of the ledger",
-    "clock": "what my clock says, and whether it is right",
+    "clock": "the time on my clock, and whether it is right",
 }
-"""What each command does, for menus and /help."""
+"""A summary of each command, for menus and /help."""
 
 EXAMPLES = {
     "top": "/top, /top 5 or /top 5 last monday",
@@ -40,7 +40,7 @@ EXAMPLES = {
     "unhide": "/unhide or /unhide AI-1799",
     "clock": "/clock or /clock ok",
 }
-"""How a command is given that takes arguments."""
+"""Examples of commands that take arguments."""
 
 COURTESIES = frozenset({"please", "pls", "thanks"})
 """Words after a command's arguments that are ignored, such as please."""
@@ -91,24 +91,22 @@ AS_OF = "as of {when}"
 CARD_HIDDEN = "hidden from your lists"
 
 TOP = "<b>What you are most engaged with</b> {moment}"
-TOP_QUIET = "<b>What you are most engaged with</b> {moment}: all of it quiet for long"
+TOP_QUIET = "<b>What you are most engaged with</b> {moment}: all long inactive"
 TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}{note}"
-NO_TOP = "Nothing of yours ranks {moment}: nothing is recorded."
-ALL_HIDDEN = "All that you ever touched is hidden from your lists {moment}. /unhide lists it."
+NO_TOP = "You have no issues to rank {moment}: nothing is recorded about you."
+ALL_HIDDEN = "All your issues are hidden from your lists {moment}. /unhide lists them."
 
-QUIET = "quiet for long"
+QUIET = "long inactive"
 UNCOUNTED = "nothing that counts"
 SET_BY_HAND = "set by hand"
 NOTE = " · {note}"
 
 BRIEFING = "<b>Your briefing</b>, {when}\nPress an issue to open its card."
-BRIEFING_QUIET = (
-    "<b>Your briefing</b>, {when}: all of it quiet for long\nPress an issue to open its card."
-)
+BRIEFING_QUIET = "<b>Your briefing</b>, {when}: all long inactive\nPress an issue to open its card."
 BRIEFING_BUTTON = "{issue} · {score}"
 NO_BRIEFING_ALL_HIDDEN = (
-    "There is nothing to brief you about: all that you ever touched is hidden from your lists. "
-    "/unhide lists it."
+    "There is nothing to brief you about: all your issues are hidden from your lists. "
+    "/unhide lists them."
 )
 NO_BRIEFING = "There is nothing to brief you about yet: ask me about an issue, such as AI-1799."
 
@@ -120,9 +118,9 @@ STATS = (
     "Last: {last}\n"
     "Most engaged: {most}"
 )
-NO_STATS = "Nothing of yours is recorded {moment}."
+NO_STATS = "Nothing is recorded about you {moment}."
 NONE = "none"
-MOST_HIDDEN = "none, as all are hidden: /unhide lists them"
+MOST_HIDDEN = "all hidden, /unhide lists them"
 
 HISTORY = "<b>What is recorded about you</b>{of_issue} {moment}, the latest first"
 HISTORY_OF = " for {issue}"
@@ -136,8 +134,8 @@ NO_HISTORY = "Nothing is recorded about you{of_issue} {moment}."
 
 CHART_OF_ISSUE = "<b>{issue}</b>: your score {moment}: {score}{note}"
 CHART_OF_TOP = "What you are most engaged with {moment}"
-CHART_OF_QUIET = "What you are most engaged with {moment}: all of it quiet for long"
-NO_CHART = "There is nothing to draw: nothing of yours is recorded{of_issue} {moment}."
+CHART_OF_QUIET = "What you are most engaged with {moment}: all long inactive"
+NO_CHART = "There is nothing to draw: nothing is recorded about you{of_issue} {moment}."
 
 HIDE_BUTTON = "Hide {issue} from my lists"
 UNHIDE_BUTTON = "Show {issue} in my lists again"
@@ -147,7 +145,7 @@ UNHIDDEN = "{issue} is in your lists again."
 NOT_HIDDEN = "{issue} was not hidden from your lists. /unhide lists what is hidden."
 HIDING_WAITS = "Noted: that takes effect as soon as I can write to the ledger again."
 HIDING_OPTED_OUT = (
-    "You have opted out, so nothing of yours is recorded, and this neither. /optin takes that back."
+    "You have opted out, so nothing you do is recorded, nor is this. /optin resumes recording."
 )
 NEVER_TOUCHED = "You never touched {issue}, so it is in none of your lists."
 HIDDEN_LIST = "<b>Hidden from your lists</b>\nPress an issue to show it there again."
@@ -180,7 +178,7 @@ PRIVACY = (
     "written. I pass nothing on.\n"
     "<b>How long</b>\n"
     "The words of a message, and where it stood, for {days} days. The touches, and what links "
-    "them to you, until you say /forget. Then the touches stay without a name, with a mark that "
+    "them to you, until you send /forget. Then the touches stay without a name, with a mark that "
     "prevents your past from being recorded again; it contains no readable id.\n"
     "<b>What you can do</b>\n"
     "/export gives you your touches, and the words that are still kept. /optout stops recording "
@@ -188,11 +186,11 @@ PRIVACY = (
 )
 
 OPTED_OUT = (
-    "Done: from now on nothing of yours is recorded. What was recorded before stays until you say "
-    "/forget. /optin takes this back."
+    "Done: from now on nothing you do is recorded. What was recorded before stays until you send "
+    "/forget. /optin resumes recording."
 )
 OPTED_IN = "Done: what you ask, open and mention is recorded from now on."
-NOT_NOTED = "That could not be saved just now. Please try again in a minute."
+NOT_NOTED = "That could not be saved. Please try again in a minute."
 
 FORGET = (
     "This deletes what links the past to you: your id and name, your words, where they stood, your "
@@ -213,10 +211,10 @@ FORGET_LATER = (
 NOT_YOURS = "Only the person who asked can answer this."
 
 STATUS = "<b>The ledger</b>\nEvents: {events}\nPeople: {users}{waiting}"
-STATUS_WAITING = "\nI cannot write to it just now; what people say waits in a file."
+STATUS_WAITING = "\nI cannot write to it at the moment; new entries wait in a file."
 STATUS_JOBS = {
     "engagement_decay": "Scores brought up to date for {day}: {counted} under decay",
-    "engagement_cleanup": "Engagements that had been quiet for long on {day}: {counted}",
+    "engagement_cleanup": "Long inactive engagements on {day}: {counted}",
     "engagement_expiry": "Old words deleted for {day}: {counted}",
 }
 
@@ -226,13 +224,13 @@ CLOCK_WRONG = "The two disagree: one of them is wrong."
 CLOCK_GOES_ON = "The scheduled work goes on."
 CLOCK_WAITS = (
     "It is long after the last run and nothing confirms the clock, so the scheduled work waits: "
-    "nothing is deleted or archived. Set the clock right; if it is right, say /clock ok."
+    "nothing is deleted or archived. Set the clock right; if it is right, send /clock ok."
 )
 CLOCK_CONFIRMED = "Noted: the clock is right. The waiting work is done within the hour."
 CLOCK_DOUBT = (
     "My clock says {now}, {days} days after the last run at {last_run}. Outside: {outside}. As it "
-    "may be wrong, I delete and archive nothing; what people say is recorded. Set the clock right; "
-    "if it is right, say /clock ok."
+    "may be wrong, I delete and archive nothing, but go on recording. Set the clock right; "
+    "if it is right, send /clock ok."
 )
 
 ANSWERED_IN_PRIVATE = "I have answered you in private."
@@ -283,7 +281,7 @@ WHY_UNTOUCHED = "Never touched, and every issue starts at {score}."
 WHY_TOUCHED = "Touched {times}: {touches}; the last was {last}."
 WHY_UNCOUNTED = "{count} of these do not count: only {counted} do."
 WHY_LATE = "{count} of these became known more than a day late."
-WHY_NOTHING_COUNTS = "So nothing counts: the score is 0, and it ranks after all that does."
+WHY_NOTHING_COUNTS = "So nothing counts: the score is 0, and it ranks after all issues that count."
 WHY_FREQUENCY = "Frequency {frequency}: {count} × {step}, at most 1."
 WHY_RECENCY = "Recency {recency}: exp(−{rate} × {days}), active {idle}."
 WHY_RECENCY_SET = "Recency {recency}: exp(−{rate} × {days}), set by hand {idle}."
@@ -294,9 +292,9 @@ WHY_BASE_SET = "Base {base}: as it was set."
 WHY_DECAY = "Decay {decay}: (1 − {share}) to the power of {days}, the idle days beyond {free}."
 WHY_NO_DECAY = "Decay 1.000: there is none within {days} idle days."
 WHY_SCORE = "Score {score} = {base} × {decay}."
-WHY_QUIET = "It has been quiet for long: idle for over {days} days, and its score is below {score}."
-WHY_PINNED = "It is pinned before all that scores, touched less than {hours} hours ago."
-WHY_FIRST_POLICY = "By policy {version}, the product's own."
+WHY_QUIET = "It is long inactive: idle for over {days} days, and its score is below {score}."
+WHY_PINNED = "It is pinned above all scores, because it was touched less than {hours} hours ago."
+WHY_FIRST_POLICY = "By policy {version}, the default."
 WHY_POLICY = "By policy {version}, adopted {when}."
 WHY_LINE = "{when} · {kind}{late}"
 WHY_LATE_MARK = ", known late"
@@ -305,7 +303,7 @@ ORDER_BY = {
     "score": "{first} stands before {second} by its score: {score} to {other}.",
     "idle_since": "{first} stands before {second}: both score {score}, and it was active later.",
     "issue_id": "{first} stands before {second} by its name alone: all else is equal.",
-    "pinned": "{first} stands before {second}: it was touched just now, which pins it.",
+    "pinned": "{first} stands before {second}: it was touched recently, which pins it.",
 }
 ORDER_ONE_TOUCH = "One more touch of {second} now would put it first."
 ORDER_TOUCHES = "{count} more touches of {second} now would put it first."

@@ -12,14 +12,14 @@ from projections.explanation import Explanation, InteractionSeen, OverrideSeen
 from projections.order import LOOKED_AHEAD_DAYS, OrderExplanation
 
 SHOWN = 10
-"""So many of the latest events are listed."""
+"""The number of latest events that are listed."""
 
 Said = Callable[[int], str]
-"""How an instant is told to whoever reads."""
+"""Formats an instant for the reader."""
 
 
 def why(explanation: Explanation, time: Time) -> Reply:
-    """Return what a score is made of, and the events that it comes from."""
+    """Return the parts of a score as sentences, and the events that it comes from."""
     said = time.said_instant
     score = f"{explanation.value:.3f}"
     head = fill(words.WHY, issue=explanation.issue_id, score=score, moment=time.moment)
@@ -28,7 +28,7 @@ def why(explanation: Explanation, time: Time) -> Reply:
 
 
 def sentences(explanation: Explanation, said: Said) -> Iterator[str]:
-    """Yield every part of the score, each in a sentence, to three decimals."""
+    """Yield a sentence for every part of the score, with numbers to three decimals."""
     if not explanation.interactions:
         yield words.WHY_UNTOUCHED.format(score=f"{explanation.value:g}")
     else:
@@ -110,7 +110,7 @@ def _base(explanation: Explanation, said: Said) -> Iterator[str]:
 
 
 def _decisive(overrides: Sequence[OverrideSeen]) -> Sequence[OverrideSeen]:
-    """Return the override in force, which at one instant need not be the last one, or the last."""
+    """The override in force, else the last one; at equal instants the highest value is in force."""
     return [each for each in overrides if each.is_in_force] or overrides[-1:]
 
 
@@ -159,7 +159,7 @@ def _kind(seen: InteractionSeen | OverrideSeen) -> str:
 
 
 def order_sentences(order: OrderExplanation, said: Said) -> Iterator[str]:
-    """Yield why the first stands before the second, and what would swap them."""
+    """Yield sentences on why the first ranks above the second, and what would swap them."""
     first, second = order.first, order.second
     yield words.ORDER_BY[order.by.value].format(
         first=first.issue_id,

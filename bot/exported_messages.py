@@ -1,4 +1,4 @@
-"""Exported messages, heard as the bot hears them live: one decision for both."""
+"""Classification of exported messages by the same rules as live ones."""
 
 import datetime as dt
 import re
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from bot.issue_keys import IssueKeys
 
 TELEGRAMS_OWN = frozenset({777000, 136817688, 1087968824})
-"""Users that stand for Telegram itself, and for channels and groups that write."""
+"""User ids under which Telegram itself, channels and anonymous group admins write."""
 
 _KINDS = {
     ChatType.SUPERGROUP: ChatKind.SUPERGROUP,
     ChatType.GROUP: ChatKind.GROUP,
-    ChatType.PERSONAL: ChatKind.GROUP,  # people among themselves, whom nobody overhears live
+    ChatType.PERSONAL: ChatKind.GROUP,  # between two people: no bot hears it live
     ChatType.WITH_BOT: ChatKind.PRIVATE,
 }
 
 _SOMEBODY, _SOMETIME = 1, dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _BOTS_COMMAND = re.compile(r"/\w+@\w+", re.ASCII)
-_NO_BOT_NAME = "it is a command for a bot by its name; --bot-name says whether that is ours"
+_NO_BOT_NAME = "it is a command that names a bot: give this bot's username with --bot-name"
 
 
 class Bots(msgspec.Struct, frozen=True):
-    """The bots of the chats: an export does not say who is one.
+    """The ids of bots, which an export does not mark as such.
 
     `ours` is the id of the bot that the ledger belongs to and `name` its username without the @,
     if known; `others` are the ids of other bots.
@@ -47,10 +47,10 @@ class Bots(msgspec.Struct, frozen=True):
 
 
 class Listener:
-    """Hears the messages of an export one after another, chat by chat, in their order."""
+    """Classifies the messages of an export, which must come chat by chat and in order."""
 
     def __init__(self, bots: Bots, keys: "IssueKeys") -> None:
-        """Begin before the first message; `keys` finds the issues."""
+        """Start before the first message; `keys` finds the issues."""
         self._bots = bots
         self._keys = keys
         self._chat_id: int | None = None
@@ -59,23 +59,23 @@ class Listener:
         self._repeated: Counter[tuple[str, str]] = Counter()
 
     def hear(self, exported: ExportedMessage) -> tuple[Interaction, ...]:
-        """Return what the message leaves in the ledger, as `heard_in` does.
+        """Return the interactions of the message, classified by `heard_in`.
 
-        In a supergroup it is what the same message leaves live, down to its source key. Elsewhere
-        it has a key of exports and no place. What people want recorded of them, an export cannot
-        change. Raises InvalidInteractionError where something would be recorded but cannot.
+        In a supergroup they equal those of the live message, down to the source key. In other chats
+        they have an export key and no place. Opt-outs and opt-ins in an export are ignored. Raises
+        InvalidInteractionError if the message has interactions that cannot be recorded.
         """
         if exported.chat_id != self._chat_id:
             self._chat_id, self._by_our_bot = exported.chat_id, MessageIds()
         if exported.sender_id == self._bots.ours:
-            if not exported.opens_topic:  # which every message there replies to
+            if not exported.opens_topic:  # every message of the topic is a reply to it
                 self._by_our_bot.add(exported.message_id)
             return ()
         if exported.chat_type is ChatType.WITH_BOT and exported.chat_id != self._bots.ours:
             return ()
         if not (exported.text or exported.links or exported.is_unread):
             return ()
-        sent_at = exported.sent_at or _SOMETIME  # one that is missing is a flaw
+        sent_at = exported.sent_at or _SOMETIME  # if it is missing, `_check` refuses the message
         message = self._message(exported, sent_at)
         if exported.is_unread and message.sender_id is not None and not message.forwarded:
             self._check(exported)  # it may name issues
@@ -129,13 +129,13 @@ class Listener:
             raise InvalidInteractionError("message", flaw)
 
     def _unmatched(self, interaction: Interaction, sent_at: Instant) -> Interaction:
-        """Return the interaction without a place, under a key that other exports give it too."""
+        """Return the interaction without a place, under the key that every export gives it."""
         user, issue = interaction.user_id, interaction.issue_id
         key = export_key(user, issue, sent_at, self._ordinal(user, issue, sent_at))
         return replace(interaction, chat_id=None, source_key=key)
 
     def _ordinal(self, user_id: str, issue_id: str, sent_at: Instant) -> int:
-        """Return how many times the user named the issue in this second before."""
+        """How many times the user named the issue earlier in this second."""
         if sent_at != self._second:
             self._second, self._repeated = sent_at, Counter()
         self._repeated[user_id, issue_id] += 1
@@ -143,26 +143,26 @@ class Listener:
 
 
 class MessageIds:
-    """A set of message ids, an eighth of a byte each where they are dense."""
+    """A set of message ids that takes one bit per id where they are dense."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._blocks: dict[int, int] = {}
 
     def add(self, message_id: int) -> None:
-        """Take one in."""
+        """Add an id."""
         block = message_id >> 8
         self._blocks[block] = self._blocks.get(block, 0) | 1 << (message_id & 255)
 
     def __contains__(self, message_id: int) -> bool:
-        """Tell whether it was taken in."""
+        """Whether the id was added."""
         return bool(self._blocks.get(message_id >> 8, 0) >> (message_id & 255) & 1)
 
 
 def live_chat_of(exported: ExportedMessage) -> str | None:
-    """Return the id of the chat in which the bot may have heard the same message under another key.
+    """Return the chat in which the bot may have recorded the same message live under another key.
 
-    None says that live messages are matched by their keys, or that there are none.
+    None means that the keys match live messages, or that the bot hears no live messages there.
     """
     if exported.chat_type is ChatType.WITH_BOT and exported.sender_id is not None:
         return str(exported.sender_id)
@@ -170,7 +170,7 @@ def live_chat_of(exported: ExportedMessage) -> str | None:
 
 
 def overlaps(interaction: Interaction, span: tuple[Instant, Instant] | None) -> bool:
-    """Tell whether the interaction lies within what was heard live of its user."""
+    """Whether the interaction lies within the span of its user's live interactions."""
     if span is None or interaction.occurred_at is None:
         return False
     return span[0] <= interaction.occurred_at <= span[1]

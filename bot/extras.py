@@ -1,4 +1,4 @@
-"""Extras: libraries that only some need, and what is said where one is missing."""
+"""Optional dependencies (extras), and the error for a missing one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,9 @@ from ledger.errors import LedgerError
 
 
 class Extra(NamedTuple):
-    """An optional dependency: what needs it, the library, and the module that it is imported as."""
+    """An optional dependency: the feature that needs it, the library, and the module it is imported
+    as.
+    """
 
     needed_by: str
     library: str
@@ -22,7 +24,7 @@ EXTRAS = {
     "reports": Extra("reports need", "Jinja2", "jinja2"),
     "independent": Extra("an independent check needs", "duckdb", "duckdb"),
 }
-"""By the names that pyproject.toml gives them."""
+"""The extras by their names in pyproject.toml."""
 
 
 class MissingExtraError(LedgerError, ImportError):
@@ -31,7 +33,9 @@ class MissingExtraError(LedgerError, ImportError):
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Name the extra `name` if the imports of the block miss its library."""
+    """Raise MissingExtraError for the extra `name` if imports in the block fail to find its
+    library.
+    """
     needed_by, library, module = EXTRAS[name]
     try:
         yield

@@ -1,21 +1,21 @@
-"""The gate: in which chats the bot listens, and with whom it talks in private."""
+"""The gate decides in which chats the bot listens, and with whom it talks in private."""
 
 from collections.abc import Callable, Mapping
 
 from bot.classification import ChatKind, Sender
 
 REMEMBERED = 10_000
-"""Closed chats that were told; after so many the bot begins anew, and may tell one twice."""
+"""The most refused chats that are remembered; then all are forgotten, and may be notified again."""
 
 Knows = Callable[[str], bool]
-"""Tells whether the ledger knows a user, or raises LedgerError if it cannot be read."""
+"""Returns whether the ledger knows a user; raises LedgerError if it cannot be read."""
 
 
 class Gate:
-    """Bounds the bot to some chats, where any are named, and to the people who write there."""
+    """Limits the bot to the configured chats, if any, and to the people who write there."""
 
     def __init__(self, chats: frozenset[int], admins: frozenset[int], knows: Knows) -> None:
-        """Listen in `chats`, or everywhere without any."""
+        """Listen in `chats`, or everywhere if it is empty."""
         self._chats = chats
         self._admins = admins
         self._knows = knows
@@ -23,7 +23,7 @@ class Gate:
         self._told: set[int] = set()
 
     def lets_in(self, sender: Sender) -> bool:
-        """Tell whether the bot listens to this user in this chat.
+        """Return whether the bot listens to this user in this chat.
 
         Raises LedgerError if the ledger must be asked and cannot be read.
         """
@@ -33,7 +33,7 @@ class Gate:
         return is_private and self._knows(str(sender.user_id))
 
     def is_listed(self, sender: Sender) -> bool:
-        """Tell whether the sender is let in by the settings alone, without asking the ledger."""
+        """Whether the settings alone admit the sender; the ledger is not asked."""
         if not self._chats or sender.chat_id in self._chats:
             return True
         if sender.chat_kind is ChatKind.PRIVATE:
@@ -42,17 +42,17 @@ class Gate:
         return old is not None and old in self._chats
 
     def may_be_added_by(self, user_id: int, chat_id: int) -> bool:
-        """Tell whether this user may bring the bot into this chat."""
+        """Whether this user may add the bot to this chat."""
         if self._chats:
             return chat_id in self._chats or self._migrated.get(chat_id) in self._chats
         return not self._admins or user_id in self._admins
 
     def migrate(self, new_of_old: Mapping[int, int]) -> None:
-        """Let the supergroups that groups became stand for them."""
+        """Admit the supergroups that replace admitted groups."""
         self._migrated |= {new: old for old, new in new_of_old.items()}
 
     def tells(self, chat_id: int) -> bool:
-        """Tell whether a closed chat is to be told so: only once."""
+        """Whether to notify a refused chat, which is done only once."""
         if chat_id in self._told:
             return False
         if len(self._told) == REMEMBERED:

@@ -1,4 +1,4 @@
-"""Issue keys in what people write: AI-1799, in a sentence, a branch name or an address."""
+"""Issue keys such as AI-1799 in sentences, branch names and addresses."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -11,10 +11,10 @@ from ledger.errors import InvalidInteractionError, LedgerError
 from ledger.text import ISSUE_ID_LIMIT, issue_id_of
 
 DEFAULT_PATTERN = r"[A-Z][A-Z0-9]{0,9}-[1-9][0-9]{0,4}"
-"""The client's `[A-Z]{1,4}-\\d{1,5}` for the longer teams that exist, without leading zeros."""
+"""As `[A-Z]{1,4}-\\d{1,5}`, but with longer team keys, which exist, and without leading zeros."""
 
 TEAMS_PATTERN = r"[A-Za-z0-9]++-[1-9][0-9]{0,4}"
-"""What can be a key in either case if team keys are configured, which then decide."""
+"""Candidates in either case, if team keys are configured, which then decide."""
 
 # A cased letter or a digit of any script, with its combining marks, belongs to a word; so do the
 # few letters without case of Latin, Greek and Cyrillic. Other letters do not: Chinese, Japanese and
@@ -40,7 +40,7 @@ STANDARDS = frozenset(
     UTC UTF WCAG
     """.split()  # noqa: SIM905 - a list to read, and to add to
 )
-"""What stands before the number in the names of standards, which are no issues."""
+"""Prefixes of the names of standards, such as ISO-8601, which are not issues."""
 
 LOOKALIKES = frozenset(
     """
@@ -48,10 +48,10 @@ LOOKALIKES = frozenset(
     SHA2-224 SHA2-256 SHA2-384 SHA2-512 SHA3-224 SHA3-256 SHA3-384 SHA3-512 X-509 X86-32 X86-64
     """.split()  # noqa: SIM905 - as above
 )
-"""Single names that look like keys and are none."""
+"""Other names that look like keys but are not."""
 
 SEARCH_TIMEOUT_SECONDS = 0.1
-"""No message takes the default pattern a hundredth of this; somebody's own might be careless."""
+"""A limit for inefficient custom patterns; the default needs less than a hundredth of this."""
 
 
 class InvalidIssuePatternError(LedgerError, ValueError):
@@ -71,7 +71,8 @@ class IssueKeys:
         self._teams = frozenset(team_keys)
         inner = pattern or (TEAMS_PATTERN if self._teams else DEFAULT_PATTERN)
         try:
-            # By itself first: within the parentheses below an unbalanced one could look balanced.
+            # On its own first: inside the parentheses below an unbalanced pattern could look
+            # balanced.
             matches_nothing = regex.compile(inner, regex.ASCII).fullmatch("")
             self._pattern = regex.compile(rf"{_BEGINS}(?a:{inner}){_ENDS}")
         except regex.error as error:
@@ -82,20 +83,20 @@ class IssueKeys:
     def found_in(self, text: str) -> list[str]:
         """Return the issue keys of `text`, each once, in the order of their first occurrence.
 
-        Percent-encoded addresses are decoded. A slow pattern is stopped after
-        SEARCH_TIMEOUT_SECONDS and finds what it has found by then.
+        Percent-encoded addresses are decoded. A search is stopped after SEARCH_TIMEOUT_SECONDS and
+        then returns the keys found so far.
         """
         found: dict[str, None] = {}
         with suppress(TimeoutError):
             for match in self._pattern.finditer(_decoded(text), timeout=SEARCH_TIMEOUT_SECONDS):
-                if match[0].isascii():  # outside of it, changing case may make another word
+                if match[0].isascii():  # elsewhere, changing case may make another word
                     found[match[0].upper()] = None
         return [key for key in found if self._is(key)]
 
     def named_by(self, word: str) -> str | None:
-        """Return the one issue that a word of a command names, or None.
+        """Return the issue that an argument of a command names, or None.
 
-        It is read as in a sentence, or, without its punctuation, as a key in either case.
+        The word is read as in a sentence, or, without its punctuation, as a key in either case.
         """
         found = self.found_in(word)
         if found:
@@ -106,9 +107,10 @@ class IssueKeys:
         return key if any(self.found_in(each) == [key] for each in named) else None
 
     def meant_by(self, word: str) -> str | None:
-        """Return the issue that a word names, also one that is no key, or None if none can be.
+        """Return the issue that a word names, even if it is not a key now; None if it is no issue
+        id.
 
-        What was imported, or recorded with other settings, may be no key now.
+        Issues that were imported, or recorded with other settings, may not match the pattern.
         """
         named = self.named_by(word)
         if named is not None:

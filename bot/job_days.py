@@ -1,8 +1,8 @@
-"""Which logical days of a scheduled job are due: a question to ask often, no alarm to hear once.
+"""The logical days of a scheduled job that are due, computed on demand instead of by an alarm.
 
-A trigger at midnight skips the day whose midnight the clocks jump over, and rings twice where they
-go back over it. Here the wall clock only says how far the days have come; what is due is every
-logical day up to there that was not done yet.
+A trigger at midnight misses a day whose midnight the clocks skip, and fires twice if they are put
+back over it. Here the wall clock only determines the last day that is over; every logical day up to
+it that was not done yet is due.
 """
 
 import datetime as dt
@@ -12,14 +12,14 @@ _DAY = dt.timedelta(days=1)
 
 
 class Schedule(NamedTuple):
-    """When a job's logical days are over, by the wall clock of a zone."""
+    """When a job's logical days become due, by the wall clock of a zone."""
 
     job: str
     """The job's id."""
     due_after: dt.timedelta
-    """How long after its midnight a day is due, as the wall clock counts."""
+    """The wall-clock time from the midnight at which a day begins until it is due."""
     weekday: int | None = None
-    """The only day of the week that there is work for, 0 for Monday; None stands for every day."""
+    """The day of the week with work, 0 for Monday; None for every day."""
 
 
 DECAY = Schedule("engagement_decay", due_after=_DAY)
@@ -37,10 +37,9 @@ def due_days(
 ) -> list[dt.date]:
     """Return the logical days after `last_done` that are due at the aware `now`, the oldest first.
 
-    All of them, however long nobody asked; where nothing was ever done, only the latest. A day is
-    due as soon as the wall clock of `zone` shows its time or a later one, so none is skipped when
-    that time does not exist, and none comes twice when it comes twice. A day that the zone itself
-    left out is none.
+    All of them, or only the latest if no day was ever done. A day is due as soon as the wall clock
+    of `zone` shows its time or a later one, so a time that is skipped or repeated neither loses nor
+    repeats a day. A date that the zone itself skipped is never due.
     """
     latest = (_wall(now, zone) - schedule.due_after).toordinal()
     if last_done is None:
@@ -55,12 +54,12 @@ def _has(schedule: Schedule, day: dt.date, zone: dt.tzinfo) -> bool:
 
 
 def _existed(day: dt.date, zone: dt.tzinfo) -> bool:
-    """Tell whether the day's first or last moment existed: no zone ever left out both but a day."""
+    """Whether the date existed in the zone: only a skipped date lacks its first and last moment."""
     first = dt.datetime.combine(day, dt.time.min)
     last = dt.datetime.combine(day, dt.time.max)
     return any(_wall(wall.replace(tzinfo=zone), zone) == wall for wall in (first, last))
 
 
 def _wall(moment: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
-    # By way of UTC, or a time of the zone itself that does not exist would come back as it is.
+    # Via UTC, because a conversion within the zone would return a nonexistent time unchanged.
     return moment.astimezone(dt.UTC).astimezone(zone).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""The language of the bot: the one module of words that all others read."""
+"""The language of the bot: `words` is the module of texts that all others use."""
 
 from bot import english as words
 

@@ -1,7 +1,7 @@
-"""Days and times of day as instants, also where the clocks of a zone are put forward or back.
+"""Instants of local days and times, including those that a zone's clocks skip or repeat.
 
-All results are in UTC: datetimes of one zone that differ in `fold` only would compare as equal.
-Each function raises OverflowError for what in UTC is outside the years 1 to 9999.
+All results are in UTC, because datetimes of one zone that differ only in `fold` compare as equal.
+Each function raises OverflowError for results outside the years 1 to 9999 in UTC.
 """
 
 import datetime as dt
@@ -11,14 +11,14 @@ _TICK = dt.timedelta(microseconds=1)
 
 
 def first_instant(day: dt.date, zone: ZoneInfo) -> dt.datetime:
-    """Return the first instant of `day`; of a day that was left out, the one that came instead."""
+    """Return the first instant of `day`; for a skipped date, that of the day that replaced it."""
     return moment_at(dt.datetime.combine(day, dt.time.min), zone, second=False)
 
 
 def last_instant(day: dt.date, zone: ZoneInfo) -> dt.datetime:
-    """Return the last instant of `day`; of a day that was left out, the last one before it.
+    """Return the last instant of `day`; for a skipped date, the last one before it.
 
-    A day that ends twice, since clocks were put back over its end, ends the second time.
+    If clocks were put back over the end of the day, the later of the two ends counts.
     """
     local = dt.datetime.combine(day, dt.time.max)
     shown = _shown(local, zone, second=True)
@@ -28,8 +28,8 @@ def last_instant(day: dt.date, zone: ZoneInfo) -> dt.datetime:
 def moment_at(local: dt.datetime, zone: ZoneInfo, *, second: bool) -> dt.datetime:
     """Return the moment when the clocks of `zone` show the naive `local`.
 
-    Where they show it twice, `second` says which one is meant. Where they jump over it, that is
-    the moment of the jump.
+    If they show it twice, `second` chooses the later one. If they skip it, the result is the moment
+    of the skip.
     """
     return _shown(local, zone, second=second) or _jump_over(local, zone)
 

@@ -1,6 +1,6 @@
 """Moments as people write them: ISO 8601, or words such as "monday at 9:15" and "3 days ago".
 
-What is not surely one of the forms is refused, never guessed.
+A text that does not clearly match one of the forms is refused, never guessed at.
 """
 
 import datetime as dt
@@ -27,11 +27,11 @@ from ledger.written_instants import moment_of_iso
 
 
 class InvalidMomentError(LedgerError, ValueError):
-    """A text that names no moment."""
+    """A text that does not name a moment."""
 
 
 class Edge(Enum):
-    """Which instant of a day is meant where a day is all that is written."""
+    """The instant that a bare day stands for."""
 
     START = "start"
     END = "end"
@@ -40,16 +40,16 @@ class Edge(Enum):
 def moment_of_text(
     text: str, now: dt.datetime, zone: ZoneInfo, *, edge: Edge = Edge.END
 ) -> dt.datetime:
-    """Return the aware moment that `text` means to whoever reads the clocks of `zone` at `now`.
+    """Return the aware moment that `text` means at `now` by the clocks of `zone`.
 
-    A day, or a month with its year, means its last instant, or now while it lasts; with
-    `Edge.START` it means its first. A date without a year is the latest that is not to come, a
-    weekday the latest before today. "3 weeks ago" and "last month" keep the time of day; months
-    have at most their last day. A time that clocks show twice is the second, with `Edge.START` the
-    first; one that they jump over is the moment of the jump.
+    A day, or a month with its year, means its last instant, or `now` if it is not over; with
+    `Edge.START` it means its first. A date without a year is the latest that is not in the future,
+    a weekday the latest before today. "3 weeks ago" and "last month" keep the time of day; a day
+    of the month is limited to the month's last. Of a time that occurs twice the later is meant,
+    with `Edge.START` the earlier; a time that is skipped means the moment of the skip.
 
     Raises InvalidMomentError for anything else, for ISO 8601 with a time but without a zone, and
-    for what is outside the years 1 to 9999.
+    for moments outside the years 1 to 9999.
     """
     try:
         moment = _meant(text, _Reading(now, zone, edge))
@@ -74,7 +74,7 @@ def moment_of_text(
 
 
 class _Reading(NamedTuple):
-    """When and where a text is read, and which instant of a day it is to mean."""
+    """The context of a reading: the present, the zone, and the edge of a day that is meant."""
 
     now: dt.datetime
     zone: ZoneInfo
@@ -151,7 +151,7 @@ def _day_of_last_period(today: dt.date, period: str) -> dt.date:
 
 _ONE = words.DATES.one[0]
 _ELAPSED = {MINUTE: dt.timedelta(minutes=1), HOUR: dt.timedelta(hours=1)}
-"""The units that are no matter of the calendar."""
+"""The units of fixed length."""
 
 _DAYS_AGO = [
     *forms_of(words.DATES.ago, _day_ago),

@@ -1,4 +1,4 @@
-"""Periods of the calendar: where the hours, days, weeks and months of a span end."""
+"""The ends of the hours, days, weeks and months of a span."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from ledger.instants import DAY, Instant, instant_of, moment_of
 PERIODS = ("hour", "day", "week", "month")
 
 MOST_POINTS = 10_000
-"""More than anybody reads, and few enough to compute in a moment."""
+"""More points than anyone reads, and few enough to compute quickly."""
 
 _HOUR = DAY // 24
 _ONE_DAY = dt.timedelta(days=1)
@@ -23,17 +23,17 @@ class TooManyPointsError(LedgerError, ValueError):
 
 
 def ends_of(period: str, start: Instant, end: Instant, zone: ZoneInfo) -> list[Instant]:
-    """Return the last instant of each `period` from that of `start` on, ascending, then `end`.
+    """Return the last instants of the `period`s from `start` on, ascending, with `end` as the last.
 
-    Days, weeks (they end with Sunday) and months are those of the calendar of `zone`, hours those
-    of its clocks. Raises ValueError where `start` is after `end`, TooManyPointsError for too many.
+    Days, weeks (which end on Sunday) and months follow the calendar of `zone`, hours its clocks.
+    Raises ValueError if `start` is after `end`, and TooManyPointsError for more than MOST_POINTS.
     """
     if start > end:
         message = "the span must not end before it begins"
         raise ValueError(message)
     instants: list[Instant] = []
     for each in takewhile(lambda each: each < end, _ends(period, start, zone)):
-        if not instants or each > instants[-1]:  # a day that was left out ends with the one before
+        if not instants or each > instants[-1]:  # a skipped date ends with the day before
             instants.append(each)
         if len(instants) == MOST_POINTS:
             message = f"there are more than {MOST_POINTS:,} {period}s in that span"

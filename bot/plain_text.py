@@ -1,10 +1,10 @@
-"""Replies as plain text, for wherever there is no markup."""
+"""Replies as plain text, for output without markup."""
 
 from html.parser import HTMLParser
 
 
 def plain_text(html: str) -> str:
-    """Return `html`, as replies are written in it, without tags and with its characters back."""
+    """Strip the tags of a reply's `html` and unescape its characters."""
     parser = _Text()
     parser.feed(html)
     parser.close()

@@ -1,7 +1,7 @@
-"""Replies: what the bot answers, as values that any place to talk can show.
+"""The bot's answers as values, independent of Telegram and of the terminal.
 
-The text is HTML as Telegram takes it. Words come from `bot.language`; whatever is filled into them
-is escaped here, in one place.
+The text is HTML in Telegram's dialect. Words come from `bot.language`; all values that are filled
+into them are escaped here, by `fill`.
 """
 
 import datetime as dt
@@ -28,14 +28,14 @@ from projections.scoring import Score
 from projections.statistics import Statistics
 
 TEXT_LIMIT = 4096
-"""UTF-16 units of a message; Telegram counts them without the markup, we count it in."""
+"""The most UTF-16 units of a message; markup is included, although Telegram does not count it."""
 
 HISTORY_SHOWN = 20
 CONTEXT_SHOWN = 100
 
 
 class Button(msgspec.Struct, frozen=True):
-    """A button below a reply: pressing it sends `data` back, or opens `url`."""
+    """A button below a reply, which sends `data` back or opens `url`."""
 
     text: str
     data: str = ""
@@ -43,7 +43,7 @@ class Button(msgspec.Struct, frozen=True):
 
 
 class Attachment(msgspec.Struct, frozen=True):
-    """A file that comes with a reply; a picture is shown, anything else is saved."""
+    """A file attached to a reply; a picture is shown, any other file is saved."""
 
     name: str
     content: bytes | IO[bytes]
@@ -51,7 +51,7 @@ class Attachment(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What is answered: HTML, rows of one button each, and a file."""
+    """An answer: HTML, buttons (one per row), and optionally a file."""
 
     html: str
     buttons: tuple[Button, ...] = ()
@@ -59,7 +59,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Time(msgspec.Struct, frozen=True):
-    """The moment that an answer is about, and from when and where it is looked at."""
+    """The moment that an answer is about, the present, and the reader's zone."""
 
     now: dt.datetime
     zone: ZoneInfo
@@ -67,34 +67,34 @@ class Time(msgspec.Struct, frozen=True):
 
     @property
     def moment(self) -> str:
-        """The moment in words: now, or as of another one."""
+        """The moment in words: "now", or "as of" another one."""
         return words.NOW if self.at is None else words.AS_OF.format(when=self.said(self.at))
 
     def said(self, moment: dt.datetime) -> str:
-        """Return `moment` as people say it."""
+        """Format `moment` relative to the present, such as "today at 12:00"."""
         return when(moment, self.now, self.zone)
 
     def said_instant(self, instant: int | None) -> str:
-        """Return an instant as people say it, or the word for none."""
+        """The same for an instant; None gives the word for "never"."""
         return words.NONE if instant is None else self.said(moment_of(Instant(instant)))
 
 
 def fill(template: str, /, **values: object) -> str:
-    """Return `template` with the values filled in, escaped so that they can be no markup.
+    """Fill the values into `template`, HTML-escaped.
 
-    Half of a surrogate pair, which cannot be sent, becomes a question mark.
+    A lone surrogate, which cannot be sent, becomes a question mark.
     """
     shown = {name: str(value).encode(errors="replace").decode() for name, value in values.items()}
     return template.format_map({name: escape(value) for name, value in shown.items()})
 
 
 def say(template: str, /, **values: object) -> Reply:
-    """Return the reply of one sentence."""
+    """A reply of text alone, from a template and its values."""
     return Reply(fill(template, **values))
 
 
 def parts(html: str) -> list[str]:
-    """Return `html` in messages below the limit, parted at line ends; no line may be longer."""
+    """Split `html` at line ends into messages within the limit, which no line may exceed."""
     messages: list[str] = []
     waiting, *lines = html.split("\n")
     for line in lines:
@@ -113,13 +113,13 @@ def utf16_units(text: str) -> int:
 
 
 def with_left_over(reply: Reply, asked: Asked) -> Reply:
-    """Return `reply`, with a line on more words after a command than it takes."""
+    """Append a line about superfluous words after a command to `reply`."""
     line = left_over(asked)
     return msgspec.structs.replace(reply, html=f"{reply.html}\n{line}") if line else reply
 
 
 def left_over(asked: Asked) -> str:
-    """Return the line on more words after a command than it takes, or an empty text."""
+    """Return the line about superfluous words after a command; empty if there are none."""
     command, given = COMMANDS.get(asked.name), without_courtesies(asked.arguments)
     at_most = len(given) if command is None else command.words_at_most
     left = given[at_most:] if at_most is not None else []
@@ -128,15 +128,15 @@ def left_over(asked: Asked) -> str:
 
 
 def without_courtesies(arguments: Sequence[str]) -> list[str]:
-    """Return the words after a command, without those that ask for nothing."""
+    """Return the words after a command without courtesies such as please."""
     return [word for word in arguments if word.strip(".,!?").lower() not in words.COURTESIES]
 
 
-# --- about oneself -------------------------------------------------------------------------------
+# --- about the asker -----------------------------------------------------------------------------
 
 
 def cards(ranked: Sequence[Ranked], time: Time, hidden: Collection[str] = ()) -> Reply:
-    """Return the cards of issues, one below the other, each with a button that hides it or not."""
+    """The cards of issues, one below the other, with a button for each that hides or shows it."""
     texts = (_card(each, time, is_hidden=each.issue_id in hidden) for each in ranked)
     buttons = (
         _hiding_button(each.issue_id, hide=each.issue_id not in hidden)
@@ -167,7 +167,7 @@ def _card(ranked: Ranked, time: Time, *, is_hidden: bool) -> str:
 
 
 def touches(engagement: Engagement) -> str:
-    """Return how often an issue was touched in each way, as in "2 queries, 1 view"."""
+    """The interactions with an issue by kind, as in "2 queries, 1 view"."""
     counts = (engagement.queries, engagement.views, engagement.mentions)
     kinds = (Kind.QUERY, Kind.VIEW, Kind.MENTION)
     return ", ".join(
@@ -178,7 +178,7 @@ def touches(engagement: Engagement) -> str:
 
 
 def score(ranked: Ranked, policy: ScoringPolicy, time: Time) -> Reply:
-    """Return a score and, in a sentence, what it is made of."""
+    """A score, with a sentence that explains it."""
     return say(
         words.SCORE,
         issue=ranked.issue_id,
@@ -190,7 +190,7 @@ def score(ranked: Ranked, policy: ScoringPolicy, time: Time) -> Reply:
 
 
 def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
-    """Return what a score is made of, as plain text; only what counts is told."""
+    """A sentence that explains a score, as plain text; kinds that do not count are left out."""
     parts, count = ranked.score, of_kinds(ranked.engagement, policy.kinds).count
     if not ranked.engagement.count:
         return words.SCORE_DEFAULT
@@ -210,7 +210,7 @@ def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
 
 
 def top(ranked: Sequence[Ranked], time: Time, *, all_hidden: bool = False) -> Reply:
-    """Return a ranking; `all_hidden` says why it is empty."""
+    """A ranking; `all_hidden` is the reason if it is empty."""
     if not ranked:
         return say(words.ALL_HIDDEN if all_hidden else words.NO_TOP, moment=time.moment)
     head = fill(words.TOP_QUIET if all_quiet(ranked) else words.TOP, moment=time.moment)
@@ -218,7 +218,7 @@ def top(ranked: Sequence[Ranked], time: Time, *, all_hidden: bool = False) -> Re
 
 
 def briefing(ranked: Sequence[Ranked], time: Time, *, all_hidden: bool = False) -> Reply:
-    """Return a ranking with a button for each issue; `all_hidden` says why it is empty."""
+    """A ranking with a button for each issue; `all_hidden` is the reason if it is empty."""
     if not ranked:
         return say(words.NO_BRIEFING_ALL_HIDDEN if all_hidden else words.NO_BRIEFING)
     known = words.BRIEFING_QUIET if all_quiet(ranked) else words.BRIEFING
@@ -249,12 +249,12 @@ def _ranking(ranked: Sequence[Ranked], time: Time) -> Iterable[str]:
 
 
 def note(ranked: Ranked) -> str:
-    """Return what a list says beside an issue: dormant, set by hand, or nothing that counts."""
+    """The note on an issue in a list: dormant, set by hand, nothing that counts, or empty."""
     return score_note(ranked.score) if ranked.engagement.count else ""
 
 
 def score_note(score: Score) -> str:
-    """Return the same for the score of an issue that was touched."""
+    """The same for the score of an issue that was touched."""
     if score.idle_days is None:
         return words.UNCOUNTED
     said = [words.SET_BY_HAND] if score.override is not None else []
@@ -262,12 +262,12 @@ def score_note(score: Score) -> str:
 
 
 def all_quiet(ranked: Sequence[Ranked]) -> bool:
-    """Tell whether a list is filled by dormant issues alone."""
+    """Whether a list has only dormant issues, and at least one."""
     return bool(ranked) and all(note(each).startswith(words.QUIET) for each in ranked)
 
 
 def marked(ranked: Ranked) -> str:
-    """Return an issue with what a list says beside it."""
+    """An issue's id with its note."""
     return ranked.issue_id + _noted(ranked)
 
 
@@ -276,12 +276,12 @@ def _noted(ranked: Ranked) -> str:
 
 
 def noted(note: str) -> str:
-    """Return a note as it follows an issue or a score, or an empty text for an empty one."""
+    """A note formatted to follow an issue or a score; empty for an empty note."""
     return words.NOTE.format(note=note) if note else ""
 
 
 def scored(ranked: Iterable[Ranked]) -> str:
-    """Return a ranking in one line."""
+    """A ranking with scores on one line."""
     return ", ".join(
         f"{each.issue_id} {each.score.value:.3f}" + (f" ({said})" if (said := note(each)) else "")
         for each in ranked
@@ -289,7 +289,7 @@ def scored(ranked: Iterable[Ranked]) -> str:
 
 
 def stats(totals: Statistics, time: Time) -> Reply:
-    """Return somebody's totals."""
+    """A user's totals."""
     if not totals.total_interactions:
         return say(words.NO_STATS, moment=time.moment)
     return say(
@@ -309,7 +309,7 @@ def history(
     issue_id: str | None,
     time: Time,
 ) -> Reply:
-    """Return the latest of `total` events, the latest first, each with its context."""
+    """The latest of `total` events, the latest first, each with its context."""
     of_issue = "" if issue_id is None else words.HISTORY_OF.format(issue=issue_id)
     if not shown:
         return say(words.NO_HISTORY, of_issue=of_issue, moment=time.moment)
@@ -341,9 +341,9 @@ def _happened(event: AccountEvent) -> str:
 
 
 def hiding(issue: str, hidings: Sequence[EngagementHidden], *, hidden: bool) -> Reply | None:
-    """Return what to say of hiding an issue or showing it again; None if it was not done.
+    """The answer to hiding an issue or showing it again; None if that was not recorded.
 
-    `hidings` are the user's, in the order of their recording: the last of this issue may be it.
+    `hidings` are the user's in the order of recording; the last one of this issue may be the one.
     """
     of_issue = [each for each in hidings if each.issue_id == issue]
     now, before = (issue in hidden_issues(some, AsOf()) for some in (of_issue, of_issue[:-1]))
@@ -355,13 +355,13 @@ def hiding(issue: str, hidings: Sequence[EngagementHidden], *, hidden: bool) -> 
 
 
 def hidden_list(hidden: Iterable[str]) -> Reply:
-    """Return the list of hidden issues, with a button for each that shows it again."""
+    """The list of hidden issues, with a button for each that shows it again."""
     buttons = tuple(Button(issue, LISTED_BUTTON + issue) for issue in sorted(hidden))
     return Reply(words.HIDDEN_LIST, buttons) if buttons else Reply(words.NOTHING_HIDDEN)
 
 
 def one_line(text: str) -> str:
-    """Return the beginning of `text` in one line, with an ellipsis where it goes on."""
+    """The beginning of `text` on one line, with an ellipsis if it is cut."""
     line = " ".join(text.split())
     return line if len(line) <= CONTEXT_SHOWN else f"{line[: CONTEXT_SHOWN - 1].rstrip()}…"
 
@@ -370,9 +370,9 @@ def one_line(text: str) -> str:
 
 
 def help_(zone: str, *, reads_all: bool) -> Reply:
-    """Return what the bot does; `reads_all` says whether it sees every message of a group.
+    """The answer to /help; `reads_all` is whether the bot sees every message of a group.
 
-    `zone` is the name of the zone whose times it tells.
+    `zone` is the name of the zone of all times in answers.
     """
     lines = "\n".join(
         fill(
@@ -390,7 +390,7 @@ def help_(zone: str, *, reads_all: bool) -> Reply:
 def status(
     events: int, users: int, runs: Iterable[tuple[str, dt.date, int]], *, is_waiting: bool
 ) -> Reply:
-    """Return the state of the ledger: its size, and of each job the last day and its count."""
+    """The state of the ledger: its size, and the last day and count of each job."""
     waiting = words.STATUS_WAITING if is_waiting else ""
     lines = [fill(words.STATUS, events=events, users=users, waiting=waiting)]
     lines += [fill(words.STATUS_JOBS[job], day=day, counted=counted) for job, day, counted in runs]
@@ -398,10 +398,10 @@ def status(
 
 
 def privacy(context_days: int) -> Reply:
-    """Return what is kept, where and for how long."""
+    """The answer to /privacy: the data that is kept, where and for how long."""
     return say(words.PRIVACY, days=context_days)
 
 
 def times(count: int) -> str:
-    """Return how often, as in "once" or "3 times"."""
+    """A count in words, as in "once" or "3 times"."""
     return words.ONCE if count == 1 else words.TIMES.format(count=count)

@@ -1,6 +1,6 @@
 """The charts of a report as SVG paths: values in, outlines out.
 
-A chart is drawn in units of its own, from the top left; the page scales it.
+A chart has its own coordinates, from the top left; the page scales it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 720, 120
 
 
 class Stack(NamedTuple):
-    """A chart of bars, stacked by kind: an outline for each, and how high the chart goes."""
+    """A stacked bar chart: an outline for each kind, and the value at the top of the axis."""
 
     mentions: str
     views: str
@@ -23,10 +23,9 @@ class Stack(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A score over time: its line in steps, which is empty without an interaction, where
-    that ends, and marks.
+    """A score over time: a stepped line, empty without an interaction; its end; and marks.
 
-    Marks are where on the axis of time interactions and overrides stand, each place once.
+    Marks are the distinct positions of interactions and of overrides on the time axis.
     """
 
     line: str
@@ -36,7 +35,7 @@ class Line(NamedTuple):
 
 
 def stacked(tallies: Sequence[Tally]) -> Stack:
-    """Return bars over the whole width, queries below views below mentions."""
+    """Draw bars over the whole width, stacked from queries at the bottom to mentions at the top."""
     most = max((tally.total for tally in tallies), default=0)
     if not most:
         return Stack("", "", "", 0)
@@ -57,9 +56,9 @@ def stacked(tallies: Sequence[Tally]) -> Stack:
 
 
 def score_line(series: ScoreSeries) -> Line:
-    """Return the score over the whole width, 1 at the top.
+    """Draw the score over the whole width, with 1 at the top.
 
-    Changes closer than a unit are drawn as one stroke from the lowest to the highest of them.
+    Changes closer together than a unit are drawn as one stroke from the lowest to the highest.
     """
     length = max(1, series.end - series.start)
 

@@ -1,4 +1,4 @@
-"""The tables of a report that its charts are backed by."""
+"""The tables of a report, which hold the numbers behind its charts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from projections.activity import Tally, Week
 
 
 class Year(NamedTuple):
-    """The interactions of the weeks whose Monday is in a year."""
+    """Interactions of the weeks whose Monday is in a year."""
 
     year: int
     tally: Tally
 
 
 class LateDay(msgspec.Struct, frozen=True, order=True):
-    """The late interactions that were recorded on one day, and when they had occurred."""
+    """The late interactions that were recorded on one day, with the span in which they occurred."""
 
     recorded_on: str
     count: int
@@ -29,7 +29,7 @@ class LateDay(msgspec.Struct, frozen=True, order=True):
 
 
 def years_of(weeks: Iterable[Week]) -> list[Year]:
-    """Return the years of `weeks`, the earliest first."""
+    """Group `weeks` by year, the earliest first."""
     sums: dict[int, Tally] = defaultdict(Tally)
     for monday, tally in weeks:
         sums[monday.year] = Tally(*map(sum, zip(sums[monday.year], tally, strict=True)))
@@ -37,7 +37,7 @@ def years_of(weeks: Iterable[Week]) -> list[Year]:
 
 
 def late_days(late: Sequence[EventRow], zone: ZoneInfo) -> list[LateDay]:
-    """Return the days on which `late` were recorded by the calendar of `zone`, the latest first."""
+    """Group `late` by the date of recording in `zone`, the latest first."""
     days: dict[str, list[int]] = defaultdict(list)
     for row in late:
         recorded = moment_of(Instant(row.recorded_at)).astimezone(zone)

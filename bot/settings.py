@@ -1,4 +1,4 @@
-"""Settings: what the environment says, checked at the start."""
+"""Settings from the environment, validated at the start."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PREFIX = "ENGAGEMENT_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SECRET_AT_LEAST = 32
-"""Characters of a webhook's secret; Telegram itself would take one."""
+"""The least characters of a webhook's secret; Telegram itself accepts a single one."""
 CONTEXT_DAYS_AT_MOST = 36_500
 
 _TOKEN_NAME = "TELEGRAM_BOT_TOKEN"  # noqa: S105 - a name, no token
@@ -29,74 +29,75 @@ _DAYS = re.compile(r"[0-9]{1,5}")
 
 
 class Secret:
-    """A text that is shown only to whoever asks for it by name: no log and no error prints it."""
+    """A text that only `reveal` returns, so that no log or error prints it."""
 
     def __init__(self, text: str) -> None:
-        """Keep `text`."""
+        """Wrap `text`."""
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text."""
+        """Return the secret text."""
         return self._text
 
     def __repr__(self) -> str:
-        """Return something that tells nothing."""
+        """Return a placeholder."""
         return "Secret(…)"
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """The checked settings; each is an environment variable, ENGAGEMENT_ and its name."""
+    """Validated settings; each has an environment variable, ENGAGEMENT_ and its name."""
 
     database_url: str
     """An SQLAlchemy URL; without one, an SQLite file in `home`."""
     home: str = DEFAULT_HOME
-    """The folder of everything that is kept."""
+    """The folder of all data."""
     timezone: str = "UTC"
     """The zone, by its name in the tz database, in which a bare date is a day."""
     log_level: str = "warning"
-    """How much is logged to stderr: debug, info, warning or error."""
+    """The least severe level that is logged to stderr: debug, info, warning or error."""
     telegram_bot_token: Secret | None = None
-    """The token that BotFather gives; without one the bot talks in the terminal only."""
+    """The token from BotFather; without one the bot works in the terminal only."""
     issue_pattern: str | None = None
-    """A regular expression that finds issue keys in place of the built-in one, as whole words."""
+    """A regular expression for issue keys as whole words, which replaces the built-in one."""
     team_keys: tuple[str, ...] = ()
     """Team keys, as in `AI,4U`: only these teams' issues count, in lower case too."""
     context_days: int = 90
-    """For how many days the words of a message, and where it stood, are kept."""
+    """The days for which the text of a message, and where it was sent, are kept."""
     chats: frozenset[int] = frozenset()
-    """Ids of chats, by commas: the bot listens only there, and in private with who wrote there."""
+    """Chat ids, separated by commas: the bot listens only there, and in private to their members.
+    """
     admins: frozenset[int] = frozenset()
-    """User ids, by commas: they may talk to the bot anyway, and ask `/status`; see the how-to."""
+    """User ids, separated by commas: admins may always talk to the bot, and use `/status`."""
     webhook_secret: Secret | None = None
-    """What Telegram must say with each update of a webhook: 32 to 256 of A-Z, a-z, 0-9, _ and -."""
+    """The secret that comes with each webhook update: 32 to 256 of A-Z, a-z, 0-9, _ and -."""
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone that `timezone` names."""
+        """`timezone` as a ZoneInfo."""
         return ZoneInfo(self.timezone)
 
     @property
     def issue_keys(self) -> "IssueKeys":
-        """What finds issue keys by these settings."""
+        """A finder of issue keys, configured by these settings."""
         from bot.issue_keys import IssueKeys  # noqa: PLC0415 - loads regex
 
         return IssueKeys(self.issue_pattern, self.team_keys)
 
 
 def variable_of(field: str) -> str:
-    """Return the environment variable that says the setting `field`."""
+    """The environment variable of the setting `field`."""
     return _TOKEN_NAME if field == _TOKEN_NAME.lower() else PREFIX + field.upper()
 
 
 VARIABLES = {variable_of(field): field for field in Settings.__struct_fields__}
-"""The settings by their variables."""
+"""Setting names by environment variable."""
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
-    """Return the settings that `environment` holds; an empty value counts as none.
+    """Read the settings from `environment`; an empty value counts as unset.
 
-    Raises SettingsError for an unknown ENGAGEMENT_ name or a value that cannot be meant; the
-    message never repeats a secret.
+    Raises SettingsError for an unknown ENGAGEMENT_ name or an invalid value; the message never
+    contains a secret.
     """
     given: dict[str, Any] = {}
     for name, value in environment.items():

@@ -1,4 +1,4 @@
-"""Moments as people say them: the inverse of `bot.moments`, for whoever reads an answer."""
+"""Moments in words for answers: the inverse of `bot.moments`."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 from bot.language import words
 
 _LATELY_DAYS = 180
-"""For so long a date is clear without its year."""
+"""How long a date is unambiguous without its year."""
 
 
 def when(moment: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> str:
-    """Return `moment` in words, on the calendar and the clock of `zone`."""
+    """Format `moment` in words by the calendar and clock of `zone`, relative to `now`."""
     try:
         there = moment.astimezone(zone)
     except OverflowError:  # the last hours of the year 9999, east of Greenwich
@@ -28,7 +28,7 @@ def when(moment: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> str:
 
 
 def since(days: int) -> str:
-    """Return how many whole days something is ago."""
+    """The whole days since something, as in "3 days ago"."""
     if days == 1:
         return words.DAY_AGO
     return words.TODAY if days == 0 else words.DAYS_AGO.format(days=days)

@@ -1,4 +1,4 @@
-"""Days as people write them: a date, a weekday, "yesterday", "3 weeks ago"."""
+"""Parsing of days: a date, a weekday, "yesterday", "3 weeks ago"."""
 
 import calendar
 import datetime as dt
@@ -13,14 +13,14 @@ from bot.language import words
 Meant = TypeVar("Meant")
 
 MINUTE, HOUR, DAY, WEEK, MONTH, YEAR = range(6)
-"""The units, in the order of the words for them."""
+"""The units, in the order of `DateWords.units`."""
 
 
 def day_named(said: str, today: dt.date) -> dt.date | None:
-    """Return the day that a text in lower case names by itself, or None where it names none.
+    """Return the day that a text in lower case names, or None if it is not a day.
 
-    A date without a year is the latest that is not to come, a weekday the latest before today.
-    Raises ValueError for a day that its month does not have.
+    A date without a year is the latest that is not in the future, a weekday the latest before
+    today. Raises ValueError for a day that its month does not have.
     """
     try:
         return dt.date.fromisoformat(said.upper())
@@ -29,9 +29,9 @@ def day_named(said: str, today: dt.date) -> dt.date | None:
 
 
 def days_before(today: dt.date, count: str, unit: str) -> dt.date:
-    """Return the day so many days, weeks, months or years before today, or its month's last day.
+    """Return the day `count` units before today, limited to the last day of its month.
 
-    Raises OverflowError for one before the year 1.
+    Raises OverflowError for a day before the year 1.
     """
     number, index = number_of(count), UNITS[unit]
     if index in {DAY, WEEK}:
@@ -50,7 +50,7 @@ def month_named(month: str, year: str) -> tuple[dt.date, dt.date]:
 
 
 def number_of(count: str) -> int:
-    """Return the number that a count means."""
+    """Parse a count in digits or words."""
     return 1 if count in words.DATES.one else int(count)
 
 
@@ -90,16 +90,16 @@ def _day_of_year(today: dt.date, day: str, month: str, year: str | None = None) 
 
 
 class Form(NamedTuple, Generic[Meant]):
-    """A way to write something, and what it means; None where it means nothing after all."""
+    """A way to write something: a pattern, and a function of its parts that may return None."""
 
     pattern: re.Pattern[str]
     meaning: Callable[..., Meant | None]
 
 
 def meaning_of(said: str, forms: Iterable[Form[Meant]], *about: object) -> Meant | None:
-    """Return what the first of `forms` makes of a text, or None where it has none of them.
+    """Return the meaning of a text by the first of `forms` that matches, or None.
 
-    The meaning is given `about` and, by their names, the parts of the text.
+    The form's function is called with `about` and, by name, the parts of the text.
     """
     for form in forms:
         match = form.pattern.fullmatch(said)
@@ -110,7 +110,7 @@ def meaning_of(said: str, forms: Iterable[Form[Meant]], *about: object) -> Meant
 
 
 def forms_of(written: Spellings, meaning: Callable[..., Meant | None]) -> list[Form[Meant]]:
-    """Return the forms in which one thing is written."""
+    """Compile the templates of one kind of date into forms."""
     return [
         Form(re.compile("".join(map(_pattern, Formatter().parse(each)))), meaning)
         for each in written
@@ -131,7 +131,7 @@ def _any_of(names: Iterable[str]) -> str:
 
 
 UNITS = _indices(words.DATES.units)
-"""Which of the units each of their names means."""
+"""The unit of each name."""
 _WEEKDAYS = _indices(words.DATES.weekdays)
 _MONTHS = _indices(words.DATES.months)
 

@@ -229,13 +229,13 @@ class EngagementLedger(Application[UUID]):
         return store.compaction.Compactor(self.database, self._projection, self._clock)
 
     def is_opted_out(self, user_id: str, at: Instant) -> bool:
-        """Tell whether the user does not want recorded what occurred at `at`."""
+        """Return whether the user does not want recorded what occurred at `at`."""
         user = user_id_of(user_id)
         with self.database.read() as connection:
             return self._opt_outs(connection).refuses(user, at)
 
     def knows(self, user_id: str) -> bool:
-        """Tell whether the user has an account, or ever opted out or was forgotten."""
+        """Return whether the user has an account, or ever opted out or was forgotten."""
         user = user_id_of(user_id)
         with self.database.read() as connection:
             if Streams(connection).known(user) is not None:
@@ -243,7 +243,7 @@ class EngagementLedger(Application[UUID]):
             return self._opt_outs(connection).knows(user)
 
     def has_account(self, user_id: str) -> bool:
-        """Tell whether anything is recorded that is this user's."""
+        """Return whether anything is recorded that is this user's."""
         user = user_id_of(user_id)
         with self.database.read() as connection:
             return Streams(connection).known(user) is not None

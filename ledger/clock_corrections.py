@@ -40,7 +40,7 @@ class Corrections:
         """For each correction, the least instant of it and all later ones; these never decrease."""
 
     def __bool__(self) -> bool:
-        """Tell whether there are any."""
+        """Return whether there are any."""
         return bool(self.positions)
 
     def recorded_at(self, position: int, recorded_at: int) -> int:

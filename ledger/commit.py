@@ -75,7 +75,7 @@ class People(NamedTuple):
         return self.users.get(contact.present) or self.users.get(contact.written)
 
     def leaves_out(self, contact: Contact) -> bool:
-        """Tell whether the interactions of a contact are left out."""
+        """Return whether the interactions of a contact are left out."""
         for address in contact[:2]:
             if address in self.users:
                 return self.users[address] is None

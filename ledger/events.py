@@ -141,7 +141,7 @@ SEALED_TOPICS = frozenset({INTERACTION, OVERRIDE})
 
 
 def is_late(occurred_at: int, recorded_at: int) -> bool:
-    """Tell whether what occurred was recorded more than a day later."""
+    """Return whether what occurred was recorded more than a day later."""
     return recorded_at - occurred_at > DAY
 
 
@@ -162,5 +162,5 @@ class EventRow(NamedTuple):
 
     @property
     def is_late(self) -> bool:
-        """Tell whether it was recorded more than a day after it occurred."""
+        """Return whether it was recorded more than a day after it occurred."""
         return is_late(self.occurred_at, self.recorded_at)

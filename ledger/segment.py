@@ -56,11 +56,11 @@ class Segment(msgspec.Struct, frozen=True):
         return self.first_position, self.last_position
 
     def covers(self, first: int, last: int) -> bool:
-        """Tell whether its range contains all positions from `first` to `last`."""
+        """Return whether its range contains all positions from `first` to `last`."""
         return self.first_position <= first and last <= self.last_position
 
     def overlaps(self, first: int, last: int) -> bool:
-        """Tell whether any position from `first` to `last` is in its range."""
+        """Return whether any position from `first` to `last` is in its range."""
         return self.first_position <= last and first <= self.last_position
 
 

@@ -76,7 +76,7 @@ def typed_text_of(*contents: object) -> TypedText:
 
 
 def is_unknown_message(rich_message: object) -> bool:
-    """Tell whether a rich message has a block of an unknown kind."""
+    """Return whether a rich message has a block of an unknown kind."""
     blocks = rich_message.get("blocks") if isinstance(rich_message, Mapping) else None
     if not isinstance(blocks, list):
         return True
@@ -84,7 +84,7 @@ def is_unknown_message(rich_message: object) -> bool:
 
 
 def may_hold_text(fields: Mapping[str, object], *, has_content: bool) -> bool:
-    """Tell whether fields of unknown names may hold text that a person typed.
+    """Return whether fields of unknown names may hold text that a person typed.
 
     In a message of a known kind, such as a photo, only a value that looks like text may.
     """

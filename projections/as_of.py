@@ -28,7 +28,7 @@ class AsOf(msgspec.Struct, frozen=True):
 
     @property
     def is_present(self) -> bool:
-        """Tell whether everything that is known is asked about."""
+        """Return whether everything that is known is asked about."""
         return self.at is None and self.known_at is None
 
     def instant(self, now: Instant) -> Instant:

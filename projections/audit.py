@@ -63,7 +63,7 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 def is_long_ago(last_at: Instant, now: Instant) -> bool:
-    """Tell whether the last event of a history is so old that what counts has faded by now."""
+    """Return whether the last event of a history is so old that what counts has faded by now."""
     return now - last_at > LONG_AGO_DAYS * DAY
 
 

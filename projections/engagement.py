@@ -65,7 +65,7 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_overridden(self) -> bool:
-        """Tell whether the override is in force: no later interaction has ended it (R6)."""
+        """Return whether the override is in force: no later interaction has ended it (R6)."""
         return self.override_at is not None and self.override_at == self.idle_since
 
 

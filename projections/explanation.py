@@ -31,7 +31,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_late(self) -> bool:
-        """Tell whether it was recorded more than a day after it occurred."""
+        """Return whether it was recorded more than a day after it occurred."""
         return is_late(self.occurred_at, self.recorded_at)
 
 
@@ -87,7 +87,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
     @property
     def has_parts(self) -> bool:
-        """Tell whether anything counts: an interaction of a kind that does, or an override.
+        """Return whether anything counts: an interaction of a kind that does, or an override.
 
         Without, the value is the policy's default for an untouched issue, and 0 for one that was
         only touched in ways that do not count.

@@ -1,8 +1,8 @@
 """Charts: values in, the bytes of a PNG out.
 
-Equal values give equal bytes. Any thread may draw; one draws at a time, since matplotlib keeps
-caches that are not made for more. Drawing takes some tenths of a second: not for the event loop.
-Without the extra `charts` both raise MissingExtraError.
+Equal values give equal bytes. Any thread may draw; a lock lets one draw at a time, since
+matplotlib's caches are not thread-safe. Drawing takes some tenths of a second, so keep it off the
+event loop. Without the extra `charts` both functions raise MissingExtraError.
 """
 
 import logging
@@ -30,7 +30,7 @@ def score_chart(series: ScoreSeries, zone: ZoneInfo, words: ChartWords) -> bytes
 def ranking_chart(ranked: Sequence[tuple[str, float]], words: ChartWords) -> bytes:
     """Return a PNG, 1280 pixels wide, of issues and their scores as bars, the first on top.
 
-    Made for up to 20; more get thinner.
+    Designed for up to 20 issues; the bars of more are thinner.
     """
     with _drawing, _quietly(), extra("charts"):
         from bot.charts.canvas import png  # noqa: PLC0415 - see _quietly
@@ -43,8 +43,8 @@ def ranking_chart(ranked: Sequence[tuple[str, float]], words: ChartWords) -> byt
 def _quietly() -> Iterator[None]:
     """Keep matplotlib from logging while it is imported and used.
 
-    It is imported with the first chart, as that takes about a second which the bot's start need not
-    wait for. It then warns where its cache folder cannot be written, though it does without.
+    It is imported with the first chart, so that the bot starts about a second sooner. On import it
+    warns if its cache folder cannot be written, although it works without one.
     """
     logger = logging.getLogger("matplotlib")
     level = logger.level

@@ -1,7 +1,7 @@
-"""A canvas of pixels: the page that charts are drawn on, its type and its colours.
+"""The canvas of charts: pages measured in pixels, fonts and colours.
 
-Sizes are in pixels and hold for a page 1280 wide, which a phone shows at about a third. Fonts are
-files that come with matplotlib, so a chart looks the same on every machine.
+Pages are 1280 pixels wide, which a phone shows at about a third of the size. The fonts come with
+matplotlib, so a chart looks the same on every machine.
 """
 
 from io import BytesIO
@@ -24,7 +24,7 @@ INK, SOFT_INK, GRID, PAPER = "#1b1f24", "#57606a", "#d8dee4", "#ffffff"
 BLUE, TEAL, VIOLET, RED, AMBER = "#1f5fbf", "#00796b", "#7b3fb3", "#b3261e", "#b35900"
 TRACK = "#e9edf1"
 
-_DOTS_PER_INCH = 72  # a point, in which matplotlib measures type and lines, is then a pixel
+_DOTS_PER_INCH = 72  # makes matplotlib's points equal to pixels
 _FONTS = Path(get_data_path(), "fonts", "ttf")
 _REGULAR = FontProperties(fname=_FONTS / "DejaVuSans.ttf")
 _BOLD = FontProperties(fname=_FONTS / "DejaVuSans-Bold.ttf")
@@ -59,7 +59,7 @@ def heading(figure: Figure, title: str, caption: str = "") -> None:
 
 
 def typeface(size: float, *, bold: bool = False) -> dict[str, Any]:
-    """Return the keywords of a text of this size that is never taken for a formula."""
+    """Keyword arguments for text of this size, with matplotlib's formula syntax disabled."""
     font = (_BOLD if bold else _REGULAR).copy()
     font.set_size(size)
     return {"fontproperties": font, "parse_math": False}
@@ -80,7 +80,7 @@ def fit(text: Text, width: float) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """Return the page as a PNG, which says nothing about what made it."""
+    """Return the page as a PNG without metadata about the software."""
     file = BytesIO()
     figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
     return file.getvalue()

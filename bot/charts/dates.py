@@ -1,6 +1,6 @@
-"""Dates along an axis: where to write one, and what.
+"""Ticks and labels of time axes.
 
-Ticks fall on round times of the wall clock in a zone, whatever its clocks do in between.
+Ticks fall on round wall-clock times of a zone, also across changes of its UTC offset.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ from bot.chart_words import ChartWords
 from ledger.instants import DAY, Instant, instant_of, moment_of
 
 MOST_TICKS = 7
-"""As many labels as fit side by side on a phone."""
+"""The number of labels that fit side by side on a phone."""
 
 _MINUTE = DAY // 1440
 _DAYS_OF_MONTH, _DAYS_OF_YEAR = 30, 365
@@ -45,7 +45,7 @@ class Tick(NamedTuple):
 def ticks(start: Instant, end: Instant, zone: ZoneInfo, words: ChartWords) -> list[Tick]:
     """Return at most MOST_TICKS ticks from `start` to `end`, ascending and labelled in two lines.
 
-    Times of day have their day below them, days and months their year, wherever that is new.
+    The second line is the day below times, or the year below days and months, where it changes.
     """
     for step in STEPS:
         if (end - start) // step.length < MOST_TICKS + 2:
@@ -61,7 +61,9 @@ def date(at: Instant, zone: ZoneInfo, words: ChartWords) -> str:
 
 
 def _moments(start: Instant, end: Instant, zone: ZoneInfo, step: Step) -> list[dt.datetime]:
-    """The round moments of the span; where clocks skip one, the moment they skip to."""
+    """The round wall-clock times of the span as instants; a skipped time is the instant of the
+    skip.
+    """
     walls = _walls(moment_of(start).astimezone(zone).replace(tzinfo=None), step)
     instants = (instant_of(wall.replace(tzinfo=zone)) for wall in walls)
     # A clock that goes back shows an hour twice, so a later wall time may be an earlier instant.

@@ -28,13 +28,13 @@ TOP, BOTTOM = 120, 30
 LOWEST, HIGHEST = 320, 960
 INNER = WIDTH - 2 * MARGIN
 GAP = 24
-"""What is left free between an issue, its bar and its score."""
+"""The gap between an issue, its bar and its score, in pixels."""
 
 MOST_SIZE = 34
 
 
 class Slot(NamedTuple):
-    """What each issue gets: a type size, where its text is centred, and its full bar."""
+    """The layout of one issue: type size, vertical centre of its text, and its full bar."""
 
     height: float
     size: float
@@ -48,7 +48,7 @@ class Slot(NamedTuple):
 def ranking_figure(ranked: Sequence[tuple[str, float]], words: ChartWords) -> Figure:
     """Return the page, 320 to 960 pixels high; a full bar is the score 1.
 
-    An issue stands before its bar, or above it where one is longer than a third of the page.
+    Issue ids are to the left of their bars, or above them if one is wider than a third of the page.
     """
     slot = _slot([issue_id for issue_id, _ in ranked])
     height = max(LOWEST, round(TOP + BOTTOM + slot.height * len(ranked)))

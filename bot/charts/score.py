@@ -1,7 +1,7 @@
-"""The chart of a score over time: the score as a line, and beneath it what moved it.
+"""The chart of a score over time: the score as a line, and the events that moved it beneath.
 
-A row for each kind of interaction, for overrides and for spans under daily decay; rows that would
-be empty are left out.
+There is a row for each kind of interaction, for late events, for overrides and for spans under
+daily decay; empty rows are left out.
 """
 
 import math
@@ -42,27 +42,27 @@ HEIGHT = 860
 LEFT, RIGHT, TOP, BOTTOM = 230, 150, 170, 110
 ROW = 44
 SHORTEST = DAY // 24
-"""A span is shown as an hour at least, so that one moment has something around it."""
+"""The shortest span that is drawn: a single moment gets an hour around it."""
 
 BREATH = 0.015
-"""How much of the span is left free at either end."""
+"""The margin at either end, as a share of the span."""
 
 MANY = 150
-"""More marks than this in a row are drawn thinner."""
+"""The number of marks in a row above which they are drawn thinner."""
 
 LINES = ((60, 5), (200, 3), (math.inf, 2))
-"""How wide the line is drawn with up to so many events, so that its jumps stay apart."""
+"""Pairs of a number of events and the line width up to it; thin lines keep many jumps apart."""
 
 
 class Span(NamedTuple):
-    """From an instant to another."""
+    """A time span; both ends are instants."""
 
     start: Instant
     end: Instant
 
 
 class Row(NamedTuple):
-    """What stands in a row beneath the score: marks at instants, or bars over spans."""
+    """A row beneath the score: marks at instants, or bars over spans."""
 
     name: str
     colour: str
@@ -71,7 +71,7 @@ class Row(NamedTuple):
 
 
 def score_figure(series: ScoreSeries, zone: ZoneInfo, words: ChartWords) -> Figure:
-    """Return the page; the score's axis is from 0 to 1, and the line is exact at every moment."""
+    """Draw the page; the score's axis is 0 to 1, and the line is exact at every moment."""
     figure = page(HEIGHT)
     heading(figure, series.issue_id, _caption(series, zone, words))
     rows, view = _rows(series, words), _view(series)
@@ -117,7 +117,7 @@ def _rows(series: ScoreSeries, words: ChartWords) -> list[Row]:
 
 
 def _decaying(series: ScoreSeries) -> list[Span]:
-    """The spans within which the score is less than its base, for decay."""
+    """The spans in which decay keeps the score below its base."""
     steps = [
         (Span(at, following), score is not None and score.decay is not None and score.decay < 1)
         for (at, score), (following, _) in pairwise(series.points)

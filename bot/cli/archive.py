@@ -1,4 +1,4 @@
-"""The commands that move old events into the archive, and look after it."""
+"""Commands that move old events into the archive, and maintain it."""
 
 import datetime as dt
 import re
@@ -27,14 +27,14 @@ _LATEST = 2**63 - 1  # of all positions
 
 
 class Age(click.ParamType[dt.timedelta]):
-    """A number of days, weeks or hours, such as 90d, 12w or 36h."""
+    """An option's value in days, weeks or hours, such as 90d, 12w or 36h."""
 
     name = "age"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> dt.timedelta:
-        """Return how long that is."""
+        """Convert to a duration in microseconds."""
         found = re.fullmatch(r"(\d{1,6})([dwh])", str(value))
         if found is None:
             self.fail(f"{value!r} is not an age such as 90d, 12w or 36h", param, ctx)
@@ -49,13 +49,16 @@ class Age(click.ParamType[dt.timedelta]):
     "--older-than",
     type=Age(),
     metavar="AGE",
-    help=f"Seal what was recorded so long ago: 90d, 12w, 36h. Default: {RETAINED_DAYS}d.",
+    help=f"Seal events recorded longer ago than this: 90d, 12w, 36h. Default: {RETAINED_DAYS}d.",
 )
 @click.option(
-    "--through", type=click.IntRange(1, _LATEST), metavar="POSITION", help="Seal up to there."
+    "--through",
+    type=click.IntRange(1, _LATEST),
+    metavar="POSITION",
+    help="Seal up to this position.",
 )
 @click.option("--all", "everything", is_flag=True, help="Seal everything.")
-@click.option("--dry-run", is_flag=True, help="Say what would be sealed, and seal nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sealed, and seal nothing.")
 @clock_option
 @json_option
 @click.pass_obj
@@ -69,13 +72,13 @@ def compact(
 ) -> int:
     """Move the oldest events into the archive; exits with 1 if a segment is missing or damaged.
 
-    No answer changes: every question reads the archive where it has to. Before a row is deleted its
-    segment is on the disk, was read again, and was found to give the same engagements. Kill it
-    whenever you like; the next one finishes the work.
+    No answer changes: questions read the archive where they need it. Before a row is deleted, its
+    segment was written to disk, read back, and found to give the same engagements. You may kill
+    this command at any time; the next one finishes the work.
     """
     given = [older_than is not None, through is not None, everything]
     if sum(given) > 1:
-        message = "only one of --older-than, --through and --all can say how far"
+        message = "give only one of --older-than, --through and --all"
         raise click.UsageError(message)
     with session.engagements() as engagements:
         compactor = engagements.ledger.compactor
@@ -130,7 +133,7 @@ def _show_compaction(session: Session, done: "Compaction") -> None:
 
 
 def compaction_sentence(done: "Compaction") -> str:
-    """Return in one line what a compaction sealed and freed."""
+    """One line about what a compaction sealed and freed."""
     size = decimal(done.archived_bytes)
     archived = f"the archive has {counted(done.segments, 'segment')} of {size}"
     sealed = f"sealed {counted(done.events, 'event')}; {archived}"
@@ -156,7 +159,7 @@ def compaction_sentence(done: "Compaction") -> str:
 
 @click.group()
 def archive() -> None:
-    """Look at the segments that hold what was sealed, check them and merge them."""
+    """List, check, restore and merge the segments that hold sealed events."""
 
 
 @archive.command("list")
@@ -180,7 +183,7 @@ def listed(session: Session) -> None:
         for each in found
     ]
     columns = ("positions", "events", "recorded from", "to", "size")
-    show_table(columns, rows, "nothing is sealed yet; `engagement compact` does it")
+    show_table(columns, rows, "nothing is sealed yet; `engagement compact` seals old events")
 
 
 @archive.command()
@@ -188,7 +191,7 @@ def listed(session: Session) -> None:
 @json_option
 @click.pass_obj
 def show(session: Session, position: int) -> None:
-    """Show the segment that holds POSITION, and what was certified before its rows were deleted."""
+    """Show the segment that holds POSITION, and its certificate from before the deletion."""
     with session.engagements() as engagements:
         compactor = engagements.ledger.compactor
         segment = _holding(compactor, position)
@@ -220,14 +223,14 @@ def show(session: Session, position: int) -> None:
 @click.option(
     "--independent",
     is_flag=True,
-    help="Let DuckDB fold all segments, too; it shares no code with the ledger.",
+    help="Also fold all segments with DuckDB, which shares no code with the ledger.",
 )
 @json_option
 @click.pass_obj
 def check(session: Session, independent: bool) -> int:  # noqa: FBT001 - click passes a flag so
-    """Read every segment whole, and compare it with what was sealed; exits with 1 if one differs.
+    """Read every segment, and compare it with what was sealed; exits with 1 if one differs.
 
-    Where all can be read, also the engagements that are kept of them with what they say.
+    If all can be read, the stored engagements are also compared with a fold of the segments.
     """
     by_duckdb = _by_duckdb() if independent else lambda _: None
     with session.engagements() as engagements:
@@ -250,14 +253,14 @@ def check(session: Session, independent: bool) -> int:  # noqa: FBT001 - click p
 
 
 def _by_duckdb() -> "Callable[[Database], str | None]":
-    """Return what lets DuckDB find a difference; raises MissingExtraError where it is missing."""
+    """A function that compares by DuckDB; raises MissingExtraError if DuckDB is not installed."""
     with extra("independent"):
         from projections.views.independent import difference  # noqa: PLC0415 - of an extra
     return difference
 
 
 def _check_all(compactor: "Compactor", segments: list[Segment]) -> list[str]:
-    """Check each and return what is wrong with those that are not what was sealed."""
+    """Check each segment and return a description of each one that differs from what was sealed."""
     bad = []
     with counting("check", "events", events_in(segments)) as advance:
         for segment in segments:
@@ -273,9 +276,9 @@ def _check_all(compactor: "Compactor", segments: list[Segment]) -> list[str]:
 @json_option
 @click.pass_obj
 def recover(session: Session) -> int:
-    """Restore segments whose files are missing or damaged; exits with 1 if one cannot be.
+    """Restore segments whose files are missing or damaged; exits with 1 if one cannot be restored.
 
-    A file is moved back, also from another name, or written again from other files that hold its
+    A file is moved back, even if it was renamed, or written again from other files that hold its
     events. Each is compared with what was sealed.
     """
     with session.engagements() as engagements:
@@ -297,7 +300,7 @@ def recover(session: Session) -> int:
 @json_option
 @click.pass_obj
 def merge(session: Session) -> None:
-    """Merge small neighbours into larger segments, which questions read faster."""
+    """Merge small adjacent segments into larger ones, which questions read faster."""
     with session.engagements() as engagements:
         compactor = engagements.ledger.compactor
         before = len(compactor.segments())

@@ -1,4 +1,4 @@
-"""Commands that ask: score, top, stats, engagements, history."""
+"""Commands that ask about a user: score, top, stats, engagements, history."""
 
 import sys
 from typing import TYPE_CHECKING, Any
@@ -65,14 +65,14 @@ def top(session: Session, user: str, limit: int, at: str | None, known_at: str |
 
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
-@click.option("--min-score", type=Share(), default=0.0, help="Leave out what scores less.")
+@click.option("--min-score", type=Share(), default=0.0, help="Leave out issues with a lower score.")
 @as_of_options
 @json_option
 @click.pass_obj
 def engagements(
     session: Session, user: str, min_score: float, at: str | None, known_at: str | None
 ) -> None:
-    """Show all issues that USER ever touched, also the hidden ones."""
+    """Show all issues that USER ever touched, including hidden ones."""
     moments = session.moments(at, known_at)
     with session.engagements() as opened:
         ranked = opened.ranking(user_of(opened, user), *moments)
@@ -104,8 +104,8 @@ def stats(session: Session, user: str, at: str | None, known_at: str | None) -> 
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word(), required=False)
-@click.option("--limit", type=click.IntRange(min=1), help="So many at most, not all.")
-@click.option("--latest", is_flag=True, help="The latest first.")
+@click.option("--limit", type=click.IntRange(min=1), help="Show at most this many.")
+@click.option("--latest", is_flag=True, help="Show the latest first.")
 @as_of_options
 @json_option
 @click.pass_obj
@@ -120,7 +120,7 @@ def history(
 ) -> None:
     """Show the events of USER, with ISSUE or all, the oldest first.
 
-    The JSON adds where each came from, and tells instants to the microsecond.
+    The JSON adds the source of each event, and instants to the microsecond.
     """
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
@@ -144,7 +144,7 @@ def _show_ranked(session: Session, ranked: list[Ranked], none: str) -> None:
         show_json(documents)
         return
     if all_quiet(ranked):
-        click.echo("all of these have been quiet for long")
+        click.echo("all of these are long inactive")
     rows = [
         (place, each["issue_id"], each["score"], each["count"], each["last_at"])
         for place, each in enumerate(documents, 1)

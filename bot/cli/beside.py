@@ -1,4 +1,4 @@
-"""The doctor's checks of files next to the database: unknown segments, damaged barriers."""
+"""The doctor's checks of files beside the database: unknown segments, damaged barriers."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from ledger.verification.beside import barrier_findings
 
 
 def beside_findings(database: Database) -> Iterator[Finding]:
-    """Yield the problems with files next to a ledger of the present version."""
+    """Yield the problems with files beside a ledger of the present schema version."""
     with database.read() as connection:
         yield from _unknown_files(database, connection)
         for each in barrier_findings(database, connection):

@@ -1,4 +1,4 @@
-"""The commands that show the clock, and repair a ledger whose clock had run ahead."""
+"""Commands that show the clock, and repair a ledger whose clock had run ahead."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Clock(NamedTuple):
-    """What the clock says, and when the last event or job run was."""
+    """The state of the clock, and the instant of the last event or job run."""
 
     state: ClockState
     ledger_at: Instant
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether the ledger is so far ahead that nothing can be recorded."""
+        """Whether the ledger is so far ahead that nothing can be recorded."""
         return self.ledger_at - self.state.now > DAY
 
 
@@ -29,7 +29,7 @@ class Clock(NamedTuple):
 @json_option
 @click.pass_context
 def clock(context: click.Context) -> None:
-    """Show what the clock says, and when the last event or job run was.
+    """Show the clock's time, and when the last event or job run was.
 
     `clock repair` repairs a ledger whose clock had run ahead.
     """
@@ -44,12 +44,12 @@ def clock(context: click.Context) -> None:
     "--reason",
     required=True,
     metavar="TEXT",
-    help="Why, in up to 200 characters, without names of people.",
+    help="The reason, in up to 200 characters, without names of people.",
 )
 @click.option(
     "--clock-is-right",
     is_flag=True,
-    help="Confirm the clock although events without a gap between them were recorded later.",
+    help="Confirm the clock although later events were recorded without a gap between them.",
 )
 @json_option
 @click.pass_obj
@@ -60,9 +60,9 @@ def repair(
 ) -> None:
     """Repair a ledger whose clock had run ahead; the clock must be right now.
 
-    From here on, what was recorded with a later instant counts as recorded now, job days noted
-    after today are due again, and scores are folded again. It cannot be undone. No event is
-    changed: the correction is an event of its own.
+    From then on, events recorded with a later instant count as recorded now, job days noted after
+    today are due again, and engagements are folded again. This cannot be undone. No event is
+    changed: the correction is an event itself.
     """
     with session.engagements() as engagements:
         before = _clock(engagements)
@@ -79,9 +79,10 @@ def repair(
 
 
 def _expect_no_clock_behind(engagements: "Engagements", now: Instant) -> None:
-    """Refuse a repair by a clock that rather is behind than that another one was ahead.
+    """Refuse a repair if this clock is probably behind, rather than an earlier one ahead.
 
-    A leap ahead leaves a gap before what it dated; without one, that was recorded in its time.
+    A jump of the clock leaves a gap before the events it dated; without a gap, they were recorded
+    on time.
     """
     from ledger.store.corrections import given_instants  # noqa: PLC0415 - loads SQLAlchemy
 
@@ -97,7 +98,7 @@ def _expect_no_clock_behind(engagements: "Engagements", now: Instant) -> None:
 
 
 def sentence(clock: Clock) -> str:
-    """Return in one line how the clock and the ledger stand."""
+    """One line about the state of the clock and the ledger."""
     now, ledger_at = iso(clock.state.now), iso(clock.ledger_at)
     if not clock.ledger_at:
         return f"the clock says {now}; the ledger is empty"

@@ -1,4 +1,4 @@
-"""What could go wrong with a ledger: its settings, files, disk, schema, clock and archive."""
+"""The doctor's checks of a ledger: settings, files, disk, schema, clock and archive."""
 
 import datetime as dt
 import os
@@ -27,18 +27,18 @@ from ledger.store.database import Database
 from ledger.store.segments import segments
 
 OLDEST_SQLITE = (3, 35, 0)
-"""The first with RETURNING."""
+"""The first version with RETURNING."""
 
 LITTLE_SPACE_BYTES = 256 * 1024 * 1024
 
 
 def diagnosis(session: Session) -> list[Finding]:
-    """Return what was found, of everything but damage."""
+    """Run all checks except the search for damage."""
     return [_settings(session), _sqlite(), *_database(session)]
 
 
 def damage(session: Session) -> Iterator[Finding]:
-    """Verify everything that is stored, and find what is damaged."""
+    """Verify all stored data, and report damage."""
     try:
         done = verify_all(session)
     except LedgerError as error:
@@ -90,8 +90,8 @@ def _space(folder: Path) -> Finding:
 def _access(ledger: Path) -> Iterator[Finding]:
     """Find files that this user may not read or write; the bot's user needs both.
 
-    A copy in a folder that can only be read is fine for questions: a note says what cannot be done.
-    A disk becomes read-only when it fails, too.
+    A copy in a read-only folder is sufficient for questions: a note says what is not possible. A
+    failing disk becomes read-only, too.
     """
     beside = [ledger.with_name(ledger.name + end) for end in ("-wal", "-shm", ".lock", ".archive")]
     there = [path for path in (ledger.parent, ledger, *beside) if path.exists()]
@@ -153,7 +153,7 @@ def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
         version = schema.version_of(connection)
         if version is None:
             schema.refuse_if_lost(database)
-            yield Finding("schema", NOTE, "not there yet; `engagement init` makes it")
+            yield Finding("schema", NOTE, "not there yet; `engagement init` creates it")
             return
         is_known = version == schema.VERSION
         ledger_at = ahead_until(connection) if is_known else _head_at(connection)
@@ -168,7 +168,7 @@ def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
 
 
 def _archive(database: Database, sealed: list[Segment]) -> Finding:
-    """Open every segment, which finds the missing ones; `archive check` reads them."""
+    """Open every segment, which finds missing ones; only `archive check` reads them."""
     try:
         for segment in sealed:
             with database.archive.opened(segment):
@@ -185,7 +185,7 @@ def _archive(database: Database, sealed: list[Segment]) -> Finding:
 def _presence(database: Database) -> tuple[str, str]:
     if not database.exists():
         schema.refuse_if_lost(database)
-        return NOTE, f"{database.described}: not there yet; `engagement init` makes it"
+        return NOTE, f"{database.described}: not there yet; `engagement init` creates it"
     return OK, database.described
 
 

@@ -1,4 +1,4 @@
-"""The command that looks for what could go wrong."""
+"""The command that checks a ledger for problems."""
 
 import click
 
@@ -9,13 +9,11 @@ from bot.cli.tables import show_table
 
 
 @click.command()
-@click.option(
-    "--deep", is_flag=True, help="Also verify everything that is stored, as `verify` does."
-)
+@click.option("--deep", is_flag=True, help="Also verify all stored data, as `verify` does.")
 @json_option
 @click.pass_obj
 def doctor(session: Session, deep: bool) -> int:  # noqa: FBT001 - click passes a flag so
-    """Look for what could go wrong.
+    """Look for problems.
 
     Checks settings, SQLite, database, free disk, file system, access, schema, clock and archive;
     exits with 1 if one is bad.
@@ -29,10 +27,10 @@ def doctor(session: Session, deep: bool) -> int:  # noqa: FBT001 - click passes 
     if session.as_json:
         show_json([finding._asdict() for finding in findings])
     else:
-        show_table(("check", "", "what was found"), findings, "")
+        show_table(("check", "", "result"), findings, "")
     return int(any(finding.state == BAD for finding in findings))
 
 
 def _is_repeated(finding: Finding, found: list[Finding]) -> bool:
-    """Tell whether a verification found the same, of which it may say more."""
+    """Whether a verification found the same, of which it may say more."""
     return any(each.detail.startswith(finding.detail) for each in found)

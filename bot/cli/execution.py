@@ -1,4 +1,4 @@
-"""Running one command: exit codes, and how a failure is told."""
+"""Execution of one command: exit codes and error messages."""
 
 import os
 import sys
@@ -19,16 +19,16 @@ FAILURES = (
     ValueError,
     OSError,
 )
-"""What a command may end with; anything else is a fault of the program."""
+"""The exceptions that a command may end with; any other is a fault of the program."""
 
 
 def execute(group: click.Command, arguments: Sequence[str], session: Callable[[], Session]) -> int:
-    """Run one command and return its exit code; a failure is told in one line on stderr.
+    """Run one command and return its exit code; a failure is reported in one line on stderr.
 
     0 done, 1 refused or failed, 2 usage, 130 interrupted.
     """
     try:
-        # Not group.main, which has its own mind about broken pipes.
+        # Not group.main, which handles broken pipes differently.
         with group.make_context("engagement", list(arguments), obj=session()) as context:
             code = group.invoke(context)
     except click.exceptions.Exit as end:
@@ -37,7 +37,7 @@ def execute(group: click.Command, arguments: Sequence[str], session: Callable[[]
         click.echo(error.format_message(), err=True)
         code = USAGE
     except BrokenPipeError:
-        code = DONE  # whoever read the output has seen enough
+        code = DONE  # the reader of the output has closed it
     except FAILURES as error:
         message, code = _told(error)
         click.echo(f"error: {printable(' '.join(message.split()))}", err=True)
@@ -46,7 +46,7 @@ def execute(group: click.Command, arguments: Sequence[str], session: Callable[[]
 
 
 def _settle_output() -> None:
-    """Turn output that cannot be written away, or the interpreter would fail on it at its exit."""
+    """Discard output that cannot be written, on which the interpreter would fail at its exit."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -1,8 +1,8 @@
-"""Exit codes."""
+"""Exit codes of commands."""
 
 DONE = 0
 FAILED = 1
-"""Refused, or failed."""
+"""The command was refused, or failed."""
 USAGE = 2
 INTERRUPTED = 130
-"""By convention 128 and the number of the signal."""
+"""By convention 128 plus the number of the signal."""

@@ -1,4 +1,4 @@
-"""The command that takes a score apart."""
+"""The command that explains a score."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ SHOWN = 20
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
 @click.argument("issue", type=Word(), required=False)
-@click.option("--top", is_flag=True, help="Why USER's first issue stands before the second.")
-@click.option("--all", "everything", is_flag=True, help="List every event, not the last 20.")
+@click.option("--top", is_flag=True, help="Explain why USER's first issue ranks above the second.")
+@click.option("--all", "everything", is_flag=True, help="List every event, not only the last 20.")
 @as_of_options
 @json_option
 @click.pass_obj
@@ -37,12 +37,12 @@ def explain(
     at: str | None,
     known_at: str | None,
 ) -> None:
-    """Take USER's score of ISSUE apart, down to the events.
+    """Explain USER's score of ISSUE, down to the events.
 
-    With --top: why the first issue stands before the second, and what would swap them.
+    With --top: why the first issue ranks above the second, and what would swap them.
     """
     if top == (issue is not None):
-        raise click.UsageError("name an ISSUE, or ask with --top for the order of the first two")
+        raise click.UsageError("name an ISSUE, or give --top for the order of the first two")
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
         user = user_of(engagements, user)
@@ -85,7 +85,7 @@ def _cell(value: object) -> object:
 
 
 def _numbers(explanation: Explanation) -> list[tuple[str, str, str]]:
-    """Each number to its last digit, and an expression of Python that computes it."""
+    """Each number with all digits, and a Python expression that computes it."""
     policy, parts = explanation.policy, explanation.ranked.score
     step, rate = policy.frequency_per_interaction, policy.recency_rate_per_day
     frequency, recency = parts.frequency, parts.recency

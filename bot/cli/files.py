@@ -1,4 +1,4 @@
-"""Writing files that a command was asked for."""
+"""Writing of output files."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ PRIVATE = 0o600
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file, so that no reader ever finds half of it at `path`.
+    """Write a file atomically: a reader never finds a partial file at `path`.
 
     Only the owner can read a new file; a replaced one keeps its mode. A pipe or a terminal at
     `path` is written to directly.
@@ -16,8 +16,8 @@ def write_file(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
-    target = path.resolve()  # a link stays one
-    draft = target.with_name(f"{target.name}.{os.getpid()}.part")  # nobody else's
+    target = path.resolve()  # write through a symbolic link
+    draft = target.with_name(f"{target.name}.{os.getpid()}.part")  # unique
     try:
         draft.unlink(missing_ok=True)
         draft.touch(PRIVATE, exist_ok=False)
@@ -26,7 +26,7 @@ def write_file(path: Path, content: bytes) -> None:
             draft.chmod(target.stat().st_mode)
         draft.replace(target)
     except OSError as error:
-        error.filename = str(path)  # nobody has heard of the draft
+        error.filename = str(path)  # the user did not name the draft
         raise
     finally:
         draft.unlink(missing_ok=True)

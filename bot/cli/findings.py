@@ -1,4 +1,4 @@
-"""Findings of the doctor."""
+"""Results of the doctor's checks."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Importing a CSV file."""
+"""The command that imports a CSV file."""
 
 import click
 
@@ -20,7 +20,7 @@ def import_csv(
 ) -> int:
     """Import FILE, plain or gzipped, or - for standard input.
 
-    Columns: occurred_at, user, issue_id, kind, context; key and linear_id if there are any.
+    Columns: occurred_at, user, issue_id, kind, context; optionally key and linear_id.
     Refused rows are reported on stderr with their lines; the others are recorded.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)

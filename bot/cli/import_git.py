@@ -1,4 +1,4 @@
-"""The command that brings in what the commits of a repository say."""
+"""The command that imports the commits of a git repository."""
 
 import secrets
 from collections import Counter
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
     "--write-user-map",
     "new_map",
     metavar="FILE",
-    help="Write a map of users to fill in, and record nothing; - for standard output.",
+    help="Write a map of users to complete, and record nothing; - for standard output.",
 )
 @click.option(
     "--other-bot",
     "other_bots",
     metavar="ADDRESS",
     multiple=True,
-    help="Leave out this address, too: an automation account. May be given several times.",
+    help="Also leave out this address, an automation account. May be given several times.",
 )
 @click.option(
     "--user-map",
     metavar="FILE",
-    help="CSV with the columns address and user_id: who people are; or - for standard input.",
+    help="CSV with the columns address and user_id; or - for standard input.",
 )
 @import_options
 @click.pass_obj
@@ -62,7 +62,7 @@ def import_git(
 
     All ancestors of HEAD are read. Authors and co-authors mention an issue, reviewers and mergers
     view it, each at the author date. Known automation accounts are left out. People who are not in
-    the map of users get a pseudonym; no address is kept.
+    the map of users get a pseudonym; no address is stored.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
     users = {} if user_map is None else _users(user_map)
@@ -111,7 +111,7 @@ def _write_map(session: Session, file: str, people: People, found: Counter[Conta
 
 
 def _rows(people: People, found: Counter[Contact]) -> list[Row]:
-    """Return the rows of a map, those with the most commits first."""
+    """Return the rows of a user map, those with the most commits first."""
     by_address: dict[str, list[tuple[int, Contact]]] = {}
     for contact, commits in found.items():
         by_address.setdefault(contact.present, []).append((commits, contact))
@@ -138,7 +138,7 @@ def _users(file: str) -> dict[str, UserId | None]:
 
 
 def _pseudonyms(ledger: "EngagementLedger | None") -> Callable[[str], str]:
-    """Return what gives pseudonyms: the ledger's own, or passing ones where there is none yet."""
+    """Maps addresses to pseudonyms: the ledger's, or temporary ones if there is no ledger."""
     if ledger is not None:
         return ledger.pseudonym_of
     return partial(pseudonym, secret=secrets.token_bytes(DIGEST_KEY_BYTES))

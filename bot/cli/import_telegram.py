@@ -1,4 +1,4 @@
-"""The command that brings in an export of Telegram's."""
+"""The command that imports a Telegram export."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ SpansAt = Callable[[str], "dict[str, Span]"]
     type=click.IntRange(min=1),
     help="The user id of our bot; if not given, the one in TELEGRAM_BOT_TOKEN.",
 )
-@click.option("--bot-name", metavar="NAME", help="Its username, by which people name it.")
+@click.option("--bot-name", metavar="NAME", help="The bot's username, by which people address it.")
 @click.option(
     "--other-bot",
     "other_bots",
@@ -46,7 +46,7 @@ SpansAt = Callable[[str], "dict[str, Span]"]
 @click.option(
     "--overlapping",
     is_flag=True,
-    help="Record also what the bot may have heard live in a private chat or basic group.",
+    help="Also record what the bot may have recorded live in a private chat or basic group.",
 )
 @import_options
 @click.pass_obj
@@ -63,9 +63,9 @@ def import_telegram(
 ) -> int:
     """Import FILE, a JSON export from Telegram Desktop, or - for standard input.
 
-    It may be gzipped, and hold one chat or all. In a supergroup, what the bot heard live counts
-    once with its line in the export. Refused messages are reported on
-    stderr; the others are recorded.
+    It may be gzipped, and contain one chat or all. In a supergroup, a message that the bot recorded
+    live and its line in the export count once. Refused messages are reported on stderr; the others
+    are recorded.
     """
     choice = choice_of(session, since, until, dry_run=dry_run)
     name = bot_name.removeprefix("@") if bot_name else None
@@ -118,7 +118,7 @@ def _entry(
     user, name = heard[0].user_id, message.sender_name
     chat = live_chat_of(message)
     span = None if chat is None else spans_at(chat).get(user)
-    # A message is of one instant: all that it holds overlaps or nothing.
+    # All interactions of a message have one instant, so all of them overlap or none.
     if span is not None and choice.window.holds(heard[0]) and overlaps(heard[0], span):
         reason = f"live interactions from {iso(span[0])} to {iso(span[1])} overlap"
         return Refusal(message.place, f"{reason}; --overlapping records them all the same")

@@ -1,4 +1,4 @@
-"""What all imports share: their options, their progress, their reports and how they end."""
+"""The parts shared by all imports: options, progress, reports and exit codes."""
 
 import gc
 import io
@@ -37,24 +37,23 @@ if TYPE_CHECKING:
     from ledger.intake.preview import Preview
 
 Reader = Callable[["EngagementLedger | None"], Iterator[Entry | Refusal]]
-"""Reads the entries of a history; it takes the ledger that they go to, or None where there is none
-yet."""
+"""Reads the entries of a history; it takes the target ledger, or None if there is none yet."""
 
 USERS_SHOWN = 30
-"""So many users a table of a dry run holds, those with the most interactions."""
+"""The most users in the table of a dry run, those with the most interactions."""
 
 
 class Choice(NamedTuple):
-    """What of a history is wanted, and whether it is only looked at."""
+    """The span of a history to import, and whether this is a dry run."""
 
     window: Window
     dry_run: bool
 
 
 class History(NamedTuple):
-    """A history that is about to be read: its name, its entries and what they are called.
+    """A history to be read: its name, its entries and their unit.
 
-    `done` tells how much of `size` has been read, where that is known.
+    `done` returns how much of `size` has been read, if that is known.
     """
 
     name: str
@@ -65,21 +64,21 @@ class History(NamedTuple):
 
 
 def import_options(command: Command) -> Command:
-    """Add what every import takes: --since, --until, --dry-run and --json."""
+    """Add the options of every import: --since, --until, --dry-run and --json."""
     for option in (
         json_option,
         click.option(
-            "--dry-run", is_flag=True, help="Say what would be recorded, and record nothing."
+            "--dry-run", is_flag=True, help="Show what would be recorded, and record nothing."
         ),
         click.option(
             "--until",
             metavar="MOMENT",
-            help="Only what occurred up to then: ISO 8601; a bare date means its end.",
+            help="Only what occurred up to this moment: ISO 8601; a bare date means its end.",
         ),
         click.option(
             "--since",
             metavar="MOMENT",
-            help="Only what occurred from then on: ISO 8601; a bare date means its beginning.",
+            help="Only what occurred from this moment on: ISO 8601; a bare date means its start.",
         ),
     ):
         command = option(command)
@@ -87,7 +86,7 @@ def import_options(command: Command) -> Command:
 
 
 def choice_of(session: Session, since: str | None, until: str | None, *, dry_run: bool) -> Choice:
-    """Return what the options say; raises InvalidMomentError where they name no span of time."""
+    """Parse the options; raises InvalidMomentError if they do not name a span of time."""
     moments = session.moment(since, Edge.START), session.moment(until)
     first, last = (None if moment is None else instant_of(moment) for moment in moments)
     if first is not None and last is not None and first > last:
@@ -97,7 +96,7 @@ def choice_of(session: Session, since: str | None, until: str | None, *, dry_run
 
 
 def bring_in(session: Session, choice: Choice, history: History) -> int:
-    """Record a history, or look at it, say what became of it, and return the exit code."""
+    """Record a history, or dry-run it; report the outcome, and return the exit code."""
     report, tally, seen = ImportReport(), Counter[tuple[str, Kind]](), _Seen()
     try:
         with (
@@ -126,7 +125,7 @@ def bring_in(session: Session, choice: Choice, history: History) -> int:
 
 @contextmanager
 def _settled() -> Iterator[None]:
-    """Keep the collector of garbage from looking again and again at what is there already."""
+    """Exempt existing objects from garbage collection, which would traverse them repeatedly."""
     gc.freeze()
     try:
         yield
@@ -135,7 +134,7 @@ def _settled() -> Iterator[None]:
 
 
 class _Seen:
-    """The last event of what was read."""
+    """The latest event that was read."""
 
     def __init__(self) -> None:
         self.last_at = Instant(0)
@@ -160,7 +159,7 @@ def _tell_age(last_at: Instant, now: Instant) -> None:
 
 @contextmanager
 def opened(file: str) -> Iterator[io.BufferedReader]:
-    """Open a file, or standard input for a dash, for a block."""
+    """A context manager that opens a file, or standard input for a dash."""
     if file == "-":
         yield io.BufferedReader(io.FileIO(0, closefd=False))
     else:
@@ -169,12 +168,12 @@ def opened(file: str) -> Iterator[io.BufferedReader]:
 
 
 def name_of(file: str) -> str:
-    """Return what a file is called in errors and sources."""
+    """The name of a file in errors and sources."""
     return "standard input" if file == "-" else printable(Path(file).name)
 
 
 def of_file(stream: io.BufferedReader, file: str, unit: str, entries: Reader) -> History:
-    """Return the history that `entries` reads from a file."""
+    """A history that `entries` reads from a file."""
     if not stream.seekable():
         return History(name_of(file), unit, entries)
     size = os.fstat(stream.fileno()).st_size
@@ -185,11 +184,11 @@ def of_file(stream: io.BufferedReader, file: str, unit: str, entries: Reader) ->
 def _target(
     session: Session, choice: Choice, tally: Counter[tuple[str, Kind]]
 ) -> Iterator[tuple["EngagementLedger | None", Recorder]]:
-    """Open where the history goes; what a dry run would have recorded is added to `tally`."""
+    """Open the target of the history; a dry run counts its interactions in `tally`."""
     if not choice.dry_run:
         with session.engagements(create=True) as engagements:
             yield engagements.ledger, engagements.ledger
-            # All is recorded: what ends the folding early leaves it to the next process.
+            # Everything is recorded by now; an interrupted fold is left to the next process.
             with suppress(LedgerError, KeyboardInterrupt):
                 engagements.ledger.fold()
     elif session.has_ledger():
@@ -216,7 +215,7 @@ def _looking(preview: "Preview", tally: Counter[tuple[str, Kind]]) -> Iterator["
 
 @contextmanager
 def _progress(history: History) -> Iterator[Callable[[int], object]]:
-    """Show how far it is; the function that it yields takes how many entries were read."""
+    """Show a progress bar; yields a function that takes the number of entries read."""
     done = history.done
     with progress(history.name, history.unit, history.size) as update:
         yield lambda read: update(read if done is None else done(), read)
@@ -253,7 +252,7 @@ _KINDS = sorted(Kind, reverse=True)
 
 
 def _by_user(tally: Counter[tuple[str, Kind]]) -> dict[str, dict[str, int]]:
-    """Return the counts of each kind by user, those with the most first."""
+    """Counts of each kind by user, those with the most interactions first."""
     totals = Counter[str]()
     for (user, _), times in tally.items():
         totals[user] += times
@@ -262,7 +261,7 @@ def _by_user(tally: Counter[tuple[str, Kind]]) -> dict[str, dict[str, int]]:
 
 
 def _sentence(report: ImportReport, unit: str, *, dry_run: bool) -> str:
-    """Return the report in one line, with the counts that are not always shown only if not zero."""
+    """The report on one line; some counts are omitted if they are zero."""
     recorded = "would record" if dry_run else "recorded"
     parts = [f"{recorded} {report.recorded:,}", f"duplicates {report.duplicates:,}"]
     parts += [f"outside {report.outside:,}"] if report.outside else []

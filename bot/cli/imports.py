@@ -1,4 +1,4 @@
-"""Commands that bring histories in."""
+"""The group of commands that import histories."""
 
 import click
 

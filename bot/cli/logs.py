@@ -1,4 +1,4 @@
-"""Logs: structured lines on stderr, never a person's words, never a token."""
+"""Logs: structured lines on stderr, without message texts and tokens."""
 
 import logging
 import sys
@@ -9,25 +9,25 @@ from bot.cli.shown import on_terminal
 
 OWN = ("ledger", "projections", "bot")
 TALKATIVE = ("apscheduler", "asyncio", "httpcore", "httpx", "matplotlib", "telegram", "tornado")
-"""Libraries that log each thing they do, and what with."""
+"""Libraries that log every operation with its data."""
 
 _OF_EVERY_RECORD = vars(logging.makeLogRecord({})).keys()
 
 
 class ForeignRecords(logging.Filter):
-    """Lets through what libraries warn of, without what they say it about.
+    """Passes warnings of libraries on without their data.
 
-    Libraries log whole updates, addresses that hold the token, and exceptions that quote either.
-    What is kept of theirs is the fixed part of the text, and the exception's type.
+    Libraries log entire updates, URLs with the token, and exceptions that quote either. Only the
+    constant part of the message and the exception's type are kept.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether to log `record`, which loses what it may not say."""
+        """Return whether to log `record`, after removing its data."""
         if record.name.partition(".")[0] in OWN:
             return True
         if record.levelno < logging.WARNING:
             return False
-        # Without arguments the text may have been put together from anything.
+        # Without arguments the text may have been formatted with any data.
         if not (record.args and isinstance(record.msg, str)):
             record.msg = f"{record.funcName}, line {record.lineno}"
         record.args = None
@@ -40,12 +40,12 @@ class ForeignRecords(logging.Filter):
 
 
 def configure_logs(level: str) -> None:
-    """Log from `level` on to stderr, for a person on a terminal and as JSON elsewhere."""
+    """Log to stderr from `level` on: readable text on a terminal, JSON elsewhere."""
     logging.basicConfig(level=level.upper(), handlers=[handler_for(sys.stderr)], force=True)
 
 
 def handler_for(stream: TextIO) -> logging.Handler:
-    """Return what writes log records to `stream`, one a line; talkative libraries are quieted."""
+    """A handler that writes log records to `stream`, one per line, and quiets verbose libraries."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     handler = logging.StreamHandler(stream)
@@ -55,15 +55,15 @@ def handler_for(stream: TextIO) -> logging.Handler:
 
 
 class _Structured(logging.Formatter):
-    """Formats by structlog, which is loaded for the first record: most commands log none."""
+    """Formats by structlog, imported for the first record, since most commands log none."""
 
     def __init__(self, *, watched: bool) -> None:
-        """Format for a person where a terminal is `watched`, and as JSON elsewhere."""
+        """Format as readable text if `watched` on a terminal, else as JSON."""
         super().__init__()
         self._watched = watched
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
+        """Format one record as a line."""
         return self._structlog.format(record)
 
     @cached_property

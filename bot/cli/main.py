@@ -1,4 +1,4 @@
-"""The entry point and its commands."""
+"""The entry point, and the list of commands."""
 
 import atexit
 import gc
@@ -25,7 +25,7 @@ COMPLETION = "_ENGAGEMENT_COMPLETE"
 @click.version_option(package_name="engagement-ledger", message="%(prog)s %(version)s")
 @json_option
 def engagement() -> None:
-    """Record who engages with which issue, and ask what that says at any moment.
+    """Record who engages with which issue, and ask about scores at any moment.
 
     Settings come from the environment or from .env; `engagement doctor` shows them.
     """
@@ -47,16 +47,16 @@ for name, place, summary in (
     (
         "engagements",
         "ask:engagements",
-        "Show all issues that USER ever touched, also the hidden ones.",
+        "Show all issues that USER ever touched, including hidden ones.",
     ),
     ("history", "ask:history", "Show the events of USER, with ISSUE or all, the oldest first."),
-    ("explain", "explain:explain", "Take USER's score of ISSUE apart, down to the events."),
+    ("explain", "explain:explain", "Explain USER's score of ISSUE, down to the events."),
     (
         "timeline",
         "timeline:timeline",
-        "Show how USER's score of ISSUE went, or the five highest.",
+        "Show USER's score of ISSUE over time, or the five highest.",
     ),
-    ("set-score", "record:set_score", "Set what a score starts from, 0.0 to 1.0."),
+    ("set-score", "record:set_score", "Set the base of a score, 0.0 to 1.0."),
     ("hide", "record:hide", "Leave ISSUE out of USER's lists and briefings from now on."),
     ("unhide", "record:unhide", "Show ISSUE in USER's lists again."),
     ("policy", "policy:policy", "Show, try and adopt policies: the numbers of the formula."),
@@ -81,16 +81,16 @@ for name, place, summary in (
     (
         "archive",
         "archive:archive",
-        "Look at the segments that hold what was sealed, check them and merge them.",
+        "List, check, restore and merge the segments that hold sealed events.",
     ),
-    ("clock", "clock:clock", "Show what the clock says, and when the last event or job run was."),
-    ("doctor", "doctor:doctor", "Look for what could go wrong."),
+    ("clock", "clock:clock", "Show the clock's time, and when the last event or job run was."),
+    ("doctor", "doctor:doctor", "Look for problems."),
     (
         "verify",
         "verify:verify",
         "Look for damage: every row, index, segment, engagement, barrier and waiting entry.",
     ),
-    ("tour", "tour:tour", "Show what the ledger does by doing it, then take commands."),
+    ("tour", "tour:tour", "Run a worked example on a throw-away ledger, then take commands."),
 ):
     engagement.add_command(Listed(name, f"bot.cli.{place}", summary))
 
@@ -100,7 +100,7 @@ def main() -> None:
     atexit.register(gc.freeze)  # or the interpreter looks for cycles among all objects as it ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names need more than ASCII
+            stream.reconfigure(errors="backslashreplace")  # names are not always ASCII
     instruction = os.environ.get(COMPLETION)
     if instruction:
         session = {"obj": Session(_settings)}

@@ -1,4 +1,4 @@
-"""Commands about policies: which one is in force, which there were, what one would be worth."""
+"""Commands about policies: show the current and former ones, try and adopt others."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -40,18 +40,19 @@ if TYPE_CHECKING:
 def policy() -> None:
     """Show, try and adopt policies: the numbers of the formula.
 
-    A policy is part of the history: the past is asked for by the policy that was in force then.
+    Policies are part of the history: questions about the past use the policy that was in force
+    then.
     """
 
 
 @policy.command()
 @click.option(
-    "--known-at", metavar="MOMENT", help="The policy that was in force at this moment instead."
+    "--known-at", metavar="MOMENT", help="Show the policy that was in force at this moment."
 )
 @json_option
 @click.pass_obj
 def show(session: Session, known_at: str | None) -> None:
-    """Show the policy in force, and what of it is not the product's."""
+    """Show the policy in force, and its differences from the default."""
     with session.engagements() as engagements:
         adopted = engagements.policy_known_at(session.moment(known_at))
     if session.as_json:
@@ -73,15 +74,15 @@ def show(session: Session, known_at: str | None) -> None:
 def adopt(session: Session, assignments: tuple[str, ...]) -> None:
     """Compute scores with other numbers from now on.
 
-    What the bot said before can still be asked for, with --known-at. Of the two weights one is
-    enough. Kinds are given as in kinds=query,mention.
+    Earlier answers of the bot can still be reproduced with --known-at. Giving one of the two
+    weights is enough. Kinds are written as in kinds=query,mention.
     """
     with session.engagements() as engagements:
         in_force = engagements.policy_known_at(None)
         after = changed(in_force.policy, assignments)
         changes = differences(in_force.policy, after)
         if not changes:
-            raise InvalidPolicyError("policy", f"{in_force.version} says so already")
+            raise InvalidPolicyError("policy", f"{in_force.version} already has these values")
         position = engagements.adopt(after, replaces=in_force.version).position
     version = in_force.version + 1
     if session.as_json:
@@ -96,7 +97,7 @@ def adopt(session: Session, assignments: tuple[str, ...]) -> None:
 @json_option
 @click.pass_obj
 def history(session: Session) -> None:
-    """Show all policies that were ever in force, the first one first."""
+    """Show all policies that were ever in force, the oldest first."""
     with session.engagements() as engagements:
         adopted = engagements.policies()
     if session.as_json:
@@ -117,17 +118,16 @@ def history(session: Session) -> None:
 
 @policy.command("try")
 @click.argument("assignments", metavar="[FIELD=VALUE...]", nargs=-1)
-@click.option("--at", metavar="MOMENT", help="Try it on what had occurred by this moment.")
+@click.option("--at", metavar="MOMENT", help="Try it on the events up to this moment.")
 @json_option
 @click.pass_obj
 def try_(session: Session, assignments: tuple[str, ...], at: str | None) -> None:
-    """Say what other numbers would change, and if that is better.
+    """Show what other numbers would change, and whether they are better.
 
-    Nothing is written. Better means: on the ledger's own history, whenever a user turned again to a
-    known issue, did it stand first, among the first five, the first ten, just before that (hit@1,
-    @5, @10; MRR is the mean of 1 divided by its rank)? And which share of a week's known issues did
-    the Monday's briefing of ten show (recall@10)? Without a FIELD=VALUE the policy in force is
-    measured alone.
+    Nothing is written. Two measures are taken on the ledger's history. Whenever a user returned to
+    a known issue, did it rank first, among the first five or ten, just before that (hit@1, @5, @10;
+    MRR is the mean of 1 divided by its rank)? And which share of a week's known issues did Monday's
+    briefing of ten show (recall@10)? Without FIELD=VALUE only the policy in force is measured.
     """
     moment = session.moment(at)
     with session.engagements() as engagements:
@@ -171,7 +171,7 @@ def _adopted_document(adopted: Adopted) -> dict[str, Any]:
 
 
 def _what_changed(before: ScoringPolicy, after: ScoringPolicy) -> str:
-    return ", ".join(map(change_text, differences(before, after))) or "the product's own"
+    return ", ".join(map(change_text, differences(before, after))) or "the default"
 
 
 def _changes(changes: list[FieldChange]) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""How policies and their trials are put in words and in rows."""
+"""Policies and their trials as text and table rows."""
 
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from projections.views.policy_trial import Affected, PolicyTrial
 
 MOST_SHOWN = 10
-"""Users and moves; --json has them all."""
+"""The most users and moves that are shown; --json has them all."""
 
 _NOTICED = 0.005
-"""A smaller difference of two figures is none to act upon."""
+"""Figures that differ by less count as about the same."""
 
 _ASKED = {
     "hit_at_1": "naming first what users return to (hit@1)",
@@ -28,29 +28,29 @@ Row = tuple[Any, ...]
 
 
 def value_text(value: object) -> str:
-    """Return a field's value as it is written in an assignment, to the last digit."""
+    """A field's value as in an assignment, with all digits."""
     if isinstance(value, list):
         return ",".join(map(str, value))
     return repr(value).removesuffix(".0")
 
 
 def change_text(change: FieldChange) -> str:
-    """Return what becomes of a field."""
+    """A field's name and its values before and after."""
     return f"{change.name}: {value_text(change.before)} → {value_text(change.after)}"
 
 
 def since_text(adopted: Adopted) -> str:
-    """Return which policy it is, and since when."""
+    """The policy's version, and since when it is in force."""
     if adopted.adopted_at is None:
-        return f"policy {adopted.version}, the product's own, in force from the beginning"
+        return f"policy {adopted.version}, the default, in force from the beginning"
     since = iso(adopted.adopted_at)
     return f"policy {adopted.version}, in force since {since}, position {adopted.position}"
 
 
 def verdict(found: "PolicyTrial", *, is_another: bool) -> str:
-    """Return in one sentence whether the tried policy is better, and where."""
+    """One sentence on whether the tried policy is better, and by which figures."""
     if found.tried.returns == 0:
-        return "Nobody has returned to a known issue yet, so nothing tells what is better."
+        return "No user has returned to a known issue yet, so there is nothing to compare them by."
     if is_another:
         told = _told(found.tried.figures, found.in_force.figures)
         return f"Against the policy in force, the tried one is {told}."
@@ -74,7 +74,7 @@ def _compared(before: float, after: float) -> str:
 
 
 def figures_rows(found: "PolicyTrial", *, is_another: bool) -> list[Row]:
-    """Return the quality table."""
+    """The rows of the table of figures."""
     rankings = {
         "in force": found.in_force,
         "tried": found.tried,
@@ -90,12 +90,12 @@ def _cells(figures: Figures) -> Row:
 
 
 def affected_sentence(found: "PolicyTrial") -> str:
-    """Return how many users would see another top ten."""
+    """A sentence on how many users would see another top ten."""
     return f"The first ten would change for {len(found.affected):,} of {found.users:,} users."
 
 
 def affected_rows(found: "PolicyTrial") -> list[Row]:
-    """Return the users whose first ten change the most."""
+    """Rows for the users whose first ten change the most."""
     most = nlargest(MOST_SHOWN, found.affected, key=_extent)
     return [
         (
@@ -109,7 +109,7 @@ def affected_rows(found: "PolicyTrial") -> list[Row]:
 
 
 def mover_rows(found: "PolicyTrial") -> list[Row]:
-    """Return the largest moves of all users."""
+    """Rows for the largest moves of all users."""
     moves = [(move, each) for each in found.affected for move in each.change.moves]
     largest = nlargest(MOST_SHOWN, moves, key=lambda pair: pair[0].distance)
     return [

@@ -1,4 +1,4 @@
-"""Progress on a terminal."""
+"""Progress bars on a terminal."""
 
 import io
 import sys
@@ -23,22 +23,22 @@ Update = Callable[[int, int], object]
 
 
 class RateColumn(ProgressColumn):
-    """How many items were done, and how many a second."""
+    """A column with the items done, and items per second."""
 
     def render(self, task: Task) -> Text:
-        """Return both, in words of the task's unit."""
+        """Format both with the task's unit."""
         items, seconds = task.fields["items"], task.elapsed or 0.0
         rate = f", {items / seconds:,.0f}/s" if seconds else ""
         return Text(f"{items:,} {task.fields['unit']}{rate}")
 
 
 SHOWN_EVERY = 1_000
-"""Items between two updates of a progress bar."""
+"""The number of items between two updates of a progress bar."""
 
 
 @contextmanager
 def counting(what: str, unit: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes how many more items of `unit` are done, and moves the bar."""
+    """Yield a function that advances the bar by a number of items of `unit`."""
     done = 0
     with progress(what, unit, total) as update:
 
@@ -55,7 +55,7 @@ def counting(what: str, unit: str, total: int) -> Iterator[Callable[[int], None]
 def progress(what: str, unit: str, total: int | None) -> Iterator[Update]:
     """Yield a function that moves a progress bar on stderr; in a pipe nothing is shown.
 
-    It takes how much of `total` is done, and how many items of `unit` that was.
+    It takes how much of `total` is done, and the corresponding number of items of `unit`.
     """
     console = Console(file=sys.stderr or io.StringIO())
     columns = (

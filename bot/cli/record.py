@@ -31,10 +31,10 @@ def init(session: Session) -> None:
 @click.option(
     "--at",
     metavar="MOMENT",
-    help="When it happened: ISO 8601, or words such as yesterday at 14:00; now, if not given.",
+    help="When it happened: ISO 8601, or words such as yesterday at 14:00. Default: now.",
 )
-@click.option("--context", metavar="TEXT", help="What was said; its first 200 characters are kept.")
-@click.option("--key", metavar="KEY", help="What makes it the same again: counted once, for ever.")
+@click.option("--context", metavar="TEXT", help="The text; its first 200 characters are kept.")
+@click.option("--key", metavar="KEY", help="A unique key: an interaction counts once, for ever.")
 @json_option
 @click.pass_obj
 def record(
@@ -68,7 +68,7 @@ def record(
 @json_option
 @click.pass_obj
 def set_score(session: Session, user: str, issue: str, score: float) -> None:
-    """Set what a score starts from, 0.0 to 1.0.
+    """Set the base of a score, 0.0 to 1.0.
 
     It holds until a later interaction of USER with ISSUE.
     """

@@ -1,4 +1,4 @@
-"""The commands that fold everything again, into a comparison or into another read model."""
+"""Commands that fold all events again, to compare or to build another read model."""
 
 import time
 from typing import TYPE_CHECKING
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--repair", is_flag=True, help="Write the read model anew from the events.")
-@click.option("--afresh", is_flag=True, help="Begin anew where a comparison was killed.")
+@click.option("--repair", is_flag=True, help="Rebuild the read model from the events.")
+@click.option(
+    "--afresh", is_flag=True, help="Start over instead of resuming a comparison that was killed."
+)
 @click.option(
     "--into",
     metavar="NAME",
-    help="Build a second read model of that name beside the live one, and compare the two; again, "
-    "and it goes on where it was.",
+    help="Build a second read model of that name beside the live one, and compare the two; run "
+    "again, it continues where it was.",
 )
 @json_option
 @click.pass_context
@@ -35,8 +37,8 @@ def replay(
 ) -> int:
     """Fold every event again and compare with the read model.
 
-    Says identical, or names the first difference and exits with 1. Where a comparison was killed,
-    the next one goes on from there. Others record and ask meanwhile.
+    Reports "identical", or the first difference and exits with 1. A comparison that was killed is
+    resumed by the next one. Recording and questions go on meanwhile.
     """
     given = [option for option, is_given in _options(repair, afresh, into) if is_given]
     if context.invoked_subcommand is None:
@@ -102,7 +104,7 @@ def _sentence(found: "Replay", seconds: float, *, repaired: bool) -> str:
     )
 
 
-# --- into another one beside it ------------------------------------------------------------------
+# --- building another one beside it --------------------------------------------------------------
 
 
 def _replay_into(session: Session, name: str) -> int:
@@ -146,13 +148,13 @@ def _folded_and_compared(engagements: "Engagements", name: str, begun: int) -> "
 
 @replay.command()
 @click.argument("name")
-@click.option("--different", is_flag=True, help="Also where the two are not identical.")
+@click.option("--different", is_flag=True, help="Switch even if the two are not identical.")
 @json_option
 @click.pass_obj
 def switch(session: Session, name: str, different: bool) -> None:  # noqa: FBT001 - click passes a flag so
     """Make the read model NAME the live one.
 
-    It is brought up to date, and takes the live one's place in one transaction; the former live one
+    It is brought up to date, and replaces the live one in one transaction; the former live one
     stays as `previous`, and `engagement replay back` returns to it. A previous one from an earlier
     switch is dropped.
     """
@@ -167,8 +169,8 @@ def switch(session: Session, name: str, different: bool) -> None:  # noqa: FBT00
 def back(session: Session) -> None:
     """Return to the read model that was live before the last switch.
 
-    It is brought up to date before. The other one is `previous` then, so that going back once more
-    leads to where it was.
+    It is brought up to date first. The other one becomes `previous`, so going back once more undoes
+    this.
     """
     with session.engagements() as engagements:
         position = engagements.replays.back()
@@ -186,7 +188,7 @@ def _show_switched(session: Session, name: str, position: int) -> None:
 @json_option
 @click.pass_obj
 def listed(session: Session) -> None:
-    """Show the read models beside the live one, and how far each has come."""
+    """Show the read models beside the live one, and the progress of each."""
     with session.engagements() as engagements:
         found = engagements.replays.listed()
         head, _ = engagements.ledger.size()
@@ -208,7 +210,7 @@ def _compared(identical: bool | None) -> str | None:  # noqa: FBT001 - as it is 
 @json_option
 @click.pass_obj
 def drop(session: Session, name: str) -> None:
-    """Drop the read model NAME; `previous`, too, is dropped by its name."""
+    """Drop the read model NAME, which may be `previous`."""
     with session.engagements() as engagements:
         engagements.replays.drop(name)
     if session.as_json:

@@ -14,7 +14,7 @@ from ledger.instants import instant_of
 
 
 @click.command()
-@click.option("--user", help="Of this user alone, by id or name.")
+@click.option("--user", help="Cover only this user, by id or name.")
 @click.option("--from", "start", metavar="MOMENT", help="Default: the first event.")
 @click.option(
     "--to",
@@ -23,8 +23,8 @@ from ledger.instants import instant_of
     help="Default: now, or the moment of --known-at; the last event, where that is over 30 days "
     "ago. A bare date means its end.",
 )
-@click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where the page goes.")
+@click.option("--known-at", metavar="MOMENT", help="Use what the ledger knew at this moment.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write.")
 @json_option
 @click.pass_obj
 def report(
@@ -37,8 +37,8 @@ def report(
 ) -> None:
     """Write an audit as one page of HTML.
 
-    Activity, how scores went and why, and what was late or overridden. The page needs nothing else
-    and prints well. An existing FILE is replaced.
+    It shows activity, the course of scores and the reasons, and late events and overrides. The page
+    is self-contained and prints well. An existing FILE is replaced.
     """
     known = session.moment(known_at)
     until = session.moment(end)

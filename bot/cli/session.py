@@ -1,4 +1,4 @@
-"""What every command shares: settings, the clock, the ledger, and two options."""
+"""The parts shared by all commands: settings, the clock, the ledger, and common options."""
 
 import contextlib
 import datetime as dt
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _OPTION = re.compile(r"-(?!\d*\.?\d+$)")
-"""What an option begins with, and a negative number does not."""
+"""The beginning of an option, unlike that of a negative number."""
 _END_OF_OPTIONS = "--"
 
 
 class UserCommand(click.Command):
-    """A command that takes a user, whose id may be a negative number: that is no option."""
+    """A command with a user argument, which may be a negative number and is then not an option."""
 
     ignore_unknown_options = True
     allow_extra_args = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as click does, but look for unknown options first among the words that are left."""
+        """Parse as click does, but report unknown options before superfluous arguments."""
         ctx.meta[_END_OF_OPTIONS] = _END_OF_OPTIONS in args
         left = super().parse_args(ctx, args)
         if left and not ctx.resilient_parsing:
@@ -44,19 +44,19 @@ class UserCommand(click.Command):
 
 
 class Word(click.ParamType[str]):
-    """A word in its place; one that looks like an option is one, unless it is a number."""
+    """A positional argument; a word that looks like an option is refused, unless it is a number."""
 
     name = "text"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return `value`, or fail as for any unknown option."""
+        """Return `value`; raises NoSuchOption if it looks like an option."""
         del param
         _refuse_option(value, ctx)
         return value
 
 
 class Number(click.types.FloatParamType):
-    """A number in its place; a word that looks like an option is one."""
+    """A positional number; a word that looks like an option is refused."""
 
     def convert(
         self,
@@ -64,7 +64,7 @@ class Number(click.types.FloatParamType):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> float:
-        """Return the number, or fail as for any unknown option."""
+        """Parse the number; raises NoSuchOption if `value` looks like an option."""
         try:
             number: float = super().convert(value, param, ctx)
         except click.BadParameter:
@@ -74,7 +74,7 @@ class Number(click.types.FloatParamType):
 
 
 def _refuse_option(word: str, ctx: click.Context | None) -> None:
-    """Raise NoSuchOption, with the nearest there is, for a word that looks like an option."""
+    """Raise NoSuchOption, with similar options, for a word that looks like an option."""
     if ctx is None or ctx.meta[_END_OF_OPTIONS] or not _OPTION.match(word):
         return
     name = word.partition("=")[0]
@@ -86,7 +86,7 @@ def _refuse_option(word: str, ctx: click.Context | None) -> None:
 
 @dataclass
 class Session:
-    """One run of a command; settings are read when something needs them."""
+    """One run of a command; settings are read when they are first needed."""
 
     read_settings: Callable[[], Settings]
     clock: Clock = utc_now
@@ -94,23 +94,23 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings; raises SettingsError where one cannot be meant."""
+        """The settings; raises SettingsError if one is invalid."""
         return self.read_settings()
 
     @contextlib.contextmanager
     def engagements(self, *, create: bool = False) -> Iterator["Engagements"]:
-        """Open the ledger for a block; only with `create` is a missing one made."""
+        """A context manager that opens the ledger; a missing one is created only with `create`."""
         from projections.application import Engagements  # noqa: PLC0415 - loads SQLAlchemy
 
         url = self.settings.database_url
         if not create and not self.has_ledger():
-            message = "there is no ledger yet; `engagement init` makes one"
+            message = "there is no ledger yet; `engagement init` creates one"
             raise LedgerMissingError(message)
         with Engagements(url, clock=self.clock) as engagements:
             yield engagements
 
     def has_ledger(self) -> bool:
-        """Tell whether there is a ledger; raises LedgerLostError if it was lost."""
+        """Whether there is a ledger; raises LedgerLostError if its file was lost."""
         from ledger.store.database import Database  # noqa: PLC0415 - loads SQLAlchemy
         from ledger.store.schema import refuse_if_lost  # noqa: PLC0415 - as above
 
@@ -121,9 +121,9 @@ class Session:
         return True
 
     def moment(self, text: str | None, edge: Edge = Edge.END) -> dt.datetime | None:
-        """Return the moment that an option names, or None where it is not given.
+        """Return the moment that an option names, or None if it is not given.
 
-        `edge` says which instant of it a bare date means.
+        `edge` is the instant of the day that a bare date means.
         """
         if text is None:
             return None
@@ -131,9 +131,10 @@ class Session:
 
     @contextlib.contextmanager
     def calendar(self) -> Iterator[None]:
-        """Let a block put dates on the calendar of the zone, which at its ends is not that of UTC.
+        """A context manager for computing dates in the zone, whose years 1 to 9999 differ from
+        UTC's.
 
-        Raises InvalidMomentError where it asks for what is outside the years 1 to 9999 there.
+        Raises InvalidMomentError if the block leaves these years.
         """
         try:
             yield
@@ -144,7 +145,7 @@ class Session:
     def moments(
         self, at: str | None, known_at: str | None
     ) -> tuple[dt.datetime | None, dt.datetime | None]:
-        """Return the two moments of a question."""
+        """The arguments `at` and `known_at` of a question."""
         return self.moment(at), self.moment(known_at)
 
 
@@ -160,7 +161,7 @@ class Share(click.FloatRange):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> float:
-        """Return the number; NaN is none."""
+        """Parse the number; NaN is refused."""
         number: float = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail("nan is not a number from 0 to 1", param, ctx)
@@ -168,7 +169,7 @@ class Share(click.FloatRange):
 
 
 def settings_from_environment() -> Settings:
-    """Return the settings of this process: the environment, and `.env` where that is silent."""
+    """Settings from the environment, with those of `.env` as defaults."""
     from ledger.application import environment  # noqa: PLC0415 - loads SQLAlchemy
 
     return settings_of(environment())
@@ -205,13 +206,13 @@ def as_of_options(command: Command) -> Command:
     known_at = click.option(
         "--known-at",
         metavar="MOMENT",
-        help="Answer by what the ledger knew at this moment: the events recorded and the policy in "
-        "force then. Without --at, as of then, too: what was answered at that moment.",
+        help="Answer with what the ledger knew at this moment: the events recorded and the policy "
+        "in force then. Without --at, also as of then: the answer that was given at that moment.",
     )
     at = click.option(
         "--at",
         metavar="MOMENT",
-        help="Answer as of this moment, by what had occurred up to then: ISO 8601, or words such "
+        help="Answer as of this moment, from what had occurred up to then: ISO 8601, or words such "
         "as yesterday, 3 weeks ago or 31 Jan at 14:00; a bare day means its end.",
     )
     return at(known_at(command))

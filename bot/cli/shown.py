@@ -1,4 +1,4 @@
-"""How results are shown: JSON and CSV for programs, texts for people."""
+"""Output of results: JSON and CSV for programs, text for people."""
 
 import csv
 import io
@@ -14,11 +14,11 @@ import msgspec
 from ledger.instants import Instant, iso
 
 FORMULA_BEGINNINGS = ("=", "+", "-", "@")
-"""What spreadsheets take for the beginning of a formula."""
+"""The characters with which formulas begin in spreadsheets."""
 
 
 def on_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a person watches `stream`; a closed one is None."""
+    """Whether `stream` is a terminal; None stands for a closed one."""
     return stream is not None and stream.isatty()
 
 
@@ -30,8 +30,8 @@ def show_json(document: object) -> None:
 def show_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print `rows` as CSV on stdout, below the names of their columns; None is an empty cell.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front. Characters that
-    could steer a terminal or break the line are written out.
+    A text that a spreadsheet would take for a formula is prefixed with an apostrophe. Control
+    characters and line breaks are escaped.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -48,7 +48,7 @@ def _no_formula(value: object) -> object:
 
 
 def show_text(line: str) -> None:
-    """Print a line of text; a terminal breaks it between words, and each line is indented as it."""
+    """Print a line of text; on a terminal it is wrapped between words, with hanging indentation."""
     text = printable(line)
     if on_terminal(sys.stdout):
         indent = " " * (len(text) - len(text.lstrip()))
@@ -59,15 +59,15 @@ def show_text(line: str) -> None:
 
 
 def iso_or_none(instant: int | None) -> str | None:
-    """Return `instant` in ISO 8601, and None for none."""
+    """`instant` in ISO 8601; None stays None."""
     return None if instant is None else iso(Instant(instant))
 
 
 def counted(number: int, what: str) -> str:
-    """Return how many there are of something, whose plural ends with an s."""
+    """A count with its noun, which gets a plural s if needed."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def printable(text: str) -> str:
-    """Return `text` with what could steer a terminal, or break the line, written out."""
+    """`text` with control characters and line breaks escaped."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -1,4 +1,4 @@
-"""The issue that may be meant by a key without its hyphen."""
+"""Suggestions for issue keys that lack their hyphen."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def suggest_issue(issue: str) -> None:
 
 @contextmanager
 def suggesting_issue(issue: str) -> Iterator[None]:
-    """Do what `suggest_issue` does where the block finds no engagement with `issue`."""
+    """Call `suggest_issue` if the block raises UnknownEngagementError."""
     try:
         yield
     except UnknownEngagementError:

@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""Tables on standard output."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,16 +16,16 @@ _LEAST_ROOM = 20
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """Print a table of `rows`, numbers to the right, or the sentence `empty` for none.
+    """Print a table of `rows`, numbers right-aligned, or the sentence `empty` if there are none.
 
-    A terminal wraps it as `table_lines` says; in a pipe nothing is wrapped.
+    On a terminal it is wrapped as in `table_lines`; in a pipe nothing is wrapped.
     """
     if not rows:
         click.echo(empty)
         return
     width = get_terminal_size().columns if on_terminal(sys.stdout) else _WIDE
     for line in table_lines(columns, rows, width, partial(click.style, bold=True)):
-        click.echo(line)  # which leaves out the style in a pipe
+        click.echo(line)  # which strips styles in a pipe
 
 
 def table_lines(
@@ -34,11 +34,11 @@ def table_lines(
     width: int,
     heading: Callable[[str], str] = str,
 ) -> Iterator[str]:
-    """Yield the lines of a table of `rows`, of which there is one at least.
+    """Yield the lines of a table of `rows`, which must not be empty.
 
-    Nothing is cut. Where the table is wider than `width`, its last column is wrapped; where that
-    would leave the column next to no room, each cell gets a line of its own. Numbers are to the
-    right. `heading` styles the line with the names of the columns, unless all are empty.
+    Nothing is truncated. If the table is wider than `width`, its last column is wrapped; if that
+    would leave too little room for the column, each cell gets its own line. Numbers are
+    right-aligned. `heading` styles the line with the column names, unless all are empty.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(cell_len, each)) for each in zip(columns, *cells, strict=True)]
@@ -57,7 +57,7 @@ def table_lines(
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> Iterator[str]:
-    """Yield the lines of a row: one for each that its last cell is wrapped to."""
+    """Yield the lines of a row, as many as its wrapped last cell has."""
     before = map(_padded, cells[:-1], widths, numeric)
     begin = "".join(each + " " * _GAP for each in before)
     for line in _wrapped(cells[-1], widths[-1]):
@@ -71,7 +71,7 @@ def _padded(text: str, width: int, to_the_right: bool) -> str:  # noqa: FBT001 -
 
 
 def _stacked(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """Yield the cells one below the other, each after its column's name, and a gap between rows."""
+    """Yield each cell on its own line after its column's name, with a blank line between rows."""
     for number, row in enumerate(cells):
         if number:
             yield ""

@@ -1,6 +1,6 @@
 """Commands that talk: the bot on Telegram, and the bot in this terminal.
 
-The bot is imported by these two alone: it takes half a second that no other command needs.
+Only these two import the bot, which takes half a second.
 """
 
 import asyncio
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from projections.application import Engagements
 
 PATIENCE_SECONDS = 5.0
-"""For so long the bot waits for another process that writes: then the spool takes over."""
+"""Seconds that the bot waits for another process's write; then entries go to the spool."""
 
 
 @click.command()
-@click.option("--webhook", metavar="URL", help="Have updates sent here by Telegram: https://…")
+@click.option(
+    "--webhook", metavar="URL", help="Receive updates from Telegram at this address: https://…"
+)
 @click.option(
     "--listen",
     metavar="HOST:PORT",
     default="127.0.0.1:8080",
     show_default=True,
-    help="Where to listen for what is sent to the webhook.",
+    help="The host and port to listen on for the webhook.",
 )
 @click.option("--or-chat", is_flag=True, help="Without a token, open the chat in this terminal.")
 @clock_option
@@ -80,7 +82,7 @@ def _chat(session: Session, *, clock_is_right: bool) -> None:
     from bot import terminal  # noqa: PLC0415 - see the module
 
     opened = _opened(session, clock_is_right=clock_is_right)
-    with opened as engagements, suppress(KeyboardInterrupt):  # it ends a chat, too
+    with opened as engagements, suppress(KeyboardInterrupt):  # Ctrl-C also ends a chat
         asyncio.run(terminal.chat(engagements, session.settings, _show))
 
 
@@ -102,7 +104,7 @@ def _opened(session: Session, *, clock_is_right: bool) -> Iterator["Engagements"
 
 
 def _address(session: Session, url: str, listen: str) -> tuple[str, int]:
-    """Return host and port of `listen`; refuse what no webhook can be."""
+    """Parse host and port of `listen`; raises UsageError for an invalid webhook."""
     if session.settings.webhook_secret is None:
         raise SettingsError(f"a webhook needs {variable_of('webhook_secret')}")
     address = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The command that shows how scores went."""
+"""The command that shows scores over time."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 class Span(NamedTuple):
-    """The span that is shown, and the ends of its steps."""
+    """The span that is shown, as the ends of its steps."""
 
     start: Instant
     ends: list[Instant]
@@ -58,9 +58,9 @@ class Span(NamedTuple):
     help="Default: now, or the moment of --known-at. A bare date means its end.",
 )
 @click.option("--every", type=click.Choice(PERIODS), default="day", show_default=True)
-@click.option("--known-at", metavar="MOMENT", help="By what the ledger knew at this moment.")
+@click.option("--known-at", metavar="MOMENT", help="Use what the ledger knew at this moment.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV on stdout.")
-@click.option("--png", metavar="FILE", help="Draw the chart of ISSUE into FILE instead.")
+@click.option("--png", metavar="FILE", help="Instead draw a chart of ISSUE into FILE.")
 @json_option
 @click.pass_obj
 def timeline(
@@ -74,10 +74,10 @@ def timeline(
     as_csv: bool,  # noqa: FBT001 - click passes a flag so
     png: str | None,
 ) -> None:
-    """Show how USER's score of ISSUE went, or the five highest.
+    """Show USER's score of ISSUE over time, or the five highest.
 
-    Without ISSUE: those of the five that score highest at the end and are not hidden. Each line is
-    the last instant of its period, by the calendar of the configured zone.
+    Without ISSUE: the five issues with the highest scores at the end that are not hidden. Each line
+    is the last instant of its period, by the calendar of the configured zone.
     """
     if sum((session.as_json, as_csv, png is not None)) > 1:
         raise click.UsageError("--json, --csv and --png exclude each other")
@@ -113,7 +113,7 @@ def timeline(
 def _span(
     session: Session, first_at: Instant, start: str | None, until: Instant, every: str
 ) -> Span:
-    """Return the span from `start`, or from the first event or 90 days before the end."""
+    """The span from `start`, or else from the first event or 90 days before the end."""
     since = session.moment(start, Edge.START)
     if since is not None:
         begin = instant_of(since)
@@ -181,7 +181,7 @@ def _show_scores(found: dict[str, list[Step]], ends: Sequence[Instant]) -> None:
         return
     values = [[step.score and step.score.value for step in series] for series in found.values()]
     if all(_is_quiet(series[-1]) for series in found.values()):
-        click.echo("all of these have been quiet for long")
+        click.echo("all of these are long inactive")
     heads = [_head(issue, series[-1]) for issue, series in found.items()]
     show_table(("at", *heads), list(zip(map(iso, ends), *values, strict=True)), "")
 

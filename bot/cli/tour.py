@@ -1,4 +1,4 @@
-"""A worked example that is really executed, and then a prompt for more."""
+"""The command that runs a worked example, and then prompts for more commands."""
 
 import datetime as dt
 import shlex
@@ -23,7 +23,7 @@ EXAMPLE = (
     ("Two weeks ago she mentioned another one:", "record ana DMD-480 mention --at {two_weeks_ago}"),
     ("She opens the first:", "record ana AI-1799 view"),
     (
-        "Her message is delivered once more, and adds nothing:",
+        "Her message is delivered again, and adds nothing:",
         "record ana AI-1799 query --key chat-1:7:AI-1799",
     ),
     ("What is she most engaged with?", "top ana"),
@@ -35,15 +35,15 @@ EXAMPLE = (
     ("Every answer comes from these events:", "history ana"),
     ("Folding them all again gives the same:", "replay"),
 )
-"""Each a sentence and the command that it is about."""
+"""Pairs of a sentence and the command that it introduces."""
 
 
 @click.command()
 @click.pass_context
 def tour(ctx: click.Context) -> None:
-    """Show what the ledger does by doing it, then take commands.
+    """Run a worked example on a throw-away ledger, then take commands.
 
-    It happens on a ledger of its own, which is gone afterwards.
+    The ledger is deleted afterwards.
     """
     own: Session = ctx.obj
     with tempfile.TemporaryDirectory(prefix="engagement-tour-") as folder:
@@ -83,7 +83,7 @@ def _run(ctx: click.Context, session: Session, line: str) -> None:
 
 
 def _typed() -> Iterator[str]:
-    """Yield the lines of standard input, asking for them on a terminal, until it ends."""
+    """Yield the lines of standard input until it ends, with a prompt on a terminal."""
     asking = on_terminal(sys.stdin)
     if asking:
         click.echo("\nYour turn, on the same ledger: `top ana` or `--help`, say. Ctrl-D ends.")

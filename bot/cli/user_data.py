@@ -1,4 +1,4 @@
-"""What an operator does for one user: export everything that is recorded, or forget it."""
+"""Commands that export or forget a user's data."""
 
 import datetime as dt
 import shutil
@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 
 @click.command(cls=UserCommand)
 @click.argument("user", type=Word())
-@click.option("--yes", is_flag=True, help="Do not ask whether to.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @click.pass_obj
 def forget(session: Session, user: str, yes: bool) -> None:  # noqa: FBT001 - click passes a flag so
     """Delete what links the past to USER, as the bot's /forget does.
 
-    Id, name, texts and scores go, and what waits to be recorded or was saved by the chat in the
-    terminal. The events stay without a user, and are never recorded as USER's again. It cannot
-    be undone.
+    The id, name, texts and scores are deleted, as are waiting entries and files saved by the chat
+    in the terminal. The events stay without a user, and are never recorded as USER's again. This
+    cannot be undone.
     """
     with session.engagements() as engagements:
-        # Who was forgotten already may have copies left in files, which are deleted now.
+        # Files may still hold data of a user who is already forgotten.
         user_id = user if _is_barred(engagements, user) else user_of(engagements, user)
         if not yes:
-            click.confirm(f"Forget {printable(user_id)}? It cannot be undone", abort=True, err=True)
+            click.confirm(
+                f"Forget {printable(user_id)}? This cannot be undone", abort=True, err=True
+            )
         _forget_waiting(session, engagements, user_id)
         engagements.erase(user_id)
     _delete_saved(Path(session.settings.home), user_id)
@@ -49,9 +51,10 @@ def _is_barred(engagements: "Engagements", word: str) -> bool:
 
 
 def _forget_waiting(session: Session, engagements: "Engagements", user_id: str) -> None:
-    """Record what waits in the spools of bots, which is then erased, and delete what is set aside.
+    """Record waiting entries of all bots' spools, so that they are erased, and delete set-aside
+    lines.
 
-    Raises OSError where a running bot keeps what waits.
+    Raises OSError if a running bot uses a spool.
     """
     from bot.gate import Gate  # noqa: PLC0415 - loads SQLAlchemy
     from bot.spool.file import spools  # noqa: PLC0415 - as above
@@ -64,8 +67,8 @@ def _forget_waiting(session: Session, engagements: "Engagements", user_id: str) 
 
 
 def _delete_saved(home: Path, user_id: str) -> None:
-    """Delete the files that the chat in the terminal has saved, in a folder named by the user."""
-    if user_id.isascii() and user_id.isdigit():  # as all users of that chat are
+    """Delete the user's folder of files that the terminal chat has saved."""
+    if user_id.isascii() and user_id.isdigit():  # as are all ids of that chat
         folder = home / "saved" / user_id
         if folder.exists():
             shutil.rmtree(folder)
@@ -79,7 +82,7 @@ def _delete_saved(home: Path, user_id: str) -> None:
 def export(session: Session, user: str, output: str | None) -> None:
     """Write everything recorded about USER to FILE, as the bot's /export does.
 
-    It is a ZIP archive of JSON that its owner alone can read. An existing FILE is replaced.
+    FILE is a ZIP archive of JSON that only its owner can read. An existing one is replaced.
     """
     from bot.user_data import made  # noqa: PLC0415 - loads SQLAlchemy
 

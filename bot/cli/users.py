@@ -1,4 +1,4 @@
-"""Users: who is meant by an id or a name, and the command that lists them."""
+"""The resolution of users by id or name, and the command that lists users."""
 
 import re
 import unicodedata
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from projections.application import Engagements
 
 CANDIDATES = 10
-"""So many of the users that share a name are listed."""
+"""The most users that an error lists if they share a name."""
 NEAR_AT_MOST = 3
-"""So many names that are near to an unknown one are listed."""
+"""The most similar names that an error lists for an unknown one."""
 _SHORTEST_PART = 2
 
 _NUMBER = re.compile(r"-?[0-9]+")
 
 
 class UserNotFoundError(click.ClickException):
-    """A word that is neither the id nor the name of exactly one user."""
+    """A word that is not the id or the name of exactly one user."""
 
 
 def user_of(engagements: "Engagements", word: str) -> str:
     """Return the id of the user that `word` names: by an id, or else by a display name.
 
-    Raises UserNotFoundError for a name that several have, and for what is neither.
+    Raises UserNotFoundError if no user or several users match.
     """
     found = _found(engagements, word)
     if found is None:
@@ -41,7 +41,7 @@ def user_of(engagements: "Engagements", word: str) -> str:
 
 
 def user_or_new(engagements: "Engagements", word: str) -> str:
-    """Return what `user_of` does, or `word` itself if no user has that id or name yet."""
+    """Like `user_of`, but return `word` itself if no user has that id or name yet."""
     return _found(engagements, word) or word
 
 
@@ -62,7 +62,7 @@ def _unknown(users: Iterable["User"], word: str) -> str:
 
 
 def near_names(users: Iterable["User"], word: str) -> list[str]:
-    """Return the names of users with a part that begins with `word` or is spelt much like it.
+    """The names of users with a part that begins with `word`, or is spelt similarly.
 
     Accents and capitals do not matter. Ids stand in for missing names; numbers are near nothing.
     """

@@ -1,4 +1,4 @@
-"""The command that looks for damage."""
+"""The command that verifies all stored data."""
 
 import click
 
@@ -12,7 +12,7 @@ from bot.cli.shown import counted, show_json
 def verify(session: Session) -> int:
     """Look for damage: every row, index, segment, engagement, barrier and waiting entry.
 
-    Names what is damaged and what to do, and exits with 1. Recording and queries go on meanwhile.
+    Names any damage and its remedy, and then exits with 1. Recording and queries go on meanwhile.
     Rows that an older version wrote get their checksums if no damage is found.
     """
     from bot.cli import verifying  # noqa: PLC0415 - loads Arrow

@@ -1,4 +1,4 @@
-"""Verifying a ledger from the command line, and writing the checksums that are missing."""
+"""Verification of a ledger with progress, and the writing of missing checksums."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,7 +23,7 @@ from projections.views.verification import verify as verified
 
 
 def _beside_findings(session: Session, database: Database) -> Iterator[Finding]:
-    """Check the files in which barriers are kept and entries wait; they are only read."""
+    """Check the barrier file and the spools without changing them."""
     yield from found("the barriers", lambda: _barriers(database))
     for path in spools(database.path, session.settings):
         yield from found(path.name, partial(_spooled, path))
@@ -38,7 +38,7 @@ def _spooled(path: Path) -> Iterator[Finding]:
     unreadable, aside = unreadable_lines(path)
     if unreadable:
         says = (
-            f"{path.name}: {counted(unreadable, 'line')} cannot be read, so what they hold cannot "
+            f"{path.name}: {counted(unreadable, 'line')} cannot be read, and so cannot "
             "be recorded; the bot sets them aside when it drains this file"
         )
         yield Finding(path.name, says)
@@ -51,11 +51,11 @@ def _spooled(path: Path) -> Iterator[Finding]:
 
 
 def verify_all(session: Session) -> Verification:
-    """Verify the ledger with a progress bar; one of an older version is upgraded first."""
+    """Verify the ledger with a progress bar; an older schema is upgraded first."""
     with closing(Database(session.settings.database_url)) as database:
         if not database.exists():
             schema.refuse_if_lost(database)
-            message = "there is no ledger yet; `engagement init` makes one"
+            message = "there is no ledger yet; `engagement init` creates one"
             raise LedgerMissingError(message)
         if _is_older(database):
             with session.engagements():
@@ -76,7 +76,7 @@ def _is_older(database: Database) -> bool:
 
 
 def filled(session: Session, done: Verification) -> str | None:
-    """Write missing checksums, and return a sentence about it."""
+    """Write missing checksums, and return a sentence about the outcome."""
     if done.findings or not done.unverified:
         return None
     rows = counted(done.unverified, "row")

@@ -1,4 +1,4 @@
-"""This machine's clock, and the outside clocks that it is compared with."""
+"""The comparison of this machine's clock with outside clocks."""
 
 from bot.clocks.guard import ClockGuard, last_run_of
 

@@ -14,22 +14,22 @@ from ledger.store.job_runs import last_ran_at, note_runs
 from projections.application import Engagements
 
 CONFIRMED = "clock_confirmed"
-"""The job whose days record when an operator or an admin confirmed the clock."""
+"""The job id under which confirmations of the clock by operators or admins are noted."""
 
 _MICROSECONDS = 1_000_000
 
 OnDoubt = Callable[[ClockState], object]
-"""Called in the thread that checks, once until the clock is trusted again."""
+"""Called once per loss of trust, in the thread that checks."""
 
 
 def last_run_of(connection: Connection) -> Instant | None:
-    """Return when any job last ran, or else the instant that replaces it."""
+    """Return when any job last ran; if none ever ran, the last instant before a suspicious gap."""
     ran_at = last_ran_at(connection)
     return last_in_a_row(given_instants(connection)) if ran_at is None else ran_at
 
 
 class ClockGuard:
-    """Checks whether a ledger's clock can be trusted; any thread may use it."""
+    """Checks whether a ledger's clock can be trusted; thread-safe."""
 
     def __init__(
         self,
@@ -37,7 +37,9 @@ class ClockGuard:
         on_doubt: OnDoubt | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Guard the ledger of `engagements`; `monotonic` counts seconds and is never set."""
+        """Guard the ledger of `engagements`; `monotonic` is a clock in seconds that is never
+        adjusted.
+        """
         self.on_doubt = on_doubt
         self._engagements, self._monotonic = engagements, monotonic
         self._said: dict[str, tuple[Instant, float]] = {}
@@ -45,7 +47,7 @@ class ClockGuard:
         self._lock = threading.Lock()
 
     def hear(self, source: str, says: Instant) -> None:
-        """Remember what an outside clock says now, replacing its earlier reading."""
+        """Store the reading of an outside clock, replacing its earlier one."""
         self._said = {**self._said, source: (says, self._monotonic())}
 
     def state(self, now: dt.datetime | None = None) -> ClockState:

@@ -1,4 +1,4 @@
-"""Scheduled work: what is done once for each logical day."""
+"""Scheduled work, done once for each logical day."""
 
 from bot.jobs.engagement_jobs import EngagementJobs
 from bot.jobs.scheduling import (

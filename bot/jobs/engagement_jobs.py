@@ -17,20 +17,20 @@ _log = logging.getLogger(__name__)
 
 
 def _ignore(_: str) -> None:
-    """Send no message: the log has it."""
+    """Ignore it: the log reports it."""
 
 
 class EngagementJobs:
     """The scheduled work of one ledger, whose days are those of a zone.
 
-    `on_damage` is called with a sentence for each place that the weekly cleanup finds damaged, once
-    until it is sound again.
+    `on_damage` is called with a sentence for each damaged place that the weekly cleanup finds, once
+    until the ledger is sound again.
 
-    A call does what is due by the ledger's clock, or nothing: any process may call at any time.
-    Missed days are done together, since the work is about the present; an interrupted one is done
-    again. Raises LedgerUnavailableError if the ledger cannot be written or another process has held
-    the work for too long, and ClockUnconfirmedError if the clock may be wrong; then the days stay
-    due.
+    A call does the work that is due by the ledger's clock, if any: any process may call at any
+    time. Missed days are done together, since the work is about the present; an interrupted day is
+    done again. Raises LedgerUnavailableError if the ledger cannot be written or another process
+    holds the job lock for too long, and ClockUnconfirmedError if the clock may be wrong; then the
+    days stay due.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class EngagementJobs:
     def decay(self) -> int:
         """Bring the read model's score column up to date, once a day.
 
-        Returns how many engagements were under decay when that was done last.
+        Returns the number of engagements under decay at the last run.
         """
         idle_longer_than_days = self._engagements.policy.decay_after_days
         return self._do(DECAY, lambda _: self._engagements.refresh_scores(idle_longer_than_days))
@@ -57,8 +57,8 @@ class EngagementJobs:
     def cleanup(self) -> int:
         """Move events that were recorded long ago into the archive, once a week (R7).
 
-        No engagement changes. In a damaged ledger nothing is moved, with an error in the log.
-        Returns how many engagements were dormant at the last cleanup.
+        No engagement changes. In a damaged ledger nothing is moved, and an error is logged.
+        Returns the number of engagements that were dormant at the last cleanup.
         """
         return self._do(CLEANUP, self._compacted)
 
@@ -66,7 +66,7 @@ class EngagementJobs:
         ledger = self._engagements.ledger
         if ledger.archive.is_possible:
             compactor = ledger.compactor
-            compactor.recover()  # first: a file that can be restored is no damage
+            compactor.recover()  # first: a file that can be restored does not count as damage
             if self._is_sound():
                 retained = Instant(now - RETAINED_DAYS * DAY)
                 done = compactor.compact(compactor.last_recorded_before(retained))
@@ -74,7 +74,7 @@ class EngagementJobs:
         return self._engagements.count_dormant()
 
     def _is_sound(self) -> bool:
-        """Tell whether a verification finds no damage; sealing would hide it."""
+        """Whether a verification finds no damage, which sealing would hide."""
         findings = self._engagements.verify().findings
         for each in findings:
             _log.error("damaged", extra={"finding": each.says})
@@ -85,9 +85,9 @@ class EngagementJobs:
         return not findings
 
     def expire(self, context_days: int) -> int:
-        """Delete the words and sources of what was recorded so many days ago, once a day.
+        """Delete the origins of events that were recorded more than `context_days` ago, once a day.
 
-        Returns how many that were when it was done last.
+        Returns the number deleted by the last run.
         """
         return self._do(EXPIRY, lambda now: self._expired(Instant(now - context_days * DAY)))
 
@@ -103,15 +103,15 @@ class EngagementJobs:
         return 0 if last is None else last.counted
 
     def _do_alone(self, schedule: Schedule, work: Callable[[Instant], int]) -> None:
-        now = self._engagements.clock()  # read once: it may jump after it was checked
-        # Whoever had the lock before may have done it.
+        now = self._engagements.clock()  # read once: it may jump after the check
+        # The previous holder of the lock may have done it.
         days = self._due(schedule, now)
         if not days:
             return
         self._guard.check(now)
         database, ran_at = self._engagements.ledger.database, instant_of(now)
         counted = work(ran_at)
-        # Only now: a run that breaks off leaves its days due.
+        # Noted last, so that an interrupted run leaves its days due.
         noted = note_runs(database, schedule.job, days, ran_at, counted)
         _log.info("job done", extra={"job": schedule.job, "days": len(noted), "counted": counted})
 

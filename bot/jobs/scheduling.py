@@ -1,4 +1,4 @@
-"""Scheduling the work with APScheduler 3, under the names of the API."""
+"""Scheduling of the jobs with APScheduler 3."""
 
 import asyncio
 import contextlib
@@ -28,36 +28,37 @@ class Scheduler(Protocol):
 
 
 class HasScheduler(Protocol):
-    """What has a scheduler, as python-telegram-bot's JobQueue does."""
+    """An object with a scheduler, such as python-telegram-bot's JobQueue."""
 
     @property
     def scheduler(self) -> Scheduler:
-        """The scheduler."""
+        """The APScheduler instance that runs the jobs."""
         ...
 
 
 def add_engagement_jobs_to_scheduler(
     scheduler: Scheduler | HasScheduler, jobs: EngagementJobs | None = None
 ) -> None:
-    """Have `engagement_decay` done daily at midnight and `engagement_cleanup` Sundays at 02:00.
+    """Schedule `engagement_decay` daily at midnight and `engagement_cleanup` on Sundays at 02:00.
 
-    Without `jobs`, the environment says which ledger and zone are meant, and each run opens that
-    ledger for itself; raises SettingsError where the environment cannot be meant. The scheduler
-    asks at its start and at every full hour of the zone's wall clock, in a thread. What is missed
-    is caught up; a failure is logged as a warning, and tried again an hour later.
+    Without `jobs`, the environment names the ledger and the zone, and each run opens that ledger
+    itself; raises SettingsError if the environment is invalid. The scheduler checks for due days at
+    its start and at every full hour of the zone's wall clock, in a thread. Missed days are caught
+    up; a failure is logged as a warning and retried an hour later.
     """
     zone = settings_of(environment()).zone if jobs is None else jobs.zone
     for job, ask, work in (
         (DECAY.job, ask_for_decay, decay_engagement_scores_job),
         (CLEANUP.job, ask_for_cleanup, cleanup_zero_engagements_job),
     ):
-        # A JobQueue takes every job's second argument for one of its own Jobs when it lists them.
+        # When a JobQueue lists its jobs, it treats the second argument of each as one of its own
+        # Jobs.
         shown = [] if hasattr(scheduler, "add_job") else [_shown(job, work, jobs)]
         _add(scheduler, zone, job, ask, [jobs, *shown])
 
 
 def add_expiry_to_scheduler(queue: HasScheduler, jobs: EngagementJobs, context_days: int) -> None:
-    """Have what `EngagementJobs.expire` does done daily at midnight, under the same terms."""
+    """Schedule `EngagementJobs.expire` daily at midnight, in the same way."""
 
     async def work(jobs: EngagementJobs | None) -> int:
         return await asyncio.to_thread(_expire, jobs, context_days)
@@ -94,23 +95,23 @@ def _add(
 
 
 async def decay_engagement_scores_job(jobs: EngagementJobs | None = None) -> int:
-    """Do what `EngagementJobs.decay` does, and return what it does, in a thread."""
+    """Run `EngagementJobs.decay` in a thread and return its result."""
     return await asyncio.to_thread(_decay, jobs)
 
 
 async def cleanup_zero_engagements_job(jobs: EngagementJobs | None = None) -> int:
-    """Do what `EngagementJobs.cleanup` does, and return what it does, in a thread."""
+    """Run `EngagementJobs.cleanup` in a thread and return its result."""
     return await asyncio.to_thread(_cleanup, jobs)
 
 
 def ask_for_decay(jobs: EngagementJobs | None, *_: object) -> None:
-    """Do what is due of the decay."""
+    """Run the decay job for the days that are due."""
     with _survived(DECAY.job):
         _decay(jobs)
 
 
 def ask_for_cleanup(jobs: EngagementJobs | None, *_: object) -> None:
-    """Do what is due of the cleanup."""
+    """Run the cleanup job for the days that are due."""
     with _survived(CLEANUP.job):
         _cleanup(jobs)
 

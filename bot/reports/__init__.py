@@ -1,7 +1,6 @@
-"""Reports: an audit in, one page of HTML out that needs nothing else.
+"""Audit reports: an audit in, one self-contained HTML page out.
 
-Every value is escaped as it is put in, so no name or issue can be markup. Without the extra
-`reports` MissingExtraError is raised.
+Every value is escaped by the template. Without the extra `reports` MissingExtraError is raised.
 """
 
 import datetime as dt
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from projections.application.auditing import Audited
 
 SHOWN = 20
-"""So many lines of a list are shown; how many more there are is said."""
+"""The most lines of a list; below them the page says how many more there are."""
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def report_page(audited: "Audited", made_at: Instant, zone: ZoneInfo, of_user: str | None) -> str:
-    """Return the page; its times are those of `zone`, and `of_user` is whom alone it is of."""
+    """Render the page with times of `zone`; `of_user` is set if it covers only one user."""
     audit = audited.audit
     activity = audit.activity
     calendar = _Calendar(zone)
@@ -57,7 +56,7 @@ def report_page(audited: "Audited", made_at: Instant, zone: ZoneInfo, of_user: s
 
 
 class _Calendar:
-    """Instants as they are read in a zone."""
+    """Formats instants by the calendar and clock of a zone."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone

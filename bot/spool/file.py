@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 
 DRAINED_AT_ONCE = 256
 RESERVED_BYTES = 2**20
-"""How much space is reserved at a time: some two thousand entries of usual length."""
+"""Bytes that are reserved at a time, enough for some two thousand typical entries."""
 SPARE_BYTES = RESERVED_BYTES // 2
-"""How much reserved space follows the entries, as long as the disk has it."""
+"""Bytes of reserved space behind the entries, as long as the disk has room."""
 SET_ASIDE_BYTES = 2**20
-"""Unreadable lines that are kept; further ones are only logged."""
+"""The most unreadable lines that are kept; further ones are only logged."""
 
 _ASIDE = ".unreadable"
 _READ_AT_ONCE = 65_536
@@ -34,14 +34,14 @@ _NO_ROOM = "no room for a spool"
 
 
 class SpoolTakenError(OSError):
-    """Another process keeps its entries in this spool."""
+    """Another process is using this spool."""
 
 
 class Spool:
-    """One process's file of entries that wait; every method may be called from any thread."""
+    """One process's file of waiting entries; thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Keep entries in `path`, which is created by `reserve` or with the first entry."""
+        """Use the file `path`, which `reserve` or the first entry creates."""
         self.path = path
         self.aside = path.with_name(f"{path.name}{_ASIDE}")
         self._lock = Lock()
@@ -52,11 +52,11 @@ class Spool:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nothing waits."""
+        """Whether no entry waits."""
         return self._end == 0
 
     def reserve(self) -> None:
-        """Reserve space on the disk ahead of need; failure is only logged."""
+        """Reserve disk space in advance; failure is only logged."""
         with self._lock:
             try:
                 self._make_room(self._opened(), 1)
@@ -66,7 +66,7 @@ class Spool:
                 self._give_back()
 
     def append(self, waiting: Sequence[Waiting]) -> None:
-        """Keep entries durably, all or none; raises OSError if that fails."""
+        """Append entries durably, all or none; raises OSError on failure."""
         lines = b"".join(map(line_of, waiting))
         with self._lock:
             descriptor = self._opened()
@@ -82,8 +82,8 @@ class Spool:
     def drain(self, record: Callable[[Sequence[Waiting]], object]) -> None:
         """Pass the entries to `record` in order, and remove them once all are recorded.
 
-        An error of `record` is raised, and the entries stay. A second caller waits for the first. A
-        line that cannot be read is set aside, and the others go on.
+        Errors of `record` propagate, and the entries stay. A second caller waits for the first.
+        Unreadable lines are set aside and skipped.
         """
         with self._draining:
             done = 0
@@ -93,9 +93,9 @@ class Spool:
                     record(entries)
 
     def set_aside(self, line: bytes) -> None:
-        """Keep a line that cannot be recorded in the file `aside`, for a person to look at.
+        """Copy a line that cannot be recorded to the file `aside`, for manual inspection.
 
-        A drain that fails is repeated, so the same line may come many times.
+        Failed drains are repeated, so a line may be passed many times; it is kept once.
         """
         kept = _lines_of(self.aside)
         if line in kept:
@@ -106,7 +106,7 @@ class Spool:
             self._write_aside([*kept, line])
 
     def forget(self, user_id: str) -> None:
-        """Delete what was set aside and may be about the user."""
+        """Delete lines that were set aside and may be about the user."""
         kept = _lines_of(self.aside)
         if kept:
             self._write_aside([line for line in kept if not is_of(line, user_id)])
@@ -119,7 +119,7 @@ class Spool:
             os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Give the file back to whoever comes next."""
+        """Release the file for other processes."""
         with self._lock:
             self._give_back()
 
@@ -146,10 +146,10 @@ class Spool:
             self._is_short = False
 
     def _take_back(self, descriptor: int, length: int) -> None:
-        """Undo an append that failed: no part of it may be read as a line.
+        """Undo a failed append, so that no part of it can be read as a line.
 
-        If that fails as well, the checksums reveal the partial line. The file is reopened next
-        time: a descriptor may stay unusable after a fault.
+        If this fails as well, the checksums reveal the partial line. The file is reopened next
+        time, since a descriptor may stay unusable after an I/O error.
         """
         with suppress(OSError):
             _write(descriptor, bytes(length), self._end)
@@ -164,7 +164,7 @@ class Spool:
                 self._end = 0
                 os.fsync(self._opened())
                 self._make_room(self._opened(), 1)
-            self._give_back()  # it is nobody's while nothing waits in it
+            self._give_back()  # an empty spool is not locked
             return True
 
     def _read(self, start: int) -> tuple[list[Waiting], int]:
@@ -192,7 +192,7 @@ class Spool:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _sync_folder(self.path.parent)
-                self._end = _end_of_lines(self.path)  # whose it was may have gone on until now
+                self._end = _end_of_lines(self.path)  # its former owner may have written until now
                 self._drop_rest(descriptor)
             except BaseException as error:
                 os.close(descriptor)
@@ -203,7 +203,7 @@ class Spool:
         return self._descriptor
 
     def _drop_rest(self, descriptor: int) -> None:
-        """Set aside what follows the last line: a part of one, or one whose end is damaged."""
+        """Set aside the bytes after the last line: a partial line, or one with a damaged end."""
         length = os.fstat(descriptor).st_size - self._end
         rest = os.pread(descriptor, length, self._end).rstrip(b"\0")
         if rest:
@@ -212,23 +212,23 @@ class Spool:
 
 
 def spool_path(database: Path | None, token: str, settings: Settings | None) -> Path:
-    """Return the file in which this bot's entries wait: beside the database if that is a file."""
+    """The path of this bot's spool: beside the database if that is a file, else in `home`."""
     file = _spooled(database, settings)
     bot_id = token.partition(":")[0]
     return file.with_name(f"{file.name}.spool-{bot_id}")
 
 
 def spools(database: Path | None, settings: Settings | None) -> list[Path]:
-    """Return the files in which entries of any bot wait or were set aside, as `spool_path` does."""
+    """The paths of all spools and set-aside files, of any bot, in the folder of `spool_path`."""
     file = _spooled(database, settings)
     found = file.parent.glob(f"{glob.escape(file.name)}.spool-*")
     return sorted({each.with_name(each.name.removesuffix(_ASIDE)) for each in found})
 
 
 def unreadable_lines(path: Path) -> tuple[int, int]:
-    """Return how many lines of a spool cannot be read, and how many were set aside before.
+    """Count the unreadable lines of a spool, and those that were set aside before.
 
-    Nothing is changed, also where another process uses the spool; it may be writing the last line.
+    This only reads, so another process may be using the spool, and be writing the last line.
     """
     whole = [line for line in _lines_of(path) if line.endswith(b"\n")]
     aside = path.with_name(f"{path.name}{_ASIDE}")
@@ -240,7 +240,7 @@ def _spooled(database: Path | None, settings: Settings | None) -> Path:
 
 
 def _end_of_lines(path: Path) -> int:
-    """Return where the last whole line ends; a power cut may have left a partial one after it."""
+    """The offset of the end of the last complete line; a power cut may leave a partial one."""
     if not path.exists():
         return 0
     with path.open("rb") as file:
@@ -256,7 +256,7 @@ def _end_of_lines(path: Path) -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Without this the file itself may be gone after a power cut.
+    # Without syncing the folder, a new file may be lost in a power cut.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

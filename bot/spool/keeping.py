@@ -1,4 +1,4 @@
-"""Keeping what was heard: in the ledger, or in the spool until the ledger can take it."""
+"""The durable writer of entries: to the ledger, or to the spool until the ledger is available."""
 
 import asyncio
 import logging
@@ -30,37 +30,37 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 2.0
-"""For so long a record may keep an update waiting; then it goes to the spool."""
+"""Seconds that an update waits for the ledger; then its entries go to the spool."""
 
 HURRY_SECONDS = 0.05
-"""The same while the ledger is known not to answer: one after another, patience would add up."""
+"""The same while the ledger is known to be down, so that waits of queued updates do not add up."""
 
 PAUSES_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Between attempts to drain the spool; the last one repeats."""
+"""Seconds between attempts to drain the spool; the last one repeats."""
 
 BELIEVED_AHEAD = 400 * DAY
-"""A message that is dated so far ahead of this clock shows a wrong clock; further, a wrong date."""
+"""Dates up to this far ahead mean that this clock is wrong; beyond it, that the date is wrong."""
 
 
 class NotKeptError(Exception):
     """Neither the ledger nor the spool could store an entry; `reason` is a short text."""
 
     def __init__(self, error: BaseException) -> None:
-        """Take the reason from the spool's error."""
+        """Derive the reason from the spool's error."""
         told = error.strerror if isinstance(error, OSError) else None
         self.reason = told or type(error).__name__
         super().__init__(self.reason)
 
 
 class Keeper:
-    """Keeps entries durably, in their order; while anything waits, what is new waits behind it."""
+    """Stores entries durably and in order: while any wait in the spool, new ones go there, too."""
 
     def __init__(self, ledger: EngagementLedger, spool: Path, gate: Gate | None = None) -> None:
-        """Record in `ledger`, or in the file `spool` if that or the `gate` is unavailable."""
+        """Record in `ledger`, or in the file `spool` while `ledger` or `gate` is unavailable."""
         self._ledger = ledger
         self._gate = gate
         self._spool = Spool(spool)
-        # Threads of its own: others may all be waiting for the ledger.
+        # Its own threads, since those of the shared pool may all be waiting for the ledger.
         self._spooling = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._recording = ThreadPoolExecutor(1, thread_name_prefix="drain")
         self._draining: asyncio.Task[None] | None = None
@@ -73,11 +73,11 @@ class Keeper:
 
     @property
     def is_behind(self) -> bool:
-        """Tell whether anything waits in the spool."""
+        """Whether entries wait in the spool."""
         return not self._spool.is_empty
 
     def will_of(self, user_id: str) -> bool | None:
-        """Tell whether an opt-out (True) or opt-in of the user waits in the spool, if one does."""
+        """The user's opt-out (True) or opt-in (False) that waits in the spool, or None."""
         return self._wills.get(user_id)
 
     async def keep(self, entries: Sequence[Entry], doubted: Sender | None = None) -> None:
@@ -93,7 +93,7 @@ class Keeper:
         try:
             await _in(self._spooling, lambda: self._spool.append(wanted))
         except Exception as error:
-            # The spool may be another process's that is about to end, while the ledger is well.
+            # A process that is about to end may hold the spool while the ledger is available.
             if doubted is not None or not await self._is_recorded([each.entry for each in wanted]):
                 raise NotKeptError(error) from error
             return
@@ -101,7 +101,7 @@ class Keeper:
         self.start_draining()
 
     async def drain(self) -> None:
-        """Bring what waits in the spool to the ledger, however long that takes."""
+        """Drain the spool into the ledger, retrying until that succeeds."""
         pauses = chain(PAUSES_SECONDS, repeat(PAUSES_SECONDS[-1]))
         while self.is_behind:
             try:
@@ -112,21 +112,21 @@ class Keeper:
         self._wills.clear()
 
     def drain_now(self) -> None:
-        """Bring what waits in the spool to the ledger, or raise what is in the way."""
+        """Drain the spool into the ledger once; raises the error that prevents it."""
         self._spool.drain(self._record_now)
 
     def forget(self, user_id: str) -> None:
-        """Record what waits, so that the ledger can forget it, and delete what was set aside."""
+        """Record waiting entries, so that the ledger can erase them, and delete set-aside lines."""
         self.drain_now()
         self._spool.forget(user_id)
 
     def start_draining(self) -> None:
-        """Begin to drain, beside whatever else goes on, unless that has begun."""
+        """Start draining in the background, unless that is running."""
         if self.is_behind and (self._draining is None or self._draining.done()):
             self._draining = asyncio.create_task(self.drain(), name="engagement-spool")
 
     async def close(self) -> None:
-        """Stop draining; what waits is drained at the next start."""
+        """Stop draining; remaining entries are drained at the next start."""
         if self._draining is not None:
             self._draining.cancel()
             await asyncio.gather(self._draining, return_exceptions=True)
@@ -159,7 +159,7 @@ class Keeper:
         return await self._ledger.record_async(entry)
 
     async def _is_wanted(self, entry: Entry) -> bool:
-        """Tell whether an entry may wait: not the words of somebody who opted out, if we know."""
+        """Whether an entry may be spooled: not if its user is known to have opted out."""
         if not isinstance(entry, Interaction | Hiding):
             return True
         will = self._wills.get(entry.user_id)
@@ -179,7 +179,7 @@ class Keeper:
             if each.sender is None and not isinstance(each.entry, Migration):
                 together.append(each.entry)
                 continue
-            self._record_many(together)  # earlier entries decide about later ones
+            self._record_many(together)  # an earlier opt-out refuses later entries
             together = []
             if self._lets_in(each.sender):
                 self._record_many([each.entry])
@@ -189,7 +189,7 @@ class Keeper:
     def _lets_in(self, sender: Sender | None) -> bool:
         if sender is None or self._gate is None or self._gate.lets_in(sender):
             return True
-        _log.info("not recorded", extra={"why": "from where the bot does not listen"})
+        _log.info("not recorded", extra={"why": "the bot does not listen there"})
         return False
 
     def _record_many(self, entries: Sequence[Entry]) -> None:
@@ -226,11 +226,11 @@ class Keeper:
 
 
 _PASSING = (LedgerUnavailableError, ClockBehindError, OSError, MemoryError)
-"""Errors that affect all entries, not a single one."""
+"""Errors that concern the ledger rather than a single entry."""
 
 
 _EXPECTED = OptedOutError | UnknownEngagementError
-"""Refusals of what people may well ask for: the answer says so."""
+"""Refusals of valid requests, which the bot's answer explains."""
 
 
 def _migrate(ledger: EngagementLedger, migration: Migration) -> None:
@@ -238,7 +238,7 @@ def _migrate(ledger: EngagementLedger, migration: Migration) -> None:
 
 
 def _settle(errors: Sequence[BaseException]) -> None:
-    """Raise the first of `errors` that ends by itself or by somebody's hand; log the others."""
+    """Raise the first of `errors` that is temporary or that an operator can fix; log the others."""
     for error in errors:
         if not _is_final(error):
             raise error
@@ -256,6 +256,6 @@ def _is_final(error: BaseException) -> bool:
 async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     try:
         working = asyncio.get_running_loop().run_in_executor(threads, work)
-    except RuntimeError:  # no more threads: the loop's own is better than none
+    except RuntimeError:  # no thread can be started: work in the event loop's
         return work()
     return await working

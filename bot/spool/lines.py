@@ -1,6 +1,6 @@
-"""The spool's lines: one entry each, with a checksum, and checked by R1 when read.
+"""The spool's line format: one entry per line, with a checksum, validated by R1 when read.
 
-A line is the CRC-32 of the rest as eight hexadecimal digits, a blank, and JSON: the entry's type,
+A line is the CRC-32 of the rest as eight hexadecimal digits, a space, and JSON: the entry's type,
 the entry and, if the gate could not decide, its sender. Older lines are JSON alone.
 """
 
@@ -36,14 +36,14 @@ class UnreadableLineError(Exception):
 
 
 class Waiting(NamedTuple):
-    """An entry that waits, and its sender if the gate has not decided about them yet."""
+    """A waiting entry, and its sender if the gate has not decided about them yet."""
 
     entry: Entry
     sender: Sender | None = None
 
 
 def line_of(waiting: Waiting) -> bytes:
-    """Return the line that `read` understands."""
+    """Encode a waiting entry for `read`."""
     entry, sender = waiting
     parts = (_NAMES[type(entry)], entry) if sender is None else (_NAMES[type(entry)], *waiting)
     content = msgspec.json.encode(parts)
@@ -51,7 +51,7 @@ def line_of(waiting: Waiting) -> bytes:
 
 
 def read(line: bytes) -> Waiting:
-    """Return what `line` holds; raises UnreadableLineError."""
+    """Decode `line`; raises UnreadableLineError."""
     try:
         name, entry, *sender = msgspec.json.decode(_content_of(line), type=list[msgspec.Raw])
         return Waiting(
@@ -63,7 +63,7 @@ def read(line: bytes) -> Waiting:
 
 
 def is_readable(line: bytes) -> bool:
-    """Tell whether `read` understands `line`."""
+    """Whether `read` can decode `line`."""
     try:
         read(line)
     except UnreadableLineError:
@@ -72,7 +72,7 @@ def is_readable(line: bytes) -> bool:
 
 
 def is_of(line: bytes, user_id: str) -> bool:
-    """Tell whether `line` may be about a user; a damaged one may be about any user."""
+    """Whether `line` may be about a user, as a damaged one may."""
     try:
         content = msgspec.json.decode(_content_of(line))
         return str(content[1].get("user_id")) == user_id

@@ -1,4 +1,4 @@
-"""Telegram: what comes in is recorded before it is acknowledged, what goes out is sent in turn."""
+"""Telegram: updates are recorded before they are acknowledged, replies are sent in turn."""
 
 from bot.extras import extra
 

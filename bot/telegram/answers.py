@@ -1,7 +1,7 @@
-"""Answers: what each command says to whoever gave it, read from the ledger as it stands.
+"""Answers to the bot's commands, read from the ledger.
 
-Every answer blocks while it reads, so it is for a thread, not for the event loop. A ledger that
-cannot be read is an answer too.
+They block while they read, so they run in a thread, not on the event loop. If the ledger cannot be
+read, the answer says so.
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ CHARTED_DAYS = 90
 JOBS = (DECAY.job, CLEANUP.job, EXPIRY.job)
 
 YES, NO = "forget:", "keep:"
-"""What the data of the buttons begins with that answer /forget; the asker's id follows."""
+"""Data prefixes of the buttons that answer /forget; the asker's id follows."""
 
 
 def answer(question: Question) -> Reply:
@@ -44,7 +44,7 @@ def answer(question: Question) -> Reply:
         return say(words.NOT_INSTALLED, reason=str(missing))
     except LedgerError:
         return say(words.UNREADABLE)
-    except Exception as error:  # noqa: BLE001 - who asks is answered, whatever went wrong (R13)
+    except Exception as error:  # noqa: BLE001 - every question is answered (R13)
         _log.error("answer failed", extra={"error": fault(error)})
         return say(words.FAILED)
 
@@ -87,7 +87,7 @@ def _briefing(question: Question) -> Reply:
 def _all_hidden(
     question: Question, ranked: Sequence[Ranked], at: dt.datetime | None = None
 ) -> bool:
-    """Tell whether a list is empty because all of its issues are hidden."""
+    """Whether a list is empty because all of its issues are hidden."""
     return not ranked and bool(question.engagements.hidden(question.user, at))
 
 
@@ -102,7 +102,7 @@ def _unhide(question: Question) -> Reply:
 
 
 def _set_hidden(question: Question, *, hidden: bool) -> Reply:
-    # The recorder has written it down before this is asked; what waits is not in the ledger yet.
+    # The recorder has stored the hiding by now; if it is in the spool, the ledger lacks it.
     issue = question.issue_meant()
     if question.is_behind:
         return say(words.HIDING_WAITS)
@@ -183,7 +183,7 @@ def _forget(question: Question) -> Reply:
 
 
 def forget_buttons(user_id: str) -> tuple[Button, Button]:
-    """Return the buttons of whether to forget, for this user alone."""
+    """The buttons that confirm or cancel /forget, which only this user may press."""
     return Button(words.FORGET_YES, YES + user_id), Button(words.FORGET_NO, NO + user_id)
 
 
@@ -196,7 +196,7 @@ def _opt_in(question: Question) -> Reply:
 
 
 def _noted(question: Question, done: str, *, opted_out: bool) -> Reply:
-    # The recorder has written it down before this is asked; if it waits in the spool, that counts.
+    # The recorder has stored the opt-out by now; one that waits in the spool counts.
     will = question.will
     if will is None:
         ledger = question.engagements.ledger

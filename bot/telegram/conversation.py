@@ -1,6 +1,7 @@
-"""The conversation: who is answered what, and where the answer may stand.
+"""The conversation: which updates are answered, and in which chat.
 
-Handlers decide and post; reading the ledger and sending happen in the outbox's turn for the chat.
+Handlers decide and post to the outbox; the ledger is read, and replies sent, when the chat's turn
+in the outbox comes.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ _PRESENT = {ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR}
 
 
 class Conversation:
-    """Answers what people say to one bot."""
+    """The handlers of one bot's updates."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts of one bot
         self,
@@ -69,7 +70,7 @@ class Conversation:
         outbox: Outbox,
         clock: ClockGuard,
     ) -> None:
-        """Answer from `engagements` through `outbox`."""
+        """Answer from `engagements`, and send through `outbox`."""
         self._engagements = engagements
         self._settings = settings
         self._keys: IssueKeys = settings.issue_keys
@@ -91,7 +92,7 @@ class Conversation:
         application.add_error_handler(on_error)
 
     async def on_message(self, update: telegram.Update, context: Context) -> None:
-        """Answer a message that is meant for the bot."""
+        """Answer a message if it is addressed to the bot."""
         bot: telegram.Bot = context.bot
         message = message_of(update, bot)
         if message is None or message.sender_id is None or update.message is None:
@@ -106,21 +107,23 @@ class Conversation:
             self._outbox.post(message.chat_id, deliver)
 
     async def on_press(self, update: telegram.Update, context: Context) -> None:
-        """Answer a press on a button: open a card, hide an issue or not, forget a user or not."""
+        """Answer a press on a button that opens a card, hides or shows an issue, or decides about
+        /forget.
+        """
         query = update.callback_query
         if query is None:
             return
         bot: telegram.Bot = context.bot
         presser, data = query.from_user.id, query.data or ""
         if await self._hears(Sender(presser, ChatKind.PRIVATE, presser)):
-            # What is decided by these buttons is done however late its turn comes.
+            # These buttons are decisions, which are carried out however late their turn comes.
             is_lasting = data.startswith((YES, NO))
             self._outbox.post(presser, self._delivery_of(bot, query, data), lasting=is_lasting)
         else:
             self._outbox.post(presser, partial(_acknowledge, query))
 
     async def on_membership(self, update: telegram.Update, context: Context) -> None:
-        """Say hello where the bot is brought in, or leave where it is not meant to be."""
+        """Greet a chat to which the bot was added, or leave it if the gate refuses it."""
         change = update.my_chat_member
         if change is None or change.chat.type == telegram.Chat.PRIVATE:
             return
@@ -149,7 +152,7 @@ class Conversation:
 
     def _asked_in(self, message: Message, bot: telegram.Bot) -> Asked | None:
         if message.forwarded:
-            return None  # it was said to somebody else
+            return None  # addressed to someone else
         asked = asked_in(message.text, bot.username)
         if asked is not None:
             if asked.name == "start" and asked.arguments:
@@ -177,7 +180,7 @@ class Conversation:
         audience = _audience(asked)
         if audience is Audience.PRIVATE_CHAT:
             await send(bot, group, say(words.ONLY_IN_PRIVATE, command=asked.name))
-        elif audience is Audience.EVERYBODY:
+        elif audience is Audience.EVERYONE:
             await send(bot, group, await self._in_group(bot, user_id, asked))
         else:
             reply = await self._reply(bot, user_id, asked)
@@ -202,14 +205,14 @@ class Conversation:
             will=self._recorder.keeper.will_of(str(user_id)),
         )
         reply = await asyncio.to_thread(answer, question)
-        # What is no command of ours may be anybody's words.
+        # An unknown command may be any text, so its name is not logged.
         _log.info("served", extra={"answer": asked.name if asked.name in COMMANDS else "text"})
         return reply
 
     def _payload(self, asked: Asked) -> str:
         if asked.name == CARDS:
             return link_payload(Asked("score", asked.arguments[:1]))
-        # A link carries no punctuation, which may stand around an issue.
+        # A link's payload cannot carry the punctuation that may surround an issue.
         arguments = tuple(self._keys.named_by(word) or word for word in asked.arguments)
         return link_payload(Asked(asked.name, arguments))
 
@@ -253,21 +256,23 @@ class Conversation:
     async def _hide(
         self, bot: telegram.Bot, query: telegram.CallbackQuery, pressed: Pressed
     ) -> None:
-        """Say what became of a hiding, which is recorded by now, and update its message."""
+        """Reply to a hiding, which is recorded by now, and update the message with the button."""
         presser, message = query.from_user.id, query.message
         done = await self._reply(bot, presser, Asked(pressed.command, (pressed.issue,)))
         await _acknowledge(query, plain_text(done.html))
         if not isinstance(message, telegram.Message) or message.chat.id != presser:
             return  # the press is forged
-        if message.text and not self._recorder.keeper.is_behind:  # one that is too old has no text
+        if (
+            message.text and not self._recorder.keeper.is_behind
+        ):  # Telegram omits the text of old messages
             issues = self._issues_below(message) or (pressed.issue,)
             shown = Asked(UNHIDE) if pressed.is_listed else Asked(CARDS, issues)
             reply = await self._reply(bot, presser, shown)
-            with suppress(BadRequest):  # it says the same already
+            with suppress(BadRequest):  # unchanged messages cannot be edited
                 await _edit(query, reply)
 
     def _issues_below(self, message: telegram.Message) -> tuple[str, ...]:
-        """Return the issues that buttons of a message hide or show again."""
+        """The issues that buttons of a message hide or show again."""
         rows = message.reply_markup.inline_keyboard if message.reply_markup else ()
         texts = (str(button.callback_data) for row in rows for button in row)
         pressed = (pressed_in(text, self._keys) for text in texts)
@@ -276,10 +281,10 @@ class Conversation:
     async def _forget(self, query: telegram.CallbackQuery) -> None:
         await _acknowledge(query)
         user_id = query.from_user.id
-        async with self._forgetting:  # each may wait for the ledger, and threads are few
+        async with self._forgetting:  # one at a time: each may block a thread for long
             self._exports.cancel(user_id)
             reply = await asyncio.to_thread(self._forgotten, str(user_id))
-            self._exports.cancel(user_id)  # one that was begun meanwhile may hold what is deleted
+            self._exports.cancel(user_id)  # one started meanwhile may contain deleted data
         await _replace(query, reply)
 
     def _forgotten(self, user_id: str) -> Reply:
@@ -303,7 +308,7 @@ def _audience(asked: Asked) -> Audience:
     if asked.name == CARDS:
         return Audience.ASKER
     command = COMMANDS.get(asked.name)
-    return Audience.EVERYBODY if command is None else command.audience
+    return Audience.EVERYONE if command is None else command.audience
 
 
 def _note(asked: Asked) -> Reply:
@@ -319,7 +324,7 @@ async def _leave(bot: telegram.Bot, chat_id: int) -> None:
 async def _acknowledge(
     query: telegram.CallbackQuery, text: str | None = None, *, is_alert: bool = False
 ) -> None:
-    # Telegram waits only for seconds; what was asked for is to be done all the same.
+    # Telegram accepts this answer only for seconds; the press is processed regardless.
     with suppress(TelegramError):
         await query.answer(text, show_alert=is_alert)
 
@@ -329,12 +334,12 @@ async def _refuse(query: telegram.CallbackQuery) -> None:
 
 
 async def _replace(query: telegram.CallbackQuery, reply: Reply) -> None:
-    if not isinstance(query.message, telegram.Message):  # too old to be changed
+    if not isinstance(query.message, telegram.Message):  # too old to be edited
         await send(query.get_bot(), Address(query.from_user.id), reply)
         return
     try:
         await _edit(query, reply)
-    except BadRequest:  # it says the same already, or cannot be changed any more
+    except BadRequest:  # it is unchanged, or too old to be edited
         await send(query.get_bot(), Address(query.from_user.id), reply)
 
 
@@ -350,6 +355,6 @@ async def _edit(query: telegram.CallbackQuery, reply: Reply) -> None:
 
 
 async def on_error(_: object, context: Context) -> None:
-    """Log what a handler failed at, without what anybody said."""
+    """Log a handler's error without the content of the update."""
     error = context.error
     _log.error("handler failed", extra={"error": "" if error is None else fault(error)})

@@ -1,6 +1,6 @@
 """Exports of a user's data, in files that Telegram accepts.
 
-They are made and sent in the background, one at a time, since each reads a whole history.
+They are made and sent in the background, one at a time, since each reads a full history.
 """
 
 import asyncio
@@ -29,17 +29,17 @@ EXPORT = "export"
 """The command that requests an export."""
 
 PART_BYTES = 45_000_000
-"""The size of a file at most; Telegram accepts 50 MB from a bot."""
+"""The most bytes of a file; Telegram accepts 50 MB from a bot."""
 
 MOMENT_SECONDS = 2.0
-"""After this time, a message says that the export is being made."""
+"""Seconds after which a message says that the export is being made."""
 
 
 class Exports:
-    """Makes and sends exports; belongs to one event loop."""
+    """Makes and sends exports; for use in one event loop."""
 
     def __init__(self, engagements: Engagements, home: Path, outbox: Outbox) -> None:
-        """Read from `engagements`; the files need room in the folder `home`."""
+        """Read from `engagements`; files use space in the folder `home`."""
         self._engagements = engagements
         self._home = home
         self._outbox = outbox
@@ -47,7 +47,7 @@ class Exports:
         self._making = asyncio.Lock()
 
     def post(self, bot: telegram.Bot, user_id: int) -> None:
-        """Make and send the user's export in their private chat, unless one is being made."""
+        """Make the user's export and send it to their private chat, unless one is being made."""
         if user_id in self._delivering:
             self._outbox.post(
                 user_id, partial(send, bot, Address(user_id), say(words.EXPORT_GOES_ON))
@@ -56,7 +56,7 @@ class Exports:
         self._delivering[user_id] = self._outbox.post_beside(partial(self._deliver, bot, user_id))
 
     def cancel(self, user_id: int) -> None:
-        """Neither make nor send the user's export any further."""
+        """Stop making or sending the user's export."""
         if delivering := self._delivering.pop(user_id, None):
             delivering.cancel()
 

@@ -1,6 +1,6 @@
-"""The outbox: replies wait for their turn, chat by chat, and no longer than they are worth.
+"""The outbox: one queue of replies per chat; replies that come too late are dropped.
 
-A chat that Telegram slows down holds up nobody else's. Recording never waits here.
+A chat that Telegram rate-limits does not delay other chats. Recording never waits here.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 WAITING_AT_MOST = 1_000
 WAITING_IN_A_CHAT = 20
 STALE_SECONDS = 120.0
-"""An answer that comes later than this answers nothing any more."""
+"""Seconds after which an answer is too late to be sent."""
 
 Delivery = Callable[[], Awaitable[None]]
 
@@ -28,18 +28,18 @@ class _Waiting(NamedTuple):
 
 
 class Outbox:
-    """Delivers what is posted, in order within a chat; belongs to one event loop."""
+    """Delivers replies, in order within a chat; for use in one event loop."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._chats: dict[int, deque[_Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
 
     def post(self, chat_id: int, deliver: Delivery, *, lasting: bool = False) -> None:
-        """Let `deliver` have its turn in its chat; the oldest there gives way to one too many.
+        """Queue `deliver` in its chat; if the queue is full, the oldest entry is dropped.
 
-        What is `lasting` never gets stale.
+        A `lasting` delivery never expires.
         """
         waiting = self._chats.get(chat_id)
         is_full = self._waiting >= WAITING_AT_MOST
@@ -58,19 +58,19 @@ class Outbox:
         self._waiting += 1
 
     def post_beside(self, deliver: Delivery) -> asyncio.Task[None]:
-        """Run `deliver` in the background, outside the turns of the chats; return its task."""
+        """Run `deliver` in the background, outside the chats' queues; return its task."""
         return self._begin(_deliver(deliver))
 
     async def join(self) -> None:
-        """Return once nothing waits and nothing is being delivered."""
+        """Return once all queues are empty and nothing is being delivered."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def close(self, seconds: float) -> None:
-        """Deliver what waits for so long at the most; drop the rest with a log line."""
+        """Go on delivering for at most `seconds`; drop the rest with a log line."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
-        stopped = [task for task in self._tasks if task.cancel()]  # each delivers one
+        stopped = [task for task in self._tasks if task.cancel()]  # each task delivers one reply
         if dropped := self._waiting + len(stopped):
             _log.warning("replies dropped", extra={"why": "stopping", "count": dropped})
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -107,7 +107,7 @@ async def _deliver(deliver: Delivery) -> None:
 
 
 def fault(error: BaseException) -> str:
-    """Return where an error arose and of what type it is, without its message."""
+    """The type of an error and where it was raised, without its message."""
     traceback, where = error.__traceback__, ""
     while traceback is not None:
         code = traceback.tb_frame.f_code

@@ -1,4 +1,4 @@
-"""Questions: who asks what, and what the words behind a command mean."""
+"""Questions to the bot, and the parsing of command arguments."""
 
 import datetime as dt
 import re
@@ -16,26 +16,26 @@ from bot.replies import Reply, Time, say
 from bot.settings import Settings
 from projections.application import Engagements
 
-_COUNT = re.compile(r"[0-9]{1,3}")  # longer ones are dates, or nothing
+_COUNT = re.compile(r"[0-9]{1,3}")  # longer numbers are dates, or invalid
 
 WORD_SHOWN = 32
-"""Characters of a word that is not understood."""
+"""The most characters that an answer quotes of a word that is not understood."""
 
 CARDS, HINT = "", " "
-"""What is asked without a command: cards of issues, or nothing that is understood."""
+"""Question names for messages without a command: cards of issues, or not understood."""
 
 
 class Misunderstood(Exception):  # noqa: N818 - no fault of the program's, and never told as one
-    """Arguments that cannot be meant; `reply` says what could."""
+    """Invalid arguments; `reply` explains the valid ones."""
 
     def __init__(self, reply: Reply) -> None:
-        """Keep what to answer."""
+        """Hold the reply to send."""
         super().__init__()
         self.reply = reply
 
 
 class Question(msgspec.Struct, frozen=True):
-    """Who asks what, when."""
+    """A question: the asker, the command and its arguments, and the present."""
 
     engagements: Engagements
     settings: Settings
@@ -46,13 +46,13 @@ class Question(msgspec.Struct, frozen=True):
     reads_all: bool = False
     """Whether the bot sees every message of a group."""
     is_behind: bool = False
-    """Whether anything waits in the spool."""
+    """Whether entries wait in the spool."""
     will: bool | None = None
-    """Whether the asker's opt-out (True) or opt-in waits there, if one does."""
+    """The asker's opt-out (True) or opt-in (False) that waits in the spool, if any."""
 
     @property
     def user(self) -> str:
-        """The asker as the ledger knows them."""
+        """The asker's user id in the ledger."""
         return str(self.user_id)
 
     @property
@@ -61,20 +61,20 @@ class Question(msgspec.Struct, frozen=True):
         return self.engagements.clock()
 
     def time(self, at: dt.datetime | None = None) -> Time:
-        """Return the present, or the moment `at`, as the asker's zone has it."""
+        """The present, or the moment `at`, in the asker's zone."""
         return Time(self.now, self.settings.zone, at)
 
     def issue(self, word: str) -> str:
-        """Return the issue that `word` names, or raise Misunderstood."""
+        """Return the issue that `word` names; raises Misunderstood if it names none."""
         issue = self.keys.named_by(word)
         if issue is None:
             raise self._misunderstood(words.NO_ISSUE if word else words.BAD_ARGUMENTS, word)
         return issue
 
     def issue_meant(self) -> str:
-        """Return the issue that the arguments begin with, also one that is no key.
+        """Return the issue that the arguments begin with, even if it is not a key now.
 
-        Raises Misunderstood if it can be none.
+        Raises Misunderstood if it cannot be an issue id.
         """
         word, *_ = (*replies.without_courtesies(self.asked.arguments), "")
         issue = self.keys.meant_by(word)
@@ -83,9 +83,9 @@ class Question(msgspec.Struct, frozen=True):
         return issue
 
     def limit(self, default: int) -> tuple[int, Sequence[str]]:
-        """Return the count that the arguments begin with, or `default`, and what follows it.
+        """Return the count that the arguments begin with, or `default`, and the other arguments.
 
-        A number that begins a date, as in "31 Jan" or "3 days ago", is no count.
+        A number that begins a date, as in "31 Jan" or "3 days ago", is not a count.
         """
         first, *rest = self.asked.arguments or [""]
         if not _COUNT.fullmatch(first) or self._is_moment(self.asked.arguments):
@@ -97,9 +97,9 @@ class Question(msgspec.Struct, frozen=True):
     def moment(
         self, arguments: Sequence[str], template: str = words.BAD_DATE
     ) -> dt.datetime | None:
-        """Return the moment that `arguments` name, or None without any.
+        """Return the moment that `arguments` name, or None if there are none.
 
-        Courtesies such as please are ignored; anything else that is no moment is answered with
+        Courtesies such as please are ignored; other invalid arguments raise Misunderstood with
         `template`.
         """
         arguments = replies.without_courtesies(arguments)
@@ -109,7 +109,7 @@ class Question(msgspec.Struct, frozen=True):
             raise self._misunderstood(template, " ".join(arguments)) from None
 
     def issue_and_moment(self) -> tuple[str | None, dt.datetime | None]:
-        """Return the issue and the moment that the arguments name, None for what they do not."""
+        """Return the issue and the moment that the arguments name; None for each that they lack."""
         first, *rest = self.asked.arguments or [""]
         issue = self.keys.named_by(first)
         if issue is not None:
@@ -117,7 +117,7 @@ class Question(msgspec.Struct, frozen=True):
         return None, self.moment(self.asked.arguments, words.NO_ISSUE_NO_DATE)
 
     def misunderstood(self) -> Misunderstood:
-        """Return the error for arguments that the command does not know."""
+        """The error for invalid arguments of a command."""
         return self._misunderstood(words.BAD_ARGUMENTS)
 
     def _moment(self, arguments: Sequence[str]) -> dt.datetime:

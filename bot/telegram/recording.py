@@ -1,8 +1,8 @@
-"""Recording before acknowledging: an update is in the ledger before Telegram is told.
+"""Recording before acknowledging: an update is stored before Telegram considers it delivered.
 
-python-telegram-bot puts each update into a queue. The poller's offset moves on, and the webhook
-answers 200, only after `put` returns, so what is durable by then is never lost: a process that
-dies earlier is sent the update again, and its source keys count it once.
+python-telegram-bot puts each update into a queue. The poller advances its offset, and the webhook
+answers 200, only after `put` returns, so an update that is durable by then is never lost: if the
+process dies earlier, Telegram sends the update again, and its source keys count it once.
 """
 
 import asyncio
@@ -43,11 +43,11 @@ from projections.application import EngagementTracker
 _log = logging.getLogger(__name__)
 
 FORGOTTEN_AT_MOST = 1_000
-"""How many forgotten users are remembered, for the rest of a second."""
+"""The most users who are remembered as just forgotten; each is relevant only for a second."""
 
 
 class Outage(NamedTuple):
-    """Since when nothing can be recorded, why, and whether that is over."""
+    """An outage of recording: its start, its reason, and whether it is over."""
 
     since: dt.datetime
     reason: str
@@ -60,7 +60,7 @@ class _Forgotten(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """The entries of an update, its sender, and whether it may say more, in an unknown form."""
+    """The entries of an update, its sender, and whether it has content of an unknown kind."""
 
     heard: Heard = NOTHING
     sender: Sender | None = None
@@ -68,13 +68,13 @@ class _Said(NamedTuple):
 
 
 def _nobody(_: object) -> None:
-    """Ignore it."""
+    """Ignore the outage."""
 
 
 class Recorder:
-    """Records what updates say, and never stands in anybody's way (R13).
+    """Records updates without ever preventing an answer (R13).
 
-    What the ledger cannot take waits with the `keeper`, and goes to the ledger once it can.
+    Entries that the ledger cannot take wait with the `keeper` until it can.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Recorder:
         keys: IssueKeys,
         gate: Gate | None = None,
     ) -> None:
-        """Record through `tracker` what `bot` receives; `spool` is a file of this bot's own."""
+        """Record the updates of `bot` through `tracker`; no other bot may use the file `spool`."""
         self.keeper = Keeper(tracker.engagements.ledger, spool, gate)
         self.tell_of: Callable[[Outage], None] = _nobody
         self.latest_update_id = 0
@@ -99,10 +99,10 @@ class Recorder:
         self._gate = gate
 
     async def record_update(self, update: object) -> bool:
-        """Record what `update` says, if anything; return whether it may be acknowledged.
+        """Record the interactions of `update`, if any; return whether it may be acknowledged.
 
-        If not, the update must come again. One that cannot be understood would come again for ever:
-        it is logged and skipped.
+        If not, Telegram must send it again. An update that cannot be parsed would come for ever, so
+        it is logged and acknowledged.
         """
         if not isinstance(update, telegram.Update):
             return True
@@ -111,32 +111,32 @@ class Recorder:
             self.latest_update_id = max(self.latest_update_id, update.update_id)
         except NotKeptError as error:
             self._note(error.reason)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the conversation goes on
+        except Exception as error:  # noqa: BLE001 - no error may prevent the answer
             self._note(type(error).__name__)
         else:
             return True
         return False
 
     async def close(self) -> None:
-        """Stop bringing to the ledger what waits; that goes on at the next start."""
+        """Stop draining the spool, which continues at the next start."""
         await self.keeper.close()
 
     def start_draining(self) -> None:
-        """Start to record what an earlier run has left in the spool."""
+        """Start draining the entries that an earlier run left in the spool."""
         self.keeper.start_draining()
 
     def recover(self) -> None:
-        """Report that everything is recorded again, if anything could not be."""
+        """Report the end of an outage, if there was one."""
         outage, self._outage = self._outage, None
         if outage is not None:
-            _log.warning("everything is kept again")
+            _log.warning("recording works again")
             self.tell_of(outage._replace(is_over=True))
 
     def forget(self, user_id: str, at: Instant, latest_update_id: int) -> None:
-        """Count what the user says in the same second after being forgotten at `at`.
+        """Let messages count that the user sends in the same second after being forgotten at `at`.
 
         Telegram's dates are whole seconds, and so before `at`. A message counts as later if its
-        update comes after `latest_update_id`, the last one before the ledger forgot.
+        update id is greater than `latest_update_id`, the last one before the erasure.
         """
         if len(self._forgotten) >= FORGOTTEN_AT_MOST:
             self._forgotten.clear()
@@ -153,7 +153,7 @@ class Recorder:
     def _note(self, reason: str) -> None:
         if self._outage is None:
             self._outage = Outage(self._clock(), reason)
-            _log.error("nothing can be kept", extra={"error": reason})
+            _log.error("nothing can be recorded", extra={"error": reason})
             self.tell_of(self._outage)
 
     def _understood(self, update: telegram.Update) -> _Said:
@@ -161,7 +161,7 @@ class Recorder:
             said = self._said_in(update)
         except MemoryError:
             raise
-        except InvalidInteractionError as refusal:  # R1 refuses it: understood, and no fault
+        except InvalidInteractionError as refusal:  # refused by R1, which is not a fault
             _log.warning("not recorded", extra={"error": type(refusal).__name__})
             return _Said()
         except Exception as error:  # noqa: BLE001 - the same update would fail again
@@ -183,7 +183,7 @@ class Recorder:
         press = press_of(update, self._bot, self._clock())
         if press is None:
             return _Said()
-        # Whoever presses acts for themselves, wherever the button stands.
+        # A press counts for the user who pressed, in whichever chat the button is.
         sender = Sender(press.presser_id, ChatKind.PRIVATE, press.presser_id)
         return _Said(done_by(press, self._keys), sender)
 
@@ -211,7 +211,7 @@ class Recorder:
             _log.warning("content not read", extra={"messages": self._unread})
 
     async def _is_open(self, sender: Sender | None) -> bool | None:
-        """Tell whether the gate lets the sender in, or None if it cannot decide now."""
+        """Whether the gate admits the sender; None if it cannot decide now."""
         if self._gate is None or sender is None:
             return True
         try:
@@ -227,7 +227,7 @@ async def lets_in(gate: Gate, sender: Sender) -> bool:
 
 
 def _is_unread(update: telegram.Update, message: Message) -> bool:
-    """Tell whether a person wrote a message that may hold typed text of an unknown kind."""
+    """Whether a person wrote the message and it may hold typed text of an unknown kind."""
     if message.sender_id is None or message.forwarded:
         return False
     return any(is_unread(each) for each in (update.message, update.edited_message) if each)
@@ -241,9 +241,9 @@ def install(
     gate: Gate | None = None,
     is_last: IsLast = always_last,
 ) -> Recorder:
-    """Make `application` record what it receives; call this before it starts. Returns the recorder.
+    """Make `application` record its updates; call this before it starts. Returns the recorder.
 
-    Nothing else of the application changes. If you call `application.process_update` without the
+    Nothing else about the application changes. If you call `application.process_update` without the
     queue, call `await recorder.record_update(update)` first, and acknowledge the update only if it
     returns true. On stopping, call `await recorder.close()`. `is_last` is that of `RecordingQueue`;
     `PollingRequest` provides it. Without it, only the first waiting update is answered while

@@ -1,4 +1,4 @@
-"""The update queue: an update that it accepts is recorded, any other comes again."""
+"""An update queue that accepts only recorded updates; Telegram sends the others again."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,15 +8,15 @@ import telegram
 from telegram.error import TimedOut
 
 ANSWERED_AT_MOST = 100
-"""How many updates Telegram delivers before the first of them is acknowledged."""
+"""The most updates that Telegram delivers before the first of them is acknowledged."""
 
 AGAIN_SECONDS = 1.0
-"""After this time, updates that could not be recorded are requested again."""
+"""Seconds after which updates that could not be recorded are requested again."""
 
 _NOT_RECORDED = "neither the ledger nor the spool can be written"
 
 IsLast = Callable[[int], bool]
-"""Tells whether the update with this id is the last one of its batch."""
+"""Returns whether the update with this id is the last one of its batch."""
 
 
 class NotAcknowledgedError(TimedOut):
@@ -24,30 +24,30 @@ class NotAcknowledgedError(TimedOut):
 
 
 class UpdateRecorder(Protocol):
-    """The recorder as the queue sees it."""
+    """The interface of the recorder that the queue uses."""
 
     async def record_update(self, update: object) -> bool:
         """Record an update; return whether it may be acknowledged."""
         ...
 
     def recover(self) -> None:
-        """Report that everything is recorded again."""
+        """Report the end of an outage, if there was one."""
         ...
 
     def start_draining(self) -> None:
-        """Start to record what an earlier run has left in the spool."""
+        """Start draining the entries that an earlier run left in the spool."""
         ...
 
 
 def always_last(_: int) -> bool:
-    """Treat each update as a batch of its own."""
+    """Treat every update as the last of its batch."""
     return True
 
 
 class RecordingQueue(asyncio.Queue[object]):
     """An update queue in which only recorded updates are acknowledged.
 
-    An update that cannot be recorded is answered all the same, once, and comes again.
+    An update that cannot be recorded is still answered once, and comes again.
     """
 
     def __init__(self, recorder: UpdateRecorder, is_last: IsLast = always_last) -> None:
@@ -59,17 +59,17 @@ class RecordingQueue(asyncio.Queue[object]):
         self._answered: dict[int, bool] = {}
 
     async def get(self) -> object:
-        """Return the next item; the first call starts recording what an earlier run has left."""
+        """Return the next item; the first call starts draining the spool of an earlier run."""
         self._recorder.start_draining()
         return await super().get()
 
     async def put(self, item: object) -> None:
-        """Record `item`, then queue it, for a poller that puts one batch after another.
+        """Record `item`, then queue it; for a poller that puts one batch after another.
 
-        Raises NotAcknowledgedError at the end of a batch if any of it was not recorded: the poller
-        then requests all of it again.
+        Raises NotAcknowledgedError at the end of a batch if any update of it was not recorded; the
+        poller then requests the whole batch again.
         """
-        # After a failure the rest of the batch is not tried, to keep the order: all of it comes
+        # After a failure the rest of the batch is not recorded, to keep the order: all of it comes
         # again.
         is_recorded = not self._is_failing and await self._recorder.record_update(item)
         self._is_failing = not is_recorded
@@ -96,7 +96,7 @@ class RecordingQueue(asyncio.Queue[object]):
             await super().put(item)
 
     def _is_new(self, update_id: int, is_recorded: bool) -> bool:  # noqa: FBT001 - see `_answer`
-        """Tell whether an update arrives for the first time; only then is it answered."""
+        """Whether an update arrives for the first time; only then is it answered."""
         is_known = update_id in self._answered
         if not is_known and len(self._answered) >= ANSWERED_AT_MOST:
             settled = next((each for each, is_kept in self._answered.items() if is_kept), None)

@@ -1,4 +1,4 @@
-"""Running the bot on Telegram until it is told to stop: polling, or behind a webhook."""
+"""Runs the bot on Telegram until a signal stops it, by polling or behind a webhook."""
 
 import asyncio
 import logging
@@ -31,20 +31,20 @@ UPDATES = [
     Update.CALLBACK_QUERY,
     Update.MY_CHAT_MEMBER,
 ]
-"""What the bot asks Telegram for."""
+"""The kinds of updates that the bot requests from Telegram."""
 
 CONNECTIONS = 256
-"""To Telegram at once, as python-telegram-bot has it."""
+"""Simultaneous connections to Telegram: python-telegram-bot's default."""
 
 STOP_SECONDS = 9.0
-"""However a stop goes, the process ends after so long: systemd's patience is set to ten."""
+"""Seconds after which a stopping process ends in any case; our systemd unit allows ten."""
 
 STOPPED_HARD = 1
-"""The exit code where something did not stop in time."""
+"""The exit code if something did not stop in time."""
 
 
 class TelegramRefusedError(LedgerError):
-    """Telegram does not let the bot start; the message never holds the token."""
+    """Telegram refuses to let the bot start; the message never contains the token."""
 
 
 class ListeningError(LedgerError):
@@ -52,7 +52,7 @@ class ListeningError(LedgerError):
 
 
 class Webhook(NamedTuple):
-    """Where Telegram is to send updates, and where this process listens for them."""
+    """The URL to which Telegram sends updates, and the address on which this process listens."""
 
     url: str
     host: str
@@ -67,12 +67,12 @@ async def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop within ten seconds.
 
-    Raises TelegramRefusedError where Telegram refuses the token or cannot be reached at the start,
-    and PollingFailedError where the watchdog gives up. `base_url` is that of another Bot API
-    server than Telegram's own.
+    Raises TelegramRefusedError if Telegram refuses the token or cannot be reached at the start, and
+    PollingFailedError if the watchdog gives up. `base_url` selects a Bot API server other than
+    Telegram's.
     """
     if webhook is not None:
-        with extra("webhook"):  # before anything is asked of Telegram
+        with extra("webhook"):  # before the first request to Telegram
             from bot.telegram.webhook import listening  # noqa: F401, PLC0415
     clock = ClockGuard(engagements)
     dated = dated_by(clock.hear)
@@ -150,13 +150,13 @@ async def _stop(updater: Any) -> None:  # noqa: ANN401 - the builder's type for 
 
 
 def _signalled() -> asyncio.Event:
-    """Return the event that SIGTERM and SIGINT set."""
+    """An event that SIGTERM and SIGINT set."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:
         stopped.set()
-        # A thread that reads or writes cannot be interrupted. Ending it loses nothing: what is not
-        # acknowledged comes again, and a job that broke off is still due.
+        # A thread that reads or writes cannot be interrupted. Ending the process loses nothing:
+        # unacknowledged updates come again, and an interrupted job is still due.
         ending = threading.Timer(STOP_SECONDS, os._exit, (STOPPED_HARD,))
         ending.daemon = True
         ending.start()

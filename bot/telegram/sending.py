@@ -1,4 +1,4 @@
-"""Sending replies: in their topic, in as many messages as they need, to where the chat has gone."""
+"""Sending of replies: in their topic, split into messages, also to chats that have migrated."""
 
 import asyncio
 import logging
@@ -18,25 +18,25 @@ from bot.replies import Attachment, Button, Reply, parts, say
 _log = logging.getLogger(__name__)
 
 RETRY_PAUSES_SECONDS = (0.5, 2.0)
-"""After a fault of the network; a message may then come twice, which is better than not at all."""
+"""Seconds before retries after network errors; a message may come twice, rather than never."""
 
 LONGEST_WAIT_SECONDS = 60.0
-"""A chat that Telegram slows down for longer gets no answer; it would come too late."""
+"""The most seconds to wait for a rate-limited chat; a later answer would come too late."""
 
 FLOOD_SLACK_SECONDS = 0.1
 
 TOO_LARGE = "too large"
-"""The error's text for a file that the server will not accept at a second attempt either."""
+"""The error text for a file that the server will not accept at a second attempt either."""
 
 UPLOAD_SECONDS = 60.0
-"""How long Telegram may accept no data of a file, or not answer after all of it."""
+"""Seconds without progress of an upload, or without a response after it, that count as failure."""
 
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
 
 
 class Address(NamedTuple):
-    """Where a reply goes: a chat, a topic of it, and the message that it answers."""
+    """The destination of a reply: a chat, a topic in it, and the message it answers."""
 
     chat_id: int
     topic_id: int | None = None
@@ -44,7 +44,7 @@ class Address(NamedTuple):
 
 
 async def send(bot: telegram.Bot, to: Address, reply: Reply) -> None:
-    """Send `reply`; raises TelegramError where that is not possible."""
+    """Send `reply`; raises TelegramError on failure."""
     try:
         await _send(bot, to, reply)
     except ChatMigrated as migrated:
@@ -56,19 +56,19 @@ async def send(bot: telegram.Bot, to: Address, reply: Reply) -> None:
 
 
 class InGroup(NamedTuple):
-    """What stands in the group where something was asked that is answered in private."""
+    """The note in a group about a question that is answered in private."""
 
     address: Address
     note: Reply
     payload: str
-    """What a link into the private chat carries, so that it is answered there."""
+    """The payload of a link into the private chat, which repeats the question there."""
 
 
 async def send_in_private(bot: telegram.Bot, user_id: int, reply: Reply, group: InGroup) -> None:
     """Send `reply` to the user alone, and a note of that to the group.
 
-    Where the bot may not write to the user first, the group gets a button instead that opens the
-    private chat.
+    If the user has never started the bot, it may not write to them; then the group gets a button
+    that opens the private chat.
     """
     note = group.note
     try:
@@ -96,12 +96,12 @@ async def _send(bot: telegram.Bot, to: Address, reply: Reply) -> None:
 
 
 async def persistently(call: Callable[[], Awaitable[object]]) -> None:
-    """Call until Telegram has taken it, twice more at the most; raise what it refuses it with."""
+    """Call until Telegram accepts it, at most three times; raises its last refusal."""
     for pause in RETRY_PAUSES_SECONDS:
         try:
             await call()
         except BadRequest:
-            raise  # it is a NetworkError by name only: the same again would be refused again
+            raise  # not a network error despite its class: a retry would be refused, too
         except RetryAfter as flooded:
             await asyncio.sleep(_wait_of(flooded))
         except NetworkError as error:
@@ -114,8 +114,8 @@ async def persistently(call: Callable[[], Awaitable[object]]) -> None:
 
 
 def _wait_of(flooded: RetryAfter) -> float:
-    """Return how many seconds Telegram wants us to wait; raise `flooded` where that is too long."""
-    # The public attribute warns each time of what it will be one day.
+    """Return the seconds that Telegram asks us to wait; raise `flooded` if that is too long."""
+    # The public attribute emits a deprecation warning about its future type.
     seconds = flooded._retry_after.total_seconds()  # noqa: SLF001 - see above
     if seconds > LONGEST_WAIT_SECONDS:
         raise flooded
@@ -160,7 +160,7 @@ def _answering(to: Address) -> telegram.ReplyParameters | None:
 
 
 def keyboard(buttons: tuple[Button, ...]) -> telegram.InlineKeyboardMarkup | None:
-    """Return Telegram's form of buttons, one a row, or None without any."""
+    """Convert buttons to a Telegram keyboard, one per row; None if there are none."""
     if not buttons:
         return None
     return telegram.InlineKeyboardMarkup(

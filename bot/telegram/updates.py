@@ -1,4 +1,4 @@
-"""Telegram's updates as the values that the pure parts know."""
+"""Conversion of Telegram's updates to values of the pure modules."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _UTF_16 = ("utf-16-le", "surrogatepass")
 
 
 def message_of(update: telegram.Update, bot: telegram.Bot) -> Message | None:
-    """Return the message, new or edited, that `update` brings, or None."""
+    """Return the new or edited message of `update`, or None."""
     message = update.message or update.edited_message
     if message is None:
         return None
@@ -47,7 +47,7 @@ def message_of(update: telegram.Update, bot: telegram.Bot) -> Message | None:
 
 
 def press_of(update: telegram.Update, bot: telegram.Bot, now: dt.datetime) -> Press | None:
-    """Return the press on a button that `update` brings, or None."""
+    """Return the press on a button in `update`, or None."""
     query = update.callback_query
     if query is None or query.data is None:
         return None
@@ -62,7 +62,7 @@ def press_of(update: telegram.Update, bot: telegram.Bot, now: dt.datetime) -> Pr
 
 
 def migration_of(update: telegram.Update) -> Migration | None:
-    """Return the change of a group into a supergroup that `update` tells of, or None."""
+    """Return the upgrade of a group to a supergroup that `update` reports, or None."""
     message = update.message
     if message is None:
         return None
@@ -74,7 +74,7 @@ def migration_of(update: telegram.Update) -> Migration | None:
 
 
 def is_unread(message: telegram.Message) -> bool:
-    """Tell whether the message may hold typed text of a kind that is unknown here."""
+    """Whether the message may hold typed text of an unknown kind."""
     if any(text for text, _ in _texts_of(message)):
         return False
     unknown = dict(message.api_kwargs)
@@ -92,7 +92,7 @@ def _has_content(message: telegram.Message) -> bool:
 
 
 def _typed_in(message: telegram.Message) -> TypedText:
-    """Return the typed text of any known kind."""
+    """The typed text of all known kinds."""
     texts = list(_texts_of(message))
     rich = _rich_text_of(message)
     named = [each for text, entities in texts for each in _named(text, entities)]
@@ -107,7 +107,7 @@ def _typed_in(message: telegram.Message) -> TypedText:
 
 
 def _rich_text_of(message: telegram.Message) -> TypedText:
-    # The library does not support rich messages yet, which are of a later Bot API.
+    # The library does not support rich messages yet, which a later version of the Bot API added.
     try:
         return typed_text_of(message.api_kwargs.get(_RICH_MESSAGE))
     except NestedTooDeepError:
@@ -144,7 +144,7 @@ def _texts_of_poll(poll: telegram.Poll) -> Iterator[_Marked]:
 
 def _person_behind(message: telegram.Message) -> int | None:
     user = message.from_user
-    # Who writes as a channel or a group, or through another bot, does not speak for a person.
+    # A message sent as a channel or a group, or through another bot, has no person as its sender.
     if user is None or user.is_bot or message.sender_chat or message.via_bot:
         return None
     return user.id
@@ -170,5 +170,5 @@ def _replies_to(message: telegram.Message, bot_id: int) -> bool:
     replied = message.reply_to_message
     if replied is None or replied.from_user is None:
         return False
-    # In a topic every message replies to the one that opened it, which says nothing.
+    # In a topic every message is a reply to the one that opened it, so that does not count.
     return replied.from_user.id == bot_id and replied.forum_topic_created is None

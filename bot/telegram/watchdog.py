@@ -1,6 +1,6 @@
-"""The watchdog: notices when polling has died, or is stuck on an update that cannot be parsed.
+"""The watchdog: detects that polling has died, or is stuck on an update that cannot be parsed.
 
-python-telegram-bot goes on looking alive in both cases: it logs, and asks again.
+python-telegram-bot does not stop in either case: it logs the error and polls again.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from telegram.request import HTTPXRequest, RequestData
 from ledger.errors import LedgerError
 
 SILENCE_SECONDS = 180.0
-"""Polling asks at least every ten seconds, and pauses for thirty after failures of the network."""
+"""Seconds without a poll that count as failure; polls are at most 10 apart, 30 after errors."""
 
 SAME_AGAIN = 20
-"""How often the same updates may come in a row: each time they are acknowledged, or should be."""
+"""How many times in a row the same updates may come, since each poll should acknowledge them."""
 
 LOOKED_AT_EVERY_SECONDS = 1.0
 
 
 class PollingFailedError(LedgerError):
-    """Polling has ended or does not get on; the process has to be started again, or mended."""
+    """Polling has ended or makes no progress; the process must be restarted or upgraded."""
 
 
 class PollingRequest(HTTPXRequest):
-    """The connection that updates are polled through, which remembers how that goes."""
+    """The connection for polling updates, which keeps track of its progress."""
 
     def __init__(self, clock: Callable[[], float], **options: Any) -> None:  # noqa: ANN401 - as the library takes them
         """Poll as HTTPXRequest does; `clock` is monotonic, in seconds."""
@@ -47,7 +47,7 @@ class PollingRequest(HTTPXRequest):
         *args: Any,  # noqa: ANN401 - as the library takes them
         **kwargs: Any,  # noqa: ANN401 - as the library takes them
     ) -> tuple[int, bytes]:
-        """Ask as HTTPXRequest does, and note what came of it."""
+        """Send the request as HTTPXRequest does, and note its outcome."""
         self._heard_at = self._clock()
         code, payload = await super().do_request(url, method, request_data, *args, **kwargs)
         self._heard_at = self._clock()
@@ -61,10 +61,10 @@ class PollingRequest(HTTPXRequest):
         return code, payload
 
     def is_last(self, update_id: int) -> bool:
-        """Tell whether an update is the last one of its batch.
+        """Return whether an update is the last one of its batch.
 
-        The whole batch could be read then. So if it comes again, that is because it could not be
-        recorded, and not because of an update that stops polling.
+        If it is, the whole batch could be parsed: should the batch come again, the reason is that
+        it could not be recorded.
         """
         is_last = update_id == self._batch_ends_with
         if is_last:
@@ -72,13 +72,13 @@ class PollingRequest(HTTPXRequest):
         return is_last
 
     def check(self) -> None:
-        """Raise PollingFailedError where polling has fallen silent or goes in a circle."""
+        """Raise PollingFailedError if polling has stopped, or keeps receiving the same updates."""
         if not self._is_known:
             raise PollingFailedError("Telegram does not know this TELEGRAM_BOT_TOKEN any more")
         if self._times >= SAME_AGAIN:
             message = (
                 f"Telegram has sent the same updates {self._times} times, and one of them cannot "
-                "be read: a newer version of this program may know how"
+                "be read: upgrade this program, as a newer version may read it"
             )
             raise PollingFailedError(message)
         silence = self._clock() - self._heard_at
@@ -87,9 +87,9 @@ class PollingRequest(HTTPXRequest):
 
 
 def _last_of(payload: bytes) -> int | None:
-    """Return the id of the last update in Telegram's answer, or None without any.
+    """Return the id of the last update in Telegram's response, or None if there is none.
 
-    The answer is read as the library reads it, so that both accept the same.
+    The response is parsed as the library parses it, so that both accept the same.
     """
     try:
         updates = json.loads(payload.decode(errors="replace"))["result"]
@@ -99,7 +99,7 @@ def _last_of(payload: bytes) -> int | None:
 
 
 async def watch(polling: PollingRequest) -> None:
-    """Look at `polling` for ever; raise PollingFailedError once it does not get on."""
+    """Check `polling` until it fails; raises PollingFailedError then."""
     while True:
         polling.check()
         await asyncio.sleep(LOOKED_AT_EVERY_SECONDS)

@@ -1,7 +1,7 @@
 """The webhook's server: accepts updates from Telegram only.
 
-A request without the secret is refused by its headers, before its body is read. Everything else
-that a stranger can send is bounded: bytes, seconds and connections.
+A request without the secret is refused by its headers, before its body is read. Bytes, seconds and
+connections of all other senders are limited.
 """
 
 import hmac
@@ -25,17 +25,17 @@ _log = logging.getLogger(__name__)
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - a name, no secret
 
 BODY_BYTES = 1_000_000
-"""Many times the size of Telegram's largest update."""
+"""The most bytes of a body: many times Telegram's largest update."""
 HEADER_BYTES = 16_384
 BUFFER_BYTES = 65_536
 BODY_SECONDS = 10.0
 IDLE_SECONDS = 75.0
-"""How long a connection may take to send the headers of its next request."""
+"""Seconds in which a connection must send the headers of its next request."""
 CONNECTIONS = 100
-"""Telegram opens forty. For further ones the oldest that has not shown the secret is closed."""
+"""The most connections; Telegram opens forty. To accept more, strangers' are closed."""
 
 Take = Callable[[telegram.Update], Awaitable[bool]]
-"""Records an update, and returns whether it may be acknowledged."""
+"""Records an update and returns whether it may be acknowledged."""
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def listening(
     served: dict[str, Any] = {"bot": bot, "take": take, "secret": secret}
     served["path"] = _plain(urlsplit(url).path)
     server = _Server(
-        # One handler for every path: tornado's own would read a body before it answers 404.
+        # One handler for every path: tornado's default one would read a body before it answers 404.
         Application([(".*", _Door, served)], log_function=_log_nothing),
         max_body_size=BODY_BYTES,
         max_header_size=HEADER_BYTES,
@@ -69,10 +69,10 @@ async def listening(
 
 
 class _Server(HTTPServer):
-    """A server with a limit on connections, which strangers cannot use up.
+    """A server with a limit on connections that other senders cannot exhaust.
 
     Only requests with the secret are answered without closing the connection, so a connection
-    that has shown it is Telegram's, and is never closed to make room.
+    that has sent it is Telegram's, and is never closed to make room.
     """
 
     def initialize(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as tornado's
@@ -82,7 +82,9 @@ class _Server(HTTPServer):
         self._trusted: set[IOStream] = set()
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Serve a connection; if there are too many, close the oldest stranger's, or this one."""
+        """Serve a connection; over the limit, close the oldest without the secret, or else this
+        one.
+        """
         if len(self._strangers) + len(self._trusted) >= CONNECTIONS:
             oldest = next(iter(self._strangers), stream)
             self._strangers.pop(oldest, None)
@@ -92,13 +94,13 @@ class _Server(HTTPServer):
             super().handle_stream(stream, address)
 
     def trust(self, stream: IOStream) -> None:
-        """Note that a connection has shown the secret."""
+        """Note that a connection has sent the secret."""
         if stream in self._strangers:
             del self._strangers[stream]
             self._trusted.add(stream)
 
     def on_close(self, server_conn: Any) -> None:  # noqa: ANN401 - as tornado's
-        """Forget a connection that has ended."""
+        """Drop a connection that has ended."""
         super().on_close(server_conn)
         self._strangers.pop(server_conn.stream, None)
         self._trusted.discard(server_conn.stream)
@@ -179,4 +181,4 @@ def _plain(path: str) -> str:
 
 
 def _log_nothing(_: object) -> None:
-    """Log no request: the updates in them are logged."""
+    """Do not log requests, since updates are logged."""

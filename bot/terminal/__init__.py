@@ -1,4 +1,4 @@
-"""The terminal: the same bot, with a keyboard and a screen in Telegram's place."""
+"""The terminal chat: the same bot, with a keyboard and a screen in place of Telegram."""
 
 from bot.extras import extra
 

@@ -1,4 +1,4 @@
-"""The chat: one line a message, from several people, until input ends."""
+"""The chat in the terminal: each line of input is a message, of one of several people."""
 
 import asyncio
 import io
@@ -28,16 +28,16 @@ from projections.application import Engagements
 YOU = "you"
 _YOUR_ID = 1
 _OTHERS_FROM = 2**52
-"""Above every id of Telegram's: the ledger may be that of a bot on Telegram, too."""
+"""User ids start above all Telegram ids, because a bot on Telegram may use the same ledger."""
 
 _SPEAKER = re.compile(r"@(\w{1,32}):\s*(.*)", re.DOTALL)
 _PRESS = re.compile(r"\[?(\d{1,3})\]?")
 
 
 async def chat(engagements: Engagements, settings: Settings, show: Callable[[str], object]) -> None:
-    """Let the bot answer the lines of standard input by `show`, until they end."""
+    """Let the bot answer the lines of standard input until they end; `show` prints its replies."""
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # one byte that is no text ends no conversation
+        sys.stdin.reconfigure(errors="replace")  # an invalid byte must not end the chat
     screen = Screen(show, Path(settings.home) / "saved")
     builder = Application.builder().token(TOKEN).request(screen).updater(None)
     show(words.CHAT_START)
@@ -51,17 +51,17 @@ async def chat(engagements: Engagements, settings: Settings, show: Callable[[str
 
 
 class _People:
-    """Who sits at this terminal, each in a private chat of their own with the bot."""
+    """The people at this terminal, each in their own private chat with the bot."""
 
     def __init__(self, bot: EngagementBot, screen: Screen) -> None:
         self._bot = bot
         self._screen = screen
-        # A message is the same again by its id (R2), and another session's were other messages.
+        # Ids identify messages (R2), so they must differ from those of earlier sessions.
         started_at = bot.engagements.clock()
         self._ids = itertools.count(int(started_at.timestamp() * 1_000_000))
 
     async def say(self, line: str, show: Callable[[str], object]) -> None:
-        """Let somebody say `line`, or press the button whose number it is; wait for answers."""
+        """Send `line` as a message, or press the button of that number; wait for the answers."""
         name, text = speaker_of(line)
         if not text:
             show(words.CHAT_NO_TEXT.format(name=name))
@@ -90,7 +90,7 @@ class _People:
         await asyncio.to_thread(self._name, _person(name)["id"], name)
 
     def _name(self, user_id: int, name: str) -> None:
-        """Let commands find the person by name; only whoever has an account keeps one."""
+        """Store the person's name for commands, if they have an account."""
         with suppress(LedgerError):
             self._bot.engagements.ledger.name_users({str(user_id): name})
 
@@ -116,25 +116,25 @@ class _People:
 
 
 def speaker_of(line: str) -> tuple[str, str]:
-    """Return who says what: `@name: text` is somebody's, anything else is yours."""
+    """Split a line into speaker and text: `@name: text`, else the text is the operator's."""
     match = _SPEAKER.fullmatch(line)
     return (match[1], match[2]) if match else (YOU, line)
 
 
 def _person(name: str) -> dict[str, Any]:
-    # The same name is the same person in every session.
+    # A name has the same user id in every session.
     known = name.casefold()
     user_id = _YOUR_ID if known == YOU else _OTHERS_FROM + zlib.crc32(known.encode())
     return {"id": user_id, "is_bot": False, "first_name": name}
 
 
 def _is_watched() -> bool:
-    # There is no standard input where it was closed.
+    # Standard input is None if it was closed.
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 async def _lines() -> AsyncIterator[str]:
-    """Yield what is typed or piped in, without blank lines, until it ends."""
+    """Yield the lines of standard input, without blank ones, until it ends."""
     while (line := await _line()) is not None:
         if line.strip():
             yield line
@@ -150,6 +150,6 @@ async def _line() -> str | None:
             line = input(words.CHAT_PROMPT if _is_watched() else "")
         loop.call_soon_threadsafe(read.set_result, line)
 
-    # A daemon: whoever interrupts the chat need not finish the line.
+    # A daemon, so that an interrupted chat need not wait for the end of a line.
     threading.Thread(target=wait, daemon=True).start()
     return await read

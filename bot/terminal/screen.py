@@ -1,4 +1,4 @@
-"""The screen: takes what the bot sends, as Telegram would, and shows it as text."""
+"""The screen: a stand-in for Telegram's servers that shows the bot's messages as text."""
 
 import itertools
 import json
@@ -29,15 +29,15 @@ _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Screen(BaseRequest):
-    """Telegram's end of the connection: shows what the bot sends, and saves its files.
+    """Stands in for Telegram's servers: shows the bot's messages, and saves its files.
 
-    Each chat has a folder of its own for files, named by the chat's id. `buttons` are those that
-    can be pressed in each chat: of all messages since the last one to the bot, or since one of
-    theirs was changed.
+    Each chat has its own folder for files, named by the chat's id. `buttons` are those that can be
+    pressed in each chat: of all messages since the last one to the bot, or since the last change of
+    a message's buttons.
     """
 
     def __init__(self, show: Callable[[str], object], folder: Path) -> None:
-        """Show lines by `show`; save files in `folder`, which is made when it is needed."""
+        """Print lines with `show`; save files in `folder`, which is created when needed."""
         self.buttons: dict[int, list[Button]] = {}
         self._show = show
         self._folder = folder
@@ -62,7 +62,7 @@ class Screen(BaseRequest):
         *_: object,
         **__: object,
     ) -> tuple[int, bytes]:
-        """Show what is sent, and answer as Telegram does."""
+        """Show the message that is sent, and respond as Telegram does."""
         del method
         parameters = {} if request_data is None else request_data.parameters
         files = {} if request_data is None else request_data.multipart_data or {}
@@ -97,7 +97,7 @@ class Screen(BaseRequest):
             self.buttons[chat_id] = [*before, *shown]
 
     def forget(self, chat_id: int) -> None:
-        """Delete what was saved in a chat, in this session or an earlier one."""
+        """Delete the files saved in a chat, in this session or earlier ones."""
         folder = self._folder_of(chat_id)
         if folder.exists():
             shutil.rmtree(folder)
@@ -127,12 +127,12 @@ class Screen(BaseRequest):
         return path
 
     def _made(self, folder: Path, name: Path) -> Path:
-        """Create an empty file of that name, with a number if the name is taken."""
+        """Create an empty file of that name, or with a number added if the name is taken."""
         for each in (self._folder, folder):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in itertools.count(1):
             path = folder / (f"{name.stem}-{number}{name.suffix}" if number > 1 else name.name)
             with suppress(FileExistsError):
-                path.touch(mode=0o600, exist_ok=False)  # an export is for nobody else to read
+                path.touch(mode=0o600, exist_ok=False)  # an export is private to its owner
                 return path
-        raise AssertionError  # the count has no end
+        raise AssertionError  # the count never ends

@@ -1,7 +1,7 @@
-"""Exports of one user's data: everything that is recorded of a person, as zipped JSON.
+"""Exports of all data recorded about one user, as zipped JSON.
 
-Their files have no name on the disk: the system removes them when they are closed or the process
-ends.
+The files are unlinked when they are created: the system removes them when they are closed or the
+process ends.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ class StoppedError(Exception):
 
 
 class Export(NamedTuple):
-    """The number of events, and the files that hold them, which the receiver closes."""
+    """The number of events, and the files that hold them; the caller closes the files."""
 
     events: int
     parts: list[IO[bytes]]
@@ -46,9 +46,9 @@ def made(
     part_bytes: int | None = None,
     stopped: threading.Event | None = None,
 ) -> Export:
-    """Write `entries` as zipped JSON into files without a name, which need room in `folder`.
+    """Write `entries` as zipped JSON into unlinked files, which use space in `folder`.
 
-    Each holds about `part_bytes` at most; without them one file holds everything. Raises
+    Each has about `part_bytes` at most; without a limit one file holds everything. Raises
     StoppedError once `stopped` is set, OSError if the disk is full or read-only, and LedgerError.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -70,7 +70,7 @@ class Files:
         return next(places, path)
 
     def is_sound(self, segment: Segment) -> bool:
-        """Tell whether the file of a segment is in its place, and byte for byte what was sealed."""
+        """Whether the file of a segment is in its place and holds exactly the sealed bytes."""
         return _holds(self.place(segment.range), segment)
 
     def found(self, first: int, last: int) -> list[Segment]:
@@ -142,7 +142,7 @@ def range_of(path: Path) -> "Range":
 
 
 def is_content(path: Path, size_bytes: int, blocks: bytes) -> bool:
-    """Tell whether a file has that size and those digests of blocks, reading all of it."""
+    """Return whether a file has that size and those digests of blocks, reading all of it."""
     try:
         if path.stat().st_size != size_bytes:
             return False

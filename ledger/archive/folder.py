@@ -72,7 +72,7 @@ class Archive:
 
     @property
     def is_possible(self) -> bool:
-        """Tell whether there can be segments: not where the database is on a server."""
+        """Return whether there can be segments: not where the database is on a server."""
         return self._folder is not None
 
     @property
@@ -243,7 +243,7 @@ class Archive:
                 raise DamagedSegmentError(segment, "cannot be read") from error
 
     def says(self, segment: Segment, range_: Range, digest: bytes) -> bool:
-        """Tell whether a segment's events in a range of positions have that digest."""
+        """Return whether a segment's events in a range of positions have that digest."""
         return differing(self.columns([segment]), {range_: digest}) is None
 
     @contextmanager

@@ -166,7 +166,7 @@ def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> 
 
 
 def _may_hold(group: pq.RowGroupMetaData, issue_id: str) -> bool:
-    """Tell whether a row group can hold that issue; one of several accounts may hold any."""
+    """Return whether a row group can hold that issue; one of several accounts may hold any."""
     accounts, issues = (group.column(number).statistics for number in range(len(SOUGHT)))
     is_alone = accounts.min == accounts.max
     return not is_alone or bool(issues.min <= issue_id <= issues.max)

@@ -113,7 +113,7 @@ class Reader:
         self._goes_on = True
 
     def has_more(self, rows: int) -> bool:
-        """Tell whether there is a place left, having more than `rows` at hand if there are.
+        """Return whether there is a place left, having more than `rows` at hand if there are.
 
         Two of them at least differ, unless there is no other one.
         """

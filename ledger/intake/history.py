@@ -48,7 +48,7 @@ class Window(msgspec.Struct, frozen=True):
     until: Instant | None = None
 
     def holds(self, interaction: Interaction) -> bool:
-        """Tell whether the interaction occurred then."""
+        """Return whether the interaction occurred then."""
         occurred_at = interaction.occurred_at
         if occurred_at is None:  # now, which no window of a history is about
             return False
@@ -56,7 +56,7 @@ class Window(msgspec.Struct, frozen=True):
 
     @property
     def is_always(self) -> bool:
-        """Tell whether it holds everything."""
+        """Return whether it holds everything."""
         return self.since is None and self.until is None
 
 

@@ -55,7 +55,7 @@ class Noted(NamedTuple):
 
     @property
     def has_grown(self) -> bool:
-        """Tell whether many lines are obsolete."""
+        """Return whether many lines are obsolete."""
         return self.lines > len(self.barriers) + len(self.unreadable) + GROWN
 
 
@@ -124,7 +124,7 @@ class BarrierFile:
             raise _unavailable("written", error) from error
 
     def is_empty(self) -> bool:
-        """Tell whether no barrier was ever noted."""
+        """Return whether no barrier was ever noted."""
         return not self._lines()
 
     def _lines(self) -> list[bytes]:

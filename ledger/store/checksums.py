@@ -52,7 +52,7 @@ def _start(table: str) -> int:
 
 
 def is_sound(table: str, row: Sequence[Any]) -> bool:
-    """Tell whether a whole row is as it was written; one without a checksum counts as sound."""
+    """Return whether a whole row is as it was written; one without a checksum counts as sound."""
     return row[-1] is None or row[-1] == checksum(table, row[:-1])
 
 

@@ -92,7 +92,7 @@ class Database:
         return str(self.path or self.url.set(query={}).render_as_string(hide_password=True))
 
     def exists(self) -> bool:
-        """Tell whether there is something to read: a server, or a file that is not empty.
+        """Return whether there is something to read: a server, or a file that is not empty.
 
         Raises LedgerUnavailableError for a folder, and for a name that no file can have.
         """
@@ -177,7 +177,7 @@ class Database:
                 return b""
 
     def _can_lock(self) -> bool:
-        """Tell whether the lock can be taken; a read-only folder has no writers."""
+        """Return whether the lock can be taken; a read-only folder has no writers."""
         return self.path is not None and os.access(self.path.parent, os.W_OK)
 
     def _is_log_truncated(self) -> bool:
@@ -296,7 +296,7 @@ class Database:
                 self._disconnect()
 
     def _is_doubtful(self, connection: Connection, error: BaseException) -> bool:
-        """Tell whether to go on with another connection.
+        """Return whether to go on with another connection.
 
         After an I/O error the driver's state is unsure; and a connection that was opened while the
         disk was read-only stays read-only.

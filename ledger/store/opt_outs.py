@@ -44,15 +44,15 @@ class OptOuts:
         self._rows: dict[str, _Row] = {}
 
     def refuses(self, user_id: str, occurred_at: Instant) -> bool:
-        """Tell whether the user does not want recorded what occurred then."""
+        """Return whether the user does not want recorded what occurred then."""
         return occurred_at < self._row(user_id)[0]
 
     def knows(self, user_id: str) -> bool:
-        """Tell whether the user ever opted out or was forgotten."""
+        """Return whether the user ever opted out or was forgotten."""
         return self._row(user_id) is not _NO_ROW
 
     def has_traces(self, user_id: str) -> bool:
-        """Tell whether deleted bytes of the user's may still be in the database's files."""
+        """Return whether deleted bytes of the user's may still be in the database's files."""
         return bool(self._row(user_id)[2])
 
     def put(self, user_id: str, before: Instant) -> None:

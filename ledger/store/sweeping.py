@@ -87,7 +87,7 @@ def _remove(archive: Archive, old: Retired) -> int:
 
 
 def _is_held(archive: Archive, kept: Sequence[Segment], path: Path) -> bool:
-    """Tell whether a segment that is in its place holds all events of a file."""
+    """Return whether a segment that is in its place holds all events of a file."""
     found = segment_in(path)
     return found is not None and any(
         archive.files.is_sound(each) and archive.says(each, found.range, found.digest)

@@ -59,7 +59,7 @@ def source_findings(connection: Connection) -> Iterator[Finding]:
 
 
 def _is_stored_by_key(table: Table) -> bool:
-    """Tell whether SQLite stores the rows in the order of the key instead of their arrival."""
+    """Return whether SQLite stores the rows in the order of the key instead of their arrival."""
     keys = list(table.primary_key)
     is_rowid = len(keys) == 1 and isinstance(keys[0].type, Integer)
     return is_rowid or table.dialect_options["sqlite"]["with_rowid"] is False

@@ -43,7 +43,7 @@ def _blamed(connection: Connection, first: str, count: int) -> Iterator[Finding]
 
 
 def is_whole(connection: Connection, table: str) -> bool:
-    """Tell whether SQLite finds the pages and indexes of a table sound."""
+    """Return whether SQLite finds the pages and indexes of a table sound."""
     quoted = table.replace("'", "''")
     return _pragma(connection, f"integrity_check('{quoted}')") == [("ok",)]
 

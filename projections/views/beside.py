@@ -228,7 +228,7 @@ def missing(connection: Connection) -> list[Table]:
 
 
 def is_former(connection: Connection) -> bool:
-    """Tell whether the read models are listed as before there were watermarks."""
+    """Return whether the read models are listed as before there were watermarks."""
     names = inspect(connection).get_table_names()
     return _FORMER in names and read_models.name not in names
 
@@ -247,7 +247,7 @@ def take_over(connection: Connection) -> None:
 
 
 def is_view_present(connection: Connection) -> bool:
-    """Tell whether the view is there, in its present form."""
+    """Return whether the view is there, in its present form."""
     inspector = inspect(connection)
     if _VIEW not in inspector.get_view_names():
         return False

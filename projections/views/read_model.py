@@ -160,7 +160,7 @@ class ReadModel:
         self.statements.update.run_many(connection, changes)
 
     def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
-        """Tell whether the account that is interned as `stream` ever touched the issue."""
+        """Return whether the account that is interned as `stream` ever touched the issue."""
         stored = self.statements.stored.run(connection, stream, issue_id).fetchone()
         return stored is not None or is_in_tail(connection, stream, issue_id)
 

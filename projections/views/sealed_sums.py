@@ -85,7 +85,7 @@ def forget(connection: Connection, stream: int) -> None:
 
 
 def are_missing(connection: Connection) -> bool:
-    """Tell whether engagements are sealed, and none has been summed up since."""
+    """Return whether engagements are sealed, and none has been summed up since."""
     row, sum_ = (each.run(connection).fetchone()[0] for each in _FIRST)
     return row is not None and sum_ is None
 

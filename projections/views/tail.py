@@ -79,7 +79,7 @@ def tail_count(connection: Connection) -> int:
 
 
 def is_in_tail(connection: Connection, stream: int, issue_id: str) -> bool:
-    """Tell whether the tail has an event of the account interned as `stream` with the issue."""
+    """Return whether the tail has an event of the account interned as `stream` with the issue."""
     (count,) = _TOUCHES.run(connection, stream, stream, issue_id).fetchone()
     return bool(count)
 

@@ -259,24 +259,24 @@ def test_a_briefing_has_a_button_for_each_issue_that_carries_it():
 
 def test_where_nothing_ranks_that_is_said():
     then = Time(moment_of(NOON), UTC, moment_of(Instant(NOON - 400 * DAY)))
-    assert sent(replies.top([], NOW))[0].startswith("Nothing of yours ranks now")
-    assert "ranks as of 27 Nov 2024:" in sent(replies.top([], then))[0]
+    assert sent(replies.top([], NOW))[0].startswith("You have no issues to rank now")
+    assert "to rank as of 27 Nov 2024:" in sent(replies.top([], then))[0]
     assert sent(replies.briefing([], NOW))[0].startswith("There is nothing to brief you about")
     assert not replies.briefing([], NOW).buttons
 
 
-def test_every_list_marks_what_has_been_quiet_for_long():
+def test_every_list_marks_what_is_long_inactive():
     fresh = ranked("AI-1", Engagement(queries=1, first_at=NOON, queried_at=NOON))
     for answer in (replies.top, replies.briefing):
         (text,) = sent(answer([fresh, QUIET], NOW))
-        marks = ["quiet for long" in line for line in text.splitlines()]
+        marks = ["long inactive" in line for line in text.splitlines()]
         assert (sum(marks), marks[-1]) == (1, True)
         (text,) = sent(answer([QUIET], NOW))
-        assert "all of it quiet for long" in text.splitlines()[0]
+        assert "all long inactive" in text.splitlines()[0]
     (text,) = sent(replies.score(QUIET, DEFAULT_POLICY, NOW))
-    assert text.splitlines()[0] == "OLD-1 scores 0.000 now · quiet for long"
+    assert text.splitlines()[0] == "OLD-1 scores 0.000 now · long inactive"
     (text,) = sent(replies.cards([fresh, QUIET], NOW))
-    assert [("quiet for long" in card) for card in text.split("\n\n")] == [False, True]
+    assert [("long inactive" in card) for card in text.split("\n\n")] == [False, True]
 
 
 def test_what_does_not_count_is_marked_as_such():
@@ -302,13 +302,13 @@ def test_totals_mark_what_has_been_quiet_for_long():
     (text,) = sent(replies.stats(Statistics(3, 2, 1.5, most, Instant(NOON - DAY)), NOW))
     assert text == (
         "Your totals now\nInteractions: 3\nIssues: 2\nInteractions per issue: 1.5\n"
-        "Last: yesterday at 12:00\nMost engaged: AI-1 0.680, OLD-1 0.000 (quiet for long)"
+        "Last: yesterday at 12:00\nMost engaged: AI-1 0.680, OLD-1 0.000 (long inactive)"
     )
 
 
 def test_no_totals_are_said_to_be_none():
     assert sent(replies.stats(Statistics(0, 0, 0.0, [], None), NOW)) == [
-        "Nothing of yours is recorded now."
+        "Nothing is recorded about you now."
     ]
 
 
@@ -398,7 +398,7 @@ def test_the_state_of_the_ledger_tells_the_last_day_of_each_job():
         "The ledger",
         "Events: 3",
         "People: 2",
-        "I cannot write to it just now; what people say waits in a file.",
+        "I cannot write to it at the moment; new entries wait in a file.",
         "Scores brought up to date for 2026-01-01: 7 under decay",
     ]
     assert sent(replies.status(0, 0, [], is_waiting=False)) == ["The ledger\nEvents: 0\nPeople: 0"]

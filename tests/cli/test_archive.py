@@ -114,7 +114,10 @@ def test_the_list_shows_what_each_segment_holds(sealed):
 
 def test_an_empty_archive_says_what_fills_it(cli):
     cli("init")
-    assert cli("archive", "list").out == "nothing is sealed yet; `engagement compact` does it\n"
+    assert (
+        cli("archive", "list").out
+        == "nothing is sealed yet; `engagement compact` seals old events\n"
+    )
     assert cli("archive", "check").out == "fine: 0 segments with 0 events\n"
     assert cli("archive", "merge").out == "there is nothing to merge\n"
 

@@ -209,7 +209,7 @@ def test_score_at_a_past_moment_knows_what_had_occurred(ana):
 
 def test_score_in_words(ana):
     words = ana("score", "ana", "OLD-1").out
-    assert words.startswith("OLD-1 scores 0.000, quiet for long: touched once, active 200 days ago")
+    assert words.startswith("OLD-1 scores 0.000, long inactive: touched once, active 200 days ago")
     assert len(words.splitlines()) == 1
 
 
@@ -240,7 +240,7 @@ def test_top_for_people_is_a_table(ana):
     assert header.split() == ["issue", "score", "count", "last", "note"]
     assert first.split() == ["1", "AI-1799", "0.840", "3", at(0)]
     assert second.split() == ["2", "DMD-480", "0.378", "1", at(14)]
-    assert third.split() == ["3", "OLD-1", "0.000", "1", at(200), "quiet", "for", "long"]
+    assert third.split() == ["3", "OLD-1", "0.000", "1", at(200), "long", "inactive"]
     header, *_ = ana("top", "ana", "--limit", "2").out.splitlines()
     assert header.split() == ["issue", "score", "count", "last"]
 
@@ -249,11 +249,11 @@ def test_top_for_people_is_a_table(ana):
 def test_a_list_of_quiet_issues_alone_says_so_in_its_first_line(cli, command):
     cli("record", "ana", "OLD-1", "query", "--at", at(200))
     first = cli(command, "ana").out.splitlines()[0]
-    assert first == "all of these have been quiet for long"
+    assert first == "all of these are long inactive"
     cli("record", "ana", "AI-1", "query")
     first, *rest = cli(command, "ana").out.splitlines()
     assert "issue" in first or "OLD-1" in first
-    assert "quiet for long" in "".join([first, *rest])
+    assert "long inactive" in "".join([first, *rest])
 
 
 EVERY_RANK = ("top ana", "engagements ana", "stats ana", "timeline ana", "explain ana --top",
@@ -262,11 +262,11 @@ EVERY_RANK = ("top ana", "engagements ana", "stats ana", "timeline ana", "explai
 
 @pytest.mark.parametrize("command", EVERY_RANK)
 def test_wherever_an_issue_ranks_it_is_marked_and_in_the_same_words(cli, command):
-    """Dormant for programs is quiet for long for people; a score set by hand is marked as well."""
+    """Dormant for programs is long inactive for people; a score set by hand is marked as well."""
     for issue, days_ago in (("OLD-1", 200), ("OLD-1", 200), ("SET-1", 199)):
         cli("record", "ana", issue, "query", "--at", at(days_ago))
     old = cli(*command.format(issue="OLD-1").split()).out
-    assert "quiet for long" in old
+    assert "long inactive" in old
     assert "dormant" not in old
     cli("set-score", "ana", "SET-1", "0.6")
     assert "set by hand" in cli(*command.format(issue="SET-1").split()).out
@@ -315,7 +315,7 @@ def test_stats_for_people_name_each_total(ana):
     words = ana("stats", "ana").out
     for name in ("total interactions", "unique issues", "most engaged issues", "last interaction"):
         assert name in words
-    assert "AI-1799 0.840, DMD-480 0.378, OLD-1 0.000 (quiet for long)" in words
+    assert "AI-1799 0.840, DMD-480 0.378, OLD-1 0.000 (long inactive)" in words
 
 
 def test_history_is_the_events_the_oldest_first(cli):

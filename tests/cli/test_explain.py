@@ -60,7 +60,7 @@ def test_people_read_sentences_and_then_the_numbers(ana):
     assert f"Touched once: 1 mention; the last was {at(14)}." in out
     assert "Recency 0.497: exp(−0.05 × 14), active 14 days ago." in out
     assert "Base 0.378: 0.4 × frequency 0.200 + 0.6 × recency 0.497." in out
-    assert "By policy 1, the product's own." in out
+    assert "By policy 1, the default." in out
     assert "0.377951182275" in out
 
 
@@ -118,4 +118,4 @@ def test_without_two_issues_there_is_no_order_to_tell(cli):
 def test_an_issue_or_the_top_must_be_named(cli, words):
     done = cli("explain", *words)
     assert (done.code, len(done.errors)) == (2, 1)
-    assert "name an ISSUE, or ask with --top" in done.err
+    assert "name an ISSUE, or give --top" in done.err

@@ -25,7 +25,7 @@ def issues(cli: CommandLine, *options: str) -> list[str]:
 
 
 def test_show_says_which_policy_it_is_and_since_when(ana):
-    assert ana("policy", "show").out.startswith("policy 1, the product's own")
+    assert ana("policy", "show").out.startswith("policy 1, the default")
     ana("policy", "adopt", "pin_hours=8")
     shown = ana("policy", "show", "--json").json
     assert (shown["version"], shown["position"]) == (2, 5)
@@ -50,7 +50,7 @@ def test_adopt_says_what_it_changes(ana):
 @pytest.mark.parametrize(
     ("assignment", "reason"),
     [
-        ("pin_hours=0", "says so already"),
+        ("pin_hours=0", "already has these values"),
         ("pin=8", "is none of"),
         ("pin_hours", "as in pin_hours=8"),
         ("pin_hours=x", "is not a number"),
@@ -73,7 +73,7 @@ def test_what_is_shown_can_be_written_again_to_the_last_digit(ana):
     assert "pin_hours: 8 → 0\n" in ana("policy", "adopt", "pin_hours=-0").out
     rows = [line.split()[:2] for line in ana("policy", "show").out.splitlines()[2:]]
     again = ana("policy", "adopt", *map("=".join, rows))
-    assert again.errors == ["error: policy 3 says so already"]
+    assert again.errors == ["error: policy 3 already has these values"]
 
 
 def test_history_tells_every_policy(ana):
@@ -161,7 +161,7 @@ def test_try_is_readable_and_shows_a_name_where_there_is_one(ana):
 def test_try_marks_what_moves_as_lists_do(ana):
     ana("record", "ana", "QUIET-1", "query", "--at", "2025-05-01")
     ana("record", "ana", "SET-1", "mention", "--at", "2025-06-01")
-    assert "quiet for long → nothing that counts" in ana("policy", "try", "kinds=query").out
+    assert "long inactive → nothing that counts" in ana("policy", "try", "kinds=query").out
     ana("set-score", "ana", "SET-1", "0.6")
     out = ana("policy", "try", "frequency_weight=1").out
     (line,) = [each for each in out.splitlines() if "SET-1" in each]
@@ -183,7 +183,7 @@ def test_try_without_assignments_measures_the_policy_in_force(ana):
 def test_try_on_an_empty_ledger_says_that_nothing_tells(cli):
     cli("init")
     assert cli("policy", "try", "pin_hours=8").code == 0
-    assert "nothing tells what is better" in cli("policy", "try").out
+    assert "there is nothing to compare them by" in cli("policy", "try").out
 
 
 @pytest.mark.parametrize("command", ["show", "history", "adopt pin_hours=8", "try pin_hours=8"])

@@ -31,7 +31,7 @@ def test_a_gap_a_late_event_and_an_override_can_be_seen(ana):
 
 def test_without_an_issue_the_highest_stand_side_by_side(ana):
     out = ana("timeline", "ana", "--from", "2026-01-30").out.splitlines()
-    assert out[0].split() == [*("at", "AI-1799", "DMD-480", "OLD-1"), *("(quiet", "for", "long)")]
+    assert out[0].split() == [*("at", "AI-1799", "DMD-480", "OLD-1"), "(long", "inactive)"]
     assert len(out) == 3
     long = ana("timeline", "ana", "--from", "2026-01-30", "--json").json
     assert [each["issue_id"] for each in long] == [

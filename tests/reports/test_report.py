@@ -134,8 +134,8 @@ def test_what_has_been_quiet_for_long_is_shown_and_marked(busy):
     assert portrait.ranked == busy.top("ana", 5, end)
     page = page_of(audited, "ana")
     assert wrong_with(page) == []
-    assert "All of them have been quiet for long." in page.text
-    assert "AI-1 · quiet for long" in page.text
+    assert "All of them are long inactive." in page.text
+    assert "AI-1 · long inactive" in page.text
 
 
 def test_a_line_begins_with_what_there_is_to_see_and_stays_within_the_span(busy):

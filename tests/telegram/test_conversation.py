@@ -60,7 +60,7 @@ def test_why_takes_a_score_apart_down_to_the_touches(stage, ana):
         "Base 0.378: 0.4 × frequency 0.200 + 0.6 × recency 0.497.\n"
         "Decay 1.000: there is none within 30 idle days.\n"
         "Score 0.378 = 0.378 × 1.000.\n"
-        "By policy 1, the product's own.\n"
+        "By policy 1, the default.\n"
         "1 Jan at 12:00 · query"
     )
     assert "scores 0.680 as of 1 Jan" in stage.answer(ana, "/why AI-1799 2026-01-01").text
@@ -96,7 +96,7 @@ def test_the_ranking_can_be_shorter_and_of_another_day(stage, ana):
     assert stage.answer(ana, "/top 5 2026-01-01").text.splitlines()[1:] == [
         "1. AI-1 0.680 · once · 1 Jan at 12:00"
     ]
-    assert "Nothing of yours ranks" in stage.answer(ana, "/top 2020-01-01").text
+    assert "You have no issues to rank" in stage.answer(ana, "/top 2020-01-01").text
 
 
 WRITTEN = {
@@ -130,7 +130,7 @@ def test_totals_and_history_can_be_asked_for_as_of_a_date(stage, ana):
     totals = stage.answer(ana, "/stats 2 days ago").text.splitlines()
     assert totals[:2] == ["Your totals as of 2 Jan at 12:00", "Interactions: 2"]
     assert stage.answer(ana, "/stats 31 Dec").text == (
-        "Nothing of yours is recorded as of 31 Dec at 23:59."
+        "Nothing is recorded about you as of 31 Dec at 23:59."
     )
     assert stage.answer(ana, "/history yesterday at 11:59").text == (
         "What is recorded about you as of yesterday at 11:59, the latest first\n"
@@ -292,7 +292,7 @@ def test_nobody_elses_history_is_in_an_answer(stage, ana):
         ("/score AI-1 30 Feb", "30 Feb is not a date that I can read"),
         ("/score AI-1 2026-01-01T10:00", "2026-01-01T10:00 is not a date that I can read"),
         ("/top 2026", "2026 is not a date"),
-        ("/top 20260131", "Nothing of yours"),
+        ("/top 20260131", "You have no issues to rank"),
         ("/score https://linear.app/x/issue/AI-1/t", "AI-1 scores 0.500"),
         ("/top 0", "I did not understand that. Try /top"),
         ("/top many", "many is not a date that I can read"),

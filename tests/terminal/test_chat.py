@@ -56,7 +56,7 @@ def test_several_people_talk(cli):
     *_, anas, yours = answers(shown)
     assert "AI-1" in anas
     assert "AI-2" not in anas
-    assert yours.startswith("Nothing of yours ranks")
+    assert yours.startswith("You have no issues to rank")
 
 
 def test_a_number_presses_a_button(cli):
@@ -92,7 +92,7 @@ def test_forgetting_works_by_buttons(cli):
     *_, question, done, stats = answers(talk(cli, "AI-1", "/forget", "1", "/stats"))
     assert question.endswith("[2] No")
     assert done.startswith("Done. What was recorded about you")
-    assert stats == "Nothing of yours is recorded now."
+    assert stats == "Nothing is recorded about you now."
 
 
 def test_a_button_that_was_answered_presses_nothing(cli):

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.trial
 SECONDS = count(full=3, small=1, more="BAD_DISK_SECONDS")
 """How long people talk each time."""
 
-NOTHING_KEPT = "nothing can be kept"
+NOTHING_KEPT = "nothing can be recorded"
 
 
 @pytest.fixture
