@@ -55,7 +55,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 # Heavy, and needed by these two alone.
 $(TRIALS_STAMP): requirements-trials.lock $(STAMP)
-	@echo "Installing what trials and benchmarks need besides (once) …"
+	@echo "Installing what only trials and benchmarks need (once) …"
 	@$(INSTALL) --require-hashes -r requirements-trials.lock
 	@touch $@
 
@@ -70,7 +70,7 @@ cover: $(STAMP) ## run the tests; the pure modules must be covered to the last b
 	@echo "Coverage of the pure modules:"
 	@$(BIN)/coverage report --include=$(subst $(space),$(comma),$(strip $(PURE))) --fail-under=100
 
-check: $(STAMP) ## check format, lint, types, imports, dependencies and the locks
+check: $(STAMP) ## check format, lint, types, imports, dependencies, prose and the locks
 	@echo "Format …"
 	@$(BIN)/ruff format --check --quiet .
 	@echo "Lint …"
@@ -81,15 +81,18 @@ check: $(STAMP) ## check format, lint, types, imports, dependencies and the lock
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@echo "Dependencies …"
 	@$(BIN)/deptry --no-ansi .
+	@echo "Prose …"
+	@$(BIN)/codespell
+	@$(BIN)/python -m tests.tools.prose
 	@echo "Locks …"
 	@$(BIN)/python -m tests.tools.lock
 
 bench: $(TRIALS_STAMP) ## run the benchmarks
 	@$(BIN)/python -m tests.benchmarks
 
-# Chance is for the trials: each run has a seed of its own. It is told first, and SEED=… repeats it.
-# `exec`, for a signal to make has to reach the tests. Where root runs them, what they mount is
-# theirs alone, and goes with the last of them.
+# Chance is for the trials: each run has a seed of its own, which is printed first; SEED=… repeats it.
+# With `exec` a signal to make reaches the tests. Run by root, they mount in a namespace of their own,
+# which goes with the last of them.
 APART = $(shell unshare --mount true 2>/dev/null && echo unshare --mount)
 trials: $(TRIALS_STAMP) ## run the trials with their full counts (SEED=… repeats a run; counts below)
 	@seed=$(or $(SEED),$$($(PYTHON) -c 'import random; print(random.getrandbits(32))')) \
@@ -103,7 +106,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--no-emit-index-url --no-strip-extras --custom-compile-command "make lock" \
 	$(if $(UPGRADE),--upgrade)
 
-lock: ## compile both locks anew from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
+lock: ## compile both locks from pyproject.toml (needs uv; UPGRADE=1 takes newer versions)
 	@command -v $(UV) >/dev/null || { \
 		echo "Compiling the locks needs uv; nothing else does. Install it, or name it: make lock UV=…"; \
 		exit 1; } >&2
