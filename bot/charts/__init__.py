@@ -15,6 +15,7 @@ from bot.chart_words import ChartWords
 from bot.extras import extra
 from projections.timeline import ScoreSeries
 
+# Guards matplotlib, whose caches and logger are shared by the process: one thread draws at a time.
 _drawing = Lock()
 
 

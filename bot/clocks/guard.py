@@ -42,9 +42,14 @@ class ClockGuard:
         """
         self.on_doubt = on_doubt
         self._engagements, self._monotonic = engagements, monotonic
+        # Replaced and never changed, by the event loop alone, so any thread may read it without a
+        # lock.
         self._said: dict[str, tuple[Instant, float]] = {}
-        self._is_doubted = False
+        # `_lock` guards the step of `_is_doubted` from false to true: of several threads that find
+        # the clock doubtful at once, one calls `on_doubt`. A check that succeeds sets it back to
+        # false.
         self._lock = threading.Lock()
+        self._is_doubted = False
 
     def hear(self, source: str, says: Instant) -> None:
         """Store the reading of an outside clock, replacing its earlier one."""

@@ -44,11 +44,20 @@ class Spool:
         """Use the file `path`, which `reserve` or the first entry creates."""
         self.path = path
         self.aside = path.with_name(f"{path.name}{_ASIDE}")
-        self._lock = Lock()
+        # `_draining` lets one thread drain: it is held while entries are recorded, and taken before
+        # `_lock`, so entries are recorded in order while others are appended.
         self._draining = Lock()
+        # `_lock` guards the file and its state: `_descriptor`, which holds the lock of
+        # the process and is None while nothing waits, and `_end`, the end of the last complete
+        # line: all entries before it are durable. `is_empty` reads `_end` without the lock.
+        # `_is_short` is whether reserving space has failed, so that a warning is not repeated.
+        self._lock = Lock()
         self._descriptor: int | None = None
-        self._is_short = False
         self._end = _end_of_lines(path)
+        self._is_short = False
+        # `_setting_aside` guards the file `aside`, which is read and rewritten as a whole; taken
+        # last.
+        self._setting_aside = Lock()
 
     @property
     def is_empty(self) -> bool:
@@ -97,19 +106,21 @@ class Spool:
 
         Failed drains are repeated, so a line may be passed many times; it is kept once.
         """
-        kept = _lines_of(self.aside)
-        if line in kept:
-            return
-        has_room = sum(map(len, kept)) + len(line) <= SET_ASIDE_BYTES
-        _log.error("spool line unreadable", extra={"bytes": len(line), "kept": has_room})
-        if has_room:
-            self._write_aside([*kept, line])
+        with self._setting_aside:
+            kept = _lines_of(self.aside)
+            if line in kept:
+                return
+            has_room = sum(map(len, kept)) + len(line) <= SET_ASIDE_BYTES
+            _log.error("spool line unreadable", extra={"bytes": len(line), "kept": has_room})
+            if has_room:
+                self._write_aside([*kept, line])
 
     def forget(self, user_id: str) -> None:
         """Delete lines that were set aside and may be about the user."""
-        kept = _lines_of(self.aside)
-        if kept:
-            self._write_aside([line for line in kept if not is_of(line, user_id)])
+        with self._setting_aside:
+            kept = _lines_of(self.aside)
+            if kept:
+                self._write_aside([line for line in kept if not is_of(line, user_id)])
 
     def _write_aside(self, lines: Sequence[bytes]) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC

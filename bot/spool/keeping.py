@@ -60,9 +60,14 @@ class Keeper:
         self._ledger = ledger
         self._gate = gate
         self._spool = Spool(spool)
-        # Its own threads, since those of the shared pool may all be waiting for the ledger.
+        # Its own threads, since those of the shared pool may all be waiting for the ledger. One
+        # thread each: appends happen in the order in which they were submitted, and so do drains.
         self._spooling = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._recording = ThreadPoolExecutor(1, thread_name_prefix="drain")
+        # These belong to the event loop: only coroutines write them, never a thread, so they need
+        # no lock. `_draining` is the only task that drains in the background; `_is_well` is whether
+        # the last attempt to record succeeded; `_wills` has the opt-outs (True) and opt-ins that
+        # wait in the spool, and is empty once it is drained.
         self._draining: asyncio.Task[None] | None = None
         self._is_well = True
         self._wills: dict[str, bool] = {}

@@ -79,6 +79,7 @@ class Conversation:
         self._outbox = outbox
         self._exports = Exports(engagements, Path(settings.home), outbox)
         self._clock = clock
+        # Held while a user is forgotten: one deletion at a time, each of which may block a thread.
         self._forgetting = asyncio.Lock()
 
     def join(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
@@ -281,7 +282,7 @@ class Conversation:
     async def _forget(self, query: telegram.CallbackQuery) -> None:
         await _acknowledge(query)
         user_id = query.from_user.id
-        async with self._forgetting:  # one at a time: each may block a thread for long
+        async with self._forgetting:
             self._exports.cancel(user_id)
             reply = await asyncio.to_thread(self._forgotten, str(user_id))
             self._exports.cancel(user_id)  # one started meanwhile may contain deleted data

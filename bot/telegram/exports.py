@@ -43,7 +43,10 @@ class Exports:
         self._engagements = engagements
         self._home = home
         self._outbox = outbox
+        # Belongs to the event loop: at most one delivery for each user, which removes itself.
         self._delivering: dict[int, asyncio.Task[None]] = {}
+        # Held while an export is made: one history is read at a time, and one thread is used for
+        # it.
         self._making = asyncio.Lock()
 
     def post(self, bot: telegram.Bot, user_id: int) -> None:

@@ -1,7 +1,7 @@
-"""Where segments' memory comes from: threads hand tables to one another, and free each other's.
+"""The memory allocator of segments: threads pass tables to one another, and free each other's.
 
-An allocator that has a store for each thread, as Arrow's own has and glibc's, keeps much that is
-not used then.
+Allocators with a pool per thread, such as Arrow's default and glibc's, keep much unused memory
+then.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ _TRIMMED_FROM = 32 << 20  # free bytes at the heap's end; a page that comes back
 _GIVEN_BACK_FROM = 1 << 19  # bytes that go back to the system as soon as they are freed
 
 pa.set_memory_pool(pa.system_memory_pool())
-with suppress(AttributeError, OSError):  # of glibc alone
+with suppress(AttributeError, OSError):  # only glibc has it
     _libc = ctypes.CDLL(None)
     _libc.mallopt(_M_ARENA_MAX, 1)
     _libc.mallopt(_M_TRIM_THRESHOLD, _TRIMMED_FROM)
@@ -22,5 +22,5 @@ with suppress(AttributeError, OSError):  # of glibc alone
 
 
 def release_memory() -> None:
-    """Give what was freed back to the system."""
+    """Return freed memory to the system."""
     pa.default_memory_pool().release_unused()

@@ -1,4 +1,4 @@
-"""The collector of cycles, which rests while very many objects are made."""
+"""Cyclic garbage collection, paused while very many objects are made."""
 
 import gc
 from collections.abc import Iterator
@@ -7,15 +7,18 @@ from threading import Lock
 
 _lock = Lock()
 _resting, _was_on = 0, True
-"""How many blocks are in `without_collecting`, and how it was before; guarded by the lock."""
+"""The number of threads in `without_collecting`, and whether the collector was on before the first.
+
+`_lock` guards both. Invariant: while `_resting` is not 0, the collector is off.
+"""
 
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Let the collector of cycles rest while rows become objects: they hold no cycles.
+    """Pause cyclic garbage collection while rows become objects, which form no cycles.
 
-    It would look through all of them time and again, for a fourth of what a fold takes. Only for
-    work of a second or so: it rests for the whole process.
+    It would traverse all of them repeatedly, for a fourth of a fold's time. Only for work of a
+    second or so, because it is paused for the whole process.
     """
     global _resting, _was_on  # noqa: PLW0603 - the collector is the process's, too
     with _lock:

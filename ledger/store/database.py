@@ -49,13 +49,23 @@ class Database:
         """
         self.url = _url_of(url)
         self.patience_seconds = patience_seconds
+        # `_guard` guards, among the threads of this process, `_writer` and `_driver` (the one
+        # writing connection), `_log` (the write-ahead log's path and identity when it was first written),
+        # and `_lock`, which does not exclude threads. It is reentrant, and always taken before
+        # `_lock`: no thread waits for `_guard` while it holds the file lock.
         self._guard = RLock()
-        self._closed = False
         self._writer: Connection | None = None
         self._driver: Any = None
-        self._file: tuple[int, int] | None = None
         self._log: tuple[str, tuple[int, int] | None] | None = None
+        # `_lock` guards the files against the writers of other processes: every write, checkpoint
+        # and closing of a writer holds it. None where the database is a server.
         self._lock: FileLock | None = None
+        # The identity of the file that was opened, written under `_guard` or before threads start,
+        # and read by readers without it; a file with another identity is refused.
+        self._file: tuple[int, int] | None = None
+        # Set once, under `_guard`; a write that has begun by then ends before the connections
+        # close.
+        self._closed = False
         path = self.path
         self.barriers = None if path is None else BarrierFile(beside(path, "barriers"))
         if path is None:

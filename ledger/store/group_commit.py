@@ -1,7 +1,7 @@
-"""Shared commits: what many callers record at once goes to disk in one transaction.
+"""Shared commits: the work of concurrent callers goes to disk in one transaction.
 
-A durable commit costs far more than what it carries. Whoever finds the door free leads: it takes
-all that waits (up to a limit) and commits it for everyone; the others find their work done.
+A durable commit costs far more than its contents. A caller that finds no leader leads: it takes
+all waiting work (up to a limit) and commits it for everyone; the others find their work done.
 """
 
 import asyncio
@@ -22,15 +22,24 @@ Result = TypeVar("Result")
 
 
 class GroupCommit(Generic[Work, Result]):
-    """Hands out work in groups to `commit`, which returns one result or error for each."""
+    """Passes work in groups to `commit`, which returns one result or error for each."""
 
     def __init__(self, commit: Callable[[Sequence[Work]], Sequence[Result | Exception]]) -> None:
         """Commit with `commit`, called by one thread at a time."""
         self._commit = commit
-        self._waiting: deque[_Waiting[Work, Result]] = deque()
+        # `_leading` guards the taking end of `_waiting` and the call of `_commit`: its holder is
+        # the leader, so groups are committed one at a time, in the order of submission. Callers
+        # append to `_waiting` without it, since a deque's append and popleft are atomic.
         self._leading = Lock()
+        self._waiting: deque[_Waiting[Work, Result]] = deque()
+        # `_summoning` guards `_summoned`: whether the thread of `_leader` has been asked to lead
+        # and has not yet found `_waiting` empty. Invariant: work of a task that is in `_waiting`
+        # while `_summoned` is false has its caller about to summon, since tasks enqueue before they
+        # summon.
         self._summoning = Lock()
         self._summoned = False
+        # Set once and never reset, so it needs no lock. Work that was enqueued before is committed
+        # by its own thread or by the leader's, which `close` waits for, or its task gets an error.
         self._closed = False
         self._leader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="group-commit")
 
@@ -49,10 +58,10 @@ class GroupCommit(Generic[Work, Result]):
         """Return the result of `work` once it is committed, without blocking the event loop."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._enqueue(_Waiting(work, future))
-        # Enqueued first: the leader either still sees the work, or has said that it left.
+        # Enqueued before: the leader either still sees the work, or has cleared `_summoned`.
         try:
             self._summon()
-        except BaseException:  # no more threads, say: the next caller tries again
+        except BaseException:  # such as no more threads: the next caller tries again
             future.cancel()
             raise
         return await future
@@ -76,7 +85,7 @@ class GroupCommit(Generic[Work, Result]):
 
     def _lead_all(self) -> None:
         while self._is_summoned():
-            with suppress(BaseException), self._leading:  # those who wait for the group have it
+            with suppress(BaseException), self._leading:  # the waiting callers of the group get it
                 self._lead()
 
     def _is_summoned(self) -> bool:
@@ -90,7 +99,7 @@ class GroupCommit(Generic[Work, Result]):
             return
         try:
             results = self._commit([each.work for each in group])
-        except Exception as error:  # noqa: BLE001 - those who wait for it get it
+        except Exception as error:  # noqa: BLE001 - the waiting callers get it
             results = [error] * len(group)
         except BaseException as error:
             _answer(group, [error] * len(group))
@@ -108,7 +117,7 @@ class GroupCommit(Generic[Work, Result]):
 
 @dataclass(slots=True)
 class _Waiting(Generic[Work, Result]):
-    """A work, and its result once it is answered; that of a task is its future's."""
+    """Submitted work and its result once it is answered; that of a task is its future's."""
 
     work: Work
     future: "asyncio.Future[Result] | None" = None
@@ -119,14 +128,14 @@ class _Waiting(Generic[Work, Result]):
 def _answer(
     group: Sequence[_Waiting[Work, Result]], results: Sequence[Result | BaseException]
 ) -> None:
-    """Give each its result: threads at once, and the tasks of each loop by one call of theirs."""
+    """Deliver the results: to threads directly, to tasks by one call into each event loop."""
     of_loops = defaultdict(list)
     for waiting, result in zip(group, results, strict=True):
         if waiting.future is not None:
             of_loops[waiting.future.get_loop()].append((waiting.future, result))
         waiting.result, waiting.is_answered = result, True
     for loop, answers in of_loops.items():
-        with suppress(RuntimeError):  # the loop was closed, and nothing waits there any more
+        with suppress(RuntimeError):  # the loop was closed with its tasks
             loop.call_soon_threadsafe(_give, answers)
 
 

@@ -28,6 +28,8 @@ class Shared(NamedTuple):
     doors: "WeakSet[Door]"
 
 
+# `_lock` guards `_opened` and the doors of each: a ledger is opened and closed by one thread, and
+# is in `_opened` as long as it has a door. At exit it is not taken, because no door is in use then.
 _lock = threading.Lock()
 _opened: dict[Place, Shared] = {}
 

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
@@ -562,6 +563,30 @@ def test_what_is_set_aside_of_a_user_who_is_forgotten_goes(tmp_path):
     for line in (of_ana, of_bob, b"damaged, and anybody's\n", b"[]\n", b"[1, 2]\n", b"[1\n"):
         spool.set_aside(line)
     spool.forget("1001")
+    assert spool.aside.read_bytes() == of_bob
+
+
+def test_a_line_that_is_set_aside_meanwhile_brings_back_none_of_a_forgotten_user(
+    tmp_path, monkeypatch
+):
+    """The user is forgotten while another thread is between reading the file and writing it."""
+    spool = Spool(tmp_path / "spool")
+    of_ana, of_bob = (line_of(Waiting(OptOut(UserId(who), FOREVER))) for who in ("1001", "1002"))
+    spool.set_aside(of_ana)
+    forgetting: list[Future[None]] = []
+
+    def lines_of(path: Path) -> list[bytes]:
+        lines = _lines_of(path)
+        if not forgetting:
+            forgetting.append(threads.submit(spool.forget, "1001"))
+            wait(forgetting, timeout=0.1)
+        return lines
+
+    with ThreadPoolExecutor(1) as threads:
+        _lines_of = module._lines_of
+        monkeypatch.setattr(module, "_lines_of", lines_of)
+        spool.set_aside(of_bob)
+        forgetting[0].result(PATIENCE_SECONDS)
     assert spool.aside.read_bytes() == of_bob
 
 
