@@ -22,7 +22,8 @@ from bot.cli.session import Session
 from bot.settings import settings_of
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+PAPERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+DOCUMENTS = sorted([*PAPERS, *ROOT.glob("docs/**/*.md")])
 
 ANYTHING = "…"
 """In what a document shows: whatever stands there; alone on a line, any number of lines."""
