@@ -1,1 +1,1 @@
-"""What happened: immutable events of users touching issues, and the store that keeps them."""
+"""The ledger: immutable events of users touching issues, and the store that keeps them."""

@@ -47,9 +47,9 @@ _DOTENV = ".env"
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of this process, and what `.env` says where that is silent.
+    """Return the environment of this process, with the values of `.env` as defaults.
 
-    Raises SettingsError where `.env` is not in UTF-8.
+    Raises SettingsError if `.env` is not in UTF-8.
     """
     if not Path(_DOTENV).exists():
         return dict(os.environ)
@@ -81,7 +81,7 @@ class LedgerMapper(Mapper[UUID]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
-        """Return the event that was stored, or raise UnknownTopicError."""
+        """Decode a stored event; raises UnknownTopicError."""
         return codec.decode(
             stored_event.topic,
             cast("UUID", stored_event.originator_id),
@@ -93,7 +93,7 @@ class LedgerMapper(Mapper[UUID]):
 class EngagementLedger(Application[UUID]):
     """An append-only ledger of interactions and overrides.
 
-    `projection` folds in the background what was recorded. All methods may be called from any
+    `projection` folds recorded events in the background. All methods may be called from any
     thread; those that write raise LedgerUnavailableError when the database cannot be written, after
     which trying again with the same source key is safe.
     """
@@ -106,10 +106,10 @@ class EngagementLedger(Application[UUID]):
         clock: Clock = utc_now,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """Open the ledger at the SQLAlchemy `url`, making it where there is none.
+        """Open the ledger at the SQLAlchemy `url`; a missing one is created.
 
-        After a backup was restored, the deletions and opt-outs made since are applied again before
-        this returns. Raises LedgerLostError if the file is missing but its archive, log or barriers
+        After a backup was restored, later deletions and opt-outs are applied again before this
+        returns. Raises LedgerLostError if the file is missing but its archive, log or barriers
         are there. Writing waits at most `patience_seconds` for another process.
         """
         self._clock = clock
@@ -132,13 +132,13 @@ class EngagementLedger(Application[UUID]):
 
     @property
     def archive(self) -> "Archive":
-        """The segments that hold the events which were sealed."""
+        """The segments, which hold the sealed events."""
         return self.database.archive
 
     def record(self, entry: Entry) -> Receipt:
-        """Record durably and return what became of it; calls from several threads share commits.
+        """Record durably and return the receipt; concurrent calls share commits.
 
-        Raises OptedOutError for what its user does not want recorded.
+        Raises OptedOutError if the user has opted out or was forgotten.
         """
         return self._group_commit.submit(entry)
 
@@ -161,16 +161,16 @@ class EngagementLedger(Application[UUID]):
         return append_bulk(self._appender, interactions)
 
     def preview(self) -> "Preview":
-        """Return what tells the outcomes of `record_bulk` without recording anything."""
+        """A recorder that returns the outcomes of `record_bulk` without recording anything."""
         from ledger.intake.preview import Preview  # noqa: PLC0415 - recording needs none
 
         return Preview(self._clock, self.database, self._appender.secret)
 
     def name_users(self, names: Mapping[str, str]) -> None:
-        """Keep display names, by user id, in place of earlier ones; `ledger.text` cleans them.
+        """Replace display names, given by user id; `ledger.text` cleans them.
 
-        Only an account has a name, and loses it when its user is forgotten: who has none, and whose
-        name is nothing but what is cleaned away, is passed over.
+        Only an account has a name, and loses it when its user is forgotten. Users without an
+        account are skipped, as are names of which nothing is left after cleaning.
         """
         cleaned = {user: display_name_of(name) for user, name in names.items()}
         new = {user: name for user, name in cleaned.items() if name is not None}
@@ -181,34 +181,34 @@ class EngagementLedger(Application[UUID]):
                 rename(connection, new)
 
     def pseudonym_of(self, address: str) -> str:
-        """Return what this ledger, and no other, calls whoever has `address`; see `pseudonym`."""
+        """The user id in this ledger for a person with `address`; see `pseudonym`."""
         return pseudonym(address, self._appender.secret)
 
     def override(self, override: Override) -> Receipt:
-        """Record an override; UnknownEngagementError where there is no interaction to override."""
+        """Record an override; raises UnknownEngagementError if there is no interaction."""
         return self._group_commit.submit(override)
 
     def adopt(self, adoption: Adoption) -> Receipt:
-        """Record that another policy is in force; PolicyConflictError where it was not the last."""
+        """Put another policy in force; raises PolicyConflictError if it replaces a former one."""
         return self._group_commit.submit(adoption)
 
     def erase(self, user_id: str, at: Instant) -> None:
-        """Forget the user: tie, texts, digests and read model go; the events stay, nobody's.
+        """Forget the user: delete account, texts, digests and read model; the events stay.
 
-        Nothing of the user's that occurred before `at` is ever recorded again, and no byte of what
-        was deleted is left in the database's files. Writers wait while the file is written anew.
-        Raises TracesLeftError where the rows are gone but copies may be left; calling it again
-        finishes. A user whom the ledger does not know is only barred.
+        Nothing of the user's that occurred before `at` is ever recorded again, and no byte of the
+        deleted rows is left in the database's files. Writers wait while the file is rewritten.
+        Raises TracesLeftError if the rows were deleted but copies may be left; calling it again
+        finishes. For an unknown user only the barrier is set.
         """
         erase(self.database, self._projection, self._appender.secret, user_id_of(user_id), at)
 
     def expire_origins(self, before: Instant) -> int:
-        """Delete the origins of what was recorded before an instant; return how many."""
+        """Delete the origins of events recorded before an instant; return their number."""
         return store.expiry.expire(self.database, before)
 
     def correct_clock(self, reason: str) -> int:
-        """Record that the clock had run ahead and is right now; return how many job days are due
-        again.
+        """Record that the clock had run ahead and is right now; return the number of job days that
+        are due again.
 
         Earlier events count as recorded by now at the latest (R8). Other writers wait while every
         event is folded again. Raises ClockNotAheadError if the ledger is not ahead,
@@ -220,22 +220,22 @@ class EngagementLedger(Application[UUID]):
         return correct(self.database, self._projection, at, reason_of(reason))
 
     def fold(self) -> None:
-        """Fold everything into the projection now, in steps; others record between them."""
+        """Fold all recorded events into the projection; others can record between its steps."""
         self._appender.fold()
 
     @property
     def compactor(self) -> "store.compaction.Compactor":
-        """What moves events of this ledger into its archive."""
+        """The object that moves events of this ledger into its archive."""
         return store.compaction.Compactor(self.database, self._projection, self._clock)
 
     def is_opted_out(self, user_id: str, at: Instant) -> bool:
-        """Return whether the user does not want recorded what occurred at `at`."""
+        """Whether a barrier of the user keeps out what occurred at `at`."""
         user = user_id_of(user_id)
         with self.database.read() as connection:
             return self._opt_outs(connection).refuses(user, at)
 
     def knows(self, user_id: str) -> bool:
-        """Return whether the user has an account, or ever opted out or was forgotten."""
+        """Whether the user has an account, or ever opted out or was forgotten."""
         user = user_id_of(user_id)
         with self.database.read() as connection:
             if Streams(connection).known(user) is not None:
@@ -243,7 +243,7 @@ class EngagementLedger(Application[UUID]):
             return self._opt_outs(connection).knows(user)
 
     def has_account(self, user_id: str) -> bool:
-        """Return whether anything is recorded that is this user's."""
+        """Whether anything is recorded under this user's id."""
         user = user_id_of(user_id)
         with self.database.read() as connection:
             return Streams(connection).known(user) is not None
@@ -254,29 +254,29 @@ class EngagementLedger(Application[UUID]):
             return users(connection)
 
     def migrate_chat(self, old: str, new: str) -> None:
-        """Let the chat `old` go on as `new`, at the same place; again changes nothing.
+        """Make the chat id `new` stand for the place of `old`; idempotent.
 
-        Where `new` has a place of its own already, that is the place of both from now on.
+        If `new` already has a place, that is the place of both from now on.
         """
         old, new = chat_id_of(old), chat_id_of(new)
         with self.database.write() as connection:
             migrate(connection, old, new)
 
     def migrations(self) -> dict[str, str]:
-        """Return the present id of each chat that has had another, by the former one."""
+        """Return the present chat ids by former ones."""
         with self.database.read() as connection:
             return migrations(connection)
 
     def spans_at(self, chat_id: str) -> dict[str, "store.spans.Span"]:
-        """Return from when to when each user's interactions in a chat go, by user id.
+        """Return the first and last instant of each user's interactions in a chat, by user id.
 
-        The chat goes by its present or a former id. All events are read, unless it is unknown.
+        The chat is given by its present or a former id. All events are read, unless it is unknown.
         """
         with self.database.read() as connection:
             return store.spans.spans_at(connection, self.archive, chat_id)
 
     def size(self) -> tuple[int, int]:
-        """Return how many events there are, and how many users with an account."""
+        """The number of events, and of users with an account."""
         with self.database.read() as connection:
             users = connection.scalar(select(func.count()).select_from(tables.accounts))
             return connection.scalar(select(tables.head.c.position)) or 0, users or 0
@@ -298,13 +298,13 @@ class EngagementLedger(Application[UUID]):
         return OptOuts(connection, self._appender.secret, self.database.barriers)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
-        """Take what the constructor was given, and nothing from the process's environment."""
+        """Use the constructor's arguments, and nothing from the process's environment."""
         return Environment(name, dict(env or {}))
 
     def construct_mapper(self) -> Mapper[UUID]:
-        """Return the mapper that knows the ledger's events only."""
+        """A mapper that only knows the ledger's events."""
         return LedgerMapper(self.construct_transcoder())
 
     def construct_recorder(self) -> StoreApplicationRecorder:
-        """Return the recorder, at this ledger's clock."""
+        """A recorder with this ledger's clock."""
         return StoreApplicationRecorder(self.database, self._clock)

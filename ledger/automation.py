@@ -104,7 +104,7 @@ _MAKERS = frozenset(
 
 
 def is_automation(address: str, name: str) -> bool:
-    """Return whether an address in lower case, or its name, belongs to known automation.
+    """Whether an address in lower case, or its name, belongs to known automation.
 
     The private address of a person (12345+ana@users.noreply.github.com) does not.
     """

@@ -31,7 +31,7 @@ class Corrections:
     """All corrections of a ledger; falsy if there are none, so that nothing has to be mapped."""
 
     def __init__(self, found: Iterable[Correction] = ()) -> None:
-        """Take them in any order."""
+        """Accept the corrections in any order."""
         in_order = sorted(found)
         self.positions = [each.position for each in in_order]
         """Where they are, in order."""
@@ -40,7 +40,7 @@ class Corrections:
         """For each correction, the least instant of it and all later ones; these never decrease."""
 
     def __bool__(self) -> bool:
-        """Return whether there are any."""
+        """Whether there is any correction."""
         return bool(self.positions)
 
     def recorded_at(self, position: int, recorded_at: int) -> int:
@@ -49,7 +49,7 @@ class Corrections:
         return min([recorded_at, *self.bounds[following : following + 1]])
 
     def instants(self, position: int, occurred_at: int, recorded_at: int) -> tuple[int, int]:
-        """Return when an event effectively occurred, and when it was effectively recorded.
+        """Return the effective `occurred_at` and `recorded_at` of an event.
 
         R1 refuses events more than a day ahead of their recording, so a later instant came from the
         wrong clock: such an event counts as having occurred when it was recorded.
@@ -58,11 +58,11 @@ class Corrections:
         return (recorded_at if occurred_at > recorded_at + DAY else occurred_at), recorded_at
 
     def of(self, rows: list[EventRow]) -> list[EventRow]:
-        """Return the rows with their effective instants."""
+        """Yield the rows with effective instants."""
         return [self._row(row) for row in rows] if self else rows
 
     def of_events(self, placed: Iterable[Placed[E]]) -> Iterable[Placed[E]]:
-        """Return the events at their positions with their effective instants."""
+        """Yield events and positions with effective instants."""
         return map(self._event, placed) if self else placed
 
     def last_before(self, at: int) -> int:

@@ -1,4 +1,4 @@
-"""The canonical bytes of events and origins: one value, one byte string, on every machine."""
+"""The canonical encoding of events and origins: a value has the same bytes on every machine."""
 
 import hashlib
 from typing import Any
@@ -14,7 +14,7 @@ _HEADER = ("originator_id", "originator_version")
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """What an interaction leaves outside its event, so that it can be deleted (R11)."""
+    """The deletable data of an interaction, which are not part of its event (R11)."""
 
     context: str | None = None
     metadata: msgspec.Raw | None = None
@@ -39,9 +39,9 @@ def encode(event: Event) -> bytes:
 
 
 def decode(topic: str, originator_id: UUID, originator_version: int, state: bytes) -> Event:
-    """Return the event that `encode` made `state` of.
+    """Decode the `state` of an event.
 
-    Raises UnknownTopicError for a topic that is not the ledger's, or a state not the topic's.
+    Raises UnknownTopicError for a topic that is not the ledger's, or a state that does not fit it.
     """
     event_type = TOPICS.get(topic)
     if event_type is None:
@@ -62,5 +62,5 @@ def origin_of(context: str | None, metadata: bytes | None, source: str | None) -
 
 
 def commitment(salt: bytes, origin: Origin) -> bytes:
-    """Return the SHA-256 that binds an event to `origin` without telling anything of it."""
+    """The SHA-256 that binds an event to `origin` without revealing it."""
     return hashlib.sha256(salt + msgspec.json.encode(origin, order="sorted")).digest()

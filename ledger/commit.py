@@ -1,4 +1,4 @@
-"""Commits: who wrote and who reviewed what names issues, and the interactions that this is."""
+"""Commits that name issues, and the interactions of their authors and reviewers."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ from ledger.source_keys import SourceKey
 from ledger.text import UserId
 
 INTERACTIONS_LIMIT = 10_000
-"""So many interactions a commit may be: people times issues."""
+"""The most interactions of a commit: people times issues."""
 
 _SHOWN_DIGITS = 12
 
-# Part of an address must not become an issue: it would say whose the commit is.
+# Part of an address must not become an issue, which would reveal the person.
 _ADDRESS = re.compile(r"(?<![^\s<>])[^\s<>]+@[^\s<>]+")
 
 
@@ -34,7 +34,7 @@ class Contact(NamedTuple):
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """A commit, as far as interactions depend on it; `authored_at` is None where it has no date."""
+    """The parts of a commit that determine interactions; `authored_at` is None without a date."""
 
     hash: str
     authored_at: Instant | None
@@ -46,7 +46,7 @@ class Commit(msgspec.Struct, frozen=True):
 
     @property
     def short_hash(self) -> str:
-        """The first 12 digits, which tell commits apart for people."""
+        """The first 12 digits, enough for people to identify a commit."""
         return self.hash[:_SHOWN_DIGITS]
 
     @property
@@ -71,11 +71,11 @@ class People(NamedTuple):
         return self.known(contact) or f"git-{self.pseudonym_of(contact.present)}"
 
     def known(self, contact: Contact) -> UserId | None:
-        """Return the user id that the map gives a contact."""
+        """The user id of a contact in the map; None if the map leaves the contact out."""
         return self.users.get(contact.present) or self.users.get(contact.written)
 
     def leaves_out(self, contact: Contact) -> bool:
-        """Return whether the interactions of a contact are left out."""
+        """Whether the interactions of a contact are left out."""
         for address in contact[:2]:
             if address in self.users:
                 return self.users[address] is None
@@ -91,7 +91,7 @@ class Touches(NamedTuple):
 
 
 def touches_of(commit: Commit, found_in: Callable[[str], Sequence[str]], people: People) -> Touches:
-    """Return what a commit says: one interaction for each user and issue that `found_in` finds.
+    """Return the interactions of a commit, one for each user and issue that `found_in` finds.
 
     Authors and co-authors mention an issue; reviewers and authors of merges view it. A mention
     takes precedence. Raises InvalidInteractionError for a commit that cannot be recorded, but never
@@ -115,12 +115,12 @@ def touches_of(commit: Commit, found_in: Callable[[str], Sequence[str]], people:
 
 
 def issues_of(commit: Commit, found_in: Callable[[str], Sequence[str]]) -> Sequence[str]:
-    """Return the issues that `found_in` finds in the message outside of addresses."""
+    """The issues that `found_in` finds in the message, outside of addresses."""
     return found_in(_ADDRESS.sub(" ", commit.message))
 
 
 def contacts_of(commit: Commit) -> Iterator[tuple[Contact, Kind]]:
-    """Yield who touches the commit's issues, and how; mentions come first."""
+    """Yield the contacts who touch the commit's issues, with the kind; mentions come first."""
     if not commit.is_merge:
         yield commit.author, Kind.MENTION
     for contact in commit.co_authors:

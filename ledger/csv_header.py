@@ -37,7 +37,7 @@ class Names(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """How a file begins: its separator, how many lines come before the header, and the others."""
+    """The beginning of a file: separator, number of lines before the header, and other lines."""
 
     separator: str
     lines_before: int
@@ -45,7 +45,7 @@ class Beginning(NamedTuple):
 
 
 def beginning_of(lines: Iterator[str], is_known: Callable[[str], bool]) -> Beginning:
-    """Return the separator and where the header is; empty lines may come first.
+    """Find the separator and the header; empty lines may come first.
 
     A first line such as `sep=;`, which spreadsheets write, names the separator; else it is the one
     that yields most known columns. Raises InvalidHeaderError if `sep=` names none of SEPARATORS.
@@ -58,7 +58,7 @@ def beginning_of(lines: Iterator[str], is_known: Callable[[str], bool]) -> Begin
 
 
 def _first(lines: Iterator[str], before: int) -> tuple[int, str]:
-    """Return the first line that is not empty, and how many come before it."""
+    """The first line that is not empty, and the number of lines before it."""
     return next(
         ((number, line) for number, line in enumerate(lines, before) if line.strip("\r\n")),
         (before, ""),
@@ -84,7 +84,7 @@ def _found(line: str, is_known: Callable[[str], bool]) -> str:
 
 
 def folded(name: str) -> str:
-    """Return a column's name without regard to capitals, blanks and hyphens."""
+    """Normalize a column's name, ignoring case, blanks and hyphens."""
     return "_".join(name.lower().replace("-", " ").replace("_", " ").split())
 
 

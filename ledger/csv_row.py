@@ -51,10 +51,10 @@ def interaction_of_row(row: Sequence[str], columns: Mapping[str, int]) -> Intera
 def plain_interactions(
     rows: Sequence[Sequence[str]], columns: Mapping[str, int]
 ) -> list[Interaction | None]:
-    """Return what `interaction_of_row` does for each of many rows, but by columns.
+    """`interaction_of_row` for many rows, computed by columns.
 
     All rows have the same width. Each different text of a column is checked once. None stands for a
-    row that is not plain: it may be refused, has a key, or a context of several lines.
+    row that must be handled alone: it may be refused, has a key, or a context of several lines.
     """
     if not rows or _is_not_utf8("".join(map("".join, rows))):
         return [None] * len(rows)
@@ -80,7 +80,7 @@ def plain_interactions(
 
 
 def _checked(texts: Sequence[str], check: Callable[[str], _Value]) -> list[_Value | None]:
-    """Return what `check` returns for each text, or None where it refuses one."""
+    """Apply `check` to each text; None for each one that it refuses."""
     values: dict[str, _Value] = {}
     for text in set(texts):
         try:

@@ -1,6 +1,6 @@
-"""Everything that the ledger refuses or fails at, one small tree under `LedgerError`.
+"""All errors of the ledger, in one tree under `LedgerError`.
 
-A message names the broken fact in one line, and never repeats a person's words or ids.
+A message states the problem in one line, and never contains a person's text or ids.
 """
 
 from ledger.segment import Segment
@@ -11,7 +11,7 @@ class LedgerError(Exception):
 
 
 class InvalidInteractionError(LedgerError, ValueError):
-    """A field of an interaction breaks R1; `field` names it, `reason` says how."""
+    """A field of an interaction violates R1; `field` is its name, `reason` the violation."""
 
     def __init__(self, field: str, reason: str) -> None:
         """Keep the field's name and the reason apart for callers that report rows."""
@@ -21,10 +21,7 @@ class InvalidInteractionError(LedgerError, ValueError):
 
 
 class FutureInteractionError(InvalidInteractionError):
-    """An interaction that is said to occur more than a day from now: one of two clocks is wrong.
-
-    `ahead` says by how many microseconds.
-    """
+    """An interaction dated more than a day from now, by `ahead` microseconds: a clock is wrong."""
 
     def __init__(self, reason: str, ahead: int) -> None:
         """Name the instant, and keep how far off it is."""
@@ -42,7 +39,7 @@ class InvalidScoreError(LedgerError, ValueError):
 
 
 class InvalidPolicyError(LedgerError, ValueError):
-    """A field of a scoring policy that cannot be meant; `field` names it."""
+    """An invalid field of a scoring policy; `field` is its name."""
 
     def __init__(self, field: str, reason: str) -> None:
         """Name the field and say what it must be."""
@@ -60,7 +57,7 @@ class PolicyConflictError(LedgerError):
 
 
 class UnknownEngagementError(LedgerError, LookupError):
-    """An override (R6) or a hiding of an engagement that has no interaction."""
+    """An override (R6) or hiding of an engagement without an interaction."""
 
     def __init__(self, issue_id: str) -> None:
         """Name the issue; the user stays unnamed."""
@@ -69,27 +66,27 @@ class UnknownEngagementError(LedgerError, LookupError):
 
 
 class OptedOutError(LedgerError):
-    """An entry that its user does not want recorded: an opt-out or a deletion is in force."""
+    """An entry that must not be recorded, because its user has opted out or was forgotten."""
 
     def __init__(self) -> None:
-        """Name nobody."""
+        """Do not name the user."""
         super().__init__("the user does not want this to be recorded")
 
 
 class UnknownTopicError(LedgerError, ValueError):
-    """A stored event of a topic that is not on the ledger's list."""
+    """A stored event with a topic that the ledger does not know."""
 
 
 class InvalidReplayError(LedgerError, ValueError):
-    """A name that no replay can have."""
+    """An invalid name of a replay."""
 
     def __init__(self, reason: str) -> None:
-        """Say what a name is."""
+        """Give the rule that the name breaks."""
         super().__init__(f"the name of a replay {reason}")
 
 
 class UnknownReplayError(LedgerError, LookupError):
-    """A name that no replay has."""
+    """A replay that does not exist."""
 
     def __init__(self, name: str) -> None:
         """Repeat the name."""
@@ -98,11 +95,11 @@ class UnknownReplayError(LedgerError, LookupError):
 
 
 class ReplayRefusedError(LedgerError):
-    """A switch of read models that would not be safe, or that leads nowhere."""
+    """A switch of read models that would be unsafe, or has no target."""
 
 
 class ClockBehindError(LedgerError):
-    """The clock stands more than a day before the ledger's last event (R8)."""
+    """The clock is more than a day behind the ledger's last event (R8)."""
 
 
 class ClockNotAheadError(LedgerError):
@@ -110,10 +107,10 @@ class ClockNotAheadError(LedgerError):
 
 
 class InvalidReasonError(LedgerError, ValueError):
-    """A reason that cannot be kept in an event."""
+    """An invalid reason for a correction of the clock."""
 
     def __init__(self, reason: str) -> None:
-        """Name what the reason must be."""
+        """Give the rule that the reason breaks."""
         super().__init__(f"the reason {reason}")
 
 
@@ -122,7 +119,7 @@ class LedgerUnavailableError(LedgerError):
 
 
 class TracesLeftError(LedgerUnavailableError):
-    """What was to be deleted is, but copies may be left in the database's files."""
+    """The rows were deleted, but copies of them may be left in the database's files."""
 
     def __init__(self, reason: str) -> None:
         """Say why they could not be removed yet, and that trying again does it."""
@@ -133,7 +130,7 @@ class TracesLeftError(LedgerUnavailableError):
 
 
 class LedgerDamagedError(LedgerUnavailableError):
-    """Something in the ledger's file is not what was written there."""
+    """Data in the ledger's file are not what was written there."""
 
     def __init__(self, what: str) -> None:
         """Name what is damaged, and the command that lists all damage."""
@@ -141,7 +138,7 @@ class LedgerDamagedError(LedgerUnavailableError):
 
 
 class DiskFullError(LedgerUnavailableError):
-    """There is no space left for the ledger; it works again once there is."""
+    """No space is left for the ledger; it works again once there is."""
 
 
 class ArchiveUnavailableError(LedgerUnavailableError):
@@ -149,7 +146,7 @@ class ArchiveUnavailableError(LedgerUnavailableError):
 
 
 class MissingSegmentError(ArchiveUnavailableError):
-    """A segment's file is not where it belongs; what does not need it can still be asked."""
+    """A segment's file is missing; questions that do not need it still work."""
 
     def __init__(self, segment: Segment) -> None:
         """Name the file and say what it held."""
@@ -158,7 +155,7 @@ class MissingSegmentError(ArchiveUnavailableError):
 
 
 class DamagedSegmentError(ArchiveUnavailableError):
-    """A segment's file does not hold what was written; what does not need it can still be asked."""
+    """A segment's file is damaged; questions that do not need it still work."""
 
     def __init__(self, segment: Segment, reason: str) -> None:
         """Name the file, say what is wrong with it and what it held."""
@@ -167,7 +164,7 @@ class DamagedSegmentError(ArchiveUnavailableError):
 
 
 class CertificateError(LedgerError):
-    """What is sealed and what is hot do not add up to the same engagements as all events do."""
+    """The sealed and the hot events do not add up to the same engagements as all events do."""
 
 
 def _held(segment: Segment) -> str:
@@ -177,7 +174,7 @@ def _held(segment: Segment) -> str:
 
 
 class SettingsError(LedgerError):
-    """A setting that is unknown or cannot be meant."""
+    """A setting that is unknown or invalid."""
 
 
 class LedgerMissingError(LedgerUnavailableError):

@@ -1,4 +1,4 @@
-"""The events: immutable facts in the past tense, and the row of one that folds read."""
+"""The events, which are immutable facts in the past tense, and the row that folds read of one."""
 
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -29,7 +29,7 @@ class InteractionRecorded(msgspec.Struct, frozen=True):
 
 
 class ScoreOverridden(msgspec.Struct, frozen=True):
-    """Somebody decided that an engagement's base is `score` from `occurred_at` on (R6)."""
+    """An override: the engagement's base is `score` from `occurred_at` on (R6)."""
 
     originator_id: UUID
     originator_version: int
@@ -54,10 +54,10 @@ class EngagementHidden(msgspec.Struct, frozen=True):
 
 
 class PolicyAdopted(msgspec.Struct, frozen=True):
-    """From here on scores are computed by another policy (R14): an event of the ledger's own.
+    """Another policy computes scores from this position on (R14); in the ledger's own stream.
 
     `version` counts the policies of a ledger; the first one, 1, is in force without an event.
-    `fields` are all fields of the policy, whose meaning is not the ledger's business.
+    `fields` are all fields of the policy, which the ledger does not interpret.
     """
 
     originator_id: UUID
@@ -68,10 +68,10 @@ class PolicyAdopted(msgspec.Struct, frozen=True):
 
 
 class HistorySealed(msgspec.Struct, frozen=True):
-    """The events of a range of positions went into a segment: an event of the ledger's own.
+    """The events of a range of positions were moved into a segment; in the ledger's own stream.
 
-    From `first_position` to `last_position` it holds `events` of accounts; `digest` is the SHA-256
-    of what they say, in hexadecimal digits, as `ledger.archive.columns.digest` computes it.
+    It has `events` of accounts from `first_position` to `last_position`; `digest` is the SHA-256 of
+    their contents in hexadecimal digits, as computed by `ledger.archive.digests.digest`.
     """
 
     originator_id: UUID
@@ -97,19 +97,19 @@ class ClockCorrected(msgspec.Struct, frozen=True):
 
 
 FoldedEvent = InteractionRecorded | ScoreOverridden
-"""What engagements are folded from."""
+"""Events from which engagements are folded."""
 
 AccountEvent = FoldedEvent | EngagementHidden
-"""What can happen between a user and an issue."""
+"""Events of a user and an issue."""
 
 OwnEvent = PolicyAdopted | HistorySealed | ClockCorrected
-"""What can happen to the ledger itself."""
+"""Events in the ledger's own stream."""
 
 Event = AccountEvent | OwnEvent
 
 
 def kind_label(event: AccountEvent) -> str:
-    """Return the word by which histories and exports name what happened."""
+    """The name of an event's kind in histories and exports."""
     match event:
         case InteractionRecorded():
             return event.kind.label
@@ -141,12 +141,12 @@ SEALED_TOPICS = frozenset({INTERACTION, OVERRIDE})
 
 
 def is_late(occurred_at: int, recorded_at: int) -> bool:
-    """Return whether what occurred was recorded more than a day later."""
+    """Whether the event was recorded more than a day after it occurred."""
     return recorded_at - occurred_at > DAY
 
 
 class EventRow(NamedTuple):
-    """What a fold reads of one event: an interaction has a kind, an override a score.
+    """The fields of an event that a fold reads: an interaction has a kind, an override a score.
 
     `stream` is the account's interned number within one ledger.
     """
@@ -162,5 +162,5 @@ class EventRow(NamedTuple):
 
     @property
     def is_late(self) -> bool:
-        """Return whether it was recorded more than a day after it occurred."""
+        """Whether the event was recorded more than a day after it occurred."""
         return is_late(self.occurred_at, self.recorded_at)

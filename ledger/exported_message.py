@@ -1,4 +1,4 @@
-"""A message as a chat's export tells it, its ids in the form that Telegram's bots see."""
+"""A message of a chat's export, with ids as in Telegram's Bot API."""
 
 import datetime as dt
 from enum import Enum
@@ -7,7 +7,7 @@ import msgspec
 
 
 class ChatType(Enum):
-    """Chats in which people talk, as far as an export tells them apart."""
+    """The kinds of chats between people that an export distinguishes."""
 
     SUPERGROUP = "supergroup"
     GROUP = "group"

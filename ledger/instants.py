@@ -22,7 +22,7 @@ def instant_of(moment: datetime) -> Instant:
     """
     try:
         elapsed = moment - _EPOCH
-    except TypeError:  # asking for the offset before would take as long as all the rest
+    except TypeError:  # checking for the offset first would take as long as everything else
         message = "needs a time zone, such as 2026-01-31T10:00:00Z"
         raise ValueError(message) from None
     instant = elapsed.days * DAY + elapsed.seconds * 1_000_000 + elapsed.microseconds

@@ -27,7 +27,7 @@ METADATA_LIMIT_BYTES = 4096
 
 
 class Kind(IntEnum):
-    """How an issue was touched; the value is the rank that decides equal instants (R3)."""
+    """The kind of an interaction; the value is the rank that orders equal instants (R3)."""
 
     MENTION = 1
     VIEW = 2
@@ -79,10 +79,7 @@ class Override(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hiding(msgspec.Struct, frozen=True, gc=False):
-    """A checked wish to leave an issue out of a user's lists, or to show it there again.
-
-    `hiding_of` makes it.
-    """
+    """A checked request to hide an issue from a user's lists, or show it again; see `hiding_of`."""
 
     user_id: UserId
     issue_id: IssueId
@@ -96,10 +93,10 @@ FOREVER = Instant(253_402_300_799_999_999)
 
 
 class OptOut(msgspec.Struct, frozen=True, gc=False):
-    """A user's will: nothing of theirs that occurred before the instant `before` is recorded.
+    """A user's request that nothing is recorded that occurred before the instant `before`.
 
-    An opt-out says FOREVER; an opt-in says the instant of the opt-in, so that what was said in
-    between stays unrecorded. An opt-in of who is not opted out changes nothing.
+    For an opt-out it is FOREVER; for an opt-in the instant of the opt-in, so that everything in
+    between stays unrecorded. An opt-in of a user who has not opted out changes nothing.
     """
 
     user_id: UserId
@@ -107,9 +104,9 @@ class OptOut(msgspec.Struct, frozen=True, gc=False):
 
 
 class Adoption(msgspec.Struct, frozen=True, gc=False):
-    """A decision to compute scores by another policy, the one of these `fields` (R14).
+    """A request to compute scores by the policy with these `fields` (R14).
 
-    It is only good while the policy that it `replaces`, named by its version, is in force.
+    It is only valid while the policy with the version `replaces` is in force.
     """
 
     fields: dict[str, Any]
@@ -128,9 +125,9 @@ def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all b
     chat_id: str | None = None,
     source_key: SourceKey | str | None = None,
 ) -> Interaction:
-    """Return the interaction that these words describe.
+    """Validate the fields of an interaction and return it.
 
-    Raises InvalidInteractionError, which is a ValueError, naming the first field that breaks R1.
+    Raises InvalidInteractionError, a ValueError, that names the first field that violates R1.
     """
     return Interaction(
         user_id=user_id_of(user_id),
@@ -146,10 +143,10 @@ def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all b
 
 
 def checked(interaction: Interaction) -> Interaction:
-    """Check an interaction that was read from a file, and return it.
+    """Validate an interaction that was read from a file, and return it.
 
-    Raises InvalidInteractionError if a field breaks R1, or differs from what `interaction_of` would
-    make of it.
+    Raises InvalidInteractionError if a field violates R1, or is not in the form that
+    `interaction_of` returns.
     """
     at, metadata = interaction.occurred_at, interaction.metadata
     try:
@@ -189,7 +186,7 @@ def checked_hiding(hiding: Hiding) -> Hiding:
 def override_of(
     user_id: str, issue_id: str, score: float, *, occurred_at: datetime | None = None
 ) -> Override:
-    """Return the override that these words describe, or raise InvalidScoreError."""
+    """Validate the fields of an override and return it; raises InvalidScoreError."""
     if not (isinstance(score, int | float) and 0.0 <= score <= 1.0):
         raise InvalidScoreError(score)
     at = None if occurred_at is None else occurred_at_of(occurred_at)
@@ -204,7 +201,7 @@ def hiding_of(
     occurred_at: datetime | None = None,
     source_key: SourceKey | None = None,
 ) -> Hiding:
-    """Return the hiding that these words describe, or raise InvalidInteractionError."""
+    """Validate the fields of a hiding and return it; raises InvalidInteractionError."""
     at = None if occurred_at is None else occurred_at_of(occurred_at)
     return Hiding(user_id_of(user_id), issue_id_of(issue_id), hidden, at, source_key)
 
@@ -221,7 +218,7 @@ def occurred_at_of(moment: datetime) -> Instant:
 
 
 def check_not_future(occurred_at: Instant, recorded_at: Instant) -> None:
-    """Refuse what is said to have occurred more than a day after it is recorded."""
+    """Raise FutureInteractionError for an instant more than a day after the recording."""
     if occurred_at > recorded_at + DAY:
         reason = f"{iso(occurred_at)} is more than a day in the future"
         raise FutureInteractionError(reason, occurred_at - recorded_at)

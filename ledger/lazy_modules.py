@@ -1,4 +1,4 @@
-"""Modules of a package that are imported when they are first asked for by their name (PEP 562)."""
+"""Lazy imports of a package's modules, by a module-level `__getattr__` (PEP 562)."""
 
 from collections.abc import Callable, Collection
 from importlib import import_module
@@ -6,7 +6,7 @@ from types import ModuleType
 
 
 def lazy_modules(package: str, names: Collection[str]) -> Callable[[str], ModuleType]:
-    """Return the `__getattr__` of a package that imports the modules of these names."""
+    """A `__getattr__` for a package that imports the module of each name on first use."""
 
     def imported(name: str) -> ModuleType:
         if name in names:

@@ -1,4 +1,4 @@
-"""Where a ledger lies: the URL of its database, as the environment names it."""
+"""The location of a ledger: the URL of its database, from environment variables."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -10,10 +10,10 @@ DEFAULT_HOME = "./engagement-data"
 
 
 def url_of(environment: Mapping[str, str]) -> str:
-    """Return the SQLAlchemy URL of the ledger; an empty value counts as none.
+    """Return the SQLAlchemy URL of the ledger; an empty value counts as unset.
 
-    Without a URL it is an SQLite file in the folder that is the home. Raises SettingsError for a
-    value that is not in UTF-8.
+    Without a URL it is an SQLite file in the home folder. Raises SettingsError for a value that is
+    not in UTF-8.
     """
     url = utf_8(DATABASE_URL, environment.get(DATABASE_URL, ""))
     home = utf_8(HOME, environment.get(HOME, "")) or DEFAULT_HOME
@@ -21,7 +21,7 @@ def url_of(environment: Mapping[str, str]) -> str:
 
 
 def utf_8(name: str, value: str) -> str:
-    """Return the value of a variable, or raise SettingsError where it is not in UTF-8."""
+    """Return the value of a variable; raises SettingsError if it is not in UTF-8."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -7,33 +7,35 @@ import msgspec
 from ledger.instants import Instant
 
 FORMAT_VERSION = 1
-"""Of the columns that a segment's file has; a reader refuses a higher one."""
+"""The version of the file format; a reader refuses a higher one."""
 
 BLOCK_BYTES = 65_536
-"""Each block of a segment's file has a digest of its own, checked whenever the block is read."""
+"""Bytes of a block, the unit of a file that has a digest and is checked when read."""
 
 DIGEST_BYTES = 16
-"""Of each block: the first ones of its SHA-256, which processors compute by themselves."""
+"""Bytes of a block's digest: the first ones of its SHA-256."""
 
 RETAINED_DAYS = 90
-"""Events stay hot for so long after they were recorded, unless somebody says otherwise."""
+"""Days after their recording for which events stay hot by default."""
 
 STAGES = 4
-"""Of a compaction, each told of all that is sealed: it is written, compared, deleted, merged."""
+"""Steps of a compaction, each of which reports every event: write, compare, delete, merge."""
 
 SMALL_EVENTS = 10_000
-"""A segment of no more is merged with any newer one, in a few hundredths of a second."""
+"""A segment with no more events is merged with any newer one, which takes under a tenth of a
+second.
+"""
 
-_DIGITS = 19  # of the largest position, so that files sort by name as their ranges do
+_DIGITS = 19  # of the largest position, so that file names sort by their ranges
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """What the ledger keeps of a segment: its range, and what its file must hold.
+    """The ledger's record of a segment: its range, and the expected contents of its file.
 
     The file holds the `events` that happened between users and issues at the positions
     `first_position` to `last_position`, recorded from `first_recorded_at` to `last_recorded_at`.
-    `digest` is the SHA-256 of what these say, whichever file says it; `blocks` are the digests of
-    the file's blocks, one after the other, and `size_bytes` is its length.
+    `digest` is the SHA-256 of their contents, independent of the file; `blocks` are the
+    concatenated digests of the file's blocks, and `size_bytes` is its length.
     """
 
     first_position: int
@@ -47,20 +49,20 @@ class Segment(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The name of its file, which is that of its range."""
+        """The file's name, made of the range."""
         return file_name(*self.range)
 
     @property
     def range(self) -> tuple[int, int]:
-        """Its first and its last position."""
+        """The first and the last position."""
         return self.first_position, self.last_position
 
     def covers(self, first: int, last: int) -> bool:
-        """Return whether its range contains all positions from `first` to `last`."""
+        """Whether the range contains all positions from `first` to `last`."""
         return self.first_position <= first and last <= self.last_position
 
     def overlaps(self, first: int, last: int) -> bool:
-        """Return whether any position from `first` to `last` is in its range."""
+        """Whether any position from `first` to `last` is in the range."""
         return self.first_position <= last and first <= self.last_position
 
 
@@ -70,9 +72,9 @@ def file_name(first: int, last: int) -> str:
 
 
 def mergeable(segments: Iterable[Segment], events_at_most: int) -> list[list[Segment]]:
-    """Return the runs of neighbours, two or more, that together hold no more events than that.
+    """Return the runs of at least two adjacent segments with at most `most` events together.
 
-    Every run is as long as can be, counted from the oldest segment on.
+    Each run is as long as possible, starting with the oldest segment.
     """
     runs: list[list[Segment]] = [[]]
     for segment in segments:
@@ -84,11 +86,11 @@ def mergeable(segments: Iterable[Segment], events_at_most: int) -> list[list[Seg
 
 
 def due_merges(segments: Sequence[Segment], events_at_most: int) -> list[list[Segment]]:
-    """Return the runs of neighbours whose merging is worth its while after a compaction.
+    """Return the runs of adjacent segments that are worth merging after a compaction.
 
-    A run grows from its newest segment on towards the oldest, while it holds no more events than
-    that, and no segment but a small one more than half as many again as the newer ones together: so
-    each event is written anew only when about as many others have come, a few times in all.
+    A run grows from its newest segment towards the oldest, while it has at most `most` events, and
+    no segment, unless it is small, has more than one and a half times the events of the newer ones
+    together: so each event is rewritten only after about as many others came, a few times in all.
     """
     runs: list[list[Segment]] = []
     held = 0
@@ -103,5 +105,5 @@ def due_merges(segments: Sequence[Segment], events_at_most: int) -> list[list[Se
 
 
 def events_in(segments: Iterable[Segment]) -> int:
-    """Return how many events some segments hold together."""
+    """The total number of events in some segments."""
     return sum(each.events for each in segments)

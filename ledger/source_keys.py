@@ -1,4 +1,4 @@
-"""Source keys: what makes an interaction the same interaction again, counted once (R2)."""
+"""Source keys, which identify an interaction so that it counts once (R2)."""
 
 import hashlib
 from functools import lru_cache
@@ -23,10 +23,10 @@ _LAST_SECOND: int = 2 ** (8 * _PREFIX_BYTES) - 1
 class SourceKey(msgspec.Struct, frozen=True, gc=False):
     """The identity of an interaction at its source.
 
-    `text` is 1..500 characters. `dated_at` is the source's own date where the key has one that
-    never changes (a message's date, say): it keeps neighbours in time neighbours in the index.
-    `label` is what a person reads as the source, where that is not the key itself. `former` is the
-    text by which an earlier version knew the same interaction: a key is seen if either is.
+    `text` is 1..500 characters. `dated_at` is a date of the source that never changes, such as a
+    message's: it keeps keys that are near in time near in the index. `label` is the readable
+    source, if it is not the key itself. `former` is the text that an earlier version used for the
+    same interaction: a key counts as seen if either was.
     """
 
     text: str
@@ -35,7 +35,7 @@ class SourceKey(msgspec.Struct, frozen=True, gc=False):
     former: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a key that could not be told apart from others or encoded."""
+        """Refuse a key that is empty, too long or cannot be encoded."""
         if not 1 <= len(self.text) <= SOURCE_KEY_LIMIT:
             reason = f"must be 1 to {SOURCE_KEY_LIMIT} characters long"
             raise InvalidInteractionError("source_key", reason)
@@ -47,7 +47,7 @@ class SourceKey(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def shown(self) -> str:
-        """What a person reads as the source."""
+        """The readable source."""
         return self.label or self.text
 
 
@@ -55,7 +55,7 @@ def digest(key: SourceKey, secret: bytes) -> bytes:
     """Return the 16 bytes that the ledger keeps of `key`.
 
     Four bytes are the source's date in whole seconds, big-endian (zero without one), and twelve are
-    keyed BLAKE2b of the text: without `secret` nobody can test a guess.
+    keyed BLAKE2b of the text: guesses cannot be tested without `secret`.
     """
     return _digest(key.text, key.dated_at, secret)
 
@@ -67,7 +67,7 @@ def former_digest(key: SourceKey, secret: bytes) -> bytes | None:
 
 def _digest(text: str, dated_at: Instant | None, secret: bytes) -> bytes:
     seconds = 0 if dated_at is None else dated_at // 1_000_000
-    seconds = min(max(seconds, 0), _LAST_SECOND)  # it only has to keep neighbours together
+    seconds = min(max(seconds, 0), _LAST_SECOND)  # exactness does not matter for locality
     mac = _mac(secret).copy()
     mac.update(text.encode())
     return seconds.to_bytes(_PREFIX_BYTES, "big") + mac.digest()
@@ -75,23 +75,23 @@ def _digest(text: str, dated_at: Instant | None, secret: bytes) -> bytes:
 
 @lru_cache(maxsize=16)
 def _mac(secret: bytes) -> hashlib.blake2b:
-    """Return the beginning of every MAC, which takes twice as long as the rest."""
+    """The keyed state of every MAC, cached because it takes twice as long as the rest."""
     return hashlib.blake2b(digest_size=_MAC_BYTES, key=secret)
 
 
 def user_digest(user_id: str, secret: bytes) -> bytes:
-    """Return the 16 bytes that stand for a user who opted out or was forgotten.
+    """The 16 bytes that stand for a user who opted out or was forgotten.
 
-    Keyed BLAKE2b with a personalisation of its own: without `secret` nobody can test a guess.
+    Keyed BLAKE2b with its own personalisation: guesses cannot be tested without `secret`.
     """
     mac = hashlib.blake2b(user_id.encode(), digest_size=_USER_BYTES, key=secret, person=_USERS)
     return mac.digest()
 
 
 def pseudonym(address: str, secret: bytes) -> str:
-    """Return 16 hexadecimal digits that stand for whoever has `address`, always the same ones.
+    """The 16 hexadecimal digits that stand for the person with `address`; always the same.
 
-    Keyed BLAKE2b with a personalisation of its own: without `secret` nobody can test a guess.
+    Keyed BLAKE2b with its own personalisation: guesses cannot be tested without `secret`.
     """
     mac = hashlib.blake2b(
         address.encode(), digest_size=_PSEUDONYM_BYTES, key=secret, person=_PSEUDONYMS

@@ -1,4 +1,4 @@
-"""Ids that a spreadsheet has rewritten, so that several may have become the same."""
+"""Detection of ids that a spreadsheet has rewritten, so that different ones may be equal now."""
 
 import re
 from functools import lru_cache

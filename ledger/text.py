@@ -1,4 +1,4 @@
-"""Rules of text: what a user id and an issue id may be, and how a context is cleaned (R1)."""
+"""Rules of text: valid user and issue ids, and the cleaning of contexts and names (R1)."""
 
 import re
 import unicodedata
@@ -34,8 +34,8 @@ def user_id_of(text: str) -> UserId:
     """Return `text` as a user id, unchanged.
 
     Raises InvalidInteractionError unless it is 1..100 characters of NFC text without control or
-    format characters. Nothing is cleaned away: cleaning would merge people. Nothing is converted
-    either: python-telegram-bot gives user ids as int, which `str` makes text of.
+    format characters. Nothing is cleaned, which could merge people, or converted: use `str` for the
+    int ids of python-telegram-bot.
     """
     return _user_id_of(string_of("user_id", text))
 
@@ -46,7 +46,7 @@ def _user_id_of(text: str) -> UserId:
 
 
 def string_of(field: str, value: object) -> str:
-    """Return `value`, or raise InvalidInteractionError where it is no string."""
+    """Return `value`; raises InvalidInteractionError if it is not a string."""
     if isinstance(value, str):
         return value
     raise InvalidInteractionError(field, f"must be a string, not {type(value).__name__}")
@@ -88,7 +88,7 @@ def _issue_id_of(text: str) -> IssueId:
 
 
 def linear_id_of(text: str | None) -> str | None:
-    """Return `text` as given, or None where it could not be stored as given (R1)."""
+    """Return `text` unchanged, or None if it cannot be stored unchanged (R1)."""
     if not text:
         return None
     string_of("linear_id", text)
@@ -96,9 +96,9 @@ def linear_id_of(text: str | None) -> str | None:
 
 
 def context_of(text: str | None) -> str | None:
-    """Return `text` cleaned and cut, or None where nothing is left.
+    """Return `text` cleaned and cut, or None if nothing is left.
 
-    The result is NFC, holds no NUL, lone surrogate or bidi control, is at most 200 characters long
+    The result is NFC, has no NUL, lone surrogate or bidi control, is at most 200 characters long
     and ends at a grapheme boundary. Cleaning what is clean changes nothing.
     """
     if not text:
@@ -111,7 +111,7 @@ def context_of(text: str | None) -> str | None:
 
 
 def display_name_of(text: str | None) -> str | None:
-    """Return `text` as a name to show, or None where nothing is left.
+    """Return `text` as a display name, or None if nothing is left.
 
     The result is one line of NFC without control or format characters, at most 100 characters long
     and ends at a grapheme boundary. Cleaning what is clean changes nothing.
@@ -135,13 +135,13 @@ def reason_of(text: str) -> str:
 
 
 def _without_unsafe(text: str) -> str:
-    # What is printable holds none of them, and most ids are.
+    # Printable texts, as most ids are, have none of them.
     return text if text.isprintable() else _compiled(_UNSAFE_IN_IDS).sub("", text)
 
 
 @cache
 def _compiled(pattern: str) -> "regex.Pattern[str]":
-    """Compile a pattern for its first use: regex takes as long to load as all that is in here."""
+    """Compile a pattern on first use: importing regex takes as long as this whole module."""
     import regex  # noqa: PLC0415 - see above
 
     return regex.compile(pattern)

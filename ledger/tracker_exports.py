@@ -14,6 +14,6 @@ COLUMNS = frozenset[str]().union(*_COLUMNS.values())
 
 
 def tracker_of(header: Iterable[str]) -> str | None:
-    """Return the name of the tracker whose exports have such a header, or None."""
+    """The name of the tracker whose exports have such a header, or None."""
     names = {folded(name) for name in header}
     return next((tracker for tracker, columns in _COLUMNS.items() if columns <= names), None)

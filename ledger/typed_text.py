@@ -1,5 +1,5 @@
-"""What people typed, in the nested forms in which Telegram writes it: marked parts, rich messages,
-checklists and polls, of the Bot API and of exports alike.
+"""Typed text in Telegram's nested forms: entities, rich messages, checklists and polls, of the Bot
+API and of exports.
 """
 
 from collections.abc import Mapping
@@ -45,12 +45,12 @@ class NestedTooDeepError(LedgerError):
     """A text that is nested deeper than NESTING_LIMIT."""
 
     def __init__(self) -> None:
-        """Raise without quoting the text."""
+        """Do not quote the text."""
         super().__init__("its text is nested too deep")
 
 
 class TypedText(NamedTuple):
-    """A text, the addresses behind it, and the users it mentions, by words and by user ids."""
+    """A text, the targets of its links, and the users it mentions, by name and by user id."""
 
     text: str = ""
     links: tuple[str, ...] = ()
@@ -59,12 +59,12 @@ class TypedText(NamedTuple):
 
 
 def typed_text_of(*contents: object) -> TypedText:
-    """Return the text in `contents`, each of which begins on a line of its own.
+    """Extract the text of `contents`, each on a new line.
 
     Values other than texts, lists and objects hold no text. Raises NestedTooDeepError.
     """
     if len(contents) == 1 and isinstance(contents[0], str):
-        return TypedText(contents[0])  # as most are
+        return TypedText(contents[0])  # the most frequent case
     readers = [_Reader(is_rich=_is_rich(content)) for content in contents]
     lines = [reader.text(content, 0) for reader, content in zip(readers, contents, strict=True)]
     return TypedText(
@@ -76,7 +76,7 @@ def typed_text_of(*contents: object) -> TypedText:
 
 
 def is_unknown_message(rich_message: object) -> bool:
-    """Return whether a rich message has a block of an unknown kind."""
+    """Whether a rich message has a block of an unknown kind."""
     blocks = rich_message.get("blocks") if isinstance(rich_message, Mapping) else None
     if not isinstance(blocks, list):
         return True
@@ -84,7 +84,7 @@ def is_unknown_message(rich_message: object) -> bool:
 
 
 def may_hold_text(fields: Mapping[str, object], *, has_content: bool) -> bool:
-    """Return whether fields of unknown names may hold text that a person typed.
+    """Whether fields of unknown names may hold text that a person typed.
 
     In a message of a known kind, such as a photo, only a value that looks like text may.
     """
@@ -106,7 +106,7 @@ def _is_rich(content: object) -> bool:
 
 
 class _Reader:
-    """Reads a content, and collects addresses and names on the way."""
+    """Extracts the text of a content, and collects links and names."""
 
     def __init__(self, *, is_rich: bool) -> None:
         self._is_rich = is_rich

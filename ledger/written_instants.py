@@ -11,7 +11,7 @@ _MIDNIGHT = re.compile(
 
 
 def moment_of_iso(text: str) -> datetime:
-    """Return the moment that `text` denotes, naive if it has no zone.
+    """Parse `text` as a moment, which is naive if it has no zone.
 
     T and Z may be in lower case, 24:00 is the end of its day, and a leap second is the second after
     it, which has the same number on clocks without leap seconds. Raises ValueError for anything

@@ -1,6 +1,6 @@
-"""What it means: engagements, scores and rankings, computed from the ledger's events.
+"""Projections: engagements, scores and rankings, computed from the ledger's events.
 
-The two doors are imported when they are first asked for: the pure modules here load no database.
+The two client interfaces are imported on first use, so that the pure modules here load no database.
 """
 
 from importlib import import_module
@@ -17,7 +17,7 @@ __all__ = ["EngagementTracker", "IssueEngagementRepository"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    """Return one of the two doors."""
+    """Import one of the two client interfaces."""
     if name in __all__:
         return getattr(import_module("projections.application"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Activity: when, by whom and on which issues interactions happened, counted."""
+"""Activity: interactions counted by time, user and issue."""
 
 import datetime as dt
 from collections import Counter
@@ -20,7 +20,7 @@ _ONE_WEEK = dt.timedelta(days=DAYS_OF_WEEK)
 
 
 class Tally(NamedTuple):
-    """How many interactions there were of each kind."""
+    """The number of interactions of each kind."""
 
     mentions: int = 0
     views: int = 0
@@ -28,35 +28,35 @@ class Tally(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The interactions of all kinds."""
         return sum(self)
 
 
 class Week(NamedTuple):
-    """The interactions of the week that begins with the Monday."""
+    """The interactions of the week that begins on `monday`."""
 
     monday: dt.date
     tally: Tally
 
 
 class UserActivity(NamedTuple):
-    """The interactions of one user, who is known here by the number of the account."""
+    """The interactions of one user, given by the number of the account."""
 
     stream: int
     tally: Tally
 
 
 class IssueActivity(NamedTuple):
-    """The interactions with one issue, of whoever."""
+    """The interactions of all users with one issue."""
 
     issue_id: str
     tally: Tally
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """What some events add up to, by the calendar and the clocks of a zone.
+    """The activity in some events, by the calendar and clock of a zone.
 
-    `weeks` leave none out between the first and the last. `weekdays` begin with Monday and `hours`
+    `weeks` has all weeks between the first and the last. `weekdays` begin with Monday and `hours`
     with midnight. `users` and `issues` come by their interactions descending. `late` are the
     interactions that were recorded more than a day after they occurred; these and `overrides` come
     as they occurred.
@@ -73,7 +73,7 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 def activity(rows: Iterable[EventRow], zone: ZoneInfo) -> Activity:
-    """Return what `rows`, of any users and in any order, add up to in `zone`."""
+    """Count the activity in `rows`, of any users and in any order, by the calendar of `zone`."""
     ordered = sorted(rows, key=_order)
     touches = [row for row in ordered if row.kind is not None]
     there = [_local(row, zone) for row in touches]

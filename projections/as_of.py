@@ -1,4 +1,4 @@
-"""What was true at T, by what was known at K: which events an answer about the past sees (R8)."""
+"""Questions about the past: the events that occurred by T and were recorded by K (R8)."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,24 +18,18 @@ if TYPE_CHECKING:
 
 
 class AsOf(msgspec.Struct, frozen=True):
-    """The two moments of a question; None stands for no bound.
-
-    `at` bounds what had occurred, `known_at` what had been recorded.
-    """
+    """The two moments of a question: T (`at`) and K (`known_at`); None is unlimited."""
 
     at: Instant | None = None
     known_at: Instant | None = None
 
     @property
     def is_present(self) -> bool:
-        """Return whether everything that is known is asked about."""
+        """Whether the question is about everything that is known."""
         return self.at is None and self.known_at is None
 
     def instant(self, now: Instant) -> Instant:
-        """Return the moment at which scores are computed.
-
-        By what was known at K, that is K itself, unless another moment is asked about.
-        """
+        """The instant at which scores are computed: T, or else K, or else the present."""
         if self.at is not None:
             return self.at
         return now if self.known_at is None else self.known_at
@@ -49,26 +43,26 @@ class AsOf(msgspec.Struct, frozen=True):
     ) -> "bool | NDArray[np.bool_]": ...
 
     def sees(self, occurred_at: Any, recorded_at: Any) -> Any:
-        """Tell whether an event had occurred by then and was known by then.
+        """Whether an event had occurred by T and was recorded by K; True alone without bounds.
 
-        Of columns of instants, of each event; but True alone where there is no bound.
+        Of columns of instants, of each event.
         """
         return (self.at is None or occurred_at <= self.at) & (
             self.known_at is None or recorded_at <= self.known_at
         )
 
     def of(self, rows: Iterable[EventRow]) -> list[EventRow]:
-        """Return those of `rows` that are seen."""
+        """The `rows` that the question includes."""
         return [row for row in rows if self.sees(row.occurred_at, row.recorded_at)]
 
 
 def engagements_as_of(rows: Iterable[EventRow], as_of: AsOf) -> list[tuple[str, Engagement]]:
-    """Return the engagements of one user with their issues, in no particular order."""
+    """The engagements of one user with their issues, in no particular order."""
     return [pair for pair in folds_as_of(rows, as_of).items() if pair[1].count]
 
 
 def folds_as_of(rows: Iterable[EventRow], as_of: AsOf) -> dict[str, Engagement]:
-    """Return the folds by issue of some events of one user; there may be others, even the first."""
+    """The folds by issue of some events of one user, which need not be all or the first ones."""
     groups: dict[str, list[EventRow]] = defaultdict(list)
     for row in as_of.of(rows):
         groups[row.issue_id].append(row)

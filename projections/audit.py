@@ -1,4 +1,4 @@
-"""Audits: what a ledger says of a span of time, with every score taken apart."""
+"""Audits: the events and scores of a span of time, with every score explained."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +19,16 @@ from projections.timeline import ScoreSeries, score_series
 USERS_PORTRAYED = ISSUES_PORTRAYED = 5
 
 SHOWN_DAYS = 90
-"""Until a score is next to nothing; what is shown of it lasts as long at least."""
+"""Days until a score is nearly 0, and the least days that a chart shows of it."""
 
 LONG_AGO_DAYS = 30
-"""After so many days without an event, a ledger is asked about the time of its events."""
+"""Days without an event after which an audit ends with the last event by default."""
 
 
 class Story(NamedTuple):
-    """How a user's score of an issue went, and what it comes from at the end of the span.
+    """A user's score of an issue over the span, and its explanation at the end of the span.
 
-    The series is the part of the span in which something of it is to be seen.
+    The series covers the part of the span in which the score is worth showing.
     """
 
     series: ScoreSeries
@@ -43,14 +43,14 @@ class Portrait(NamedTuple):
 
     @property
     def ranked(self) -> list[Ranked]:
-        """The issues as they rank."""
+        """The issues in the order of the ranking."""
         return [story.explanation.ranked for story in self.stories]
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """What a ledger says of the span from `start` to `end`, both within, as known at a moment.
+    """The audit of the span from `start` to `end`, inclusive, as known at a moment.
 
-    `names` are what the users are called, by the numbers of their accounts.
+    `names` are the users' display names, by the numbers of their accounts.
     """
 
     start: Instant
@@ -63,7 +63,7 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 def is_long_ago(last_at: Instant, now: Instant) -> bool:
-    """Return whether the last event of a history is so old that what counts has faded by now."""
+    """Whether the last event of a history is so old that present scores have faded."""
     return now - last_at > LONG_AGO_DAYS * DAY
 
 
@@ -75,10 +75,10 @@ def audit(  # noqa: PLR0913, PLR0917 - all that a ledger has to say
     known_at: Instant | None,
     zone: ZoneInfo,
 ) -> Audit:
-    """Return the audit of a span; without a start, from the first event on.
+    """Audit a span; without a start, from the first event on.
 
-    Scores at its end are those that every event up to it adds up to, also those before the span.
-    Raises ValueError where it ends before it begins.
+    Scores at the end include the events before the span. Raises ValueError if the span ends before
+    it begins.
     """
     start, end = span
     seen = AsOf(end, known_at).of(rows)
@@ -108,7 +108,7 @@ def _portrait(rows: Sequence[EventRow], frame: Audit) -> Portrait:
 
 def _story(rows: Sequence[EventRow], issue_id: str, frame: Audit) -> Story:
     as_of = AsOf(frame.end, frame.known_at)
-    # Readable sources may name chats; a report goes further than the ledger does.
+    # Readable sources may name chats, and reports are passed on to others.
     events = [Sourced(row, None) for row in rows]
     start, end = _window([row.occurred_at for row in rows if row.issue_id == issue_id], frame)
     return Story(
@@ -118,10 +118,10 @@ def _story(rows: Sequence[EventRow], issue_id: str, frame: Audit) -> Story:
 
 
 def _window(instants: Sequence[int], frame: Audit) -> tuple[Instant, Instant]:
-    """Return the part of the span in which something of an issue is to be seen.
+    """The part of the span in which the score of an issue is worth showing.
 
-    From the first event within the span to SHOWN_DAYS after the last, and no shorter than that
-    where the span is not.
+    It goes from the first event within the span to SHOWN_DAYS after the last, and is at least
+    SHOWN_DAYS long if the span is.
     """
     within = [at for at in instants if at >= frame.start] or [frame.end]
     end = min(frame.end, max(within) + SHOWN_DAYS * DAY)

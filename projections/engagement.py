@@ -14,11 +14,11 @@ from ledger.interaction import Kind
 
 
 class Engagement(msgspec.Struct, frozen=True, gc=False):
-    """What is known of one user and one issue; instants are microseconds UTC.
+    """The fold of the interactions of one user with one issue; instants are microseconds UTC.
 
-    For each kind, how many interactions there are and when the last one was. `linear_at` and
-    `linear_id` are the latest given, `override_at` and `override` the latest override; at equal
-    instants the greater value. All of a pair are None together.
+    It has the number of interactions and the last instant of each kind. `linear_at` and `linear_id`
+    are the latest given, `override_at` and `override` the latest override; at equal instants the
+    greater value counts. Both fields of a pair are None together.
     """
 
     mentions: int = 0
@@ -35,12 +35,12 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def count(self) -> int:
-        """All interactions, of every kind."""
+        """The number of interactions of all kinds."""
         return self.mentions + self.views + self.queries
 
     @property
     def last_at(self) -> int | None:
-        """When the last interaction was, of whatever kind; None without any."""
+        """The instant of the last interaction of any kind, or None."""
         lasts = [
             at for at in (self.mentioned_at, self.viewed_at, self.queried_at) if at is not None
         ]
@@ -65,7 +65,7 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_overridden(self) -> bool:
-        """Return whether the override is in force: no later interaction has ended it (R6)."""
+        """Whether the override is in force, not ended by a later interaction (R6)."""
         return self.override_at is not None and self.override_at == self.idle_since
 
 
@@ -74,7 +74,7 @@ NONE = Engagement()
 
 
 def fold(rows: Iterable[EventRow]) -> Engagement:
-    """Return the engagement that the events of one user with one issue add up to."""
+    """Fold the events of one user with one issue, in any order."""
     counts: list[int] = [0, 0, 0, 0]
     lasts: list[int | None] = [None, None, None, None]
     first_at: int | None = None
@@ -98,7 +98,7 @@ def fold(rows: Iterable[EventRow]) -> Engagement:
 
 
 def merge(a: Engagement, b: Engagement) -> Engagement:
-    """Return the engagement of both histories together; no event may be in both."""
+    """Merge the engagements of two histories that have no event in common."""
     firsts = [at for at in (a.first_at, b.first_at) if at is not None]
     linear = _latest(_pair(a.linear_at, a.linear_id), _pair(b.linear_at, b.linear_id))
     override = _latest(_pair(a.override_at, a.override), _pair(b.override_at, b.override))
@@ -116,10 +116,10 @@ def merge(a: Engagement, b: Engagement) -> Engagement:
 
 
 def of_kinds(engagement: Engagement, kinds: Collection[Kind]) -> Engagement:
-    """Return what is left of `engagement` without the interactions of all other kinds.
+    """`engagement` without the interactions of kinds other than `kinds`.
 
-    Its counts, its last interactions and its override are exact; `first_at` and the linear id stay
-    those of all kinds, for of these no kind is known.
+    Counts, last interactions and the override are exact; `first_at` and the linear id stay those of
+    all kinds, because they are not stored by kind.
     """
     if len(kinds) == len(Kind):
         return engagement

@@ -16,7 +16,7 @@ from projections.scoring import days_over, weighted
 
 
 class Sourced(NamedTuple):
-    """An event as folds read it, with what is still known of where it came from."""
+    """An event as folds read it, with its readable source, if not deleted."""
 
     row: EventRow
     source: str | None
@@ -31,7 +31,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_late(self) -> bool:
-        """Return whether it was recorded more than a day after it occurred."""
+        """Whether the event was recorded more than a day after it occurred."""
         return is_late(self.occurred_at, self.recorded_at)
 
 
@@ -47,8 +47,8 @@ class OverrideSeen(Seen, frozen=True, gc=False):
     """An override.
 
     One that is not in force was ended by the event at position `ended_by`: the first interaction
-    that counts, or the first override, after it. That is None where nothing has ended it, but
-    nobody had touched the issue yet.
+    that counts, or the first override, after it. That is None if nothing has ended it, but
+    the issue had not been touched yet.
     """
 
     value: float
@@ -57,10 +57,10 @@ class OverrideSeen(Seen, frozen=True, gc=False):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """A score at the instant `at`, and all that it comes from.
+    """A score at the instant `at`, and everything that it is computed from.
 
-    `ranked` is exactly what the question for the score is answered. `interactions` and `overrides`
-    are what the answer saw by `as_of`, the earliest first.
+    `ranked` equals the answer to the question for the score. `interactions` and `overrides` are the
+    events that `as_of` includes, the earliest first.
     """
 
     ranked: Ranked
@@ -72,7 +72,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
     @property
     def issue_id(self) -> str:
-        """The issue."""
+        """The explained issue."""
         return self.ranked.issue_id
 
     @property
@@ -82,26 +82,26 @@ class Explanation(msgspec.Struct, frozen=True):
 
     @property
     def value(self) -> float:
-        """The score: `base` times `decay`, rounded to 12 decimals, where it has parts."""
+        """The score: `base` times `decay`, rounded to 12 decimals, if it has parts."""
         return self.ranked.score.value
 
     @property
     def has_parts(self) -> bool:
-        """Return whether anything counts: an interaction of a kind that does, or an override.
+        """Whether anything counts: an interaction of a kind that does, or an override.
 
-        Without, the value is the policy's default for an untouched issue, and 0 for one that was
+        If not, the value is the policy's default for an untouched issue, and 0 for one that was
         only touched in ways that do not count.
         """
         return self.ranked.score.idle_days is not None
 
     @property
     def events(self) -> list[InteractionSeen | OverrideSeen]:
-        """All that the answer saw, the earliest first."""
+        """All events that the answer includes, the earliest first."""
         return sorted((*self.interactions, *self.overrides), key=_when)
 
     @property
     def count(self) -> int:
-        """The interactions that count."""
+        """The number of interactions that count."""
         return sum(each.counts for each in self.interactions)
 
     @property
@@ -111,13 +111,15 @@ class Explanation(msgspec.Struct, frozen=True):
 
     @property
     def base(self) -> float | None:
-        """What decays: the override in force, or else the weighted sum; None without parts."""
+        """The base of the score: the override in force, or else the weighted sum; None without
+        parts.
+        """
         parts = self.ranked.score
         return self.weighted if parts.override is None else parts.override
 
     @property
     def weighted(self) -> float | None:
-        """The weighted sum of frequency and recency, also where an override hides it."""
+        """The weighted sum of frequency and recency, even if an override replaces it."""
         parts = self.ranked.score
         if parts.frequency is None or parts.recency is None:
             return None
@@ -131,15 +133,15 @@ def explain(
     at: Instant,
     adopted: Adopted,
 ) -> Explanation:
-    """Return what the score of `issue_id` at the instant `at` comes from.
+    """Explain the score of `issue_id` at the instant `at`.
 
     `events` are of one user, in any order; those of other issues, and those that `as_of` does not
-    see, are left out. `adopted` is the policy to explain by.
+    include, are left out. `adopted` is the policy to explain by.
     """
     policy = adopted.policy
     seen = sorted((each for each in events if _is_seen(each.row, issue_id, as_of)), key=_order)
     engagement = fold(each.row for each in seen)
-    if not engagement.count:  # an override alone is no engagement
+    if not engagement.count:  # an override alone does not make an engagement
         engagement = NONE
     rows = [each.row for each in seen]
     return Explanation(
@@ -205,5 +207,5 @@ def _ends(row: EventRow, override: EventRow, policy: ScoringPolicy) -> bool:
 
 
 def _latest_override(row: EventRow) -> tuple[int, float, int]:
-    # As the fold has it; between two that are equal, which it does not tell apart, the later one.
+    # As in the fold; of equal ones, which the fold does not distinguish, the later one.
     return row.occurred_at, cast("float", row.score), row.position

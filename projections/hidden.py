@@ -1,7 +1,7 @@
 """Hidden issues: those that a user wants left out of their lists.
 
-They are left out of rankings that are cut and of briefings. Scores, totals, histories and the order
-of the others stay as they are.
+They are left out of top lists and briefings. Scores, totals, histories and the order of the others
+do not change.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -12,9 +12,9 @@ from projections.ranking import Ranked
 
 
 def hidden_issues(hidings: Iterable[EngagementHidden], as_of: AsOf) -> frozenset[str]:
-    """Return the issues that are hidden by a user's `hidings`, as far as `as_of` sees them.
+    """The issues that a user's `hidings` hide, considering those that `as_of` includes.
 
-    For each issue the latest decides, and at one instant the one that hides it.
+    For each issue the latest decides; at equal instants, the one that hides.
     """
     latest: dict[str, tuple[int, bool]] = {}
     for each in hidings:
@@ -25,5 +25,5 @@ def hidden_issues(hidings: Iterable[EngagementHidden], as_of: AsOf) -> frozenset
 
 
 def listed(ranked: Sequence[Ranked], hidden: Collection[str], limit: int) -> list[Ranked]:
-    """Return the first `limit` of a ranking that are not hidden."""
+    """The first `limit` engagements of a ranking that are not hidden."""
     return [each for each in ranked if each.issue_id not in hidden][:limit]

@@ -1,6 +1,6 @@
-"""Order: why one issue stands before another, and what would swap them (R5).
+"""Order: why one issue ranks above another, and what would swap them (R5).
 
-Everything here asks `ranked` and `rank_key` what would be, so it never disagrees with a ranking.
+Everything here is computed with `ranked` and `rank_key`, so it never disagrees with a ranking.
 """
 
 from bisect import bisect_left
@@ -18,11 +18,11 @@ from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import Ranked, pin_ends_at, rank_key, ranked
 
 LOOKED_AHEAD_DAYS = 400
-"""For so long it is looked whether time alone swaps two issues."""
+"""Days for which it is checked whether time alone swaps two issues."""
 
 
 class Difference(Enum):
-    """What decides between two issues: in this order, the first in which they differ."""
+    """Criteria of the ranking; the first in this order in which two issues differ decides."""
 
     PINNED = "pinned"
     SCORE = "score"
@@ -31,9 +31,10 @@ class Difference(Enum):
 
 
 class Swap(msgspec.Struct, frozen=True):
-    """The two issues as they would stand at the instant `at`, the other way round.
+    """The two issues in swapped order at the instant `at`.
 
-    `interactions` is how many more of the second one's that takes; 0 where time alone does it.
+    `interactions` is the number of further interactions with the second issue that this takes; 0 if
+    time alone does it.
     """
 
     at: Instant
@@ -43,16 +44,16 @@ class Swap(msgspec.Struct, frozen=True):
 
     @property
     def by(self) -> Difference:
-        """What decides between them then."""
+        """The criterion that decides between them then."""
         return difference(self.first, self.second)
 
 
 class OrderExplanation(msgspec.Struct, frozen=True):
-    """Why `first` stands before `second` at the instant `at`, and what would swap them.
+    """Why `first` ranks above `second` at the instant `at`, and what would swap them.
 
-    `by_interactions` is the fewest more interactions with the second at that instant that put it
-    first, None where no number of them does. `by_time` is the earliest instant at which it stands
-    first although nothing happens, None where that does not come within LOOKED_AHEAD_DAYS.
+    `by_interactions` has the fewest further interactions with the second at that instant that put
+    it first, or is None if no number of them does. `by_time` has the earliest instant at which it
+    is first without further events, or is None if there is none within LOOKED_AHEAD_DAYS.
     """
 
     at: Instant
@@ -64,12 +65,12 @@ class OrderExplanation(msgspec.Struct, frozen=True):
 
     @property
     def by(self) -> Difference:
-        """What decides between them."""
+        """The criterion that decides between them now."""
         return difference(self.first, self.second)
 
 
 def explain_order(first: Ranked, second: Ranked, at: Instant, adopted: Adopted) -> OrderExplanation:
-    """Return why `first` stands before `second`; both are as `adopted` ranks them at `at`."""
+    """Explain why `first` ranks above `second`; both are as `adopted` ranks them at `at`."""
     policy = adopted.policy
     by_interactions = _swap_by_interactions(first, second, at, policy)
     by_time = _swap_by_time(first, second, at, policy)
@@ -77,7 +78,7 @@ def explain_order(first: Ranked, second: Ranked, at: Instant, adopted: Adopted) 
 
 
 def difference(first: Ranked, second: Ranked) -> Difference:
-    """Return what decides between two issues."""
+    """The criterion that decides between two issues."""
     pairs = zip(Difference, rank_key(first), rank_key(second), strict=True)
     return next(part for part, a, b in pairs if a != b)
 
@@ -105,7 +106,7 @@ def _swap_by_interactions(
 
 
 def _touches(interactions: int, at: Instant, policy: ScoringPolicy) -> Engagement:
-    # Which of the kinds that count makes no odds.
+    # All kinds that count give the same score.
     of_each_kind = Engagement(interactions, interactions, interactions, at, at, at, at)
     return of_kinds(of_each_kind, policy.kinds[-1:])
 
@@ -124,9 +125,9 @@ def _swap_by_time(first: Ranked, second: Ranked, at: Instant, policy: ScoringPol
 
 
 def _changes(ranked: Ranked, at: Instant, policy: ScoringPolicy) -> Iterator[Instant]:
-    """Yield, ascending and without end, the instants after `at` when the issue may rank otherwise.
+    """Yield the instants after `at` at which the issue's rank may change, ascending and endless.
 
-    That is when another idle day is full, and when a pin ends.
+    These are the ends of idle days, and the end of a pin.
     """
     days = count(max(1, (at - ranked.idle_since) // DAY + 1))
     full = (Instant(ranked.idle_since + day * DAY) for day in days)

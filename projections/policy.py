@@ -1,7 +1,7 @@
-"""Scoring policies: the numbers of the formula, how they are kept, and how people write them.
+"""Scoring policies: the numbers of the formula, their stored form, and assignments to them.
 
-The ledger keeps each policy that was ever adopted (R14) as a plain object of its fields, whole, so
-that a later change of the defaults does not change the past.
+The ledger stores each adopted policy (R14) as an object of all its fields, so that a later change
+of the defaults does not change the past.
 """
 
 import math
@@ -23,18 +23,19 @@ MOST_FREQUENCY_BANDS = 20
 
 ALL_KINDS = (Kind.MENTION, Kind.VIEW, Kind.QUERY)
 
-_MANY_BANDS = 1e9  # for steps too small to be told apart, or to be divided by
+_MANY_BANDS = 1e9  # for steps too small to distinguish, or to divide by
 _MOST_DAYS = 36_500
 _MOST_HOURS = 24 * _MOST_DAYS
 
 
 class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """The numbers of the formula; the defaults are the product's.
+    """The numbers of the formula; the defaults are policy 1.
 
     `kinds` are those whose interactions count, ascending; the others score and rank as if they had
-    not been. An issue that was touched less than `pin_hours` ago ranks before all others; 0 pins
-    nothing. Raises InvalidPolicyError, a ValueError, unless both weights are in 0..1 and sum to 1,
-    the rate of decay and the default score are in 0..1, nothing is negative and some kind counts.
+    not happened. An issue that was touched less than `pin_hours` ago ranks before all others; 0
+    pins nothing. Raises InvalidPolicyError, a ValueError, unless both weights are in 0..1 and sum
+    to 1, the rate of decay and the default score are in 0..1, nothing is negative and some kind
+    counts.
     """
 
     frequency_weight: float = 0.4
@@ -50,7 +51,7 @@ class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     pin_hours: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that would make scores leave 0..1 or rise as time goes by."""
+        """Refuse numbers that would make scores leave 0..1 or rise with time."""
         for name in NUMBERS:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
@@ -68,7 +69,7 @@ class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
 
     @property
     def frequency_bands(self) -> int:
-        """How many interactions it takes until more of them no longer count."""
+        """The number of interactions from which on further ones do not raise the frequency."""
         return _bands(self.frequency_per_interaction)
 
 
@@ -91,7 +92,7 @@ DEFAULT_POLICY_VERSION = 1
 
 
 class Adopted(NamedTuple):
-    """A policy and since when it is in force; the first one has neither position nor instant."""
+    """A policy, and the position and instant from which it is in force; None for the first one."""
 
     version: int
     policy: ScoringPolicy
@@ -100,12 +101,12 @@ class Adopted(NamedTuple):
 
 
 def fields_of(policy: ScoringPolicy) -> dict[str, Any]:
-    """Return the fields as the ledger keeps them: numbers, and the labels of the kinds."""
+    """The fields as stored: numbers, and the labels of the kinds."""
     return {**msgspec.structs.asdict(policy), "kinds": [kind.label for kind in policy.kinds]}
 
 
 def policy_of(fields: Mapping[str, Any]) -> ScoringPolicy:
-    """Return the policy that `fields_of` made `fields` of; a missing field is the default's.
+    """The policy with the stored `fields`; missing ones have the default value.
 
     Raises InvalidPolicyError for a field that is unknown, of a wrong type or out of its range.
     """
@@ -133,10 +134,10 @@ def _kinds(labels: Iterable[str]) -> list[Kind]:
 
 
 def changed(policy: ScoringPolicy, assignments: Iterable[str]) -> ScoringPolicy:
-    """Return `policy` with what `assignments` such as "pin_hours=8" or "kinds=query,view" say.
+    """Apply `assignments` such as "pin_hours=8" or "kinds=query,view" to `policy`.
 
     Of the two weights one is enough: the other one is the rest to 1. Raises InvalidPolicyError for
-    what is no assignment, names no field or the same one twice, or makes no policy.
+    an invalid assignment, an unknown or repeated field, or an invalid policy.
     """
     given: dict[str, Any] = {}
     for assignment in assignments:
@@ -151,7 +152,7 @@ def changed(policy: ScoringPolicy, assignments: Iterable[str]) -> ScoringPolicy:
 
 
 class FieldChange(NamedTuple):
-    """A field whose value another policy changes; values as the ledger keeps them."""
+    """A field in which two policies differ, with both values as stored."""
 
     name: str
     before: Any
@@ -159,7 +160,7 @@ class FieldChange(NamedTuple):
 
 
 def differences(before: ScoringPolicy, after: ScoringPolicy) -> list[FieldChange]:
-    """Return the fields in which two policies differ, in their order."""
+    """The fields in which two policies differ, in their order."""
     old, new = fields_of(before), fields_of(after)
     return [FieldChange(name, old[name], new[name]) for name in old if old[name] != new[name]]
 
@@ -175,7 +176,7 @@ def _value(name: str, text: str) -> object:
     except ValueError:
         raise InvalidPolicyError(name[:40], f"is {text[:40]!r}, which is not a number") from None
     if not name.endswith("_days"):
-        return number + 0.0  # which makes nothing of the sign of 0
+        return number + 0.0  # turns -0.0 into 0.0
     if not number.is_integer():
         raise InvalidPolicyError(name, "must be a whole number of days")
     return int(number)

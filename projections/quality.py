@@ -1,9 +1,9 @@
-"""How good a ranking would have been: would it have shown what the user turned to next?
+"""Evaluation of rankings: would a ranking have shown what the user turned to next?
 
-Two questions to a user's own history. *Returns*: whenever the user turned again to an issue that
-was touched before, where did the issue stand just then? *Briefings*: of the known issues of a week,
-how many were among the ten that the ranking showed on its Monday? Nothing here looks ahead: each
-rank is computed from what had occurred before the instant that it is about.
+Two measures on a user's history. *Returns*: whenever the user returned to an issue, which rank did
+it have just before? *Briefings*: of the known issues that the user touched in a week, how many were
+among the ten that the ranking showed on its Monday? Nothing here looks ahead: each rank is computed
+from what had occurred before the instant in question.
 """
 
 import datetime as dt
@@ -20,20 +20,20 @@ from projections.score_steps import Steps
 from projections.standings import RecentFirst, Standings, numbered, standings
 
 BRIEFED = 10
-"""How many issues a briefing shows."""
+"""The number of issues in a briefing."""
 
 BURST = 60_000_000
-"""Microseconds: a touch at most so long after the last one of the same issue is no return."""
+"""Microseconds since the last touch of an issue up to which another one is not a return."""
 
 ONE = 1 << 64
-"""What a share of 1 is in a sum: whole numbers add up to the same in whatever order."""
+"""The integer for a share of 1, because sums of integers do not depend on the order."""
 
 _WEEK_DAYS = 7
 _OCCURRED_AT = itemgetter(EventRow._fields.index("occurred_at"))
 
 
 class Quality(msgspec.Struct, frozen=True):
-    """What was counted of one ranking; sums, so that users add up, in whatever order.
+    """The counts for one ranking; they are sums, so users can be added in any order.
 
     `returns` are interactions with an issue that the user had touched at an earlier instant, the
     last time more than a minute before: bursts count as one. `hits_at_n` of them had their issue
@@ -54,13 +54,13 @@ class Quality(msgspec.Struct, frozen=True):
     recalls: int = 0
 
     def __add__(self, other: "Quality") -> "Quality":
-        """Return what was counted of both."""
+        """The counts of both together."""
         mine, its = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
         return Quality(*(one + another for one, another in zip(mine, its, strict=True)))
 
     @property
     def figures(self) -> "Figures":
-        """The shares and means; those of nothing are None."""
+        """The shares and means; None where nothing was counted."""
         return Figures(
             self.returns,
             _ratio(self.hits_at_1, self.returns),
@@ -92,7 +92,7 @@ class Judged(msgspec.Struct, frozen=True):
 
     @property
     def quality(self) -> Quality:
-        """What is counted of them."""
+        """The counts for one user."""
         return Quality(
             len(self.ranks),
             self._hits_at(1),
@@ -108,17 +108,17 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Weeks:
-    """The calendar's weeks in a zone, Monday to Sunday; each is worked out once a day of it."""
+    """Calendar weeks in a zone, Monday to Sunday, cached by days."""
 
     def __init__(self, zone: dt.tzinfo) -> None:
-        """Know no week yet."""
+        """Start with an empty cache."""
         self._zone = zone
         self._known: dict[int, tuple[Instant, Instant]] = {}
 
     def around(self, at: int) -> tuple[Instant, Instant]:
-        """Return the instants at which the week of `at` and the next one begin."""
+        """The instants at which the week of `at` and the next one begin."""
         found = self._known.get(at // DAY)
-        if found is None or not found[0] <= at < found[1]:  # a day UTC may be of two weeks
+        if found is None or not found[0] <= at < found[1]:  # a UTC day may belong to two weeks
             found = self._known[at // DAY] = self._computed(at)
         return found
 
@@ -130,15 +130,15 @@ class Weeks:
 
 
 class Judge:
-    """Judges rankings by users' histories: those of `policies`, and the most recent first."""
+    """Evaluates rankings on users' histories: those of `policies`, and "most recent first"."""
 
     def __init__(self, policies: Iterable[ScoringPolicy], zone: dt.tzinfo = dt.UTC) -> None:
-        """Let weeks begin on Monday at 00:00 in `zone`."""
+        """Use weeks that begin on Monday at 00:00 in `zone`."""
         self._steps = [Steps(policy) for policy in policies]
         self._weeks = Weeks(zone)
 
     def judged(self, rows: Iterable[EventRow]) -> list[Judged]:
-        """Return what one user's events say of each policy, and last of the most recent first."""
+        """The results of one user's events for each policy, and last for "most recent first"."""
         events = sorted(rows, key=_OCCURRED_AT)
         if not events:
             return [Judged([], []) for _ in (*self._steps, RecentFirst)]
@@ -149,7 +149,7 @@ class Judge:
 
 
 class _History:
-    """One user's events in the order in which they occurred, gone through once."""
+    """One pass over a user's events in the order in which they occurred."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class _History:
         return [judged for _, judged in self._judged]
 
     def _take_instant(self, start: int, at: int) -> int:
-        """Judge what occurred at one instant by all before it, then take it in."""
+        """Evaluate the events of one instant by all before it, then add them."""
         events = self._events
         end = start + 1
         while end < len(events) and events[end].occurred_at == at:
@@ -198,7 +198,7 @@ class _History:
                 judged.ranks.append(ranking.rank(issue, at))
 
     def _brief(self, start: int, monday: int, next_monday: int) -> None:
-        """Judge the briefing of a week whose first event is the one at `start`."""
+        """Evaluate the briefing of the week whose first event is the one at `start`."""
         end = bisect_left(self._events, next_monday, start, key=_OCCURRED_AT)
         week = self._events[start:end]
         touched = {self._issues[row[2]] for row in week if row[3] is not None}

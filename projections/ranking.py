@@ -1,4 +1,4 @@
-"""Rankings: which engagements come first, and the top few of them without looking at all (R5)."""
+"""Rankings: the order of engagements, and its first few without reading all of them (R5)."""
 
 from collections.abc import Iterable, Iterator
 from heapq import merge as merge_sorted
@@ -19,7 +19,7 @@ _HOUR = DAY // 24
 class Ranked(NamedTuple):
     """An issue with its engagement and its score at the moment of the ranking; made by `ranked`.
 
-    `idle_since` is as the policy sees it. `pinned_at` is the last interaction that counts, where
+    `idle_since` considers the kinds that count. `pinned_at` is the last interaction that counts if
     the policy pins it at that moment, else 0.
     """
 
@@ -33,7 +33,7 @@ class Ranked(NamedTuple):
 def ranked(
     issue_id: str, engagement: Engagement, at: Instant, policy: ScoringPolicy = DEFAULT_POLICY
 ) -> Ranked:
-    """Return `engagement` as it ranks at `at`."""
+    """Compute the rank fields of `engagement` at `at`."""
     counted = of_kinds(engagement, policy.kinds)
     pinned_at = _pinned_at(counted, at, policy) if policy.pin_hours else 0
     value = score(engagement, at, policy)
@@ -48,15 +48,15 @@ def _pinned_at(counted: Engagement, at: Instant, policy: ScoringPolicy) -> int:
 
 
 def pin_ends_at(last_at: int, policy: ScoringPolicy) -> Instant:
-    """Return the first instant at which an interaction at `last_at` pins its issue no longer."""
+    """The first instant at which an interaction at `last_at` no longer pins its issue."""
     return Instant(last_at + ceil(policy.pin_hours * _HOUR))
 
 
 def rank_key(ranked: Ranked) -> tuple[int, float, int, str]:
-    """Return what to sort by.
+    """The sort key of the ranking.
 
-    First the pinned, the latest first; then by score descending, then idle since descending, then
-    the issue.
+    First pinned issues, the latest first; then by score descending, idle since descending, and
+    issue.
     """
     return (-ranked.pinned_at, -ranked.score.value, -ranked.idle_since, ranked.issue_id)
 
@@ -66,16 +66,16 @@ def ranking(
     at: Instant,
     policy: ScoringPolicy = DEFAULT_POLICY,
 ) -> list[Ranked]:
-    """Return all of `engagements` in their order at `at`."""
+    """All of `engagements` in their order at `at`."""
     return sorted(_scored(engagements, at, policy), key=rank_key)
 
 
 def band(engagement: Engagement, policy: ScoringPolicy) -> int:
-    """Return the band of an engagement: within one, later means higher, at every moment.
+    """The band of an engagement; within a band, later means higher at every moment.
 
-    Band 0 holds what is overridden, which no order by time ranks; the others are named by how many
-    interactions count, up to `policy.frequency_bands`, from which on more make no difference. What
-    has none that counts is in band -1, which ranks by issue after all others.
+    Band 0 has overridden engagements, which are not ordered by time. The others are numbered by the
+    interactions that count, up to `policy.frequency_bands`, from which on more make no difference.
+    Band -1 has engagements of which nothing counts; it ranks by issue after all others.
     """
     counted = of_kinds(engagement, policy.kinds)
     if counted.is_overridden:
@@ -89,10 +89,10 @@ def merge_bands(
     at: Instant,
     policy: ScoringPolicy = DEFAULT_POLICY,
 ) -> Iterator[Ranked]:
-    """Yield the ranking, reading no further into a band than is asked for.
+    """Yield the ranking lazily, reading each band only as far as needed.
 
-    Each band must come by its last interaction that counts descending, then by issue. `overridden`
-    may be in any order.
+    Each band must be sorted by the last interaction that counts, descending, then by issue.
+    `overridden` may be in any order.
     """
     scored = (_scored(each, at, policy) for each in bands)
     return merge_sorted(*scored, ranking(overridden, at, policy), key=rank_key)

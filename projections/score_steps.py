@@ -1,4 +1,4 @@
-"""A policy's scores as steps: how far back each band scores more than a given score."""
+"""A policy's scores as steps: the age up to which each band scores more than a given score."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -20,15 +20,17 @@ _MOST_DAYS = 10_000 * 366
 class Steps:
     """The scores of a policy by band and whole idle days, up to the first day that scores 0.
 
-    They are computed as far as they are needed, and shared by all users.
+    They are computed as far as needed, and shared by all users.
     """
 
     def __init__(self, policy: ScoringPolicy) -> None:
-        """Know no score yet."""
+        """Start without any computed score."""
         self.policy = policy
         self.pin = math.ceil(policy.pin_hours * _HOUR) << SHIFT
         self.is_steady = True
-        """Whether bands do for this policy: they are few, and no score rises with the days."""
+        """Whether bands can be used for this policy: they are few, and no score rises with the
+        days.
+        """
         self.falling: list[list[float]] = []
         """By band, the negated score at each number of days: ascending, as bisections want it.
 
@@ -38,7 +40,7 @@ class Steps:
         self._reaches: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
     def know(self, days: int) -> None:
-        """Compute the scores up to that many days, unless they are known."""
+        """Compute the scores up to that many days, unless already computed."""
         if self.policy.frequency_bands > MOST_FREQUENCY_BANDS:
             self.is_steady = False
         elif days >= self._days:
@@ -51,9 +53,9 @@ class Steps:
             self._reaches.clear()
 
     def reaches(self, band: int, days: int) -> list[tuple[int, int]]:
-        """Return how far back each band stands before a score: surely, and if no earlier than it.
+        """Ages up to which each band ranks above a score: in any case, and if not older than it.
 
-        The score is the one of `band` after so many days, as `fallen` counts them.
+        The score is that of `band` after some days, as `fallen` counts them.
         """
         found = self._reaches.get((band, days))
         if found is None:
@@ -61,11 +63,11 @@ class Steps:
         return found
 
     def fallen(self, band: int, days: int) -> int:
-        """Return `days`, or the first number of days after which the band scores the same."""
+        """The smallest number of days after which the band scores the same as after `days`."""
         return min(days, len(self.falling[band]) - 1)
 
     def reaches_of(self, value: float) -> list[tuple[int, int]]:
-        """Return the same for any score."""
+        """`reaches` for any score."""
         return [
             (_reach(bisect_left(band, -value)), _reach_through(bisect_right(band, -value), band))
             for band in self.falling
@@ -82,12 +84,12 @@ class Steps:
 
 
 def _reach(days: int) -> int:
-    """Return how far before now the first key of less than so many whole days lies."""
+    """The distance from now to the first key of less than some number of whole days."""
     return (days * DAY - 1) << SHIFT
 
 
 def _reach_through(days: int, band: list[float]) -> int:
-    """Return the same, without an end where the band scores so for ever."""
+    """`_reach`, unlimited if the band has the score for ever."""
     return _reach(days if days < len(band) else _MOST_DAYS)
 
 
@@ -96,6 +98,6 @@ def _is_ascending(values: list[float]) -> bool:
 
 
 def _touched(count: int, policy: ScoringPolicy) -> Engagement:
-    """Return an engagement with that many interactions that count, at the beginning of time."""
+    """An engagement with that many interactions that count, at instant 0."""
     row = EventRow(0, 0, "", int(policy.kinds[0]), 0, None, None, 0)
     return fold([row] * count)

@@ -32,22 +32,22 @@ NEVER_COUNTED = Score(0.0, dormant=True)
 
 
 def idle_days(engagement: Engagement, at: Instant) -> int:
-    """Return the whole days from idle since to `at`, at least 0 (R8: an age is never negative)."""
+    """The whole days from idle since to `at`, at least 0 (R8: an age is never negative)."""
     return max(0, (at - engagement.idle_since) // DAY)
 
 
 def weighted(policy: ScoringPolicy, frequency: float, recency: float) -> float:
-    """Return the weighted sum of R4, which is the base where no override is in force."""
+    """The weighted sum of R4, which is the base if no override is in force."""
     return policy.frequency_weight * frequency + policy.recency_weight * recency
 
 
 def days_over(policy: ScoringPolicy, days: int) -> int:
-    """Return how many of so many idle days are days of decay."""
+    """The number of idle days that are days of decay."""
     return max(0, days - policy.decay_after_days)
 
 
 def score(engagement: Engagement, at: Instant, policy: ScoringPolicy = DEFAULT_POLICY) -> Score:
-    """Return the score of `engagement` at the instant `at`, by the formula of R4 and R6."""
+    """The score of `engagement` at the instant `at`, by the formula of R4 and R6."""
     if not engagement.count:
         return Score(policy.default_score)
     counted = of_kinds(engagement, policy.kinds)
@@ -59,11 +59,11 @@ def score(engagement: Engagement, at: Instant, policy: ScoringPolicy = DEFAULT_P
 
 @lru_cache(maxsize=65_536)
 def score_of(policy: ScoringPolicy, count: int, days: int, override: float | None) -> Score:
-    """Return the score of so many interactions that count, so many idle days after the last one.
+    """The score of `count` interactions that count, `days` idle days after the last one.
 
-    With an override, which is in force then, they make no difference to the value.
+    With an override, which is in force then, the count makes no difference to the value.
     """
-    # Whole days and small counts leave few different scores, and rankings ask for many.
+    # Cached: whole days and small counts give few different scores, and rankings need many.
     frequency = min(1.0, policy.frequency_per_interaction * count)
     recency = math.exp(-policy.recency_rate_per_day * days)
     base = weighted(policy, frequency, recency) if override is None else override

@@ -1,8 +1,8 @@
-"""Where an issue stands in a user's ranking, event by event, without ranking anew each time.
+"""The rank of an issue in a user's ranking, event by event, without ranking everything again.
 
 Within a band later means higher at every moment (R5), and a band's score is a step function of
-whole idle days that never rises. So those who stand before an issue are, in each band, all from
-some instant on, which one bisection counts.
+whole idle days that never rises. So the issues of a band that rank above an issue are all those
+from some instant on, which one bisection counts.
 """
 
 from bisect import bisect_left, insort
@@ -21,36 +21,37 @@ _ISSUES = (1 << SHIFT) - 1
 
 
 class Standings(Protocol):
-    """One user's issues, each by its number; events must come in the order in which they occurred.
+    """One user's issues by number; events must be added in the order in which they occurred.
 
-    Numbers descend as issues ascend: of two that are otherwise equal, the higher number is before.
+    Numbers descend as issues ascend: of two that are otherwise equal, the higher number ranks
+    above.
     """
 
     def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
-        """Take in an interaction, or an override where there is no kind."""
+        """Add an interaction, or an override if there is no kind."""
 
     def rank(self, issue: int, at: int) -> int:
-        """Return the place of an issue that was touched: 1 is first.
+        """The rank of an issue that was touched, from 1.
 
-        The instant is no earlier than any event.
+        The instant must not be earlier than any event.
         """
 
 
 def numbered(issues: set[str]) -> dict[str, int]:
-    """Return the number of each of one user's issues."""
+    """Number the issues of one user."""
     return {issue: number for number, issue in enumerate(sorted(issues, reverse=True))}
 
 
 class RecentFirst:
-    """Plainly the last touched first, whatever the kind and the overrides."""
+    """Standings by the last touch of any kind, ignoring overrides."""
 
     def __init__(self, issues: Mapping[str, int]) -> None:
-        """Begin with nothing touched."""
+        """Start without any event."""
         self._keys: list[int] = []
         self._key_of = [0] * len(issues)
 
     def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
-        """Take in one event."""
+        """Add one event."""
         del override
         if kind is not None:
             if key := self._key_of[issue]:
@@ -59,16 +60,16 @@ class RecentFirst:
             _insert(self._keys, key)
 
     def rank(self, issue: int, at: int) -> int:
-        """Return the place among all that were touched."""
+        """The rank among all issues that were touched."""
         del at
         return len(self._keys) - bisect_left(self._keys, self._key_of[issue])
 
 
 class BandStandings:
-    """Standings by a policy of few bands, whose scores `steps` knows for all ages that occur."""
+    """Standings by a policy of few bands, with its scores for all ages that occur in `steps`."""
 
     def __init__(self, issues: Mapping[str, int], steps: Steps) -> None:
-        """Begin with nothing touched."""
+        """Start without any event."""
         self._steps = steps
         self._kinds = frozenset(map(int, steps.policy.kinds))
         self._bands: list[list[int]] = [[] for _ in steps.falling]
@@ -80,7 +81,7 @@ class BandStandings:
         self._overrides: dict[int, tuple[int, float]] = {}
 
     def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
-        """Take in one event."""
+        """Add one event."""
         if kind is None:
             self._override(issue, at, override or 0.0)
             return
@@ -101,7 +102,7 @@ class BandStandings:
         _insert(self._bands[min(count, self._last_band)], key)
 
     def rank(self, issue: int, at: int) -> int:
-        """Return the place in the policy's ranking."""
+        """The rank in the policy's ranking."""
         if self._overrides and issue in self._overrides:
             return self._rank_overridden(issue, at)
         key = self._key_of[issue]
@@ -157,7 +158,7 @@ class BandStandings:
         return before + (self._pinned_beside(key, at, reaches) if self._steps.pin else 0)
 
     def _pinned_beside(self, key: int, at: int, reaches: list[tuple[int, int]]) -> int:
-        """Count the pinned that would not stand before what is not pinned by their scores."""
+        """Count pinned issues that would rank below an unpinned one by their scores alone."""
         now = at << SHIFT
         pinned = now + (1 << SHIFT) - self._steps.pin
         beside = 0
@@ -167,7 +168,7 @@ class BandStandings:
         return beside
 
     def _before_pinned(self, key: int, at: int, falling: float) -> int:
-        """Count the later pinned, and of those at the same instant the better."""
+        """Count the issues pinned later, and the better ones pinned at the same instant."""
         instant = key >> SHIFT
         days = (at - instant) // DAY
         before = 0
@@ -196,28 +197,28 @@ class BandStandings:
 
 
 class PlainStandings:
-    """Standings by any policy: everything is ranked anew whenever a place is asked for."""
+    """Standings by any policy, which rank everything again for each question."""
 
     def __init__(self, issues: Mapping[str, int], policy: ScoringPolicy) -> None:
-        """Begin with nothing touched."""
+        """Start without any event."""
         self._policy = policy
         self._names = list(issues)
         self._engagements: dict[int, Engagement] = {}
 
     def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
-        """Take in one event."""
+        """Add one event."""
         row = EventRow(0, 0, self._names[issue], kind, at, None, override, 0)
         self._engagements[issue] = merge(self._engagements.get(issue, NONE), fold([row]))
 
     def rank(self, issue: int, at: int) -> int:
-        """Return the place in the policy's ranking."""
+        """The rank in the policy's ranking."""
         known = [(self._names[one], each) for one, each in self._engagements.items() if each.count]
         names = [each.issue_id for each in ranking(known, Instant(at), self._policy)]
         return names.index(self._names[issue]) + 1
 
 
 def standings(issues: Mapping[str, int], steps: Steps, days: int) -> Standings:
-    """Return standings by the policy of `steps` for a history of so many days."""
+    """Create standings by the policy of `steps` for a history of some days."""
     steps.know(days)
     if steps.is_steady:
         return BandStandings(issues, steps)

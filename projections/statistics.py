@@ -1,4 +1,4 @@
-"""Statistics of one user: what the engagements add up to."""
+"""Statistics of one user's engagements."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 def statistics(totals: Totals, first: Sequence[Ranked]) -> Statistics:
-    """Return the statistics of a user by the totals and the first few of the ranking."""
+    """Combine the totals and the first few of the ranking."""
     issues = totals.issues
     return Statistics(
         total_interactions=totals.interactions,

@@ -1,7 +1,7 @@
 """Timelines: the score of one engagement at a series of instants, and when it changes.
 
-A score is a step function of time. It moves when an event occurs, and each time another whole day
-of idleness is full; in between it stands still.
+A score is a step function of time. It changes when an event occurs, and at the end of each whole
+day of idleness.
 """
 
 from bisect import bisect_left, bisect_right
@@ -29,10 +29,10 @@ def timeline(
     instants: Sequence[Instant],
     policy: ScoringPolicy = DEFAULT_POLICY,
 ) -> list[Score | None]:
-    """Return the score at each of `instants`, None where no interaction had occurred by then.
+    """The score at each of `instants`, None before the first interaction.
 
-    Each is the score of the fold of what had occurred up to the instant (R8), however late it was
-    recorded. `rows` are of one engagement; both they and the instants may come in any order.
+    Each is the score of the fold of the events that had occurred by the instant (R8), even if they
+    were recorded later. `rows` are of one engagement; they and the instants may be in any order.
     """
     ordered, folded = sorted(rows, key=_occurred_at), 0
     running = _Running(policy)
@@ -83,17 +83,18 @@ def instants_of_change(
     end: Instant,
     policy: ScoringPolicy = DEFAULT_POLICY,
 ) -> list[Instant]:
-    """Return, ascending, `start`, `end`, and every instant between at which the score may change.
+    """`start`, `end`, and every instant in between at which the score may change, ascending.
 
-    `rows` are of one engagement. Between two neighbours of the result its score stands still. There
-    are at most as many instants as events and days in the span, and two. Raises
-    ValueError where `start` is after `end`.
+    `rows` are of one engagement. Between adjacent instants its score is constant. There are at most
+    as many instants as events and days in the span, plus two. Raises ValueError if `start` is after
+    `end`.
     """
     if start > end:
         message = "start must not be after end"
         raise ValueError(message)
     known = [row for row in rows if row.occurred_at <= end]
-    # What does not count restarts no day; but the first touch of any kind ends the default score.
+    # Kinds that do not count restart no day, but the first touch of any kind ends the default
+    # score.
     moving = sorted({row.occurred_at for row in known if row.kind in (None, *policy.kinds)})
     instants = {
         start,
@@ -110,8 +111,8 @@ class ScoreSeries(msgspec.Struct, frozen=True):
     """The score of one user's engagement with one issue over a span of time.
 
     `points` ascend, from the span's start to its end; each score holds until the next point, and is
-    None before the first interaction. `interactions` and `overrides` are what occurred within the
-    span, ascending; `late` are those of the interactions that became known more than a day later.
+    None before the first interaction. `interactions` and `overrides` are those within the span,
+    ascending; `late` are the interactions that were recorded more than a day late.
     """
 
     issue_id: str
@@ -138,10 +139,10 @@ def score_series(
     end: Instant,
     policy: ScoringPolicy = DEFAULT_POLICY,
 ) -> ScoreSeries:
-    """Return how the score of `issue_id` went from `start` to `end`, exact at every moment.
+    """The score of `issue_id` from `start` to `end`, exact at every moment.
 
-    `rows` are of one user, in any order; those of other issues are left out. What occurred at one
-    instant stands as it was recorded. Raises ValueError where `start` is after `end`.
+    `rows` are of one user, in any order; those of other issues are left out. Events of one instant
+    are in the order of recording. Raises ValueError if `start` is after `end`.
     """
     own = sorted((row for row in rows if row.issue_id == issue_id), key=_order)
     instants = instants_of_change(own, start, end, policy)
@@ -158,9 +159,9 @@ def score_series(
 class Step(msgspec.Struct, frozen=True):
     """The score of one engagement at the end of a step of a timeline, and what happened within it.
 
-    `score` is None before the first interaction; `count` are all interactions so far. The rest is
-    of the step alone: interactions by kind, how many of those became known more than a day late,
-    and the values of overrides.
+    `score` is None before the first interaction; `count` is that of all interactions so far. The
+    other fields are of the step alone: interactions by kind, the number of those recorded more than
+    a day late, and the values of overrides.
     """
 
     at: Instant
@@ -179,7 +180,7 @@ def steps(
     ends: Sequence[Instant],
     policy: ScoringPolicy = DEFAULT_POLICY,
 ) -> list[Step]:
-    """Return a step for each of `ends`, which ascend; the first step begins at `start`.
+    """One step for each of `ends`, which ascend; the first step begins at `start`.
 
     `rows` are of one engagement, in any order.
     """

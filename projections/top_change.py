@@ -1,4 +1,4 @@
-"""What another policy would change of a user's ranking: the top ten, and who moves."""
+"""The changes that another policy would make to a user's ranking: the top ten, and moves."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -13,24 +13,24 @@ TOP = 10
 
 
 class Standing(NamedTuple):
-    """Where an issue stands, 1 is first, and by which score."""
+    """The rank of an issue, from 1, and its score."""
 
     rank: int
     score: Score
 
 
 class Move(NamedTuple):
-    """An issue among the first ten before or after, whose place is another one."""
+    """An issue among the first ten before or after, whose rank changes."""
 
     issue_id: str
     before: Standing
     after: Standing
     distance: int
-    """How many places."""
+    """The distance, in ranks."""
 
 
 class TopChange(NamedTuple):
-    """How the first ten differ; `moves` hold the furthest first."""
+    """The differences of the first ten; `moves` are sorted by distance, the furthest first."""
 
     entered: list[str]
     left: list[str]
@@ -44,9 +44,9 @@ def top_change(
     before: ScoringPolicy,
     after: ScoringPolicy,
 ) -> TopChange | None:
-    """Return what changes of one user's first ten at `at`, or None where they stay as they are.
+    """The changes of one user's first ten at `at`, or None if there are none.
 
-    `reordered` tells whether those that stay are in another order among themselves.
+    `reordered` is whether the issues that stay change their order among themselves.
     """
     old, new = ranking(engagements, at, before), ranking(engagements, at, after)
     first, then = _issues(old[:TOP]), _issues(new[:TOP])

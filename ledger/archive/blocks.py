@@ -1,7 +1,7 @@
-"""Blocks: a segment's file is checked piece by piece, as it is read.
+"""Block digests: a segment's file is checked piece by piece, as it is read.
 
-Any question reads a small part of the files only, so each block of a file has a digest of its own,
-kept in the database: a byte that changed is found by the first who reads its block.
+Most questions read a small part of the files, so the database has a digest of each block of a file:
+a changed byte is found by the first read of its block.
 """
 
 import hashlib
@@ -14,19 +14,19 @@ from ledger.segment import BLOCK_BYTES, DIGEST_BYTES, Segment
 
 
 def block_digests(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the digest of each block of what is left to read of `file`."""
+    """Yield the digests of the blocks of `file`, from its position to its end."""
     while block := file.read(BLOCK_BYTES):
         yield _digest(block)
 
 
 class CheckedFile(io.RawIOBase):
-    """The bytes of a segment's file, each of which was checked when it is returned.
+    """The bytes of a segment's file, verified before they are returned.
 
-    Raises DamagedSegmentError where they are not what was written.
+    Raises DamagedSegmentError if they are not what was written.
     """
 
     def __init__(self, file: BinaryIO, segment: Segment) -> None:
-        """Read `file`, which was opened without a buffer, and is closed with this."""
+        """Read `file`, which must be unbuffered and is closed with this object."""
         size = file.seek(0, io.SEEK_END)
         if size != segment.size_bytes:
             file.close()
@@ -34,25 +34,25 @@ class CheckedFile(io.RawIOBase):
         self._file, self._segment, self._at = file, segment, 0
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: the file can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that it can be read anywhere."""
+        """Return True: reading can start anywhere."""
         return True
 
     def tell(self) -> int:
-        """Return where it is read next."""
+        """The offset of the next read."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, and return it."""
+        """Set the offset of the next read, and return it."""
         begin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._segment.size_bytes}
         self._at = begin[whence] + offset
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next `size` bytes, or all that are left; fewer only at the end."""
+        """Return the next `size` bytes, or all remaining ones; fewer only at the end."""
         end = self._segment.size_bytes if size < 0 else self._at + size
         end = min(end, self._segment.size_bytes)
         begin, self._at = self._at, max(self._at, end)

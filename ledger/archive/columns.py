@@ -1,6 +1,6 @@
-"""The columns of a segment: all that its events say, as Arrow tables.
+"""The columns of a segment: all fields of its events, as Arrow tables.
 
-docs/reference/segments.md describes them for whoever reads the files with another tool.
+docs/reference/segments.md describes them for readers with other tools.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,10 +17,10 @@ _SECOND = 1_000_000
 _CODED = pa.dictionary(pa.int32(), pa.string())
 
 TEXTS = ("account", "issue_id", "linear_id", "place")
-"""The columns that hold few different texts: numbers into a list of these, in memory and file."""
+"""The columns with few different texts, which are dictionary-encoded in memory and file."""
 
 SORTED_BY = ("account", "issue_id", "occurred_second", "occurred_microsecond", "position")
-"""The first columns, by which the rows of a file are sorted: no two have the same."""
+"""The first columns, by which the rows of a file are sorted; no two rows agree in them."""
 
 SCHEMA = pa.schema(
     [
@@ -54,37 +54,37 @@ Integers = NDArray[np.int64]
 
 
 def in_order(table: pa.Table) -> Iterator[pa.Table]:
-    """Yield the events by account, issue, occurred_at and position, some at a time."""
+    """Yield the events sorted by account, issue, occurred_at and position, in several tables."""
     account, issue = (ranks(table[name]) for name in ("account", "issue_id"))
     order = np.lexsort((integers(table["position"]), occurred_at(table), issue, account))
     for begin in range(0, len(order), _ROWS_AT_ONCE):
-        # With few texts of its own each, they are soon brought together.
+        # Tables with small dictionaries are concatenated quickly.
         yield own_texts(table.take(pa.array(order[begin : begin + _ROWS_AT_ONCE])))
 
 
 def one_table(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return the rows of several tables, one after the other; each text is in one dictionary."""
+    """Concatenate tables, with one common dictionary for each column of texts."""
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
 def by_position(table: pa.Table) -> pa.Table:
-    """Return the events as they were recorded."""
+    """Return the events sorted by position."""
     return table.take(pa.array(np.argsort(integers(table["position"]))))
 
 
 def occurred_at(table: pa.Table) -> Integers:
-    """Return when each event occurred."""
+    """The instants at which the events occurred, as integers."""
     seconds, microseconds = table["occurred_second"], table["occurred_microsecond"]
     return integers(seconds) * _SECOND + integers(microseconds)
 
 
 def recorded_at(table: pa.Table) -> Integers:
-    """Return when each event was recorded."""
+    """The instants at which the events were recorded, as integers."""
     return occurred_at(table) + integers(table["recorded_after"])
 
 
 def timed(table: pa.Table, occurred: Integers, recorded: Integers) -> pa.Table:
-    """Return the events of a table with their instants replaced."""
+    """Replace the instants of a table's events."""
     second, microsecond = np.divmod(occurred, _SECOND)
     parts = {
         "occurred_second": second,
@@ -98,13 +98,13 @@ def timed(table: pa.Table, occurred: Integers, recorded: Integers) -> pa.Table:
 
 
 def integers(column: pa.ChunkedArray) -> Integers:
-    """Return a column of numbers, 0 where there is none."""
+    """A column of numbers, with 0 for null."""
     known = column.fill_null(0) if column.null_count else column
     return np.asarray(known.to_numpy(), np.int64)
 
 
 def ranks(column: pa.ChunkedArray) -> Integers:
-    """Return for each row the place of its text among those of the column, -1 where there is none.
+    """Return the rank of each row's text among the different texts of the column, -1 for null.
 
     Texts are compared by their code points, which is the order of their UTF-8 bytes too.
     """
@@ -114,24 +114,24 @@ def ranks(column: pa.ChunkedArray) -> Integers:
 
 
 def one_chunk(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Return a column of texts as one array, whose dictionary holds each text once."""
+    """A column of texts as one array, whose dictionary holds each text once."""
     if column.num_chunks == 1:
         return column.chunk(0)
     return column.unify_dictionaries().combine_chunks()
 
 
 def listed(column: pa.ChunkedArray) -> list[Any]:
-    """Return the texts or bytes of a column as objects: what `to_pylist` returns, but faster."""
+    """The texts or bytes of a column as a list of objects: a faster `to_pylist`."""
     if not pa.types.is_dictionary(column.type):
         objects: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
         return objects
     coded = one_chunk(column)
-    texts = np.array([*coded.dictionary.to_pylist(), None], object)  # none at the end, at -1
+    texts = np.array([*coded.dictionary.to_pylist(), None], object)  # at -1, for nulls
     return list(texts[coded.indices.fill_null(-1).to_numpy()])
 
 
 def own_texts(table: pa.Table) -> pa.Table:
-    """Return the same events, with only their own texts in their dictionaries, sorted."""
+    """Drop unused texts from the dictionaries of a table, and sort them."""
     for number, name in enumerate(table.column_names):
         if name in TEXTS:
             column = table[name].cast(pa.string()).combine_chunks()
@@ -143,7 +143,7 @@ def own_texts(table: pa.Table) -> pa.Table:
 
 
 def _ranks_of(dictionary: pa.Array) -> Integers:
-    """Return the rank of each text of a dictionary, and -1 at the end, for none."""
+    """The rank of each text of a dictionary, followed by -1 for null."""
     ranked = np.empty(len(dictionary) + 1, np.int64)
     ranked[-1] = -1
     ranked[pc.sort_indices(dictionary).to_numpy()] = np.arange(len(dictionary))
@@ -163,7 +163,7 @@ def event_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
     place: pa.DictionaryArray,
     commitment: Sequence[bytes | None],
 ) -> pa.RecordBatch:
-    """Return a batch of a table of events from their columns."""
+    """Build a batch of a table of events from their columns."""
     occurred_at_ = np.array(occurred, np.int64)
     second, microsecond = np.divmod(occurred_at_, _SECOND)
     return pa.record_batch(
@@ -186,7 +186,7 @@ def event_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
 
 
 def coded(texts: Iterable[str | None]) -> pa.DictionaryArray:
-    """Return a column of texts as an array."""
+    """Encode texts as a dictionary array."""
     return pa.array(list(texts), pa.string()).dictionary_encode()
 
 
@@ -205,7 +205,7 @@ def exactly(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
 
 
 def uuids(columns: Iterable[bytes | None]) -> Iterator[str | None]:
-    """Yield UUIDs as people write them, of their 16 bytes."""
+    """Yield the textual form of UUIDs given as 16 bytes."""
     return map(_uuid, columns)
 
 

@@ -42,7 +42,7 @@ def corrected(table: pa.Table, corrections: Corrections) -> pa.Table:
 def effective_instants(
     corrections: Corrections, positions: Integers, occurred_at: Integers, recorded_at: Integers
 ) -> tuple[Integers, Integers]:
-    """Do the same as `Corrections.instants` for whole columns."""
+    """`Corrections.instants` for whole columns."""
     bounds = np.array([*corrections.bounds, _NO_BOUND], np.int64)
     following = np.searchsorted(np.array(corrections.positions, np.int64), positions, "right")
     recorded_at = np.minimum(recorded_at, bounds[following])
@@ -57,6 +57,6 @@ def corrected_groups(  # noqa: PLR0913, PLR0917 - what `Archive.row_groups` take
     after: str = "",
     upto: str = LAST,
 ) -> Iterator[pa.Table]:
-    """Yield what `Archive.row_groups` does, with effective instants."""
+    """`Archive.row_groups` with effective instants."""
     for table in archive.row_groups(segment, columns, after, upto):
         yield corrected(table, corrections)

@@ -1,6 +1,6 @@
-"""Digests of what events say, whichever file says it and in whatever order.
+"""Digests of the contents of events, independent of the file and of their order in it.
 
-docs/reference/segments.md describes how they are computed, for whoever does so with another tool.
+docs/reference/segments.md describes how to compute them with other tools.
 """
 
 import hashlib
@@ -14,34 +14,34 @@ from numpy.typing import NDArray
 from ledger.archive.columns import SCHEMA, TEXTS, Integers, integers, one_chunk
 
 WINDOW = 1 << 20
-"""Positions whose events are looked at together, in memory: those from a multiple of it on."""
+"""Positions per window; windows begin at its multiples, and one is in memory at a time."""
 
 Columns = Callable[[str], Iterator[pa.ChunkedArray]]
-"""Yields the column of a name piece by piece; each piece is of the same rows, whatever the name."""
+"""Yields the column of a name in pieces, which have the same rows for all names."""
 
 Range = tuple[int, int]
 """The first and the last position."""
 
 
 def digest(table: pa.Table) -> bytes:
-    """Return the SHA-256 of what the events of `table` say, in whatever order it has them."""
+    """The SHA-256 of the contents of the events in `table`, independent of their order."""
     positions = integers(table["position"])
     whole = int(positions.min()), int(positions.max())
     return digests(lambda name: iter([table[name]]), [whole])[0]
 
 
 def differing(columns: Columns, known: Mapping[Range, bytes]) -> Range | None:
-    """Return the first range of which `columns` do not say what has the known digest, if any."""
+    """Return the first range whose contents in `columns` do not have the known digest, if any."""
     found = zip(digests(columns, list(known)), known.items(), strict=True)
     return next((range_ for digest, (range_, wanted) in found if digest != wanted), None)
 
 
 def digests(columns: Columns, ranges: Sequence[Range]) -> list[bytes]:
-    """Return the SHA-256 of what the events of each of some ranges of positions say.
+    """Return the SHA-256 of the contents of the events in each of some ranges of positions.
 
-    Window by window and column by column: numbers as 64 bits, least byte first; of texts the
-    different ones in their order, each ended by a zero byte, and for each row which one it is, -1
-    for none. A window of one column is in memory at once, however many rows there are.
+    They are hashed by windows, and by columns within them: numbers as little-endian 64-bit
+    integers; texts as the sorted different ones, each followed by a zero byte, and then the index
+    of each row's text, -1 for null. Only a window of one column is in memory at a time.
     """
     totals = [hashlib.sha256() for _ in ranges]
     numbers = [np.unique(integers(piece) // WINDOW) for piece in columns("position")]
@@ -58,7 +58,7 @@ def digests(columns: Columns, ranges: Sequence[Range]) -> list[bytes]:
 
 
 class _Window:
-    """The events at WINDOW positions, by position."""
+    """The events at WINDOW consecutive positions, by position."""
 
     def __init__(self, columns: Columns, begin: int) -> None:
         self._columns, self._is_in, found = columns, list[pa.Array](), []
@@ -72,7 +72,7 @@ class _Window:
         self._positions = positions[self._order]
 
     def rows(self, first: int, last: int) -> tuple[int, int]:
-        """Return the rows of the events at the positions `first` to `last`: from, and before."""
+        """The rows of the events at the positions `first` to `last`, as a half-open range."""
         begin, end = np.searchsorted(self._positions, (first, last + 1))
         return int(begin), int(end)
 
@@ -84,7 +84,7 @@ class _Window:
         return pa.chunked_array([column.combine_chunks().take(pa.array(self._order))])
 
     def _placed(self, name: str, type_: pa.DataType) -> pa.ChunkedArray:
-        """Return a column of bytes, the widest one, piece by piece: memory holds it only once."""
+        """Return a column of bytes, the widest one, in pieces, to have it in memory only once."""
         values = np.zeros((len(self._order), type_.byte_width), np.uint8)
         is_valid = np.zeros(len(self._order), bool)
         rows = np.empty_like(self._order)
@@ -120,20 +120,20 @@ def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:
     elif pa.types.is_fixed_size_binary(column.type):
         summed.update(column.is_valid().to_numpy().data)
         for chunk in column.chunks:
-            summed.update(_bytes_in(chunk).data)  # zeros for none
+            summed.update(_bytes_in(chunk).data)  # zeros for null
     else:
         summed.update(integers(column).astype("<i8").data)
     return summed.digest()
 
 
 def _ended(texts: pa.Array) -> bytes:
-    """Return the UTF-8 of texts one after the other, each ended by a zero byte."""
+    """Concatenate the UTF-8 of texts, each followed by a zero byte."""
     whole = pa.ListArray.from_arrays([0, len(texts)], texts)
     joined: str = pc.binary_join(whole, "\0")[0].as_py()
     return f"{joined}\0".encode() if len(texts) else b""
 
 
 def _bytes_in(column: pa.Array) -> NDArray[np.uint8]:
-    """Return what a column of bytes has in memory for each row, whether or not it is a value."""
+    """The memory of a column of bytes, including that of nulls."""
     values = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, column.type.byte_width)
     return values[column.offset : column.offset + len(column)]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ledger.archive.digests import Range
 
 ASIDE = "unknown"
-"""The folder within the archive for what was moved aside."""
+"""The folder within the archive for files that were moved aside."""
 
 UNFINISHED = ".unfinished"
 
@@ -35,35 +35,35 @@ _NAME = re.compile(r"(\d{19})-(\d{19})\.parquet(\.\d+)?")
 
 
 class Files:
-    """The files in an archive's folder whose names are those of segments, whatever they hold.
+    """The files in an archive's folder that are named like segments, with any contents.
 
     Methods that change them raise ArchiveUnavailableError or DiskFullError; no other process may
     change them at the same time.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        """Look at `folder`, which may be missing; None where there can be none."""
+        """Use `folder`, which may be missing; None if the database is not a file."""
         self._folder = folder or Path(os.devnull)  # which never holds a file
 
     @property
     def aside(self) -> Path:
-        """Where files are moved aside to."""
+        """The folder to which files are moved aside."""
         return self._folder / ASIDE
 
     def in_place(self) -> list[Path]:
-        """Return the files in the folder itself."""
+        """The files in the folder itself."""
         return [path for path in _named(self._folder) if path.suffix == ".parquet"]
 
     def moved_aside(self) -> list[Path]:
-        """Return the files that were moved aside."""
+        """The files that were moved aside."""
         return _named(self.aside)
 
     def place(self, range_: "Range") -> Path:
-        """Return where the file of a range of positions belongs."""
+        """The proper path of the file of a range of positions."""
         return self._folder / file_name(*range_)
 
     def path_of(self, segment: Segment) -> Path:
-        """Return where to read a segment: in its place, or where its file was moved aside."""
+        """The path to read a segment from: the proper one, or where its file was moved aside."""
         path = self.place(segment.range)
         copies = self._copies_aside(segment)
         places = (each for each in (path, *copies) if copies and _holds(each, segment))
@@ -74,7 +74,7 @@ class Files:
         return _holds(self.place(segment.range), segment)
 
     def found(self, first: int, last: int) -> list[Segment]:
-        """Return the contents of each file that overlaps a range of positions.
+        """Return the segment of each file that overlaps a range of positions.
 
         A file whose name disagrees with its contents is skipped.
         """
@@ -87,7 +87,7 @@ class Files:
     def set_aside(self, path: Path) -> None:
         """Move a file aside, if it is there, under its own name or one with a number.
 
-        Nothing is overwritten; a file of which there is an identical copy is removed.
+        Nothing is overwritten; a file that already has an identical copy there is removed.
         """
         if not path.exists():
             return
@@ -118,14 +118,14 @@ class Files:
         return True
 
     def remove(self, path: Path) -> int:
-        """Remove a file and return how many bytes that freed."""
+        """Remove a file and return the number of bytes freed."""
         with translated():
             size = path.stat().st_size
             path.unlink()
         return size
 
     def remove_unfinished(self) -> int:
-        """Remove unfinished files, and return how many bytes that freed."""
+        """Remove unfinished files, and return the number of bytes freed."""
         if not self._folder.is_dir():
             return 0
         paths = [path for path in self._folder.iterdir() if path.suffix == UNFINISHED]
@@ -136,13 +136,13 @@ class Files:
 
 
 def range_of(path: Path) -> "Range":
-    """Return the range of positions that a file is named for."""
+    """The range of positions in a file's name."""
     found = _NAME.fullmatch(path.name)
     return (int(found[1]), int(found[2])) if found else (0, -1)
 
 
 def is_content(path: Path, size_bytes: int, blocks: bytes) -> bool:
-    """Return whether a file has that size and those digests of blocks, reading all of it."""
+    """Whether a file has that size and those block digests, which reads all of it."""
     try:
         if path.stat().st_size != size_bytes:
             return False

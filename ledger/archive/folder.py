@@ -1,4 +1,4 @@
-"""The folder of segments: written to survive a power cut, and checked when read.
+"""The folder of segments, whose files survive power cuts and are checked when read.
 
 The database says which files belong to it. Another database of the same ledger, such as a restored
 backup, may need the others: they are never overwritten, and removed only when a segment is proven
@@ -60,24 +60,24 @@ _READ_AT_ONCE = 1 << 20
 class Archive:
     """The segments of one ledger, in the folder beside its database.
 
-    Whatever reads raises MissingSegmentError or DamagedSegmentError, which name the file and what
-    it held; whatever writes raises ArchiveUnavailableError or DiskFullError.
+    Methods that read raise MissingSegmentError or DamagedSegmentError, which name the file and its
+    range; methods that write raise ArchiveUnavailableError or DiskFullError.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        """Keep them in `folder`, which is made when it is needed; None where there can be none."""
+        """Use `folder`, which is created when needed; None if the database is not a file."""
         self._folder = folder
         self.files = Files(folder)
         """The files in it, segments or not."""
 
     @property
     def is_possible(self) -> bool:
-        """Return whether there can be segments: not where the database is on a server."""
+        """Whether there can be segments: not if the database is on a server."""
         return self._folder is not None
 
     @property
     def folder(self) -> Path:
-        """Where the files are; raises ArchiveUnavailableError where there can be none."""
+        """The folder of the files; raises ArchiveUnavailableError if there can be none."""
         if self._folder is None:
             message = "only a ledger in an SQLite file has an archive"
             raise ArchiveUnavailableError(message)
@@ -86,8 +86,8 @@ class Archive:
     def publish(self, table: pa.Table, first: int, last: int) -> Segment:
         """Write the events of `table` as the segment of a range, and return it.
 
-        When this returns, its file survives a power cut, and was read again and found to say what
-        `table` says.
+        When this returns, its file survives a power cut, and was read back and found to have the
+        contents of `table`.
         """
         recorded = recorded_at(table)
         planned = Segment(
@@ -105,9 +105,9 @@ class Archive:
     def publish_in_order(
         self, planned: Segment, tables: Iterable[pa.Table], parts: Mapping[Range, bytes]
     ) -> Segment:
-        """Write what comes as a file has it, and return the segment with what its file is like.
+        """Write tables that are in the order of a file, and return the segment of that file.
 
-        It is found to say what `planned` and each of its `parts`, of these digests, do.
+        The file is read back and compared with the digests of `planned` and of each of its `parts`.
         """
         with translated():
             path = self.folder / planned.name
@@ -121,16 +121,16 @@ class Archive:
                     self.files.set_aside(path)
                 unfinished.rename(path)
             except BaseException:
-                with suppress(OSError):  # where the disk is full, whoever records needs the space
+                with suppress(OSError):  # on a full disk, recording needs the space
                     unfinished.unlink(missing_ok=True)
                 raise
             sync(self.folder)
-            sync(self.folder.parent)  # where the folder itself is new
+            sync(self.folder.parent)  # in case the folder itself is new
         release_memory()
         return segment
 
     def read(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the events of a segment, or some of their columns, in the order of the file."""
+        """Return the events of a segment, with all or some columns, in the order of the file."""
         wanted = SCHEMA.names if columns is None else columns
         with self.opened(segment) as file:
             table = file.read(in_file(wanted))
@@ -139,7 +139,7 @@ class Archive:
         return table.select(list(wanted))
 
     def read_positions(self, segment: Segment, first: int, last: int) -> pa.Table:
-        """Return the events at the positions `first` to `last`, as they were recorded."""
+        """Return the events at the positions `first` to `last`, by position."""
         found = []
         with self.opened(segment) as file:
             columns = columns_of(file)
@@ -178,10 +178,10 @@ class Archive:
         columns: Sequence[str] = SCHEMA.names,
         positions: Integers | None = None,
     ) -> Iterator[pa.Table]:
-        """Yield what `read_account` returns, in as many tables as row groups hold some of it.
+        """Yield the rows of `read_account`, one table per row group that has some.
 
-        Only the events at `positions` if these are given: a row group without any of them is read
-        no further than is needed to find that out.
+        If `positions` are given, only the events there; of a row group without any of them only the
+        columns that show this are read.
         """
         sought = Sought(account, issue_id, positions)
         with self.opened(segment) as file:
@@ -198,7 +198,7 @@ class Archive:
     ) -> Iterator[pa.Table]:
         """Yield some columns of the file, for the accounts `after` < account <= `upto`.
 
-        Those that are read together, in the order of the file; each piece of memory for itself.
+        Each table is one row group, in the order of the file, with its own memory.
         """
         with self.opened(segment) as file:
             for group in range(file.metadata.num_row_groups):
@@ -207,10 +207,10 @@ class Archive:
                     found = [file.read_row_group(group, list(columns), use_threads=False)]
                     if not (after < least and most <= upto):
                         found = [between(found.pop(), after, upto)]
-                    yield found.pop()  # and is not held here meanwhile
+                    yield found.pop()  # keeps no reference here
 
     def check(self, segment: Segment, parts: Mapping[Range, bytes] | None = None) -> None:
-        """Read all of a segment, which must say what was sealed, and of each part of it as well.
+        """Read all of a segment, and compare it and each of its `parts` with what was sealed.
 
         `parts` are ranges of positions and their digests.
         """
@@ -223,7 +223,7 @@ class Archive:
             raise other_events_error(segment, other)
 
     def columns(self, segments: Sequence[Segment]) -> Columns:
-        """Return what reads a column of several segments, a row group at a time."""
+        """A function that reads a column of several segments, by row groups."""
 
         def pieces(name: str) -> Iterator[pa.ChunkedArray]:
             for each in segments:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pyarrow as pa
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of malloc.h
-_TRIMMED_FROM = 32 << 20  # free bytes at the heap's end; a page that comes back is filled anew
+_TRIMMED_FROM = 32 << 20  # free bytes at the heap's end; a page that comes back is zeroed again
 _GIVEN_BACK_FROM = 1 << 19  # bytes that go back to the system as soon as they are freed
 
 pa.set_memory_pool(pa.system_memory_pool())

@@ -1,4 +1,4 @@
-"""Merging neighbours into one segment, some rows of each at a time."""
+"""Merging of adjacent segments into one, a few rows of each at a time."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from ledger.archive.versions import with_earlier
 from ledger.segment import Segment, events_in
 
 _ROWS_AT_ONCE = 131_072
-"""About so many rows of all parts are brought into one order at once."""
+"""Rows of all parts that are sorted at once, approximately."""
 
 
 def merge(
@@ -24,12 +24,12 @@ def merge(
     sealings: Mapping[Range, bytes],
     progress: Callable[[int], object],
 ) -> Segment:
-    """Write the events of neighbours as one segment, and return it, as `Archive.publish` does.
+    """Write the events of adjacent segments as one segment, and return it, as `Archive.publish`
+    does.
 
-    `sealings` are the ranges that were sealed one by one, and their digests: what was written says
-    the same. A row group or two of each part is in memory, whatever its size. `progress` is told
-    how many more events were written. Raises DamagedSegmentError where a part does not say what was
-    sealed.
+    `sealings` are the ranges that were sealed one by one, and their digests, with which the file is
+    compared. Memory holds a row group or two of each part. `progress` is called with numbers of
+    events written. Raises DamagedSegmentError if a part does not contain what was sealed.
     """
     planned = Segment(
         first_position=parts[0].first_position,
@@ -54,7 +54,7 @@ def _told(progress: Callable[[int], object], tables: Iterator[pa.Table]) -> Iter
 
 
 def _digest(archive: Archive, parts: Sequence[Segment]) -> bytes:
-    """Return the digest of what all parts say, each of which must say what was sealed."""
+    """The digest of all parts together; each must contain what was sealed."""
     whole = parts[0].first_position, parts[-1].last_position
     found = digests(archive.columns(parts), [*(part.range for part in parts), whole])
     for part, digest in zip(parts, found, strict=False):
@@ -64,7 +64,7 @@ def _digest(archive: Archive, parts: Sequence[Segment]) -> bytes:
 
 
 def _sources(archive: Archive, parts: Sequence[Segment]) -> Iterator[Source]:
-    """Yield what is read of each part, as one file says it that has all of them."""
+    """Yield the tables of each part, with versions as in one file that has all parts."""
     earlier: Counter[str] = Counter()
     for part in parts:
         yield with_earlier(archive.row_groups(part, FILE_SCHEMA.names), earlier.copy())

@@ -1,6 +1,6 @@
-"""One segment as a Parquet file: how it is written, and what of it has to be read.
+"""A segment as a Parquet file: writing it, and reading the parts that are needed.
 
-docs/reference/segments.md describes the file for whoever reads it with another tool.
+docs/reference/segments.md describes the file for readers with other tools.
 """
 
 import os
@@ -33,7 +33,7 @@ from ledger.errors import DamagedSegmentError
 from ledger.segment import FORMAT_VERSION, Segment
 
 ROWS_OF_A_GROUP = 32_768
-"""The most rows that are found and read together."""
+"""The most rows of a row group."""
 
 SOUGHT = ("account", "issue_id")
 """The first columns, by which rows are sorted."""
@@ -45,14 +45,14 @@ _DELTAS = dict.fromkeys(
     ("occurred_second", "occurred_microsecond", "position", "versions_before", "recorded_after"),
     "DELTA_BINARY_PACKED",
 )
-# A hash cannot be made any shorter, and trying would cost time at every reading.
+# A hash cannot be compressed, and decompressing would take time at every read.
 _COMPRESSION = {name: "NONE" if name == "commitment" else "ZSTD" for name in FILE_SCHEMA.names}
-_LEVELS = {"issue_id": 19}  # of ZSTD: where it saves a sixth; read as fast as any other
-_LEVEL = 12  # a twentieth less than by its default
+_LEVELS = {"issue_id": 19}  # of ZSTD, for columns where it saves a sixth; read as fast as any other
+_LEVEL = 12  # a twentieth smaller than with the default
 
 
 def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
-    """Write events that come in the order of the file, and wait until they are on the disk."""
+    """Write events, given in the order of the file, and sync them to disk."""
     schema = FILE_SCHEMA.with_metadata({METADATA: msgspec.json.encode(_metadata_of(segment))})
     with path.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
@@ -61,12 +61,12 @@ def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
                 writer.write_table(own_texts(group).cast(schema), row_group_size=ROWS_OF_A_GROUP)
         file.flush()
         os.fsync(file.fileno())
-        if hasattr(os, "posix_fadvise"):  # so it is read from the disk; macOS has none
+        if hasattr(os, "posix_fadvise"):  # so the check reads the disk; not on macOS
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield the same rows, so many at once as are found and read together."""
+    """Yield the same rows as tables of one row group each."""
     rest = FILE_SCHEMA.empty_table()
     for table in tables:
         rest = one_table([rest, table])
@@ -79,7 +79,7 @@ def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _end_of_group(table: pa.Table) -> int:
-    """Return how many of the first rows make a group: no engagement is cut, but for a long one."""
+    """The number of first rows that make a row group, which only splits long engagements."""
     begun = table.slice(0, ROWS_OF_A_GROUP + 1)
     accounts, issues = (one_chunk(begun[name]).indices.to_numpy() for name in SOUGHT)
     starts = np.flatnonzero((np.diff(accounts) != 0) | (np.diff(issues) != 0)) + 1
@@ -100,7 +100,7 @@ def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:  # noqa: ANN401 -
 
 
 def _metadata_of(segment: Segment) -> dict[str, Any]:
-    """What the file says of itself, for whoever finds it without its database."""
+    """The file's metadata, which identify it without its database."""
     return {
         "format": FORMAT_VERSION,
         "first_position": segment.first_position,
@@ -113,9 +113,9 @@ def _metadata_of(segment: Segment) -> dict[str, Any]:
 
 
 def read_again(path: Path, written: Segment, parts: Mapping[Range, bytes]) -> Segment:
-    """Return the segment as its file has it, which must say what was written.
+    """Read a file back and return its segment; raises if the contents are not what was written.
 
-    So must each of its `parts`, which are ranges of positions and their digests.
+    Each of its `parts`, which are ranges of positions with their digests, is compared as well.
     """
     with path.open("rb", buffering=0) as file:
         blocks = b"".join(block_digests(file))
@@ -128,12 +128,12 @@ def read_again(path: Path, written: Segment, parts: Mapping[Range, bytes]) -> Se
 
 
 def parquet_of(file: CheckedFile) -> pq.ParquetFile:
-    """Return the segment in a file, opened to be read."""
+    """Open a segment's file for reading."""
     return pq.ParquetFile(file, read_dictionary=list(TEXTS), pre_buffer=False)
 
 
 def columns_of(file: pq.ParquetFile) -> Columns:
-    """Return what reads a column of a segment, a row group at a time; versions are worked out."""
+    """A function that reads a column of a segment by row groups, and computes versions."""
 
     def pieces(name: str) -> Iterator[pa.ChunkedArray]:
         if name == "version":
@@ -143,18 +143,18 @@ def columns_of(file: pq.ParquetFile) -> Columns:
             yield from (read(group, [name])[name] for group in groups)
 
     groups = range(file.metadata.num_row_groups)
-    read = partial(file.read_row_group, use_threads=False)  # each thread keeps what it has freed
+    read = partial(file.read_row_group, use_threads=False)  # threads keep freed memory
     return pieces
 
 
 def in_file(columns: Iterable[str]) -> list[str]:
-    """Return the columns of a file that tell those of its events."""
+    """The columns of a file from which columns of its events are computed."""
     names = [name for name in columns if name != "version"]
     return [*dict.fromkeys([*names, *TOLD_BY])] if "version" in columns else names
 
 
 def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> list[int]:
-    """Return the row groups in which such events can be; they are sorted by both."""
+    """The row groups that may contain events of an account and issue; they are sorted by both."""
     groups = range(metadata.num_row_groups)
     first = bisect_left(groups, account, key=lambda group: account_bounds(metadata, group)[1])
     end = bisect_right(groups, account, key=lambda group: account_bounds(metadata, group)[0])
@@ -166,14 +166,14 @@ def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> 
 
 
 def _may_hold(group: pq.RowGroupMetaData, issue_id: str) -> bool:
-    """Return whether a row group can hold that issue; one of several accounts may hold any."""
+    """Whether a row group may contain the issue; one with several accounts may contain any."""
     accounts, issues = (group.column(number).statistics for number in range(len(SOUGHT)))
     is_alone = accounts.min == accounts.max
     return not is_alone or bool(issues.min <= issue_id <= issues.max)
 
 
 class Sought(NamedTuple):
-    """Which events: an account's, with one issue or all, at some positions or any."""
+    """A selection of events: of an account, with one issue or all, at some positions or any."""
 
     account: str
     issue_id: str | None = None
@@ -183,7 +183,7 @@ class Sought(NamedTuple):
 def read_sought(
     file: pq.ParquetFile, group: int, sought: Sought, columns: Sequence[str]
 ) -> pa.Table:
-    """Return such events of a row group; without any of them, the other columns are not read."""
+    """Return the selected events of a row group; if there are none, other columns are not read."""
     keys = [*SOUGHT] if sought.positions is None else [*SOUGHT, "position"]
     found = file.read_row_group(group, keys, use_threads=False)
     rows = np.flatnonzero(_is_sought(found, sought))
@@ -204,14 +204,14 @@ def _is_sought(keys: pa.Table, sought: Sought) -> NDArray[np.bool_]:
 
 
 def positions_of(file: pq.ParquetFile, account: str) -> Integers:
-    """Return the positions of an account's events in a segment, ascending."""
+    """The positions of an account's events in a segment, ascending."""
     groups = groups_of(file.metadata, account, None)
     table = file.read_row_groups(groups, ["account", "position"], use_threads=False)
     return np.sort(integers(table["position"].filter(pc.equal(table["account"], account))))
 
 
 def account_bounds(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:
-    """Return the first and the last account of a row group."""
+    """The first and the last account of a row group."""
     statistics = metadata.row_group(group).column(0).statistics
     return statistics.min, statistics.max
 

@@ -1,4 +1,4 @@
-"""Events of segments: as the rows that folds read, and as the events that were recorded."""
+"""Events of segments, as rows for folds and as domain events."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -34,18 +34,18 @@ FOLDED_COLUMNS = (
     "linear_id",
     "score",
 )
-"""Those that say what folds read."""
+"""The columns that folds read."""
 
 
 _SAID = ("account", "version", "issue_id", "kind", "linear_id", "score", "place", "commitment")
 
 
 _EVENTS_AT_ONCE = 4_096
-"""So many are made into objects while the others stay columns."""
+"""Rows that are converted to objects at a time."""
 
 
 def event_rows(table: pa.Table, streams: Iterable[int]) -> Iterator[EventRow]:
-    """Yield what folds read of the events of a table, for each of which there is a number."""
+    """Yield the rows for folds of a table's events, each with a given number as its stream."""
     return map(
         EventRow,
         table["position"].to_pylist(),
@@ -60,7 +60,7 @@ def event_rows(table: pa.Table, streams: Iterable[int]) -> Iterator[EventRow]:
 
 
 def tables_by_account(archive: Archive, segment: Segment) -> Iterator[tuple[str, pa.Table]]:
-    """Yield what folds read of a segment's events by account, some of an account at a time."""
+    """Yield the columns that folds read of a segment's events, in tables of one account each."""
     for group in archive.row_groups(segment, FOLDED_COLUMNS):
         accounts = one_chunk(group["account"])
         starts = np.flatnonzero(np.diff(accounts.indices.to_numpy(), prepend=-1))
@@ -69,7 +69,7 @@ def tables_by_account(archive: Archive, segment: Segment) -> Iterator[tuple[str,
 
 
 def events_by_account(archive: Archive, segment: Segment) -> Counter[str]:
-    """Return how many events of each account a segment holds."""
+    """The number of events of each account in a segment."""
     found: Counter[str] = Counter()
     for group in archive.row_groups(segment, ["account"]):
         counts = pc.value_counts(one_chunk(group["account"])).to_pylist()

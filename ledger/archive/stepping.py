@@ -1,7 +1,7 @@
-"""Sorted tables, read side by side and step by step.
+"""K-way merge of sorted tables: several sources are read side by side, in steps.
 
-A source is tables one after the other, sorted by some columns. Each is read no further than is
-needed, so memory holds a few tables of each, whatever the history's size.
+A source is a sequence of tables that is sorted by some columns. Each is read only as far as needed,
+so memory holds a few tables of each source, regardless of the history's size.
 """
 
 from bisect import bisect_left
@@ -19,13 +19,14 @@ Place = tuple[Any, ...]
 Source = Iterator[pa.Table]
 
 _FEW = 4
-"""A step that takes less than this part of its rows is made longer, if it can be."""
+"""A step with less than this fraction of its rows is extended, if possible."""
 
 
 def steps(readers: Sequence["Reader"], rows_at_once: int) -> Iterator[list[pa.Table]]:
-    """Yield what there is of some places, all that there is of each, from one place on to another.
+    """Yield the rows of the sources in steps, each with all rows of consecutive places (sort keys).
 
-    About so many rows at once: what the sources have of them, each sorted for itself.
+    A step has about `rows_at_once` rows in all: a list of tables of each source, sorted within the
+    source.
     """
     rows = rows_at_once // (len(readers) + 1) + 1
     while True:
@@ -37,9 +38,9 @@ def steps(readers: Sequence["Reader"], rows_at_once: int) -> Iterator[list[pa.Ta
 
 
 def _reach(readers: Sequence["Reader"], rows: int, rows_at_once: int) -> Place | None:
-    """Return a place before which all is at hand: as much as a step takes, if there is so much.
+    """Return a place before which all rows are loaded: enough for a step, if there are as many.
 
-    Where one source alone has the next places, `rows` of each would be little.
+    If only one source has the next places, `rows` of each source would be too few.
     """
     upto = _nearest(readers, rows)
     while _FEW * _before(readers, upto) < rows_at_once:
@@ -75,7 +76,7 @@ class _Part:
         return tuple([column[row] for column in self._columns])
 
     def before(self, upto: Place | None) -> int:
-        """Return how many rows stand before a place, or how many there are."""
+        """The number of rows before a place, or of all rows if it is None."""
         if upto not in self._before:
             self._before[upto] = self._search(upto)
         return self._before[upto]
@@ -86,13 +87,13 @@ class _Part:
         return bisect_left(range(len(self)), upto, key=self.place)
 
     def cut(self, row: int) -> tuple["_Part", "_Part"]:
-        """Return the first rows, and the others."""
+        """Split into the first rows and the others."""
         first, others = self.table.slice(0, row), self.table.slice(row)
         return _Part(first, self._sorted_by), _Part(others, self._sorted_by)
 
 
 class _Column:
-    """Values that are looked at one by one; of texts without making a dictionary for each."""
+    """A column whose values are read one by one, without copying the dictionary of texts."""
 
     def __init__(self, column: pa.Array) -> None:
         self._codes, self._values = None, column
@@ -104,18 +105,18 @@ class _Column:
 
 
 class Reader:
-    """Reads one source, as far as is asked."""
+    """Reads one source, only as far as it is asked to."""
 
     def __init__(self, source: Source, sorted_by: Sequence[str]) -> None:
-        """Read what comes sorted by those columns."""
+        """Read tables that are sorted by these columns."""
         self._source, self._sorted_by = source, sorted_by
         self._parts: deque[_Part] = deque()
         self._goes_on = True
 
     def has_more(self, rows: int) -> bool:
-        """Return whether there is a place left, having more than `rows` at hand if there are.
+        """Load more than `rows` rows if there are as many; return whether any row is left.
 
-        Two of them at least differ, unless there is no other one.
+        At least two of the loaded rows have different places, unless there is only one place left.
         """
         while self._lacks(rows):
             table = next(self._source, None)
@@ -125,16 +126,16 @@ class Reader:
         return bool(self._parts)
 
     def reach(self, rows: int) -> Place | None:
-        """Return a place before which all is at hand, about so many rows; None if it ends there.
+        """Return a place before which about `rows` rows are loaded; None if the source ends there.
 
-        What is yet to come may go on with the last place at hand.
+        Rows that are not loaded yet may continue the last loaded place.
         """
         if len(self) > rows and (place := self._place(rows)) > self._first:
             return place
         return self._last if self._goes_on else None
 
     def take(self, upto: Place | None) -> Iterator[pa.Table]:
-        """Yield what is at hand before a place, or all of it, and have that no more."""
+        """Yield the loaded rows before a place, or all of them, and drop them."""
         while self._parts and (row := self._parts[0].before(upto)):
             part = self._parts.popleft()
             if row < len(part):
@@ -143,7 +144,7 @@ class Reader:
             yield part.table
 
     def before(self, upto: Place | None) -> int:
-        """Return how many rows at hand stand before a place, or how many there are."""
+        """The number of loaded rows before a place, or of all loaded rows if it is None."""
         return sum(part.before(upto) for part in self._parts)
 
     def _lacks(self, rows: int) -> bool:

@@ -1,4 +1,4 @@
-"""Syncing folders."""
+"""Durable changes of folders."""
 
 import os
 from pathlib import Path

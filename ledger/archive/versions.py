@@ -1,7 +1,8 @@
-"""Versions: an event's place among those of its account, which a file tells by positions.
+"""Versions of events within their account, which a file derives from positions.
 
-Both rise together, so a file has only how many versions of the account come before those in it.
-That is the same number for all, and takes next to no room, unless other events are between them.
+Both rise together, so a file only stores how many versions of the account precede those in it. That
+number is the same for all events of an account, and compresses well, unless other events are
+between them.
 """
 
 from collections import Counter, deque
@@ -13,20 +14,20 @@ import pyarrow as pa
 from ledger.archive.columns import FILE_SCHEMA, SCHEMA, Integers, integers, one_chunk, one_table
 
 TOLD_BY = ("account", "position", "versions_before")
-"""The columns of a file that tell versions."""
+"""The columns of a file from which versions are computed."""
 
 _PLACE = SCHEMA.names.index("version")
 
 
 def as_in_file(table: pa.Table) -> pa.Table:
-    """Return all the events of a file with what it says in place of their versions."""
+    """Replace the versions of all events of a file by the numbers that it stores."""
     field = FILE_SCHEMA.field(_PLACE)
     before = integers(table["version"]) - _numbers(table)
     return table.set_column(_PLACE, field, pa.array(before, field.type))
 
 
 def versions_in(table: pa.Table) -> pa.Array:
-    """Return the versions of all the events of a file, or of all those of some accounts."""
+    """The versions of all events of a file, or of all events of some accounts."""
     return _versions(table, _numbers(table))
 
 
@@ -54,14 +55,14 @@ def versions_by_group(groups: Iterable[pa.Table]) -> Iterator[pa.Array]:
 
 
 def _last_account(table: pa.Table) -> tuple[int, str]:
-    """Return where the last account of some rows of a file begins, and which that is."""
+    """The row at which the last account of some rows begins, and that account."""
     accounts = one_chunk(table["account"])
     begin = int(np.flatnonzero(np.diff(accounts.indices.to_numpy(), prepend=-1))[-1])
     return begin, accounts[begin].as_py()
 
 
 def _more(known: pa.Array, tables: Sequence[pa.Table]) -> pa.Array:
-    """Return the known versions, and those of whole accounts after them."""
+    """Append the versions of complete accounts to the known ones."""
     return pa.concat_arrays([known, versions_in(one_table(tables))])
 
 
@@ -74,7 +75,7 @@ def versions_among(table: pa.Table, positions: Integers) -> pa.Array:
 
 
 def with_earlier(groups: Iterable[pa.Table], earlier: Counter[str]) -> Iterator[pa.Table]:
-    """Yield the events of a file as one says them that has so many `earlier` ones of accounts."""
+    """Yield the events of a file as in one that also has `earlier` events of the accounts."""
     field = FILE_SCHEMA.field(_PLACE)
     for group in groups:
         accounts = one_chunk(group["account"])
@@ -88,7 +89,7 @@ def _versions(table: pa.Table, numbers: Integers) -> pa.Array:
 
 
 def _numbers(table: pa.Table) -> Integers:
-    """Return how many of its account's events are at lower positions than each."""
+    """For each event, the number of its account's events at lower positions."""
     accounts = one_chunk(table["account"]).indices.to_numpy()
     order = np.lexsort((integers(table["position"]), accounts))
     starts = np.flatnonzero(np.diff(accounts[order], prepend=-1))

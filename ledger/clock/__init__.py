@@ -1,4 +1,4 @@
-"""The clock of the world, for whoever does not bring one."""
+"""The system clock, as the default of callers that inject none."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

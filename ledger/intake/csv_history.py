@@ -47,7 +47,7 @@ _OTHER_FORMATS = {
 """How files of other formats begin, and what to do with them."""
 
 _Numbered = tuple[int, list[str] | str]
-"""A row, or the reason why it is none, and the line on which it begins."""
+"""A row, or the reason why it is invalid, and the line on which it begins."""
 
 _INSTANT_BYTES = 8
 _LINE_ENDS = ("\n", "\r")
@@ -57,9 +57,9 @@ _KNOWN = {*NAMES.known, *NAMES.other_names, *COLUMNS}
 def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
     """Yield an entry or a refusal for each row of `stream`, in constant memory.
 
-    A row without a key is known by its content and its ordinal among equal rows, so that reading a
-    file again adds nothing, and two truly equal rows are two. `name` is what the origin calls the
-    source. Raises UnreadableHistoryError where the file cannot be read on.
+    A row without a key is identified by its content and its ordinal among equal rows, so that
+    reading a file again adds nothing, and two equal rows count as two. `name` is the name of the
+    source in origins. Raises UnreadableHistoryError where the file becomes unreadable.
     """
     text = _text(stream)
     table = None
@@ -77,7 +77,7 @@ def read_csv(stream: io.BufferedReader, name: str) -> Iterator[Entry | Refusal]:
             for block in _blocks(rows, lines):
                 yield from table.entries(block)
     finally:
-        with suppress(ValueError):  # where the caller has closed it already
+        with suppress(ValueError):  # if the caller has closed it already
             text.detach()  # the stream stays open: it is the caller's
 
 
@@ -104,7 +104,7 @@ def _blocks(rows: Iterator[_Numbered], lines: "_Lines") -> Iterator[list[_Number
 
 
 def _rows(lines: "_Lines") -> Iterator[_Numbered]:
-    """Yield each row, or the reason why it is none, with the line on which it begins."""
+    """Yield each row, or the reason why it is invalid, with the line on which it begins."""
     # Rows are bounded here as a whole. The limit of the process for one field is never lowered.
     csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
     reader = None
@@ -138,7 +138,8 @@ def _reader(lines: "_Lines") -> tuple[Iterator[list[str]], int]:
 class _Lines(Iterator[str]):
     """The lines of a file; the rest of a row that is too long is skipped.
 
-    `room` is how much longer the current row may become, `quotes` how many quotes it has.
+    `room` is the number of characters that the current row may still get, `quotes` that of its
+    quotes.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
@@ -171,7 +172,7 @@ class _Lines(Iterator[str]):
 
 
 class _Table:
-    """The rows below a header, and the entries that they make."""
+    """The rows below a header, and their conversion to entries."""
 
     def __init__(self, header: Sequence[str], line: int, name: str, ordinals: Ordinals) -> None:
         self._width = len(header)
@@ -183,7 +184,7 @@ class _Table:
             raise UnreadableHistoryError(f"line {line}: {_explained(header, error)}") from error
 
     def entries(self, block: Sequence[_Numbered]) -> Iterator[Entry | Refusal]:
-        """Yield an entry or a refusal for each row; what is not plain is judged row by row."""
+        """Yield an entry or a refusal for each row; rows that are not plain are handled alone."""
         for (line, row), interaction in zip(block, self._plain(block), strict=True):
             if interaction is None:
                 yield self._entry(line, row)

@@ -1,4 +1,4 @@
-"""What the fields of a chat and of a message in Telegram Desktop's export say."""
+"""The interpretation of the fields of chats and messages in Telegram Desktop's exports."""
 
 import datetime as dt
 import re
@@ -32,7 +32,7 @@ _WITHOUT_PEOPLE = {
 
 _ID_LIMIT = 10**12
 _MOVED = 10**9
-"""What is taken from the message ids of a basic group in the export of its supergroup."""
+"""The offset of a basic group's message ids in the export of its supergroup."""
 
 _CONTENT = frozenset(
     """
@@ -41,7 +41,7 @@ _CONTENT = frozenset(
     sticker_emoji todo_list
     """.split()  # noqa: SIM905 - a list to read, and to add to
 )
-"""Fields that say what a message is, where it is no text."""
+"""Fields with the kind of a message that is not a text."""
 
 _BESIDE = frozenset(
     """
@@ -75,7 +75,7 @@ _UNKNOWN = "its content is of a kind that is not known here, and was not read"
 
 
 class Chat(NamedTuple):
-    """A chat in which people talk; `number` says the how manieth it is in a full export."""
+    """A chat between people; `number` is its ordinal in a full export."""
 
     type: ChatType
     id: int
@@ -83,7 +83,7 @@ class Chat(NamedTuple):
 
 
 def chat_of(header: dict[str, object], number: int | None) -> Chat | Refusal | None:
-    """Return the chat of which these are the type and the id, or None: nothing of people's."""
+    """Return the chat with this type and id, or None for channels and saved messages."""
     kind, chat_id = header.get("type"), header.get("id")
     if not (isinstance(kind, str) and isinstance(chat_id, int)):
         return Refusal(_chat(number), "its type and its id must be given before its messages")
@@ -107,7 +107,7 @@ def _bot_api_id(chat_type: ChatType, chat_id: int) -> int:
 
 
 def message_of(chat: Chat, entry: object, number: int) -> ExportedMessage | Refusal:
-    """Return the message that `entry` describes, the `number`th of `chat`, or why it is none."""
+    """Return the message that `entry` describes, the `number`th of `chat`, or a refusal."""
     message_id = entry.get("id") if isinstance(entry, dict) else None
     place = _place(chat, message_id if _is_number(message_id) else None, number)
     if not isinstance(entry, dict):
@@ -139,7 +139,7 @@ def _is_number(value: object) -> bool:
 
 
 def _type_by(chat: Chat, message_id: int) -> ChatType | None:
-    """Return in what a message of that id was written, or None where there cannot be one."""
+    """The type of chat in which a message of that id was written, or None if the id is invalid."""
     if not _is_number(message_id):
         return None
     if message_id > 0:
@@ -180,11 +180,11 @@ def _message(chat: Chat, place: str, message_id: int, entry: dict[str, object]) 
         links=typed.links,
         names=typed.names,
         named_ids=typed.named_ids,
-        # In another chat, the bot is not told what is replied to.
+        # The bot does not see which message is replied to if that is in another chat.
         reply_to_id=reply_to_id
         if isinstance(reply_to_id, int) and "reply_to_peer_id" not in entry
         else None,
-        # A name of who was deleted is null, and it is a forward all the same.
+        # The name of a deleted account is null, which is still a forward.
         forwarded="forwarded_from" in entry or "saved_from" in entry,
         via_bot="via_bot" in entry,
         is_unread=unread is not None,
@@ -196,13 +196,13 @@ def _message(chat: Chat, place: str, message_id: int, entry: dict[str, object]) 
 def _typed_in(entry: dict[str, object]) -> TypedText:
     if entry.get("type") == "message":
         return typed_text_of(*(entry[field] for field in _TYPED if field in entry))
-    # Of what happens in a chat, only this is in words of a person's that are said in no message.
+    # The only service messages with a text that a person typed and no other message has.
     adds_tasks = entry.get("action") == "todo_append_tasks"
     return typed_text_of({"items": entry.get("items")}) if adds_tasks else TypedText()
 
 
 def _unread_in(entry: dict[str, object], typed: TypedText) -> str | None:
-    """Return why what may have been typed is not in `typed`, or None where all of it is."""
+    """Return why some typed text may be missing from `typed`, or None if nothing is."""
     kind = entry.get("type")
     if kind == "unsupported":
         return _NOT_EXPORTED
@@ -218,7 +218,9 @@ def _unread_in(entry: dict[str, object], typed: TypedText) -> str | None:
 
 
 def _sender(value: object) -> tuple[int | None, str | None]:
-    """Return the user who sent it, if it was one, and what is wrong if nobody can tell."""
+    """Return the user who sent the message, if any, and the flaw if the sender cannot be
+    determined.
+    """
     if value is None:
         return None, None
     user = _USER.fullmatch(value) if isinstance(value, str) else None

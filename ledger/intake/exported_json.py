@@ -38,13 +38,13 @@ class BrokenValueError(Exception):
     """A value that is invalid, too long or nested too deep; `begins` are its first bytes."""
 
     def __init__(self, reason: str, begins: bytes) -> None:
-        """Keep both; the reason quotes nothing of the value."""
+        """Hold both; the reason does not quote the value."""
         super().__init__(reason)
         self.begins = begins[:_BEGINNING_BYTES]
 
 
 class ExportedJson:
-    """Reads a file, plain or gzipped, in constant memory.
+    """A pull parser of a file, plain or gzipped, in constant memory.
 
     Each method continues where the previous one stopped, and raises EOFError if the file ends too
     early.
@@ -118,7 +118,7 @@ class ExportedJson:
             raise BrokenValueError("is no JSON", begins) from None
 
     def _printed(self, line_end: bytes) -> bytes | None:
-        # As no string goes over a line end, this is the value if it is one at all.
+        # No string contains a line end, so this is the value if it is valid at all.
         end = self._buffer.find(line_end, self._at)
         return self._buffer[self._at : end + len(line_end)] if end >= 0 else None
 
@@ -247,7 +247,7 @@ class ExportedJson:
 
     def _fill(self) -> bool:
         rest = self._buffer[self._at :]
-        # As much again as is waiting, so that searching a long value again costs little.
+        # Doubles the buffer, so that searching a long value again costs little.
         read = self._stream.read(max(_CHUNK_BYTES, len(rest)))
         self._buffer, self._at = rest + read, 0
         return bool(read)

@@ -3,15 +3,15 @@
 import re
 
 SPOILT = "\ufdd0"
-"""Stands for each byte that is no UTF-8 and for each half of a surrogate pair.
+"""Stands for each byte that is not UTF-8 and for each half of a surrogate pair.
 
-Unicode leaves this one to programs: nobody can write it.
+Unicode reserves this noncharacter for programs, so no text contains it.
 """
 
 _NO_UTF8 = re.compile("[\udc80-\udcff]")  # as it is decoded
 
 _HIGH, _LOW = rb"u[dD][89abAB][0-9A-Fa-f]{2}", rb"u[dD][c-fC-F][0-9A-Fa-f]{2}"
-# A pair is a character; Telegram Desktop writes control characters as \x0B, which is no JSON.
+# A pair is a character; Telegram Desktop writes control characters as \x0B, which is not JSON.
 _ODD = re.compile(
     rb"\\(?:\\|" + _HIGH + rb"\\" + _LOW + rb"|x([0-9A-Fa-f]{2})|(" + _HIGH + b"|" + _LOW + b"))"
 )

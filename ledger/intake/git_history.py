@@ -1,4 +1,4 @@
-"""Histories in git: what the commits say that name issues, read as a stream."""
+"""Git histories: the interactions of commits that name issues, read as a stream."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ def read_git(
 
 
 def contacts_in(repository: Repository, found_in: IssueSearch) -> Counter[Contact]:
-    """Return who touches issues, with the number of their commits that name any.
+    """Return the contacts who touch issues, with the number of their commits that name any.
 
     Raises UnreadableHistoryError if git fails.
     """

@@ -1,4 +1,4 @@
-"""Git's log, read as a stream: no hooks, no pager, no network, nothing of the caller's GIT_*."""
+"""Git's log, read as a stream, without hooks, pager, network and the caller's GIT_* variables."""
 
 import codecs
 import os
@@ -28,7 +28,7 @@ _CHUNK_BYTES = 65_536
 _CONTACTS_CACHED = 10_000
 _REASON_LIMIT = 300
 
-# A word that is cut must not become another one, such as AI-17 from AI-1799.
+# Cutting must not change a word, such as AI-1799 to AI-17.
 _IN_WORDS = string.ascii_letters + string.digits + "-_"
 
 _KEPT = {"GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"}
@@ -53,7 +53,7 @@ _LOG = (
 
 
 class Repository(NamedTuple):
-    """The repository of a directory, as HEAD was when it was opened."""
+    """The repository of a directory, at the HEAD of when it was opened."""
 
     directory: str
     head: str
@@ -64,9 +64,9 @@ class Repository(NamedTuple):
 def repository_at(directory: str) -> Repository:
     """Open the repository that `directory` lies in.
 
-    Raises UnreadableHistoryError where there is none, where it has no commits, and without git.
+    Raises UnreadableHistoryError if there is no repository, no commit, or no git.
     """
-    if not directory:  # git would take the folder that it runs in
+    if not directory:  # git would use the current folder
         raise UnreadableHistoryError("the directory has no name")
     asked = ("rev-parse", "--is-shallow-repository")
     is_shallow = _answer(directory, *asked) == "true"
@@ -78,9 +78,9 @@ def repository_at(directory: str) -> Repository:
 
 
 def commits_of(repository: Repository) -> Iterator[Commit]:
-    """Yield each commit that HEAD comes from, the earliest first, in constant memory.
+    """Yield HEAD and its ancestors, the earliest first, in constant memory.
 
-    Raises UnreadableHistoryError where git cannot go on.
+    Raises UnreadableHistoryError if git fails.
     """
     with (
         _running(repository.directory, "check-mailmap", "--stdin") as (mailmap_in, mailmap_out),
@@ -88,7 +88,7 @@ def commits_of(repository: Repository) -> Iterator[Commit]:
     ):
         mailmap = _Mailmap(mailmap_in, mailmap_out)
         fields = _fields(log)
-        for record in zip(*[fields] * len(_FIELDS), strict=False):  # the last one may be cut off
+        for record in zip(*[fields] * len(_FIELDS), strict=False):  # the last one may be incomplete
             yield _commit(record, mailmap)
 
 
@@ -127,7 +127,7 @@ def _instant(seconds: str) -> Instant | None:
 
 
 def _fields(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield what NUL ends, each in full or, where it is too long, more than is allowed of it."""
+    """Yield the fields, which end with NUL; one that is too long is cut above the limit."""
     rest = b""
     while chunk := stream.read(_CHUNK_BYTES):
         *whole, rest = (rest + chunk).split(b"\0")
@@ -136,14 +136,14 @@ def _fields(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 class _Mailmap:
-    """What .mailmap makes of the people in trailers, asked of git, which knows its rules."""
+    """Maps the people in trailers by .mailmap, for whose rules it runs git."""
 
     def __init__(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
         self._stdin, self._stdout = stdin, stdout
         self._present = lru_cache(maxsize=_CONTACTS_CACHED)(self._ask)
 
     def contacts(self, values: str) -> Iterator[Contact]:
-        """Yield everybody in trailers' values, who may be several in a line."""
+        """Yield the contacts in the values of trailers, of which a line may have several."""
         for value in values.splitlines():
             for part in value.split(">")[:-1]:
                 name, _, address = part.rpartition("<")
@@ -173,7 +173,7 @@ def _answer(directory: str, *arguments: str) -> str:
 def _running(directory: str, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """Run git for a block, and yield its stdin and stdout; it does not outlive the block.
 
-    Raises UnreadableHistoryError where it fails.
+    Raises UnreadableHistoryError if it fails.
     """
     program = shutil.which("git")
     if program is None:
@@ -188,20 +188,20 @@ def _running(directory: str, *arguments: str) -> Iterator[tuple[IO[bytes], IO[by
             env=_environment(),
         ) as process,
     ):
-        if process.stdin is None or process.stdout is None:  # it never is, with pipes
+        if process.stdin is None or process.stdout is None:  # never, with pipes
             raise UnreadableHistoryError("git cannot be listened to")
         try:
             yield process.stdin, process.stdout
             process.stdin.close()
             code = process.wait()
         finally:
-            process.kill()  # nothing where it has ended
+            process.kill()  # no effect if it has ended
         if code:
             raise UnreadableHistoryError(_reason(errors, code))
 
 
 def _environment() -> dict[str, str]:
-    """Return the process's environment without what would lead git elsewhere."""
+    """The process's environment without variables that change which repository git reads."""
     kept = {
         name: value
         for name, value in os.environ.items()

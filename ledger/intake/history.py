@@ -1,4 +1,4 @@
-"""Recording a history: entries in, a batch a transaction, refusals told one by one."""
+"""Recording of a history: one transaction per batch of entries, and one refusal per bad entry."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from ledger.store.append import Outcome
 
 BATCH = 2_000
-"""Entries a transaction: enough to share its cost, few enough that others need not wait long."""
+"""Entries per transaction: enough to share its cost, few enough not to keep others waiting."""
 
 
 class UnreadableHistoryError(LedgerError):
-    """A history that cannot be read, or not from here on; the message says where and why."""
+    """A history that is unreadable, or becomes so; the message says where and why."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -35,37 +35,37 @@ class Entry(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True):
-    """An entry that is not recorded, where it stands in its history, and why."""
+    """An entry that is not recorded, with its place in the history and the reason."""
 
     place: str
     reason: str
 
 
 class Window(msgspec.Struct, frozen=True):
-    """The instants from `since` to `until`, both within; without them, always."""
+    """The instants from `since` to `until`, inclusive; None is unlimited."""
 
     since: Instant | None = None
     until: Instant | None = None
 
     def holds(self, interaction: Interaction) -> bool:
-        """Return whether the interaction occurred then."""
+        """Whether the interaction occurred within the window."""
         occurred_at = interaction.occurred_at
-        if occurred_at is None:  # now, which no window of a history is about
+        if occurred_at is None:  # recorded now, which is not history
             return False
         return (self.since or 0) <= occurred_at <= (FOREVER if self.until is None else self.until)
 
     @property
     def is_always(self) -> bool:
-        """Return whether it holds everything."""
+        """Whether the window is unlimited."""
         return self.since is None and self.until is None
 
 
 class ImportReport(msgspec.Struct):
-    """How many entries were read, and what became of their interactions.
+    """Counts of the entries that were read, and of the outcomes of their interactions.
 
-    Not wanted are those `outside` the window, those of users who `opted_out`, and those `left_out`
-    because automation made them. `refused` counts invalid entries, and interactions that the ledger
-    refused.
+    Not recorded are those `outside` the window, those of users who `opted_out`, and those
+    `left_out` because automation made them. `refused` counts invalid entries, and interactions that
+    the ledger refused.
     """
 
     read: int = 0
@@ -78,19 +78,19 @@ class ImportReport(msgspec.Struct):
 
 
 class Recorder(Protocol):
-    """Where a history goes: the ledger, or what only looks at what the ledger would do."""
+    """The target of a history: the ledger, or a preview of it."""
 
     def record_bulk(self, interactions: Sequence[Interaction], /) -> Mapping[int, "Outcome"]:
         """Record in one transaction; return by number the outcomes of those not surely counted."""
 
     def name_users(self, names: Mapping[str, str]) -> None:
-        """Keep what users with an account are called."""
+        """Store the names of users who have an account."""
 
 
 def within(
     window: Window, entries: Iterable[Entry | Refusal], report: ImportReport
 ) -> Iterable[Entry | Refusal]:
-    """Return `entries` with what occurred in the window, counting in `report` what did not."""
+    """Yield `entries` without interactions outside the window, which are counted in `report`."""
     return entries if window.is_always else _within(window, entries, report)
 
 
@@ -114,10 +114,10 @@ def record_history(
     on_refusal: Callable[[Refusal], object],
     on_batch: Callable[[], object],
 ) -> None:
-    """Record all of `entries` that are good, counting in `report` what becomes of them.
+    """Record all valid `entries`, and count the outcomes in `report`.
 
-    Each batch is recorded whole or not at all, and `on_batch` is called once it is durable. Only
-    who has something recorded, now or before, is named. Raises what `entries` and `recorder`
+    Each batch is recorded atomically, and `on_batch` is called once it is durable. Only users with
+    recorded interactions get their names. Raises what `entries` and `recorder`
     raise; `report` then says what was recorded before.
     """
     source = iter(entries)

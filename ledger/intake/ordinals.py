@@ -1,4 +1,4 @@
-"""Counting what is equal in a history, without the memory growing with it."""
+"""Ordinals of equal contents in a history, in constant memory."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -12,24 +12,24 @@ COUNTED_IN_MEMORY = 100_000
 class Ordinals:
     """Counts equal contents; older counts go to disk.
 
-    It is fastest where contents begin with an instant: those of most histories come in its order,
-    so that what is new lies beyond all that is on the disk, and is not looked for there.
+    It is fastest if contents begin with an instant: most histories are in that order, so that new
+    contents sort after all those on disk and need no lookup.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing seen."""
+        """Start without any content."""
         self._recent: dict[bytes, int] = {}
-        self._first, self._last = b"\1", b""  # on the disk, where there is nothing yet
-        # An unnamed database is SQLite's own temporary file, gone when it is closed.
+        self._first, self._last = b"\1", b""  # the first and last content on disk: none yet
+        # An unnamed database is a temporary file that SQLite removes when it is closed.
         self._disk = sqlite3.connect("", isolation_level=None)
         self._disk.execute("PRAGMA synchronous=OFF")
         self._disk.execute("CREATE TABLE seen (content PRIMARY KEY, times) WITHOUT ROWID")
         self._disk.execute("BEGIN")
 
     def next(self, content: bytes) -> int:
-        """Return how many times this content came before.
+        """Count this content, and return how many times it came before.
 
-        Raises UnreadableHistoryError where the temporary folder has no room.
+        Raises UnreadableHistoryError if the temporary folder is full.
         """
         times = self._recent.get(content)
         if times is None:
@@ -40,7 +40,7 @@ class Ordinals:
         return times
 
     def next_of(self, contents: Iterable[bytes]) -> list[int]:
-        """Return how many times each of these contents came before, also among them."""
+        """`next` for several contents, which may include equal ones."""
         return list(map(self.next, contents))
 
     def close(self) -> None:

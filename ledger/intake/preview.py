@@ -1,4 +1,4 @@
-"""What the ledger would do with a history, told without doing it."""
+"""Dry runs: the outcomes of recording a history, without recording it."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from ledger.store.statements import Row
 
 
 class _Known(NamedTuple):
-    """What the ledger knows already, as of one moment."""
+    """A snapshot of the ledger's users, keys and opt-outs."""
 
     recorded_at: Instant
     find_source: Callable[[bytes], Row | None]
@@ -36,7 +36,7 @@ class Preview:
     """
 
     def __init__(self, clock: Clock, database: Database | None = None, secret: bytes = b"") -> None:
-        """Look at what `database` knows, whose digest key is `secret`; without one, at nothing."""
+        """Preview recording in `database` with the digest key `secret`; None is an empty ledger."""
         self.tally: Counter[tuple[str, Kind]] = Counter()
         self._clock = clock
         self._database = database
@@ -44,7 +44,7 @@ class Preview:
         self._repeated = Ordinals()
 
     def record_bulk(self, interactions: Sequence[Interaction], /) -> dict[int, Outcome]:
-        """Return what recording in one transaction would."""
+        """Return the outcomes of recording in one transaction."""
         now = instant_of(self._clock())
         if self._database is None:
             nothing = _Known(now, lambda _: None, lambda *_: False)
@@ -54,10 +54,10 @@ class Preview:
             return dict(enumerate(self._outcome(each, known) for each in interactions))
 
     def name_users(self, names: Mapping[str, str]) -> None:
-        """Name nobody."""
+        """Do nothing: names are not part of a preview."""
 
     def close(self) -> None:
-        """Forget what was looked at."""
+        """Release the snapshot."""
         self._repeated.close()
 
     def _outcome(self, entry: Interaction, known: _Known) -> Outcome:
@@ -86,5 +86,5 @@ class Preview:
 def _known(connection: Connection, secret: bytes, now: Instant) -> _Known:
     head = Head.read(connection)
     head.advance(now)
-    opt_outs = OptOuts(connection, secret, None)  # which changes none
+    opt_outs = OptOuts(connection, secret, None)  # which is only read
     return _Known(head.recorded_at, SEEN.finder(connection), opt_outs.refuses)

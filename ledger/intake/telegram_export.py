@@ -1,8 +1,8 @@
 """Telegram Desktop's export in JSON, of one chat or of all, read as a stream.
 
 One chat is an object with name, type, id and then messages; a full export holds such objects in
-`chats.list` and `left_chats.list`. Channels and saved messages are passed over: nothing of people's
-is in them.
+`chats.list` and `left_chats.list`. Channels and saved messages are skipped, because people do not
+talk there.
 """
 
 import io
@@ -29,10 +29,10 @@ _OTHER_FORMATS = {
 
 
 def read_export(stream: io.BufferedReader) -> Iterator[Item]:
-    """Yield each message of the chats in which people talk, or why it is none, in constant memory.
+    """Yield a message or a refusal for each message of chats between people, in constant memory.
 
-    The stream may be gzipped. Raises UnreadableHistoryError where it cannot be read on: what came
-    before was yielded.
+    The stream may be gzipped. Raises UnreadableHistoryError where it becomes unreadable, after
+    yielding everything before.
     """
     last: Item | None = None
     try:
@@ -45,7 +45,7 @@ def read_export(stream: io.BufferedReader) -> Iterator[Item]:
 
 
 class _Export:
-    """One export, from its first byte to its last."""
+    """The reader of one export."""
 
     def __init__(self, json: ExportedJson) -> None:
         self._json = json

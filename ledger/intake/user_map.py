@@ -1,4 +1,4 @@
-"""Who people are: a CSV file that gives user ids for addresses."""
+"""User maps: CSV files that map addresses to user ids."""
 
 import csv
 import io
@@ -84,7 +84,7 @@ def _reader(texts: "_Texts") -> tuple[Iterator[list[str]], int]:
 
 
 class _Texts(Iterator[str]):
-    """The lines in UTF-8, counted as they are read."""
+    """Lines decoded from UTF-8, with the number of the current one."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self.read = 0

@@ -1,7 +1,6 @@
 """The store: PERSISTENCE_MODULE for the eventsourcing package, on SQLAlchemy Core.
 
-The modules that need Arrow are imported when they are first asked for by their name in here:
-recording needs none of them, and starts sooner.
+The modules that need Arrow are imported on first use, because recording needs none of them.
 """
 
 from typing import TYPE_CHECKING

@@ -25,23 +25,23 @@ GROWN = 1_000
 
 _NONE = "-"
 _CLOCK = b""
-"""In place of a digest, for a correction of the clock."""
+"""Written instead of a digest for a correction of the clock."""
 
 
 class Barrier(NamedTuple):
-    """Nothing that occurred before `before_at` is recorded; `erased_at` is the last deletion."""
+    """A barrier: nothing before `before_at` is recorded; `erased_at` is the last deletion."""
 
     before_at: Instant
     erased_at: Instant | None = None
 
     def then(self, later: "Barrier") -> "Barrier":
-        """Return what is in force after a later barrier is noted."""
+        """The barrier in force after a later one is noted."""
         erased = max(filter(None, (self.erased_at, later.erased_at)), default=None)
         before = later.before_at if erased is None else max(later.before_at, erased)
         return Barrier(before, erased)
 
     def by(self, at: Instant) -> "Barrier":
-        """Return it with instants of at most `at`, after a clock had run ahead."""
+        """The barrier with instants of at most `at`, after a clock had run ahead."""
         before = self.before_at if self.before_at == FOREVER else min(self.before_at, at)
         return Barrier(before, None if self.erased_at is None else min(self.erased_at, at))
 
@@ -55,26 +55,26 @@ class Noted(NamedTuple):
 
     @property
     def has_grown(self) -> bool:
-        """Return whether many lines are obsolete."""
+        """Whether many lines are obsolete."""
         return self.lines > len(self.barriers) + len(self.unreadable) + GROWN
 
 
 class BarrierFile:
     """The barriers of a ledger in a file; writing to it requires the writers' lock.
 
-    Raises LedgerUnavailableError where the file cannot be read or written.
+    Raises LedgerUnavailableError if the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
-        """Keep them in `path`, which is created with the first one."""
+        """Use the file `path`, which is created with the first barrier."""
         self.path = path
 
     def append(self, ledger_id: bytes, barriers: Mapping[bytes, Barrier]) -> None:
-        """Note barriers by digest of user id; when this returns, they survive a power cut."""
+        """Append barriers by digest of user id; when this returns, they survive a power cut."""
         self._append(b"".join(_line(ledger_id, *each) for each in barriers.items()))
 
     def correct(self, ledger_id: bytes, at: Instant) -> None:
-        """Note that the clock had run ahead of `at`; when this returns, it survives a power cut."""
+        """Append a correction of the clock to `at`; when this returns, it survives a power cut."""
         self._append(_line(ledger_id, _CLOCK, Barrier(at)))
 
     def _append(self, lines: bytes) -> None:
@@ -124,7 +124,7 @@ class BarrierFile:
             raise _unavailable("written", error) from error
 
     def is_empty(self) -> bool:
-        """Return whether no barrier was ever noted."""
+        """Whether no barrier was ever noted."""
         return not self._lines()
 
     def _lines(self) -> list[bytes]:
@@ -137,7 +137,7 @@ class BarrierFile:
 
 
 def _missing_end(descriptor: int) -> bytes:
-    """Return the line end that a power cut has cut off, if any."""
+    """The line end that a power cut has cut off, if any."""
     size = os.fstat(descriptor).st_size
     return b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
 
@@ -156,7 +156,7 @@ def _read(ledger_id: bytes, line: bytes) -> tuple[bytes, Barrier] | None:
             return None
         erased_at = None if erased == _NONE else Instant(int(erased))
         return bytes.fromhex(digest), Barrier(Instant(int(before)), erased_at)
-    except ValueError:  # such as one of decoding
+    except ValueError:  # such as a decoding error
         return None
 
 

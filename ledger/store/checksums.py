@@ -23,7 +23,7 @@ _encoded = msgspec.msgpack.Encoder().encode
 
 
 def checksum(table: str, values: Sequence[object]) -> int:
-    """Return the checksum of a row, whose `values` come in the order of the table's columns.
+    """The checksum of a row, with `values` in the order of the table's columns.
 
     It ranges from -2**31 to 2**31 - 1, which SQLite stores in four bytes.
     """
@@ -31,18 +31,18 @@ def checksum(table: str, values: Sequence[object]) -> int:
 
 
 def checksums(table: str, rows: Iterable[tuple[object, ...]]) -> list[int]:
-    """Return the `checksum` of each of many rows."""
+    """`checksum` for many rows."""
     crc, encoded, start = zlib.crc32, _encoded, _start(table)
     return [(crc(encoded(row), start) ^ _SIGN) - _SIGN for row in rows]
 
 
 def with_checksum(table: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the whole row of a table from the values of all columns but its checksum."""
+    """Complete a row: the values of all columns but the checksum, and the checksum."""
     return (*values, checksum(table, values))
 
 
 def with_checksums(table: str, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return many whole rows, each as `with_checksum` returns it."""
+    """`with_checksum` for many rows."""
     return [(*values, one) for values, one in zip(rows, checksums(table, rows), strict=True)]
 
 
@@ -52,12 +52,12 @@ def _start(table: str) -> int:
 
 
 def is_sound(table: str, row: Sequence[Any]) -> bool:
-    """Return whether a whole row is as it was written; one without a checksum counts as sound."""
+    """Whether a complete row is as it was written; one without a checksum counts as sound."""
     return row[-1] is None or row[-1] == checksum(table, row[:-1])
 
 
 def checked(table: str, row: Sequence[Any]) -> Sequence[Any]:
-    """Return the values of a whole row without its checksum.
+    """Return the values of a complete row without its checksum.
 
     Raises LedgerDamagedError if the checksum does not match.
     """
@@ -73,7 +73,7 @@ def change(
     """Change rows of a table together with their checksums, and return their number.
 
     Without `values`, only the checksums are written. Raises LedgerDamagedError if a row's checksum
-    does not match: a new one would hide the damage.
+    does not match, because a new one would hide the damage.
     """
     found = connection.execute(select(table).where(where)).fetchall()
     names = table.c.keys()[:-1]
@@ -87,11 +87,11 @@ def change(
 
 
 def sum_of_sources(rows: Iterable[tuple[bytes, int]], begun: int = 0) -> int:
-    """Return `begun` and the CRC-32 of each row of `sources` added up, modulo 2**63."""
+    """The sum of `begun` and the CRC-32 of each row of `sources`, modulo 2**63."""
     crc = zlib.crc32
     return (begun + sum(crc(b"%d" % position, crc(digest)) for digest, position in rows)) % _SUMS
 
 
 def without_sources(total: int, rows: Iterable[tuple[bytes, int]]) -> int:
-    """Return the `sum_of_sources` without these rows."""
+    """Subtract these rows from a `sum_of_sources`."""
     return (total - sum_of_sources(rows)) % _SUMS

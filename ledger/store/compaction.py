@@ -1,11 +1,11 @@
 """Compaction: the oldest events go into segments, and only then leave the hot store (R7, R9).
 
-First a segment's file is written, synced, read again and named; then it is certified that what is
-sealed and what stays hot add up to the same engagements as all events do; then one transaction
-records that the range is sealed, and deletes its rows. A compaction that is interrupted before that
-commit leaves a file, which a later one removes once it has sealed the same events. Segments are
-sealed in batches, and merged with their neighbours before the next batch: memory holds a part of
-each file, so there must be few.
+First a segment's file is written, synced, read back and named; then it is certified that the sealed
+and the hot events add up to the same engagements as all events do; then one transaction records
+that the range is sealed, and deletes its rows. A compaction that is interrupted before that commit
+leaves a file, which a later one removes once it has sealed the same events. Segments are sealed in
+batches, and merged with their neighbours before the next batch: memory holds a part of each file,
+so there must be few.
 """
 
 import logging
@@ -45,13 +45,13 @@ from ledger.store.sweeping import clear_unknown, remove_retired
 _log = logging.getLogger(__name__)
 
 SEALED_AT_ONCE = 100_000
-"""Positions a segment: while its rows are deleted, others wait to record."""
+"""Positions per segment; recording waits while the rows of one are deleted."""
 
 SEALED_TOGETHER = 10
 """Segments that are written and compared before the first of them is sealed."""
 
 SHRUNK_FROM = 0.2
-"""The share of unused pages from which the database's file is written anew; others wait then."""
+"""The share of unused pages from which the database's file is rewritten; recording waits then."""
 
 MERGED_EVENTS = 5_000_000
 """The most events of a merged segment: replays read few files then, none of them too large."""
@@ -75,9 +75,9 @@ _LAST_BEFORE = Statement(
 
 
 class Compaction(msgspec.Struct, frozen=True):
-    """The result of a compaction: how many events it sealed, and how many segments there are now.
+    """The result of a compaction: the number of events sealed, and of segments afterwards.
 
-    The segments' files have `archived_bytes` together. The database's file shrank by `freed_bytes`;
+    The segments' files have `archived_bytes` in total. The database's file shrank by `freed_bytes`;
     `swept_bytes` of obsolete files were removed from the archive. `recovered` counts the segments
     that were restored, `lost` those whose files are missing or damaged, `set_aside` the unknown
     files that were moved aside.
@@ -94,53 +94,53 @@ class Compaction(msgspec.Struct, frozen=True):
 
 
 class Compactor:
-    """Moves events of one ledger into its archive; any process may, one at a time.
+    """Moves events of one ledger into its archive; a lock lets one process at a time do so.
 
-    All methods raise LedgerUnavailableError where the database or the archive cannot be read or
-    written, and CertificateError; what was sealed before stays sealed, nothing else is deleted.
+    All methods raise LedgerUnavailableError if the database or the archive cannot be read or
+    written, and CertificateError; segments sealed before stay sealed, and nothing else is deleted.
     """
 
     def __init__(self, database: Database, projection: Sealable, clock: Clock) -> None:
-        """Work on `database`, bringing `projection` along, at the instants of `clock`."""
+        """Work on `database` and `projection`, with the instants of `clock`."""
         self._database, self._projection, self._clock = database, projection, clock
         self._archive = database.archive
 
     def segments(self) -> list[Segment]:
-        """Return all segments, the oldest first."""
+        """All segments, the oldest first."""
         with self._database.read() as connection:
             return segments(connection)
 
     def certificates(self, segment: Segment) -> list[Certificate]:
-        """Return why the rows of its range could be deleted: one of each sealing that it holds."""
+        """The certificates of a segment, one of each sealing that it contains."""
         with self._database.read() as connection:
             return certificates(connection, segment)
 
     def check(self, segment: Segment) -> None:
-        """Read all of a segment; raises ArchiveUnavailableError where it is not what was sealed."""
+        """Read all of a segment; raises ArchiveUnavailableError if it is not what was sealed."""
         self._archive.check(segment, digests_of(self.certificates(segment)))
 
     def sealed_difference(self) -> str | None:
-        """Return where the sealed engagements differ from what the segments say, if at all."""
+        """The first difference of the sealed engagements from a fold of the segments, if any."""
         with self._database.read() as connection:
             return self._projection.sealed_difference(connection, self._archive)
 
     def last_recorded_before(self, at: Instant) -> int:
-        """Return the last hot position that was recorded before an instant, 0 if there is none."""
+        """The last hot position that was recorded before an instant, or 0."""
         with self._database.read() as connection:
             corrected = corrections(connection).last_before(at)
             last = self._scalar(connection, _LAST, corrected)
             return max(last, self._scalar(connection, _LAST_BEFORE, at))
 
     def sealable(self, through: int) -> int:
-        """Return how many events `compact` would seal."""
+        """The number of events that `compact` would seal."""
         with self._database.read() as connection:
             return self._scalar(connection, _COUNT, through)
 
     def compact(self, through: int, progress: Progress = lambda _: None) -> Compaction:
-        """Seal what is hot up to the position `through`, each segment in its own transaction.
+        """Seal the hot events up to the position `through`, one transaction per segment.
 
-        Small segments are merged, and the database's file becomes smaller then; also for a
-        compaction that broke off before that, and, if it can be, where DiskFullError is raised.
+        Afterwards small segments are merged and the database's file is shrunk; so are those that an
+        interrupted compaction left, and, if possible, when DiskFullError is raised.
         """
         with job_alone(self._database, JOB):
             recovery, swept, before = *self._prepared(), self._size()
@@ -151,7 +151,7 @@ class Compactor:
                 self._projection.prepare_sealing(self._database)
             try:
                 events = self._seal_and_merge(last, progress)
-            except DiskFullError:  # all the more it must become smaller, if there is room for that
+            except DiskFullError:  # shrinking is most needed now, if there is room for it
                 with suppress(LedgerUnavailableError):
                     self._shrink()
                 raise
@@ -170,7 +170,7 @@ class Compactor:
             )
 
     def merge(self, progress: Progress = lambda _: None) -> list[Segment]:
-        """Merge small neighbours into larger segments, and return those."""
+        """Merge small adjacent segments into larger ones, and return these."""
         with job_alone(self._database, JOB):
             self._prepared()
             runs = mergeable(self.segments(), MERGED_EVENTS)
@@ -184,28 +184,28 @@ class Compactor:
             return recover(self._database, self._now())
 
     def _prepared(self) -> tuple[Recovery, int]:
-        """Restore segments and remove obsolete files; return what was restored and bytes freed."""
+        """Restore segments and remove obsolete files; return the recovery and the bytes freed."""
         recovery = recover(self._database, self._now())
         return recovery, remove_retired(self._database, self._now())
 
     def _expect_none_lost(self, recovery: Recovery) -> None:
-        """Raise ArchiveUnavailableError if older segments are lost: then no more is deleted."""
+        """Raise ArchiveUnavailableError if segments are lost, since nothing may be deleted then."""
         for segment in self.segments():
             if segment.name in recovery.lost:
                 self.check(segment)
 
     def _seal_and_merge(self, through: int, progress: Progress) -> int:
-        """Seal what is hot up to the position `through`, and return how many events that were."""
+        """Seal the hot events up to the position `through`, and return their number."""
         events = 0
-        while new := self._sealed(through, progress):  # not what others record meanwhile
+        while new := self._sealed(through, progress):  # but no events recorded meanwhile
             self._merge_due(progress, events_in(new))
             events += events_in(new)
         if not events:
-            self._merge_due()  # what one that broke off has left
+            self._merge_due()  # left by an interrupted compaction
         return events
 
     def _sealed(self, through: int, progress: Progress) -> list[Segment]:
-        """Seal the next segments that the hot events up to `through` make, and return them."""
+        """Seal the next segments of hot events up to `through`, and return them."""
         new = list(self._published(through, progress))
         if new:
             for segment, compared in zip(new, self._compared(new, progress), strict=True):
@@ -232,7 +232,7 @@ class Compactor:
     def _seal(self, segment: Segment, compared: Comparison) -> None:
         table = self._archive.read(segment)
         with self._database.write() as connection:
-            self._projection.fold(connection, self._archive)  # no tail may be sealed
+            self._projection.fold(connection, self._archive)  # only folded events may be sealed
             self._projection.seal(connection, table, compared)
             certificate = _summary_of(segment) | {"compared": compared}
             seal(connection, segment, certificate, self._now())
@@ -240,7 +240,7 @@ class Compactor:
         _log.info("sealed", extra={"events": segment.events, "upto": segment.last_position})
 
     def _merge_due(self, progress: Progress = lambda _: None, told: int = 0) -> None:
-        """Merge what is due by now; `progress` is told of so many events in all."""
+        """Merge the segments that are due; `progress` is called with this total of events."""
         runs = due_merges(self.segments(), MERGED_EVENTS)
         progress = _in_proportion(progress, told, sum(map(events_in, runs)))
         for run in runs:
@@ -262,12 +262,12 @@ class Compactor:
         return path.stat().st_size if path else 0
 
     def _shrink(self) -> None:
-        """Give back what the deleted rows took, where that is much; the rest is used again."""
+        """Shrink the database's file if much of it is unused; small free space is reused."""
         if self._database.free_share() > SHRUNK_FROM:
             try:
                 self._database.vacuum()
-            finally:  # of what found no room, too
-                with suppress(LedgerUnavailableError):  # a reader is in the way; it is cut later
+            finally:  # also after a full disk
+                with suppress(LedgerUnavailableError):  # if a reader keeps the log, it is cut later
                     self._database.truncate_log()
 
     def _scalar(self, connection: Connection, statement: Statement, *parameters: int) -> int:
@@ -276,7 +276,7 @@ class Compactor:
 
 
 def _in_proportion(progress: Progress, told: int, of: int) -> Progress:
-    """Return what tells `progress` of `told` events in all while it is told of so many."""
+    """A progress callback that scales its counts, so that they add up to `told` events."""
     if not of:
         progress(told)
     done = 0
@@ -290,7 +290,7 @@ def _in_proportion(progress: Progress, told: int, of: int) -> Progress:
 
 
 def digests_of(parts: Iterable[Certificate]) -> dict[Range, bytes]:
-    """Return the digest of each certified range."""
+    """The digests of certified ranges."""
     return {
         (each["first_position"], each["last_position"]): bytes.fromhex(each["sha256"])
         for each in parts

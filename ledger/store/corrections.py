@@ -1,4 +1,4 @@
-"""Corrections of the clock: reading them, and recording one in a transaction (R8)."""
+"""Reading and recording of clock corrections (R8)."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -47,24 +47,24 @@ class Retimed(Protocol):
     """A projection that stores instants of events, or values that depend on them."""
 
     def retime(self, connection: Connection, archive: "Archive") -> None:
-        """Recompute it from the effective instants, after a correction of the clock."""
+        """Recompute the projection from effective instants, after a correction of the clock."""
 
 
 def corrections(connection: Connection) -> Corrections:
-    """Return all corrections in the snapshot of `connection`."""
+    """All corrections in the snapshot of `connection`."""
     return Corrections(_found(connection))
 
 
 def ahead_until(connection: Connection) -> Instant:
-    """Return the latest instant in the ledger: of an event, a job run or a barrier."""
+    """The latest instant in the ledger: of an event, a job run or a barrier."""
     (head_at,) = _HEAD_AT.run(connection).fetchone()
     return Instant(max(head_at, last_ran_at(connection) or 0, latest_barrier_at(connection) or 0))
 
 
 def given_instants(connection: Connection) -> list[Instant]:
-    """Return the first and the last `recorded_at` of each day since the last correction.
+    """The first and the last `recorded_at` of each day since the last correction.
 
-    Sealed events count by the first and last of their segment.
+    Of a segment only the first and last instant are considered.
     """
     first = max((each.position for each in _found(connection)), default=0)
     days = _DAYS.run(connection, first).fetchall()
@@ -77,7 +77,7 @@ def given_instants(connection: Connection) -> list[Instant]:
 
 
 def correct(database: Database, projection: Retimed, at: Instant, reason: str) -> int:
-    """Record that `at` is the right time; return how many job days are due again.
+    """Record that `at` is the right time; return the number of job days that are due again.
 
     The head and the barriers go back to `at`, later job runs are deleted, and `projection` is
     recomputed, all in one transaction. Raises ClockNotAheadError if nothing is ahead of `at`.

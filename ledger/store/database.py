@@ -1,4 +1,4 @@
-"""One database: a single writing connection, readers that never write, and one lock for writers."""
+"""The database: a single writing connection, read-only readers, and one lock for all writers."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ _REPLACED = (
 )
 
 _PAUSE_SECONDS = 0.005
-_CHECKPOINT_WAITS_MILLISECONDS = 100  # long enough for short readers to leave
+_CHECKPOINT_WAITS_MILLISECONDS = 100  # long enough for short reads to end
 
 
 class Database:
@@ -50,9 +50,9 @@ class Database:
         self.url = _url_of(url)
         self.patience_seconds = patience_seconds
         # `_guard` guards, among the threads of this process, `_writer` and `_driver` (the one
-        # writing connection), `_log` (the write-ahead log's path and identity when it was first written),
-        # and `_lock`, which does not exclude threads. It is reentrant, and always taken before
-        # `_lock`: no thread waits for `_guard` while it holds the file lock.
+        # writing connection), `_log` (the write-ahead log's path and identity when it was first
+        # written), and `_lock`, which does not exclude threads. It is reentrant, and always taken
+        # before `_lock`: no thread waits for `_guard` while it holds the file lock.
         self._guard = RLock()
         self._writer: Connection | None = None
         self._driver: Any = None
@@ -98,11 +98,11 @@ class Database:
 
     @property
     def described(self) -> str:
-        """Where the database is, without a password."""
+        """The database's path, or its URL without a password."""
         return str(self.path or self.url.set(query={}).render_as_string(hide_password=True))
 
     def exists(self) -> bool:
-        """Return whether there is something to read: a server, or a file that is not empty.
+        """Whether there is a database to read: a server, or a file that is not empty.
 
         Raises LedgerUnavailableError for a folder, and for a name that no file can have.
         """
@@ -118,8 +118,8 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Yield the writing connection inside a transaction that commits at the end, or not at all.
 
-        When the block is left without an error, its work survives a power cut. An error while
-        committing means that nobody knows: trying again with the same source keys is safe.
+        When the block is left without an error, its work survives a power cut. After an error while
+        committing the outcome is unknown: trying again with the same source keys is safe.
         """
         self._check_open()
         with self._translated, self._guard, self._lock or nullcontext():
@@ -144,7 +144,7 @@ class Database:
             yield connection
 
     def vacuum(self) -> None:
-        """Write the file anew from its rows alone, so that no copy of a deleted one is left in it.
+        """Rewrite the file from its rows, so that no copy of a deleted one is left in it.
 
         Writers wait meanwhile, readers do not; it needs about twice the file's size on the disk.
         """
@@ -153,7 +153,7 @@ class Database:
                 connection.execute("VACUUM").close()
 
     def free_share(self) -> float:
-        """Return the share of the file that holds nothing."""
+        """The unused share of the file, from 0 to 1."""
         with self.read() as connection:
             cursor = connection.connection.cursor()
             free, pages = (
@@ -163,10 +163,10 @@ class Database:
         return float(free / pages)
 
     def truncate_log(self) -> None:
-        """Bring everything into the file and leave the log empty.
+        """Checkpoint everything into the file and empty the log.
 
-        Writers get their turns between attempts. Raises LedgerUnavailableError if readers have kept
-        the log in use for as long as a writer's patience lasts.
+        Writers can work between attempts. Raises LedgerUnavailableError if readers keep the log in
+        use for longer than `patience_seconds`.
         """
         deadline = time.monotonic() + self.patience_seconds
         while not self._is_log_truncated():
@@ -176,7 +176,7 @@ class Database:
             time.sleep(_PAUSE_SECONDS)
 
     def log(self) -> bytes:
-        """Return the log's bytes while no writer changes it; empty if there is none."""
+        """Read the log while no writer changes it; empty if there is none."""
         if self.path is None:
             return b""
         lock = self._lock if self._can_lock() else None
@@ -187,7 +187,7 @@ class Database:
                 return b""
 
     def _can_lock(self) -> bool:
-        """Return whether the lock can be taken; a read-only folder has no writers."""
+        """Whether the lock can be taken; a read-only folder has no writers."""
         return self.path is not None and os.access(self.path.parent, os.W_OK)
 
     def _is_log_truncated(self) -> bool:
@@ -249,16 +249,16 @@ class Database:
     def _connect(self) -> Connection:
         if self.path is not None:
             with explained(f"cannot write {self.path}"):
-                self.path.touch(mode=0o600)  # what people said is for nobody else to read
+                self.path.touch(mode=0o600)  # users' texts are private to the owner
             self._file = _identity(self.path)
         return self._writers.connect()
 
     def hold(self) -> None:
-        """Accept only the file that is there now, and none that replaces it later."""
+        """Accept only the file that is at the path now, not one that replaces it later."""
         self._file = None if self.path is None else _identity(self.path)
 
     def _check_files(self) -> None:
-        """Refuse to write to a file that is no longer at its path: that would be lost."""
+        """Refuse to write to a file that is no longer at its path, since the data would be lost."""
         if self._is_moved():
             self._disconnect()
             self._readers.dispose()
@@ -270,10 +270,10 @@ class Database:
         return self._file is not None and self._file != _identity(str(self.url.database))
 
     def _save_log(self) -> None:
-        """Bring what was committed to a deleted write-ahead log into the database's file.
+        """Checkpoint a deleted write-ahead log into the database's file.
 
-        The deleted file exists for as long as a connection has it open. Always raises, with whether
-        everything was saved, and otherwise what to do.
+        The deleted file exists as long as a connection has it open. Always raises; the message says
+        whether everything was saved, and otherwise what to do.
         """
         if self._log_path.exists() and self._log_path.stat().st_size > 0:
             message = f"{self._log_path} was replaced while the ledger was open; stop every process"
@@ -306,7 +306,7 @@ class Database:
                 self._disconnect()
 
     def _is_doubtful(self, connection: Connection, error: BaseException) -> bool:
-        """Return whether to go on with another connection.
+        """Whether to continue with a new connection.
 
         After an I/O error the driver's state is unsure; and a connection that was opened while the
         disk was read-only stays read-only.
@@ -337,9 +337,9 @@ class Stamp(NamedTuple):
 
 
 def stamp_of(connection: Connection) -> Stamp | None:
-    """Return what differs once anything else was written, also what was rolled back.
+    """Return a value that changes with every write by others, even if it was rolled back.
 
-    None where the database does not say.
+    None if the database does not provide one.
     """
     if connection.dialect.name != "sqlite":
         return None
@@ -359,10 +359,10 @@ def _url_of(text: str) -> URL:
     try:
         url = make_url(text)
         backend = url.get_backend_name()
-    except (sqlalchemy.exc.ArgumentError, ValueError):  # whose message may repeat a password
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # their messages may contain a password
         message = "the database URL is not of the form that SQLAlchemy reads, sqlite:///path say"
         raise StoreUnavailableError(message) from None
-    if backend != "sqlite" and "@" in f"{url.host}{url.database}":  # a part of the password, then
+    if backend != "sqlite" and "@" in f"{url.host}{url.database}":  # part of the password
         message = (
             "the database URL holds a character that must be written as %40 for @ or %2F for /"
         )
@@ -377,7 +377,7 @@ def _url_of(text: str) -> URL:
 
 
 def beside(path: Path, what: str) -> Path:
-    """Return a path next to a file, the same for every symbolic link that leads to the file."""
+    """A path beside a file, the same for every symbolic link to the file."""
     real = followed(path)
     return real.with_name(f"{real.name}.{what}")
 

@@ -1,4 +1,4 @@
-"""Decoding stored values: an error names what cannot be read (R12)."""
+"""Decoding of stored values, with errors that name the damaged one (R12)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ def decoding(what: str) -> Iterator[None]:
 
 
 def stored_uuid(stored: bytes) -> UUID:
-    """Return the UUID of its 16 bytes; raises LedgerDamagedError for anything else."""
+    """Decode a UUID from 16 bytes; raises LedgerDamagedError for anything else."""
     try:
         return UUID(bytes=stored)
     except (TypeError, ValueError) as error:

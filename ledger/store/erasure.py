@@ -1,8 +1,8 @@
-"""Erasure: everything that ties events to a person goes, the events stay, nobody's (R11).
+"""Erasure: everything that links events to a person is deleted; the events stay (R11).
 
 First the rows, in one transaction; then the bytes. `secure_delete` zeroes what a statement deletes,
 but not the copies that SQLite leaves behind when it moves rows between pages, nor the log. So the
-file is written anew from the rows that are left, and the log is cut.
+file is rewritten from the remaining rows, and the log is cut.
 """
 
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ _origins, _sources = tables.origins, tables.sources
 def erase(
     database: Database, projection: Projection, secret: bytes, user_id: str, at: Instant
 ) -> None:
-    """Delete what is known of the user, and bar what occurred before `at` for ever.
+    """Delete the data of the user, and bar what occurred before `at` for ever.
 
-    Raises TracesLeftError where the rows are gone but their bytes may not be; calling it again
+    Raises TracesLeftError if the rows were deleted but bytes of them may be left; calling it again
     finishes the work, also after a crash. `secret` is the ledger's digest key.
     """
     with database.write() as connection:
@@ -42,14 +42,14 @@ def erase(
         opt_outs.erase(user_id, at, traces=deleted)
         has_traces = opt_outs.has_traces(user_id)
     if not has_traces:
-        return  # nobody can make the ledger write its file anew by asking for nothing
+        return  # requests without effect must not cause the file to be rewritten
     remove_traces(database)
     with database.write() as connection:
         OptOuts(connection, secret, database.barriers).clear_traces(user_id)
 
 
 def remove_traces(database: Database) -> None:
-    """Leave no byte of a deleted row in the database's files; raises TracesLeftError."""
+    """Remove every byte of deleted rows from the database's files; raises TracesLeftError."""
     try:
         database.vacuum()
         database.truncate_log()
@@ -60,7 +60,7 @@ def remove_traces(database: Database) -> None:
 def delete_user(
     connection: Connection, archive: "Archive", projection: Projection, user_id: str
 ) -> bool:
-    """Delete the user's rows and tell whether there were any."""
+    """Delete the user's rows and return whether there were any."""
     sealed = store.histories.sealed_positions_of(connection, archive, user_id)
     stream = connection.scalar(select(_accounts.c.stream).where(_accounts.c.user_id == user_id))
     if stream is not None:
@@ -85,6 +85,6 @@ def _delete_sources(connection: Connection, positions: Select[Any]) -> None:
 
 
 def _listed(positions: Sequence[int]) -> Select[Any]:
-    """The query of some positions; there can be more than a statement has parameters."""
+    """A subquery of positions, which may be more than a statement can have parameters."""
     listed = msgspec.json.encode(positions).decode()
     return select(func.json_each(listed).table_valued("value").c.value)

@@ -1,4 +1,4 @@
-"""Reading back what was recorded of everybody who was not forgotten."""
+"""Reading of the events of all users who were not forgotten."""
 
 from typing import NamedTuple
 
@@ -24,19 +24,19 @@ _KEYS = Statement(select(func.count()).select_from(tables.sources))
 
 
 class Uncounted(NamedTuple):
-    """What adds nothing: events of users who were forgotten, and keys that cannot count again."""
+    """The numbers of events of forgotten users, and of source keys that can never count again."""
 
     forgotten: int
     source_keys: int
 
 
 def rows_of_everybody(connection: Connection, archive: Archive) -> list[EventRow]:
-    """Return what folds read of all events that are somebody's, in no particular order."""
+    """Yield the rows for folds of all events that belong to a user, in no particular order."""
     return [row for user in rows_by_user(connection, archive) for row in user.rows]
 
 
 def uncounted(connection: Connection, archive: Archive) -> Uncounted:
-    """Return how much there is of both."""
+    """Count both."""
     (forgotten,), (keys,) = (each.run(connection).fetchone() for each in (_FORGOTTEN, _KEYS))
     known = known_accounts(connection)
     for segment in segments(connection):

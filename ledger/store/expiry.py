@@ -1,4 +1,4 @@
-"""Expiry: origins are deleted some time after their events were recorded; the events stay (R7)."""
+"""Expiry: origins are deleted some days after their events were recorded; the events stay (R7)."""
 
 from sqlalchemy import Connection, delete, select
 
@@ -11,7 +11,7 @@ from ledger.store.database import Database
 from ledger.store.segments import segments
 
 EXPIRED_AT_ONCE = 1_000
-"""Rows a transaction: whoever records meanwhile waits for no more."""
+"""Rows per transaction, which bounds how long recording waits."""
 
 _WHEN = ("position", "occurred_second", "occurred_microsecond", "recorded_after")
 
@@ -19,7 +19,7 @@ _e, _o = tables.events.c, tables.origins.c
 
 
 def expire(database: Database, before: Instant) -> int:
-    """Delete the origins of all events that were recorded before an instant; return how many."""
+    """Delete the origins of all events recorded before an instant; return their number."""
     with database.read() as connection:
         last = _last_before(connection, database.archive, before)
     oldest = select(_o.position).where(_o.position <= last).order_by(_o.position)
@@ -33,7 +33,7 @@ def expire(database: Database, before: Instant) -> int:
 
 
 def _last_before(connection: Connection, archive: Archive, before: Instant) -> int:
-    """Return the last position of an event that was recorded earlier, or 0.
+    """The last position of an event that was recorded earlier, or 0.
 
     Effective instants rise with positions (R8), so the search begins at the end.
     """

@@ -22,10 +22,10 @@ PATIENCE = "ENGAGEMENT_PATIENCE_SECONDS"
 
 
 class StoreFactory(InfrastructureFactory[StoreTrackingRecorder]):
-    """Makes recorders on the database that ENGAGEMENT_DATABASE_URL names, an SQLAlchemy URL."""
+    """Creates recorders on the database of ENGAGEMENT_DATABASE_URL, an SQLAlchemy URL."""
 
     def __init__(self, env: Environment | EnvType | None) -> None:
-        """Open the database and make its schema where there is none."""
+        """Open the database, and create a missing schema."""
         super().__init__(env)
         url = self.env.get(DATABASE_URL)
         if not url:
@@ -35,18 +35,18 @@ class StoreFactory(InfrastructureFactory[StoreTrackingRecorder]):
         schema.prepare(self.database)
 
     def aggregate_recorder(self, purpose: str = "events") -> StoreAggregateRecorder:  # noqa: ARG002 - the package's signature
-        """Return a recorder of snapshots."""
+        """Create a recorder of snapshots."""
         return StoreAggregateRecorder(self.database)
 
     def application_recorder(self) -> StoreApplicationRecorder:
-        """Return a recorder of events in one order."""
+        """Create a recorder of events in one total order."""
         recorder_class = self._class(StoreApplicationRecorder, self.APPLICATION_RECORDER_TOPIC)
         return recorder_class(self.database)
 
     def tracking_recorder(
         self, tracking_recorder_class: type[StoreTrackingRecorder] | None = None
     ) -> StoreTrackingRecorder:
-        """Return a recorder of how far a follower has read."""
+        """Create a recorder of a follower's progress."""
         if tracking_recorder_class is None:
             tracking_recorder_class = self._class(
                 StoreTrackingRecorder, self.TRACKING_RECORDER_TOPIC
@@ -54,7 +54,7 @@ class StoreFactory(InfrastructureFactory[StoreTrackingRecorder]):
         return tracking_recorder_class(self.database)
 
     def process_recorder(self) -> StoreProcessRecorder:
-        """Return a recorder of both."""
+        """Create a recorder of events and progress."""
         return self._class(StoreProcessRecorder, self.PROCESS_RECORDER_TOPIC)(self.database)
 
     def close(self) -> None:

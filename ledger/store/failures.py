@@ -1,4 +1,4 @@
-"""Failures of the store, each in the words of the ledger and of the eventsourcing package."""
+"""Errors of the store, each of which is both the ledger's and the eventsourcing package's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class StoreUnavailableError(LedgerUnavailableError, persistence.OperationalError
 
 
 class StoreDamagedError(LedgerDamagedError, persistence.OperationalError):
-    """Something in the file cannot be read."""
+    """Data in the file cannot be read."""
 
 
 class StoreFullError(DiskFullError, persistence.OperationalError):
@@ -35,12 +35,12 @@ class StoreFullError(DiskFullError, persistence.OperationalError):
 
 
 class StoreConflictError(LedgerError, persistence.IntegrityError):
-    """The database refused what breaks its rules."""
+    """The database refused a change that violates its constraints."""
 
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Translate an OSError into a StoreUnavailableError that says `what` could not be done."""
+    """Translate an OSError into a StoreUnavailableError that begins with `what`."""
     try:
         yield
     except OSError as error:

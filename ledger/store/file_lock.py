@@ -17,7 +17,8 @@ _LONGEST_PAUSE_SECONDS = 0.005
 class FileLock:
     """An exclusive lock between processes, on a file beside the database.
 
-    The kernel releases it when the process that holds it ends, in whatever way.
+    The kernel releases it when the process that holds it ends, in any way.
+    It does not exclude threads of one process, which share its descriptor.
     """
 
     def __init__(self, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -47,13 +48,13 @@ class FileLock:
         try:
             fcntl.flock(self._opened(), fcntl.LOCK_UN)
         except OSError:
-            self.close()  # which releases it as well
+            self.close()  # which also releases the lock
 
     def close(self) -> None:
         """Close the file; it is opened again when the lock is."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            with suppress(OSError):  # it may be closing because it failed
+            with suppress(OSError):  # it may be closed because of an error
                 os.close(descriptor)
 
     def _is_taken(self) -> bool:
@@ -70,7 +71,7 @@ class FileLock:
             folder = self._path.parent
             with explained(f"cannot make the folder {folder}"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            real = followed(self._path)  # one lock for one file, whichever link leads to it
+            real = followed(self._path)  # one lock for one file, regardless of links
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             with explained("cannot write beside the ledger"):
                 self._descriptor = os.open(real.with_name(real.name + ".lock"), flags, 0o600)
@@ -92,5 +93,5 @@ def followed(path: Path) -> Path:
     """
     try:
         return path.resolve() if path.is_symlink() else path
-    except (OSError, RuntimeError):  # a name that is too long, say, or a link to itself
+    except (OSError, RuntimeError):  # such as a name that is too long, or a link to itself
         return path

@@ -61,7 +61,7 @@ class _Application:
         self._projection, self._secret = projection, secret
 
     def run(self, now: Instant) -> None:
-        """Delete the data of forgotten users to the last byte, and then note that it is done."""
+        """Delete the data of forgotten users to the last byte, and then note that this is done."""
         with self._database.write() as connection:  # so that none is being committed
             erased = _erasures(connection, _lacking(connection, self._file))
         has_traces = bool(erased) and self._deletes(erased, now)
@@ -74,7 +74,7 @@ class _Application:
         _log.warning("barriers put into a ledger that lacked them", extra={"count": len(lacking)})
 
     def _deletes(self, erased: set[bytes], now: Instant) -> bool:
-        """Delete the data of forgotten users; tell whether the files may still hold some of it."""
+        """Delete the data of forgotten users; return whether the files may still hold traces."""
         try:
             self._delete(erased)
         except ArchiveUnavailableError:  # an older database may name files that were merged since
@@ -97,7 +97,7 @@ class _Application:
 
 
 def _lacking(connection: Connection, file: BarrierFile) -> Barriers:
-    """Return the barriers of the file that the database lacks.
+    """The barriers of the file that the database lacks.
 
     The file has every change before the database; but if a line cannot be read, the stricter of the
     two counts.
@@ -116,7 +116,7 @@ def _lacking(connection: Connection, file: BarrierFile) -> Barriers:
 
 
 def _erasures(connection: Connection, lacking: Barriers) -> set[bytes]:
-    """Return the users whose deletion the database lacks."""
+    """The users whose deletion the database lacks."""
     known = barriers(connection)
     before = {digest: barrier.erased_at for digest, barrier in known.items() if barrier}
     return {each for each, to in lacking.items() if to.erased_at not in {None, before.get(each)}}

@@ -1,4 +1,4 @@
-"""The head of the ledger within one transaction: what was given last, and the policy in force."""
+"""The head of the ledger within one transaction: the last position and instant, and the policy."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ledger.store import tables
 from ledger.store.checksums import checked, with_checksum
 from ledger.store.statements import Statement
 
-# The lock makes appends take turns where the database allows several writers at once.
+# The lock serializes appends if the database allows several writers at once.
 _h = tables.head
 _READ = Statement(select(_h).with_for_update())
 _FIELDS = _h.c.keys()[1:]
@@ -23,7 +23,7 @@ _ID = 1
 
 @dataclass(slots=True)
 class Head:
-    """Where the one total order ends; `advance` moves it, nothing moves it back."""
+    """The end of the total order; `advance` moves it, and nothing moves it back."""
 
     position: int
     recorded_at: Instant
@@ -39,13 +39,13 @@ class Head:
         return cls(*checked(_h.name, _READ.run(connection).fetchone())[1:])
 
     def copy(self) -> "Head":
-        """Return another head at the same place."""
+        """An independent head at the same position."""
         return Head(self.position, self.recorded_at, self.policy_version, self.sources_sum)
 
     def advance(self, now: Instant) -> None:
-        """Take `now` as the instant of what is recorded next, unless that is earlier (R8).
+        """Use `now` as the instant of the next events, unless it is earlier than the last (R8).
 
-        Raises ClockBehindError where the clock is more than a day behind.
+        Raises ClockBehindError if the clock is more than a day behind.
         """
         if now < self.recorded_at - DAY:
             message = (
@@ -56,11 +56,11 @@ class Head:
         self.recorded_at = max(now, self.recorded_at)
 
     def next_position(self) -> int:
-        """Give the next position away."""
+        """Allocate the next position."""
         self.position += 1
         return self.position
 
     def write(self, connection: Connection) -> None:
-        """Store the head; only then do the events up to it go in (the database insists)."""
+        """Store the head, which triggers require before events up to it are inserted."""
         row = (_ID, self.position, self.recorded_at, self.policy_version, self.sources_sum)
         _WRITE.run(connection, *with_checksum(_h.name, row)[1:])

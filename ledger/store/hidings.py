@@ -1,4 +1,4 @@
-"""Reading back what hides the issues of a user."""
+"""Reading of a user's hidings."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""Reading back what was recorded of one user, or of one after the other: hot and sealed events."""
+"""Reading of one user's events, or of all users' one after the other: hot and sealed ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
@@ -28,7 +28,7 @@ _e, _a, _o, _s = tables.events, tables.accounts, tables.origins, tables.streams
 
 
 def of_user(query: Select[Any]) -> Select[Any]:
-    """Return a query of events as one of those of the user `user_id` alone."""
+    """Restrict a query of events to those of the user `user_id`."""
     return query.join(_a, _a.c.stream == _e.c.stream).where(
         _a.c.user_id == bindparam("user_id"), _e.c.issue_id.is_not(None)
     )
@@ -64,7 +64,7 @@ _USER = Statement(
 
 
 class HistoryEntry(NamedTuple):
-    """An event at its position, with its effective instants and what is left of its origin."""
+    """An event at its position, with its effective instants and its origin, if not deleted."""
 
     position: int
     event: AccountEvent
@@ -72,7 +72,7 @@ class HistoryEntry(NamedTuple):
 
 
 class UserRows(NamedTuple):
-    """What folds read of one user's events, in no particular order."""
+    """The rows for folds of one user's events, in no particular order."""
 
     user_id: str
     display_name: str | None
@@ -80,7 +80,7 @@ class UserRows(NamedTuple):
 
 
 def account_of(connection: Connection, user_id: str) -> tuple[int, str] | None:
-    """Return the number and the UUID of the user's account, if there is one."""
+    """The number and the UUID of the user's account, or None."""
     row = _ACCOUNT.run(connection, user_id).fetchone()
     return None if row is None else (row[0], str(stored_uuid(row[1])))
 
@@ -88,7 +88,7 @@ def account_of(connection: Connection, user_id: str) -> tuple[int, str] | None:
 def rows_of_user(
     connection: Connection, archive: Archive, user_id: str, issue_id: str | None = None
 ) -> list[EventRow]:
-    """Return what folds read of the user's events, of one issue or all, in no particular order."""
+    """The rows for folds of the user's events, of one issue or all, in no particular order."""
     rows, known = hot_rows_of_user(connection, user_id, issue_id), corrections(connection)
     for stream, table in _sealed(connection, archive, user_id, issue_id, FOLDED_COLUMNS):
         rows += event_rows(corrected(table, known), repeat(stream))
@@ -98,9 +98,9 @@ def rows_of_user(
 def sourced_rows_of_issue(
     connection: Connection, archive: Archive, user_id: str, issue_id: str
 ) -> list[tuple[EventRow, str | None]]:
-    """Return what folds read of the user's events with one issue, each with its readable source.
+    """The rows for folds of the user's events with one issue, each with its readable source.
 
-    They come in no particular order; the source is None where there is none, or none any more.
+    They are in no particular order; the source is None if there is none, or it was deleted.
     """
     rows = rows_of_user(connection, archive, user_id, issue_id)
     origin_of = origins_of(connection)
@@ -110,7 +110,7 @@ def sourced_rows_of_issue(
 def hot_rows_of_user(
     connection: Connection, user_id: str, issue_id: str | None = None
 ) -> list[EventRow]:
-    """Return those of them that are hot."""
+    """The hot ones of `rows_of_user`."""
     if issue_id is None:
         hot = _ROWS_OF_USER.run(connection, user_id)
     else:
@@ -135,7 +135,7 @@ def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]
 
 
 def sealed_positions_of(connection: Connection, archive: Archive, user_id: str) -> list[int]:
-    """Return the positions of the user's events that are in segments."""
+    """The positions of the user's events that are in segments."""
     parts = _sealed(connection, archive, user_id, columns=("position",))
     return [position for _, table in parts for position in table["position"].to_pylist()]
 
@@ -161,7 +161,7 @@ def _hot_by_account(connection: Connection) -> Iterator[tuple[str, list[EventRow
 
 
 def origins_of(connection: Connection) -> Callable[[int], codec.Origin]:
-    """Return what finds the origin of a position, as far as there still is one."""
+    """A function that finds the origin of a position, or None if it has none or was deleted."""
     find = _ORIGIN.finder(connection)
 
     def origin_of(position: int) -> codec.Origin:

@@ -1,8 +1,8 @@
 """The hot events of a range as the table of a segment.
 
-Whatever is written into a segment's file comes from such a table. Each row of the hot store is
-rebuilt from the table's columns and must have the checksum that was written with it: so the row is
-sound, and the table holds all of it.
+Segments are written from such tables. Each row of the hot store is rebuilt from the table's columns
+and must have the checksum that was written with it, which proves that the row is sound and that the
+table holds all of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class HotEvents:
     """Reads hot events in one snapshot; accounts and places are read and checked at the start."""
 
     def __init__(self, connection: Connection) -> None:
-        """Read by `connection`; raises LedgerDamagedError for a damaged stream or place."""
+        """Read through `connection`; raises LedgerDamagedError for a damaged stream or place."""
         self._connection = connection
         self._accounts = _names(connection, tables.streams)
         self._places = _names(connection, tables.places)
@@ -60,7 +60,7 @@ class HotEvents:
     def table(self, first: int, last: int) -> pa.Table:
         """Return the events at the positions `first` to `last`, by position.
 
-        Raises LedgerDamagedError where a row is not what was written.
+        Raises LedgerDamagedError if a row is not what was written.
         """
         cursor, batches = _HOT.run(self._connection, first, last), []
         while rows := cursor.fetchmany(_READ_AT_ONCE):
@@ -68,7 +68,7 @@ class HotEvents:
                 batch = self._batch(rows)
             except (pa.ArrowException, ArithmeticError, LookupError, TypeError, ValueError):
                 _expect_sound(rows, (row[:-1] for row in rows))
-                raise _damaged(rows[0]) from None  # of another type, and without a checksum
+                raise _damaged(rows[0]) from None  # wrong type, no checksum
             _expect_sound(rows, self._rows(batch))
             batches.append(batch)
         return one_table([pa.Table.from_batches(batches, SCHEMA)])
@@ -93,7 +93,7 @@ class HotEvents:
         )
 
     def _rows(self, batch: pa.RecordBatch) -> Iterator[Row]:
-        """Yield the rows that events of the hot store have, without their checksums."""
+        """Yield the rows of events as in the hot store, without checksums."""
         said = pa.Table.from_batches([batch])
         kinds = said["kind"].to_pylist()
         return zip(
@@ -109,7 +109,7 @@ class HotEvents:
             said["score"].to_pylist(),
             _numbers(batch.column("place"), self._number_of),
             listed(said["commitment"]),
-            repeat(None),  # the state: their columns say everything
+            repeat(None),  # the state: these events are stored in columns alone
         )
 
 
@@ -135,9 +135,9 @@ def _numbers(column: pa.DictionaryArray, numbers: dict[str, int]) -> list[int | 
 
 
 def _expect_sound(rows: Sequence[Row], rebuilt: Iterator[Row]) -> None:
-    """Compare rows with those that were rebuilt of them: by their checksums, where they have one.
+    """Compare rows with those rebuilt from the table, by their checksums if they have one.
 
-    Raises LedgerDamagedError for the first that differs.
+    Raises LedgerDamagedError for the first row that differs.
     """
     others = list(rebuilt)
     written = [row[-1] for row in rows]

@@ -1,4 +1,4 @@
-"""What scheduled jobs have done, by their logical days; each day of a job is there once."""
+"""The runs of scheduled jobs, by logical day; each day of a job is noted once."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _TAKE_BACK = Statement(delete(_t).where(_t.c.ran_at > bindparam("at")), "at")
 
 
 class Run(NamedTuple):
-    """What a job did for one of its days: when it ran, and how many it counted."""
+    """The run of a job for one of its days: its instant, and the number that it counted."""
 
     day: dt.date
     ran_at: Instant
@@ -35,14 +35,14 @@ class Run(NamedTuple):
 
 
 def last_run(database: Database, job: str) -> Run | None:
-    """Return the run for the latest day that is done, if any is."""
+    """The run for the latest day that is done, or None."""
     with database.read() as connection:
         row = _LATEST_FIRST.run(connection, job).fetchone()
     return None if row is None else Run(_day(row[0]), *row[1:])
 
 
 def last_ran_at(connection: Connection) -> Instant | None:
-    """Return when any job last ran, or None."""
+    """The instant of the latest run of any job, or None."""
     ran_at: Instant | None = _LAST_RAN_AT.run(connection).fetchone()[0]
     return ran_at
 
@@ -53,7 +53,7 @@ def take_back_runs(connection: Connection, after: Instant) -> int:
 
 
 def days_done(database: Database, job: str) -> list[dt.date]:
-    """Return the days that are done, the earliest first."""
+    """The days that are done, the earliest first."""
     with database.read() as connection:
         return [_day(row[0]) for row in _DAYS.run(connection, job)]
 
@@ -63,10 +63,10 @@ def note_runs(
 ) -> list[dt.date]:
     """Note that `days` are done, all of them or none, and return those that were not before.
 
-    What was noted before stays as it is. When this returns, it survives a power cut.
+    Days that were noted before stay unchanged. When this returns, the notes survive a power cut.
     """
     with database.write() as connection:
-        Head.read(connection)  # whoever notes takes turns, also where several may write at once
+        Head.read(connection)  # serializes notes, even if the database allows several writers
         known = {row[0] for row in _DAYS.run(connection, job)}
         new = [day for day in dict.fromkeys(days) if day.isoformat() not in known]
         rows = [(job, day.isoformat(), ran_at, counted) for day in new]
@@ -83,17 +83,17 @@ def _day(text: str) -> dt.date:
 def job_alone(
     database: Database, job: str, patience_seconds: float | None = None
 ) -> Iterator[None]:
-    """Hold what the job holds, in every process on this ledger, while it runs.
+    """Hold the lock of a job, which lets one process or thread at a time run it.
 
-    Raises LedgerUnavailableError where another one holds it for too long, by default for as long as
-    a writer's patience lasts. Only for an SQLite file;
-    elsewhere several may run at once, and each day is still noted once.
+    Raises LedgerUnavailableError if another one holds it for longer than the patience, by default a
+    writer's. Only for an SQLite file; elsewhere several may run at once, and each day is still
+    noted once.
     """
     if database.path is None:
         yield
         return
-    # Not the lock of the writers, for a job writes now and then and others may in between. It has
-    # a descriptor of its own each time, so that threads of one process exclude each other too.
+    # Not the writers' lock: a job only writes now and then, and others may write in between. Each
+    # call has its own descriptor, so that threads of one process exclude each other, too.
     real = followed(database.path)
     waiting = database.patience_seconds if patience_seconds is None else patience_seconds
     lock = FileLock(real.with_name(f"{real.name}.{job}"), waiting)

@@ -1,4 +1,4 @@
-"""Display names within one transaction: what users are called, kept only beside their accounts."""
+"""Display names of accounts, within one transaction."""
 
 from collections.abc import Mapping
 
@@ -17,13 +17,13 @@ _NAME = Statement(
 
 
 def changed(connection: Connection, names: Mapping[str, str]) -> dict[str, str]:
-    """Return those of `names`, by user id, that an account has but not under this name."""
+    """The `names`, by user id, that differ from the names of existing accounts."""
     find = _NAME.finder(connection)
     found = ((user, name, find(user)) for user, name in names.items())
     return {user: name for user, name, row in found if row is not None and row[0] != name}
 
 
 def rename(connection: Connection, names: Mapping[str, str]) -> None:
-    """Let the accounts have these names, by user id; who has no account stays nameless."""
+    """Store names by user id; users without an account are skipped."""
     for user, name in names.items():
         change(connection, _a, _a.c.user_id == user, display_name=name)

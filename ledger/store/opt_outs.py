@@ -1,4 +1,4 @@
-"""Opt-outs within one transaction: who does not want to be recorded, and up to when."""
+"""Opt-outs and deletions within one transaction: the barrier of each user."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -44,21 +44,21 @@ class OptOuts:
         self._rows: dict[str, _Row] = {}
 
     def refuses(self, user_id: str, occurred_at: Instant) -> bool:
-        """Return whether the user does not want recorded what occurred then."""
+        """Whether a barrier of the user keeps out what occurred then."""
         return occurred_at < self._row(user_id)[0]
 
     def knows(self, user_id: str) -> bool:
-        """Return whether the user ever opted out or was forgotten."""
+        """Whether the user ever opted out or was forgotten."""
         return self._row(user_id) is not _NO_ROW
 
     def has_traces(self, user_id: str) -> bool:
-        """Return whether deleted bytes of the user's may still be in the database's files."""
+        """Whether deleted bytes of the user's may still be in the database's files."""
         return bool(self._row(user_id)[2])
 
     def put(self, user_id: str, before: Instant) -> None:
-        """Opt out or in; nothing earlier than the last deletion is ever wanted again.
+        """Opt out or in; the barrier never moves to before the last deletion.
 
-        Only who is opted out can opt in: else it would bar a past that was never unwanted.
+        An opt-in only counts after an opt-out, or it would bar a past that was never refused.
         """
         in_force, erased_at, traces = self._row(user_id)
         if FOREVER not in {before, in_force}:
@@ -67,13 +67,13 @@ class OptOuts:
         self._write(user_id, (before, erased_at, traces))
 
     def erase(self, user_id: str, at: Instant, *, traces: bool) -> None:
-        """Bar for ever what occurred before `at`; an opt-out that is in force stays so."""
+        """Bar for ever what occurred before `at`; an opt-out stays in force."""
         before, erased_at, had_traces = self._row(user_id)
         erased_at = at if erased_at is None else max(at, erased_at)
         self._write(user_id, (max(before, at), erased_at, int(traces or had_traces)))
 
     def clear_traces(self, user_id: str) -> None:
-        """Note that no deleted byte of the user's is left."""
+        """Note that no deleted byte of the user is left."""
         before, erased_at, _ = self._row(user_id)
         self._write(user_id, (before, erased_at, 0))
 
@@ -103,13 +103,13 @@ def _read(row: Sequence[Any]) -> _Row:
 
 
 def own_id(connection: Connection) -> bytes:
-    """Return the id that distinguishes this ledger from others."""
+    """The id that distinguishes this ledger from others."""
     found: bytes = connection.execute(select(tables.ledger.c.originator_id)).scalar_one()
     return found
 
 
 def barriers(connection: Connection) -> dict[bytes, Barrier | None]:
-    """Return the barriers of all users by digest, with None for damaged rows."""
+    """The barriers of all users by digest, with None for damaged rows."""
     return {
         row[0]: Barrier(*row[1:3]) if is_sound(_t.name, row) else None
         for row in _ALL.run(connection)
@@ -117,21 +117,21 @@ def barriers(connection: Connection) -> dict[bytes, Barrier | None]:
 
 
 def put_barrier(connection: Connection, digest: bytes, barrier: Barrier, *, traces: bool) -> None:
-    """Store what is in force for a user; with `traces`, deleted bytes may still be in the files."""
+    """Store a user's barrier; `traces` means that deleted bytes may still be in the files."""
     values = barrier._asdict() | ({"traces": 1} if traces else {})
     if not change(connection, _t, _t.c.user_digest == digest, **values):
         _INSERT.run(connection, *with_checksum(_t.name, (digest, *barrier, int(traces))))
 
 
 def latest_barrier_at(connection: Connection) -> Instant | None:
-    """Return the latest instant of a barrier, but for opt-outs that are in force."""
+    """The latest instant of a barrier, except for opt-outs in force."""
     (before,) = _LATEST.run(connection, FOREVER).fetchone()
     (erased,) = _LATEST_ERASED.run(connection).fetchone()
     return max(filter(None, (before, erased)), default=None)
 
 
 def correct_barriers(connection: Connection, file: BarrierFile | None, at: Instant) -> None:
-    """Let no barrier lie after `at`: only after a correction of the clock that says so."""
+    """Move barriers after `at` back to it, following a correction of the clock."""
     ahead = {
         digest: barrier
         for digest, barrier in barriers(connection).items()

@@ -1,7 +1,7 @@
 """The events of one user in the order of time (R8): all of them, or one end of the list.
 
-Two numbers of each event, read by columns, give the order; whole events are read only where they
-are asked for, some thousands at a time. So memory grows by a few bytes an event.
+The order is computed from two numbers of each event, read by columns; full events are only read for
+the entries that are requested, some thousands at a time. So memory grows by a few bytes per event.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ from ledger.store.segments import sealed_position, segments
 from ledger.store.statements import Statement
 
 READ_AT_ONCE = 65_536
-"""So many whole events at most are in memory, as columns, while a history is read."""
+"""The most full events in memory, as columns, while a history is read."""
 
 _e = tables.events.c
 _MOMENTS = select(_e.position, _e.occurred_at, _e.recorded_at)
@@ -48,7 +48,7 @@ _Placed = tuple[int, AccountEvent]
 
 
 class HistoryQuery(NamedTuple):
-    """Whose events, of one issue or all, that occurred and were recorded up to two instants."""
+    """A query: a user, one issue or all, and the last instants of occurrence and of recording."""
 
     user_id: str
     issue_id: str | None = None
@@ -57,33 +57,33 @@ class HistoryQuery(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The first entries of a history, or the last ones, and how many it has in all."""
+    """The first or last entries of a history, and the total number of its entries."""
 
     entries: list[HistoryEntry]
     total: int
 
 
 class Moments(NamedTuple):
-    """Where events stand in a history: when they occurred, and at one instant by position."""
+    """The sort keys of events in a history: the instant of occurrence, then the position."""
 
     occurred_at: Integers
     position: Integers
 
 
 class Source(Protocol):
-    """Some of the events that a query asks for."""
+    """A source of events of a query: hot, sealed or hidings."""
 
     def moments(self) -> Iterator[Moments]:
-        """Yield the moments of all, in no particular order."""
+        """Yield the sort keys of all events, in no particular order."""
 
     def events(self, positions: Integers) -> Iterator[_Placed]:
-        """Yield those of its events that are at some positions, the earliest first."""
+        """Yield the events at some positions, the earliest first."""
 
 
 def history_of_user(
     connection: Connection, archive: Archive, query: HistoryQuery
 ) -> Iterator[HistoryEntry]:
-    """Yield the events that are asked for, the earliest first; at one instant as recorded."""
+    """Yield the events of a query, the earliest first; at one instant as recorded."""
     sources = _sources(connection, archive, query)
     yield from _entries(connection, sources, _positions_in_time(sources))
 
@@ -133,7 +133,7 @@ def _moment(placed: _Placed) -> tuple[int, int]:
 
 
 def _seen(query: HistoryQuery, by: Corrections, columns: Sequence[Any]) -> Moments:
-    """Return the moments of those events that the query sees, by their effective instants."""
+    """The sort keys of the events that the query includes, by their effective instants."""
     positions, occurred, recorded = columns
     if by:
         occurred, recorded = effective_instants(by, positions, occurred, recorded)

@@ -1,4 +1,4 @@
-"""Places within one transaction: which number stands for which chat, also under a former id."""
+"""Places within one transaction: the numbers of chats, also by former ids."""
 
 from uuid import uuid4
 
@@ -26,7 +26,7 @@ _MIGRATIONS = Statement(
 
 
 class Places:
-    """The places that one transaction names, made at first sight."""
+    """The places that one transaction uses; new ones are created on first use."""
 
     def __init__(self, connection: Connection) -> None:
         """Work inside the transaction of `connection`."""
@@ -34,7 +34,7 @@ class Places:
         self._by_chat: dict[str, int] = {}
 
     def of_chat(self, chat_id: str | None) -> int | None:
-        """Return the number of the chat's place; None stands for no chat."""
+        """The number of the chat's place; None for no chat."""
         if chat_id is None:
             return None
         place = self._by_chat.get(chat_id)
@@ -47,17 +47,17 @@ class Places:
 
 
 def place_of(connection: Connection, chat_id: str) -> int | None:
-    """Return the number of the chat's place by its present or a former id, or None."""
+    """The number of the chat's place by its present or a former id, or None."""
     row = _BY_CHAT.run(connection, chat_id).fetchone()
     row = row or _BY_ALIAS.run(connection, chat_id).fetchone()
     return row[0] if row else None
 
 
 def migrate(connection: Connection, old: str, new: str) -> None:
-    """Let `old` and `new` name one place from now on, `new` being its present id.
+    """Make `old` and `new` ids of one place from now on, with `new` as the present one.
 
-    A place that `old` has keeps its number, unless `new` has one already: then that is the one for
-    both. Again, or between ids that name one place already, it changes nothing.
+    The place of `old` keeps its number, unless `new` already has a place, which is then used for
+    both. If both are ids of one place already, nothing changes.
     """
     before, after = place_of(connection, old), place_of(connection, new)
     if old == new or (before is not None and before == after):
@@ -74,12 +74,12 @@ def migrate(connection: Connection, old: str, new: str) -> None:
 
 
 def migrations(connection: Connection) -> dict[str, str]:
-    """Return the present id of each chat by its former one."""
+    """The present chat ids by former ones."""
     return dict(_MIGRATIONS.run(connection))
 
 
 def _rename(connection: Connection, place: int, chat_id: str | None) -> None:
-    """Give the place another id, or none; the one that it had becomes an alias."""
+    """Give the place another id, or none; its former id becomes an alias."""
     former = connection.scalar(select(_t.c.chat_id).where(_t.c.id == place))
     change(connection, _t, _t.c.id == place, chat_id=chat_id)
     if former is not None:
@@ -92,5 +92,5 @@ def _add_alias(connection: Connection, chat_id: str, place: int) -> None:
 
 def _new_place(connection: Connection, chat_id: str) -> int:
     number: int = _NEW_PLACE.run(connection, uuid4().bytes, chat_id).fetchone()[0]
-    change(connection, _t, _t.c.id == number)  # its checksum covers the number, too
+    change(connection, _t, _t.c.id == number)  # the checksum covers the number
     return number

@@ -1,8 +1,8 @@
 """The recorders of the eventsourcing package on the ledger's tables.
 
-Aggregates of other applications are written this way. Interactions and overrides are not: they also
-have a digest, an origin and an effect on the read model, so `ledger.store.append` writes them, and
-here they are refused.
+Aggregates of other applications are written this way. Interactions and overrides also need a
+digest, an origin and an effect on the read model, so `ledger.store.append` writes them, and they
+are refused here.
 """
 
 import sys
@@ -44,14 +44,14 @@ _INSERT_TRACKING = Statement(insert(tables.tracking), *tables.tracking.c.keys())
 
 
 class StoreAggregateRecorder(AggregateRecorder):
-    """Snapshots of aggregates: stored events that are in no common order."""
+    """A recorder of aggregates' snapshots, which have no positions."""
 
     def __init__(self, database: Database) -> None:
-        """Record in `database`, whose schema is there."""
+        """Record in `database`, which must have the schema."""
         self.database = database
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> None:  # noqa: ANN401 - the package's signature
-        """Insert all or none; IntegrityError where a version is taken."""
+        """Insert all or none; raises IntegrityError if a version is taken."""
         with self.database.write() as connection:
             streams = Streams(connection)
             for event in stored_events:
@@ -68,7 +68,7 @@ class StoreAggregateRecorder(AggregateRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return the snapshots of one originator by version."""
+        """The snapshots of one originator, by version."""
         table = tables.snapshots
         columns: Select[Any] = select(table.c.version, table.c.topic, table.c.state)
         query = _of_originator(columns.join(tables.streams), originator_id)
@@ -78,10 +78,10 @@ class StoreAggregateRecorder(AggregateRecorder):
 
 
 class StoreApplicationRecorder(ApplicationRecorder):
-    """Events of aggregates, each at its position in the ledger's one order."""
+    """A recorder of aggregates' events, each at its position in the total order."""
 
     def __init__(self, database: Database, clock: Clock = utc_now) -> None:
-        """Record in `database`, whose schema is there, at the instants of `clock`."""
+        """Record in `database`, which must have the schema, with the instants of `clock`."""
         self.database = database
         self._clock = clock
 
@@ -90,7 +90,7 @@ class StoreApplicationRecorder(ApplicationRecorder):
         stored_events: Sequence[StoredEvent],
         **kwargs: Any,  # noqa: ANN401 - the package's signature
     ) -> Sequence[int] | None:
-        """Insert all or none, return their positions; IntegrityError where a version is taken."""
+        """Insert all or none, and return positions; raises IntegrityError if a version is taken."""
         with self.database.write() as connection:
             positions = self._append(connection, stored_events)
             _track(connection, kwargs.get("tracking"))
@@ -105,7 +105,7 @@ class StoreApplicationRecorder(ApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return the events of one originator by version."""
+        """The events of one originator, by version."""
         query = _of_originator(select_stored(), originator_id)
         version = tables.events.c.version
         query = _by_version(query, version, gt=gt, lte=lte, desc=desc, limit=limit)
@@ -131,7 +131,7 @@ class StoreApplicationRecorder(ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Return at most `limit` events from position `start` to `stop`, of `topics` if any."""
+        """At most `limit` events from position `start` to `stop`, limited to `topics` if given."""
         position = tables.events.c.position
         query = select_stored().order_by(position).limit(limit)
         if start is not None:
@@ -151,7 +151,7 @@ class StoreApplicationRecorder(ApplicationRecorder):
             return list(islice(merge(sealed, hot, key=attrgetter("id")), limit))
 
     def max_notification_id(self) -> int | None:
-        """Return the last position given, or None in an empty ledger."""
+        """The last position, or None in an empty ledger."""
         with self.database.read() as connection:
             return connection.scalar(select(tables.head.c.position)) or None
 
@@ -178,28 +178,28 @@ class StoreApplicationRecorder(ApplicationRecorder):
 
 
 class StoreTrackingRecorder(TrackingRecorder):
-    """How far a follower of another ledger has read."""
+    """A recorder of a follower's progress in another ledger."""
 
     def __init__(self, database: Database, **_: Any) -> None:  # noqa: ANN401 - mixed with recorders that take a clock
-        """Track in `database`, whose schema is there."""
+        """Track in `database`, which must have the schema."""
         self.database = database
 
     def insert_tracking(self, tracking: Tracking) -> None:
-        """Note the position; IntegrityError unless it is higher than the last."""
+        """Note the position; raises IntegrityError unless it is higher than the last."""
         with self.database.write() as connection:
             _track(connection, tracking)
 
     def max_tracking_id(self, application_name: str) -> int | None:
-        """Return the last position noted for that application, or None."""
+        """The last position noted for that application, or None."""
         with self.database.read() as connection:
             return _tracked(connection, application_name)
 
 
 class StoreProcessRecorder(StoreTrackingRecorder, StoreApplicationRecorder, ProcessRecorder):
-    """Events together with how far the application that made them has read, in one transaction."""
+    """A recorder of events and of the application's own progress, in one transaction."""
 
     def __init__(self, database: Database, clock: Clock = utc_now) -> None:
-        """Record in `database`, whose schema is there, at the instants of `clock`."""
+        """Record in `database`, which must have the schema, with the instants of `clock`."""
         StoreApplicationRecorder.__init__(self, database, clock)
 
 

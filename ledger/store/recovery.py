@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """The names of the segments that were restored (`mended`), and of those that are `lost`."""
+    """The names of the restored segments, and of those that are lost."""
 
     mended: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def recover(database: Database, at: Instant) -> Recovery:
             is_mended = archive.files.bring_back(segment) or _made_again(database, segment, at)
             (mended if is_mended else lost).append(segment.name)
     if mended or lost:
-        extra = {"mended": len(mended), "lost": len(lost)}
+        extra = {"restored": len(mended), "lost": len(lost)}
         _log.warning("files of segments were missing or damaged", extra=extra)
     return Recovery(tuple(mended), tuple(lost))
 
@@ -57,7 +57,7 @@ def _made_again(database: Database, segment: Segment, at: Instant) -> bool:
 
 
 def _cut_out(archive: Archive, found: Sequence[Segment], segment: Segment) -> Segment | None:
-    """Write it from one file that covers its range, such as a merged one."""
+    """Write the segment from one file that covers its range, such as a merged one."""
     for each in found:
         if each.covers(*segment.range) and archive.says(each, segment.range, segment.digest):
             return archive.publish(archive.read_positions(each, *segment.range), *segment.range)
@@ -65,12 +65,12 @@ def _cut_out(archive: Archive, found: Sequence[Segment], segment: Segment) -> Se
 
 
 def _joined(archive: Archive, found: Sequence[Segment], segment: Segment) -> Segment | None:
-    """Write it from files that cover its range together, such as those it was merged from."""
+    """Write the segment from files that cover its range, such as those it was merged from."""
     for parts in _tilings(found, *segment.range):
         try:
             return merge(archive, parts, {segment.range: segment.digest}, lambda _: None)
         except DamagedSegmentError:
-            continue  # of another database, which recorded other events after the backup
+            continue  # files of another database, which recorded other events after the backup
     return None
 
 

@@ -1,4 +1,4 @@
-"""Rows of the events table, and the events that they say."""
+"""Conversion between rows of the events table and domain events."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -40,17 +40,17 @@ FOLDED = (
 
 
 def event_row(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the whole row of an event from the values of all columns but its checksum."""
+    """Complete a row of an event: the values of all columns but the checksum, and the checksum."""
     return with_checksum(_e.name, values)
 
 
 def event_rows(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return many whole rows, each as `event_row` returns it."""
+    """`event_row` for many rows."""
     return with_checksums(_e.name, list(rows))
 
 
 def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[Any, ...]:
-    """Return the row of an event that says all it says in its state, beyond its head.
+    """The row of an event whose fields are only in its state, apart from the head.
 
     The head is position, stream, version, topic and recorded_at.
     """
@@ -58,7 +58,7 @@ def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[
 
 
 def select_stored() -> Select[Any]:
-    """Return the query of whole events, in the shape that `stored_state` reads."""
+    """A query of full events, in the form that `stored_state` reads."""
     return (
         select(
             _e.c.position,
@@ -81,7 +81,7 @@ def select_stored() -> Select[Any]:
 
 
 def stored_state(row: Sequence[Any]) -> bytes:
-    """Return the state of a stored event: rebuilt from typed columns where it has those."""
+    """The state of a stored event, rebuilt from typed columns if it has them."""
     topic: str = row[3]
     if topic in SEALED_TOPICS:
         event = event_of(row)
@@ -92,7 +92,7 @@ def stored_state(row: Sequence[Any]) -> bytes:
 
 
 def event_of(row: Sequence[Any]) -> FoldedEvent:
-    """Return the domain event of an interaction's or override's row."""
+    """The domain event of an interaction's or override's row."""
     _, originator, version, topic, _, recorded_at, issue_id, kind, occurred_at, *rest = row
     linear_id, place, commitment, score = rest
     with decoding(f"the event at position {row[0]}"):

@@ -1,4 +1,4 @@
-"""The schema: tables, what the database itself refuses (R9), and upgrades from older versions."""
+"""The schema: tables, triggers that keep them immutable (R9), and upgrades from older versions."""
 
 from pathlib import Path
 from secrets import token_bytes
@@ -22,7 +22,7 @@ def _unless_first_checksum(table: Table) -> str:
     return f"WHEN NOT (OLD.{tables.CHECKSUM} IS NULL AND {' AND '.join(same)})"
 
 
-# What an event says can never change, and positions and versions are never given again. The
+# An event's contents never change, and positions and versions are never reused. The
 # triggers before an INSERT also stop REPLACE, which deletes without asking a DELETE trigger.
 _GUARDS_OF_VERSION_1 = {
     "events_are_never_updated BEFORE UPDATE ON events": "",
@@ -47,7 +47,7 @@ _GUARDS_OF_VERSION_1 = {
     "the_identity_is_never_replaced BEFORE INSERT ON ledger": "WHEN EXISTS (SELECT 1 FROM ledger)",
 }
 
-# What was forgotten stays barred: nobody goes behind the last deletion, not even by an opt-in.
+# A deleted past stays barred: no opt-in moves the barrier to before the last deletion.
 _GUARDS_OF_VERSION_2 = {
     "barriers_never_go_back BEFORE UPDATE ON opt_outs": """
         WHEN NEW.user_digest IS NOT OLD.user_digest
@@ -149,7 +149,7 @@ def refuse_if_lost(database: Database) -> None:
 
 
 def beside_lost(database: Database) -> str | None:
-    """Return what is left of a ledger whose file was lost: segments, barriers or a log."""
+    """A description of the files that are left of a lost ledger: segments, barriers or a log."""
     path, files = database.path, Files(database.archive_folder)
     if path is None or database.barriers is None:
         return None
@@ -167,7 +167,7 @@ def _size(path: Path) -> int:
 
 
 def version_of(connection: Connection) -> int | None:
-    """Return the schema's version, or None in an empty database."""
+    """The schema's version, or None in an empty database."""
     inspector = inspect(connection)
     names = {*inspector.get_table_names(), *inspector.get_view_names()}
     if not names:
@@ -188,7 +188,7 @@ def version_of(connection: Connection) -> int | None:
 
 def _bring_up(connection: Connection) -> None:
     tables.complete_for(connection.dialect.name)
-    version = version_of(connection)  # another process may have done it meanwhile
+    version = version_of(connection)  # another process may have upgraded it meanwhile
     if version is None:
         create(connection)
     elif version < VERSION:
@@ -221,7 +221,7 @@ def _add_missing_columns(connection: Connection) -> None:
 
 
 def _widen_head(connection: Connection) -> None:
-    """Make the head's table anew, so that an upgraded ledger is laid out as a new one."""
+    """Rebuild the head's table, so that an upgraded ledger has the layout of a new one."""
     last = select(tables.head.c.position, tables.head.c.recorded_at)
     position, recorded_at = connection.execute(last).one()
     tables.head.drop(connection)

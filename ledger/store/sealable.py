@@ -1,4 +1,4 @@
-"""What a compaction asks of a projection."""
+"""The interface of a projection that compactions use."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from ledger.store.database import Database
 
 Progress = Callable[[int], object]
-"""Called now and then with how many more events are written, compared, deleted or merged."""
+"""Called with numbers of events that were written, compared, deleted or merged."""
 
 
 class Sealable(Foldable, Protocol):
-    """A projection that keeps the fold of what is sealed."""
+    """A projection that stores the fold of sealed events."""
 
     def prepare_sealing(self, database: "Database") -> None:
-        """Bring it to where events can be sealed; in transactions of its own."""
+        """Fold until events can be sealed, in separate transactions."""
 
     def certify(
         self, connection: Connection, archive: "Archive", new: Sequence[Segment], progress: Progress
     ) -> list[Comparison]:
-        """Compare what will be kept with what there is; return for each segment what was compared.
+        """Compare the future folds with the present engagements; return a certificate per segment.
 
-        `new` are segments whose events are still hot. Raises CertificateError where the engagements
+        `new` are segments whose events are still hot. Raises CertificateError if the engagements
         would not add up.
         """
 
     def seal(self, connection: Connection, table: "pa.Table", compared: Comparison) -> None:
-        """Take the events of a segment in, in the transaction that deletes them.
+        """Store the fold of a segment, in the transaction that deletes its rows.
 
-        Raises CertificateError where they are not what was `compared`.
+        Raises CertificateError if it is not what was `compared`.
         """
 
     def sealed_difference(self, connection: Connection, archive: "Archive") -> str | None:
-        """Return where what is kept of the segments differs first from what they say, if at all."""
+        """The first difference of the stored folds from those of the segments, if any."""

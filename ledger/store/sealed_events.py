@@ -37,7 +37,7 @@ _PAGE = 1_000
 def sealed_events_of(
     connection: Connection, archive: Archive, originator_id: UUID | str
 ) -> list[StoredEvent]:
-    """Return the sealed events of one account, in no particular order, under the id as given."""
+    """The sealed events of one account, in no particular order, under the id as given."""
     account = str(UUID(str(originator_id)))
     parts = (archive.read_account(each, account) for each in segments(connection))
     events = (event for table in parts for _, event in events_in_time(table))
@@ -52,7 +52,7 @@ def sealed_events_of(
 def sealed_notifications(
     connection: Connection, archive: Archive, first: int, last: int, topics: Sequence[str]
 ) -> Iterator[Notification]:
-    """Yield the sealed events at the positions `first` to `last`, of `topics` if any."""
+    """Yield the sealed events at the positions `first` to `last`, limited to `topics` if given."""
     if topics and SEALED_TOPICS.isdisjoint(topics):
         return
     for table in _windows(connection, archive, first, last):
@@ -76,7 +76,7 @@ def _notifications(table: pa.Table) -> Iterator[Notification]:
 def sealed_rows(
     connection: Connection, archive: Archive, first: int, last: int
 ) -> Iterator[EventRow]:
-    """Yield what folds read of the sealed events of a range that are somebody's, by position."""
+    """Yield the rows for folds of a range's sealed events that belong to a user, by position."""
     find, known = _STREAM.finder(connection), corrections(connection)
     for table in _windows(connection, archive, first, last):
         accounts = table["account"].to_pylist()
@@ -87,7 +87,7 @@ def sealed_rows(
 
 
 def _windows(connection: Connection, archive: Archive, first: int, last: int) -> Iterator[pa.Table]:
-    """Yield the sealed events at the positions `first` to `last`, some at a time, by position."""
+    """Yield the sealed events at the positions `first` to `last` in tables, by position."""
     for segment in segments(connection):
         if segment.overlaps(first, last):
             begin, end = max(first, segment.first_position), min(last, segment.last_position)
@@ -95,7 +95,7 @@ def _windows(connection: Connection, archive: Archive, first: int, last: int) ->
                 yield _between(_recorded(archive, segment, number), begin, end)
 
 
-@lru_cache(maxsize=1)  # whoever reads page by page reads the same window again and again
+@lru_cache(maxsize=1)  # reading page by page reads the same window repeatedly
 def _recorded(archive: Archive, segment: Segment, window: int) -> pa.Table:
     return archive.read_positions(segment, window * WINDOW, (window + 1) * WINDOW - 1)
 

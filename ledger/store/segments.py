@@ -1,4 +1,4 @@
-"""The segments within one transaction: which there are, and what sealing and merging write."""
+"""The table of segments within one transaction: reading, sealing, merging and retiring."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -62,10 +62,10 @@ _FORGET_RETIRED = Statement(
 )
 
 Comparison = dict[str, Any]
-"""What was counted and compared before some ranges were sealed together, as plain values."""
+"""Counts and sums that were compared before ranges were sealed, as plain values."""
 
 Certificate = dict[str, Any]
-"""Why the rows of a range could be deleted: what a segment says, its digest, and the comparison."""
+"""The proof that the rows of a range could be deleted: range, digest and comparison."""
 
 
 class Retired(NamedTuple):
@@ -79,7 +79,7 @@ class Retired(NamedTuple):
 
 
 def segments(connection: Connection) -> list[Segment]:
-    """Return all segments, the oldest first; they hold the positions from 1 without a gap."""
+    """All segments, the oldest first; they cover the positions from 1 on without a gap."""
     with decoding("a segment's row"):
         return [_read(row) for row in _SEGMENTS.run(connection)]
 
@@ -89,15 +89,15 @@ def _read(row: Sequence[Any]) -> Segment:
 
 
 def sealed_position(connection: Connection) -> int:
-    """Return the last position that is sealed, 0 where none is."""
+    """The last sealed position, or 0."""
     position: int | None = _SEALED.run(connection).fetchone()[0]
     return position or 0
 
 
 def certificates(connection: Connection, segment: Segment) -> list[Certificate]:
-    """Return the certificates of a segment: one of each sealing that it holds.
+    """The certificates of a segment, one of each sealing that it contains.
 
-    Raises ArchiveUnavailableError where a larger segment has replaced it.
+    Raises ArchiveUnavailableError if a larger segment has replaced it.
     """
     row = _CERTIFICATES.run(connection, *segment.range).fetchone()
     if row is None:
@@ -110,9 +110,8 @@ def certificates(connection: Connection, segment: Segment) -> list[Certificate]:
 def seal(connection: Connection, segment: Segment, certificate: Certificate, at: Instant) -> None:
     """Record that a segment holds its range from now on, and delete the events from the hot store.
 
-    Only for a segment whose file is durable and verified (R9). Raises LedgerError where the hot
-    store holds other events of the range than the segment; the caller's transaction must not
-    commit then.
+    Only for a segment whose file is durable and verified (R9). Raises LedgerError if the hot
+    store's events of the range are not those of the segment; then the caller must not commit.
     """
     _record(connection, segment, at)
     _insert(connection, segment, [certificate])
@@ -133,17 +132,17 @@ def replace(connection: Connection, merged: Segment, parts: Sequence[Segment], a
 
 
 def retired(connection: Connection) -> list[Retired]:
-    """Return the replaced segments whose files were not removed yet."""
+    """The replaced segments whose files were not removed yet."""
     return [Retired(*row) for row in _RETIRED.run(connection)]
 
 
 def bound_retired(connection: Connection, at: Instant) -> None:
-    """Let no segment have been replaced after `at`."""
+    """Move later instants of replacement back to `at`."""
     change(connection, tables.retired, tables.retired.c.retired_at > at, retired_at=at)
 
 
 def forget_retired(connection: Connection, each: Retired) -> None:
-    """Delete the row of a replaced segment whose file is gone."""
+    """Delete the row of a replaced segment whose file was removed."""
     _FORGET_RETIRED.run(connection, *each[:2])
 
 

@@ -1,4 +1,4 @@
-"""From when to when users were recorded at a place."""
+"""The spans of users' interactions in a chat."""
 
 from collections.abc import Iterator
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""SQLite's connections: one kind that writes, one that only reads, set up to lose nothing."""
+"""SQLite connections for writing and for reading only, configured for durability."""
 
 import os
 import sqlite3
@@ -14,22 +14,22 @@ from sqlalchemy.pool import NullPool, QueuePool
 READERS_AT_ONCE = 16
 
 CHANGED = "the file was written while it was read"
-"""What a reader without locks says, who may have read parts of two moments."""
+"""The error of a reader without locks that may have read parts of two moments."""
 
 Stamp = tuple[int, int, int]
 _NO_FILE: Stamp = (0, 0, 0)
 
 _PRAGMAS = (
     "foreign_keys=ON",
-    "secure_delete=ON",  # without it a deleted text stays readable in the file
+    "secure_delete=ON",  # or a deleted text stays readable in the file
     "cache_size=-32768",  # KiB; a replay sorts in it before it needs the disk
     "fullfsync=ON",  # macOS: a sync reaches the drive, not only its cache
-    "synchronous=FULL",  # NORMAL loses acknowledged commits when the power fails
+    "synchronous=FULL",  # NORMAL loses acknowledged commits in a power cut
 )
 
 
 class Access(NamedTuple):
-    """What tells the writer's connection from the readers' ones."""
+    """The options in which writing and reading connections differ."""
 
     mode: str
     pool: type[Any]
@@ -43,7 +43,7 @@ BEGIN_WRITING = "BEGIN IMMEDIATE"
 
 
 def engine_of(path: Path, access: Access, patience_seconds: float) -> Engine:
-    """Return an engine on the file at `path`; its connections wait so long for others' locks."""
+    """An engine on the file at `path`; connections wait `patience_seconds` for locks."""
     sizes = {"pool_size": READERS_AT_ONCE, "max_overflow": -1} if access is READING else {}
     engine = sqlalchemy.create_engine(
         "sqlite://",
@@ -73,7 +73,7 @@ def _connected(path: Path, access: Access) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{_escaped(path)}?mode={access.mode}{_frozen_options(seen)}",
         uri=True,
-        # The driver must open no transaction of its own: it would not begin one for a SELECT.
+        # The driver must not open transactions itself: it would not begin one for a SELECT.
         isolation_level=None,
         check_same_thread=False,
         factory=_Frozen if seen else sqlite3.Connection,
@@ -84,7 +84,7 @@ def _connected(path: Path, access: Access) -> sqlite3.Connection:
 
 
 def _frozen_options(seen: tuple[Stamp, Stamp] | None) -> str:
-    """Return the options for reading a file for which there can be no shared memory.
+    """The options for reading a file for which there can be no shared memory.
 
     An immutable file has no log. If there is one, SQLite keeps its index in the heap, which it does
     only without locks and in exclusive mode.
@@ -95,20 +95,20 @@ def _frozen_options(seen: tuple[Stamp, Stamp] | None) -> str:
 
 
 def _check_thaw(path: Path, connection: object, *_: object) -> None:
-    """Have the pool open another connection once the file has changed, or can."""
+    """Make the pool open another connection once the file has changed, or can change."""
     if isinstance(connection, _Frozen) and connection.seen != _frozen(path):
         raise sqlalchemy.exc.DisconnectionError("the file can be written again")
 
 
 def _check_unchanged(path: Path, connection: Connection) -> None:
-    """Refuse what was read without a lock while another process wrote."""
+    """Refuse data that were read without a lock while another process wrote."""
     driver_connection = connection.connection.driver_connection
     if isinstance(driver_connection, _Frozen) and driver_connection.seen != _frozen(path):
         raise sqlite3.OperationalError(CHANGED)
 
 
 def _frozen(path: Path) -> tuple[Stamp, Stamp] | None:
-    """Return the stamps of a file and its log, or None if shared memory exists or can be made."""
+    """The stamps of a file and its log, or None if shared memory exists or can be created."""
     file = path.resolve()
     log, shared_memory = (file.with_name(file.name + end) for end in ("-wal", "-shm"))
     if os.access(file.parent, os.W_OK) or shared_memory.exists():
@@ -117,7 +117,7 @@ def _frozen(path: Path) -> tuple[Stamp, Stamp] | None:
 
 
 def _stamp(path: Path) -> Stamp:
-    """Return what changes when a file is written; an empty one is as good as none."""
+    """A value that changes when a file is written; an empty file counts as missing."""
     try:
         status = path.stat()
     except OSError:
@@ -140,5 +140,5 @@ def _set_pragmas(pragmas: Sequence[str]) -> Callable[[Any, object], None]:
 
 
 def _begin_reading(connection: Connection) -> None:
-    # Past SQLAlchemy, whose execution would cost as much as three of the statements inside.
+    # Not through SQLAlchemy, whose execution would cost as much as three statements.
     connection.connection.cursor().execute("BEGIN")

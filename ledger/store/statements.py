@@ -1,8 +1,8 @@
 """Core statements compiled once and run on the DBAPI cursor, inside SQLAlchemy's transaction.
 
-SQLAlchemy's own execution costs about as much as a whole durable transaction; the SQL that it
-writes is the same either way. Parameters and results are plain integers, strings, floats and bytes,
-so no type has anything to convert.
+SQLAlchemy's own execution costs about as much as a whole durable transaction; the generated SQL is
+the same either way. Parameters and results are plain integers, strings, floats and bytes, so no
+type needs conversion.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ Row = Sequence[Any]
 
 
 class Statement:
-    """A Core statement whose parameters are given by position, in the order of `names`."""
+    """A Core statement with positional parameters, in the order of `names`."""
 
     def __init__(self, construct: ClauseElement, *names: str) -> None:
-        """Keep `construct`; it is compiled at first use, once for each dialect."""
+        """Wrap `construct`, which is compiled on first use, once for each dialect."""
         self._construct = construct
         self._names = names
         self._sql: dict[str, str] = {}
@@ -32,7 +32,7 @@ class Statement:
         return cursor
 
     def finder(self, connection: Connection) -> Callable[..., Row | None]:
-        """Return a function that executes with its arguments and returns the first row, if any."""
+        """A function that executes with its arguments and returns the first row, if any."""
         cursor = connection.connection.cursor()
         sql = self._sql_for(connection.dialect)
 
@@ -55,7 +55,7 @@ class Statement:
         return write
 
     def run_many(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Execute once for each of `rows`; none is fine."""
+        """Execute once for each of `rows`, which may be empty."""
         if rows:
             self.writer(connection)(rows)
 
@@ -69,9 +69,9 @@ class Statement:
 
 
 def compile_positional(construct: ClauseElement, names: Sequence[str], dialect: Dialect) -> str:
-    """Return the SQL of `construct` with positional parameters in the order of `names`.
+    """The SQL of `construct` with positional parameters in the order of `names`.
 
-    Raises ValueError where the statement wants them in another order.
+    Raises ValueError if the statement has them in another order.
     """
     compiled = construct.compile(dialect=dialect)
     wanted = list(compiled.positiontup or ()) if isinstance(compiled, SQLCompiler) else []

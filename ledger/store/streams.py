@@ -1,7 +1,7 @@
-"""Streams within one transaction: which number stands for whom, and which version comes next.
+"""Streams within one transaction: their numbers, and the next version of each.
 
-The last version given is that of the last hot event. The row of a stream has it only where no event
-of it is hot: recording writes no row, and sealing writes what it is about to delete.
+The last version is that of the last hot event. The row of a stream only has it if none of its
+events is hot: recording does not write the row, and sealing does before it deletes the events.
 """
 
 from collections.abc import Iterable, Sequence
@@ -63,7 +63,7 @@ NO_VERSION = -1
 
 @dataclass(slots=True)
 class Stream:
-    """An interned account or aggregate, and the last version given in it."""
+    """An interned account or aggregate, and its last version."""
 
     id: int
     originator_id: bytes
@@ -80,18 +80,18 @@ class Streams:
         self._by_originator: dict[UUID, Stream] = {}
 
     def __len__(self) -> int:
-        """Return how many streams were read."""
+        """The number of streams that were read."""
         return len(self._by_user) + len(self._by_originator)
 
     def of_user(self, user_id: str) -> Stream:
-        """Return the stream of the user's account, making account and stream at first sight."""
+        """The stream of the user's account; a missing account or stream is created."""
         stream = self.known(user_id)
         if stream is None:
             stream = self._by_user[user_id] = self._new_account(user_id)
         return stream
 
     def known(self, user_id: str) -> Stream | None:
-        """Return the stream of the user's account, or None where there is no account."""
+        """The stream of the user's account, or None if there is no account."""
         stream = self._by_user.get(user_id)
         if stream is None:
             row = _BY_USER.run(self._connection, user_id).fetchone()
@@ -100,7 +100,7 @@ class Streams:
         return stream
 
     def of_originator(self, originator_id: UUID) -> Stream:
-        """Return the stream of an account or aggregate by its UUID, making it at first sight."""
+        """The stream of an account or aggregate by its UUID; a missing one is created."""
         stream = self._by_originator.get(originator_id)
         if stream is None:
             row = _BY_ORIGINATOR.run(self._connection, originator_id.bytes).fetchone()
@@ -109,7 +109,7 @@ class Streams:
         return stream
 
     def own(self) -> tuple[UUID, Stream]:
-        """Return the ledger's own stream, and the UUID that it goes by."""
+        """The ledger's own stream, and its UUID."""
         own_id = stored_uuid(self._connection.scalar(_OWN) or b"")
         return own_id, self.of_originator(own_id)
 
@@ -122,7 +122,7 @@ class Streams:
     def _new_stream(self, originator_id: UUID) -> Stream:
         cursor = _NEW_STREAM.run(self._connection, originator_id.bytes, NO_VERSION)
         stream = Stream(cursor.fetchone()[0], originator_id.bytes)
-        _write(self._connection, [stream])  # with its checksum, which covers the number, too
+        _write(self._connection, [stream])  # the checksum covers the number
         return stream
 
 

@@ -24,7 +24,7 @@ RETIRED_FOR = 3_600_000_000
 
 
 class Cleared(NamedTuple):
-    """What became of the files that the database does not know."""
+    """The outcome for files that the database does not know."""
 
     set_aside: int = 0
     freed_bytes: int = 0
@@ -33,7 +33,7 @@ class Cleared(NamedTuple):
 def remove_retired(database: Database, now: Instant) -> int:
     """Remove unfinished files, and files that were replaced more than an hour ago.
 
-    Returns how many bytes that freed. A replaced file stays until the one that replaced it is
+    Returns the number of bytes freed. A replaced file stays until the one that replaced it is
     verified byte for byte. If a clock that was ahead dated it, it counts as replaced now.
     """
     archive = database.archive
@@ -87,7 +87,7 @@ def _remove(archive: Archive, old: Retired) -> int:
 
 
 def _is_held(archive: Archive, kept: Sequence[Segment], path: Path) -> bool:
-    """Return whether a segment that is in its place holds all events of a file."""
+    """Whether a segment that is in its place holds all events of a file."""
     found = segment_in(path)
     return found is not None and any(
         archive.files.is_sound(each) and archive.says(each, found.range, found.digest)

@@ -1,4 +1,4 @@
-"""The ledger's tables, which are all truth: events, what ties them to people, and the counters.
+"""The ledger's tables, all of which are truth: events, their links to people, and counters.
 
 Instants are integer microseconds UTC. Kinds are the ranks of `ledger.interaction.Kind`.
 """
@@ -178,7 +178,7 @@ hidings_of_user = Index("hidings_of_user", events.c.stream, sqlite_where=IS_HIDI
 
 
 def complete_for(dialect: str) -> None:
-    """Add what only this dialect knows: naming PostgreSQL's above would load it at each start."""
+    """Add options of one dialect, since naming PostgreSQL's above would load it at each start."""
     if dialect == "postgresql":
         hidings_of_user.dialect_kwargs["postgresql_where"] = IS_HIDING
 

@@ -1,4 +1,4 @@
-"""The users with an account."""
+"""Reading of the users who have an account."""
 
 from typing import NamedTuple
 
@@ -23,10 +23,10 @@ class User(NamedTuple):
 
 
 def users(connection: Connection) -> list[User]:
-    """Return all users with an account."""
+    """All users who have an account."""
     return [User(*row) for row in _USERS.run(connection)]
 
 
 def known_accounts(connection: Connection) -> set[str]:
-    """Return the UUIDs of the accounts of all users who were not forgotten."""
+    """The UUIDs of the accounts of all users who were not forgotten."""
     return {str(stored_uuid(originator)) for (originator,) in _ACCOUNTS.run(connection)}

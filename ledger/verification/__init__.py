@@ -1,6 +1,6 @@
-"""The checks of a verification: one module for each kind of thing that can be damaged.
+"""The checks of a verification, one module for each kind of damage.
 
-`truth`, which runs them all, needs Arrow, and is imported when it is first asked for by its name.
+`truth`, which runs them all, needs Arrow and is imported on first use.
 """
 
 from typing import TYPE_CHECKING

@@ -18,11 +18,11 @@ CHECKED = [table for table in tables.metadata.sorted_tables if tables.CHECKSUM i
 _SOURCES = Statement(select(tables.sources))
 
 Progress = Callable[[int], object]
-"""Called after each transaction with how many rows got a checksum."""
+"""Called after each transaction with the number of rows that got a checksum."""
 
 
 def count_unverified(connection: Connection) -> int:
-    """Return how many rows of truth have no checksum."""
+    """The number of rows of truth without a checksum."""
     counts = (select(func.count()).where(table.c.checksum.is_(None)) for table in CHECKED)
     missing = sum(connection.scalar(each) or 0 for each in counts)
     return missing + _unsummed(connection)
@@ -31,7 +31,7 @@ def count_unverified(connection: Connection) -> int:
 def fill(database: Database, progress: Progress = lambda _: None) -> int:
     """Write the missing checksums, and return their number.
 
-    Only for a ledger in which no damage was found. After an interruption, the next call goes on.
+    Only for a ledger in which no damage was found. After an interruption, the next call continues.
     """
     filled = sum(_fill_table(database, table, progress) for table in CHECKED)
     with database.write() as connection:
@@ -45,7 +45,7 @@ def fill(database: Database, progress: Progress = lambda _: None) -> int:
 
 
 def _unsummed(connection: Connection) -> int:
-    """Return how many rows of `sources` are not covered by a sum."""
+    """The number of rows of `sources` that the sum does not cover."""
     if connection.scalar(select(tables.head.c.sources_sum)) is not None:
         return 0
     return connection.scalar(select(func.count()).select_from(tables.sources)) or 0

@@ -45,10 +45,10 @@ def _header_of(path: Path) -> bytes:
     file = _identity(os.stat(path))  # noqa: PTH116 - as of descriptors
     with suppress(OSError):
         for descriptor in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 - names alone
-            with suppress(OSError):  # closed meanwhile, or that of the folder itself
+            with suppress(OSError):  # closed meanwhile, or the descriptor of the folder itself
                 if _identity(os.fstat(descriptor)) == file:
                     header = os.pread(descriptor, _HEADER_BYTES, 0)
-                    if _identity(os.fstat(descriptor)) == file:  # still the same one
+                    if _identity(os.fstat(descriptor)) == file:  # still the same file
                         return header
     with path.open("rb") as opened:
         return opened.read(_HEADER_BYTES)
@@ -82,7 +82,7 @@ def _wrong_in(header: bytes, size: int, *, has_log: bool) -> str | None:
 
 
 class Frame(NamedTuple):
-    """One frame of a log: whether it follows from the one before, and whether it commits."""
+    """A frame of a log: whether its checksum continues the frame before, and whether it commits."""
 
     number: int
     is_ours: bool
@@ -93,7 +93,7 @@ class Frame(NamedTuple):
 def log_findings(log: bytes) -> Iterator[Finding]:
     """Find committed transactions behind a damaged part of a log.
 
-    A power cut can leave a half-written transaction, too: that one was never acknowledged.
+    A power cut can also leave a half-written transaction, which was never acknowledged.
     """
     if len(log) < _LOG_HEADER.size:
         return
@@ -130,7 +130,7 @@ def _frames(log: bytes, page: int, order: str) -> Iterator[Frame]:
 
 
 def _summed(begun: Sums, data: bytes, order: str) -> Sums:
-    """Return SQLite's checksum of `data`, eight bytes of which are one step of a linear recurrence.
+    """SQLite's checksum of `data`, eight bytes of which are one step of a linear recurrence.
 
     Each step maps (a, b) and the words x, y to (a + b + x, a + 2 b + x + y); so after n steps the
     factors are the Fibonacci numbers F(2n - 1), F(2n) and F(2n + 1), modulo 2**32.
@@ -143,7 +143,8 @@ def _summed(begun: Sums, data: bytes, order: str) -> Sums:
     with np.errstate(over="ignore"):
         first = a * numbers[last - 1] + b * numbers[last]
         second = a * numbers[last] + b * numbers[last + 1]
-        # A word counts by how many steps follow it: x in both sums, y at first in the second only.
+        # A word's factor depends on the steps that follow: x adds to both sums, y first to the
+        # second.
         at = np.arange(last - 2, -2, -2)
         first = first + (odd * numbers[at + 1]).sum(dtype=np.uint32)
         first = first + (even * numbers[at]).sum(dtype=np.uint32)

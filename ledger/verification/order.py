@@ -74,7 +74,7 @@ def _others() -> str:
 
 
 def key_findings(connection: Connection) -> Iterator[Finding]:
-    """Check that each source key names an interaction, and no two name the same one."""
+    """Check that each source key belongs to an interaction, and no two to the same one."""
     nowhere = _one(
         connection,
         """SELECT count(*) FROM sources WHERE position < 1

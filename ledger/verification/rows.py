@@ -16,15 +16,15 @@ _COUNTS = [Statement(select(func.count()).select_from(table)) for table in TABLE
 _SUM = Statement(select(tables.head.c.sources_sum))
 _AT_ONCE = 5_000
 _NUMBERED = ("position", "id", "stream", "first_position")
-"""Names of keys that identify nobody, so that a finding may quote their values."""
+"""Names of keys that do not identify people, so that a finding may quote their values."""
 
 Row = Sequence[Any]
 Progress = Callable[[int], object]
-"""Called now and then with how many more rows were read."""
+"""Called with the number of rows read since the last call."""
 
 
 def count_rows(connection: Connection) -> int:
-    """Return how many rows of truth there are."""
+    """The number of rows of truth."""
     return sum(each.run(connection).fetchone()[0] for each in _COUNTS)
 
 
@@ -59,7 +59,7 @@ def source_findings(connection: Connection) -> Iterator[Finding]:
 
 
 def _is_stored_by_key(table: Table) -> bool:
-    """Return whether SQLite stores the rows in the order of the key instead of their arrival."""
+    """Whether SQLite stores the rows in the order of the key instead of their arrival."""
     keys = list(table.primary_key)
     is_rowid = len(keys) == 1 and isinstance(keys[0].type, Integer)
     return is_rowid or table.dialect_options["sqlite"]["with_rowid"] is False
@@ -75,7 +75,7 @@ def _rows(connection: Connection, table: Table, progress: Progress) -> Iterator[
 def _is_sound(table: Table, row: Row) -> bool:
     try:
         return is_sound(table.name, row)
-    except UnicodeEncodeError:  # the text was no UTF-8
+    except UnicodeEncodeError:  # the text was not UTF-8
         return False
 
 
@@ -114,7 +114,7 @@ def _fits(column: Any, value: object) -> bool:  # noqa: ANN401 - a column of any
 def _is_text(value: object) -> bool:
     if not isinstance(value, str):
         return False
-    return not any("\ud800" <= each <= "\udfff" for each in value)  # what was no UTF-8
+    return not any("\ud800" <= each <= "\udfff" for each in value)  # text that was not UTF-8
 
 
 def _is_after(before: tuple[Any, ...], key: tuple[Any, ...]) -> bool:

@@ -13,7 +13,7 @@ from ledger.verification.finding import Finding, derived, of_replay, truth
 
 _MOST_ERRORS = 100
 _OBJECTS = "SELECT name, type, tbl_name, sql FROM sqlite_master"
-_REPLAY = "replay_"  # and the name of a read model beside the live one
+_REPLAY = "replay_"  # followed by the name of a read model beside the live one
 _MISREAD = "answers from it may be wrong"
 
 Objects = dict[str, tuple[Any, ...]]
@@ -43,7 +43,7 @@ def _blamed(connection: Connection, first: str, count: int) -> Iterator[Finding]
 
 
 def is_whole(connection: Connection, table: str) -> bool:
-    """Return whether SQLite finds the pages and indexes of a table sound."""
+    """Whether SQLite finds the pages and indexes of a table sound."""
     quoted = table.replace("'", "''")
     return _pragma(connection, f"integrity_check('{quoted}')") == [("ok",)]
 
@@ -73,14 +73,14 @@ def schema_findings(connection: Connection) -> Iterator[Finding]:
 
 
 def objects_in(connection: Connection) -> Objects:
-    """Return the objects of the database's schema."""
+    """The objects of the database's schema, by type and name."""
     cursor = connection.connection.cursor()
     rows: Sequence[Any] = cursor.execute(_OBJECTS).fetchall()
     return {name: (kind, table, normal(sql)) for name, kind, table, sql in rows}
 
 
 def normal(sql: str | None) -> str | None:
-    """Return SQL with normalized white space, in which an upgraded ledger may differ."""
+    """SQL with normalized white space, in which an upgraded ledger may differ."""
     return None if sql is None else " ".join(str(sql).split())
 
 

@@ -1,4 +1,4 @@
-"""Verification of everything that is truth, in one snapshot of the database; nothing is written."""
+"""Verification of all truth, in one snapshot of the database, without writing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ from ledger.verification.rows import Progress, count_rows, row_findings, source_
 from ledger.verification.structure import integrity_findings, schema_findings
 
 FINDINGS_AT_MOST = 20
-"""Per check: of damage that is all over the file, only the first findings are reported."""
+"""The most findings per check, in case the whole file is damaged."""
 
 Check = Callable[[], Iterator[Finding]]
 
@@ -50,7 +50,7 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
-"""What reading damaged data may raise."""
+"""Exceptions that reading damaged data may raise."""
 
 
 def file_findings(database: Database) -> list[Finding]:
@@ -94,12 +94,12 @@ def archive_findings(
 
 
 def count(connection: Connection) -> int:
-    """Return how much there is to check: rows of truth and sealed events."""
+    """The amount to check: rows of truth and sealed events."""
     return count_rows(connection) + events_in(segments(connection))
 
 
 def verify_truth(database: Database) -> list[Finding]:
-    """Check the file, all tables of truth and the archive, and return what is damaged."""
+    """Check the file, all tables of truth and the archive, and return the findings."""
 
     def check() -> Iterator[Finding]:
         with snapshot(database) as connection:
@@ -111,7 +111,7 @@ def verify_truth(database: Database) -> list[Finding]:
 
 
 def expect_sound(database: Database) -> None:
-    """Raise LedgerDamagedError if anything that is truth is damaged: folding it would hide that."""
+    """Raise LedgerDamagedError if any truth is damaged, which folding would hide."""
     if database.path is None:
         return  # a server verifies its own storage
     findings = verify_truth(database)
@@ -134,7 +134,7 @@ def snapshot(database: Database) -> Iterator[Connection]:
 
 
 def found(name: str, check: Check) -> list[Finding]:
-    """Return the first findings of a check; that it cannot be finished is a finding, too."""
+    """The first findings of a check; that it cannot be finished is a finding, too."""
     findings: list[Finding] = []
     try:
         findings.extend(islice(check(), FINDINGS_AT_MOST))
@@ -146,7 +146,10 @@ def found(name: str, check: Check) -> list[Finding]:
 def _unfinished(name: str, error: Exception) -> Finding:
     why = error if isinstance(error, LedgerError) else type(error).__name__
     what = f"it could not be checked to the end ({why})"
-    if type(error) in {StoreUnavailableError, StoreFullError}:  # a full disk, say: no damage yet
+    if type(error) in {
+        StoreUnavailableError,
+        StoreFullError,
+    }:  # not damage
         todo = "look for the cause with `engagement doctor`, then verify again"
         return Finding(name, f"{name}: {what}; {todo}")
     return truth(name, what, "what is stored there cannot be read")

@@ -1,6 +1,6 @@
-"""Engagements, and two doors to them: EngagementTracker and IssueEngagementRepository.
+"""Engagements, and two client interfaces: EngagementTracker and IssueEngagementRepository.
 
-The doors are imported when they are first asked for: most commands need none.
+The client interfaces are imported on first use, since most commands need neither.
 """
 
 from importlib import import_module
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    """Return what one of the doors offers."""
+    """Import a name of one of the client interfaces."""
     if name in __all__:
         door = "repository" if name.startswith("Issue") else "tracker"
         return getattr(import_module(f"{__name__}.{door}"), name)

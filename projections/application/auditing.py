@@ -1,4 +1,4 @@
-"""Reading what an audit is made of, as one unchanging moment of the ledger."""
+"""Reading of the data of an audit, in one snapshot of the ledger."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from projections.audit import Audit, audit, is_long_ago
 
 
 class Audited(NamedTuple):
-    """An audit, and what the ledger holds beside it at the same moment, of everybody."""
+    """An audit, and figures of the whole ledger from the same snapshot, for all users."""
 
     audit: Audit
     uncounted: Uncounted
@@ -33,9 +33,9 @@ def read_audit(  # noqa: PLR0913 - a span, two moments, and whose
 ) -> Audited:
     """Return the audit of the span from `start`, or the first event, to `end`.
 
-    Without an end it goes up to `known_at`, or now, or the last event where that is long ago. Of
-    one user, or of everybody; by the events and the policy known at a moment, or now. Raises
-    InvalidInteractionError, a ValueError, for what is no user id.
+    Without an end it goes up to `known_at`, or now, or the last event if that is long ago. It
+    covers one user, or all; with the events and the policy known at a moment, or now. Raises
+    InvalidInteractionError, a ValueError, for an invalid user id.
     """
     user = None if user_id is None else user_id_of(user_id)
     known = None if known_at is None else instant_of(known_at)
@@ -55,7 +55,7 @@ def read_audit(  # noqa: PLR0913 - a span, two moments, and whose
 
 
 def _end(rows: Sequence[EventRow], known: Instant | None, now: Instant) -> Instant:
-    """Return where an audit ends by default: now, or the last event where that is long ago."""
+    """The default end of an audit: now, or the last event if that is long ago."""
     if known is not None:
         return known
     last_at = Instant(max((row.occurred_at for row in rows), default=now))

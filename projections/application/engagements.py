@@ -1,4 +1,4 @@
-"""Engagements: one ledger, opened for recording and for asking."""
+"""Engagements: one open ledger, for recording and for questions."""
 
 import datetime as dt
 import sys
@@ -38,22 +38,21 @@ Moment = dt.datetime | None
 
 
 class Engagements:
-    """One ledger, opened for recording and for asking.
+    """One open ledger, for recording and for questions.
 
-    Every question takes two aware moments. `at` asks what was true then, by the events that had
-    occurred; `known_at` by what the ledger knew then: the events that were recorded and the policy
-    that was in force. Without `at` everything that is known is folded, and scored at `known_at`, or
-    at the present. Ids are checked as R1 says and refused with InvalidInteractionError, which is a
-    ValueError.
+    Every question takes two aware moments. `at` limits it to events that had occurred by then,
+    `known_at` to what the ledger knew then: the events recorded and the policy in force. Without
+    `at` all known events are folded, and scored at `known_at`, or at the present. Invalid ids (R1)
+    raise InvalidInteractionError, a ValueError.
     """
 
     def __init__(
         self, url: str, *, clock: Clock = utc_now, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
-        """Open the ledger at the SQLAlchemy `url`, making it where there is none.
+        """Open the ledger at the SQLAlchemy `url`; a missing one is created.
 
-        Raises LedgerUnavailableError where that is not possible, and later from whatever writes,
-        where another process keeps it waiting for more than `patience_seconds`.
+        Raises LedgerUnavailableError if that is not possible. Methods that write raise it, too, if
+        they wait for another process for more than `patience_seconds`.
         """
         self.clock = clock
         self.read_model = ReadModel()
@@ -71,7 +70,7 @@ class Engagements:
     def ask(
         self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
     ) -> Ranked:
-        """Return the engagement of a user with an issue and its score; NONE scores the default."""
+        """The engagement of a user with an issue, and its score; NONE has the default score."""
         user, issue, as_of = user_id_of(user_id), issue_id_of(issue_id), _as_of(at, known_at)
         with self.ledger.database.read() as connection:
             policy = self._policy(connection, as_of)
@@ -85,7 +84,7 @@ class Engagements:
     def top(
         self, user_id: str, limit: int = 10, at: Moment = None, known_at: Moment = None
     ) -> list[Ranked]:
-        """Return the user's first `limit` engagements of `ranking` that are not hidden."""
+        """The user's first `limit` engagements of `ranking` that are not hidden."""
         if limit < 0:
             message = "limit must not be negative"
             raise ValueError(message)
@@ -95,24 +94,24 @@ class Engagements:
             return self._top(connection, user, limit, as_of, instant)
 
     def ranking(self, user_id: str, at: Moment = None, known_at: Moment = None) -> list[Ranked]:
-        """Return all of the user's engagements in their order (R5), also the hidden ones."""
+        """All of the user's engagements in their order (R5), including hidden ones."""
         user, as_of = user_id_of(user_id), _as_of(at, known_at)
         with self.ledger.database.read() as connection:
             return self._ranking(connection, user, as_of)
 
     def hidden(self, user_id: str, at: Moment = None, known_at: Moment = None) -> frozenset[str]:
-        """Return the issues that the user has hidden, which `top` leaves out."""
+        """The issues that the user has hidden, which `top` leaves out."""
         user, as_of = user_id_of(user_id), _as_of(at, known_at)
         with self.ledger.database.read() as connection:
             return self._hidden(connection, user, as_of)
 
     def hidings(self, user_id: str) -> list[EngagementHidden]:
-        """Return what the user has hidden and shown again, in the order of recording."""
+        """The user's hidings and showings, in the order of recording."""
         with self.ledger.database.read() as connection:
             return [event for _, event in hidings_of_user(connection, user_id_of(user_id))]
 
     def statistics(self, user_id: str, at: Moment = None, known_at: Moment = None) -> Statistics:
-        """Return the totals of the user's engagements; hidden ones are not named, but count."""
+        """The totals of the user's engagements; hidden ones count, but are not named."""
         user, as_of = user_id_of(user_id), _as_of(at, known_at)
         instant = self._instant(as_of)
         with self.ledger.database.read() as connection:
@@ -141,7 +140,7 @@ class Engagements:
         limit: int,
         latest: bool,
     ) -> "store.ordered_history.Page":
-        """Return the first `limit` entries of `history`, or the last ones, the latest first."""
+        """The first `limit` entries of `history`, or the last ones, the latest first."""
         query = _history_query(user_id, issue_id, at, known_at)
         with self.ledger.database.read() as connection:
             return store.ordered_history.page_of_history(
@@ -152,7 +151,7 @@ class Engagements:
     def explain(
         self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
     ) -> Explanation:
-        """Return what `ask` answers, and all that its score comes from."""
+        """The answer of `ask`, with everything that the score is computed from."""
         user, issue, as_of = user_id_of(user_id), issue_id_of(issue_id), _as_of(at, known_at)
         instant = self._instant(as_of)
         with self.ledger.database.read() as connection:
@@ -168,7 +167,7 @@ class Engagements:
     def explain_order(
         self, user_id: str, at: Moment = None, known_at: Moment = None
     ) -> OrderExplanation | None:
-        """Return why the first of `top` stands before the second; None where fewer are."""
+        """The reason why the first of `top` ranks above the second; None if there are fewer."""
         user, as_of = user_id_of(user_id), _as_of(at, known_at)
         instant = self._instant(as_of)
         with self.ledger.database.read() as connection:
@@ -187,7 +186,7 @@ class Engagements:
         end: dt.datetime,
         known_at: Moment = None,
     ) -> ScoreSeries:
-        """Return how the score of the user's engagement went from `start` to `end`."""
+        """The score of the user's engagement from `start` to `end`, as a series."""
         issue = issue_id_of(issue_id)
         rows, policy = self.known(user_id, issue, known_at)
         return score_series(issue, rows, instant_of(start), instant_of(end), policy)
@@ -195,9 +194,9 @@ class Engagements:
     def known(
         self, user_id: str, issue_id: str | None = None, known_at: Moment = None
     ) -> tuple[list[EventRow], ScoringPolicy]:
-        """Return the user's events as folds read them, of one issue or all, and the policy.
+        """The rows for folds of the user's events, of one issue or all, and the policy.
 
-        Both as known at a moment.
+        Both are as known at a moment.
         """
         user, as_of = user_id_of(user_id), _as_of(None, known_at)
         issue = None if issue_id is None else issue_id_of(issue_id)
@@ -207,12 +206,12 @@ class Engagements:
             return rows, self._policy(connection, as_of)
 
     def size(self) -> int:
-        """Return how many engagements there are of everybody."""
+        """The number of engagements of all users."""
         with self.ledger.database.read() as connection:
             return questions.size(connection)
 
     def count_dormant(self) -> int:
-        """Return how many of everybody's engagements are dormant now."""
+        """The number of engagements, of all users, that are dormant now."""
         with self.ledger.database.read() as connection:
             policy = self.read_model.policies.in_force(connection).policy
             return questions.dormant_count(connection, self._now(), policy)
@@ -225,19 +224,19 @@ class Engagements:
         return self.policy_known_at(None).policy
 
     def policy_known_at(self, known_at: Moment) -> Adopted:
-        """Return the policy that was in force at a moment, or is now; with its version."""
+        """The policy that was in force at a moment, or is now, with its version."""
         with self.ledger.database.read() as connection:
             return self._adopted(connection, _as_of(None, known_at))
 
     def policies(self) -> list[Adopted]:
-        """Return all policies that ever were in force, the first one first."""
+        """All policies that were ever in force, the oldest first."""
         with self.ledger.database.read() as connection:
             return self.read_model.policies.history(connection)
 
     def adopt(self, policy: ScoringPolicy, replaces: int) -> Receipt:
         """Compute scores by `policy` from now on (R14).
 
-        Raises PolicyConflictError where the version that it `replaces` is no longer in force.
+        Raises PolicyConflictError if the version that it `replaces` is no longer in force.
         """
         return self.ledger.adopt(Adoption(fields_of(policy), replaces))
 
@@ -248,9 +247,9 @@ class Engagements:
         zone: dt.tzinfo,
         progress: "views.policy_trial.Progress",
     ) -> "views.policy_trial.PolicyTrial":
-        """Return what adopting `policy` would change, and how good either is; nothing is written.
+        """Compare `policy` with the one in force, and return what would change; nothing is written.
 
-        Only what had occurred by `at` is looked at. Weeks begin on Monday in `zone`.
+        Only events that had occurred by `at` are used. Weeks begin on Monday in `zone`.
         """
         from projections.quality import Judge  # noqa: PLC0415 - no question needs it
 
@@ -271,9 +270,9 @@ class Engagements:
     def hide(self, user_id: str, issue_id: str, *, hidden: bool = True) -> Receipt | None:
         """Leave an issue out of the user's lists from now on, or show it there again.
 
-        Returns None where that is so already: no event is added. Scores, totals and the history
-        stay as they are. Raises UnknownEngagementError where the user never touched the issue, and
-        OptedOutError.
+        Returns None if that is the case already: then no event is added. Scores, totals and the
+        history do not change. Raises UnknownEngagementError if the user never touched the issue,
+        and OptedOutError.
         """
         hiding = hiding_of(user_id, issue_id, hidden=hidden, occurred_at=self.clock())
         user, issue = hiding.user_id, hiding.issue_id
@@ -294,9 +293,9 @@ class Engagements:
         return at
 
     def refresh_scores(self, idle_longer_than_days: int, user_id: str | None = None) -> int:
-        """Bring the read model's score column up to the present; one user's, or everybody's.
+        """Bring the read model's score column up to date, for one user or for all.
 
-        Returns how many of those engagements have been idle for more than the given days.
+        Returns the number of those engagements that have been idle for more than the given days.
         """
         return self.read_model.refresh(
             self.ledger.database,
@@ -308,9 +307,9 @@ class Engagements:
     def replay(
         self, *, repair: bool, progress: "views.replay.Progress", afresh: bool = False
     ) -> "views.replay.Replay":
-        """Fold every event again; compare with the read model, or write it anew.
+        """Fold every event again; compare with the read model, or rebuild it.
 
-        A comparison goes on where one that was killed had come, unless it is to begin `afresh`.
+        A comparison resumes one that was killed, unless `afresh`.
         """
         database = self.ledger.database
         if repair:
@@ -320,9 +319,9 @@ class Engagements:
     def verify(
         self, progress: "views.verification.Progress" = lambda _: None
     ) -> "views.verification.Verification":
-        """Verify every row, index, segment and engagement, and return what is damaged.
+        """Verify every row, index, segment and engagement, and return the findings.
 
-        Raises LedgerUnavailableError for a ledger that is in no file. Nothing is written.
+        Raises LedgerUnavailableError for a ledger that is not a file. Nothing is written.
         """
         return views.verification.verify(self.ledger.database, progress)
 
@@ -331,7 +330,7 @@ class Engagements:
         self.ledger.close()
 
     def __enter__(self) -> Self:
-        """Return the engagements; they are closed at the end of the block."""
+        """Return self, which is closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""IssueEngagementRepository: the synchronous door, in the words of the read model."""
+"""IssueEngagementRepository: the synchronous client interface."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ class IssueEngagement(msgspec.Struct, frozen=True):
 
 
 class IssueEngagementRepository(Door):
-    """The synchronous door, in the words of the read model; any thread may use it."""
+    """The synchronous client interface, in the terms of the read model; thread-safe."""
 
     def record_interaction(  # noqa: PLR0913 - the API's signature
         self,
@@ -50,7 +50,7 @@ class IssueEngagementRepository(Door):
     ) -> IssueEngagement:
         """Record one interaction durably and return the engagement that it belongs to.
 
-        Raises what `EngagementTracker.track_issue_mention` raises.
+        Raises the errors of `EngagementTracker.track_issue_mention`.
         """
         interaction = interaction_of(
             user_id,
@@ -76,14 +76,14 @@ class IssueEngagementRepository(Door):
         return self._shown(user_id, [each for each in ranked if each.score.value >= min_score])
 
     def get_top_engaged(self, user_id: str, limit: int = 10) -> list[IssueEngagement]:
-        """Return the first `limit` engagements."""
+        """Return the first `limit` engagements in their order (R5)."""
         return self._shown(user_id, self.engagements.top(user_id, limit))
 
     def update_score(self, user_id: str, issue_id: str, new_score: float) -> IssueEngagement:
         """Override the score's base with `new_score` until a later interaction (R6).
 
         Raises InvalidScoreError, a ValueError ("Score must be between 0.0 and 1.0, …"), and
-        UnknownEngagementError where the user never touched the issue.
+        UnknownEngagementError if the user never touched the issue.
         """
         self.engagements.override(user_id, issue_id, new_score)
         return self._changed(user_id, issue_id)
@@ -91,7 +91,8 @@ class IssueEngagementRepository(Door):
     def decay_old_engagements(
         self, user_id: str, days_threshold: int = 30, decay_factor: float = 0.1
     ) -> int:
-        """Bring the user's score column up to date; return how many are idle for longer.
+        """Bring the user's score column up to date; return the number of engagements idle for
+        longer.
 
         `decay_factor` must be the policy's: raises ValueError for another one.
         """
@@ -109,7 +110,7 @@ class IssueEngagementRepository(Door):
 
     def _changed(self, user_id: str, issue_id: str) -> IssueEngagement:
         shown = self.get_engagement(user_id, issue_id)
-        if shown is None:  # forgotten since
+        if shown is None:  # the user was forgotten since
             raise OptedOutError
         return shown
 
@@ -121,7 +122,7 @@ class IssueEngagementRepository(Door):
                 for each in ranked
                 if each.engagement.count
             ]
-        # What has no details any more was forgotten between the two looks.
+        # Rows without details belong to a user who was forgotten between the two reads.
         return [_issue_engagement(user_id, each, kept, now) for each, kept in details if kept]
 
 

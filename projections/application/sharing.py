@@ -1,4 +1,4 @@
-"""What both doors have in common: the ledger that they are given, or the one of the process."""
+"""The base of both client interfaces: a given ledger, or the shared one of the process."""
 
 import asyncio
 import atexit
@@ -15,39 +15,38 @@ from projections.application.engagements import Engagements
 
 
 class Place(NamedTuple):
-    """The ledger of a process at a URL."""
+    """The key of a shared ledger: the process and the URL."""
 
     process: int
     url: str
 
 
 class Shared(NamedTuple):
-    """An opened ledger, and the doors that use it."""
+    """A shared ledger, and the client objects that use it."""
 
     engagements: Engagements
     doors: "WeakSet[Door]"
 
 
-# `_lock` guards `_opened` and the doors of each: a ledger is opened and closed by one thread, and
-# is in `_opened` as long as it has a door. At exit it is not taken, because no door is in use then.
+# `_lock` guards `_opened` and the clients in it: one thread opens or closes a ledger, which is in
+# `_opened` as long as it has a client. It is not taken at exit, when no client is in use.
 _lock = threading.Lock()
 _opened: dict[Place, Shared] = {}
 
 
 class Door:
-    """A door to a ledger: a given one, or the one that all doors of a process and URL share.
+    """A client of a ledger: a given one, or the one that all clients of a process and URL share.
 
-    The shared one lies where the environment and `.env` say. It is opened at the first use, and
-    closed when the last door to it is, or at exit. A door that was closed opens it again when it
-    is used again.
+    The environment and `.env` name the shared one. It is opened on first use, and closed when its
+    last client is closed, or at exit. A closed client opens it again when it is used again.
     """
 
     def __init__(
         self, engagements: Engagements | None = None, *, clock: Clock | None = None
     ) -> None:
-        """Record and ask through `engagements`, which the caller closes, or through the shared one.
+        """Use `engagements`, which the caller closes, or the shared ones.
 
-        `clock` is the shared one's. Raises TypeError beside given engagements, which have a clock.
+        `clock` is for the shared ones; raises TypeError if both are given.
         """
         if engagements is not None and clock is not None:
             raise TypeError("give either engagements, which have a clock of their own, or a clock")
@@ -57,9 +56,9 @@ class Door:
 
     @property
     def engagements(self) -> Engagements:
-        """What it records and asks through, which its first use may open; its methods block.
+        """The given or shared engagements, which the first use may open; their methods block.
 
-        Raises ValueError where the shared one is open with another clock than this door's.
+        Raises ValueError if the shared ones are open with another clock than this client's.
         """
         return self._at_hand() or self._open()
 
@@ -70,13 +69,13 @@ class Door:
         return await asyncio.to_thread(self._open)
 
     def close(self) -> None:
-        """Close the shared ledger, unless another door uses it; a given one stays open."""
+        """Release the shared ledger, which its last client closes; a given one stays open."""
         if self._held is None:
             return
         (place, engagements), self._held = self._held, None
         with _lock:
             shared = _opened.get(place)
-            if shared is None:  # that of the process which this one was forked from, or closed
+            if shared is None:  # closed, or of the process before a fork
                 return
             shared.doors.discard(self)
             if not shared.doors and place.process == os.getpid():
@@ -84,11 +83,11 @@ class Door:
                 engagements.close()
 
     def __enter__(self) -> Self:
-        """Return the door; it is closed at the end of the block."""
+        """Return self, which is closed at the end of the block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the door."""
+        """Close this client."""
         self.close()
 
     def _at_hand(self) -> Engagements | None:
@@ -112,7 +111,7 @@ class Door:
 
 
 def _absolute(url: str) -> str:
-    """Return `url` so that it names the same file from every folder."""
+    """`url` with an absolute path, so that it names the same file from every folder."""
     parsed: Any = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return url

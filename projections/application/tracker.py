@@ -1,4 +1,4 @@
-"""EngagementTracker: the asynchronous door."""
+"""EngagementTracker: the asynchronous client interface."""
 
 import asyncio
 import datetime as dt
@@ -28,7 +28,7 @@ class EngagementStats(TypedDict):
 
 
 def engagement_stats(totals: Statistics) -> EngagementStats:
-    """Return `totals` in the form that the API and the command line show."""
+    """Convert `totals` to the form of the API and the command line."""
     last = totals.last_interaction
     return EngagementStats(
         total_interactions=totals.total_interactions,
@@ -40,7 +40,7 @@ def engagement_stats(totals: Statistics) -> EngagementStats:
 
 
 class EngagementTracker(Door):
-    """The asynchronous door; no asynchronous method blocks the event loop."""
+    """The asynchronous client interface; its coroutines do not block the event loop."""
 
     async def track_issue_mention(  # noqa: PLR0913 - the API's signature
         self,
@@ -55,9 +55,9 @@ class EngagementTracker(Door):
     ) -> Receipt:
         """Record one interaction durably; a source key that was seen before adds nothing.
 
-        Raises InvalidInteractionError, a ValueError ("Invalid interaction_type: …"), for what R1
-        refuses, OptedOutError where the user does not want it recorded, and LedgerUnavailableError
-        where the ledger cannot be written.
+        Raises InvalidInteractionError, a ValueError ("Invalid interaction_type: …"), for arguments
+        that violate R1, OptedOutError if the user has opted out or was forgotten, and
+        LedgerUnavailableError if the ledger cannot be written.
         """
         interaction = interaction_of(
             user_id,
@@ -88,7 +88,7 @@ class EngagementTracker(Door):
         return engagement_stats(await self._asked(Engagements.statistics, user_id))
 
     async def decay_old_engagements(self, days: int = 30) -> int:
-        """Bring the read model's score column up to date; return how many are idle for longer."""
+        """Bring the read model's score column up to date; return the number idle for longer."""
         return await self._asked(Engagements.refresh_scores, days)
 
     async def _asked(

@@ -1,7 +1,7 @@
-"""Projections kept in the ledger's database, all of them derived: replay brings them back.
+"""Projections stored in the ledger's database, all derived: replay brings them back.
 
-The modules that need Arrow are imported when they are first asked for by their name in here: what
-is asked of the present needs none of them, and starts sooner.
+The modules that need Arrow are imported on first use, because questions about the present need none
+of them.
 """
 
 from typing import TYPE_CHECKING

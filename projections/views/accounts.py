@@ -1,4 +1,4 @@
-"""Accounts in the order of their UUIDs: spans of them, and which of them are somebody's."""
+"""Accounts in the order of their UUIDs: ranges of them, and those that belong to a user."""
 
 from uuid import UUID
 
@@ -21,7 +21,7 @@ _ENDS = {BEFORE_ALL: b"", AFTER_ALL: b"\xff" * 17}
 IN_SPAN = and_(
     streams.c.originator_id > bindparam("after"), streams.c.originator_id <= bindparam("upto")
 )
-"""What holds of the streams after one account and up to another, as `bytes_of` tells them."""
+"""The condition for streams after one account and up to another, given by `bytes_of`."""
 
 _IN_SPAN = select(streams.c.originator_id, streams.c.id).where(IN_SPAN)
 _STREAMS = Statement(_IN_SPAN, "after", "upto")
@@ -36,7 +36,7 @@ _VERSIONS = Statement(
 
 
 def last_account(connection: Connection, after: str, events_at_least: int) -> str:
-    """Return where a group of accounts ends that have so many events, or AFTER_ALL."""
+    """The end of a group of accounts with some number of events together, or AFTER_ALL."""
     total = 0
     for originator, version in _VERSIONS.run(connection, bytes_of(after)):
         total += version + 1
@@ -46,14 +46,14 @@ def last_account(connection: Connection, after: str, events_at_least: int) -> st
 
 
 def somebodys(connection: Connection, table: pa.Table) -> pa.Table:
-    """Return the engagements of a partial that are not of the forgotten, with the column stream."""
+    """The engagements of a partial without those of forgotten users, with the column stream."""
     known = _with_streams(table, _ACCOUNTS, connection)
     stream = known["stream"].to_numpy()
     return known if stream.min() != NO else known.filter(pa.array(stream != NO))
 
 
 def numbered(connection: Connection, table: pa.Table) -> pa.Table:
-    """Return all engagements of a partial, also of the forgotten, with the column stream."""
+    """All engagements of a partial, including those of forgotten users, with the column stream."""
     return _with_streams(table, _STREAMS, connection)
 
 
@@ -69,11 +69,11 @@ def _with_streams(table: pa.Table, statement: Statement, connection: Connection)
 
 
 def bytes_of(account: str) -> bytes:
-    """The account as the streams have it; also before and after all of them."""
+    """The bytes of an account as in the table of streams, or of the limits before and after all."""
     return _ENDS[account] if account in _ENDS else UUID(account).bytes
 
 
 def before(account: str) -> str:
-    """What stands before an account and after all others that do."""
+    """The greatest key that sorts before an account."""
     number = UUID(account).int
     return str(UUID(int=number - 1)) if number else BEFORE_ALL

@@ -1,6 +1,6 @@
-"""The tables of read models, and how far each is folded: making, listing, swapping, dropping them.
+"""The tables of read models and their watermarks: creation, listing, swapping and dropping.
 
-One is the live one, which answers questions; those beside it come of read_models.
+One is the live one, which answers questions; others are beside it, for replays.
 """
 
 import re
@@ -59,7 +59,8 @@ _PLAIN_INDEXES = text(
     "SELECT name FROM sqlite_master"
     " WHERE type = 'index' AND tbl_name = :table AND sql LIKE '%(last_at)'"
 )
-"""Asked as SQLite has it: the inspector passes over an index of an expression, with a warning."""
+"""Read from SQLite's schema, because the inspector skips an index on an expression, with a warning.
+"""
 
 _INDEXES = text("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = :table")
 _BY = "_by_"
@@ -71,13 +72,13 @@ _SWAPPING = f"{_PREFIX}0"  # no replay's: names begin with a letter
 
 _ALL = Statement(select(read_models).order_by(read_models.c.name))
 _FORMER = "replays"
-"""Where the read models beside were listed while each append brought the live one along."""
+"""The table of replays from before watermarks, when each append updated the live one."""
 
 
 class Watermark(NamedTuple):
-    """How far a read model is folded, and by which policy it is scored.
+    """The position up to which a read model is folded, and the policy by which it is scored.
 
-    `identical` tells how the last comparison with the live one ended; None before there was one.
+    `identical` is the result of the last comparison with the live one; None if there was none.
     """
 
     name: str
@@ -87,7 +88,7 @@ class Watermark(NamedTuple):
 
 
 def checked(name: str) -> str:
-    """Return `name`, or raise InvalidReplayError where no replay can be called so."""
+    """Return `name`; raises InvalidReplayError if it is not a valid name of a replay."""
     if not _NAME.fullmatch(name):
         reason = "is a small letter, and then up to 30 small letters, digits and underscores"
         raise InvalidReplayError(reason)
@@ -98,7 +99,7 @@ def checked(name: str) -> str:
 
 @cache
 def statements_of(name: str) -> TableStatements:
-    """Return the statements on the table of the read model of that name."""
+    """The statements on the table of the read model of that name."""
     return LIVE if name == LIVE_NAME else TableStatements(_table_of(name))
 
 
@@ -108,17 +109,17 @@ def besides(connection: Connection) -> list[Watermark]:
 
 
 def live(connection: Connection) -> Watermark:
-    """Return how far the live read model is folded."""
+    """The watermark of the live read model."""
     return known(connection, LIVE_NAME)
 
 
 def find(connection: Connection, name: str) -> Watermark | None:
-    """Return how far the read model of that name is folded, if there is one."""
+    """The watermark of the read model of that name, or None."""
     return next((each for each in _watermarks(connection) if each.name == name), None)
 
 
 def known(connection: Connection, name: str) -> Watermark:
-    """Return how far the read model of that name is folded.
+    """The watermark of the read model of that name.
 
     Raises UnknownReplayError if there is none, LedgerDamagedError if it is the live one's.
     """
@@ -131,7 +132,7 @@ def known(connection: Connection, name: str) -> Watermark:
 
 
 def create(connection: Connection, beside: Watermark) -> None:
-    """Make a read model that holds nothing yet."""
+    """Create an empty read model."""
     _table_of(beside.name, _free_index_names(connection)).create(connection)
     _add(connection, beside)
 
@@ -158,7 +159,7 @@ def create_an_index(connection: Connection, name: str) -> None:
 
 
 def note(connection: Connection, watermark: Watermark) -> None:
-    """Write how far a read model is folded."""
+    """Store the watermark of a read model."""
     change = update(read_models).where(read_models.c.name == watermark.name)
     connection.execute(change.values(watermark._asdict()))
 
@@ -176,16 +177,16 @@ def drop_next(connection: Connection) -> None:
 
 
 def begin_anew(connection: Connection) -> None:
-    """Empty every read model beside the live one, so that it is folded from the first event on."""
+    """Empty every read model beside the live one, so that each is folded from the first event."""
     for each in besides(connection):
         connection.execute(delete(_table_of(each.name)))
         note(connection, each._replace(position=0, identical=None))
 
 
 def swap(connection: Connection, beside: Watermark) -> None:
-    """Make `beside`, which holds all events, the live one, and the live one the previous one.
+    """Make `beside`, which has all events, the live one, and the live one the previous one.
 
-    What was the previous one before is dropped, unless it is that which becomes the live one.
+    A former previous one is dropped, unless it becomes the live one.
     """
     former = live(connection)
     connection.execute(text(f"DROP VIEW {_VIEW}"))
@@ -198,11 +199,11 @@ def swap(connection: Connection, beside: Watermark) -> None:
     note(connection, beside._replace(name=LIVE_NAME, identical=None))
     _add(connection, former._replace(name=PREVIOUS))
     connection.execute(issue_engagements)
-    connection.execute(delete(comparison))  # that was with another table
+    connection.execute(delete(comparison))  # it was with another table
 
 
 def replace_live(connection: Connection, beside: Watermark) -> None:
-    """Make `beside`, which holds all that the live one does, the live one, and drop that."""
+    """Make `beside`, which has all events of the live one, the live one, and drop the other."""
     connection.execute(text(f"DROP VIEW {_VIEW}"))
     connection.execute(text(f"DROP TABLE {engagements.name}"))
     _rename(connection, _PREFIX + beside.name, engagements.name)
@@ -213,7 +214,7 @@ def replace_live(connection: Connection, beside: Watermark) -> None:
 
 
 def missing(connection: Connection) -> list[Table]:
-    """Return the derived tables that are not there, of another form, or without a watermark."""
+    """The derived tables that are missing, of another form, or without a watermark."""
     inspector = inspect(connection)
     names = inspector.get_table_names()
 
@@ -228,26 +229,26 @@ def missing(connection: Connection) -> list[Table]:
 
 
 def is_former(connection: Connection) -> bool:
-    """Return whether the read models are listed as before there were watermarks."""
+    """Whether the read models are listed as before there were watermarks."""
     names = inspect(connection).get_table_names()
     return _FORMER in names and read_models.name not in names
 
 
 def take_over(connection: Connection) -> None:
-    """Note the watermarks of a ledger whose live read model was brought along by each append."""
-    if is_former(connection):  # another process may have done it meanwhile
+    """Note the watermarks of a ledger whose live read model was updated by each append."""
+    if is_former(connection):  # another process may have done so meanwhile
         read_models.create(connection)
         names = read_models.c.keys()
         listed = table(_FORMER, *map(column, names))
         last = select(literal(LIVE_NAME), head.c.position, head.c.policy_version, null())
         for each in (last, select(listed).where(listed.c.name != LIVE_NAME)):
             connection.execute(insert(read_models).from_select(names, each))
-        for name in (_FORMER, _PREFIX + LIVE_NAME):  # which no replay can be called any more
+        for name in (_FORMER, _PREFIX + LIVE_NAME):  # names that are now reserved
             connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def is_view_present(connection: Connection) -> bool:
-    """Return whether the view is there, in its present form."""
+    """Whether the view exists in its present form."""
     inspector = inspect(connection)
     if _VIEW not in inspector.get_view_names():
         return False
@@ -255,7 +256,7 @@ def is_view_present(connection: Connection) -> bool:
 
 
 def make_view_anew(connection: Connection) -> None:
-    """Make the view anew, and with it the indexes that answer what is asked of it."""
+    """Recreate the view, and the indexes that its queries need."""
     connection.execute(text(f"DROP VIEW IF EXISTS {_VIEW}"))
     for name in (engagements.name, *(_PREFIX + each.name for each in besides(connection))):
         for index in connection.scalars(_PLAIN_INDEXES, {"table": name}).all():
@@ -265,7 +266,7 @@ def make_view_anew(connection: Connection) -> None:
 
 
 def make(connection: Connection, lost: list[Table]) -> None:
-    """Make the tables that were lost anew, and empty."""
+    """Create the tables that are missing, empty."""
     if {engagements, read_models} & set(lost):
         _drop_all(connection)
         lost = [*{*lost, read_models, comparison}]
@@ -293,7 +294,7 @@ def empty_live(connection: Connection) -> None:
 
 
 def _drop_all(connection: Connection) -> None:
-    """Drop the tables of all read models beside, also of those that are not listed any more."""
+    """Drop the tables of all read models beside the live one, even unlisted ones."""
     for name in inspect(connection).get_table_names():
         if name.startswith(_PREFIX) or name == _FORMER:
             connection.execute(text(f"DROP TABLE {name}"))
@@ -304,9 +305,9 @@ def _table_of(name: str, indexes: str = "") -> Table:
 
 
 def _free_index_names(connection: Connection) -> str:
-    """Return how the names of the indexes begin that a new table can have.
+    """A prefix that the index names of a new table can have.
 
-    After a switch the live one has the indexes that it was made with.
+    After a switch the live table still has the index names that it was created with.
     """
     existing = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'index'"))
     taken = {name.partition(_BY)[0] for name in existing}

@@ -1,10 +1,10 @@
-"""The certificate: why the events of a range may be deleted from the hot store.
+"""The certificate: the proof that the events of a range may be deleted from the hot store.
 
-Their file was synced, read again and found to say what the hot rows say (`HotEvents` and
-`Archive.publish`). Here it is proven that the engagements add up, by two ways that share no code:
+Their file was synced, read back and found to have the contents of the hot rows (`HotEvents` and
+`Archive.publish`). Here it is proven that the engagements add up, in two ways that share no code:
 the file's events are folded by columns, and the hot rows by SQLite. What was certified before is
-not folded again: of each account that these events are of, the rows that are kept must have the
-sum that they had then. `sealing.seal` writes what was compared, and nothing else.
+not folded again: the stored rows of each account with these events must have the sum that they had
+then. `sealing.seal` writes only what was compared.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,9 +38,9 @@ _MENDED = "`engagement replay --repair` writes it again from the archive"
 
 
 def prepare(database: Database) -> None:
-    """Sum up what is sealed, if an earlier version sealed it; it must be what the segments say.
+    """Sum up the sealed engagements of an earlier version, if they are a fold of the segments.
 
-    Raises CertificateError where it is not.
+    Raises CertificateError if they are not.
     """
     with database.read() as connection:
         if not sealed_sums.are_missing(connection):
@@ -55,11 +55,11 @@ def prepare(database: Database) -> None:
 def certify(
     connection: Connection, archive: Archive, new: Sequence[Segment], progress: Progress
 ) -> list[Comparison]:
-    """Return what was compared so that the events of `new`, which are still hot, can be deleted.
+    """Return the comparison for each segment of `new`, whose events are still hot.
 
-    For each segment. Raises CertificateError where its engagements are not those of its hot events,
-    or where other engagements of these accounts are not what was certified before. `progress` takes
-    the events of each segment.
+    Raises CertificateError if its engagements are not those of its hot events, or if other
+    engagements of these accounts are not what was certified before. `progress` takes the events of
+    each segment.
     """
     unseen, found = {row[0] for row in _KNOWN.run(connection)}, []
     for segment in new:
@@ -81,7 +81,7 @@ def certify(
 
 
 def _folded(connection: Connection, archive: Archive, segment: Segment) -> Iterator[list[Row]]:
-    """Yield the engagements of a segment's file, folded by columns, also those of the forgotten."""
+    """Yield the engagements of a segment's file, folded by columns, including forgotten users'."""
     known = corrections(connection)
     for table in merged([corrected_groups(archive, known, segment, FOLDED_COLUMNS)]):
         yield sealed_rows(numbered(connection, table))

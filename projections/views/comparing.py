@@ -1,4 +1,4 @@
-"""Comparing the read model with the folds of all events, whole columns at a time."""
+"""Comparison of the read model with the folds of all events, by columns."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
@@ -34,11 +34,11 @@ _COMPARED_AT_ONCE = 4_096
 
 @without_collecting()
 def difference(folded: pa.Table, kept: Iterator[Row], adopted: Adopted) -> str | None:
-    """Return in a sentence where kept rows differ first from as many folded ones, if anywhere.
+    """A sentence on the first difference of stored rows from as many folded ones, or None.
 
-    `folded` are engagements as `somebodys` returns them, `kept` come as `kept_rows` does. A score
-    may have been brought up to date since; it must hold for its own instant. No more of `kept` is
-    read, unless they differ.
+    `folded` are engagements from `somebodys`, `kept` rows from `kept_rows`. A score may have been
+    brought up to date since; it must be right for its own instant. No more of `kept` is read,
+    unless they differ.
     """
     for begin in range(0, len(folded), _COMPARED_AT_ONCE):
         part = folded.slice(begin, _COMPARED_AT_ONCE)
@@ -51,7 +51,7 @@ def difference(folded: pa.Table, kept: Iterator[Row], adopted: Adopted) -> str |
 
 
 def needless(kept: Iterator[Row]) -> str | None:
-    """Return in a sentence that a row is left which nothing was folded to, if one is."""
+    """A sentence on a stored row without events, if there is one left."""
     left = next(kept, None)
     return None if left is None else needless_row(left[1:])
 

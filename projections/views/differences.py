@@ -1,4 +1,4 @@
-"""Where a read model and the folds of its events differ first."""
+"""The first difference of a read model from the folds of its events."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Row = Sequence[Any]
 """A whole row of a table of engagements."""
 
 Place = tuple[Any, str]
-"""Whose engagement with which issue: what both sides are sorted by."""
+"""The stream and the issue of an engagement, by which both sides are sorted."""
 
 _STREAM, _ISSUE, _SCORED_AT, _LAST_POSITION = (
     COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at", "last_position")
@@ -24,10 +24,10 @@ _FOLD = slice(3, 3 + len(Engagement.__struct_fields__))
 def first_difference(
     fresh: Iterable[tuple[Place, Stored]], kept: Iterable[tuple[Place, Row]], adopted: Adopted
 ) -> str | None:
-    """Return in a sentence where the rows `kept` first differ from the `fresh` folds, if anywhere.
+    """A sentence on the first difference of the rows `kept` from the `fresh` folds, or None.
 
-    Both come by their places. A score may have been brought up to date since it was folded; it must
-    hold for its own instant. No more of either is read than it takes.
+    Both are sorted by their places. A score may have been brought up to date since it was folded;
+    it must be right for its own instant. Both are only read up to the difference.
     """
     rows = iter(kept)
     for each in fresh:
@@ -41,9 +41,10 @@ def first_difference(
 def first_difference_of_rows(
     rows: Sequence[Row], kept: Sequence[Row], adopted: Adopted
 ) -> str | None:
-    """Return where the rows `kept` first differ from `rows` of another read model, if anywhere.
+    """A sentence on the first difference of the rows `kept` from those of another read model, or
+    None.
 
-    Scores were brought up to date at different instants; in both they must hold for their own.
+    Scores were brought up to date at different instants; each must be right for its own.
     """
     folds = [(place_of(row), _stored(row)) for row in rows]
     return first_difference(folds, _placed(kept), adopted) or first_difference(
@@ -52,7 +53,7 @@ def first_difference_of_rows(
 
 
 def place_of(row: Row) -> tuple[int, str]:
-    """Return where a row stands in the order of stream and issue."""
+    """The sort key of a row: stream and issue."""
     return row[_STREAM], row[_ISSUE]
 
 
@@ -88,7 +89,7 @@ def _missing(fresh: Stored) -> str:
 
 
 def needless_row(stored: Row) -> str:
-    """Return in a sentence that a row is in the read model which no event is behind."""
+    """A sentence on a row of the read model without events."""
     return f"{_name(stored)}: in the read model, but in no event"
 
 

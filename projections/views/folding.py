@@ -1,4 +1,4 @@
-"""Folding the events of the ledger, hot and sealed: by engagement, or as they were recorded."""
+"""Folding of the ledger's events, hot and sealed: by engagement, or in the order of recording."""
 
 import sys
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def folds(
 ) -> Iterator[Folded]:
     """Yield every engagement of some accounts folded from its events, hot and sealed.
 
-    They come by account and issue; of the accounts `after` < account <= `upto`.
+    They are sorted by account and issue, and of the accounts `after` < account <= `upto`.
     """
     for table in folded_tables(connection, archive, after, upto):
         yield from rows_of(table)
@@ -53,9 +53,9 @@ def folded_tables(
     upto: str = AFTER_ALL,
     through: int = sys.maxsize,
 ) -> Iterator[pa.Table]:
-    """Yield what `folds` does as partials with the column stream, of events up to a position.
+    """`folds` as partials with the column stream, of events up to a position.
 
-    No event after that is sealed.
+    No event after that position may be sealed.
     """
     known = corrections(connection)
     sealed = (
@@ -69,9 +69,9 @@ def folded_tables(
 def kept_rows(
     connection: Connection, statements: TableStatements, after: str, upto: str
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a table of engagements in the order of `folds`, each behind its account.
+    """Yield the rows of a table of engagements in the order of `folds`, each after its account.
 
-    That is the 16 bytes of the account's UUID.
+    An account is given as the 16 bytes of its UUID.
     """
     rows: Iterator[tuple[Any, ...]] = statements.of_accounts.run(
         connection, bytes_of(after), bytes_of(upto)
@@ -80,13 +80,13 @@ def kept_rows(
 
 
 def recorded(connection: Connection, archive: Archive, after: int, upto: int) -> list[EventRow]:
-    """Return what folds read of the events at the positions `after` < position <= `upto`."""
+    """The rows for folds of the events at the positions `after` < position <= `upto`."""
     sealed = sealed_rows(connection, archive, after + 1, upto)
     hot = [EventRow(*row) for row in _RECORDED.run(connection, after, upto)]
     return [*sealed, *corrections(connection).of(hot)]
 
 
 def count(connection: Connection) -> int:
-    """Return how many events there are to fold, at most: those of the forgotten may be counted."""
+    """An upper limit of the number of events to fold, which may include forgotten users'."""
     hot: int = _COUNT.run(connection).fetchone()[0]
     return hot + events_in(segments(connection))

@@ -1,4 +1,4 @@
-"""The partials of the hot events: in one piece where they are few, or by account."""
+"""The partials of the hot events: one for all if they are few, or one per account."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from projections.views.accounts import AFTER_ALL, BEFORE_ALL, IN_SPAN, bytes_of
 from projections.views.partials import hot_batch, partial_of_hot, partial_of_rows
 
 SORTED_IN_MEMORY = 500_000
-"""The most hot events that are read as they were recorded; SQLite sorts more, on disk."""
+"""The most hot events that are read by position; SQLite sorts more of them, on disk."""
 
 SAID = (
     events.c.issue_id,
@@ -47,7 +47,7 @@ _OF_SPAN = Statement(
 
 _READ_AT_ONCE = 16_384
 _SOME = 4_096
-"""Rows that stay in the processor's cache until they are columns."""
+"""Rows per batch, which stay in the processor's cache until they are converted to columns."""
 
 
 def hot_partials(
@@ -67,7 +67,7 @@ def hot_partials(
 
 
 def _span(connection: Connection) -> int:
-    """The number of positions among which all hot events are."""
+    """The number of positions from the first to the last hot event."""
     last: int | None = _LAST.run(connection).fetchone()[0]
     return (last or 0) - sealed_position(connection)
 

@@ -1,8 +1,8 @@
 """Hot events of a range folded by SQLite: the second way of a certificate.
 
-It shares nothing with the fold by columns but the rules: no file, no Arrow, no NumPy. Where the
-latest of several wins, instant and value are one text whose order is theirs: numbers of equal
-length, and behind them the other value.
+It only shares the rules with the fold by columns: no file, no Arrow, no NumPy. To find the latest
+of several values, instant and value are joined to a text that sorts as they do: numbers of equal
+length, followed by the other value.
 """
 
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from ledger.store.collecting import without_collecting
 from ledger.store.corrections import corrections
 from projections.views.partial_rows import Row
 
-_T, _P = 2 * 10**18, 10**18  # added to instants and positions, so that all have as many digits
+_T, _P = 2 * 10**18, 10**18  # added to instants and positions, so that all have equally many digits
 _T_DIGITS = len(str(_T))
 
 _EVENTS = """
@@ -61,9 +61,10 @@ _OVERRIDES = """
 
 @without_collecting()
 def hot_folds(connection: Connection, first: int, last: int) -> list[Row]:
-    """Return the engagements of the hot events at the positions `first` to `last`.
+    """The engagements of the hot events at the positions `first` to `last`.
 
-    In the columns of `sealed_engagements`, by stream and issue; also those of the forgotten.
+    They have the columns of `sealed_engagements`, are sorted by stream and issue, and include those
+    of forgotten users.
     """
     events = _effective(corrections(connection))
     fold = _FOLD.format(events=events, t=_T, p=_P, digits=_T_DIGITS)
@@ -81,7 +82,7 @@ def _overridden(row: Row, overrides: dict[Row, float]) -> Row:
 
 
 def _effective(known: Corrections) -> str:
-    """The query of the events, with the instants by which they count (R8)."""
+    """A query of the events with effective instants (R8)."""
     following = zip(known.positions, known.bounds, strict=True)
     cases = [f"WHEN position < {each} THEN {bound}" for each, bound in following]
     if not cases:

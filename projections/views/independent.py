@@ -1,4 +1,4 @@
-"""What is kept of the segments, checked by DuckDB: other code, which shares only the files.
+"""A check of the sealed engagements by DuckDB, which shares only the files with the ledger's code.
 
 Importing it needs the extra `independent`.
 """
@@ -22,8 +22,8 @@ from ledger.store.users import known_accounts
 from projections.views.partial_rows import Row
 from projections.views.sealing import difference_of, kept_by_account
 
-# A key of 128 bits holds an instant, a kind and a position, so its maximum is exact where several
-# are of one instant. What few events have is folded apart and joined.
+# A 128-bit key holds an instant, a kind and a position, so its maximum is exact if several events
+# are of one instant. Fields that few events have are folded separately and joined.
 _FOLD = """
 WITH told AS (
     SELECT account, issue_id, position, kind, linear_id, score,
@@ -65,7 +65,7 @@ _ROWS_AT_ONCE = 65_536
 
 
 def difference(database: Database) -> str | None:
-    """Return where the sealed engagements differ from what DuckDB makes of the files, if at all."""
+    """The first difference of the sealed engagements from DuckDB's fold of the files, if any."""
     with database.read() as connection:
         kept = ((str(UUID(bytes=row[0])), *row[2:]) for row in kept_by_account(connection))
         told = _told(connection, database.archive, segments(connection))
@@ -76,7 +76,7 @@ def difference(database: Database) -> str | None:
 
 
 def _told(connection: Connection, archive: Archive, of: list[Segment]) -> Iterator[Row]:
-    """Yield what DuckDB makes of segments, but for the events of the forgotten."""
+    """Yield DuckDB's fold of segments without the events of forgotten users."""
     if not of:
         return
     somebodys = known_accounts(connection)
@@ -85,7 +85,7 @@ def _told(connection: Connection, archive: Archive, of: list[Segment]) -> Iterat
 
 
 def folded(files: Iterable[Path], known: Corrections) -> Iterator[Row]:
-    """Yield what DuckDB makes of files with events: engagements by account and issue."""
+    """Yield DuckDB's fold of files with events: engagements by account and issue."""
     with duckdb.connect() as engine:
         found = engine.execute(_fold(known), {"files": list(map(str, files))})
         while rows := found.fetchmany(_ROWS_AT_ONCE):
@@ -93,7 +93,7 @@ def folded(files: Iterable[Path], known: Corrections) -> Iterator[Row]:
 
 
 def _fold(known: Corrections) -> str:
-    """The query, with the instants by which events count (R8)."""
+    """The query, with effective instants (R8)."""
     following = zip(known.positions, known.bounds, strict=True)
     cases = [f"WHEN position < {each} THEN {bound}" for each, bound in following]
     if not cases:

@@ -1,4 +1,4 @@
-"""Sources of events and of partials, merged: read side by side, and joined step by step."""
+"""Merging of sources of events and of partials, which are read side by side in steps."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -18,10 +18,10 @@ _ROWS_YIELDED = 16_384
 
 
 def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterator[pa.Table]:
-    """Yield partials that hold each engagement once, whole, by account and issue.
+    """Yield partials that have each engagement once, complete, by account and issue.
 
-    None has more than 16,384 rows: whoever looks at them one by one has them as objects then.
-    `events` come as the files of segments have them.
+    None has more than 16,384 rows, which limits memory if rows are converted to objects. `events`
+    are in the order of segments' files.
     """
     readers = [
         *(Reader(map(partial_of, each), _PLACE) for each in events),

@@ -1,4 +1,4 @@
-"""Partials as rows of the read model and of what is sealed, and back."""
+"""Conversion between partials and rows of the read model or of the sealed engagements."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 
 
 class Folded(NamedTuple):
-    """A row of the read model, whose it is, and how many events it was folded from."""
+    """A row of the read model, its account, and the number of events it was folded from."""
 
     account: str
     events: int
@@ -33,7 +33,7 @@ class Folded(NamedTuple):
 
 
 def rows_of(table: pa.Table) -> Iterator[Folded]:
-    """Yield the engagements that `somebodys` returned."""
+    """Convert the engagements from `somebodys`."""
     beside = [_values(table, name) for name in _BESIDE]
     fields = [_values(table, name) for name in FOLD]
     for account, events_, stream, issue, id_, last_position, scored_at, *fold_ in zip(
@@ -44,12 +44,12 @@ def rows_of(table: pa.Table) -> Iterator[Folded]:
 
 
 def sealed_rows(table: pa.Table) -> list[Row]:
-    """Return the engagements of a partial with the column stream as rows of what is sealed."""
+    """Convert the engagements of a partial with the column stream to rows of sealed engagements."""
     return list(zip(*(_values(table, name) for name in SEALED), strict=True))
 
 
 def partial_of_sealed(accounts: Iterable[str | None], rows: Sequence[Row]) -> pa.Table:
-    """Return the partial of rows of what is sealed, which come by account and issue.
+    """The partial of rows of sealed engagements, which are sorted by account and issue.
 
     Raises LedgerDamagedError for values of other types.
     """
@@ -71,7 +71,7 @@ def partial_of_sealed(accounts: Iterable[str | None], rows: Sequence[Row]) -> pa
 
 
 def _values(table: pa.Table, name: str) -> list[Any]:
-    """The values of a column as objects, None where there is none."""
+    """The values of a column as objects, with None for null."""
     if name in _TEXTS:
         return listed(table[name])
     values = table[name].to_numpy()

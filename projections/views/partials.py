@@ -1,4 +1,4 @@
-"""Partial folds: tables of engagements by account and issue, and the joining of several into one.
+"""Partial folds: tables of engagements by account and issue, and their joining.
 
 A partial comes from some of the events: a row group of a segment, or rows of the hot store.
 """
@@ -25,7 +25,7 @@ from ledger.clock_corrections import Corrections
 from projections.columnar import NO, EventColumns, FoldColumns, Integers, fold, merge, starts_of
 
 NUMBERS = tuple(name for name in FoldColumns._fields if name != "linear")
-"""The columns of a partial beside its texts: account, issue_id and linear_id."""
+"""The columns of a partial apart from its texts: account, issue_id and linear_id."""
 
 _TEXTS = ("account", "issue_id", "linear_id")
 
@@ -37,7 +37,7 @@ _LARGEST = 2**63
 
 
 def partial_of(events: pa.Table) -> pa.Table:
-    """Return the partial of some events of a segment, in the order of its file."""
+    """The partial of some events of a segment, in the order of its file."""
     at = occurred_at(events)
     columns = EventColumns(
         integers(events["position"]),
@@ -52,9 +52,10 @@ def partial_of(events: pa.Table) -> pa.Table:
 
 
 def partial_of_rows(rows: Sequence[Sequence[Any]], known: Corrections = NONE) -> pa.Table:
-    """Return the partial of some events of the hot store, with their effective instants.
+    """The partial of some events of the hot store, with their effective instants.
 
-    Of each: account, issue, occurred_at, position, recorded_at, kind, linear_id and score.
+    The fields of a row are account, issue, occurred_at, position, recorded_at, kind, linear_id and
+    score.
     """
     account, *said = zip(*rows, strict=True)
     events = pa.Table.from_batches([hot_batch(*said)])
@@ -70,7 +71,7 @@ def hot_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
     linear_id: Sequence[str | None],
     score: Sequence[float | None],
 ) -> pa.RecordBatch:
-    """Return what folds read of some events of the hot store as columns."""
+    """The fields of some hot events that folds read, as columns."""
     return pa.record_batch(
         {
             "issue_id": coded(issue),
@@ -110,7 +111,7 @@ def partial_of_columns(
     linear: pa.DictionaryArray,
     events: EventColumns,
 ) -> pa.Table:
-    """Return the partial of events that come by account, issue, occurred_at and position.
+    """The partial of events that are sorted by account, issue, occurred_at and position.
 
     `events.linear` are ranks among all texts of `linear`.
     """
@@ -120,9 +121,9 @@ def partial_of_columns(
 
 
 def joined(partials: Sequence[pa.Table]) -> Sequence[pa.Table]:
-    """Return partials that hold each engagement once, by account and issue, as each of these does.
+    """Join sorted partials into partials that have each engagement once, by account and issue.
 
-    The same ones, if they hold one engagement after the other already.
+    They are returned unchanged if their concatenation is sorted already.
     """
     if all(_place(one, -1) < _place(following, 0) for one, following in pairwise(partials)):
         return partials
@@ -134,14 +135,14 @@ def joined(partials: Sequence[pa.Table]) -> Sequence[pa.Table]:
 
 
 def _place(partial: pa.Table, row: int) -> tuple[str, str]:
-    """Whose and which issue's the engagement in a row is."""
+    """The account and the issue of a row."""
     return partial["account"][row].as_py(), partial["issue_id"][row].as_py()
 
 
 def _places(table: pa.Table) -> list[Integers]:
-    """Numbers that sort as the places of a partial do: one, if the bytes of all issues fit in it.
+    """Integer columns that sort as the places of a partial: one, if all issues fit in 64 bits.
 
-    Each byte is a digit, as many above the least as there is at its place in any of the issues.
+    Each byte of an issue is a digit, whose base is the range of bytes at that index in all issues.
     """
     issues = one_chunk(table["issue_id"])
     width = pc.max(pc.binary_length(issues)).as_py()
@@ -166,7 +167,7 @@ def _places(table: pa.Table) -> list[Integers]:
 def _merged(
     partials: Sequence[pa.Table], texts: pa.Table, order: Integers, starts: Integers
 ) -> pa.Table:
-    """Merge the rows of partials that have one place, which follow one another in `order`."""
+    """Merge the rows of partials that have the same place, which are adjacent in `order`."""
     firsts, counts = order[starts], np.diff(starts, append=len(order))
     several = np.flatnonzero(counts > 1)
     counts = counts[several]
@@ -181,7 +182,7 @@ def _merged(
     for name, column in columns.items():
         column[several] = getattr(folds, name)
     row_of = np.empty(linear.max(initial=NO) + 2, np.int64)
-    row_of[linear] = rows  # at the end for none, where all rows say so
+    row_of[linear] = rows  # one more at the end, for null
     latest = firsts.copy()
     latest[several] = np.where(folds.linear == NO, firsts[several], row_of[folds.linear])
     return pa.table(
@@ -200,7 +201,7 @@ def as_partial(
     linear: pa.DictionaryArray,
     folds: FoldColumns,
 ) -> pa.Table:
-    """Return the partial of engagements; `folds.linear` are ranks among all texts of `linear`."""
+    """The partial of engagements; `folds.linear` are ranks among all texts of `linear`."""
     columns: dict[str, Any] = {"account": account, "issue_id": issue.cast(pa.string())}
     columns["linear_id"] = _linear_ids(folds.linear, linear.dictionary)
     columns |= {name: values for name, values in folds._asdict().items() if name in NUMBERS}
@@ -208,13 +209,13 @@ def as_partial(
 
 
 def folds_of(table: pa.Table) -> FoldColumns:
-    """Return the numbers of a partial; the Linear ids have no ranks among each other."""
+    """The numbers of a partial; the Linear ids are not ranked."""
     numbers = {name: table[name].to_numpy() for name in NUMBERS}
     return FoldColumns(**numbers, linear=np.full(len(table), NO))
 
 
 def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.DictionaryArray:
-    """The Linear ids of which `linear` has the ranks among all of the dictionary."""
+    """The Linear ids for the ranks in `linear`."""
     in_order = dictionary.take(pc.sort_indices(dictionary))
     codes = pa.array(linear.astype(np.int32), mask=linear == NO)
     return pa.DictionaryArray.from_arrays(codes, in_order)

@@ -1,4 +1,4 @@
-"""The policies of a ledger: the first one, and those that were adopted since (R14)."""
+"""The policies of a ledger: the default, and those adopted since (R14)."""
 
 from bisect import bisect_right
 from uuid import UUID
@@ -29,25 +29,25 @@ IN_FORCE = Statement(select(head.c.policy_version))
 
 
 class Policies:
-    """All policies of one ledger, read once and again whenever there is another one."""
+    """All policies of one ledger, cached until another one is adopted."""
 
     def __init__(self) -> None:
-        """Know the first one."""
+        """Start with the default policy."""
         self._known = [FIRST]
 
     def of_version(self, connection: Connection, version: int) -> Adopted:
-        """Return the policy of that version."""
+        """The policy of that version."""
         with decoding(f"the policy {version}"):
             if version > len(self._known):
                 self._known = [FIRST, *_adopted(connection)]
             return self._known[version - 1]
 
     def in_force(self, connection: Connection) -> Adopted:
-        """Return the policy that is in force at the moment that `connection` sees."""
+        """The policy in force in the snapshot of `connection`."""
         return self.of_version(connection, IN_FORCE.run(connection).fetchone()[0])
 
     def history(self, connection: Connection) -> list[Adopted]:
-        """Return all policies up to the one in force, the first one first.
+        """All policies up to the one in force, the oldest first.
 
         Instants of adoption are effective ones, after corrections of the clock.
         """
@@ -57,7 +57,7 @@ class Policies:
         return [FIRST, *(_effective(each, known) for each in adopted)]
 
     def known_at(self, connection: Connection, instant: Instant | None) -> Adopted:
-        """Return the policy that was in force at an instant; None is the present."""
+        """The policy that was in force at an instant; None is the present."""
         history = self.history(connection)
         if instant is None:
             return history[-1]

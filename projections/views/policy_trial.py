@@ -1,4 +1,4 @@
-"""Trying a policy on the ledger's own history, user by user, before anyone adopts it."""
+"""Trials of a policy on the ledger's own history, user by user, before its adoption."""
 
 from collections.abc import Callable, Iterable
 from operator import add
@@ -14,7 +14,7 @@ from projections.quality import Judge, Quality
 from projections.top_change import TopChange, top_change
 
 Progress = Callable[[int], object]
-"""Told how many more events were looked at."""
+"""Called with the number of events processed since the last call."""
 
 
 class Affected(NamedTuple):
@@ -26,7 +26,7 @@ class Affected(NamedTuple):
 
 
 class PolicyTrial(msgspec.Struct):
-    """What adopting a policy would change, and the quality of each ranking on the same history."""
+    """The changes by adopting a policy, and the quality of each ranking on the same history."""
 
     events: int
     users: int
@@ -43,10 +43,10 @@ def tried(
     judge: Judge,
     progress: Progress,
 ) -> PolicyTrial:
-    """Return what would change by the second of `policies` in place of the first, for everybody.
+    """Compare the second of `policies` with the first, for all users.
 
-    `as_of` says which events are seen, and the instant at which rankings are held against each
-    other; `judge` is of these policies, of both or of the one that is twice the same.
+    `as_of` selects the events, and the instant at which rankings are compared; `judge` is of these
+    policies, or of a single one if both are the same.
     """
     trial = PolicyTrial(0, 0, [], Quality(), Quality(), Quality())
     seen, at = as_of

@@ -1,7 +1,7 @@
-"""What the read model is asked: engagements as they stand, and the top few of them.
+"""Questions to the read model: present engagements, and the top few of them.
 
-Each answer is that of all events: what is stored up to the watermark, merged with the tail that the
-same snapshot has. Stored engagements that the tail touches are left out, the merged ones put in.
+Each answer includes all events: engagements stored up to the watermark are merged with the tail of
+the same snapshot. Stored engagements that the tail touches are replaced by the merged ones.
 """
 
 from collections.abc import Collection, Iterator
@@ -33,7 +33,7 @@ _ONE = Statement(
     "user_id",
     "issue",
 )
-# The bands are read side by side: one SQL text would have to be prepared anew for each.
+# The bands are read side by side, so each needs its own SQL text, or it would be prepared again.
 _OF_BAND = {
     number: Statement(
         select(_e.issue_id, *_FOLD)
@@ -63,7 +63,7 @@ _Pair = tuple[str, Engagement]
 
 
 class Details(NamedTuple):
-    """What a row of the read model has beside its engagement."""
+    """The fields of a row of the read model apart from its engagement."""
 
     id: int
     policy_version: int
@@ -72,13 +72,13 @@ class Details(NamedTuple):
 
 
 def engagement_of(connection: Connection, user_id: str, issue_id: str) -> Engagement:
-    """Return the engagement of one user with one issue, or NONE."""
+    """The engagement of one user with one issue, or NONE."""
     found = _one(connection, user_id, issue_id)
     return found.engagement if found else NONE
 
 
 def details_of(connection: Connection, user_id: str, issue_id: str) -> Details | None:
-    """Return the details of an engagement, or None where there is none."""
+    """The details of an engagement, or None if there is no engagement."""
     found = _one(connection, user_id, issue_id)
     if found is None:
         return None
@@ -88,7 +88,7 @@ def details_of(connection: Connection, user_id: str, issue_id: str) -> Details |
 
 
 def engagements_of(connection: Connection, user_id: str) -> list[_Pair]:
-    """Return all engagements of one user with their issues, in no particular order."""
+    """All engagements of one user with their issues, in no particular order."""
     touched = _touched(connection, user_id)
     return [*_untouched(_OF_USER, connection, user_id, touched), *touched.items()]
 
@@ -96,9 +96,10 @@ def engagements_of(connection: Connection, user_id: str) -> list[_Pair]:
 def top_of(
     connection: Connection, user_id: str, limit: int, at: Instant, policy: ScoringPolicy
 ) -> list[Ranked]:
-    """Return the user's first `limit` engagements at `at`, reading few more than those (R5).
+    """The user's first `limit` engagements at `at`, for which few more are read (R5).
 
-    `policy` is the one in force. What the tail touches ranks beside the stored bands.
+    `policy` is the one in force. Engagements that the tail touches are ranked with the stored
+    bands.
     """
     bands = policy.frequency_bands
     if bands > MOST_FREQUENCY_BANDS:
@@ -112,13 +113,13 @@ def top_of(
 
 
 def size(connection: Connection) -> int:
-    """Return how many engagements there are of everybody."""
+    """The number of engagements of all users."""
     number: int = _SIZE.run(connection).fetchone()[0]
     return number + sum(before is None for before, _ in _touched_of_all(connection))
 
 
 def dormant_count(connection: Connection, at: Instant, policy: ScoringPolicy) -> int:
-    """Return how many of everybody's engagements are dormant at `at`, one in memory at a time."""
+    """The number of engagements of all users that are dormant at `at`, in constant memory."""
 
     def is_dormant(engagement: Engagement) -> bool:
         return score(engagement, at, policy).dormant
@@ -140,7 +141,7 @@ def _one(connection: Connection, user_id: str, issue_id: str) -> Stored | None:
 
 
 def _touched(connection: Connection, user_id: str) -> dict[str, Engagement]:
-    """The user's engagements that the tail touches, whole."""
+    """The user's engagements that the tail touches, merged."""
     find = LIVE.stored.finder(connection)
     return {
         tail.issue_id: with_stored(find(tail.stream, tail.issue_id), tail).engagement
@@ -149,7 +150,7 @@ def _touched(connection: Connection, user_id: str) -> dict[str, Engagement]:
 
 
 def _touched_of_all(connection: Connection) -> Iterator[tuple[Engagement | None, Engagement]]:
-    """Everybody's engagements that the tail touches: what is stored of each, and the whole."""
+    """The engagements of all users that the tail touches: as stored, and merged."""
     find = LIVE.stored.finder(connection)
     for tail in tail_of_all(connection):
         row = find(tail.stream, tail.issue_id)
@@ -160,7 +161,7 @@ def _touched_of_all(connection: Connection) -> Iterator[tuple[Engagement | None,
 def _untouched(
     stored: Statement, connection: Connection, user_id: str, touched: Collection[str]
 ) -> Iterator[_Pair]:
-    """The user's engagements as they are stored, but for those that the tail touches."""
+    """The user's stored engagements, except those that the tail touches."""
     for issue_id, *fields in stored.run(connection, user_id):
         if issue_id not in touched:
             yield issue_id, stored_engagement(fields)

@@ -47,7 +47,7 @@ from projections.views.tail import is_in_tail
 _log = logging.getLogger(__name__)
 
 FOLDED_AT_ONCE = 2_000
-"""Events a step: others wait to record while it holds the lock, for 50 to 100 milliseconds."""
+"""Events per step, during which recording waits for 50 to 100 milliseconds."""
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,18 +55,18 @@ if TYPE_CHECKING:
     from ledger.archive.folder import Archive
 
 REFRESHED_AT_ONCE = 500
-"""Rows a transaction: whoever records meanwhile waits for no more."""
+"""Rows per transaction, which bounds how long recording waits."""
 
 
 class ReadModel:
-    """Keeps one table of engagements, scored and banded by the policy in force.
+    """Maintains one table of engagements, scored and banded by the policy in force.
 
-    That is the live one, which answers questions, unless it has another name. What a row holds does
-    not depend on when its events were folded.
+    It is the live one, which answers questions, unless it has another name. A row does not depend
+    on when its events were folded.
     """
 
     def __init__(self, name: str = LIVE_NAME, policies: Policies | None = None) -> None:
-        """Keep that of this name; `policies` are those of the ledger, as they come up."""
+        """Maintain the read model of this name; `policies` are those of the ledger."""
         self.policies = policies or Policies()
         self.name = name
         self.statements = statements_of(name)
@@ -104,11 +104,11 @@ class ReadModel:
             self.fill(connection, views.sealing.present(connection))
 
     def tail_length(self, connection: Connection) -> int:
-        """Return how many positions there are after the watermark."""
+        """The number of positions after the watermark."""
         return Head.read(connection).position - known(connection, self.name).position
 
     def fold(self, connection: Connection, archive: "Archive") -> None:
-        """Fold what is not folded yet, within the transaction of `connection`.
+        """Fold the tail, within the transaction of `connection`.
 
         If another policy is in force, every engagement is scored and banded by it.
         """
@@ -118,7 +118,7 @@ class ReadModel:
     def advance(self, connection: Connection, archive: "Archive") -> bool:
         """Fold the next events and move the watermark; tell whether it has reached the head.
 
-        Another policy than before comes in at the head, at its instant.
+        A new policy is applied at the head, with its instant.
         """
         head, begun = Head.read(connection), known(connection, self.name)
         upto = min(begun.position + FOLDED_AT_ONCE, head.position)
@@ -129,18 +129,18 @@ class ReadModel:
         if upto == head.position and begun.policy_version != head.policy_version:
             self._rule(connection, head.recorded_at)
             reached = reached._replace(policy_version=head.policy_version)
-        if reached != begun:  # a transaction that changes nothing costs no sync
+        if reached != begun:  # a transaction without changes costs no sync
             note(connection, reached)
         return upto == head.position
 
     def catch_up(self, database: Database, is_ended: Callable[[], bool]) -> bool:
-        """Do what `filling.catch_up` does."""
+        """See `filling.catch_up`."""
         return filling.catch_up(database, lambda name: ReadModel(name, self.policies), is_ended)
 
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
     ) -> None:
-        """Merge `rows`, which come by position, into the engagements that they belong to."""
+        """Merge `rows`, which are sorted by position, into their engagements."""
         if rows:
             adopted = self.policies.of_version(connection, policy_version)
             find = self.statements.stored.finder(connection)
@@ -160,13 +160,13 @@ class ReadModel:
         self.statements.update.run_many(connection, changes)
 
     def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
-        """Return whether the account that is interned as `stream` ever touched the issue."""
+        """Whether the account that is interned as `stream` ever touched the issue."""
         stored = self.statements.stored.run(connection, stream, issue_id).fetchone()
         return stored is not None or is_in_tail(connection, stream, issue_id)
 
     def _rule(self, connection: Connection, at: Instant) -> None:
-        """Score and band every engagement by the policy that is in force from now on."""
-        # Not remembered: where this transaction fails, another policy may get the same version.
+        """Score and band every engagement by the policy in force."""
+        # Not cached: if this transaction fails, another policy may get the same version.
         adopted = Policies().in_force(connection)
         last_id = 0
         while rows := self._batch_after(connection, last_id):
@@ -175,9 +175,9 @@ class ReadModel:
             last_id = rows[-1][0]
 
     def fill(self, connection: Connection, tables: Iterable["pa.Table"]) -> None:
-        """Insert all engagements that there are at the head into the empty table.
+        """Insert all engagements at the head into the empty table.
 
-        They come as `folded_tables` yields them.
+        They are given as by `folded_tables`.
         """
         adopted = self.policies.in_force(connection)
         for table in tables:
@@ -192,8 +192,7 @@ class ReadModel:
     ) -> tuple[int, int]:
         """Rebuild the live and the sealed engagements from every event.
 
-        Returns how many events were folded to how many engagements; `progress` takes how many more
-        events were.
+        Returns the numbers of events and engagements; `progress` takes numbers of folded events.
         """
         empty_live(connection)
         views.sealing.make_anew(connection, archive)
@@ -230,29 +229,30 @@ class ReadModel:
             statements_of(each.name).forget.run(connection, stream)
 
     def prepare_sealing(self, database: Database) -> None:
-        """Do what `certificate.prepare` does."""
+        """See `certificate.prepare`."""
         views.certificate.prepare(database)
 
     def certify(
         self, connection: Connection, archive: "Archive", new: Sequence[Segment], progress: Progress
     ) -> list[Comparison]:
-        """Do what `certificate.certify` does."""
+        """See `certificate.certify`."""
         return views.certificate.certify(connection, archive, new, progress)
 
     def seal(self, connection: Connection, table: "pa.Table", compared: Comparison) -> None:
-        """Do what `sealing.seal` does."""
+        """See `sealing.seal`."""
         views.sealing.seal(connection, table, compared)
 
     def sealed_difference(self, connection: Connection, archive: "Archive") -> str | None:
-        """Do what `sealing.whole_difference` does."""
+        """See `sealing.whole_difference`."""
         return views.sealing.whole_difference(connection, archive)
 
     def refresh(
         self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None
     ) -> int:
-        """Bring the score column to the instant `at`, a batch a transaction, which folds first.
+        """Bring the score column to the instant `at`, in one transaction per batch, which folds
+        first.
 
-        Returns how many of the engagements have been idle for more than the given days by then.
+        Returns the number of engagements that have been idle for more than the given days by then.
         """
         idle, last_id = 0, 0
         while True:
@@ -281,7 +281,8 @@ def _nothing(*_: object) -> None:
 
 
 def values(row: Stored, adopted: Adopted, scored_at: int = 0) -> tuple[Any, ...]:
-    """Return `row` in the order of the table's columns, as the policy has it.
+    """The values of `row` in the order of the table's columns, with those that the policy
+    determines.
 
     The score is that at the row's own instant or at `scored_at`, whichever is later.
     """
@@ -299,7 +300,7 @@ def values(row: Stored, adopted: Adopted, scored_at: int = 0) -> tuple[Any, ...]
 
 
 def _ruled(engagement: Engagement, at: Instant, adopted: Adopted) -> tuple[Any, ...]:
-    """The columns that the policy makes, in the order of `RULED`."""
+    """The values that the policy determines, in the order of `RULED`."""
     policy = adopted.policy
     active_at = of_kinds(engagement, policy.kinds).last_at
     value = score(engagement, at, policy).value

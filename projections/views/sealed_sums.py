@@ -1,8 +1,8 @@
 """A count and a checksum of each account's sealed engagements, as they were last certified.
 
-Every certificate compares them with the rows that are there, so no segment needs to be folded for
-what was certified before. The checksum is the CRC-32 of each row, as MessagePack, added up modulo
-2**63: a sealing takes out the rows that it changes, and adds what it has written instead.
+Every certificate compares them with the stored rows, so that certified segments need not be folded
+again. The checksum is the sum of the CRC-32 of each row, as MessagePack, modulo 2**63: a sealing
+subtracts the rows that it changes, and adds the new ones.
 """
 
 import zlib
@@ -42,11 +42,11 @@ class Sum(NamedTuple):
     checksum: int = 0
 
     def plus(self, rows: Sequence[Row]) -> "Sum":
-        """Return the sum of these rows, too."""
+        """The sum with these rows."""
         return self._add(rows, 1)
 
     def minus(self, rows: Sequence[Row]) -> "Sum":
-        """Return the sum without these rows."""
+        """The sum without these rows."""
         return self._add(rows, -1)
 
     def _add(self, rows: Sequence[Row], sign: int) -> "Sum":
@@ -56,13 +56,13 @@ class Sum(NamedTuple):
 
 
 def kept_sum(connection: Connection, stream: int) -> Sum:
-    """Return the sum that was certified of an account."""
+    """The certified sum of an account."""
     row = _FIND.run(connection, stream).fetchone()
     return Sum() if row is None else Sum(*row)
 
 
 def others(connection: Connection, streams: Iterable[int]) -> Iterator[int]:
-    """Yield those of the accounts whose rows are not what was certified."""
+    """Yield the accounts whose rows are not what was certified."""
     for stream in streams:
         rows = _ROWS_OF.run(connection, stream).fetchall()
         if Sum().plus(rows) != kept_sum(connection, stream):
@@ -70,7 +70,7 @@ def others(connection: Connection, streams: Iterable[int]) -> Iterator[int]:
 
 
 def replace(connection: Connection, old: Sequence[Row], new: Sequence[Row]) -> None:
-    """Bring the sums along where rows are replaced by others; both come by stream."""
+    """Update the sums for rows that are replaced by others; both are sorted by stream."""
     before = {stream: list(rows) for stream, rows in groupby(old, itemgetter(0))}
     sums = [
         (stream, *kept_sum(connection, stream).minus(before.get(stream, [])).plus(list(rows)))
@@ -85,19 +85,19 @@ def forget(connection: Connection, stream: int) -> None:
 
 
 def are_missing(connection: Connection) -> bool:
-    """Return whether engagements are sealed, and none has been summed up since."""
+    """Whether there are sealed engagements but no sums."""
     row, sum_ = (each.run(connection).fetchone()[0] for each in _FIRST)
     return row is not None and sum_ is None
 
 
 def sum_up(connection: Connection) -> None:
-    """Sum up the rows that are there, of every account."""
+    """Sum up the rows of every account."""
     _CLEAR.run(connection)
     _INSERT.run_many(connection, _summed(connection))
 
 
 def difference(connection: Connection) -> str | None:
-    """Return that some account's rows do not have the sum that is kept, if so."""
+    """A sentence if the rows of an account do not have the stored sum, or None."""
     if are_missing(connection) or _summed(connection) == _KEPT.run(connection).fetchall():
         return None
     return OTHER_SUM

@@ -1,7 +1,7 @@
-"""What is sealed, folded: one row per engagement, so that now = merge(sealed, hot events).
+"""The sealed engagements: one row each, so that the present is merge(sealed, hot events).
 
-Those rows say what reading every segment would. `projections.views.certificate` proves it before
-events leave the hot store.
+The rows equal a fold of all segments, which `projections.views.certificate` proves before events
+leave the hot store.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ _READ_AT_ONCE = 5_000
 
 
 def make_anew(connection: Connection, archive: Archive) -> None:
-    """Fold every segment into the table of sealed engagements, which is empty."""
+    """Fold every segment into the empty table of sealed engagements."""
     for table in merged(_events(connection, archive)):
         _INSERT.run_many(connection, sealed_rows(somebodys(connection, table)))
     sealed_sums.sum_up(connection)
@@ -78,7 +78,7 @@ def kept_by_account(
 ) -> Iterator[Row]:
     """Yield the sealed engagements of some accounts, by account and issue.
 
-    Each behind the 16 bytes of the account's UUID.
+    Each comes after the 16 bytes of the account's UUID.
     """
     rows: Iterator[Row] = _BY_ACCOUNT.run(connection, bytes_of(after), bytes_of(upto))
     return rows
@@ -87,9 +87,9 @@ def kept_by_account(
 def difference(
     connection: Connection, archive: Archive, after: str = BEFORE_ALL, upto: str = AFTER_ALL
 ) -> str | None:
-    """Return where what is sealed differs from what folding every segment gives, if at all.
+    """A sentence on the first difference of the sealed engagements from a fold of all segments.
 
-    Of the accounts `after` < account <= `upto`.
+    Only accounts with `after` < account <= `upto` are compared; None if there is no difference.
     """
     kept = (row[1:] for row in kept_by_account(connection, after, upto))
     said = (
@@ -104,34 +104,34 @@ def difference(
 
 
 def whole_difference(connection: Connection, archive: Archive) -> str | None:
-    """Return where anything that is kept of what is sealed is not what it should be, if at all."""
+    """A sentence on the first wrong value among sealed engagements and their sums, or None."""
     return difference(connection, archive) or sealed_sums.difference(connection)
 
 
 def _by_account(connection: Connection) -> Callable[[Row], Any]:
-    """Return the order of rows by their accounts, not by the numbers of these."""
+    """The order of rows by their accounts' UUIDs instead of their numbers."""
     accounts = dict(_ORIGINATORS.run(connection))
     return lambda row: (accounts[row[0]], row[1])
 
 
 def present(connection: Connection) -> Iterator[pa.Table]:
-    """Yield every engagement as it stands, from what is sealed and hot, as `folded_tables` does."""
+    """Yield all present engagements, from sealed ones and hot events, as `folded_tables` does."""
     for table in merged([], [_sealed(connection), hot_partials(connection)]):
         yield somebodys(connection, table)
 
 
 def forget(connection: Connection, stream: int) -> None:
-    """Delete what is sealed of one account."""
+    """Delete the sealed engagements of one account."""
     _FORGET.run(connection, stream)
     sealed_sums.forget(connection, stream)
 
 
 @without_collecting()
 def seal(connection: Connection, table: pa.Table, compared: Comparison) -> None:
-    """Merge the events of a segment, in the file's order, into what is sealed.
+    """Merge the events of a segment, in the file's order, into the sealed engagements.
 
-    Raises CertificateError where they are not what was `compared`, where two ways of merging
-    differ, or where the rows that were written do not read back.
+    Raises CertificateError if they are not what was `compared`, if two ways of merging differ, or
+    if the rows do not read back as written.
     """
     partial = numbered(connection, partial_of(corrected(table, corrections(connection))))
     if digest_of(in_order(sealed_rows(partial))) != compared["sha256"]:
@@ -148,19 +148,19 @@ def seal(connection: Connection, table: pa.Table, compared: Comparison) -> None:
 
 
 def in_order(rows: list[Row]) -> list[Row]:
-    """Return rows by stream and issue."""
+    """Sort rows by stream and issue."""
     return sorted(rows, key=_PLACE)
 
 
 def digest_of(rows: Sequence[Row]) -> str:
-    """Return the SHA-256 of rows, in hexadecimal digits."""
+    """The SHA-256 of rows, in hexadecimal digits."""
     return hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
 
 
 def difference_of(
     ours: Row | None, theirs: Row | None, place: Callable[[Row], Any] = _PLACE
 ) -> str:
-    """Return how two rows differ that should be the same: the earlier may have none beside it."""
+    """A sentence on how two rows differ that should be equal; one of them may be missing."""
     if ours and theirs and _PLACE(ours) == _PLACE(theirs):
         compared = zip(SEALED, ours, theirs, strict=True)
         name = next(name for name, our, their in compared if our != their)
@@ -171,9 +171,9 @@ def difference_of(
 
 
 def _merged(connection: Connection, new: pa.Table, rows: list[Row], before: list[Row]) -> list[Row]:
-    """Return `rows`, which are those of `new`, merged with the rows that are there already.
+    """Merge `rows`, which are those of `new`, with the stored rows.
 
-    By columns, and one by one: raises CertificateError where these differ.
+    This is done by columns, and row by row; raises CertificateError if the results differ.
     """
     if not before:
         return rows
@@ -183,7 +183,7 @@ def _merged(connection: Connection, new: pa.Table, rows: list[Row], before: list
 
 
 def _expect_merged(before: list[Row], new: dict[Any, Row], found: dict[Any, Row]) -> None:
-    """Raise CertificateError where rows merged one by one are not what was found by columns."""
+    """Raise CertificateError if rows merged one by one differ from those merged by columns."""
     for row in before:
         expected = _row(together(_stored(row), _stored(new[_PLACE(row)])))
         merged_row = found.get(_PLACE(row))
@@ -211,7 +211,7 @@ def _expect_read_back(connection: Connection, written: list[Row]) -> None:
 
 
 def _find(connection: Connection, rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that are sealed at the same places, in the same order."""
+    """The sealed rows at the same places, in the same order."""
     places = msgspec.json.encode([_PLACE(row) for row in rows]).decode()
     found: list[Row] = _OF.run(connection, places).fetchall()
     return found

@@ -1,9 +1,9 @@
-"""The view that shows the read model to SQL from outside, under the names of the API.
+"""The view of the read model for external SQL, under the names of the API.
 
-It is plain SQL for any program that reads the file. What the tail does not touch is shown as it is
-stored. What it touches is merged here; the greatest of several columns is found as a text that
-sorts as they do. Its score is that at its idle since, where nothing has decayed yet (R4), so it
-takes no exponential.
+It is plain SQL for any program that reads the file. Engagements that the tail does not touch are
+shown as stored. The others are merged here; the greatest combination of several columns is found as
+a text that sorts as they do. Their score is that at idle since, when nothing has decayed (R4), so
+no exponential is needed.
 """
 
 from sqlalchemy import text
@@ -36,15 +36,15 @@ def _touch(at: str, kind: str, position: str) -> str:
 
 
 def _override(at: str, score: str) -> str:
-    # Without "!" SQLite writes 16 digits, which is not the number that was given.
+    # Without "!" SQLite writes only 16 digits, which changes the number.
     return f"printf('%0{_INSTANT}d%!.20f', {at}, {score})"
 
 
 def _rounded(score: str) -> str:
-    """A number from 0 to 1, rounded as Python rounds it.
+    """An expression that rounds a number from 0 to 1 as Python does.
 
-    SQLite's own `round` adds a little first, so that 0.4625758047925 ends in 3, not in 2. Here the
-    first bits are multiplied as integers, and the rest is so small that no digit of it is lost.
+    SQLite's `round` adds a little first, so that 0.4625758047925 ends in 3 instead of 2. Here the
+    leading bits are multiplied as integers, and the rest is so small that no digit of it is lost.
     """
     first = f"CAST({score} * {_FIRST} AS INTEGER)"
     scaled = f"{first} * {_UNIT}"
@@ -53,7 +53,7 @@ def _rounded(score: str) -> str:
 
 
 def _later(stored: str, given: str, of_tail: str) -> str:
-    """The greater of two texts; of no text if neither instant is `given`."""
+    """The greater of two texts; empty if neither has an instant."""
     known = f"CASE WHEN e.{given} IS NOT NULL THEN {stored} END"
     return f"max(COALESCE({known}, ''), COALESCE(t.{of_tail}, '')) AS {of_tail}"
 
@@ -126,7 +126,7 @@ _SCORED = f"""
         FROM whole w JOIN policy p"""  # noqa: S608 - our own words
 _KIND_LABEL = " ".join(f"WHEN {int(kind)} THEN '{kind.label}'" for kind in Kind)
 
-# Text and user ids have one home each, origins and accounts: forgetting them there is enough.
+# Texts are only in origins and user ids only in accounts, so forgetting them there is enough.
 issue_engagements = text(
     f"""CREATE VIEW issue_engagements AS
     WITH policy AS ({_POLICY}),

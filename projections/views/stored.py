@@ -1,4 +1,4 @@
-"""Rows of the read model: an engagement, and what its row has beside it."""
+"""Rows of the read model: an engagement, and the other stored fields."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ _FOLD: Any = tuple.__class_getitem__(
 
 
 class Stored(NamedTuple):
-    """A row of the read model, but for what a policy makes of it."""
+    """A row of the read model without the columns that a policy determines."""
 
     id: int
     stream: int
@@ -27,7 +27,7 @@ class Stored(NamedTuple):
 
 
 def stored_engagement(fields: Sequence[Any]) -> Engagement:
-    """Return the engagement of stored fields; raises LedgerDamagedError for other types."""
+    """The engagement of stored fields; raises LedgerDamagedError for other types."""
     try:
         return Engagement(*msgspec.convert(fields, _FOLD))
     except msgspec.ValidationError as error:
@@ -35,30 +35,30 @@ def stored_engagement(fields: Sequence[Any]) -> Engagement:
 
 
 def fold_stored(rows: Sequence[EventRow]) -> Stored:
-    """Return the read model's row for the events of one user with one issue, by position."""
+    """The read model's row for the events of one user with one issue, given by position."""
     position, stream, issue_id = rows[0][:3]
     scored_at = rows[-1][-1]
     return Stored(position, stream, issue_id, fold(rows), _last_position(rows), scored_at)
 
 
 def stored_row(row: Sequence[Any], stream: int, issue_id: str) -> Stored:
-    """Return what is stored of an engagement: its id, last position and fields.
+    """The stored part of an engagement: its id, last position and fields.
 
-    Once it is merged with later events, the instant of its score counts no more.
+    The instant of its score is dropped, since it is to be merged with later events.
     """
     position, last_position, *fields = row
     return Stored(position, stream, issue_id, stored_engagement(fields), last_position, 0)
 
 
 def with_stored(row: Sequence[Any] | None, after: Stored) -> Stored:
-    """Return the row of both histories from what is stored, if anything, and later events."""
+    """The row of a stored engagement, if any, merged with later events."""
     if row is None:
         return after
     return together(stored_row(row, after.stream, after.issue_id), after)
 
 
 def together(before: Stored, after: Stored) -> Stored:
-    """Return the row of both histories; no event is in both, and `after` was recorded later."""
+    """The row of two histories without a common event, of which `after` was recorded later."""
     is_later = after.last_position is None or _last(before) > _last(after)
     return Stored(
         min(before.id, after.id),

@@ -11,19 +11,19 @@ from projections.views.tables import STREAM_OF_USER, engagements
 
 COLUMNS: tuple[str, ...] = tuple(engagements.c.keys())
 IDENTITY, CHANGING = COLUMNS[:3], COLUMNS[3:]
-"""What identifies a row stays out of updates: SQLite rewrites each index that it names."""
+"""The key columns, left out of updates because SQLite rewrites each index of an updated column."""
 
 RULED = ("band", "active_at", "score", "scored_at", "policy_version")
-"""The columns that a policy makes."""
+"""The columns that a policy determines."""
 
 _FOLD = Engagement.__struct_fields__
 
 
 class TableStatements:
-    """What is written to a table of engagements, and read of it to be written anew."""
+    """The statements that write a table of engagements, or read rows for an update."""
 
     def __init__(self, table: Table) -> None:
-        """Name `table` in each of them."""
+        """Prepare the statements for `table`."""
         c, self._table = table.c, table
         fold = [c[name] for name in _FOLD]
         self.insert = Statement(insert(table), *COLUMNS)
@@ -70,11 +70,11 @@ class TableStatements:
         )
 
     def _updating(self, names: tuple[str, ...]) -> Statement:
-        """The update of some columns, which come first, of the row whose id comes last."""
+        """An update of some columns, whose parameters come first, of the row with the last one."""
         changes: dict[str, Any] = {name: bindparam(f"{name}_") for name in names}
         change = update(self._table).values(changes).where(self._table.c.id == bindparam("id_"))
         return Statement(change, *(f"{name}_" for name in names), "id_")
 
 
 LIVE = TableStatements(engagements)
-"""Those on the table that questions are asked of."""
+"""The statements on the live table."""

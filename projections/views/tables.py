@@ -1,4 +1,4 @@
-"""The read model's table, and the view that shows it under the names of the API."""
+"""The derived tables: read models, their watermarks, and sealed engagements."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -26,7 +26,7 @@ DERIVED = {"kind": "derived"}
 
 
 def engagement_table(into: MetaData, name: str, indexes: str) -> Table:
-    """Return a table of engagements; the names of its indexes begin with `indexes`.
+    """A table of engagements; the names of its indexes begin with `indexes`.
 
     Index names are unique within a database, and stay when a table is renamed.
     """
@@ -65,10 +65,10 @@ def engagement_table(into: MetaData, name: str, indexes: str) -> Table:
 
 
 def written(instant: str) -> str:
-    """Return the SQL of an instant as text: `YYYY-MM-DD HH:MM:SS.ffffff` in UTC.
+    """A SQL expression of an instant as text: `YYYY-MM-DD HH:MM:SS.ffffff` in UTC.
 
-    The view and the index that answers it must have the same expression. Instants are none before
-    2000, so no rest is negative.
+    The view and its index must have the same expression. No instant is before 2000, so no remainder
+    is negative.
     """
     seconds = f"strftime('%Y-%m-%d %H:%M:%S', {instant} / 1000000, 'unixepoch')"
     return f"{seconds} || printf('.%06d', {instant} % 1000000)"
@@ -85,10 +85,10 @@ def _index(table: Table, names: str) -> None:
 
 
 engagements = engagement_table(metadata, "engagements", "engagements")
-"""The live one, which questions are asked of."""
+"""The live table, which answers questions."""
 
 LIVE_NAME = "live"
-"""The name among all read models of the one that answers questions."""
+"""The name of the live read model in the list of read models."""
 
 read_models = Table(
     "read_models",

@@ -1,8 +1,8 @@
 """The tail: the events after the watermark of the live read model, which it has not folded.
 
 Every answer merges the tail of its user, read in the same snapshot. Within a stream versions grow
-with positions, so the tail of one user is one range of the index of versions, however many events
-there are.
+with positions, so the tail of one user is one range of the index of versions, regardless of the
+number of events.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ _WATERMARK = (
 )
 
 FOLDABLE = and_(_e.issue_id.is_not(None), _e.stream.in_(select(accounts.c.stream)))
-"""What holds of the events of engagements: those of a forgotten user belong to no account."""
+"""The condition for events of engagements; those of forgotten users belong to no account."""
 
 
 def _tail_of(stream: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -61,25 +61,25 @@ _TOUCHES = Statement(
 def tail_of_user(
     connection: Connection, user_id: str, issue_id: str | None = None
 ) -> Iterator[Stored]:
-    """Yield the engagements that a user's tail adds up to, with one issue or with all."""
+    """Yield the folds of a user's tail, with one issue or with all."""
     if issue_id is None:
         return _folds(_OF_USER.run(connection, user_id, user_id))
     return _folds(_OF_ISSUE.run(connection, user_id, user_id, issue_id))
 
 
 def tail_of_all(connection: Connection) -> Iterator[Stored]:
-    """Yield the engagements that the tail of all users adds up to, one in memory at a time."""
+    """Yield the folds of all users' tails, in constant memory."""
     return _folds(_OF_ALL.run(connection))
 
 
 def tail_count(connection: Connection) -> int:
-    """Return how many events of engagements are in the tail."""
+    """The number of events of engagements in the tail."""
     (count,) = _COUNT.run(connection).fetchone()
     return int(count)
 
 
 def is_in_tail(connection: Connection, stream: int, issue_id: str) -> bool:
-    """Return whether the tail has an event of the account interned as `stream` with the issue."""
+    """Whether the tail has an event of the account interned as `stream` with the issue."""
     (count,) = _TOUCHES.run(connection, stream, stream, issue_id).fetchone()
     return bool(count)
 

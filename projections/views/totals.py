@@ -1,4 +1,4 @@
-"""The totals of one user, as the read model and its tail have them."""
+"""The totals of one user, from the read model and its tail."""
 
 from sqlalchemy import Connection, func, select
 
@@ -21,7 +21,7 @@ _TOTALS = Statement(
 
 
 def totals_of(connection: Connection, user_id: str) -> Totals:
-    """Return what the user's engagements add up to; the database adds up what is stored."""
+    """The totals of the user's engagements; the database sums the stored ones."""
     interactions, issues, last_at = _TOTALS.run(connection, user_id).fetchone()
     totals = Totals(int(interactions or 0), issues, last_at)
     find = LIVE.stored.finder(connection)

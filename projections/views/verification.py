@@ -1,4 +1,4 @@
-"""Verification of a whole ledger: what is truth, and whether what is derived matches it."""
+"""Verification of a ledger: the truth, and whether the derived tables match it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -30,11 +30,11 @@ from projections.views.policies import Policies
 from projections.views.sql_view import issue_engagements
 
 Progress = Callable[[int], object]
-"""Called now and then with how many more rows or events were checked."""
+"""Called with numbers of rows or events that were checked."""
 
 
 class Verification(msgspec.Struct, frozen=True):
-    """What was verified, and what was found; `unverified` rows have no checksum yet."""
+    """The result of a verification: counts and findings; `unverified` rows have no checksum yet."""
 
     events: int
     rows: int
@@ -43,7 +43,7 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 def size(database: Database) -> int:
-    """Return how many rows and events a verification checks; 0 if that cannot be read."""
+    """The number of rows and events that a verification checks; 0 if it cannot be read."""
     with suppress(*UNREADABLE), snapshot(database) as connection:
         return count(connection) + count_folded(connection)
     return 0
@@ -100,7 +100,7 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
 def _difference(
     connection: Connection, archive: Archive, of: Watermark, progress: Progress
 ) -> str | None:
-    """Return the first difference between a read model and the fold of events up to there."""
+    """The first difference of a read model from the fold of the events up to its watermark."""
     adopted = Policies().in_force(connection)
     kept = kept_rows(connection, statements_of(of.name), BEFORE_ALL, AFTER_ALL)
     for folded in folded_tables(connection, archive, through=of.position):

@@ -14,7 +14,18 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("bot", "docs", "ledger", "projections", "tests", ".github")
 
-NOT_YET: tuple[str, ...] = ("ledger", "projections", "tests", "docs/reference")
+NOT_YET = (
+    "ledger/store/append.py",
+    "ledger/store/background_fold.py",
+    "projections/columnar_score.py",
+    "projections/views/columnar_rows.py",
+    "projections/views/filling.py",
+    "projections/views/past.py",
+    "projections/views/replay.py",
+    "projections/views/replays.py",
+    "projections/views/second_process.py",
+    "tests",
+)
 """Folders and files that have not been revised yet."""
 
 PLANTED = "tests/test_prose.py"
@@ -99,7 +110,9 @@ def _passages(source: str) -> Iterator[Passage]:
     for kind, group in groupby(prose, key=lambda token: _kind(token.type)):
         if kind:
             run = list(group)
-            yield Passage(run[0].start[0], "\n".join(_bare(token) for token in run))
+            text = "\n".join(_bare(token) for token in run)
+            if kind == "comment" or " " in text:  # a single word is a name
+                yield Passage(run[0].start[0], text)
 
 
 def _kind(token: int) -> str:

@@ -283,8 +283,8 @@ def settings() -> Iterator[str]:
     yield "# Settings"
     yield (
         "Settings are environment variables. A file `.env` in the current folder says what the "
-        "environment leaves open. An empty value counts as none. A name or value that cannot be "
-        "meant ends every command with an error; only `--help` and `--version` need none."
+        "environment leaves open. An empty value counts as none. An invalid name or value "
+        "ends every command with an error; only `--help` and `--version` need none."
     )
     defaults, meanings = settings_of({}), _attribute_docs(sys.modules[Settings.__module__])
     yield _table(
@@ -398,7 +398,7 @@ def _meaning(column: Column[object]) -> str:
 def _guards(connection: sqlite3.Connection) -> Iterator[str]:
     yield "## What the database refuses"
     yield (
-        "Triggers refuse these statements, whoever gives them. The message is "
+        "Triggers refuse these statements from any program. The message is "
         "`the ledger is immutable: …` and the fact that would be broken (R9)."
     )
     triggers = connection.execute(
@@ -533,7 +533,7 @@ def _paragraphs(text: str) -> str:
 
 
 def _errors() -> Iterator[str]:
-    yield "All come from `ledger.errors`. Whatever is indented is caught with what it stands under."
+    yield "All come from `ledger.errors`. An indented error is a subclass of the one above it."
     depths = {"Exception": -1}
     lines = []
     for node in _classes(importlib.import_module("ledger.errors")):
