@@ -92,5 +92,5 @@ def table(events: Sequence[EventRow]) -> pa.Table:
 
 
 def at(seconds: float) -> Instant:
-    """So many seconds after noon."""
+    """The instant some seconds after noon."""
     return Instant(int(strategies.NOON + seconds * 1_000_000))

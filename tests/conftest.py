@@ -1,7 +1,7 @@
-"""What holds for all tests: how many examples a property is tried on, where their files are, and
-that bots trust nobody.
+"""The configuration of all tests: the number of examples of a property, the folder of files, and
+bots that trust no one by default.
 
-Twenty examples, the same in every run, or with TRIALS=full five thousand from a seed that is told.
+Twenty examples, the same in every run, or with TRIALS=full five thousand from a printed seed.
 """
 
 import os
@@ -47,7 +47,7 @@ ROOM_BYTES = 4 << 30
 
 
 def has_room(folder: Path) -> bool:
-    """Tell whether all that tests write fits into a folder."""
+    """Whether a folder has room for everything that tests write."""
     is_usable = folder.is_dir() and os.access(folder, os.W_OK)
     return is_usable and shutil.disk_usage(folder).free >= ROOM_BYTES
 

@@ -1,4 +1,4 @@
-"""What a fork has loaded from the first: the program, the tests' own ones, and what they use."""
+"""The modules that a fork has from the first process: the program, the tests, and libraries."""
 
 import gc
 import importlib

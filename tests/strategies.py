@@ -1,7 +1,7 @@
-"""What the properties quantify over, shared by all tests.
+"""The values that properties quantify over, shared by all tests.
 
 Few issues, streams, instants and keys, so that collisions happen: equal instants, late arrivals,
-repeated keys. And hostile text: whatever breaks encoders, terminals and naive cutting.
+repeated keys. And hostile text, which breaks encoders, terminals and naive cutting.
 """
 
 from datetime import datetime
@@ -49,7 +49,7 @@ GRAPHEMES = (
     "\n",
     "\r\n",
     "e\u0301",  # composes to one character
-    "\u0301",  # a mark that may fall on whatever comes before
+    "\u0301",  # a mark that may fall on any preceding character
     "q\u0323\u0307",  # does not compose, and has an order to be put in
     "A\u030a",
     "\u212b",  # the angstrom sign becomes another character under NFC
@@ -113,7 +113,7 @@ _overrides = st.tuples(st.none(), st.none(), scores)
 
 
 def _recorded(rows: list[EventRow]) -> list[EventRow]:
-    """Give positions and instants of recording in the order of arrival, whatever occurred when."""
+    """Give positions and instants of recording in the order of arrival."""
     recorded_at, recorded = 0, []
     for position, row in enumerate(rows, start=1):
         recorded_at = max(recorded_at, row.occurred_at)

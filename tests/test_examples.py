@@ -1,4 +1,4 @@
-"""Examples: every run has the same, whatever else its processes have loaded and done."""
+"""Examples: every run has the same, independent of what its processes have loaded and done."""
 
 import os
 import subprocess

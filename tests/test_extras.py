@@ -1,4 +1,4 @@
-"""What `pip install .` brings works without the extras, and what needs one names it."""
+"""A plain `pip install .` works without the extras, and features that need one name it."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ HEAVY = (
     "jinja2",
     "duckdb",
 )
-"""What the extras bring."""
+"""The packages of the extras."""
 
 BUILD = "import sys; from hatchling import build; print(build.build_wheel(sys.argv[1]))"
 
@@ -81,7 +81,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(target: Path, folder: Path, program: str, given: str = "") -> str:
-    """What a program prints that finds the installed packages, but nothing of the extras."""
+    """The output of a program that finds the installed packages, but none of the extras."""
     names = ("ENGAGEMENT", "TELEGRAM")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(names)}
     done = subprocess.run(

@@ -36,7 +36,7 @@ def end() -> None:
 
 
 def spin() -> None:
-    """Hear no signal but those that nobody can refuse."""
+    """Ignore all signals that can be ignored."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     Path("spinning").touch()
     while True:

@@ -145,7 +145,7 @@ def test_a_planted_import_breaks_its_contract(copy):
 
 
 def said_of(contract: str, output: str) -> str:
-    """What the check says of one contract that is broken: what stands below its underlined name."""
+    """The part of the output on one broken contract, which is below its underlined name."""
     name = CONTRACTS[contract]["name"]
     below = output.partition(f"\n{name}\n{'-' * len(name)}\n")[2]
     return re.split(r"\n.+\n-{4,}\n", below, maxsplit=1)[0]

@@ -81,7 +81,7 @@ NEED_SEGMENTS: dict[str, Callable[[Engagements], object]] = {
     "merge": lambda each: each.ledger.compactor.merge(),
     "compact": lambda each: each.ledger.compactor.compact(1_000),
 }
-"""What reads the first segment."""
+"""Questions that read the first segment."""
 
 NEED_NONE: dict[str, Callable[[Engagements], object]] = {
     "ask": lambda each: each.ask("ana", "AI-1"),
@@ -95,4 +95,4 @@ NEED_NONE: dict[str, Callable[[Engagements], object]] = {
         2 * EVENTS + 1, 100, 1_000
     ),
 }
-"""What is answered from the database alone."""
+"""Questions that are answered from the database alone."""

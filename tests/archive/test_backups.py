@@ -1,4 +1,4 @@
-"""Backups: a copy of the database, then one of its archive, is the ledger, whatever went on."""
+"""Backups: a copy of the database, then one of its archive, is the ledger, in all circumstances."""
 
 import shutil
 import sqlite3

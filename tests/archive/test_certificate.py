@@ -1,4 +1,4 @@
-"""What a certificate proves: each planted fault is found, named, and nothing is deleted."""
+"""The proof of a certificate: each planted fault is found, named, and nothing is deleted."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

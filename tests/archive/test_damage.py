@@ -1,4 +1,4 @@
-"""Damage: whatever happens to a segment's file, the first who reads it says which file and what."""
+"""Damage: the first reader of a damaged segment says which file is damaged, and how."""
 
 import random
 import re
@@ -37,10 +37,10 @@ from tests.strategies import NOON, Clock
 from tests.trials.sizes import chance, count
 
 STEP = count(full=1, small=5)
-"""So many bytes lie between two that are flipped in a small file."""
+"""The distance in bytes between two that are flipped in a small file."""
 
 EVERY = count(full=1, small=23)
-"""So many bytes lie between two that are flipped under questions to a ledger."""
+"""The distance in bytes between two that are flipped under questions to a ledger."""
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, S
 
 
 def by_account(archive: Archive, segment: Segment) -> list[pa.Table | DamagedSegmentError]:
-    """What each account is answered: its events, or why not."""
+    """The answer to each account: its events, or the reason why not."""
     answers = []
     for account in ACCOUNTS:
         try:
@@ -173,7 +173,7 @@ def test_a_flipped_bit_anywhere_in_a_small_file_is_found(engagements, path, firs
 
 
 def test_a_file_that_says_something_else_than_was_sealed_is_found(engagements, path, first):
-    """Whoever could write the file and its digests in the database cannot hide it."""
+    """A writer of the file and of its digests in the database cannot hide a change."""
     archive = engagements.ledger.archive
     table = archive.read(first)
     kinds = table["kind"].to_pylist()

@@ -1,4 +1,4 @@
-"""Progress: whoever compacts or merges is told how far it came, and at the end of everything."""
+"""Progress: compacting and merging report their progress, up to the total."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -22,7 +22,7 @@ from tests.strategies import NOON
 
 ROWS, ACCOUNTS, OF_A_GROUP = 20_000, 40, 1_000
 FOOTER_BYTES = 65_536
-"""So much of the end the library reads at once, to find what the file says of itself."""
+"""The bytes at the end that the library reads at once, for the file's metadata."""
 
 HOLE_BYTES = 8_192
 """So near to each other, the library reads two pieces as one."""

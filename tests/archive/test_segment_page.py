@@ -101,7 +101,7 @@ def digest_by_the_page(path: Path, window: int) -> bytes:
 
 
 def said(values: list[Any], kind: str, *, is_text: bool) -> bytes:
-    """What a column says, as the page tells it."""
+    """The contents of a column, as described on the page."""
     if is_text:
         texts = sorted({each for each in values if each is not None})
         numbers = [-1 if each is None else texts.index(each) for each in values]

@@ -1,4 +1,4 @@
-"""Segments: whatever events say comes back from their file, byte for byte."""
+"""Segments: events come back from their file unchanged, byte for byte."""
 
 import random
 import stat
@@ -261,7 +261,7 @@ def test_small_segments_are_merged_whatever_their_sizes():
 
 @st.composite
 def parts_of_rows(draw: st.DrawFn) -> list[Rows]:
-    """What several neighbours hold."""
+    """The contents of several adjacent segments."""
     rows = draw(segment_rows(min_size=2))
     ends = draw(st.sets(st.integers(1, len(rows) - 1), min_size=1, max_size=6).map(sorted))
     return [rows[begin:end] for begin, end in pairwise([0, *ends, len(rows)])]
@@ -277,7 +277,7 @@ def small_steps(rows: Rows, windows: int = 1) -> Iterator[None]:
 
 
 def no_progress(_: int) -> None:
-    """Whoever is told this does nothing."""
+    """A callback that does nothing."""
 
 
 @a_quarter_as_often
@@ -337,5 +337,5 @@ def test_no_row_group_holds_a_part_of_an_engagement_that_fits_in_one(rows):
 
 
 def places_of(table: pa.Table) -> list[tuple[str, str]]:
-    """Whose events there are, and with which issues."""
+    """The accounts and issues of the events."""
     return list(zip(*table.select(["account", "issue_id"]).to_pydict().values(), strict=True))

@@ -263,7 +263,7 @@ def test_an_older_database_and_then_a_newer_one_answer_as_they_did(folder, clock
     with opened(folder, clock) as engagements:
         before = histories(engagements)
         clock.move(2 * HOUR)
-        compact(engagements)  # its parts are gone then
+        compact(engagements)  # its parts are removed then
         assert len(names(folder)) == 1
     for name, segments in ((OLD, 2), (NEW, 1), (OLD, 2), (NEW, 1)):
         put_back(folder, name)
@@ -405,7 +405,7 @@ def test_a_file_that_is_not_what_it_says_is_never_believed(folder, clock, monkey
 
 
 def rewrite(archive: Archive, merged: Segment, monkeypatch: pytest.MonkeyPatch, lie: str) -> None:
-    """Write the file of a segment anew, which says something else of itself than it holds."""
+    """Rewrite the file of a segment with metadata that differ from its contents."""
     said = parquet._metadata_of
 
     def lying(segment: Segment) -> dict[str, object]:

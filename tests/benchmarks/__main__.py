@@ -44,11 +44,11 @@ THEMES: tuple[Theme, ...] = (
 
 
 SMALL = 200_000
-"""What `--large` is measured beside."""
+"""The package that `--large` is compared with."""
 
 
 def measure(sizes: Sizes, parent: Path, themes: Sequence[Theme] = THEMES) -> list[Row]:
-    """Measure each theme in a folder of its own below `parent`, which is gone afterwards."""
+    """Measure each theme in its own folder below `parent`, which is removed afterwards."""
     found = []
     for theme in themes:
         with tempfile.TemporaryDirectory(dir=parent, prefix=".bench-") as folder:

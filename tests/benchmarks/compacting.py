@@ -1,8 +1,9 @@
 """Generated histories of growing size, each imported, compacted in parts and replayed.
 
-Each step is a process of its own that runs commands, so that its memory can be told; the rates are
-those of the commands without the start of the process. In between it is recorded into the ledger,
-and the heaviest user is asked about: from the hot ledger, and once all events are in segments.
+Each step is a process of its own that runs commands, so that its memory can be measured; the rates
+are those of the commands without the start of the process. In between it is recorded into the
+ledger, and the heaviest user is asked about: from the hot ledger, and once all events are in
+segments.
 """
 
 import shlex
@@ -52,7 +53,7 @@ class Step(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What one row, record, question or sealed event costs at one size, in microseconds."""
+    """The cost of one row, record, question or sealed event at one size, in microseconds."""
 
     events: int
     import_csv: float

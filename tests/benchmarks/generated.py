@@ -19,7 +19,7 @@ from tests.benchmarks.histories import FIRST_DAY, YEARS
 SEED = 1799
 USERS = 2_000
 HEAVIEST = 0.1
-"""What the first user does of it all."""
+"""The events of the first user."""
 
 EVENTS_PER_ENGAGEMENT = 3.0
 """Two to four, each as often as the others."""

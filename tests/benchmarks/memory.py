@@ -1,7 +1,7 @@
 """The memory of a replay, which is to stay flat while events grow and engagements do not.
 
 The many events are made of few: an imported history is repeated inside the database, at positions
-and versions of its own, and the read model is written anew. Its sources and origins are not
+and versions of its own, and the read model is rebuilt. Its sources and origins are not
 repeated, since no replay reads them.
 """
 

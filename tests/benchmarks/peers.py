@@ -46,7 +46,7 @@ class BareTable:
         self._connection.execute("COMMIT")
 
     def truncate_log(self) -> None:
-        """Write the log into the file, and begin it anew."""
+        """Write the log into the file, and start another one."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def prefill(self, touches: Iterable[Touch]) -> None:
@@ -80,7 +80,7 @@ def _row(touch: Touch) -> tuple[object, ...]:
 
 @dataclass
 class Tally:
-    """What the peer's replay keeps of one user and one issue."""
+    """The engagement that the peer's replay keeps of one user and one issue."""
 
     kinds: dict[str, int] = field(default_factory=dict)
     first_at: datetime | None = None

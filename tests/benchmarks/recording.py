@@ -27,7 +27,7 @@ TASKS = 64
 SYNCHRONOUS, ASYNCIO, SHARED, PROCESSOR = (0.6, 0.75), 0.45, 3, 5
 
 TELLING_US = (80, 400)
-"""What a durable transaction of bare sqlite3 takes where a disk can tell two programs apart."""
+"""The time of a durable transaction of bare sqlite3, on disks that are slow enough to compare."""
 
 _LOGGED = 20
 

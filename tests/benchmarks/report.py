@@ -1,4 +1,4 @@
-"""What is reported: one row for each aim, as a table to read and as JSON to keep."""
+"""The report: one row for each aim, as a table to read and as JSON to keep."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 WIDTH = 160
-"""What the table needs, also where the terminal is said to be narrower."""
+"""The width that the table needs, even if the terminal is narrower."""
 
 CAPTION = """Medians of rounds in which ours and the peer take turns; the ratio is that of a round.
 stock: the eventsourcing package as it comes. tests/benchmarks says what a peer does."""

@@ -74,7 +74,7 @@ WORKS = [
 ]
 
 WITH_PEERS = find_spec("duckdb") is not None and find_spec("polars") is not None
-"""`make bench` installs what replays of archived events are measured beside; without, none are."""
+"""`make bench` installs the peer of replays of archived events; without it, none are measured."""
 
 OF_ARCHIVED = re.compile(r"(write|replay) [\d,]+ archived|archived( in|,)")
 

@@ -4,7 +4,7 @@ from bot.replies import Reply, parts
 from tests.telegram.entities import CAPTION_LIMIT, TEXT_LIMIT, parse_html, utf16
 
 OUR_TAGS = frozenset({"bold", "italic"})
-"""All that our own sentences use: any other tag is somebody's text that was not escaped."""
+"""The tags of our own sentences: any other tag is a text that was not escaped."""
 
 CALLBACK_DATA_LIMIT_BYTES = 64
 
@@ -14,7 +14,7 @@ def shown(html: str) -> str:
     parsed = parse_html(html)
     assert parsed.ampersands_escaped, "an ampersand is not escaped"
     foreign = {entity["type"] for entity in parsed.entities} - OUR_TAGS
-    assert not foreign, f"somebody's own markup: {foreign}"
+    assert not foreign, f"unescaped markup: {foreign}"
     return parsed.text
 
 

@@ -1,4 +1,4 @@
-"""What counts: who says what where, and which interactions that is."""
+"""Classification: senders, chats and texts, and the interactions that follow from them."""
 
 import datetime as dt
 from typing import Any
@@ -213,7 +213,7 @@ def messages(draw) -> Message:
 
 
 def identity(message: Message, issue: str) -> tuple[Any, ...]:
-    """What makes it the same again, by R2."""
+    """The parts of a message's identity, by R2."""
     bot = None if message.chat_kind is SUPERGROUP else message.bot_id
     return (bot, message.chat_id, message.message_id, issue)
 
@@ -276,7 +276,7 @@ def test_no_data_is_too_hostile(data, pressed_at):
     assert [each.occurred_at for each in interactions(heard)] in ([], [instant_of(pressed_at)])
 
 
-# --- nobody is recorded by mistake ---------------------------------------------------------------
+# --- no one is recorded by mistake ----------------------------------------------------------------
 
 
 @given(

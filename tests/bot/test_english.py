@@ -31,7 +31,7 @@ PLAIN = {
     *("DATE_AT", "DATE_YEAR", "SCORE_UNCOUNTED"),
     *(name for name in NAMES if name.startswith(("WHY_", "ORDER_")) and name != "WHY_LINE"),
 }
-"""What stands where there is no markup, or is escaped when it is filled into something else."""
+"""Texts without markup, or that are escaped when they are filled into others."""
 
 
 class Use(NamedTuple):

@@ -30,7 +30,7 @@ AT_NOON = moment_of(NOON)
 
 
 class Quiet(Scenes):
-    """A world whose updates nobody fetches."""
+    """A world whose updates are not fetched."""
 
     strict = False
 
@@ -40,7 +40,7 @@ BOTS = Bots(OURS, "Ledger_Bot", frozenset({ROBOT}))
 
 
 def listened(export: Line, bots: Bots = BOTS) -> dict[int, tuple[Interaction, ...]]:
-    """What a listener hears in each message, by the message's id."""
+    """The entries of each message, by the message's id."""
     listener = Listener(bots, KEYS)
     heard = {}
     for message in read_export(stream_of(written(export))):
@@ -133,7 +133,7 @@ class Played:
             self.last[message["message_id"]] = update
 
     def live(self, message_id: int) -> tuple[Interaction, ...]:
-        """What the last update of a message leaves in the ledger."""
+        """The entries of the last update of a message."""
         update = telegram.Update.de_json(self.last[message_id], None)
         message = message_of(update, self.bot)
         assert message is not None
@@ -226,7 +226,7 @@ def exported_text(line: str) -> Line:
 
 
 def live_and_exported(live: Line, exported: Line) -> tuple[Any, Any]:
-    """What the same message leaves live and exported, in a supergroup."""
+    """The entries of the same message, live and exported, in a supergroup."""
     ana = {"id": 1001, "is_bot": False, "first_name": "Ana"}
     chat: Line = {"id": -1_001_234_567_890, "type": "supergroup", "title": "Team"}
     message = {"message_id": 17, "date": 1_704_067_200, "from": ana, "chat": chat} | live

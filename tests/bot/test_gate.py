@@ -49,14 +49,14 @@ def test_without_chats_it_is_open_to_everybody(chat_id, kind, user_id):
     ("chat_id", "kind", "user_id", "opened"),
     [
         pytest.param(TEAM, SUPERGROUP, EVE, True, id="in the chat"),
-        pytest.param(TEAM, SUPERGROUP, None, True, id="in the chat, by nobody"),
-        pytest.param(OTHER, SUPERGROUP, ANA, False, id="in another chat, by somebody known"),
+        pytest.param(TEAM, SUPERGROUP, None, True, id="in the chat, by no one"),
+        pytest.param(OTHER, SUPERGROUP, ANA, False, id="in another chat, by a known user"),
         pytest.param(OTHER, GROUP, BOSS, False, id="in another chat, by an admin"),
         pytest.param(OTHER, ChatKind.CHANNEL, None, False, id="in a channel"),
-        pytest.param(ANA, PRIVATE, ANA, True, id="in private with somebody known"),
+        pytest.param(ANA, PRIVATE, ANA, True, id="in private with a known user"),
         pytest.param(BOSS, PRIVATE, BOSS, True, id="in private with an admin"),
         pytest.param(EVE, PRIVATE, EVE, False, id="in private with a stranger"),
-        pytest.param(EVE, PRIVATE, None, False, id="in private with nobody"),
+        pytest.param(EVE, PRIVATE, None, False, id="in private with no one"),
         pytest.param(ANA, GROUP, EVE, False, id="a group is no private chat"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Logs: our own records are told, and of a library's nothing that it was about."""
+"""Logs: our own records are logged, and of a library's only the constant part."""
 
 import io
 import json
@@ -24,7 +24,7 @@ class Told:
         self.own = self.logger("bot.telegram.test")
 
     def logger(self, name: str) -> logging.Logger:
-        """A logger of that name that nobody else has."""
+        """A logger of that name that is used nowhere else."""
         logger = logging.Logger(name, logging.DEBUG)  # noqa: LOG001 - no test is to leave one
         logger.addHandler(self.handler)
         return logger
@@ -89,7 +89,7 @@ def test_nothing_that_a_library_logs_about_gets_through(told, say):
 
 @pytest.mark.parametrize("say", TELLING.values(), ids=TELLING)
 def test_the_same_in_our_own_words_is_told(told, say):
-    # The planted fault: were a library one of ours, all of it would be told.
+    # The planted fault: if a library counted as ours, all of it would be logged.
     say(told.own)
     assert CANARY in told.text
 

@@ -21,7 +21,7 @@ def press(data: str, *, message: bool = True, date: int = TODAY) -> dict[str, An
 
 
 def answered(folder, update: dict[str, Any]) -> list[str]:
-    """What is sent after a press, of which nothing goes wrong."""
+    """The requests after a press, none of which fails."""
 
     async def play() -> Talk:
         async with Talk(folder) as talk:

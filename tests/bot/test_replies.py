@@ -1,4 +1,4 @@
-"""Replies: whatever people wrote reads as they wrote it, is no markup, and fits into messages."""
+"""Replies: users' texts are shown unchanged, are not markup, and fit into messages."""
 
 import datetime as dt
 import re
@@ -49,7 +49,7 @@ NASTY = (
 markup = st.lists(st.sampled_from(NASTY) | hostile_texts, max_size=8).map("".join)
 
 issue_ids = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=50)
-"""Whatever R1 lets be an issue id, most of which no pattern would ever find."""
+"""Any issue id that R1 allows, most of which no pattern would find."""
 
 WORST_ISSUE = IssueId('"' * ISSUE_ID_LIMIT)
 """Each of its characters takes six when it is escaped."""

@@ -11,12 +11,12 @@ from bot.settings import VARIABLES, Secret, Settings, settings_of
 from ledger.errors import SettingsError
 from tests.strategies import hostile_texts
 
-TOKEN = "123456789:AAE_canary-Canary0123456789abcdefgh"  # noqa: S105 - nobody's
+TOKEN = "123456789:AAE_canary-Canary0123456789abcdefgh"  # noqa: S105 - made up
 SECRET = "canary_" + "S3cret-" * 5
 
 
 def setting(name: str, value: str) -> object:
-    """What one variable by itself sets."""
+    """The settings from a single variable."""
     return getattr(settings_of({name: value}), VARIABLES[name])
 
 

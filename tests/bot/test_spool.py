@@ -1,4 +1,4 @@
-"""The spool: whatever is kept is handed on, in its order, whatever fails in between."""
+"""The spool: all entries are passed on, in order, through all kinds of faults."""
 
 import errno
 import os
@@ -46,7 +46,7 @@ PATIENCE_SECONDS = 60.0
 
 
 def entry(number: int, context: str | None = None) -> Waiting:
-    """What waits there only once; of some the gate has to be asked."""
+    """Entries that wait only once; for some the gate has to be asked."""
     sender = None if number % 3 else Sender(number, ChatKind.PRIVATE, number)
     return Waiting(bare_entry(number, context), sender)
 
@@ -85,7 +85,7 @@ def drained(spool: Spool) -> list[Waiting]:
 
 
 class FailedError(Exception):
-    """What a record raises that fails."""
+    """The error of a record that fails."""
 
 
 class Spools(RuleBasedStateMachine):
@@ -560,7 +560,7 @@ def test_what_is_set_aside_is_kept_once_and_bounded(tmp_path, monkeypatch):
 def test_what_is_set_aside_of_a_user_who_is_forgotten_goes(tmp_path):
     spool = Spool(tmp_path / "spool")
     of_ana, of_bob = (line_of(Waiting(OptOut(UserId(who), FOREVER))) for who in ("1001", "1002"))
-    for line in (of_ana, of_bob, b"damaged, and anybody's\n", b"[]\n", b"[1, 2]\n", b"[1\n"):
+    for line in (of_ana, of_bob, b"damaged, of any user\n", b"[]\n", b"[1, 2]\n", b"[1\n"):
         spool.set_aside(line)
     spool.forget("1001")
     assert spool.aside.read_bytes() == of_bob
@@ -598,7 +598,7 @@ def test_room_is_taken_ahead_and_again_after_a_drain(tmp_path):
     spool.reserve()
     assert spool.is_empty
     another = Spool(spool.path)
-    another.append([])  # the file is nobody's
+    another.append([])  # an empty spool is free
     another.close()
     for _ in range(2):
         assert spool.path.stat().st_blocks * 512 >= module.RESERVED_BYTES

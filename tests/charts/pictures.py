@@ -1,4 +1,4 @@
-"""What tests look at in a picture: its texts, where they stand, and the PNG's own header."""
+"""The parts of a picture that tests look at: its texts, their places, and the PNG's header."""
 
 import struct
 import zlib
@@ -56,7 +56,7 @@ def texts(figure: Figure) -> dict[Text, Bbox]:
 
 
 def complaints(figure: Figure) -> list[str]:
-    """What is wrong with the texts of a picture: outside of it, overlapping, or a formula."""
+    """The faults of a picture's texts: outside of it, overlapping, or a formula."""
     placed = texts(figure)
     page = figure.bbox
     wrong = [
@@ -95,5 +95,5 @@ def points(line: Line2D) -> list[tuple[float, float]]:
 
 
 def ascends(values: list[float]) -> bool:
-    """Tell whether each value is greater than the one before."""
+    """Whether each value is greater than the one before."""
     return all(a < b for a, b in pairwise(values))

@@ -33,7 +33,7 @@ def at(days_ago: float) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """What a command said, and the code it ended with."""
+    """The output of a command, and its exit code."""
 
     code: int
     out: str
@@ -121,7 +121,7 @@ class CommandLine:
         return kept | {"ENGAGEMENT_HOME": str(self.home)} | self.settings | dict(settings or {})
 
     def session(self) -> Session:
-        """What a command is given when it runs here."""
+        """The arguments of a command that runs in this process."""
         given = {"ENGAGEMENT_HOME": str(self.home)} | self.settings
         return Session(lambda: settings_of(given), lambda: self.now)
 

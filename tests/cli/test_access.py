@@ -29,14 +29,14 @@ SECRET = "canary7391"  # noqa: S105 - of no database
 
 @pytest.fixture
 def generous():
-    """The common umask, which lets everybody read."""
+    """The common umask, under which all users can read."""
     before = os.umask(0o022)
     yield
     os.umask(before)
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """What below a folder others may read, write or enter; the folder too."""
+    """The paths that others may read, write or enter, from a folder on."""
     return [
         str(path)
         for path in (folder, *folder.rglob("*"))

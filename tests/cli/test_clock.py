@@ -1,4 +1,4 @@
-"""The clock on the command line: what it shows, what it refuses, and how a ledger is mended."""
+"""The clock on the command line: its state, its refusals, and the repair of a ledger."""
 
 import datetime as dt
 

@@ -521,7 +521,7 @@ def counts(read: int, recorded: int, duplicates: int = 0, refused: int = 0) -> d
 
 
 def imported(cli: CommandLine, content: bytes, name: str = "history.csv") -> dict[str, int]:
-    """What an import of this file reports; nothing in it may be refused."""
+    """The report of an import of this file, without refusals."""
     done = cli("import", "csv", written(cli.home, content, name), "--json")
     assert (done.code, done.err) == (0, "")
     report: dict[str, int] = done.json
@@ -864,7 +864,7 @@ def test_the_tour_survives_what_it_does_not_understand(cli):
 
 
 def on_terminal(cli: CommandLine, *arguments: str) -> str:
-    """What a command writes to a stderr that is a terminal."""
+    """The output of a command to a stderr that is a terminal."""
     plain = {k: v for k, v in cli.environment().items() if not k.startswith(("TTY_", "FORCE_"))}
     ours, theirs = pty.openpty()
     with (
@@ -880,7 +880,7 @@ def on_terminal(cli: CommandLine, *arguments: str) -> str:
     ):
         os.close(theirs)
         written_to_it = b""
-        with contextlib.suppress(OSError):  # EIO: the last one to hold the other end is gone
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
             while some := shown.read(65_536):
                 written_to_it += some
         assert process.wait(PATIENCE_SECONDS) == 0

@@ -19,7 +19,7 @@ ROW = "2026-01-02T09:00:00Z,ana,AI-1,query"
 
 
 def import_csv(cli: CommandLine, content: str | bytes, *options: str) -> dict[str, int]:
-    """What an import of this file reports; nothing in it may be refused."""
+    """The report of an import of this file, without refusals."""
     path = written(cli.home, content.encode() if isinstance(content, str) else content)
     done = cli("import", "csv", path, "--json", *options)
     assert (done.code, done.err) == (0, "")
@@ -79,7 +79,7 @@ def test_a_row_that_an_earlier_version_imported_stays_counted_once(cli, before, 
     for end in ends:
         assert import_csv(cli, told(said, end), "--dry-run")["duplicates"] == 1
         assert import_csv(cli, told(said, end))["duplicates"] == 1
-    # From now on it is known by its content, whatever the line ends.
+    # From now on it is identified by its content, with any line ends.
     assert import_csv(cli, told(said, "\n"))["duplicates"] == 1
     assert len(cli("history", "ana", "--json").json) == 1
     assert cli("verify").code == 0

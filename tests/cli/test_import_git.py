@@ -167,11 +167,11 @@ def test_a_map_that_cannot_be_meant_is_refused(cli, work, tmp_path, text, messag
     assert "a@b" not in done.err
 
 
-# --- history that was written anew ---------------------------------------------------------------
+# --- history that was rewritten -------------------------------------------------------------------
 
 AUTHOR = ("-c", "user.name=Ana", "-c", f"user.email={ANA}")
 OTHER = ("-c", "user.name=Bob", "-c", "user.email=bob@example.org")
-"""Somebody else writes it anew, so that hashes change within the same second, too."""
+"""Another author rewrites it, so that hashes change within the same second, too."""
 
 
 @pytest.fixture

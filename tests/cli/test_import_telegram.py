@@ -19,7 +19,7 @@ from tests.telegram.exports import written as packed
 
 SUPERGROUP, GROUP, BOT = -1_001_234_567_890, -4711, 99
 SECOND = 1_704_067_200
-TOKEN = "99:a-token"  # noqa: S105 - of nobody's
+TOKEN = "99:a-token"  # noqa: S105 - made up
 
 
 def line(number: int, text: str = "AI-1", user: int = 1001, **fields: Any) -> Line:
@@ -56,7 +56,7 @@ def report(done: Done) -> tuple[int, ...]:
 
 
 def live(number: int, chat_id: int, user: int = 1001) -> Interaction:
-    """What the bot records of the message."""
+    """The interactions that the bot records of the message."""
     at = Instant((SECOND + number) * 1_000_000)
     key = (
         supergroup_key(chat_id, number, "AI-1", at)

@@ -28,7 +28,7 @@ def empty(cli: CommandLine) -> None:
 
 
 def words(done: Done) -> str:
-    """What a command has shown, without the widths of its columns."""
+    """The output of a command, without the widths of its columns."""
     return " ".join(done.out.split())
 
 

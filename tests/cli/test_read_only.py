@@ -1,4 +1,4 @@
-"""Read-only copies: a ledger in a folder that nobody can write answers every question."""
+"""Read-only copies: a ledger in a folder without write access answers every question."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Tables and text: whatever the width of the terminal, nothing of them is cut."""
+"""Tables and text: nothing of them is cut, at any width of the terminal."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""What starting a command imports, in processes of their own: never more than it needs."""
+"""The imports of starting a command, in separate processes: never more than it needs."""
 
 import re
 import sys
@@ -27,7 +27,7 @@ LIBRARIES = {
     "telegram",
 }
 ASKING = {"eventsourcing", "sqlalchemy"}
-"""What opening a ledger needs."""
+"""The modules that opening a ledger needs."""
 
 IMPORTED = """
 import atexit, sys
@@ -39,7 +39,7 @@ main()
 
 
 def started(cli: CommandLine, *arguments: str, **settings: str) -> tuple[Done, set[str]]:
-    """What a command said, and which of the libraries were imported at its end."""
+    """The output of a command, and the libraries that were imported at its end."""
     cli.settings |= settings
     done = cli.process(*arguments, program=(sys.executable, "-c", IMPORTED))
     said, _, modules = done.err.rpartition("\0")

@@ -26,10 +26,10 @@ PAPERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"
 DOCUMENTS = sorted([*PAPERS, *ROOT.glob("docs/**/*.md")])
 
 ANYTHING = "…"
-"""In what a document shows: whatever stands there; alone on a line, any number of lines."""
+"""A placeholder in a document for any text; alone on a line, for any number of lines."""
 
 SHELL = re.compile(r"[|<>;&$*]|^(?!engagement )")
-"""What takes a shell to run; every other command runs in this process."""
+"""Commands that need a shell; every other command runs in this process."""
 
 Clock = Callable[[], dt.datetime]
 Command = tuple[str, str]
@@ -115,7 +115,7 @@ def _run_in_shell(command: str) -> tuple[str, int]:
 
 
 def unlike(shown: str, output: str, code: int) -> str | None:
-    """What is wrong with `shown`, if anything: it must be the output, errors and all."""
+    """The difference of `shown` from the output, including errors, if any."""
     actual = trimmed(output)
     if not pattern_of(shown).fullmatch(actual):
         return f"shows\n{shown}\nand prints\n{actual}"

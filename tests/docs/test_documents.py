@@ -66,7 +66,7 @@ def evaluate(path: Path, clock: Clock) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, without any setting of whoever runs the tests."""
+    """An empty folder to work in, without any setting of the environment."""
     monkeypatch.chdir(tmp_path)
     for name in reference.SETTINGS:
         monkeypatch.delenv(name, raising=False)
@@ -195,4 +195,4 @@ def test_the_references_are_in_step_with_the_code():
         for name, text in reference.references().items()
         if not (ROOT / name).exists() or (ROOT / name).read_text() != text
     ]
-    assert stale == [], "`.venv/bin/python -m tests.tools.reference` writes them anew"
+    assert stale == [], "`.venv/bin/python -m tests.tools.reference` writes them again"

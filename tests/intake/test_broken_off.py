@@ -20,7 +20,7 @@ def test_a_temporary_folder_without_room_ends_the_reading(monkeypatch):
 
 
 class Closed(io.BytesIO):
-    """What git does not read from any more."""
+    """A pipe that git no longer reads from."""
 
     def write(self, _: object) -> int:
         raise BrokenPipeError

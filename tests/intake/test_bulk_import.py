@@ -94,13 +94,13 @@ def as_version_0_1_did(context: str) -> Interaction:
 
 
 Said = tuple[object, ...]
-"""What an import reports and tells, or what becomes of interactions."""
+"""The report and messages of an import, or the outcomes of interactions."""
 
 Way = Callable[[Engagements], Said]
 
 
 class Result(NamedTuple):
-    """What was said, and what is in the ledger's tables at the end."""
+    """The messages, and the contents of the ledger's tables at the end."""
 
     said: Said
     rows: dict[str, list[tuple[Any, ...]]]
@@ -177,7 +177,7 @@ def differences(ours: Way, theirs: Way, before: Path) -> list[str]:
 
 
 def differences_of(told: History, before: Path) -> list[str]:
-    """What differs between an import and recording the same rows one by one."""
+    """The differences between an import and recording the same rows one by one."""
     with (
         mock.patch.object(history, "BATCH", told.batch),
         mock.patch.object(csv_history, "BLOCK", told.block),

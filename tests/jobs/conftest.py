@@ -42,7 +42,7 @@ def jobs(engagements):
 
 @pytest.fixture
 def worked(monkeypatch):
-    """Which work was done, by anybody, one after the other."""
+    """The work that was done, by any process, in order."""
     done = []
 
     def noting(name, work):

@@ -1,4 +1,4 @@
-"""The scheduled work itself: once for each logical day, whoever asks, how often, and from where."""
+"""The scheduled work itself: once for each logical day, from any caller and any process."""
 
 import asyncio
 import datetime as dt
@@ -40,7 +40,7 @@ ONE_DAY = dt.timedelta(days=1)
 
 
 def both(jobs: EngagementJobs) -> tuple[int, int]:
-    """What both jobs say."""
+    """The results of both jobs."""
     return jobs.decay(), jobs.cleanup()
 
 

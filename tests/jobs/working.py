@@ -1,4 +1,4 @@
-"""What the tests of scheduled work share."""
+"""Helpers of the tests of scheduled work."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo

@@ -37,7 +37,7 @@ ALL = tuple(sorted(zoneinfo.available_timezones()))
 
 
 def wall(moment: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
-    """What the clocks of the zone show."""
+    """The wall-clock time in the zone."""
     return moment.astimezone(zone).replace(tzinfo=None)
 
 

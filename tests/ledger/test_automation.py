@@ -1,4 +1,4 @@
-"""Automation accounts are told from people whose names and addresses resemble theirs."""
+"""Automation accounts are distinguished from people with similar names and addresses."""
 
 import pytest
 from hypothesis import given

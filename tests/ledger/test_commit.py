@@ -1,4 +1,4 @@
-"""What a commit says, apart from any repository."""
+"""The interactions of a commit, apart from any repository."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Source keys: one key, one digest in one ledger, and nobody else can guess it (R2)."""
+"""Source keys: one key, one digest in one ledger, which others cannot guess (R2)."""
 
 import hashlib
 import hmac

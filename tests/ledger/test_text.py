@@ -1,4 +1,4 @@
-"""Text: ids are kept or refused, contexts are cleaned and cut where nobody sees it (R1)."""
+"""Text: ids are kept or refused, contexts are cleaned and cut at graphemes (R1)."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""What people typed is read out of every form in which Telegram writes it, and nothing else is."""
+"""Typed text is read out of every form in which Telegram writes it, and nothing else is."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Adopting policies: in whatever order, by whomever, and where it fails (R10, R14)."""
+"""Adopting policies: in any order, by any process, and with failures (R10, R14)."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -85,7 +85,7 @@ def test_an_adoption_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
         assert one.replay(repair=False, progress=lambda _: None).difference is None
 
 
-# --- whatever is done in whatever order ----------------------------------------------------------
+# --- any steps in any order -----------------------------------------------------------------------
 
 ISSUES = st.integers(1, 12).map("AI-{}".format)
 STEPS: st.SearchStrategy[tuple[Any, ...]] = st.one_of(

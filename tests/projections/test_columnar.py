@@ -56,7 +56,7 @@ def by_place(events: Iterable[EventRow]) -> dict[Place, list[EventRow]]:
 
 
 def one_by_one(events: Iterable[EventRow]) -> Fold:
-    """What the fold of the read model makes of the events."""
+    """The read model's fold of the events."""
     found = {}
     for place, group in sorted(by_place(events).items()):
         row = fold_stored(sorted(group, key=attrgetter("position")))
@@ -65,7 +65,7 @@ def one_by_one(events: Iterable[EventRow]) -> Fold:
 
 
 def read(partial: pa.Table) -> Fold:
-    """What a partial says; nothing in it may come twice."""
+    """The contents of a partial, which has each engagement once."""
     columns = partial.to_pydict()
     fields = [columns[name] for name in Engagement.__struct_fields__]
     places = list(zip(columns["account"], columns["issue_id"], strict=True))
@@ -273,7 +273,7 @@ def test_no_source_yields_nothing():
 
 
 def test_sources_are_read_no_further_than_is_needed(monkeypatch):
-    """Memory holds a few pieces of each source, whatever the length of the history."""
+    """Memory holds a few pieces of each source, regardless of the length of the history."""
     monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
     asked: list[int] = []
 

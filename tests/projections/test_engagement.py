@@ -13,7 +13,7 @@ engagements = strategies.engagements(min_interactions=0)
 
 
 def by_sums_and_maxima(rows: list[EventRow]) -> Engagement:
-    """What a query would say: COUNT, MIN and MAX over the columns, one clause for each field."""
+    """The result of a query: COUNT, MIN and MAX over the columns, one clause for each field."""
     interactions = [row for row in rows if row.kind is not None]
     lasts = [
         max((row.occurred_at for row in rows if row.kind == kind), default=None)

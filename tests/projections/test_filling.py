@@ -1,4 +1,4 @@
-"""A read model that is filled beside the live one holds the same rows, whatever else is done."""
+"""A read model that is filled beside the live one has the same rows, under all other writes."""
 
 import shutil
 import sqlite3
@@ -39,7 +39,7 @@ INDEXES = {"by_issue_of_user", "by_score", "by_issue", "by_last_interaction", "b
 
 @contextmanager
 def in_small_steps(folder: Path | str) -> Iterator[tuple[Engagements, Clock]]:
-    """A ledger that folds only when it is told to, and then a few events at a time."""
+    """A ledger that folds only on request, and then a few events at a time."""
     clock = Clock()
     with ExitStack() as held:
         for module, name, value in (
@@ -139,7 +139,7 @@ def test_filled_rows_are_those_that_are_folded_in_place(seed, before, after):
 
 
 class KilledError(BaseException):
-    """What ends a process without a chance to tidy up."""
+    """An error that ends a process without a chance to tidy up."""
 
 
 def killed_after(steps: int) -> Callable[[], bool]:

@@ -96,7 +96,7 @@ def moment(at: Instant | None) -> dt.datetime | None:
 
 
 def seen(engagements: Engagements, as_of: AsOf) -> list[EventRow]:
-    """What the user's history holds, in its order."""
+    """The user's history, in its order."""
     rows = as_of.of(engagements.known(USER)[0])
     return sorted(rows, key=lambda row: (row.occurred_at, row.position))
 

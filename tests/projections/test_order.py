@@ -49,7 +49,7 @@ def explained(pair: _Pair, at: Instant, policy: ScoringPolicy) -> tuple[OrderExp
 
 
 def check_what_decides(found: OrderExplanation) -> None:
-    """What is told to decide is the first thing in which the two differ."""
+    """The deciding criterion is the first one in which the two differ."""
     first, second = found.first, found.second
     match found.by:
         case Difference.PINNED:

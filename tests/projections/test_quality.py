@@ -1,4 +1,4 @@
-"""The quality of a ranking: ranks by bisection are those of ranking anew before each event."""
+"""The quality of a ranking: ranks by bisection equal those of ranking everything each time."""
 
 import datetime as dt
 import math
@@ -145,7 +145,7 @@ def assert_exact(rows: list[EventRow], policy: ScoringPolicy, zone: dt.tzinfo) -
 
 @given(histories, every_policy(), st.sampled_from(ZONES), st.randoms())
 def test_what_is_judged_is_what_ranking_anew_before_each_event_says(rows, policy, zone, dice):
-    dice.shuffle(rows)  # at one instant in whatever order
+    dice.shuffle(rows)  # at one instant in any order
     assert_exact(rows, policy, zone)
 
 
@@ -173,7 +173,7 @@ def test_one_judge_judges_many_users_as_if_each_were_the_only_one(users, policy)
 
 @given(histories, every_policy())
 def test_bands_and_ranking_anew_say_the_same(rows, policy):
-    """What policies of many bands fall back to, for those that need not."""
+    """The fallback of policies of many bands, used for those that do not need it."""
     order = numbered({row.issue_id for row in rows})
     both = [standings(order, Steps(policy), 1_000), PlainStandings(order, policy)]
     for row in sorted(rows, key=lambda row: row.occurred_at):

@@ -1,4 +1,4 @@
-"""The read model: whatever is done to a ledger, it says what a few lines of plain Python say.
+"""The read model: after any steps it equals the result of a few lines of plain Python.
 
 Those lines keep every interaction and override in lists and look at all of them for each answer.
 """
@@ -249,7 +249,7 @@ class Model:
         ]
 
     def engagement(self, user: str, issue: str, until: float, at: int) -> dict[str, Any] | None:
-        """What is known of a user and an issue, scored at `at`; None where there is nothing."""
+        """The engagement of a user and an issue, scored at `at`; None if there is none."""
         known = [
             each
             for each in self.known
@@ -525,7 +525,7 @@ def assert_the_clients_table_agrees(run: Run) -> None:
         ]
 
 
-# --- whatever is done ----------------------------------------------------------------------------
+# --- any steps ------------------------------------------------------------------------------------
 
 
 @half_as_often
@@ -749,7 +749,7 @@ def test_refreshed_scores_come_back_when_they_are_refreshed_again(commands):
         assert stored(run) == before
 
 
-# --- what is corrupted is named, and mended ------------------------------------------------------
+# --- corrupted rows are named, and repaired -------------------------------------------------------
 
 NAMES = [column.name for column in table.columns]
 COLUMNS = [name for name in NAMES if name not in {"stream", "issue_id"}]

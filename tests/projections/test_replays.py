@@ -1,4 +1,4 @@
-"""Replays into read models beside the live one: whatever happens meanwhile, they hold the same."""
+"""Replays into read models beside the live one: they end up equal, under all other writes."""
 
 import re
 import sqlite3
@@ -124,7 +124,7 @@ class Run:
             return [tuple(row) for row in statements.following.run(connection, 0, "")]
 
     def folded_anew(self, rows: list[Row]) -> list[Row]:
-        """What the events say, scored at the instants at which `rows` were."""
+        """The fold of the events, scored at the instants of `rows`."""
         with self.engagements.ledger.database.read() as connection:
             adopted = self.engagements.read_model.policies.in_force(connection)
             folded = [each.row for each in folds(connection, self.engagements.ledger.archive)]
@@ -173,7 +173,7 @@ def run() -> Iterator[Run]:
         yield run
 
 
-# --- whatever happens meanwhile ------------------------------------------------------------------
+# --- other writes meanwhile -----------------------------------------------------------------------
 
 Step = Callable[[Run], object]
 
@@ -302,7 +302,7 @@ def test_what_a_policy_says_is_brought_to_what_was_folded_before(run):
 
 
 def shapes(run: Run) -> list[str]:
-    """What tables and indexes there are beside the ledger's own, however they are called."""
+    """The tables and indexes beside the ledger's own, under any names."""
     statements = (sql.replace('"', "") for _, sql in run.definitions() if sql)
     named = re.compile(r"engagements(_\d+)?|replay_[a-z]+")
     return sorted({named.sub("X", sql) for sql in statements})
@@ -333,7 +333,7 @@ def test_switching_disturbs_nobody_who_asks_or_records(run):
             while not stopped.is_set():
                 work(who)
                 asked[0] += 1
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the test shows it
+        except BaseException as error:  # noqa: BLE001 - the test shows any error
             troubles.append(error)
 
     def ask(who: Engagements) -> None:
@@ -516,7 +516,7 @@ def test_a_ledger_that_cannot_be_written_is_compared_without_notes(run):
     kill_comparison(run, 4)
     with mock.patch.object(Database, "write", side_effect=LedgerUnavailableError) as write:
         assert run.compare() == replay.Replay(9, 9, None, resumed_after=3)
-    write.assert_called_once()  # each attempt would wait for whoever holds the ledger
+    write.assert_called_once()  # each attempt would wait for the lock's holder
     assert noted(run) == [(accounts(run)[0], 3, 3)]
 
 

@@ -22,7 +22,7 @@ from tests import strategies
 NOW = strategies.NOON
 NUMBERS = sorted({*ScoringPolicy.__struct_fields__} - {"kinds"})
 HALF_A_UNIT = Decimal("0.5e-12")
-"""What rounding to twelve decimals may change; floats add less than a thousandth of it."""
+"""The tolerance of rounding to twelve decimals; floats add less than a thousandth of it."""
 
 
 def touches(count: int, at: int = NOW, kind: Kind = Kind.QUERY) -> list[EventRow]:

@@ -1,4 +1,4 @@
-"""A replay in two processes finds what one finds, whatever becomes of the second."""
+"""A replay in two processes finds the same as one, with any fate of the second."""
 
 import io
 import os
@@ -50,7 +50,7 @@ class Asked(SecondProcess):
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the second process found; each replay starts one."""
+    """The results of the second process; each replay starts one."""
     Asked.found = []
     monkeypatch.setattr(replay, "SHARED_FROM", 1)
     monkeypatch.setattr(replay, "COMPARED_AT_ONCE", 10)

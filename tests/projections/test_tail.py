@@ -1,6 +1,6 @@
 """Answers through the tail: wherever the watermark stands, they are those of all events.
 
-Two ledgers take the same steps. One folds after each of them, the other when it is told to. In
+Two ledgers take the same steps. One folds after each of them, the other on request. In
 between they must answer alike, and in the end hold the same rows to the last column.
 """
 
@@ -70,7 +70,7 @@ steps = st.lists(plain | plain | adoptions | rare, max_size=20)
 
 
 class Pair:
-    """Two ledgers that are told the same; the first one folds at once."""
+    """Two ledgers with the same events; the first one folds at once."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()

@@ -115,7 +115,7 @@ def test_a_score_is_rounded_in_sql_as_in_python(value):
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "query-with-sql.md"
 EVENTS, TAIL = 8_000, 500
 MOST_TIMES = 3
-"""So many times the steps with no tail may a query take with a full one."""
+"""The factor by which a full tail may increase the steps of a query."""
 _STEPS_AT_ONCE = 10
 
 READING = 12
@@ -153,7 +153,7 @@ def touch(number: int) -> Interaction:
 
 
 def steps(connection: sqlite3.Connection, query: str) -> int:
-    """How many steps of SQLite's machine a query takes, whatever else the computer does."""
+    """The steps of SQLite's machine that a query takes, independent of other load."""
     count = 0
 
     def advance() -> None:

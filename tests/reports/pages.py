@@ -1,4 +1,4 @@
-"""What tests look at in a page: its ids, its links, and its text."""
+"""The parts of a page that tests look at: its ids, its links, and its text."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ VOID = {"meta", "link", "br", "hr", "img", "input", "path"}
 
 
 class Page(HTMLParser):
-    """A page as it is nested; whatever is closed that was not open is among the complaints."""
+    """A page as it is nested; closing tags without an opening one are among the complaints."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 
 def wrong_with(page: Page) -> list[str]:
-    """What keeps the page from standing alone."""
+    """The references that keep the page from being self-contained."""
     wrong = list(page.complaints)
     wrong += [f"#{each} is there twice" for each in set(page.ids) if page.ids.count(each) > 1]
     wrong += [f"{tag} is no part of it" for tag in page.tags if tag in {"script", "iframe", "img"}]

@@ -198,7 +198,7 @@ def test_the_command_writes_the_page_and_replaces_an_older_one(cli: CommandLine,
     cli("record", "ana", "AI-1", "query")
     path = tmp_path / "report.html"
     path.write_text("older")
-    (tmp_path / "report.html.part").write_text("somebody else's")
+    (tmp_path / "report.html.part").write_text("another program's")
     done = cli("report", "-o", str(path), "--from", "2026-01-31")
     assert (done.code, done.out) == (0, f"written: {path}, 1 interactions\n")
     assert wrong_with(Page(path.read_text(encoding="utf-8"))) == []

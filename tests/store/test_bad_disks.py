@@ -143,7 +143,7 @@ def test_a_connection_that_was_opened_read_only_is_dropped(engagements, monkeypa
 
 
 def _read_only(database: Any) -> Callable[[], Any]:
-    """What SQLite does where a file can only be read: it says nothing, and opens it to read."""
+    """SQLite's behaviour if a file is read-only: it silently opens it for reading."""
 
     def connect() -> Any:
         connection = database._readers.pool._creator()

@@ -41,7 +41,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(tmp_path: Path, clock: Clock) -> Path:
-    """A ledger's folder, with a backup of the database from before anybody was forgotten."""
+    """A ledger's folder, with a backup of the database from before any user was forgotten."""
     with opened(tmp_path, clock) as engagements:
         engagements.ledger.record_many([said(user, n) for n in range(4) for user in USERS])
         engagements.ledger.name_users({user: f"name of {user}" for user in USERS})

@@ -1,4 +1,4 @@
-"""Whoever writes truth writes its checksum: the guard of all tables, of future ones as well."""
+"""Every write of truth writes its checksum: the guard of all tables, including future ones."""
 
 import sqlite3
 from contextlib import closing

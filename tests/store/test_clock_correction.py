@@ -1,4 +1,4 @@
-"""A correction of the clock: one event that mends what a clock ahead has done, or nothing (R8)."""
+"""A correction of the clock: one event that repairs the effects of a clock ahead (R8)."""
 
 import sqlite3
 from contextlib import closing
@@ -201,7 +201,7 @@ def test_killed_at_any_statement_it_has_changed_nothing(engagements, url, tmp_pa
             return list(connection.iterdump())
 
     class Killed(BaseException):
-        """What a process that is killed does not survive."""
+        """The state that a killed process loses."""
 
     run, run_many = Statement.run, Statement.run_many
     whole, counted = dump(), 0
@@ -242,7 +242,7 @@ def test_killed_at_any_statement_it_has_changed_nothing(engagements, url, tmp_pa
 
 @pytest.fixture
 def forgotten(tmp_path, url, clock):
-    """A ledger in which nothing is ahead but that somebody was forgotten, and opted out and in."""
+    """A ledger in which only a deletion, an opt-out and an opt-in are ahead."""
     with Engagements(url, clock=clock) as opened:
         for user in ("ana", "ben"):
             opened.ledger.record(interaction_of(user, "AI-1", "query"))

@@ -1,4 +1,4 @@
-"""Forgetting: no byte of the user's is left, the events stay, and nobody else notices (R11)."""
+"""Forgetting: no byte of the user is left, the events stay, and others notice nothing (R11)."""
 
 import sqlite3
 import subprocess

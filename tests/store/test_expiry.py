@@ -50,7 +50,7 @@ def test_only_what_was_recorded_before_the_instant_goes(tmp_path_factory, gaps, 
         assert contexts(engagements) == [None] * gone + kept
         assert (engagements.top("ana"), engagements.statistics("ana")) == (top, scored)
         assert engagements.replay(repair=False, progress=lambda _: None).difference is None
-        record(engagements, 0)  # its words are gone, and it still counts once
+        record(engagements, 0)  # its words are deleted, and it still counts once
         assert len(contexts(engagements)) == len(gaps)
 
 

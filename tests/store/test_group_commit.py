@@ -1,4 +1,4 @@
-"""Shared commits: few transactions for many callers, and nobody pays for anybody else."""
+"""Shared commits: few transactions for many callers, and no caller pays for another one."""
 
 import asyncio
 import threading
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 60
 
 
 class Transactions:
-    """What was appended together, transaction by transaction."""
+    """The work that was appended together, by transaction."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Watch every ledger that is opened from here on."""
@@ -148,7 +148,7 @@ def test_an_entry_that_cannot_be_stored_is_refused_by_itself(ledger, transaction
 
 
 def test_an_error_of_the_commit_reaches_all_who_wait_for_it_and_nobody_later(ledger, transactions):
-    transactions.failing = LedgerUnavailableError("the disk is gone")
+    transactions.failing = LedgerUnavailableError("the disk was removed")
     outcomes = asyncio.run(at_once(ledger, [touch(n) for n in range(TASKS)]))
     assert len(outcomes) == TASKS
     assert all(isinstance(each, LedgerUnavailableError) for each in outcomes)
@@ -302,13 +302,13 @@ def test_a_single_caller_is_its_own_leader():
 
 def test_an_error_is_raised_to_whoever_called():
     def commit(group: Sequence[int]) -> list[int | Exception]:
-        message = "the disk is gone"
+        message = "the disk was removed"
         raise LedgerUnavailableError(message)
 
     door = sharing(commit)
-    with pytest.raises(LedgerUnavailableError, match="the disk is gone"):
+    with pytest.raises(LedgerUnavailableError, match="the disk was removed"):
         door.submit(1)
-    with pytest.raises(LedgerUnavailableError, match="the disk is gone"):
+    with pytest.raises(LedgerUnavailableError, match="the disk was removed"):
         asyncio.run(door.submit_async(1))
     door.close()
 
@@ -328,7 +328,7 @@ def test_who_waits_for_a_leader_that_is_interrupted_is_told():
 
 
 class _Interrupted(BaseException):
-    """What asyncio hands on like any other error, unlike KeyboardInterrupt."""
+    """An error that asyncio passes on like any other, unlike KeyboardInterrupt."""
 
 
 def test_tasks_that_wait_behind_an_interrupted_group_have_their_turn():

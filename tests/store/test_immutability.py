@@ -1,4 +1,4 @@
-"""What is recorded stays: the database itself refuses anything else, whoever asks (R9).
+"""Recorded data stay: the database itself refuses anything else, from any program (R9).
 
 The statements come from outside: from a bare sqlite3 connection with the default pragmas, where
 foreign keys and recursive triggers are off, and from one where they are on.
@@ -120,7 +120,7 @@ def ledger(path: Path) -> Iterator[EngagementLedger]:
 
 
 def truth(path: Path) -> dict[str, Rows]:
-    """What must be the same after any attempt, read from outside."""
+    """The state that must be the same after any attempt, read from outside."""
     with closing(sqlite3.connect(path)) as connection:
         return {
             "events": connection.execute("SELECT * FROM events ORDER BY position").fetchall(),

@@ -1,4 +1,4 @@
-"""What a user does not want recorded is not recorded, in whatever order things happen (R2, R11)."""
+"""Entries that a user has refused are not recorded, in any order of steps (R2, R11)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +71,7 @@ def opted_in(user: str, at: Instant) -> OptOut:
 
 @dataclass
 class Person:
-    """What the ledger should know of one person."""
+    """The expected knowledge of one person."""
 
     barriers: list[Instant] = field(default_factory=list)
     opted: Instant | None = None

@@ -108,7 +108,7 @@ def note_days(engagements: Engagements, clock: Clock, dice: Random) -> None:
 
 
 def correct_clock(engagements: Engagements, clock: Clock, dice: Random) -> None:
-    """An event from ten hours ahead, and the clock mended after it."""
+    """An event from ten hours ahead, and then a correction of the clock."""
     ahead = Clock()
     ahead.at = clock.at
     ahead.move(10 * HOUR)
@@ -144,7 +144,7 @@ WRITES: tuple[Write, ...] = (
     correct_clock,
     save_others,
 )
-"""What is called often first: a history that is cut short has some of that at least."""
+"""The most frequent calls come first, so that a shortened history has some of them."""
 
 
 def write_everything(engagements: Engagements, clock: Clock, dice: Random) -> None:

@@ -7,7 +7,7 @@ from tests.telegram.wire import Request
 
 
 def complaints_of(asked: Request) -> list[str]:
-    """What is wrong with a request, by the API's schema and by aiogram."""
+    """The faults of a request, by the API's schema and by aiogram."""
     given = asked.parameters | asked.files
     attached = {
         name: value
@@ -19,6 +19,6 @@ def complaints_of(asked: Request) -> list[str]:
 
 
 def complaints_about_update(update: dict[str, Any]) -> list[str]:
-    """What is wrong with an update that a test sends."""
+    """The faults of an update that a test sends."""
     complaints = schema.complaints_about_value("Update", update) if schema.SCHEMA else []
     return complaints or oracle.complaints_about_update(update)

@@ -60,7 +60,7 @@ def stage(set_stage: Callable[..., Stage]) -> Stage:
 
 
 def secrets_of(stage: Stage) -> set[str]:
-    """The token, and whatever people are called and have said."""
+    """The token, and all names and texts of people."""
     said = {stage.api.token.partition(":")[2]}
     for user in stage.api.users.values():
         said |= {str(name) for key, name in user.items() if key.endswith("name")}

@@ -207,7 +207,7 @@ def _with_detected(parsed: Parsed) -> Parsed:
 
 
 _WHOLE = frozenset({"code", "pre", "text_link", "text_mention", "custom_emoji", "url", "mention"})
-"""What leaves no room for an entity found by itself."""
+"""Characters that leave no room for a detected entity."""
 
 
 def refuse_length(text: str, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""What the Bot API answers instead of a result, worded and coded as Telegram does."""
+"""The Bot API's error responses, worded and coded as Telegram does."""
 
 from typing import Any
 

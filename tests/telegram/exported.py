@@ -1,4 +1,4 @@
-"""What an export of the bot's holds."""
+"""The contents of the bot's exports."""
 
 import io
 import json

@@ -13,7 +13,7 @@ from tests.telegram.wire import Request
 
 @dataclass
 class Faults:
-    """What goes wrong next, and how often."""
+    """The next faults, and how often they occur."""
 
     failing: dict[str, list[Refusal]] = field(default_factory=dict)
     losing: dict[str, int] = field(default_factory=dict)

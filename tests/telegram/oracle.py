@@ -14,14 +14,14 @@ from pydantic import BaseModel, ValidationError
 from tests.telegram.wire import Upload
 
 NEWER = frozenset({"can_send_welcome_messages"})
-"""What aiogram, which speaks a newer Bot API, requires though 10.0 does not know it."""
+"""Fields that aiogram, which implements a newer Bot API, requires although 10.0 lacks them."""
 
 
 @cache
 def aiogram() -> ModuleType:
     """The library, imported when it is first asked for.
 
-    It builds each of its 400 types anew with all that they hold, which takes 6 seconds of CPU; we
+    It builds each of its 400 types again with everything in them, which takes 6 seconds of CPU; we
     keep it from that and build the few that are used, each when it is used.
     """
     with patch.object(BaseModel, "model_rebuild", classmethod(lambda *_, **__: None)):
@@ -41,7 +41,7 @@ def _built(model: type[BaseModel]) -> type[BaseModel]:
 
 
 def complaints_about_request(method: str, parameters: dict[str, Any]) -> list[str]:
-    """What aiogram finds wrong with a request."""
+    """The faults that aiogram finds in a request."""
     model = getattr(aiogram().methods, method[:1].upper() + method[1:], None)
     if model is None:
         return [f"{method}: aiogram knows no such method"]
@@ -49,7 +49,7 @@ def complaints_about_request(method: str, parameters: dict[str, Any]) -> list[st
 
 
 def complaints_about_update(update: dict[str, Any]) -> list[str]:
-    """What aiogram finds wrong with an update."""
+    """The faults that aiogram finds in an update."""
     return _complaints("Update", aiogram().types.Update, update)
 
 

@@ -1,4 +1,4 @@
-"""What people do in Telegram, as verbs. Each returns the update that the bot gets of it."""
+"""People's actions in Telegram, as verbs. Each returns the update that the bot gets of it."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ Anything = Update | Message | Sent
 
 
 class Person:
-    """Somebody (or another bot) with an account. Names of other people never matter to it."""
+    """A person (or another bot) with an account. Other people's names never matter to it."""
 
     def __init__(self, api: "Scenes", user: dict[str, Any]) -> None:
         """Play a user in a world."""
@@ -103,7 +103,7 @@ class Person:
     def forwards(
         self, message: Anything, *, in_: Room | None = None, queued: bool = True
     ) -> Update:
-        """Forward a message, whoever it is from."""
+        """Forward a message of any sender."""
         original = message_of(message)
         origin: dict[str, Any] = {"date": original["date"]}
         if "from" in original:

@@ -77,7 +77,7 @@ class BotProcess:
         return self.ended()
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing."""
+        """End it at once, in the middle of anything."""
         self.process.kill()
         self.process.join()
 

@@ -32,7 +32,7 @@ class Scenes(World):
     # --- who and where -------------------------------------------------------------------------
 
     def person(self, name: str, id: int | None = None, **names: Any) -> Person:  # noqa: A002
-        """Somebody with a Telegram account; `username`, `last_name`, `language_code` if given."""
+        """A person with a Telegram account; `username`, `last_name`, `language_code` if given."""
         user_id = 1_000_000 + next(self._numbers) if id is None else id
         user = {"id": user_id, "is_bot": False, "first_name": name, **names}
         self.users[user_id] = user
@@ -77,7 +77,7 @@ class Scenes(World):
         return room
 
     def channel(self, title: str, *, bot: str = "administrator", username: str = "") -> Room:
-        """A channel."""
+        """A channel of a person's, to which only they post."""
         room = self._room(self.supergroup_id(), "channel", title, (), bot)
         if username:
             room.names["username"] = username
@@ -123,7 +123,7 @@ class Scenes(World):
         return int(update["update_id"])
 
     def woken(self) -> None:
-        """What is done when an update waits."""
+        """Called when an update waits."""
 
     def _bot_sees(self, chat: Chat, message: Message) -> bool:
         """Whether a message reaches the bot: it is there, and privacy mode does not hide it."""
@@ -134,7 +134,9 @@ class Scenes(World):
         return chat.is_admin(self.bot_id) or self._is_meant(message)
 
     def _is_meant(self, message: Message) -> bool:
-        """What privacy mode lets by: commands, the bot's name, replies to it, service messages."""
+        """Whether privacy mode lets it by: commands, the bot's name, replies to it, service
+        messages.
+        """
         text = str(message.get("text", message.get("caption", "")))
         if not text and "photo" not in message:
             return True
@@ -145,7 +147,7 @@ class Scenes(World):
     # --- what the bot did ----------------------------------------------------------------------
 
     def sent_to(self, where: Room | Person | int) -> list[Sent]:
-        """What the bot sent to a chat (a person's private one), oldest first, without deleted."""
+        """The bot's messages to a chat (a person's private one), oldest first; no deleted ones."""
         chat_id = where if isinstance(where, int) else where.id
         with self.changed:
             return [sent for sent in self.sent if sent.chat_id == chat_id and not sent.deleted]

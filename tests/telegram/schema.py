@@ -1,6 +1,6 @@
 """The Bot API's own description, machine-readable: which method takes and which type has what.
 
-It lies beside the repository; where it is absent, `SCHEMA` is None and nobody complains.
+It lies beside the repository; if it is absent, `SCHEMA` is None and nothing is checked.
 """
 
 import json
@@ -24,7 +24,7 @@ _ARRAY = "Array of "
 
 
 def complaints_about(method: str, parameters: dict[str, Any]) -> list[str]:
-    """What is wrong with a request: an unknown method or parameter, a missing one, a wrong type.
+    """The faults of a request: an unknown method or parameter, a missing one, a wrong type.
 
     A value may still be JSON in a string, as it came over the wire.
     """
@@ -37,7 +37,7 @@ def complaints_about(method: str, parameters: dict[str, Any]) -> list[str]:
 
 
 def complaints_about_value(type_name: str, value: Any) -> list[str]:
-    """What is wrong with a value of a type, at every depth."""
+    """The faults of a value of a type, at every depth."""
     return _wrong(type_name, [type_name], value)
 
 

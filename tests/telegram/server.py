@@ -65,12 +65,12 @@ class BotApi(Scenes):
 
     @property
     def base_url(self) -> str:
-        """What `Bot(base_url=…)` takes."""
+        """The argument of `Bot(base_url=…)`."""
         return f"http://127.0.0.1:{self.port}/bot"
 
     @property
     def base_file_url(self) -> str:
-        """What `Bot(base_file_url=…)` takes."""
+        """The argument of `Bot(base_file_url=…)`."""
         return f"http://127.0.0.1:{self.port}/file/bot"
 
     def start(self) -> Self:
@@ -164,6 +164,6 @@ class BotApi(Scenes):
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def woken(self) -> None:
-        """Tell whoever waits for updates that there are some."""
+        """Wake those who wait for updates."""
         self.call(self.polling.wake)
         self.call(self.webhook.wake)

@@ -67,12 +67,12 @@ class Stage:
         self.run(self._idle())
 
     def answers(self, where: Room | Person) -> list[Sent]:
-        """What the bot has sent there, once it is done."""
+        """The bot's messages there, once it is done."""
         self.settle()
         return self.api.sent_to(where)
 
     def asks(self, person: Person, text: str, in_: Room | None = None, **how: Any) -> list[Sent]:
-        """Let somebody say something; return what the bot sent there since."""
+        """Let a person say something; return the bot's messages there since."""
         where = in_ or person
         self.settle()
         before = len(self.api.sent_to(where))
@@ -80,7 +80,7 @@ class Stage:
         return self.answers(where)[before:]
 
     def answer(self, person: Person, text: str, in_: Room | None = None, **how: Any) -> Sent:
-        """Let somebody say something; return the one answer there."""
+        """Let a person say something; return the one answer there."""
         (sent,) = self.asks(person, text, in_, **how)
         return sent
 

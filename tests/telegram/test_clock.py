@@ -1,4 +1,4 @@
-"""The clock in the bot: what admins are told and may say, and what Telegram's dates are worth."""
+"""The clock in the bot: messages and commands of admins, and the value of Telegram's dates."""
 
 import asyncio
 import datetime as dt
@@ -63,7 +63,7 @@ def test_nobody_else_may_ask_or_confirm_and_all_are_recorded(stage):
 
 
 class Answer:
-    """What httpx gives its hooks."""
+    """The argument of httpx's hooks."""
 
     def __init__(self, date: str | None) -> None:
         """Say the date, if any."""

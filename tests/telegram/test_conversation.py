@@ -110,7 +110,7 @@ WRITTEN = {
     "December 2025": "31 Dec at 23:59",
     "an hour ago": "today at 11:00",
 }
-"""What may be asked on Thursday, 8 January at noon, and when that is."""
+"""Moments that may be asked about on Thursday, 8 January at noon, and their meanings."""
 
 
 def test_dates_can_be_asked_for_in_words(stage, ana):

@@ -45,7 +45,7 @@ def hidings(stage: Stage) -> list[bool]:
 
 
 def notes(stage: Stage) -> list[str]:
-    """What popped up after presses."""
+    """The notes that popped up after presses."""
     stage.settle()
     asked = stage.api.asked("answerCallbackQuery")
     return [str(each.parameters.get("text", "")) for each in asked]

@@ -1,4 +1,4 @@
-"""What counts: people talk in every kind of chat, and the ledger has what it should, once."""
+"""Recording: people talk in every kind of chat, and the ledger has each interaction once."""
 
 from collections import Counter
 

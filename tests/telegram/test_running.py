@@ -139,7 +139,7 @@ def test_who_does_not_know_the_secret_is_not_heard(api, tmp_path):
 
 
 class Wire:
-    """What a PollingRequest is answered, in place of a network."""
+    """The responses to a PollingRequest, in place of a network."""
 
     def __init__(self, monkeypatch) -> None:
         """Answer nothing new until told otherwise."""

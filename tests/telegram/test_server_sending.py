@@ -1,4 +1,4 @@
-"""What the bot sends is taken or refused as Telegram takes or refuses it."""
+"""The bot's messages are accepted or refused as Telegram accepts or refuses them."""
 
 from datetime import timedelta
 

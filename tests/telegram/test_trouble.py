@@ -26,7 +26,7 @@ from tests.telegram.stage import Stage
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    """Pauses are for people; here nobody waits."""
+    """Pauses are for people; here they are skipped."""
     monkeypatch.setattr(sending, "RETRY_PAUSES_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(keeping, "PAUSES_SECONDS", (0.01,))
     monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.2)
@@ -316,7 +316,7 @@ def test_a_chat_that_is_slowed_down_holds_up_no_other(stage, ana):
     bob.says("/help")
     stage.api.wait_until(lambda: stage.api.sent_to(bob)[-1].text.startswith("What I do"), 20)
     assert len(stage.api.sent_to(ana)) == 1  # hello
-    stage.run(stage.bot.outbox.close(0))  # nobody waits for Ana's turn here
+    stage.run(stage.bot.outbox.close(0))  # there is no reason to wait for Ana's turn here
 
 
 def test_what_is_decided_by_a_button_is_done_though_the_press_cannot_be_acknowledged(stage, ana):

@@ -1,4 +1,4 @@
-"""What cannot be kept: answered once, never acknowledged, and recorded once it can be (R13)."""
+"""Entries that cannot be stored: answered once, never acknowledged, recorded later (R13)."""
 
 import asyncio
 import errno
@@ -30,7 +30,7 @@ TEAM = -1_001_000_000_777
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    """Pauses are for people; here nobody waits."""
+    """Pauses are for people; here they are skipped."""
     monkeypatch.setattr(keeping, "PAUSES_SECONDS", (0.01,))
     monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(keeping, "HURRY_SECONDS", 2.0)  # faults come at once; the machine may not
@@ -219,7 +219,7 @@ def test_a_bot_that_is_stopped_acknowledges_nothing_that_is_not_kept(tmp_path):
         assert bot.terminate() == 0
 
 
-# --- whatever goes wrong while recording ---------------------------------------------------------
+# --- errors while recording -----------------------------------------------------------------------
 
 
 def _no_lock(_: object) -> bool:
@@ -239,7 +239,7 @@ FAULTS = {
     "no threads": lambda patch: patch.setattr(
         GroupCommit, "_summon", _raising(RuntimeError("can't start new thread"), is_async=False)
     ),
-    "an error that nobody thought of": lambda patch: patch.setattr(
+    "an unforeseen error": lambda patch: patch.setattr(
         EngagementLedger, "record_async", _raising(ZeroDivisionError())
     ),
     "no file handles": lambda patch: patch.setattr(
@@ -310,7 +310,7 @@ def test_what_memory_was_too_short_to_understand_comes_again(stage, people, monk
 
 @contextmanager
 def unreadable(stage: Stage) -> Iterator[None]:
-    """Let nobody ask the ledger whom it knows, and another process hold its lock."""
+    """Make the ledger's users unreadable, while another process holds its lock."""
     with (
         pytest.MonkeyPatch.context() as patch,
         (stage.folder / "ledger.db.lock").open("w") as lock,

@@ -1,4 +1,4 @@
-"""The webhook's door: nobody without the secret costs more than a line of headers."""
+"""The webhook's door: a request without the secret costs no more than a line of headers."""
 
 import asyncio
 import json

@@ -46,7 +46,7 @@ def refused(
 
 
 class Recorded(asyncio.Queue[object]):
-    """An update queue that fails as often as it is told to, and keeps the texts it took."""
+    """An update queue that fails a given number of times, and keeps the texts it took."""
 
     def __init__(self) -> None:
         super().__init__()

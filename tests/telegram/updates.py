@@ -30,7 +30,7 @@ def kind_of(update: Update) -> str:
 
 
 class UpdateQueue:
-    """What waits, in order. Whoever uses it holds the world's lock."""
+    """The waiting updates, in order. Callers hold the world's lock."""
 
     def __init__(self) -> None:
         """Begin with nothing waiting."""
@@ -73,8 +73,8 @@ class UpdateQueue:
     def confirm(self, offset: int) -> None:
         """Forget all updates before the offset; a negative one counts from the end.
 
-        An offset far in the future is none: update ids begin anew, lower perhaps, after a week
-        without updates.
+        An offset far in the future has no effect: update ids start again, perhaps lower, after a
+        week without updates.
         """
         if offset < 0:
             ids = list(self.waiting)
@@ -90,7 +90,7 @@ class UpdateQueue:
             self.acknowledged.append(update_id)
 
     def forget_all(self) -> None:
-        """Drop what waits, which nobody received."""
+        """Drop the waiting updates, which were not received."""
         self.waiting.clear()
 
     def batch(self, limit: int) -> list[bytes]:

@@ -26,7 +26,7 @@ class Upload(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What the bot asked: a method, its parameters decoded, files, and when (monotonic seconds)."""
+    """A request of the bot: method, decoded parameters, files, and time (monotonic seconds)."""
 
     method: str
     parameters: dict[str, Any]

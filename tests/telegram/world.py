@@ -54,7 +54,7 @@ class Chat:
 
 @dataclass(eq=False)
 class Sent:
-    """What the bot sent, as it stands now: edits change it, and a deleted one says so."""
+    """A message of the bot in its present form: edits change it, and a deleted one says so."""
 
     message: Message
     html: str
@@ -89,7 +89,7 @@ class Sent:
 
     @property
     def entities(self) -> list[dict[str, Any]]:
-        """What the text's tags said."""
+        """The texts of the tags."""
         name = "entities" if "text" in self.message else "caption_entities"
         return list(self.message.get(name, []))
 
@@ -114,7 +114,7 @@ class World:
     """Everything Telegram knows. `changed` guards it, and is notified of every change."""
 
     def __init__(self, token: str, username: str, clock: Callable[[], datetime]) -> None:
-        """Begin with a bot and nobody else."""
+        """Start with a bot and no people."""
         self.token = token
         self.clock = clock
         self.changed = threading.Condition()

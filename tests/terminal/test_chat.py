@@ -1,4 +1,4 @@
-"""The terminal: the same bot, by a pipe, as somebody without a token tries it."""
+"""The terminal: the same bot, by a pipe, as a person without a token tries it."""
 
 import re
 
@@ -11,14 +11,14 @@ from tests.telegram.exported import exported
 
 
 def talk(cli: CommandLine, *lines: str, command: tuple[str, ...] = ("chat",)) -> str:
-    """What the bot shows for these lines; it ends with 0 and without an error."""
+    """The bot's output for these lines; it ends with 0 and without an error."""
     done = cli.forked(*command, stdin="".join(f"{line}\n" for line in lines).encode())
     assert (done.code, done.err) == (0, "")
     return done.out
 
 
 def answers(shown: str) -> list[str]:
-    """What stands below each line."""
+    """The text below each line."""
     return [
         each.partition("\n")[2].strip() for each in re.split(r"^> ", shown, flags=re.MULTILINE)[1:]
     ]

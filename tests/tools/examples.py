@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Let Hypothesis tell of examples, and not of the lines that they cover."""
+    """Make Hypothesis report examples instead of the lines that they cover."""
     observability.OBSERVABILITY_COLLECT_COVERAGE = False
 
 

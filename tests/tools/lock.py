@@ -69,7 +69,7 @@ def main() -> int:
     locks = {name: (root / name).read_text() for name in LOCKS}
     found = list(complaints((root / "pyproject.toml").read_text(), locks))
     for complaint in found:
-        print(f"{complaint} (make lock compiles it anew)")
+        print(f"{complaint} (make lock compiles it again)")
     return 1 if found else 0
 
 

@@ -81,7 +81,7 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
         "bot.extras": ("MissingExtraError",),
     },
 }
-"""What is public, by chapter and module; every error follows."""
+"""The public modules by chapter; every error follows."""
 
 PROPERTIES = ("property", "cached_property")
 
@@ -123,7 +123,7 @@ EXAMPLES = {
     "replay back": ("replay back --json",),
     "replay drop": ("replay drop previous --json",),
 }
-"""What is run for each command, in this order on one ledger."""
+"""The examples of each command, in this order on one ledger."""
 
 HISTORY = """\
 occurred_at,user,issue_id,kind,context
@@ -546,7 +546,7 @@ def _errors() -> Iterator[str]:
 
 
 def main() -> None:
-    """Write every reference anew."""
+    """Write every reference again."""
     for name in SETTINGS:
         os.environ.pop(name, None)
     for name, text in references().items():
