@@ -26,7 +26,7 @@ def topic_of(event: Event) -> str:
     try:
         return _TOPIC_OF[type(event)]
     except KeyError:
-        message = f"{type(event).__qualname__} is no event of the ledger"
+        message = f"{type(event).__qualname__} is not an event of the ledger"
         raise UnknownTopicError(message) from None
 
 
@@ -45,7 +45,7 @@ def decode(topic: str, originator_id: UUID, originator_version: int, state: byte
     """
     event_type = TOPICS.get(topic)
     if event_type is None:
-        message = f"{topic[:40]!r} is no topic of the ledger"
+        message = f"{topic[:40]!r} is not a topic of the ledger"
         raise UnknownTopicError(message)
     try:
         fields: dict[str, Any] = msgspec.json.decode(state)

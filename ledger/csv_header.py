@@ -70,7 +70,7 @@ def _named(line: str) -> str | None:
     if match is None:
         return None
     if match[1] not in SEPARATORS:
-        message = "sep= names none of comma, semicolon, tab and bar"
+        message = "sep= must name a comma, semicolon, tab or bar"
         raise InvalidHeaderError(message)
     return match[1]
 

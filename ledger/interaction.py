@@ -164,7 +164,7 @@ def checked(interaction: Interaction) -> Interaction:
     except (OverflowError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInteractionError("interaction", str(error)) from None
     if again != interaction:
-        raise InvalidInteractionError("interaction", "is not as it would have been made")
+        raise InvalidInteractionError("interaction", "is not in canonical form")
     return again
 
 
@@ -230,7 +230,7 @@ def _metadata_of(metadata: Mapping[str, Any] | None) -> bytes | None:
     try:
         encoded = msgspec.json.encode(dict(metadata), order="sorted")
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInteractionError("extra_metadata", f"is no JSON object: {error}") from None
+        raise InvalidInteractionError("extra_metadata", f"is not a JSON object: {error}") from None
     if len(encoded) > METADATA_LIMIT_BYTES:
         reason = f"is longer than {METADATA_LIMIT_BYTES} bytes"
         raise InvalidInteractionError("extra_metadata", reason)

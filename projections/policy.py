@@ -114,7 +114,7 @@ def policy_of(fields: Mapping[str, Any]) -> ScoringPolicy:
     for name in known:
         if name not in ScoringPolicy.__struct_fields__:
             raise InvalidPolicyError(
-                name, f"is none of {', '.join(ScoringPolicy.__struct_fields__)}"
+                name, f"is not one of {', '.join(ScoringPolicy.__struct_fields__)}"
             )
     if "kinds" in known:
         known["kinds"] = _kinds(known["kinds"])

@@ -123,7 +123,9 @@ def _rows(lines: "_Lines") -> Iterator[_Numbered]:
             raise UnreadableHistoryError(f"line {lines.read}: {error}") from error
         except READING_FAILS as error:
             reason = reason_of(error)
-            raise UnreadableHistoryError(f"line {line}: cannot be read on: {reason}") from error
+            raise UnreadableHistoryError(
+                f"line {line}: cannot be read further: {reason}"
+            ) from error
         if row is None:
             return
         if row:

@@ -90,7 +90,7 @@ def chat_of(header: dict[str, object], number: int | None) -> Chat | Refusal | N
     if kind in _WITHOUT_PEOPLE:
         return None
     if kind not in _TYPES:
-        return Refusal(_chat(number), "its type is none that Telegram Desktop writes")
+        return Refusal(_chat(number), "its type is not one that Telegram Desktop writes")
     if not 0 < chat_id < _ID_LIMIT:
         return Refusal(_chat(number), f"its id is not a number from 1 to {_ID_LIMIT - 1}")
     return Chat(_TYPES[kind], _bot_api_id(_TYPES[kind], chat_id), number)

@@ -115,7 +115,7 @@ class ExportedJson:
         except ValueError:
             if line_end is not None and not raw.endswith(line_end):
                 self._pass_over_rest(line_end)
-            raise BrokenValueError("is no JSON", begins) from None
+            raise BrokenValueError("is not JSON", begins) from None
 
     def _printed(self, line_end: bytes) -> bytes | None:
         # No string contains a line end, so this is the value if it is valid at all.

@@ -189,7 +189,7 @@ def _running(directory: str, *arguments: str) -> Iterator[tuple[IO[bytes], IO[by
         ) as process,
     ):
         if process.stdin is None or process.stdout is None:  # never, with pipes
-            raise UnreadableHistoryError("git cannot be listened to")
+            raise UnreadableHistoryError("the output of git cannot be read")
         try:
             yield process.stdin, process.stdout
             process.stdin.close()
@@ -215,5 +215,5 @@ def _reason(errors: IO[bytes], code: int) -> str:
     said = _text(errors.read(_CHUNK_BYTES)).strip().partition("\n")[0].strip()
     said = "".join(each if each.isprintable() else "?" for each in said)[:_REASON_LIMIT]
     if "dubious ownership" in said:
-        said += "; `git config --global --add safe.directory DIR` lets git read it all the same"
-    return f"git ended with {code}: {said or 'it did not say why'}"
+        said += "; `git config --global --add safe.directory DIR` lets git read it anyway"
+    return f"git ended with {code}: {said or 'no reason given'}"

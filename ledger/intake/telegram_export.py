@@ -41,7 +41,9 @@ def read_export(stream: io.BufferedReader) -> Iterator[Item]:
             yield item
     except READING_FAILS as error:
         where = "at its beginning" if last is None else f"after {last.place}"
-        raise UnreadableHistoryError(f"{where}: cannot be read on: {reason_of(error)}") from None
+        raise UnreadableHistoryError(
+            f"{where}: cannot be read further: {reason_of(error)}"
+        ) from None
 
 
 class _Export:

@@ -360,7 +360,7 @@ def _url_of(text: str) -> URL:
         url = make_url(text)
         backend = url.get_backend_name()
     except (sqlalchemy.exc.ArgumentError, ValueError):  # their messages may contain a password
-        message = "the database URL is not of the form that SQLAlchemy reads, sqlite:///path say"
+        message = "the database URL is not a valid SQLAlchemy URL, such as sqlite:///path"
         raise StoreUnavailableError(message) from None
     if backend != "sqlite" and "@" in f"{url.host}{url.database}":  # part of the password
         message = (

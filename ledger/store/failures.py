@@ -15,9 +15,9 @@ _NO_TEXT = "Could not decode to UTF-8"  # and goes on with the text
 """What SQLite says of a file whose bytes are not those that it wrote."""
 
 _ADVICE = {
-    "unable to open database file": "; `engagement doctor` says who may read it",
-    "disk I/O error": "; its disk is full or failing, `engagement doctor` says how much is free",
-    "attempt to write a readonly database": "; `engagement doctor` says who may write it",
+    "unable to open database file": "; `engagement doctor` shows who may read it",
+    "disk I/O error": "; its disk is full or failing, `engagement doctor` shows how much is free",
+    "attempt to write a readonly database": "; `engagement doctor` shows who may write it",
     CHANGED: "; ask again",
 }
 
@@ -66,7 +66,7 @@ class Translated:
 
     def _translation(self, error: BaseException) -> Exception | None:
         if isinstance(error, MultipleResultsFound | NoResultFound):
-            return StoreDamagedError("what is there once is missing or there twice")
+            return StoreDamagedError("a row that must exist once is missing or duplicated")
         if isinstance(error, UnicodeDecodeError):  # the driver's, of SQLite's own words
             return StoreDamagedError("a text in it is not in UTF-8")
         if isinstance(error, DBAPIError):

@@ -44,7 +44,7 @@ def apply_barriers(database: Database, projection: Projection, secret: bytes, no
         except LedgerUnavailableError as error:
             message = (
                 "the ledger lacks barriers of people who opted out or were forgotten since it was "
-                f"copied, and they cannot be put: {error}; open it where it can be written"
+                f"copied, and they cannot be applied: {error}; open it where it can be written"
             )
             raise LedgerUnavailableError(message) from error
     with suppress(LedgerUnavailableError):  # if only reading is possible
@@ -71,7 +71,7 @@ class _Application:
             for digest in lacking.keys() - (_erasures(connection, lacking) - erased):
                 traces = has_traces and digest in erased
                 put_barrier(connection, digest, lacking[digest], traces=traces)
-        _log.warning("barriers put into a ledger that lacked them", extra={"count": len(lacking)})
+        _log.warning("barriers applied that the ledger lacked", extra={"count": len(lacking)})
 
     def _deletes(self, erased: set[bytes], now: Instant) -> bool:
         """Delete the data of forgotten users; return whether the files may still hold traces."""

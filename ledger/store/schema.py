@@ -178,7 +178,7 @@ def version_of(connection: Connection) -> int | None:
         column = tables.ledger.c.schema_version
         version = connection.scalar(select(column)) if column.name in known else None
     if not isinstance(version, int):
-        message = "the database holds something else than a ledger"
+        message = "the database is not that of a ledger"
         raise LedgerUnavailableError(message)
     if version > VERSION:
         message = f"the ledger's schema is version {version}; this program knows {VERSION}"

@@ -145,7 +145,7 @@ def found(name: str, check: Check) -> list[Finding]:
 
 def _unfinished(name: str, error: Exception) -> Finding:
     why = error if isinstance(error, LedgerError) else type(error).__name__
-    what = f"it could not be checked to the end ({why})"
+    what = f"the check could not be completed ({why})"
     if type(error) in {
         StoreUnavailableError,
         StoreFullError,

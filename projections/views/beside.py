@@ -49,9 +49,9 @@ NEXT = "next"
 """The name of the one that is filled while the tail is long, and then becomes the live one."""
 
 _RESERVED = {
-    NEXT: "cannot be next: that is the one which is filled when much is to be folded",
-    PREVIOUS: "cannot be previous: that is the one before the last switch",
-    LIVE_NAME: "cannot be live: that is the one that answers questions",
+    NEXT: "cannot be next: that is the read model that is filled while the tail is long",
+    PREVIOUS: "cannot be previous: that is the read model before the last switch",
+    LIVE_NAME: "cannot be live: that is the read model that answers questions",
 }
 
 _VIEW = "issue_engagements"
@@ -90,7 +90,7 @@ class Watermark(NamedTuple):
 def checked(name: str) -> str:
     """Return `name`; raises InvalidReplayError if it is not a valid name of a replay."""
     if not _NAME.fullmatch(name):
-        reason = "is a small letter, and then up to 30 small letters, digits and underscores"
+        reason = "must be a small letter, then up to 30 small letters, digits and underscores"
         raise InvalidReplayError(reason)
     if name in _RESERVED:
         raise InvalidReplayError(_RESERVED[name])

@@ -145,7 +145,7 @@ def test_a_header_that_is_wrong_is_named_by_its_line(cli, before):
     unclosed = f'{before}user;"kind" x\n'
     assert f"{place}is not CSV" in refusals(cli, unclosed)[0]
     if ";" not in before:
-        assert f": {place}sep= names none of" in refusals(cli, f"{before}sep=#\nuser\n")[0]
+        assert f": {place}sep= must name" in refusals(cli, f"{before}sep=#\nuser\n")[0]
 
 
 @pytest.mark.parametrize(

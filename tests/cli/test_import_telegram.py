@@ -120,7 +120,7 @@ def test_what_is_odd_in_an_export_is_refused_alone_and_counted(cli):
     done = cli("import", "telegram", path, "--bot", str(BOT), "--bot-name", "ledger_bot")
     assert done.errors == [
         "error: chat 1: its type and its id must be given before its messages",
-        "error: message 3 of chat 2: is no JSON",
+        "error: message 3 of chat 2: is not JSON",
         f"error: message 4 of chat 2: Invalid message: {UNKNOWN}",
     ]
     assert (done.code, done.out.splitlines()[0]) == (

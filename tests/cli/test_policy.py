@@ -51,7 +51,7 @@ def test_adopt_says_what_it_changes(ana):
     ("assignment", "reason"),
     [
         ("pin_hours=0", "already has these values"),
-        ("pin=8", "is none of"),
+        ("pin=8", "is not one of"),
         ("pin_hours", "as in pin_hours=8"),
         ("pin_hours=x", "is not a number"),
         ("pin_hours=-1", "must not be negative"),

@@ -291,7 +291,7 @@ def test_a_truncated_gzip_is_told_as_one():
 def test_what_people_wrote_is_in_no_error():
     content = written(in_chat(LINE, LINE | {"id": 18, "text": "a secret of Ana's"}))
     spoilt = content.replace(b"secret", b"secret\\q")
-    assert read(spoilt)[1:] == [Refusal("message 18", "is no JSON")]
+    assert read(spoilt)[1:] == [Refusal("message 18", "is not JSON")]
 
 
 @pytest.mark.parametrize("spoilt", [rb"\ud83d", rb"\uDE00", b"\xff", b"\xed\xa0\xbd", b"\xe2\x82"])
@@ -350,14 +350,14 @@ def test_what_is_broken_in_a_message_costs_that_message_alone(name, indent):
         ids = [each.message_id for each in found if isinstance(each, ExportedMessage)]
         refused = [each for each in found if isinstance(each, Refusal)]
         assert ids == [16, 18] * (len(found) // 3)
-        assert {each.reason for each in refused} <= {"is no JSON", "is nested too deep"}
+        assert {each.reason for each in refused} <= {"is not JSON", "is nested too deep"}
         assert {each.place[:10] for each in refused} == {"message 17"}
 
 
 def test_a_message_without_line_ends_is_refused_alone_where_its_brackets_match():
     raw = json.dumps(in_chat(LINE, LINE | {"id": 18, "text": "HERE"}, LINE)).encode()
     found = read(raw.replace(b'"HERE"', b"sticker (2).webm"))
-    assert found[1] == Refusal("message 18", "is no JSON")
+    assert found[1] == Refusal("message 18", "is not JSON")
     assert [found[0], found[2]] == read(in_chat(LINE, LINE))
 
 

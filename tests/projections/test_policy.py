@@ -54,7 +54,7 @@ def test_kinds_are_named_in_any_order():
     [
         (["pin_hours"], "pin_hours must be given once, as in pin_hours=8"),
         (["pin_hours=1", "pin_hours=2"], "pin_hours must be given once"),
-        (["pin=8"], "pin is none of frequency_weight, "),
+        (["pin=8"], "pin is not one of frequency_weight, "),
         (["pin_hours=soon"], "pin_hours is 'soon', which is not a number"),
         (["pin_hours=nan"], "pin_hours must not be negative"),
         (["pin_hours=1e9"], "pin_hours must be at most 876000"),

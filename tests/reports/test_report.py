@@ -100,7 +100,7 @@ def test_what_is_pinned_says_why_it_stands_first(busy):
     page = page_of(read_audit(busy, UTC, NOON))
     first, second = busy.top("ana", 2)
     assert first.score.value < second.score.value
-    assert page.text.count("; pinned before all that scores") == 1
+    assert page.text.count("; pinned above all scores") == 1
 
 
 def test_overrides_that_are_not_listed_are_counted(busy):
@@ -166,7 +166,7 @@ def test_what_became_known_later_is_not_in_it(busy):
 def test_an_empty_ledger_and_an_empty_span_make_a_page(engagements):
     page = page_of(read_audit(engagements, UTC, NOON))
     assert wrong_with(page) == []
-    assert "Nothing was recorded of this span" in page.text
+    assert "Nothing is recorded for this span" in page.text
     touch(engagements, "ana", "AI-1", "query", 0)
     start = NOON - dt.timedelta(days=9)
     page = page_of(read_audit(engagements, UTC, NOON - dt.timedelta(days=8), start=start))

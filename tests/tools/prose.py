@@ -144,8 +144,8 @@ def files() -> Iterator[Path]:
     """All modules and pages of the repository that have been revised."""
     pages = [*ROOT.glob("*.md"), *ROOT.glob("*.py")]
     for folder in FOLDERS:
-        pages += (ROOT / folder).rglob("*.py")
-        pages += (ROOT / folder).rglob("*.md")
+        for suffix in ("py", "md", "j2"):
+            pages += (ROOT / folder).rglob(f"*.{suffix}")
     left_out = tuple(ROOT / path for path in (*NOT_YET, PLANTED))
     for page in sorted(pages):
         if not any(page.is_relative_to(path) for path in left_out):

@@ -109,7 +109,7 @@ def test_a_lost_ledger_is_told_from_one_that_was_never_there(path):
 )
 def test_what_cannot_be_read_for_now_is_not_called_damaged(error, is_damage):
     (only,) = found("the rows", mock.Mock(side_effect=error))
-    assert "could not be checked to the end" in only.says
+    assert "could not be completed" in only.says
     assert ("restore a backup" in only.says) == is_damage
     assert ("`engagement doctor`" in only.says) != is_damage
 
