@@ -1,5 +1,10 @@
 """The prose check catches each mannerism wherever prose stands, and leaves code alone."""
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.tools import prose
@@ -70,6 +75,19 @@ def test_code_is_no_prose():
 def test_plain_words_are_left_alone():
     assert found("a.md", "Beside the database lie its files, beside the live table others.") == []
     assert found("a.md", "A stream of Telegram's own updates tells the bot what is new.") == []
+
+
+def test_a_misspelling_is_caught_in_code_and_pages_alike(tmp_path):
+    shutil.copy(prose.ROOT / "pyproject.toml", tmp_path)
+    for name in ("module.py", "docs/page.md", ".github/template.md", ".venv/library.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("# t{}h end\n".format("e"))  # not misspelt here
+    codespell = Path(sys.executable).with_name("codespell")
+    done = subprocess.run([codespell], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    found = {line.partition(":")[0] for line in done.stdout.splitlines()}
+    assert found == {"./module.py", "./docs/page.md", "./.github/template.md"}
 
 
 def test_the_revised_files_are_plain(capsys):

@@ -1,7 +1,7 @@
 """Replaying archived events: all segments folded to one row an engagement, with all that it holds.
 
-DuckDB and Polars compute the same columns from the same files, exactly; ours checks each block that
-it also reads, and gives the engagements in their order. The peer is whichever of them is faster.
+DuckDB and Polars compute the same columns from the same files, exactly; ours also checks each block
+that it reads, and gives the engagements in their order. The peer is whichever of them is faster.
 Memory is that of a process of its own.
 """
 
