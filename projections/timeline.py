@@ -46,7 +46,7 @@ def timeline(
 
 
 class _Running:
-    """What scores need of the fold of the events so far, which come as they occurred."""
+    """The part of a running fold that scores need, of events in the order of occurrence."""
 
     def __init__(self, policy: ScoringPolicy) -> None:
         self._policy, self._kinds = policy, frozenset(policy.kinds)

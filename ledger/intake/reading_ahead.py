@@ -1,7 +1,7 @@
 """Reading a history in CSV in a second process, while this one records what was read before.
 
-That one is asked for a part at a time, and reads one part ahead. Where it ends early, whatever the
-reason, this one reads the file from its beginning and passes over what it has.
+That one is asked for a part at a time, and reads one part ahead. If it ends early, for any
+reason, this one reads the file from its beginning and skips what it has.
 """
 
 import io

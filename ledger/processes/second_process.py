@@ -27,7 +27,7 @@ serve(sys.argv[2])
 class SecondProcess:
     """Calls one function in a process of its own, which ends with this one.
 
-    Arguments are plain values, and results what msgspec makes JSON of. Whatever goes wrong there,
+    Arguments are plain values, and results what msgspec makes JSON of. Any failure there,
     also that it cannot be started, shows as a result that is None: the caller then does the work
     itself.
     """
@@ -43,7 +43,7 @@ class SecondProcess:
 
     @staticmethod
     def is_useful() -> bool:
-        """Tell whether this process may use more than one processor."""
+        """Return whether this process may use more than one processor."""
         if hasattr(os, "sched_getaffinity"):  # macOS has none
             return len(os.sched_getaffinity(0)) > 1
         return (os.cpu_count() or 1) > 1
@@ -65,7 +65,7 @@ class SecondProcess:
         return msgspec.json.decode(line, type=of) if line else None
 
     def close(self) -> None:
-        """End it, whatever it is doing."""
+        """End it at once, also in the middle of a call."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

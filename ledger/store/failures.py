@@ -12,7 +12,7 @@ from ledger.store.sqlite import CHANGED
 
 _DAMAGED = ("malformed", "not a database")
 _NO_TEXT = "Could not decode to UTF-8"  # and goes on with the text
-"""What SQLite says of a file whose bytes are not those that it wrote."""
+"""Parts of SQLite's messages for a file with damaged bytes."""
 
 _ADVICE = {
     "unable to open database file": "; `engagement doctor` shows who may read it",

@@ -1,4 +1,4 @@
-"""What a writing transaction has read of the ledger, for the next one to know."""
+"""Caches of what a writing transaction has read, valid for the next one if nothing else wrote."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ _INSERT_ORIGIN = Statement(insert(tables.origins), *tables.origins.c.keys())
 
 
 class Known:
-    """What was read in a transaction, and holds for as long as nothing else writes."""
+    """Values read in a transaction, valid as long as nothing else writes."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Known:
         return self.stamp is not None and len(self.streams) < REMEMBERED_USERS
 
     def holds(self, connection: Connection) -> bool:
-        """Tell whether nothing was written since, at the beginning of a transaction."""
+        """Return whether nothing was written since, at the beginning of a transaction."""
         return self.stamp is not None and self.stamp == stamp_of(connection)
 
     def note_own_changes(self) -> None:

@@ -16,7 +16,7 @@ class Projection(Sealable, Retimed, Protocol):
         """Make the projection's tables where they are missing."""
 
     def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
-        """Tell whether the account that is interned as `stream` ever touched the issue."""
+        """Return whether the account that is interned as `stream` ever touched the issue."""
 
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete what is kept of the account that is interned as `stream`."""

@@ -218,7 +218,7 @@ class ReadModel:
         begin_anew(connection)
 
     def forget(self, connection: Connection, stream: int) -> None:
-        """Delete the engagements of one account, also from every read model beside this one.
+        """Delete the engagements of one account, also from every other read model.
 
         One that is filled is dropped: it would get more of them.
         """

@@ -1,4 +1,4 @@
-"""Reading in a second process yields what reading here does, whatever becomes of it."""
+"""Reading in a second process yields what reading here does, also if that process fails."""
 
 import gzip
 import io
@@ -27,7 +27,7 @@ AT_ONCE = 3
 PATIENCE_SECONDS = 60
 
 Read = tuple[list[Entry | Refusal], str | None]
-"""What was read, and why it could not be read on."""
+"""The entries read, and the reason if the file could not be read on."""
 
 
 class Here(SecondProcess):
@@ -162,7 +162,7 @@ def test_without_an_interpreter_all_is_read_here(path, monkeypatch):
 
 
 def pipe_of(content: bytes) -> io.BufferedReader:
-    """What reads a short content from a pipe."""
+    """A descriptor from which a short content is read through a pipe."""
     reading, writing = os.pipe()
     os.write(writing, content)
     os.close(writing)

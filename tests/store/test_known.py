@@ -1,4 +1,4 @@
-"""What a ledger keeps knowing between transactions is never older than what others wrote."""
+"""The caches of a ledger are never older than the writes of others."""
 
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Recorded(NamedTuple):
 
 
 class Renewed(NamedTuple):
-    """What makes something of the users anew: a fold, an erasure, an opt-out and opt-in."""
+    """A change to what is kept of the users: a fold, an erasure, an opt-out and opt-in."""
 
     by: int
     user: str
@@ -105,7 +105,7 @@ def done(engagements: Engagements, command: Recorded | Renewed) -> Receipt | Non
 
 
 class StoppedError(Exception):
-    """What ends a transaction before or after it has written everything."""
+    """An error that ends a transaction before or after it has written everything."""
 
 
 def stop(engagements: Engagements, user: str, *, is_written: bool) -> None:

@@ -1,4 +1,4 @@
-"""What `make trials` adds to pytest: an order, a line for each trial, and an end that cleans up.
+"""Additions of `make trials` to pytest: an order, a line for each trial, and an end that cleans up.
 
 A plugin of pytest, for the process that hands the tests out and for those that run them.
 """
