@@ -1,6 +1,6 @@
 """The events, which are immutable facts in the past tense, and the row that folds read of one."""
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -154,7 +154,7 @@ class EventRow(NamedTuple):
     position: int
     stream: int
     issue_id: str
-    kind: int | None
+    kind: Annotated[int, msgspec.Meta(ge=int(min(Kind)), le=int(max(Kind)))] | None
     occurred_at: int
     linear_id: str | None
     score: float | None

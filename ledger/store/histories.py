@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
-from itertools import chain, groupby, repeat, starmap
+from itertools import chain, groupby, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,7 +20,7 @@ from ledger.events import AccountEvent, EventRow
 from ledger.store import tables
 from ledger.store.corrections import corrections
 from ledger.store.decoding import stored_uuid
-from ledger.store.rows import FOLDED
+from ledger.store.rows import FOLDED, folded_event
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
 
@@ -115,7 +115,7 @@ def hot_rows_of_user(
         hot = _ROWS_OF_USER.run(connection, user_id)
     else:
         hot = _ROWS_OF_ISSUE.run(connection, user_id, issue_id)
-    return corrections(connection).of([*starmap(EventRow, hot)])
+    return corrections(connection).of([*map(folded_event, hot)])
 
 
 def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]:
@@ -157,7 +157,7 @@ def _sealed(
 
 def _hot_by_account(connection: Connection) -> Iterator[tuple[str, list[EventRow]]]:
     for originator, rows in groupby(_ROWS_BY_ACCOUNT.run(connection), key=itemgetter(0)):
-        yield str(stored_uuid(originator)), [EventRow(*row[1:]) for row in rows]
+        yield str(stored_uuid(originator)), [folded_event(row[1:]) for row in rows]
 
 
 def origins_of(connection: Connection) -> Callable[[int], codec.Origin]:

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Select, insert, select
 
 from ledger import codec
 from ledger.events import (
     OVERRIDE,
     SEALED_TOPICS,
+    EventRow,
     FoldedEvent,
     InteractionRecorded,
     ScoreOverridden,
@@ -37,6 +39,15 @@ FOLDED = (
     _e.c.recorded_at,
 )
 """The columns that make an `EventRow`."""
+
+
+def folded_event(row: Sequence[Any]) -> EventRow:
+    """The `EventRow` of the columns `FOLDED`; raises LedgerDamagedError for other types."""
+    with decoding(f"the event at position {row[0]}"):
+        event = msgspec.convert(row, EventRow)
+        if (event.kind is None) == (event.score is None):
+            raise ValueError
+        return event
 
 
 def event_row(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.events import EventRow
 from ledger.segment import events_in
 from ledger.store.corrections import corrections
-from ledger.store.rows import FOLDED
+from ledger.store.rows import FOLDED, folded_event
 from ledger.store.sealed_events import sealed_rows
 from ledger.store.segments import segments
 from ledger.store.statements import Statement
@@ -82,7 +82,7 @@ def kept_rows(
 def recorded(connection: Connection, archive: Archive, after: int, upto: int) -> list[EventRow]:
     """The rows for folds of the events at the positions `after` < position <= `upto`."""
     sealed = sealed_rows(connection, archive, after + 1, upto)
-    hot = [EventRow(*row) for row in _RECORDED.run(connection, after, upto)]
+    hot = list(map(folded_event, _RECORDED.run(connection, after, upto)))
     return [*sealed, *corrections(connection).of(hot)]
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal_column, select
 
-from ledger.events import EventRow
-from ledger.store.rows import FOLDED
+from ledger.store.rows import FOLDED, folded_event
 from ledger.store.statements import Statement
 from ledger.store.tables import accounts, events
 from projections.views.stored import Stored, fold_stored
@@ -85,5 +84,5 @@ def is_in_tail(connection: Connection, stream: int, issue_id: str) -> bool:
 
 
 def _folds(rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
-    by_engagement = groupby(map(EventRow._make, rows), attrgetter("stream", "issue_id"))
+    by_engagement = groupby(map(folded_event, rows), attrgetter("stream", "issue_id"))
     return (fold_stored(list(group)) for _, group in by_engagement)
