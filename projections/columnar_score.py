@@ -21,7 +21,7 @@ _DAYS = (1 << _DAYS_BITS) - 1
 
 
 class ScoreColumns(NamedTuple):
-    """What a policy makes of engagements: `ranking.band`, the last that counts, and the score."""
+    """The columns that depend on a policy: `ranking.band`, the last that counts, and the score."""
 
     band: Integers
     active_at: Integers

@@ -41,7 +41,7 @@ SALT_BYTES = 16
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """What became of an entry: `counted` now, or a repetition of what `position` says already."""
+    """The outcome of an entry: `counted` now, or a repetition of the event at `position`."""
 
     position: int
     counted: bool
@@ -109,7 +109,7 @@ class Appender:
         self._folding.close()
 
     def _advance(self) -> bool:
-        """Fold the next events; what is known stays known, as nothing of it is folded."""
+        """Fold the next events; the caches stay valid, since they hold nothing that is folded."""
         with self._database.write() as connection:
             known = self._taken(connection)
             is_at_head = self._projection.advance(connection, self._database.archive)
@@ -121,7 +121,7 @@ class Appender:
         return is_at_head
 
     def _taken(self, connection: Connection) -> Known | None:
-        """Return what is known if nothing else was written since; it is known no more."""
+        """Take the caches from here, if nothing else was written since."""
         known, self._known = self._known, None
         return known if known is not None and known.holds(connection) else None
 

@@ -23,14 +23,14 @@ BURST_AT_MOST = 2_000
 cost of four."""
 
 PAUSE_SECONDS = 0.1
-"""Where the tail has not grown for so long, no more records keep coming."""
+"""A burst of records is over when the tail has not grown for this time."""
 
 TURN_SECONDS = 0.01
 """Between two steps; the waiting look for their turn every 5 milliseconds."""
 
 
 class Foldable(Protocol):
-    """What is folded from the events up to a watermark, and reads those after it as its tail."""
+    """A fold of the events up to a watermark, which reads those after it as its tail."""
 
     def tail_length(self, connection: Connection) -> int:
         """Return how many positions there are after the watermark."""

@@ -23,7 +23,7 @@ Find = Callable[[int, str], Row | None]
 
 NULLABLE = frozenset(column.name for column in engagements.c if column.nullable)
 _STORED = ("id", "last_position", *Engagement.__struct_fields__)
-"""What `TableStatements.stored` finds."""
+"""The columns that `TableStatements.stored` finds."""
 _NO_NUMBERS = {"linear_id", "override"}
 
 

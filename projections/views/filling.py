@@ -57,7 +57,7 @@ class _Model(Protocol):
 
 
 class _OvertakenError(Exception):
-    """What is filled is not what will be needed, as the live read model has changed."""
+    """The live read model has changed, so the copy would not be of use."""
 
 
 def catch_up(
@@ -99,7 +99,7 @@ class _Filling:
             beside.create_bare(connection, self._next)
 
     def run(self) -> bool:
-        """Tell whether it was not ended early; it may have been overtaken."""
+        """Return whether it was not ended early; it may have been overtaken."""
         try:
             for step in self._steps():
                 if self._is_ended():
@@ -146,7 +146,7 @@ class _Filling:
     def _expect(self, connection: Connection) -> None:
         """Raise _OvertakenError if anything but events has changed since this began.
 
-        Whatever else changes folds the live one, or drops or empties the other.
+        Any other change folds the live one, or drops or empties the other.
         """
         if (beside.live(connection), beside.find(connection, NEXT)) != (self._live, self._next):
             raise _OvertakenError

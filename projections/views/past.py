@@ -36,7 +36,7 @@ from projections.views.partial_rows import rows_of
 from projections.views.partials import folds_of, joined, partial_of, partial_of_columns
 
 FOLDED_AT_ONCE = 32_768
-"""So many hot events are read and folded together; each such part knows an engagement once."""
+"""Hot events that are read and folded together; an engagement is once in each such part."""
 
 _e = events.c
 _COLUMNS = select(

@@ -1,4 +1,4 @@
-"""Replay: fold every event again and compare with the read model, or write it anew (R12)."""
+"""Replay: fold every event again and compare with the read model, or write it again (R12)."""
 
 import time
 from collections.abc import Callable
@@ -43,9 +43,9 @@ _NOTED = Statement(select(comparison.c.account, comparison.c.events, comparison.
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """What a replay found: `difference` is None where the read model is identical.
+    """The result of a replay: `difference` is None if the read model is identical.
 
-    So many of the `events` as `resumed_after` says were compared by a replay that did not end. The
+    The first `resumed_after` of the `events` were compared by a replay that did not end. The
     `tail` counts the events that were not compared, as the read model does not hold them yet.
     """
 
@@ -99,7 +99,7 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
 
 
 class Compared(NamedTuple):
-    """What comparing the engagements of some accounts found."""
+    """The result of comparing the engagements of some accounts."""
 
     events: int
     engagements: int

@@ -1,7 +1,8 @@
 """Replays into read models beside the live one, and switching to them (R12).
 
 Events are folded a chunk a transaction, together with the position that the read model has come to:
-whoever is killed loses a chunk at most, and goes on from there. Others record and ask meanwhile.
+a process that is killed loses a chunk at most, and the next goes on from there. Others record and
+ask meanwhile.
 """
 
 import logging
@@ -33,10 +34,10 @@ Progress = Callable[[int], object]
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """What comparing two read models found: `difference` is None where they are identical.
+    """The result of comparing two read models: `difference` is None if they are identical.
 
-    Both held all events up to `position`, and the replayed one so many engagements; if they differ,
-    so many up to the difference.
+    Both held all events up to `position`. `engagements` counts those of the replayed one, up to the
+    difference if there is one.
     """
 
     position: int

@@ -115,7 +115,7 @@ def test_doctor_names_what_this_user_may_not_read_or_write(ana, monkeypatch, mod
     "said", ["unable to open database file", "attempt to write a readonly database"]
 )
 def test_a_file_without_access_is_an_error_that_says_who_knows_more(said):
-    message = f"^the ledger's database failed: {said}; `engagement doctor` says"
+    message = f"^the ledger's database failed: {said}; `engagement doctor` shows"
     with pytest.raises(LedgerUnavailableError, match=message), Translated(sqlite3):
         raise sqlite3.OperationalError(said)
 

@@ -5,6 +5,7 @@ kill nobody could tell the difference: in the end the same rows are there.
 """
 
 import contextlib
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +16,10 @@ from unittest import mock
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from bot.cli import import_csv, import_telegram
+from bot.cli import import_telegram
 from ledger.application import EngagementLedger
 from ledger.errors import UnknownReplayError
+from ledger.intake import reading_ahead
 from ledger.intake.csv_history import read_csv
 from ledger.intake.telegram_export import read_export
 from ledger.interaction import Interaction
@@ -225,7 +227,10 @@ def whole_file(_: Wait) -> list[Patch]:
     def read_all(*arguments: Any) -> Iterator[Any]:
         return iter(list(read_csv(*arguments)))
 
-    return [mock.patch.object(import_csv, "read_csv", read_all)]
+    return [
+        mock.patch.object(reading_ahead, "read_csv", read_all),
+        mock.patch.object(reading_ahead, "SHARED_FROM", sys.maxsize),  # read here
+    ]
 
 
 def whole_export(_: Wait) -> list[Patch]:
