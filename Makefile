@@ -13,7 +13,7 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 PURE := $(filter-out %/__init__.py %/__main__.py %/application.py, \
-	$(wildcard ledger/*.py projections/*.py bot/*.py))
+	$(wildcard ledger/*.py projections/*.py bot/*.py bot/linear/*.py))
 
 # The order of a set depends on the hashes of its members, and some examples on that order.
 HASHES := PYTHONHASHSEED=0

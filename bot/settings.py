@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,10 +21,12 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 SECRET_AT_LEAST = 32
 """The least characters of a webhook's secret; Telegram itself accepts a single one."""
 CONTEXT_DAYS_AT_MOST = 36_500
+LINEAR = "https://api.linear.app/graphql"
 
 _TOKEN_NAME = "TELEGRAM_BOT_TOKEN"  # noqa: S105 - a name, no token
 _TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{1,100}")
 _SECRET = re.compile(rf"[A-Za-z0-9_-]{{{SECRET_AT_LEAST},256}}")
+_LINEAR_KEY = re.compile(r"[!-~]{8,256}")
 _TEAM_KEY = re.compile(rf"(?=.*[A-Z])[A-Z0-9]{{1,{ISSUE_ID_LIMIT - 2}}}")
 _ID = re.compile(r"-?[0-9]{1,19}")
 _DAYS = re.compile(r"[0-9]{1,5}")
@@ -70,6 +74,10 @@ class Settings(msgspec.Struct, frozen=True):
     """User ids, separated by commas: admins may always talk to the bot, and use `/status`."""
     webhook_secret: Secret | None = None
     """The secret that comes with each webhook update: 32 to 256 of A-Z, a-z, 0-9, _ and -."""
+    linear_api_key: Secret | None = None
+    """A personal API key from Linear, which may be read-only: cards then describe the issues."""
+    linear_url: str = LINEAR
+    """The address of the Linear API; `http` only on this machine, for `engagement linear-demo`."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -141,6 +149,32 @@ def _webhook_secret(name: str, value: str) -> Secret:
     return Secret(value)
 
 
+def _linear_key(name: str, value: str) -> Secret:
+    if not _LINEAR_KEY.fullmatch(value.strip()):
+        raise SettingsError(f"{name} is not a key such as Linear gives: 8 to 256 letters and signs")
+    return Secret(value.strip())
+
+
+def _linear_url(name: str, value: str) -> str:
+    try:
+        url = urlsplit(value)
+        is_usable = bool(url.hostname) and url.port != 0 and not url.username and not url.fragment
+    except ValueError:
+        is_usable = False
+    if not (is_usable and value.isascii() and value.isprintable() and " " not in value):
+        raise SettingsError(f"{name} is not an address such as {LINEAR}")
+    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.hostname or "")):
+        raise SettingsError(f"{name} must begin with https://, except on this machine")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _pattern(name: str, value: str) -> str:
     from bot.issue_keys import InvalidIssuePatternError, IssueKeys  # noqa: PLC0415 - loads regex
 
@@ -181,6 +215,8 @@ _READ: dict[str, Callable[[str, str], Any]] = {
     "timezone": _zone,
     "telegram_bot_token": _token,
     "webhook_secret": _webhook_secret,
+    "linear_api_key": _linear_key,
+    "linear_url": _linear_url,
     "issue_pattern": _pattern,
     "team_keys": _team_keys,
     "chats": _ids,

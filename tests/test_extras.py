@@ -21,7 +21,9 @@ HEAVY = (
     "telegram",
     "tornado",
     "apscheduler",
+    "aiohttp",
     "aiolimiter",
+    "graphql",
     "httpx",
     "matplotlib",
     "PIL",
@@ -195,6 +197,7 @@ def test_the_core_imports_nothing_of_the_extras(target, tmp_path):
     named = {name for name, outcome in outcomes.items() if outcome == "named"}
     assert {".".join(name.split(".")[:2]) for name in named} == {
         "bot.application",
+        "bot.linear",
         "bot.telegram",
         "bot.terminal",
     }

@@ -15,6 +15,7 @@ from tests.tools import lock
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ledger", "projections", "bot")
+PURE_PACKAGES = (*PACKAGES, "bot/linear")
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 LOCKS = {name: (ROOT / name).read_text() for name in lock.LOCKS}
 LOCK = LOCKS["requirements.lock"]
@@ -31,8 +32,8 @@ PURE = CONTRACTS["pure"]["source_modules"]
 
 def test_the_purity_contract_lists_the_modules_directly_in_a_package():
     on_disk = {
-        f"{package}.{path.stem}"
-        for package in PACKAGES
+        f"{package.replace('/', '.')}.{path.stem}"
+        for package in PURE_PACKAGES
         for path in (ROOT / package).glob("*.py")
         if path.stem not in {"__init__", "__main__", "application"}
     }
@@ -50,7 +51,7 @@ def modules_in(folder: str) -> set[str]:
 
 def test_the_page_about_the_architecture_names_every_pure_module():
     named = set(re.findall(r"\b([a-z_]+)\.py\b", PAGE))
-    assert {module.partition(".")[2] for module in PURE} <= named
+    assert {module.rpartition(".")[2] for module in PURE} <= named
 
 
 def test_the_page_about_the_architecture_names_every_module_of_the_largest_rooms():
@@ -122,6 +123,8 @@ PLANTED = [
     ("pure", "ledger.text", "ledger.store"),
     ("pure", "projections.ranking", "sqlalchemy"),
     ("pure", "bot.settings", "bot.cli"),
+    ("pure", "bot.linear.issue", "bot.linear.client"),
+    ("pure", "bot.linear.quota", "httpx"),
     ("layers", "ledger.errors", "bot"),
     ("layers", "ledger.store", "projections"),
     ("layers", "projections.scoring", "bot"),

@@ -13,6 +13,7 @@ from tests.strategies import hostile_texts
 
 TOKEN = "123456789:AAE_canary-Canary0123456789abcdefgh"  # noqa: S105 - made up
 SECRET = "canary_" + "S3cret-" * 5
+LINEAR_KEY = "lin_api_canary0123456789"
 
 
 def setting(name: str, value: str) -> object:
@@ -57,6 +58,16 @@ GOOD = [
     ("ENGAGEMENT_CONTEXT_DAYS", "36500", 36_500),
     ("ENGAGEMENT_CHATS", "-1001234567890, 42", {-1_001_234_567_890, 42}),
     ("ENGAGEMENT_ADMINS", "1,1,2,", {1, 2}),
+    *(
+        ("ENGAGEMENT_LINEAR_URL", url, url)
+        for url in (
+            "https://api.linear.app/graphql",
+            "https://linear.example:8443/x",
+            "http://127.0.0.1:8090/graphql",
+            "http://localhost/graphql",
+            "http://[::1]:1/",
+        )
+    ),
 ]
 
 
@@ -104,6 +115,21 @@ BAD = [
     ("ENGAGEMENT_WEBHOOK_SECRET", SECRET + "!"),
     ("ENGAGEMENT_WEBHOOK_SECRET", "canary" * 43),
     ("ENGAGEMENT_WEBHOOK_SECRET", SECRET + "\n"),
+    ("ENGAGEMENT_LINEAR_API_KEY", "canary"),
+    ("ENGAGEMENT_LINEAR_API_KEY", "lin_api canary"),
+    ("ENGAGEMENT_LINEAR_API_KEY", "lin_api_canary\r\nX: y"),
+    ("ENGAGEMENT_LINEAR_API_KEY", "lin_api_canary_ü"),
+    ("ENGAGEMENT_LINEAR_API_KEY", "canary" * 43),
+    ("ENGAGEMENT_LINEAR_URL", "http://api.linear.app/graphql"),
+    ("ENGAGEMENT_LINEAR_URL", "http://127.0.0.1.example/graphql"),
+    ("ENGAGEMENT_LINEAR_URL", "http://10.0.0.1/graphql"),
+    ("ENGAGEMENT_LINEAR_URL", "ftp://localhost/graphql"),
+    ("ENGAGEMENT_LINEAR_URL", "https://me:canary@linear.example/"),
+    ("ENGAGEMENT_LINEAR_URL", "https://"),
+    ("ENGAGEMENT_LINEAR_URL", "https://[::1"),
+    ("ENGAGEMENT_LINEAR_URL", "https://x:99999/"),
+    ("ENGAGEMENT_LINEAR_URL", "https://x/\ny"),
+    ("ENGAGEMENT_LINEAR_URL", "api.linear.app"),
 ]
 
 
@@ -114,7 +140,11 @@ def test_a_bad_value_is_refused_in_one_line_that_names_the_variable(name, value)
     assert message.isprintable()
 
 
-SECRETS = [("TELEGRAM_BOT_TOKEN", TOKEN), ("ENGAGEMENT_WEBHOOK_SECRET", SECRET)]
+SECRETS = [
+    ("TELEGRAM_BOT_TOKEN", TOKEN),
+    ("ENGAGEMENT_WEBHOOK_SECRET", SECRET),
+    ("ENGAGEMENT_LINEAR_API_KEY", LINEAR_KEY),
+]
 
 
 @pytest.mark.parametrize(("name", "value"), SECRETS)
@@ -169,7 +199,7 @@ def test_any_text_is_taken_or_refused_in_one_line(name, value):
     except SettingsError as error:
         message = str(error)
         assert message.startswith(name)
-        if "TOKEN" in name or "SECRET" in name:
+        if any(word in name for word in ("TOKEN", "SECRET", "API_KEY")):
             assert len(value) <= 10 or value not in message
     else:
         assert settings.zone

@@ -1,0 +1,17 @@
+"""The client: asks Linear over the network, and remembers what it said."""
+
+from bot.extras import extra
+from bot.settings import Settings
+from ledger.clock import Clock, utc_now
+
+with extra("linear"):
+    from bot.linear.client.connection import Connection
+from bot.linear.client.linear import Linear
+
+__all__ = ["Connection", "Linear", "linear_of"]
+
+
+def linear_of(settings: Settings, clock: Clock = utc_now) -> Linear | None:
+    """Return a client by these settings, or None without a key."""
+    key = settings.linear_api_key
+    return None if key is None else Linear(Connection(settings.linear_url, key), clock)

@@ -1,0 +1,215 @@
+"""Linear, asked for issues: answers are remembered, shared and bounded in time."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from bot.linear.decoding import (
+    Data,
+    Failed,
+    NotFound,
+    Reason,
+    Response,
+    Said,
+    Setup,
+    issue_of,
+    issues_in,
+    said,
+    setup_of,
+)
+from bot.linear.documents import (
+    SETUP,
+    Request,
+    is_identifier,
+    request_for_one,
+    requests_for_many,
+)
+from bot.linear.issue import Absent, Answer, Issue, Unknown, shown
+from bot.linear.line import Line
+from bot.linear.quota import Quota
+from ledger.clock import Clock, utc_now
+from ledger.instants import instant_of
+
+_log = logging.getLogger(__name__)
+
+FRESH_SECONDS = 60.0
+"""The seconds for which an answer counts as current."""
+LOOK_UP_SECONDS = 20.0
+"""All requests of one look-up together take no longer."""
+REMEMBERED = 10_000
+"""Issues; the one that was looked up least recently gives way to one too many."""
+
+
+class Sender(Protocol):
+    """Sends requests to Linear; it raises nothing."""
+
+    async def send(self, request: Request) -> Response | Failed:
+        """Return the response."""
+        ...
+
+    async def close(self) -> None:
+        """End."""
+        ...
+
+
+class _Remembered(NamedTuple):
+    issue: Issue | None
+    at: float
+
+
+class Linear:
+    """Looks issues up by their keys; belongs to one event loop."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        clock: Clock = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+        patience_seconds: float = LOOK_UP_SECONDS,
+    ) -> None:
+        """Ask through `sender`; `monotonic` measures ages and pauses, in seconds."""
+        self._sender = sender
+        self._clock = clock
+        self._monotonic = monotonic
+        self._patience_seconds = patience_seconds
+        self._line = Line()
+        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        """The look-up that is under way for a key."""
+
+    async def look_up(
+        self, keys: Iterable[str], within_seconds: float = LOOK_UP_SECONDS
+    ) -> dict[str, Answer]:
+        """Return the answer for each of `keys`, as known after at most so many seconds.
+
+        No failure of Linear raises an exception. A look-up goes on after that, for who asks again.
+        """
+        asked = list(dict.fromkeys(keys))
+        self._begin([key for key in asked if is_identifier(key)])
+        under_way = {self._looking[key] for key in asked if key in self._looking}
+        if under_way:
+            await asyncio.wait(under_way, timeout=within_seconds)
+        return {key: self._answer(key) for key in asked}
+
+    def is_looking_for(self, keys: Iterable[str]) -> bool:
+        """Whether a look-up for one of `keys` is under way."""
+        return any(key in self._looking for key in keys)
+
+    async def setup(self) -> tuple[Setup | Failed, Quota]:
+        """The owner of the key, the teams that it may read, and the rest of the quota."""
+        answered = await self._ask(SETUP)
+        found = setup_of(answered.value) if isinstance(answered, Data) else answered
+        if isinstance(found, Setup | Failed):
+            return found, self._line.quota
+        return Failed(Reason.UNREADABLE), self._line.quota
+
+    async def close(self) -> None:
+        """End all look-ups, and close the connections."""
+        tasks = set(self._looking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._sender.close()
+
+    # --- what is remembered ----------------------------------------------------------------------
+
+    def _answer(self, key: str) -> Answer:
+        if not is_identifier(key):
+            return Absent()
+        remembered = self._remembered.get(key)
+        if remembered is None:
+            return Unknown(is_pending=key in self._looking)
+        self._remembered.move_to_end(key)
+        return shown(remembered.issue, self._monotonic() - remembered.at)
+
+    def _remember(self, key: str, issue: Issue | None) -> None:
+        self._remembered[key] = _Remembered(issue, self._monotonic())
+        self._remembered.move_to_end(key)
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def _is_fresh(self, key: str) -> bool:
+        remembered = self._remembered.get(key)
+        return remembered is not None and self._monotonic() - remembered.at < FRESH_SECONDS
+
+    # --- looking up ------------------------------------------------------------------------------
+
+    def _begin(self, keys: Sequence[str]) -> None:
+        """Begin a look-up for those of `keys` that are not fresh and not being looked up."""
+        wanted = [key for key in keys if key not in self._looking and not self._is_fresh(key)]
+        if wanted:
+            task = asyncio.create_task(self._look_up(wanted), name="linear-look-up")
+            self._looking |= dict.fromkeys(wanted, task)
+
+    async def _look_up(self, keys: Sequence[str]) -> None:
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                failures = await self._find(keys)
+        except TimeoutError:
+            failures = {Reason.SLOW}
+        except Exception as error:  # noqa: BLE001 - a card is shown without Linear, too (R13)
+            _log.error("look-up failed", extra={"error": type(error).__name__})
+            failures = {Reason.FAULT}
+        finally:
+            for key in keys:
+                del self._looking[key]
+        if failures:
+            why = ", ".join(sorted(reason.value for reason in failures))
+            _log.warning("Linear not read", extra={"why": why, "issues": len(keys)})
+
+    async def _find(self, keys: Sequence[str]) -> set[Reason]:
+        """Look `keys` up and remember the results; return the reasons for missing ones."""
+        if len(keys) == 1:
+            return await self._find_one(keys[0])
+        for request in requests_for_many(keys):
+            answered = await self._ask(request)
+            if isinstance(answered, Failed):
+                return {answered.reason}
+            self._take(answered, keys)
+        missing = [key for key in keys if not self._is_fresh(key)]
+        return set[Reason]().union(*await asyncio.gather(*map(self._find_one, missing)))
+
+    def _take(self, answered: Said, keys: Sequence[str]) -> None:
+        """Remember the issues of a batch that were asked for."""
+        batch = answered.value.get("issues") if isinstance(answered, Data) else None
+        for issue in issues_in(batch.get("nodes") if isinstance(batch, dict) else None):
+            if issue.identifier.upper() in keys:
+                self._remember(issue.identifier.upper(), issue)
+
+    async def _find_one(self, key: str) -> set[Reason]:
+        answered = await self._ask(request_for_one(key))
+        match answered:
+            case Failed(reason):
+                return {reason}
+            case NotFound():
+                self._remember(key, None)
+                return set()
+            case Data(value):
+                issue = issue_of(value.get("issue"))
+        if issue is None:
+            return {Reason.UNREADABLE}
+        if not issue.is_called(key):
+            return {Reason.UNEXPECTED}
+        self._remember(key, issue)
+        return set()
+
+    async def _ask(self, request: Request) -> Said:
+        """Send `request`, unless the line is paused, and let the line learn from the answer."""
+        now = self._monotonic()
+        if not self._line.is_open(now):
+            reason = self._line.reason
+            return Failed(reason if reason is Reason.LIMITED else Reason.PAUSED)
+        self._line = self._line.during_request(now)
+        response = await self._sender.send(request)
+        answered, quota = _heard(response)
+        self._line = self._line.after(answered, quota, self._monotonic(), instant_of(self._clock()))
+        return answered
+
+
+def _heard(response: Response | Failed) -> tuple[Said, Quota]:
+    if isinstance(response, Failed):
+        return response, Quota()
+    return said(response), response.quota

@@ -1,0 +1,233 @@
+"""Decoding of Linear's answers: absent, new and odd fields are tolerated unless required."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from enum import Enum
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bot.linear.issue import Issue, State, Team
+from bot.linear.quota import Quota, quota_of
+
+
+class Reason(Enum):
+    """Why something is not known; as it is logged, and shown to who runs the bot."""
+
+    UNREACHABLE = "cannot be reached"
+    SLOW = "does not answer in time"
+    TOO_LONG = "sends more than is read"
+    SERVER_ERROR = "has an error"
+    UNREADABLE = "sends what cannot be read"
+    LIMITED = "has a limit, which is used up"
+    KEY_REFUSED = "does not accept the key"
+    REFUSED = "does not accept the question"
+    UNEXPECTED = "describes an issue that was not asked for"
+    PAUSED = "is not asked for a moment, after a failure"
+    FAULT = "was not asked, by a fault of this program"
+
+
+class Failed(NamedTuple):
+    """There is no answer."""
+
+    reason: Reason
+
+
+class NotFound(NamedTuple):
+    """Linear knows no such issue, or the key may not see it."""
+
+
+class Data(NamedTuple):
+    """The data of an answer; parts of it may be missing."""
+
+    value: dict[str, Any]
+
+
+Said = Data | NotFound | Failed
+
+
+class Response(msgspec.Struct, frozen=True):
+    """An answer as it was received; the names of its headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def quota(self) -> Quota:
+        """The quota, as the headers describe it."""
+        return quota_of(self.headers)
+
+
+class _Extensions(msgspec.Struct):
+    code: str = ""
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    extensions: _Extensions = msgspec.field(default_factory=_Extensions)
+
+
+_LIMITED, _INPUT_ERROR = "RATELIMITED", "INPUT_ERROR"
+_KEY_REFUSED = frozenset({"AUTHENTICATION_ERROR", "FORBIDDEN"})
+_KEY_REFUSED_BY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_NOT_FOUND = "Entity not found"
+
+
+def said(response: Response) -> Said:
+    """The meaning of `response`."""
+    body = _decoded(response.body)
+    errors = _errors(body)
+    codes = {error.extensions.code for error in errors}
+    if _LIMITED in codes or response.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Failed(Reason.LIMITED)
+    if codes & _KEY_REFUSED or response.status in _KEY_REFUSED_BY:
+        return Failed(Reason.KEY_REFUSED)
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Failed(Reason.SERVER_ERROR)
+    data = body.get("data")
+    if response.status == HTTPStatus.OK and isinstance(data, dict) and data:
+        return Data(data)
+    if errors and all(map(_is_not_found, errors)):
+        return NotFound()
+    return Failed(Reason.REFUSED if errors else Reason.UNREADABLE)
+
+
+def _is_not_found(error: _Error) -> bool:
+    return error.extensions.code == _INPUT_ERROR and error.message.startswith(_NOT_FOUND)
+
+
+def _decoded(body: bytes) -> dict[str, Any]:
+    try:
+        decoded = json.loads(body)  # msgspec refuses halves of surrogate pairs, as cut titles have
+    except (ValueError, RecursionError):
+        return {}
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def _errors(body: dict[str, Any]) -> list[_Error]:
+    errors = body.get("errors")
+    return [_error(each) for each in errors] if isinstance(errors, list) else []
+
+
+def _error(error: object) -> _Error:
+    try:
+        return msgspec.convert(error, _Error)
+    except msgspec.ValidationError:
+        return _Error()
+
+
+# --- issues --------------------------------------------------------------------------------------
+
+
+class _Required(msgspec.Struct, rename="camel"):
+    id: str
+    identifier: str
+    updated_at: dt.datetime
+    state: State
+    team: Team
+
+
+class _Person(msgspec.Struct, rename="camel"):
+    display_name: str = ""
+
+
+_OPTIONAL: dict[str, tuple[str, Any]] = {
+    "title": ("title", str),
+    "url": ("url", str),
+    "former_identifiers": ("previousIdentifiers", tuple[str, ...]),
+    "due_date": ("dueDate", dt.date),
+    "trashed": ("trashed", bool),
+}
+"""Fields by the names of ours: their names at Linear, and their types."""
+
+
+def issues_in(nodes: object) -> list[Issue]:
+    """Return the issues of `nodes` that can be read."""
+    read = map(issue_of, nodes) if isinstance(nodes, list) else ()
+    return [issue for issue in read if issue is not None]
+
+
+def issue_of(node: object) -> Issue | None:
+    """Return the issue that `node` describes, or None if what is required is missing or wrong."""
+    try:
+        required = msgspec.convert(_without_odd_visibility(node), _Required)
+    except msgspec.ValidationError:
+        return None
+    if not isinstance(node, dict):
+        return None
+    person, priority = _read(node, "assignee", _Person), _read(node, "priority", float)
+    found = {ours: _read(node, theirs, type_) for ours, (theirs, type_) in _OPTIONAL.items()}
+    return Issue(
+        **msgspec.structs.asdict(required),
+        **{name: value for name, value in found.items() if value is not None},
+        priority=int(priority) if priority in {1.0, 2.0, 3.0, 4.0} else 0,
+        assignee=person.display_name or None if person else None,
+        archived=node.get("archivedAt") is not None,
+    )
+
+
+def _without_odd_visibility(node: object) -> object:
+    """Return `node` without a visibility that is no text: its team is not public then."""
+    team = node.get("team") if isinstance(node, dict) else None
+    if not isinstance(node, dict) or not isinstance(team, dict):
+        return node
+    if isinstance(team.get("visibility"), str):
+        return node
+    return node | {"team": {name: value for name, value in team.items() if name != "visibility"}}
+
+
+def _read(node: dict[str, Any], name: str, type_: Any) -> Any:  # noqa: ANN401 - of that type, or None
+    try:
+        return msgspec.convert(node.get(name), type_)
+    except msgspec.ValidationError:
+        return None
+
+
+# --- who the key is ------------------------------------------------------------------------------
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """The owner of a key, the workspace, and the teams that the key may read."""
+
+    person: str
+    workspace: str
+    teams: tuple[Team, ...]
+    has_more_teams: bool = False
+
+
+class _Named(msgspec.Struct):
+    name: str = ""
+
+
+class _Viewer(msgspec.Struct, rename="camel"):
+    display_name: str = ""
+    organization: _Named = msgspec.field(default_factory=_Named)
+
+
+class _Page(msgspec.Struct, rename="camel"):
+    has_next_page: bool = False
+
+
+class _Teams(msgspec.Struct, rename="camel"):
+    nodes: tuple[Team, ...] = ()
+    page_info: _Page = msgspec.field(default_factory=_Page)
+
+
+class _Setup(msgspec.Struct):
+    viewer: _Viewer
+    teams: _Teams = msgspec.field(default_factory=_Teams)
+
+
+def setup_of(data: dict[str, Any]) -> Setup | None:
+    """Return the setup that `data` describes, or None if it cannot be read."""
+    try:
+        read = msgspec.convert(data, _Setup)
+    except msgspec.ValidationError:
+        return None
+    viewer, teams = read.viewer, read.teams
+    return Setup(
+        viewer.display_name, viewer.organization.name, teams.nodes, teams.page_info.has_next_page
+    )

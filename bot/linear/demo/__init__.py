@@ -1,0 +1,10 @@
+"""A local Linear: our part of its schema, executed over a small invented workspace."""
+
+from bot.extras import extra
+
+with extra("linear-demo"):
+    from bot.linear.demo.execution import Executor
+    from bot.linear.demo.server import LocalLinear, Scripted
+    from bot.linear.demo.workspace import KEY, Workspace, invented
+
+__all__ = ["KEY", "Executor", "LocalLinear", "Scripted", "Workspace", "invented"]

@@ -1,0 +1,161 @@
+"""A small invented workspace, as the resolvers of Linear's schema find it."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+Node = dict[str, Any]
+
+KEY = "lin_api_demo_key_of_nobody"
+"""The key that the local Linear accepts."""
+ADDRESS = "https://linear.example/wattle"
+
+STATES = {
+    "Triage": "triage",
+    "Backlog": "backlog",
+    "Todo": "unstarted",
+    "In Progress": "started",
+    "In Review": "started",
+    "Done": "completed",
+    "Canceled": "canceled",
+    "Duplicate": "duplicate",
+}
+"""Types of states by their names."""
+
+
+class Invented(NamedTuple):
+    """An issue of the workspace; `due` is in how many days."""
+
+    identifier: str
+    title: str
+    state: str = "Todo"
+    assignee: str | None = None
+    priority: int = 0
+    due: int | None = None
+    formerly: tuple[str, ...] = ()
+    archived: bool = False
+
+
+PEOPLE = ("amara", "ben", "chiyo")
+TEAMS = {"AI": "public", "WEB": "public", "OPS": "private", "LAW": "private"}
+UNSEEN = frozenset({"LAW"})
+"""Teams that the key's owner is no member of."""
+
+ISSUES = (
+    Invented("AI-1799", "Answers cite pages that have moved", "In Progress", "amara", 2, 1),
+    Invented("AI-1800", "Measure recall on the new set of questions", "Todo", "ben", 3, 9),
+    Invented("AI-1801", "Drop the old tokenizer", "Done", "chiyo", 4, -3),
+    Invented("AI-1802", "Summaries lose the last list item", "In Review", "amara", 1, -2),
+    Invented("AI-1803", "One search box for all sources", "Backlog", formerly=("DMD-480",)),
+    Invented("AI-1804", "Cache embeddings per paragraph", "Canceled", archived=True),
+    Invented("WEB-7", "Pictures jump while the page loads", "Todo", "ben", 2, 2),
+    Invented("WEB-8", "Pictures jump on phones", "Duplicate", "ben"),
+    Invented("WEB-9", "Is this page slow for anyone else?", "Triage"),
+    Invented("OPS-3", "Rotate the signing keys", "In Progress", "chiyo", 1, 0),
+    Invented("LAW-1", "Review the contract with the museum", "Todo", "ben", 2),
+)
+
+
+def _id(*names: str) -> str:
+    return str(uuid5(NAMESPACE_URL, "/".join((ADDRESS, *names))))
+
+
+@dataclass
+class Workspace:
+    """Teams and issues as nodes; `unseen` are the keys of teams that the API key may not read."""
+
+    viewer: Node
+    teams: dict[str, Node] = field(default_factory=dict)
+    issues: list[Node] = field(default_factory=list)
+    unseen: frozenset[str] = frozenset()
+
+    @property
+    def seen_issues(self) -> Iterable[Node]:
+        """The issues that the key may read."""
+        return [each for each in self.issues if each["team"]["key"] not in self.unseen]
+
+    @property
+    def seen_teams(self) -> list[Node]:
+        """The teams that the key may read."""
+        return [team for key, team in self.teams.items() if key not in self.unseen]
+
+    def find(self, name: str) -> Node | None:
+        """Return the issue with this UUID, or that is or was called `name`, in either case."""
+        key = name.upper()
+        return next(
+            (
+                each
+                for each in self.seen_issues
+                if name == each["id"]
+                or key == each["identifier"]
+                or key in each["previousIdentifiers"]
+            ),
+            None,
+        )
+
+    def add(self, issue: Invented, now: dt.datetime) -> Node:
+        """Add an issue, and its team if that is new and so public; return the issue's node."""
+        team, _, number = issue.identifier.rpartition("-")
+        self.add_team(team)
+        due = None if issue.due is None else now.date() + dt.timedelta(days=issue.due)
+        node = {
+            "id": _id("issue", issue.identifier),
+            "identifier": issue.identifier,
+            "number": int(number),
+            "previousIdentifiers": list(issue.formerly),
+            "title": issue.title,
+            "url": f"{ADDRESS}/issue/{issue.identifier}",
+            "priority": float(issue.priority),
+            "dueDate": None if due is None else due.isoformat(),
+            "updatedAt": _written(now - dt.timedelta(hours=int(number) % 50)),
+            "archivedAt": _written(now) if issue.archived else None,
+            "trashed": None,
+            "team": self.teams[team],
+            "state": {
+                "id": _id("state", team, issue.state),
+                "name": issue.state,
+                "type": STATES[issue.state],
+            },
+            "assignee": None if issue.assignee is None else self._person(issue.assignee),
+        }
+        self.issues.append(node)
+        return node
+
+    def add_team(self, key: str, visibility: str = "public") -> None:
+        """Add a team, unless there is one of that key."""
+        team = {"id": _id("team", key), "key": key, "visibility": visibility}
+        self.teams.setdefault(key, team)
+
+    def _person(self, name: str) -> Node:
+        organization = self.viewer["organization"]
+        return {"id": _id("user", name), "displayName": name, "organization": organization}
+
+
+def empty() -> Workspace:
+    """Return a workspace without teams."""
+    organization = {"id": _id("workspace"), "name": "Wattle Research"}
+    name = PEOPLE[0]
+    viewer = {"id": _id("user", name), "displayName": name, "organization": organization}
+    return Workspace(viewer)
+
+
+def invented(
+    now: dt.datetime,
+    issues: Iterable[Invented] = ISSUES,
+    teams: Mapping[str, str] = TEAMS,
+    unseen: frozenset[str] = UNSEEN,
+) -> Workspace:
+    """Return the workspace, whose dates are near `now`."""
+    workspace = empty()
+    workspace.unseen = unseen
+    for key, visibility in teams.items():
+        workspace.add_team(key, visibility)
+    for issue in issues:
+        workspace.add(issue, now)
+    return workspace
+
+
+def _written(moment: dt.datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"

@@ -1,0 +1,85 @@
+"""The GraphQL documents, and the requests that a set of keys needs."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+BATCH = 50
+"""Issues of one request; Linear takes 250, but its complexity limit counts them."""
+
+_IDENTIFIER = re.compile(r"[A-Z0-9]+-[1-9][0-9]{0,8}")
+
+_CARD = """
+fragment Card on Issue {
+  id identifier previousIdentifiers title url priority dueDate updatedAt archivedAt trashed
+  team { id key visibility }
+  state { id type name }
+  assignee { id displayName }
+}
+"""
+
+_ISSUE = f"query Issue($id: String!) {{ issue(id: $id) {{ ...Card }} }}\n{_CARD}"
+
+_ISSUES = f"""
+query Issues($filter: IssueFilter!, $first: Int!) {{
+  issues(filter: $filter, first: $first, includeArchived: true) {{ nodes {{ ...Card }} }}
+}}
+{_CARD}"""
+
+_SETUP = """
+query Setup {
+  viewer { id displayName organization { id name } }
+  teams(first: 100) { nodes { id key visibility } pageInfo { hasNextPage } }
+}
+"""
+
+DOCUMENTS = {"Issue": _ISSUE, "Issues": _ISSUES, "Setup": _SETUP}
+"""Every document, by the name of its operation."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A document and its variables, as they are sent."""
+
+    query: str
+    variables: Mapping[str, Any] = {}
+
+
+SETUP = Request(_SETUP)
+
+
+def is_identifier(key: str) -> bool:
+    """Whether `key` can be an identifier in Linear."""
+    return _IDENTIFIER.fullmatch(key) is not None
+
+
+def request_for_one(key: str) -> Request:
+    """Return the request for the issue that is or was called `key`."""
+    return Request(_ISSUE, {"id": key})
+
+
+def requests_for_many(keys: Sequence[str]) -> tuple[Request, ...]:
+    """Return the requests for the issues that are called `keys` now; none finds former names."""
+    batches = (keys[start : start + BATCH] for start in range(0, len(keys), BATCH))
+    return tuple(
+        Request(_ISSUES, {"filter": filter_of(batch), "first": len(batch)}) for batch in batches
+    )
+
+
+def filter_of(keys: Iterable[str]) -> dict[str, Any]:
+    """Return the filter that lets the issues `keys` through and no others.
+
+    Each entry of `or` holds the one key `and`: Linear reads several keys there as alternatives, and
+    would bring the whole team.
+    """
+    parted = sorted(
+        (team, int(number)) for team, _, number in (key.rpartition("-") for key in keys)
+    )
+    return {
+        "or": [
+            {"and": [{"team": {"key": {"eq": team}}}, {"number": {"in": [n for _, n in of_team]}}]}
+            for team, of_team in groupby(parted, lambda pair: pair[0])
+        ]
+    }

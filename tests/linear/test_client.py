@@ -1,0 +1,220 @@
+"""The client against the local Linear: few requests, right answers, ages, pauses, sharing."""
+
+import asyncio
+import json
+
+import pytest
+
+from bot.linear.client.linear import FRESH_SECONDS, REMEMBERED, Linear
+from bot.linear.decoding import Data, Failed, Reason
+from bot.linear.demo.workspace import Invented
+from bot.linear.issue import Absent, Found, Unknown
+from ledger.instants import moment_of
+from tests.linear.running import Both, Scripted, both, workspace
+from tests.strategies import NOON
+
+TEN = [f"AI-{number}" for number in range(1799, 1805)] + ["WEB-7", "WEB-8", "WEB-9", "AI-1"]
+HELD = Scripted(held=True)
+BROKEN = Scripted(500, b"")
+
+
+def issue(answer: object) -> str:
+    assert isinstance(answer, Found)
+    return answer.issue.identifier
+
+
+def test_one_issue_is_one_request():
+    async def scene(both: Both) -> None:
+        answers = await both.linear.look_up(["AI-1799"])
+        assert issue(answers["AI-1799"]) == "AI-1799"
+        assert both.count == 1
+
+    both(scene)
+
+
+def test_ten_issues_are_two_requests_at_most_and_one_more_for_each_unknown():
+    async def scene(both: Both) -> None:
+        both.local.workspace.add(Invented("AI-1", "One more"), moment_of(NOON))
+        answers = await both.linear.look_up(TEN)
+        assert [issue(answers[key]) for key in TEN] == TEN
+        assert both.count == 1
+        both.move(FRESH_SECONDS)
+        await both.linear.look_up([*TEN, "AI-9998", "LAW-1"])
+        assert both.count == 1 + 1 + 2
+
+    both(scene)
+
+
+def test_a_moved_issue_answers_under_its_former_key():
+    async def scene(both: Both) -> None:
+        answers = await both.linear.look_up(["DMD-480", "AI-1799"])
+        assert issue(answers["DMD-480"]) == "AI-1803"
+        assert issue((await both.linear.look_up(["DMD-480"]))["DMD-480"]) == "AI-1803"
+        assert both.count == 2
+
+    both(scene)
+
+
+def test_what_never_existed_what_is_hidden_and_what_is_no_key_are_answered_alike():
+    async def scene(both: Both) -> None:
+        asked = ["AI-9999", "OPS-3", "LAW-1", "#5", ""]
+        answers = await both.linear.look_up(asked)
+        assert answers == dict.fromkeys(asked, Absent())
+
+    both(scene)
+
+
+def test_what_was_not_asked_for_is_not_taken():
+    async def scene(both: Both) -> None:
+        whole_team = both.local._executor._issues(None)
+        found = both.local._executor.workspace.find("WEB-9")
+        assert found is not None
+        both.linear._take(Data({"issues": whole_team}), ["AI-1799"])
+        assert set(both.linear._remembered) == {"AI-1799"}
+        body = json.dumps({"data": {"issue": found}}).encode()
+        both.local.script.append(Scripted(body=body))
+        assert (await both.linear.look_up(["AI-5"]))["AI-5"] == Unknown()
+
+    both(scene)
+
+
+def test_answers_are_fresh_for_a_minute_and_given_with_their_age_when_linear_is_down():
+    async def scene(both: Both) -> None:
+        await both.linear.look_up(["AI-1799"])
+        both.move(FRESH_SECONDS - 1)
+        await both.linear.look_up(["AI-1799"])
+        assert both.count == 1
+        both.move(1_000)
+        both.local.script.extend([BROKEN, BROKEN])
+        answers = await both.linear.look_up(["AI-1799", "AI-9999"])
+        assert both.count == 2
+        found = answers["AI-1799"]
+        assert isinstance(found, Found)
+        assert found.age_seconds == FRESH_SECONDS + 999
+        assert answers["AI-9999"] == Unknown()
+
+    both(scene)
+
+
+def test_an_answer_that_takes_long_is_pending_and_given_to_the_next_who_asks():
+    async def scene(both: Both) -> None:
+        both.local.script.append(HELD)
+        answers = await both.linear.look_up(["AI-1799"], within_seconds=0.0)
+        assert answers["AI-1799"] == Unknown(is_pending=True)
+        assert both.linear.is_looking_for(["AI-1799"])
+        asking = asyncio.gather(*(both.linear.look_up(["AI-1799", "x"]) for _ in range(5)))
+        await asyncio.sleep(0)
+        both.local.release()
+        assert {issue(each["AI-1799"]) for each in await asking} == {"AI-1799"}
+        assert both.count == 1
+        assert not both.linear.is_looking_for(["AI-1799"])
+
+    both(scene)
+
+
+def test_who_gives_up_takes_the_answer_from_nobody():
+    async def scene(both: Both) -> None:
+        both.local.script.append(HELD)
+        impatient = asyncio.create_task(both.linear.look_up(["AI-1799"]))
+        patient = asyncio.create_task(both.linear.look_up(["AI-1799"]))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        both.local.release()
+        assert issue((await patient)["AI-1799"]) == "AI-1799"
+
+    both(scene)
+
+
+def test_a_look_up_is_bounded_in_time():
+    async def scene(both: Both) -> None:
+        both.local.script.append(HELD)
+        linear = Linear(both.linear._sender, both.clock, both.ticks, patience_seconds=0.01)
+        assert (await linear.look_up(["AI-1799"]))["AI-1799"] == Unknown()
+
+    both(scene)
+
+
+def test_while_linear_is_down_it_is_asked_once_a_minute():
+    async def scene(both: Both) -> None:
+        both.local.script.extend([BROKEN] * 3)
+        for seconds, count in ((0, 1), (4, 1), (2, 2), (30, 2), (29, 2), (2, 3), (30, 3)):
+            both.move(seconds)
+            await both.linear.look_up(["AI-1799"])
+            assert both.count == count
+        both.move(31)
+        assert issue((await both.linear.look_up(["AI-1799"]))["AI-1799"]) == "AI-1799"
+
+    both(scene)
+
+
+def test_the_quota_is_respected_until_its_reset():
+    async def scene(both: Both) -> None:
+        both.local.limits.requests = 2
+        await both.linear.look_up(["AI-1799"])
+        await both.linear.look_up(["AI-1800"])
+        assert both.count == 2
+        assert (await both.linear.look_up(["AI-1801"]))["AI-1801"] == Unknown()
+        assert both.count == 2  # the second answer said that nothing is left
+        both.move(3_599)
+        await both.linear.look_up(["AI-1801"])
+        assert both.count == 2
+        both.move(1)
+        assert issue((await both.linear.look_up(["AI-1801"]))["AI-1801"]) == "AI-1801"
+
+    both(scene)
+
+
+def test_a_refusal_for_the_limit_is_waited_for():
+    async def scene(both: Both) -> None:
+        both.local.limits.requests = 1
+        both.local.limits.begin(both.clock())  # another program with the same key
+        assert (await both.linear.look_up(["AI-1799"]))["AI-1799"] == Unknown()
+        both.move(61)
+        await both.linear.look_up(["AI-1799"])
+        assert both.count == 1
+        both.move(3_600)
+        assert issue((await both.linear.look_up(["AI-1799"]))["AI-1799"]) == "AI-1799"
+
+    both(scene)
+
+
+def test_the_key_says_whose_it_is():
+    async def scene(both: Both) -> None:
+        setup, quota = await both.linear.setup()
+        assert not isinstance(setup, Failed)
+        assert (setup.person, setup.workspace) == ("amara", "Wattle Research")
+        assert [team.key for team in setup.teams] == ["AI", "WEB", "OPS"]
+        assert quota.requests.left == 2_499
+
+    both(scene)
+
+
+def test_a_wrong_key_is_refused():
+    async def scene(both: Both) -> None:
+        setup, _ = await both.linear.setup()
+        assert setup == Failed(Reason.KEY_REFUSED)
+
+    both(scene, key="lin_api_wrong_key")
+
+
+def test_it_remembers_a_limited_number_of_issues():
+    async def scene(both: Both) -> None:
+        for number in range(REMEMBERED + 5):
+            both.linear._remember(f"AI-{number}", None)
+        assert len(both.linear._remembered) == REMEMBERED
+        assert "AI-4" not in both.linear._remembered
+
+    both(scene, workspace(is_empty=True))
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 51])
+def test_any_number_of_keys_is_answered(count):
+    async def scene(both: Both) -> None:
+        for number in range(1, count + 1):
+            both.local.workspace.add(Invented(f"AI-{number}", "A title"), moment_of(NOON))
+        asked = [f"AI-{number}" for number in range(1, count + 1)]
+        answers = await both.linear.look_up(asked)
+        assert [issue(answers[key]) for key in asked] == asked
+        assert both.count == -(-count // 50)
+
+    both(scene, workspace(is_empty=True))
