@@ -88,6 +88,33 @@ SCORE = "<b>{issue}</b> scores <b>{score}</b> {moment}{note}\n{sentence}"
 NOW = "now"
 AS_OF = "as of {when}"
 
+ISSUE_TITLE = "<b>{title}</b>"
+ISSUE_FACTS = "{facts}"
+ISSUE_ABSENT = "{issue}: not found in Linear, or I may not see it"
+ISSUE_UNKNOWN = "{issue}: Linear does not answer now; ask again in a minute"
+ISSUE_PENDING = "{issue}: asking Linear …"
+ISSUE_BUTTON = "Open {issue}"
+ISSUE_NO_TITLE = "(without a title)"
+ISSUE_STATE = "{mark} {state}"
+ISSUE_MARKS = {
+    "triage": "◇",
+    "backlog": "◌",
+    "unstarted": "○",
+    "started": "◐",
+    "completed": "✓",
+    "canceled": "✕",
+    "duplicate": "✕",
+}
+"""By the type of the state; the name is the team's own."""
+ISSUE_OTHER_MARK = "●"
+ISSUE_PRIORITIES = {1: "urgent", 2: "high priority", 3: "medium priority", 4: "low priority"}
+ISSUE_DUE, ISSUE_DUE_SOON, ISSUE_OVERDUE = "due {day}", "⚠ due {day}", "⚠ was due {day}"
+ISSUE_UNASSIGNED = "unassigned"
+ISSUE_ARCHIVED, ISSUE_TRASHED = "archived", "in the trash"
+ISSUE_MOVED = "now {identifier}"
+ISSUE_AGE = "as of {age} ago"
+AGE_MINUTES, AGE_HOURS, AGE_DAYS = "{count} min", "{count} h", "{count} d"
+
 CARD_HIDDEN = "hidden from your lists"
 
 TOP = "<b>What you are most engaged with</b> {moment}"
@@ -321,8 +348,10 @@ KINDS = {
 
 ONCE, TIMES = "once", "{count} times"
 TODAY, TODAY_AT, YESTERDAY_AT = "today", "today at {time}", "yesterday at {time}"
+TOMORROW, YESTERDAY = "tomorrow", "yesterday"
 DAY_AGO, DAYS_AGO = "1 day ago", "{days} days ago"
 DATE_AT, DATE_YEAR = "{day} {month} at {time}", "{day} {month} {year}"
+DATE = "{day} {month}"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 DATES = DateWords(

@@ -1,6 +1,12 @@
 """Replies as plain text, for output without markup."""
 
+import re
 from html.parser import HTMLParser
+
+UNLINKED = "\u2060"
+"""Stands where Telegram would find an address, a name or a command in the words of a person."""
+
+_UNLINKED = re.compile(rf"(?<=[.@#$/:]){UNLINKED}")
 
 
 def plain_text(html: str) -> str:
@@ -8,7 +14,7 @@ def plain_text(html: str) -> str:
     parser = _Text()
     parser.feed(html)
     parser.close()
-    return "".join(parser.pieces)
+    return _UNLINKED.sub("", "".join(parser.pieces))
 
 
 class _Text(HTMLParser):

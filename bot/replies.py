@@ -5,8 +5,9 @@ into them are escaped here, by `fill`.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import IO
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,13 @@ class Reply(msgspec.Struct, frozen=True):
     html: str
     buttons: tuple[Button, ...] = ()
     attachment: Attachment | None = None
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """Facts about an issue for its card: lines of HTML, and the address that opens it."""
+
+    html: str
+    url: str | None = None
 
 
 class Time(msgspec.Struct, frozen=True):
@@ -135,14 +143,25 @@ def without_courtesies(arguments: Sequence[str]) -> list[str]:
 # --- about the asker -----------------------------------------------------------------------------
 
 
-def cards(ranked: Sequence[Ranked], time: Time, hidden: Collection[str] = ()) -> Reply:
-    """The cards of issues, one below the other, with a button for each that hides or shows it."""
-    texts = (_card(each, time, is_hidden=each.issue_id in hidden) for each in ranked)
-    buttons = (
-        _hiding_button(each.issue_id, hide=each.issue_id not in hidden)
-        for each in ranked
-        if each.engagement.count
-    )
+def cards(
+    ranked: Sequence[Ranked],
+    time: Time,
+    hidden: Collection[str] = (),
+    facts: Mapping[str, Facts] = MappingProxyType({}),
+) -> Reply:
+    """Return the cards of issues, one below the other, each with its buttons.
+
+    Above an engagement stand the issue's `facts`, where there are any.
+    """
+    texts, buttons = [], []
+    for each in ranked:
+        issue, is_hidden = each.issue_id, each.issue_id in hidden
+        card, of_issue = _card(each, time, is_hidden=is_hidden), facts.get(issue)
+        texts.append(card if of_issue is None else f"{of_issue.html}\n{card}")
+        if of_issue is not None and of_issue.url is not None:
+            buttons.append(Button(words.ISSUE_BUTTON.format(issue=issue), url=of_issue.url))
+        if each.engagement.count:
+            buttons.append(_hiding_button(issue, hide=not is_hidden))
     return Reply("\n\n".join(texts), tuple(buttons))
 
 

@@ -27,6 +27,17 @@ def when(moment: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> str:
     return words.DATE_YEAR.format(day=there.day, month=month, year=there.year)
 
 
+def day_of(day: dt.date, today: dt.date) -> str:
+    """Return a day in words, near `today` by its name."""
+    days = (day - today).days
+    if abs(days) <= 1:
+        return (words.YESTERDAY, words.TODAY, words.TOMORROW)[days + 1]
+    month = words.MONTHS[day.month - 1]
+    if abs(days) < _LATELY_DAYS:
+        return words.DATE.format(day=day.day, month=month)
+    return words.DATE_YEAR.format(day=day.day, month=month, year=day.year)
+
+
 def since(days: int) -> str:
     """The whole days since something, as in "3 days ago"."""
     if days == 1:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from bot.cli import mounts
 from bot.cli.beside import beside_findings
 from bot.cli.findings import BAD, NOTE, OK, Finding
+from bot.cli.linear_findings import linear_findings
 from bot.cli.mounts import network_file_system
 from bot.cli.session import Session
 from bot.cli.shown import counted
@@ -34,7 +35,7 @@ LITTLE_SPACE_BYTES = 256 * 1024 * 1024
 
 def diagnosis(session: Session) -> list[Finding]:
     """Run all checks except the search for damage."""
-    return [_settings(session), _sqlite(), *_database(session)]
+    return [_settings(session), _sqlite(), *_database(session), *linear_findings(session)]
 
 
 def damage(session: Session) -> Iterator[Finding]:

@@ -15,8 +15,8 @@ from bot.cli.tables import show_table
 def doctor(session: Session, deep: bool) -> int:  # noqa: FBT001 - click passes a flag so
     """Look for problems.
 
-    Checks settings, SQLite, database, free disk, file system, access, schema, clock and archive;
-    exits with 1 if one is bad.
+    Checks settings, SQLite, database, free disk, file system, access, schema, clock, archive and,
+    with a key, Linear; exits with 1 if one is bad.
     """
     from bot.cli.diagnosis import damage, diagnosis  # noqa: PLC0415 - loads Arrow
 

@@ -59,6 +59,17 @@ for name, place, summary in (
     ("set-score", "record:set_score", "Set the base of a score, 0.0 to 1.0."),
     ("hide", "record:hide", "Leave ISSUE out of USER's lists and briefings from now on."),
     ("unhide", "record:unhide", "Show ISSUE in USER's lists again."),
+    (
+        "issue",
+        "issue:issue",
+        "Show what Linear says of issues: their titles, states, assignees and due dates.",
+    ),
+    ("linear", "linear:linear", "Check what the bot relies on at Linear."),
+    (
+        "linear-demo",
+        "linear:linear_demo",
+        "Run a local Linear with a small invented workspace, until Ctrl-C.",
+    ),
     ("policy", "policy:policy", "Show, try and adopt policies: the numbers of the formula."),
     ("report", "report:report", "Write an audit as one page of HTML."),
     ("users", "users:users", "List the users, or those with TEXT in their id or display name."),

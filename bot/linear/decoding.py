@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -125,7 +125,7 @@ def _error(error: object) -> _Error:
 class _Required(msgspec.Struct, rename="camel"):
     id: str
     identifier: str
-    updated_at: dt.datetime
+    updated_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     state: State
     team: Team
 

@@ -6,6 +6,9 @@ import msgspec
 
 PUBLIC = "public"
 
+FRESH_SECONDS = 60.0
+"""The seconds for which an answer counts as current."""
+
 FINISHED = frozenset({"completed", "canceled", "duplicate"})
 """Types of states in which nothing is left to do; a state's name decides nothing."""
 
@@ -57,6 +60,11 @@ class Found(msgspec.Struct, frozen=True):
 
     issue: Issue
     age_seconds: float = 0.0
+
+    @property
+    def is_old(self) -> bool:
+        """Whether Linear may say something else by now."""
+        return self.age_seconds >= FRESH_SECONDS
 
 
 class Absent(msgspec.Struct, frozen=True):

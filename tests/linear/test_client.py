@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from bot.linear.client.linear import FRESH_SECONDS, REMEMBERED, Linear
+from bot.linear.client.linear import REMEMBERED, Linear
 from bot.linear.decoding import Data, Failed, Reason
 from bot.linear.demo.workspace import Invented
-from bot.linear.issue import Absent, Found, Unknown
+from bot.linear.issue import FRESH_SECONDS, Absent, Found, Unknown
 from ledger.instants import moment_of
 from tests.linear.running import Both, Scripted, both, workspace
 from tests.strategies import NOON

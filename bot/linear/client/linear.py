@@ -27,7 +27,7 @@ from bot.linear.documents import (
     request_for_one,
     requests_for_many,
 )
-from bot.linear.issue import Absent, Answer, Issue, Unknown, shown
+from bot.linear.issue import FRESH_SECONDS, Absent, Answer, Issue, Unknown, shown
 from bot.linear.line import Line
 from bot.linear.quota import Quota
 from ledger.clock import Clock, utc_now
@@ -35,8 +35,6 @@ from ledger.instants import instant_of
 
 _log = logging.getLogger(__name__)
 
-FRESH_SECONDS = 60.0
-"""The seconds for which an answer counts as current."""
 LOOK_UP_SECONDS = 20.0
 """All requests of one look-up together take no longer."""
 REMEMBERED = 10_000

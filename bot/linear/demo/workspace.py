@@ -40,6 +40,8 @@ class Invented(NamedTuple):
 
 PEOPLE = ("amara", "ben", "chiyo")
 TEAMS = {"AI": "public", "WEB": "public", "OPS": "private", "LAW": "private"}
+TEAM_KEYS = (*TEAMS, "DMD")
+"""With the key that an issue had before it was moved."""
 UNSEEN = frozenset({"LAW"})
 """Teams that the key's owner is no member of."""
 

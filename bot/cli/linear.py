@@ -1,0 +1,81 @@
+"""Commands around Linear: a local one to try things with, and a check of Linear's schema."""
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from bot.cli.session import Session
+from bot.cli.shown import counted
+from bot.settings import variable_of
+
+DEMO_PORT = 8_090
+
+
+@click.group()
+def linear() -> None:
+    """Check what the bot relies on at Linear."""
+
+
+@linear.command("check-schema")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+def check_schema(file: Path) -> int:
+    """Check the bot's documents against a newer schema of Linear.
+
+    FILE holds it in GraphQL's SDL, and may be compressed by gzip. Linear changes its schema
+    monthly: download it, and run this before an update. Exits with 1 if something no longer fits.
+    """
+    from bot.linear.documents import DOCUMENTS  # noqa: PLC0415 - loads regular expressions
+    from bot.linear.schema import (  # noqa: PLC0415 - loads graphql-core
+        OURS,
+        complaints,
+        differences,
+        schema_of,
+    )
+
+    theirs = schema_of(file)
+    found = [*complaints(theirs, DOCUMENTS), *differences(schema_of(OURS), theirs)]
+    for each in found:
+        click.echo(f"error: {each}", err=True)
+    if not found:
+        click.echo(f"all {counted(len(DOCUMENTS), 'document')} fit")
+    return int(bool(found))
+
+
+@click.command("linear-demo")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=DEMO_PORT,
+    show_default=True,
+    help="Where to listen on this machine; 0 takes any port that is free.",
+)
+@click.pass_obj
+def linear_demo(session: Session, port: int) -> None:
+    """Run a local Linear with a small invented workspace, until Ctrl-C.
+
+    It prints the settings to export where the bot is to run. Nothing leaves this machine.
+    """
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(session, port))
+
+
+async def _serve(session: Session, port: int) -> None:
+    from bot.linear.demo import LocalLinear, invented  # noqa: PLC0415 - loads graphql-core
+    from bot.linear.demo.workspace import TEAM_KEYS  # noqa: PLC0415 - as above
+
+    local = LocalLinear(invented(session.clock()), session.clock)
+    async with local.serving(port) as url:
+        for field, value in (
+            ("linear_api_key", local.key),
+            ("linear_url", url),
+            ("team_keys", ",".join(TEAM_KEYS)),
+        ):
+            click.echo(f"export {variable_of(field)}={value}")
+        message = (
+            "Listening. Give these lines to another shell, then `make run` there, and ask for "
+            "AI-1799, WEB-7 or DMD-480. Ctrl-C ends it."
+        )
+        click.echo(message, err=True)
+        await asyncio.Event().wait()

@@ -1,0 +1,72 @@
+"""Findings of `doctor` about Linear: the owner of the key, its teams, and its quota."""
+
+import asyncio
+
+from bot.cli.findings import BAD, NOTE, OK, Finding
+from bot.cli.session import Session
+from bot.cli.shown import counted
+from bot.extras import MissingExtraError
+from bot.linear.decoding import Failed, Reason, Setup
+from bot.linear.issue import PUBLIC
+from bot.linear.quota import Limit, Quota
+from bot.settings import variable_of
+
+CHECK = "linear"
+
+_TO_BE_CHANGED = {
+    Reason.KEY_REFUSED: (
+        f"make another in Linear's settings, and set {variable_of('linear_api_key')} to it"
+    ),
+    Reason.REFUSED: "`engagement linear check-schema` says what has changed there",
+}
+"""Remedies for failures that do not pass by themselves."""
+
+
+def linear_findings(session: Session) -> list[Finding]:
+    """Return what was found by asking Linear once; nothing without a key."""
+    if session.settings.linear_api_key is None:
+        return []
+    try:
+        from bot.cli.issue import linear_for  # noqa: PLC0415 - loads httpx
+
+        linear = linear_for(session)
+    except MissingExtraError as error:
+        return [Finding(CHECK, BAD, str(error))]
+
+    async def ask() -> tuple[Setup | Failed, Quota]:
+        try:
+            return await linear.setup()
+        finally:
+            await linear.close()
+
+    setup, quota = asyncio.run(ask())
+    return [_failure(setup) if isinstance(setup, Failed) else _state(setup, quota)]
+
+
+def _failure(failed: Failed) -> Finding:
+    what = f"Linear {failed.reason.value}"
+    if failed.reason in _TO_BE_CHANGED:
+        return Finding(CHECK, BAD, f"{what}: {_TO_BE_CHANGED[failed.reason]}")
+    detail = (
+        f"{what}: cards say nothing of issues until that is over; everything else works as usual"
+    )
+    return Finding(CHECK, NOTE, detail)
+
+
+def _state(setup: Setup, quota: Quota) -> Finding:
+    public = [team.key for team in setup.teams if team.visibility == PUBLIC]
+    hidden = len(setup.teams) - len(public)
+    teams = f"public teams {', '.join(public) or 'none'}{' and more' * setup.has_more_teams}"
+    others = f", and {counted(hidden, 'other')} that cards do not show" if hidden else ""
+    detail = (
+        f"key of {setup.person or 'a person without a name'} in "
+        f"{setup.workspace or 'a workspace without a name'}; {teams}{others}; left of the quota: "
+        f"{_left('requests', quota.requests)}, {_left('points', quota.complexity)}"
+    )
+    return Finding(CHECK, OK, detail)
+
+
+def _left(what: str, limit: Limit) -> str:
+    if limit.left is None:
+        return f"unknown {what}"
+    return f"{limit.left:,}{'' if limit.allowed is None else f' of {limit.allowed:,}'} {what}"

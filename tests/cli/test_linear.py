@@ -1,0 +1,198 @@
+"""Commands about Linear: issues, the doctor, a newer schema, the local Linear."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from bot.linear.demo import KEY, LocalLinear, Scripted, invented
+from bot.linear.schema import OURS
+from tests.cli.running import ENGAGEMENT, NOON, CommandLine
+from tests.linear.serving import serving
+
+URL = "https://linear.example/wattle/issue"
+
+
+@pytest.fixture
+def local() -> LocalLinear:
+    return LocalLinear(invented(NOON), lambda: NOON)
+
+
+@pytest.fixture
+def linear(cli: CommandLine, local: LocalLinear) -> Iterator[CommandLine]:
+    """A command line whose settings lead to the local Linear."""
+    with serving(local) as settings:
+        cli.settings |= settings
+        yield cli
+
+
+def test_an_issue_is_shown(linear):
+    done = linear("issue", "AI-1799")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "Answers cite pages that have moved",
+        "◐ In Progress · high priority · ⚠ due tomorrow · amara",
+        f"AI-1799: {URL}/AI-1799",
+    ]
+
+
+def test_several_issues_are_shown_once_each_in_the_order_that_they_were_asked_for(linear, local):
+    done = linear("issue", "web-7", "DMD-480", "WEB-7", "AI-9999", "LAW-1", "OPS-3")
+    assert done.code == 1
+    shown = [block.splitlines()[-1] for block in done.out.split("\n\n")]
+    assert shown == [
+        f"WEB-7: {URL}/WEB-7",
+        f"DMD-480: {URL}/AI-1803",
+        *(
+            f"{key}: not found in Linear, or I may not see it"
+            for key in ("AI-9999", "LAW-1", "OPS-3")
+        ),
+    ]
+    assert len(local.asked) == 4
+
+
+def test_json_says_the_same_of_a_hidden_issue_as_of_none(linear):
+    done = linear("issue", "AI-1799", "OPS-3", "AI-9999", "--json")
+    found, hidden, none = done.json
+    assert (found["status"], found["title"], found["state_type"]) == (
+        "found",
+        "Answers cite pages that have moved",
+        "started",
+    )
+    assert found["due_date"] == "2026-02-01"
+    assert hidden == {"issue_id": "OPS-3", "status": "absent"}
+    assert none == {"issue_id": "AI-9999", "status": "absent"}
+
+
+def test_where_linear_does_not_answer_that_is_said(linear, local):
+    local.script.extend([Scripted(500, b"")] * 2)
+    done = linear("issue", "AI-1799")
+    assert (done.code, done.out) == (
+        1,
+        "AI-1799: Linear does not answer now; ask again in a minute\n",
+    )
+    assert linear("issue", "AI-1799", "--json").json == [
+        {"issue_id": "AI-1799", "status": "unknown"}
+    ]
+
+
+def test_without_a_key_the_setting_is_named(cli):
+    done = cli("issue", "AI-1799")
+    assert (done.code, done.out) == (1, "")
+    assert "ENGAGEMENT_LINEAR_API_KEY is not set" in done.err
+
+
+# --- doctor --------------------------------------------------------------------------------------
+
+
+def finding(cli: CommandLine) -> list[tuple[str, str]]:
+    done = cli("doctor", "--json")
+    assert KEY not in done.out
+    return [(each["state"], each["detail"]) for each in done.json if each["check"] == "linear"]
+
+
+def test_without_a_key_the_doctor_does_not_mention_linear(cli):
+    assert finding(cli) == []
+
+
+def test_the_doctor_says_whose_key_it_is_what_it_may_read_and_what_is_left(linear):
+    ((state, detail),) = finding(linear)
+    assert state == "ok"
+    assert detail == (
+        "key of amara in Wattle Research; public teams AI, WEB, and 1 other that cards do not "
+        "show; left of the quota: 2,499 of 2,500 requests, 2,999,657 of 3,000,000 points"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scripted", "state", "said"),
+    [
+        (Scripted(503, b""), "note", "Linear has an error: cards say nothing of issues until"),
+        (Scripted(200, b"{}"), "note", "Linear sends what cannot be read"),
+        (Scripted(401, b""), "bad", "Linear does not accept the key: make another"),
+        (Scripted(200, b"", cut=True), "note", "Linear cannot be reached"),
+        (Scripted(429, b""), "note", "Linear has a limit, which is used up"),
+        (
+            Scripted(400, b'{"errors": [{"message": "x"}]}'),
+            "bad",
+            "Linear does not accept the question: `engagement linear check-schema`",
+        ),
+        (Scripted(200, b'{"data": {"viewer": {}}}'), "ok", "unknown requests, unknown points"),
+    ],
+)
+def test_the_doctor_says_plainly_what_is_wrong(linear, local, scripted, state, said):
+    local.script.extend([scripted] * 2)
+    ((found, detail),) = finding(linear)
+    assert found == state
+    assert said in detail
+    assert linear("doctor").code == (state == "bad")
+
+
+# --- schema --------------------------------------------------------------------------------------
+
+
+def test_a_schema_that_fits_is_fine(cli):
+    done = cli("linear", "check-schema", str(OURS))
+    assert (done.code, done.out, done.err) == (0, "all 3 documents fit\n", "")
+
+
+def test_a_schema_that_no_longer_fits_says_where(cli, tmp_path):
+    newer = tmp_path / "newer.graphql"
+    newer.write_text(OURS.read_text().replace("  dueDate: TimelessDate\n", ""))
+    done = cli("linear", "check-schema", str(newer))
+    assert (done.code, done.out) == (1, "")
+    assert done.errors == [
+        "error: Issue: Cannot query field 'dueDate' on type 'Issue'.",
+        "error: Issues: Cannot query field 'dueDate' on type 'Issue'.",
+        "error: Issue.dueDate: there is no such field",
+    ]
+
+
+def test_a_file_that_is_no_schema_is_one_line(cli, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("<html>")
+    done = cli("linear", "check-schema", str(path))
+    assert (done.code, done.errors) == (1, [f"error: {path} is no schema in GraphQL's SDL"])
+    assert cli("linear", "check-schema", "nowhere").code == 2
+
+
+# --- the local Linear ----------------------------------------------------------------------------
+
+
+def test_the_demo_prints_what_to_set_and_answers_until_it_is_stopped(cli):
+    demo = subprocess.Popen(
+        [*ENGAGEMENT, "linear-demo", "--port", "0"],
+        cwd=cli.home,
+        env=cli.environment() | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with demo:
+        assert demo.stdout is not None
+        lines = [demo.stdout.readline() for _ in range(3)]
+        settings = dict(re.findall(r"^export (\w+)=(\S+)$", "".join(lines), re.MULTILINE))
+        assert list(settings) == [
+            "ENGAGEMENT_LINEAR_API_KEY",
+            "ENGAGEMENT_LINEAR_URL",
+            "ENGAGEMENT_TEAM_KEYS",
+        ]
+        cli.settings |= settings
+        assert "One search box for all sources" in cli("issue", "DMD-480").out
+        os.kill(demo.pid, signal.SIGINT)
+        _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 0
+    assert errors.startswith("Listening. ")
+    assert "Traceback" not in errors
+
+
+def test_a_port_that_is_taken_is_one_line(cli, local):
+    with serving(local) as settings:
+        port = settings["ENGAGEMENT_LINEAR_URL"].rpartition(":")[2].partition("/")[0]
+        done = cli("linear-demo", "--port", port)
+    assert done.code == 1
+    assert len(done.errors) == 1
+    assert "address already in use" in done.err
