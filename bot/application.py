@@ -16,9 +16,11 @@ from bot.jobs import (
     add_expiry_to_scheduler,
 )
 from bot.language import words
+from bot.linear.client import linear_of
 from bot.replies import Reply, say
 from bot.settings import Settings
 from bot.telegram.conversation import Conversation
+from bot.telegram.look_ups import LookUps
 from bot.telegram.outbox import Outbox
 from bot.telegram.recording import Outage, Recorder, install
 from bot.telegram.recording_queue import RecordingQueue
@@ -71,8 +73,10 @@ class EngagementBot:
         self.recorder.tell_of = self._tell_of
         self.queue = cast("RecordingQueue", self.application.update_queue)
         self.outbox = Outbox()
+        self._linear = linear_of(settings, engagements.clock)
+        look_ups = LookUps(self._linear, self.outbox)
         Conversation(
-            engagements, settings, self._gate, self.recorder, self.outbox, self._clock
+            engagements, settings, self._gate, self.recorder, self.outbox, self._clock, look_ups
         ).join(self.application)
         if self.application.job_queue is not None:
             jobs = EngagementJobs(engagements, settings.zone, self._clock)
@@ -97,6 +101,8 @@ class EngagementBot:
         """Handle what was received, deliver what can be, and stop."""
         await self.application.stop()
         await self.outbox.close(DRAIN_SECONDS)
+        if self._linear is not None:
+            await self._linear.close()
         await self.recorder.close()
         await self.application.shutdown()
 

@@ -202,7 +202,7 @@ PRIVACY = (
     "No other messages.\n"
     "<b>Where</b>\n"
     "In the ledger's database and in a file next to it, where messages wait while it cannot be "
-    "written. I pass nothing on.\n"
+    "written. {passed_on}\n"
     "<b>How long</b>\n"
     "The words of a message, and where it stood, for {days} days. The touches, and what links "
     "them to you, until you send /forget. Then the touches stay without a name, with a mark that "
@@ -210,6 +210,12 @@ PRIVACY = (
     "<b>What you can do</b>\n"
     "/export gives you your touches, and the words that are still kept. /optout stops recording "
     "you, /optin resumes it. /forget deletes what links the past to you."
+)
+
+PRIVACY_NOTHING = "I pass nothing on."
+PRIVACY_LINEAR = (
+    "I ask Linear about the issues that you ask me about, without saying who asks, and pass "
+    "nothing else on."
 )
 
 OPTED_OUT = (

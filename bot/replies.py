@@ -74,6 +74,11 @@ class Time(msgspec.Struct, frozen=True):
     at: dt.datetime | None = None
 
     @property
+    def today(self) -> dt.date:
+        """The present day there."""
+        return self.now.astimezone(self.zone).date()
+
+    @property
     def moment(self) -> str:
         """The moment in words: "now", or "as of" another one."""
         return words.NOW if self.at is None else words.AS_OF.format(when=self.said(self.at))
@@ -416,9 +421,10 @@ def status(
     return Reply("\n".join(lines))
 
 
-def privacy(context_days: int) -> Reply:
+def privacy(context_days: int, *, asks_linear: bool = False) -> Reply:
     """The answer to /privacy: the data that is kept, where and for how long."""
-    return say(words.PRIVACY, days=context_days)
+    passed_on = words.PRIVACY_LINEAR if asks_linear else words.PRIVACY_NOTHING
+    return say(words.PRIVACY, days=context_days, passed_on=passed_on)
 
 
 def times(count: int) -> str:

@@ -152,11 +152,11 @@ def issues_in(nodes: object) -> list[Issue]:
 
 def issue_of(node: object) -> Issue | None:
     """Return the issue that `node` describes, or None if what is required is missing or wrong."""
+    if not isinstance(node, dict):
+        return None
     try:
         required = msgspec.convert(_without_odd_visibility(node), _Required)
     except msgspec.ValidationError:
-        return None
-    if not isinstance(node, dict):
         return None
     person, priority = _read(node, "assignee", _Person), _read(node, "priority", float)
     found = {ours: _read(node, theirs, type_) for ours, (theirs, type_) in _OPTIONAL.items()}
@@ -169,12 +169,10 @@ def issue_of(node: object) -> Issue | None:
     )
 
 
-def _without_odd_visibility(node: object) -> object:
+def _without_odd_visibility(node: dict[str, Any]) -> dict[str, Any]:
     """Return `node` without a visibility that is no text: its team is not public then."""
-    team = node.get("team") if isinstance(node, dict) else None
-    if not isinstance(node, dict) or not isinstance(team, dict):
-        return node
-    if isinstance(team.get("visibility"), str):
+    team = node.get("team")
+    if not isinstance(team, dict) or isinstance(team.get("visibility"), str):
         return node
     return node | {"team": {name: value for name, value in team.items() if name != "visibility"}}
 

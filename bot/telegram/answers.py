@@ -13,6 +13,7 @@ from bot.charts import ranking_chart, score_chart
 from bot.extras import MissingExtraError
 from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.language import words
+from bot.linear.cards import facts_of
 from bot.replies import Attachment, Button, Reply, fill, say
 from bot.telegram.outbox import fault
 from bot.telegram.questions import CARDS, HINT, Misunderstood, Question
@@ -55,7 +56,9 @@ def answer(question: Question) -> Reply:
 def _cards(question: Question) -> Reply:
     engagements = question.engagements
     ranked = [engagements.ask(question.user, issue) for issue in question.asked.arguments]
-    return replies.cards(ranked, question.time(), engagements.hidden(question.user))
+    time = question.time()
+    facts = facts_of(question.answers, time.today)
+    return replies.cards(ranked, time, engagements.hidden(question.user), facts)
 
 
 def _score(question: Question) -> Reply:
@@ -175,7 +178,8 @@ def _chart_of_top(question: Question, at: dt.datetime | None) -> Reply:
 
 
 def _privacy(question: Question) -> Reply:
-    return replies.privacy(question.settings.context_days)
+    settings = question.settings
+    return replies.privacy(settings.context_days, asks_linear=settings.linear_api_key is not None)
 
 
 def _forget(question: Question) -> Reply:

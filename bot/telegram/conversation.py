@@ -6,14 +6,13 @@ in the outbox comes.
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import telegram
-from telegram.constants import ChatMemberStatus, ParseMode
-from telegram.error import BadRequest, TelegramError
+from telegram.constants import ChatMemberStatus
 from telegram.ext import (
     Application,
     CallbackContext,
@@ -42,10 +41,20 @@ from bot.replies import Reply, left_over, say
 from bot.settings import Settings
 from bot.telegram.answers import NO, YES, answer, forget_buttons
 from bot.telegram.exports import EXPORT, Exports
+from bot.telegram.look_ups import NOTHING, Answers, LookUps
 from bot.telegram.outbox import Delivery, Outbox, fault
+from bot.telegram.presses import acknowledge, edit_message, refuse, replace
 from bot.telegram.questions import CARDS, HINT, Question
 from bot.telegram.recording import Recorder, lets_in
-from bot.telegram.sending import Address, InGroup, keyboard, persistently, send, send_in_private
+from bot.telegram.sending import (
+    Address,
+    InGroup,
+    Sent,
+    change,
+    persistently,
+    send,
+    send_in_private,
+)
 from bot.telegram.updates import message_of
 from ledger.errors import LedgerError, TracesLeftError
 from projections.application import Engagements
@@ -53,6 +62,9 @@ from projections.application import Engagements
 _log = logging.getLogger(__name__)
 
 Context = CallbackContext[Any, Any, Any, Any]
+
+Deliver = Callable[[Reply], Awaitable[Sent | None]]
+"""Sends or edits a reply, and returns the messages that it is in, if there are any."""
 
 _IN_A_GROUP = {ChatKind.GROUP, ChatKind.SUPERGROUP}
 _PRESENT = {ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR}
@@ -69,6 +81,7 @@ class Conversation:
         recorder: Recorder,
         outbox: Outbox,
         clock: ClockGuard,
+        look_ups: LookUps,
     ) -> None:
         """Answer from `engagements`, and send through `outbox`."""
         self._engagements = engagements
@@ -79,6 +92,7 @@ class Conversation:
         self._outbox = outbox
         self._exports = Exports(engagements, Path(settings.home), outbox)
         self._clock = clock
+        self._look_ups = look_ups
         # Held while a user is forgotten: one deletion at a time, each of which may block a thread.
         self._forgetting = asyncio.Lock()
 
@@ -121,7 +135,7 @@ class Conversation:
             is_lasting = data.startswith((YES, NO))
             self._outbox.post(presser, self._delivery_of(bot, query, data), lasting=is_lasting)
         else:
-            self._outbox.post(presser, partial(_acknowledge, query))
+            self._outbox.post(presser, partial(acknowledge, query))
 
     async def on_membership(self, update: telegram.Update, context: Context) -> None:
         """Greet a chat to which the bot was added, or leave it if the gate refuses it."""
@@ -175,7 +189,8 @@ class Conversation:
                     await send(bot, Address(user_id), Reply(line))
                 self._exports.post(bot, user_id)
                 return
-            await send(bot, Address(message.chat_id), await self._reply(bot, user_id, asked))
+            to = Address(message.chat_id)
+            await self._deliver(bot, user_id, asked, partial(send, bot, to))
             return
         group = Address(message.chat_id, topic, message.message_id)
         audience = _audience(asked)
@@ -184,16 +199,32 @@ class Conversation:
         elif audience is Audience.EVERYONE:
             await send(bot, group, await self._in_group(bot, user_id, asked))
         else:
-            reply = await self._reply(bot, user_id, asked)
             in_group = InGroup(group, _note(asked), self._payload(asked))
-            await send_in_private(bot, user_id, reply, in_group)
+            deliver = partial(send_in_private, bot, user_id, in_group)
+            await self._deliver(bot, user_id, asked, deliver)
 
     async def _in_group(self, bot: telegram.Bot, user_id: int, asked: Asked) -> Reply:
         if asked.name == "start":
             return say(words.START_IN_GROUP, bot=bot.username)
         return await self._reply(bot, user_id, asked)
 
-    async def _reply(self, bot: telegram.Bot, user_id: int, asked: Asked) -> Reply:
+    async def _deliver(
+        self, bot: telegram.Bot, user_id: int, asked: Asked, deliver: Deliver
+    ) -> None:
+        """Deliver the answer, and change it once Linear has said what it had not said by then."""
+        known = await self._look_ups.known(asked)
+        sent = await deliver(await self._reply(bot, user_id, asked, known.answers))
+        if sent is None or known.is_complete:
+            return
+
+        async def complete(answers: Answers) -> None:
+            await change(bot, sent, await self._reply(bot, user_id, asked, answers))
+
+        self._look_ups.complete(asked, sent.chat_id, complete)
+
+    async def _reply(
+        self, bot: telegram.Bot, user_id: int, asked: Asked, answers: Answers = NOTHING
+    ) -> Reply:
         question = Question(
             engagements=self._engagements,
             settings=self._settings,
@@ -204,6 +235,7 @@ class Conversation:
             reads_all=bool(bot.bot.can_read_all_group_messages),
             is_behind=self._recorder.keeper.is_behind,
             will=self._recorder.keeper.will_of(str(user_id)),
+            answers=answers,
         )
         reply = await asyncio.to_thread(answer, question)
         # An unknown command may be any text, so its name is not logged.
@@ -244,15 +276,16 @@ class Conversation:
         for prefix, decide in ((YES, self._forget), (NO, self._keep)):
             if data.startswith(prefix):
                 is_own = data.removeprefix(prefix) == str(query.from_user.id)
-                return partial(decide, query) if is_own else partial(_refuse, query)
-        return partial(_acknowledge, query)
+                return partial(decide, query) if is_own else partial(refuse, query)
+        return partial(acknowledge, query)
 
     async def _open_card(
         self, bot: telegram.Bot, query: telegram.CallbackQuery, issue: str
     ) -> None:
-        await _acknowledge(query)
-        reply = await self._reply(bot, query.from_user.id, Asked(CARDS, (issue,)))
-        await send(bot, Address(query.from_user.id), reply)
+        await acknowledge(query)
+        user_id = query.from_user.id
+        deliver = partial(send, bot, Address(user_id))
+        await self._deliver(bot, user_id, Asked(CARDS, (issue,)), deliver)
 
     async def _hide(
         self, bot: telegram.Bot, query: telegram.CallbackQuery, pressed: Pressed
@@ -260,7 +293,7 @@ class Conversation:
         """Reply to a hiding, which is recorded by now, and update the message with the button."""
         presser, message = query.from_user.id, query.message
         done = await self._reply(bot, presser, Asked(pressed.command, (pressed.issue,)))
-        await _acknowledge(query, plain_text(done.html))
+        await acknowledge(query, plain_text(done.html))
         if not isinstance(message, telegram.Message) or message.chat.id != presser:
             return  # the press is forged
         if (
@@ -268,9 +301,7 @@ class Conversation:
         ):  # Telegram omits the text of old messages
             issues = self._issues_below(message) or (pressed.issue,)
             shown = Asked(UNHIDE) if pressed.is_listed else Asked(CARDS, issues)
-            reply = await self._reply(bot, presser, shown)
-            with suppress(BadRequest):  # unchanged messages cannot be edited
-                await _edit(query, reply)
+            await self._deliver(bot, presser, shown, partial(edit_message, query, message))
 
     def _issues_below(self, message: telegram.Message) -> tuple[str, ...]:
         """The issues that buttons of a message hide or show again."""
@@ -280,13 +311,13 @@ class Conversation:
         return tuple(each.issue for each in pressed if each)
 
     async def _forget(self, query: telegram.CallbackQuery) -> None:
-        await _acknowledge(query)
+        await acknowledge(query)
         user_id = query.from_user.id
         async with self._forgetting:
             self._exports.cancel(user_id)
             reply = await asyncio.to_thread(self._forgotten, str(user_id))
             self._exports.cancel(user_id)  # one started meanwhile may contain deleted data
-        await _replace(query, reply)
+        await replace(query, reply)
 
     def _forgotten(self, user_id: str) -> Reply:
         try:
@@ -301,8 +332,8 @@ class Conversation:
         return say(words.FORGOTTEN)
 
     async def _keep(self, query: telegram.CallbackQuery) -> None:
-        await _acknowledge(query)
-        await _replace(query, say(words.FORGET_KEPT))
+        await acknowledge(query)
+        await replace(query, say(words.FORGET_KEPT))
 
 
 def _audience(asked: Asked) -> Audience:
@@ -320,39 +351,6 @@ def _note(asked: Asked) -> Reply:
 
 async def _leave(bot: telegram.Bot, chat_id: int) -> None:
     await persistently(partial(bot.leave_chat, chat_id))
-
-
-async def _acknowledge(
-    query: telegram.CallbackQuery, text: str | None = None, *, is_alert: bool = False
-) -> None:
-    # Telegram accepts this answer only for seconds; the press is processed regardless.
-    with suppress(TelegramError):
-        await query.answer(text, show_alert=is_alert)
-
-
-async def _refuse(query: telegram.CallbackQuery) -> None:
-    await _acknowledge(query, words.NOT_YOURS, is_alert=True)
-
-
-async def _replace(query: telegram.CallbackQuery, reply: Reply) -> None:
-    if not isinstance(query.message, telegram.Message):  # too old to be edited
-        await send(query.get_bot(), Address(query.from_user.id), reply)
-        return
-    try:
-        await _edit(query, reply)
-    except BadRequest:  # it is unchanged, or too old to be edited
-        await send(query.get_bot(), Address(query.from_user.id), reply)
-
-
-async def _edit(query: telegram.CallbackQuery, reply: Reply) -> None:
-    await persistently(
-        partial(
-            query.edit_message_text,
-            reply.html,
-            parse_mode=ParseMode.HTML,
-            reply_markup=keyboard(reply.buttons),
-        )
-    )
 
 
 async def on_error(_: object, context: Context) -> None:

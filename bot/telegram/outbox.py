@@ -19,7 +19,7 @@ WAITING_IN_A_CHAT = 20
 STALE_SECONDS = 120.0
 """Seconds after which an answer is too late to be sent."""
 
-Delivery = Callable[[], Awaitable[None]]
+Delivery = Callable[[], Awaitable[object]]
 
 
 class _Waiting(NamedTuple):

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -11,6 +12,7 @@ from bot.clocks import ClockGuard
 from bot.commands import Asked
 from bot.issue_keys import IssueKeys
 from bot.language import words
+from bot.linear.issue import Answer
 from bot.moments import InvalidMomentError, moment_of_text
 from bot.replies import Reply, Time, say
 from bot.settings import Settings
@@ -49,6 +51,8 @@ class Question(msgspec.Struct, frozen=True):
     """Whether entries wait in the spool."""
     will: bool | None = None
     """The asker's opt-out (True) or opt-in (False) that waits in the spool, if any."""
+    answers: Mapping[str, Answer] = MappingProxyType({})
+    """The answers of Linear for the issues whose cards are asked for; empty without Linear."""
 
     @property
     def user(self) -> str:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import telegram
 import telegram.helpers
@@ -16,6 +17,8 @@ from bot.language import words
 from bot.replies import Attachment, Button, Reply, parts, say
 
 _log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 RETRY_PAUSES_SECONDS = (0.5, 2.0)
 """Seconds before retries after network errors; a message may come twice, rather than never."""
@@ -43,16 +46,39 @@ class Address(NamedTuple):
     message_id: int | None = None
 
 
-async def send(bot: telegram.Bot, to: Address, reply: Reply) -> None:
+class Sent(NamedTuple):
+    """The messages that a reply was sent in."""
+
+    chat_id: int
+    message_ids: tuple[int, ...]
+
+
+async def send(bot: telegram.Bot, to: Address, reply: Reply) -> Sent:
     """Send `reply`; raises TelegramError on failure."""
     try:
-        await _send(bot, to, reply)
+        return await _send(bot, to, reply)
     except ChatMigrated as migrated:
-        await _send(bot, Address(migrated.new_chat_id), reply)
+        return await _send(bot, Address(migrated.new_chat_id), reply)
     except BadRequest as error:
         if "thread not found" not in error.message.lower():
             raise
-        await _send(bot, to._replace(topic_id=None), reply)  # the topic was deleted meanwhile
+        return await _send(bot, to._replace(topic_id=None), reply)  # the topic was deleted
+
+
+async def change(bot: telegram.Bot, sent: Sent, reply: Reply) -> None:
+    """Change messages that were sent, so that they say `reply`.
+
+    What does not fit into so many follows in further messages; messages too many are deleted.
+    """
+    contents = _contents(reply)
+    for message_id, content in zip(sent.message_ids, contents, strict=False):
+        with suppress(BadRequest):  # it says the same already, or was deleted
+            await persistently(partial(_change_text, bot, sent.chat_id, message_id, *content))
+    for content in contents[len(sent.message_ids) :]:
+        await persistently(partial(_send_text, bot, Address(sent.chat_id), *content))
+    for message_id in sent.message_ids[len(contents) :]:
+        with suppress(BadRequest):
+            await persistently(partial(bot.delete_message, sent.chat_id, message_id))
 
 
 class InGroup(NamedTuple):
@@ -64,19 +90,22 @@ class InGroup(NamedTuple):
     """The payload of a link into the private chat, which repeats the question there."""
 
 
-async def send_in_private(bot: telegram.Bot, user_id: int, reply: Reply, group: InGroup) -> None:
+async def send_in_private(
+    bot: telegram.Bot, user_id: int, group: InGroup, reply: Reply
+) -> Sent | None:
     """Send `reply` to the user alone, and a note of that to the group.
 
     If the user has never started the bot, it may not write to them; then the group gets a button
-    that opens the private chat.
+    that opens the private chat, and None is returned.
     """
-    note = group.note
+    note, sent = group.note, None
     try:
-        await send(bot, Address(user_id), reply)
+        sent = await send(bot, Address(user_id), reply)
     except (Forbidden, BadRequest) as error:
         _log.info("not written to first", extra={"error": type(error).__name__})
         note = _invitation(bot, group.payload)
     await send(bot, group.address, note)
+    return sent
 
 
 def _invitation(bot: telegram.Bot, payload: str) -> Reply:
@@ -85,21 +114,27 @@ def _invitation(bot: telegram.Bot, payload: str) -> Reply:
     return Reply(say(words.OPEN_PRIVATE).html, (Button(words.OPEN_BUTTON, url=url),))
 
 
-async def _send(bot: telegram.Bot, to: Address, reply: Reply) -> None:
+async def _send(bot: telegram.Bot, to: Address, reply: Reply) -> Sent:
     if reply.attachment is not None:
-        await persistently(partial(_send_file, bot, to, reply, reply.attachment))
-        return
+        file = await persistently(partial(_send_file, bot, to, reply, reply.attachment))
+        return Sent(to.chat_id, (file.message_id,))
+    messages = [
+        await persistently(partial(_send_text, bot, to, *content)) for content in _contents(reply)
+    ]
+    return Sent(to.chat_id, tuple(message.message_id for message in messages))
+
+
+def _contents(reply: Reply) -> list[tuple[str, tuple[Button, ...]]]:
+    """Return the texts of the messages that a reply needs; the last one has the buttons."""
     *first, last = parts(reply.html)
-    for text in first:
-        await persistently(partial(_send_text, bot, to, text, ()))
-    await persistently(partial(_send_text, bot, to, last, reply.buttons))
+    return [*((text, ()) for text in first), (last, reply.buttons)]
 
 
-async def persistently(call: Callable[[], Awaitable[object]]) -> None:
+async def persistently(call: Callable[[], Awaitable[Result]]) -> Result:
     """Call until Telegram accepts it, at most three times; raises its last refusal."""
     for pause in RETRY_PAUSES_SECONDS:
         try:
-            await call()
+            return await call()
         except BadRequest:
             raise  # not a network error despite its class: a retry would be refused, too
         except RetryAfter as flooded:
@@ -108,9 +143,7 @@ async def persistently(call: Callable[[], Awaitable[object]]) -> None:
             if TOO_LARGE in error.message.lower():
                 raise
             await asyncio.sleep(pause)
-        else:
-            return
-    await call()
+    return await call()
 
 
 def _wait_of(flooded: RetryAfter) -> float:
@@ -124,8 +157,8 @@ def _wait_of(flooded: RetryAfter) -> float:
 
 async def _send_text(
     bot: telegram.Bot, to: Address, html: str, buttons: tuple[Button, ...]
-) -> None:
-    await bot.send_message(
+) -> telegram.Message:
+    return await bot.send_message(
         to.chat_id,
         html,
         parse_mode=ParseMode.HTML,
@@ -136,11 +169,26 @@ async def _send_text(
     )
 
 
-async def _send_file(bot: telegram.Bot, to: Address, reply: Reply, file: Attachment) -> None:
+async def _change_text(
+    bot: telegram.Bot, chat_id: int, message_id: int, html: str, buttons: tuple[Button, ...]
+) -> None:
+    await bot.edit_message_text(
+        html,
+        chat_id,
+        message_id,
+        parse_mode=ParseMode.HTML,
+        link_preview_options=_NO_PREVIEW,
+        reply_markup=keyboard(buttons),
+    )
+
+
+async def _send_file(
+    bot: telegram.Bot, to: Address, reply: Reply, file: Attachment
+) -> telegram.Message:
     method = bot.send_photo if file.is_picture else bot.send_document
     if not isinstance(file.content, bytes):
         file.content.seek(0)  # an earlier attempt may have read it
-    await method(
+    return await method(
         to.chat_id,
         telegram.InputFile(file.content, filename=file.name, read_file_handle=False),
         caption=reply.html,

@@ -87,8 +87,14 @@ class Screen(BaseRequest):
         return {"message_id": next(self._message_ids), "date": 0, "chat": chat}
 
     def _show_buttons(self, chat_id: int, rows: list[list[dict[str, str]]]) -> None:
+        buttons = [each for row in rows for each in row]
+        for each in buttons:
+            if "url" in each:
+                self._show(f"  {each['text']}: {each['url']}")
         shown = [
-            Button(each["text"], each.get("callback_data", "")) for row in rows for each in row
+            Button(each["text"], each["callback_data"])
+            for each in buttons
+            if "callback_data" in each
         ]
         before = self.buttons.get(chat_id, [])
         for number, button in enumerate(shown, len(before) + 1):

@@ -32,7 +32,7 @@ PLAIN = {
     *("ISSUE_BUTTON", "ISSUE_NO_TITLE", "ISSUE_STATE", "ISSUE_MARKS", "ISSUE_OTHER_MARK"),
     *("ISSUE_PRIORITIES", "ISSUE_DUE", "ISSUE_DUE_SOON", "ISSUE_OVERDUE", "ISSUE_UNASSIGNED"),
     *("ISSUE_ARCHIVED", "ISSUE_TRASHED", "ISSUE_MOVED", "ISSUE_AGE"),
-    *("AGE_MINUTES", "AGE_HOURS", "AGE_DAYS"),
+    *("PRIVACY_NOTHING", "PRIVACY_LINEAR", "AGE_MINUTES", "AGE_HOURS", "AGE_DAYS"),
     *(name for name in NAMES if name.startswith(("WHY_", "ORDER_")) and name != "WHY_LINE"),
 }
 """Texts without markup, or that are escaped when they are filled into others."""

@@ -24,8 +24,8 @@ def local() -> LocalLinear:
 @pytest.fixture
 def linear(cli: CommandLine, local: LocalLinear) -> Iterator[CommandLine]:
     """A command line whose settings lead to the local Linear."""
-    with serving(local) as settings:
-        cli.settings |= settings
+    with serving(local) as served:
+        cli.settings |= served.settings
         yield cli
 
 
@@ -190,8 +190,8 @@ def test_the_demo_prints_what_to_set_and_answers_until_it_is_stopped(cli):
 
 
 def test_a_port_that_is_taken_is_one_line(cli, local):
-    with serving(local) as settings:
-        port = settings["ENGAGEMENT_LINEAR_URL"].rpartition(":")[2].partition("/")[0]
+    with serving(local) as served:
+        port = served.settings["ENGAGEMENT_LINEAR_URL"].rpartition(":")[2].partition("/")[0]
         done = cli("linear-demo", "--port", port)
     assert done.code == 1
     assert len(done.errors) == 1

@@ -30,7 +30,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 HOST = re.compile(r"https?://([\w.-]+)")
-HOSTS_TO_NAME = {"www.sqlite.org", "api.linear.app"}
+HOSTS_TO_NAME = {"www.sqlite.org", "api.linear.app", "127.0.0.1"}
 ABSOLUTE_PATH = re.compile(r"""(?:^|(?<=[\s"'(=`]))(?:/|~/|[A-Z]:\\)\w[\w.-]*""", re.MULTILINE)
 BOTFATHERS = ("newbot", "setprivacy")
 """Commands of the bot that makes bots."""

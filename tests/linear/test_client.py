@@ -189,6 +189,16 @@ def test_the_key_says_whose_it_is():
     both(scene)
 
 
+@pytest.mark.parametrize("viewer", [None, 5, []])
+def test_a_setup_that_cannot_be_read_is_a_failure(viewer):
+    async def scene(both: Both) -> None:
+        body = json.dumps({"data": {"viewer": viewer}}).encode()
+        both.local.script.append(Scripted(body=body))
+        assert (await both.linear.setup())[0] == Failed(Reason.UNREADABLE)
+
+    both(scene)
+
+
 def test_a_wrong_key_is_refused():
     async def scene(both: Both) -> None:
         setup, _ = await both.linear.setup()

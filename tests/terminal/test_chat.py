@@ -1,12 +1,15 @@
 """The terminal: the same bot, by a pipe, as a person without a token tries it."""
 
+import datetime as dt
 import re
 
 import pytest
 
+from bot.linear.demo import LocalLinear, invented
 from bot.terminal.chat import speaker_of
 from tests.charts.pictures import size_of
 from tests.cli.running import CommandLine
+from tests.linear.serving import serving
 from tests.telegram.exported import exported
 
 
@@ -177,6 +180,29 @@ def test_bytes_that_are_no_text_are_survived(cli):
 )
 def test_a_name_before_a_colon_speaks(line, speaker):
     assert speaker_of(line) == speaker
+
+
+# --- with Linear ---------------------------------------------------------------------------------
+
+
+def test_cards_say_what_an_issue_is_and_where_it_can_be_opened(cli):
+    now = dt.datetime.now(dt.UTC)
+    with serving(LocalLinear(invented(now), lambda: now)) as served:
+        cli.settings |= served.settings
+        card, hidden = answers(talk(cli, "AI-1803 and OPS-3", "1"))
+    assert card.splitlines() == [
+        "One search box for all sources",
+        "◌ Backlog · unassigned",
+        "AI-1803 · score 0.680",
+        *card.splitlines()[3:5],
+        "OPS-3: not found in Linear, or I may not see it",
+        "OPS-3 · score 0.680",
+        card.splitlines()[7],
+        "  Open AI-1803: https://linear.example/wattle/issue/AI-1803",
+        "  [1] Hide AI-1803 from my lists",
+        "  [2] Hide OPS-3 from my lists",
+    ]
+    assert "One search box for all sources" in hidden
 
 
 # --- what cannot be started ----------------------------------------------------------------------

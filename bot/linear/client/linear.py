@@ -79,11 +79,11 @@ class Linear:
         """The look-up that is under way for a key."""
 
     async def look_up(
-        self, keys: Iterable[str], within_seconds: float = LOOK_UP_SECONDS
+        self, keys: Iterable[str], within_seconds: float | None = None
     ) -> dict[str, Answer]:
-        """Return the answer for each of `keys`, as known after at most so many seconds.
+        """The answer for each of `keys`: the final one, or the best one within a time limit.
 
-        No failure of Linear raises an exception. A look-up goes on after that, for who asks again.
+        No failure of Linear raises an exception. A look-up that takes longer goes on.
         """
         asked = list(dict.fromkeys(keys))
         self._begin([key for key in asked if is_identifier(key)])

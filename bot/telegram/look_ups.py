@@ -1,0 +1,58 @@
+"""Look-ups for cards, which are sent without waiting for long and completed later."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple
+
+from bot.commands import Asked
+from bot.linear.client import Linear
+from bot.linear.issue import Answer
+from bot.telegram.outbox import Outbox
+from bot.telegram.questions import CARDS
+
+CARD_SECONDS = 1.5
+"""The seconds that a card waits for Linear; reading the ledger and sending come on top."""
+
+Answers = Mapping[str, Answer]
+NOTHING: Answers = MappingProxyType({})
+
+
+class Known(NamedTuple):
+    """Answers for the issues on a card, and whether no look-up for them is under way."""
+
+    answers: Answers = NOTHING
+    is_complete: bool = True
+
+
+class LookUps:
+    """Looks up the issues of cards; without a client there is nothing to look up."""
+
+    def __init__(self, linear: Linear | None, outbox: Outbox) -> None:
+        """Complete cards in the turns that `outbox` gives to their chats."""
+        self._linear = linear
+        self._outbox = outbox
+
+    async def known(self, asked: Asked) -> Known:
+        """The answers for the issues of cards after at most CARD_SECONDS."""
+        if self._linear is None or asked.name != CARDS:
+            return Known()
+        answers = await self._linear.look_up(asked.arguments, CARD_SECONDS)
+        return Known(answers, not self._linear.is_looking_for(asked.arguments))
+
+    def complete(
+        self, asked: Asked, chat_id: int, change: Callable[[Answers], Awaitable[None]]
+    ) -> None:
+        """Let `change` have its turn in the chat once Linear has answered, or will not."""
+        if self._linear is not None:
+            self._outbox.post_beside(partial(self._await, self._linear, asked, chat_id, change))
+
+    async def _await(
+        self,
+        linear: Linear,
+        asked: Asked,
+        chat_id: int,
+        change: Callable[[Answers], Awaitable[None]],
+    ) -> None:
+        answers = await linear.look_up(asked.arguments)
+        self._outbox.post(chat_id, partial(change, answers))
