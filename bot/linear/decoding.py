@@ -14,7 +14,7 @@ from bot.linear.quota import Quota, quota_of
 
 
 class Reason(Enum):
-    """Why something is not known; as it is logged, and shown to who runs the bot."""
+    """The reason why an answer is missing, as it is logged and shown to the operator."""
 
     UNREACHABLE = "cannot be reached"
     SLOW = "does not answer in time"
@@ -70,7 +70,8 @@ class _Error(msgspec.Struct):
     extensions: _Extensions = msgspec.field(default_factory=_Extensions)
 
 
-_LIMITED, _INPUT_ERROR = "RATELIMITED", "INPUT_ERROR"
+_LIMITED = "RATELIMITED"
+_NOT_FOUND_CODES = frozenset({"INPUT_ERROR", ""})
 _KEY_REFUSED = frozenset({"AUTHENTICATION_ERROR", "FORBIDDEN"})
 _KEY_REFUSED_BY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _NOT_FOUND = "Entity not found"
@@ -96,7 +97,9 @@ def said(response: Response) -> Said:
 
 
 def _is_not_found(error: _Error) -> bool:
-    return error.extensions.code == _INPUT_ERROR and error.message.startswith(_NOT_FOUND)
+    """Tell so by the message; some answers of this kind have no code."""
+    is_possible = error.extensions.code in _NOT_FOUND_CODES
+    return is_possible and error.message.startswith(_NOT_FOUND)
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

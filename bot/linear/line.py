@@ -29,14 +29,15 @@ class Line(msgspec.Struct, frozen=True):
         return now >= self.paused_until
 
     def during_request(self, now: float) -> Self:
-        """Return the line while a request is under way: after failures, no other goes beside it."""
+        """Return the line while a request is under way: after failures it is the only one."""
         if not self.failures:
             return self
         return msgspec.structs.replace(self, paused_until=now + DOWN_PAUSE_SECONDS)
 
     def after(self, said: Said, quota: Quota, now: float, instant: Instant) -> Self:
         """Return the line after an answer or a failure, at `now` or `instant`."""
-        if not isinstance(said, Failed):
+        # Who refuses one question is there to answer others.
+        if not isinstance(said, Failed) or said.reason is Reason.REFUSED:
             wait = wait_seconds(quota, instant)
             until = now + wait if wait else 0.0
             if self.reason is Reason.LIMITED:  # one that was sent earlier ends no pause

@@ -112,6 +112,10 @@ NOT_FOUND = {
 def test_not_found_is_known_by_its_code_and_words():
     assert answered({"data": None, "errors": [NOT_FOUND]}) == NotFound()
     assert answered({"errors": [NOT_FOUND]}, 400) == NotFound()
+    without_code = {"message": "Entity not found: Issue - Could not find referenced Issue."}
+    assert answered({"data": None, "errors": [without_code]}) == NotFound()
+    other_code = NOT_FOUND | {"extensions": {"code": "INTERNAL_SERVER_ERROR"}}
+    assert answered({"data": None, "errors": [other_code]}) == Failed(Reason.REFUSED)
     assert answered({"data": None, "errors": [NOT_FOUND | {"message": "Too complex"}]}) == (
         Failed(Reason.REFUSED)
     )

@@ -96,7 +96,7 @@ def test_while_linear_is_down_one_request_a_minute_is_sent(gaps):
     assert all(b - a >= DOWN_PAUSE_SECONDS for a, b in pairwise(sent))
 
 
-@pytest.mark.parametrize("answer", [ANSWER, NotFound()])
+@pytest.mark.parametrize("answer", [ANSWER, NotFound(), Failed(Reason.REFUSED)])
 def test_an_answer_opens_it(answer):
     down = Line().after(DOWN, Quota(), 0.0, NOON).after(DOWN, Quota(), 0.0, NOON)
     assert down.during_request(70.0).after(answer, Quota(), 71.0, NOON).is_open(71.0)
