@@ -67,13 +67,13 @@ def facts(**changed: object) -> str:
     return card(Found(issue(**changed)))[1]
 
 
-@given(titles, titles, titles, titles)
-@example(*["\U0001f600" * 10_000] * 4)
-def test_hostile_words_are_shown_within_the_limits_and_are_no_markup(title, state, name, type_):
-    hostile = issue(title=title, state=State(type_, state), assignee=name)
-    many = {f"AI-{number}": Found(hostile, 9e9) for number in range(20)}
-    facts = facts_of(many, MONDAY)
-    reply = replies.cards([ranked(key) for key in many], NOW, (), facts)
+@given(st.lists(titles, min_size=20, max_size=20), titles, titles, titles)
+@example(["\U0001f600" * 10_000] * 20, *["&" * 10_000] * 3)
+def test_hostile_words_are_shown_within_the_limits_and_are_no_markup(many, state, name, type_):
+    hostile = [issue(title=each, state=State(type_, state), assignee=name) for each in many]
+    answers = {f"AI-{number}": Found(each, 9e9) for number, each in enumerate(hostile)}
+    facts = facts_of(answers, MONDAY)
+    reply = replies.cards([ranked(key) for key in answers], NOW, (), facts)
     assert sent(reply)
     for each in facts.values():
         assert each.html.count("\n") == 1
