@@ -1,12 +1,20 @@
 """Cards with what Linear says: few words, no waiting, and nothing of what may not be seen."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from bot.commands import Asked
+from bot.linear.client import Linear
+from bot.linear.decoding import Failed, Reason
 from bot.linear.demo import LocalLinear, Scripted, invented
 from bot.linear.demo.workspace import Invented
+from bot.linear.documents import Request
 from bot.telegram import look_ups
+from bot.telegram.look_ups import LookUps
+from bot.telegram.outbox import Outbox
+from bot.telegram.questions import CARDS
 from ledger.instants import moment_of
 from tests.linear.serving import Served, serving
 from tests.strategies import NOON
@@ -195,3 +203,40 @@ def test_no_title_and_no_name_is_logged(stage, ana, log):
     stage.answer(ana, "AI-1799 AI-9999")
     for told in ("Answers cite", "amara", "In Progress", "lin_api_demo"):
         assert told not in log.getvalue()
+
+
+def test_a_card_is_completed_in_the_turn_of_its_chat():
+    """So it cannot come between a press and what the press changes."""
+
+    async def scene() -> list[str]:
+        outbox, done = Outbox(), []
+        earlier = asyncio.Event()
+
+        async def deliver_earlier() -> None:
+            await earlier.wait()
+            done.append("earlier")
+
+        async def change(_: look_ups.Answers) -> None:
+            done.append("completed")
+
+        outbox.post(7, deliver_earlier)
+        linear = Linear(Unreachable())
+        LookUps(linear, outbox).complete(Asked(CARDS, ("AI-1",)), 7, change)
+        for _ in range(50):  # all that can happen meanwhile does
+            await asyncio.sleep(0)
+        assert done == []
+        earlier.set()
+        await outbox.join()
+        return done
+
+    assert asyncio.run(scene()) == ["earlier", "completed"]
+
+
+class Unreachable:
+    """A Linear that cannot be reached."""
+
+    async def send(self, _: Request) -> Failed:
+        return Failed(Reason.UNREACHABLE)
+
+    async def close(self) -> None:
+        pass
