@@ -5,7 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.linear.client import Connection
+from bot.linear.decoding import Response
 from bot.linear.demo import KEY
+from bot.linear.documents import Request
+from bot.settings import Secret
 from tests.linear.running import Both, both, workspace
 
 CARD = "id identifier"
@@ -27,12 +31,11 @@ def asked(query: str, key: str = KEY, **variables: Any) -> httpx.Response:
 
 
 async def post(both: Both, query: str, key: str = KEY, **variables: Any) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        return await client.post(
-            both.local.url,
-            json={"query": query, "variables": variables},
-            headers={"Authorization": key},
-        )
+    connection = Connection(both.local.url, Secret(key))
+    answer = await connection.send(Request(query, variables))
+    await connection.close()
+    assert isinstance(answer, Response)
+    return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
 
 
 def identifiers(answer: httpx.Response) -> list[str]:
