@@ -21,7 +21,9 @@ EXTRAS = {
     "telegram": Extra("the bot needs", "python-telegram-bot", "telegram"),
     "webhook": Extra("a webhook needs", "tornado", "tornado"),
     "linear": Extra("asking Linear needs", "httpx", "httpx"),
-    "linear-demo": Extra("imitating Linear needs", "graphql-core", "graphql"),
+    "linear-demo": Extra(
+        "a local Linear, or a check of its schema, needs", "graphql-core", "graphql"
+    ),
     "charts": Extra("charts need", "matplotlib", "matplotlib"),
     "reports": Extra("reports need", "Jinja2", "jinja2"),
     "independent": Extra("an independent check needs", "duckdb", "duckdb"),

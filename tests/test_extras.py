@@ -158,6 +158,8 @@ ASKED = {
     "timeline ana AI-1799 --png chart.png": "charts",
     "report --output page.html": "reports",
     "archive check --independent": "independent",
+    "linear-demo": "linear-demo",
+    "linear check-schema engagement-data/ledger.db": "linear-demo",
 }
 
 
