@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from bot.commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
+from ledger.commands import FOREVER, Hiding, Interaction, Kind, OptOut, hiding_of, interaction_of
+from ledger.idempotency import SourceKey
 from ledger.instants import instant_of
-from ledger.interaction import (
-    FOREVER,
-    Hiding,
-    Interaction,
-    Kind,
-    OptOut,
-    hiding_of,
-    interaction_of,
-)
 from ledger.message_keys import hiding_key, press_key, private_key, supergroup_key
-from ledger.source_keys import SourceKey
-from ledger.text import UserId, context_of
+from ledger.validation import UserId, context_of
 
 if TYPE_CHECKING:
     from bot.issue_keys import IssueKeys

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from bot.classification import ChatKind, Message, heard_in
 from bot.commands import asked_in
+from ledger.commands import Interaction
 from ledger.errors import InvalidInteractionError
 from ledger.exported_message import ChatType, ExportedMessage
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Interaction
 from ledger.message_keys import export_key
 
 if TYPE_CHECKING:

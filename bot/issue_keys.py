@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import regex
 
 from ledger.errors import InvalidInteractionError, LedgerError
-from ledger.text import ISSUE_ID_LIMIT, issue_id_of
+from ledger.validation import ISSUE_ID_LIMIT, issue_id_of
 
 DEFAULT_PATTERN = r"[A-Z][A-Z0-9]{0,9}-[1-9][0-9]{0,4}"
 """As `[A-Z]{1,4}-\\d{1,5}`, but with longer team keys, which exist, and without leading zeros."""

@@ -17,9 +17,9 @@ from bot.classification import CARD, HIDE_BUTTON, LISTED_BUTTON, UNHIDE_BUTTON
 from bot.commands import COMMANDS, Asked
 from bot.language import words
 from bot.times import since, when
+from ledger.commands import Kind
 from ledger.events import AccountEvent, EngagementHidden, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant, moment_of
-from ledger.interaction import Kind
 from projections.as_of import AsOf
 from projections.engagement import Engagement, of_kinds
 from projections.hidden import hidden_issues

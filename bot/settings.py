@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.errors import SettingsError
 from ledger.location import DEFAULT_HOME, url_of, utf_8
-from ledger.text import ISSUE_ID_LIMIT
+from ledger.validation import ISSUE_ID_LIMIT
 
 if TYPE_CHECKING:
     from bot.issue_keys import IssueKeys

@@ -14,17 +14,18 @@ from sqlalchemy import Connection, func, select
 
 from ledger import codec, store, verification
 from ledger.clock import Clock, utc_now
+from ledger.commands import Adoption, Interaction, Override
 from ledger.errors import SettingsError
 from ledger.events import Event
+from ledger.idempotency import pseudonym
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Adoption, Interaction, Override
 from ledger.location import url_of
-from ledger.source_keys import pseudonym
 from ledger.store import tables
 from ledger.store.append import Appender, Entry, Outcome, Receipt
-from ledger.store.corrections import correct
+from ledger.store.clock_corrections import correct
 from ledger.store.database import Database
 from ledger.store.erasure import erase
+from ledger.store.eventsourcing_adapter import StoreApplicationRecorder
 from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
 from ledger.store.file_lock import PATIENCE_SECONDS
 from ledger.store.forgotten import apply_barriers
@@ -33,13 +34,12 @@ from ledger.store.names import changed, rename
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
 from ledger.store.projection import Projection
-from ledger.store.recorders import StoreApplicationRecorder
 from ledger.store.streams import Streams
 from ledger.store.users import User, users
-from ledger.text import chat_id_of, display_name_of, reason_of, user_id_of
+from ledger.validation import chat_id_of, display_name_of, reason_of, user_id_of
 
 if TYPE_CHECKING:
-    from ledger.archive.folder import Archive
+    from ledger.archive.segment_store import Archive
     from ledger.intake.preview import Preview
 
 
@@ -167,7 +167,7 @@ class EngagementLedger(Application[UUID]):
         return Preview(self._clock, self.database, self._appender.secret)
 
     def name_users(self, names: Mapping[str, str]) -> None:
-        """Replace display names, given by user id; `ledger.text` cleans them.
+        """Replace display names, given by user id; `ledger.validation` cleans them.
 
         Only an account has a name, and loses it when its user is forgotten. Users without an
         account are skipped, as are names of which nothing is left after cleaning.
@@ -281,11 +281,11 @@ class EngagementLedger(Application[UUID]):
             users = connection.scalar(select(func.count()).select_from(tables.accounts))
             return connection.scalar(select(tables.head.c.position)) or 0, users or 0
 
-    def history(self, user_id: str) -> Iterator["store.histories.HistoryEntry"]:
+    def history(self, user_id: str) -> Iterator["store.event_queries.HistoryEntry"]:
         """Yield the user's events, the earliest first; at one instant as they were recorded."""
-        query = store.ordered_history.HistoryQuery(user_id_of(user_id))
+        query = store.user_history.HistoryQuery(user_id_of(user_id))
         with self.database.read() as connection:
-            yield from store.ordered_history.history_of_user(connection, self.archive, query)
+            yield from store.user_history.history_of_user(connection, self.archive, query)
 
     def close(self) -> None:
         """Finish what was submitted and close the database."""

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import msgspec
 
+from ledger.commands import Kind
 from ledger.instants import DAY, Instant
-from ledger.interaction import Kind
-from ledger.text import IssueId
+from ledger.validation import IssueId
 
 
 class InteractionRecorded(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Source keys of Telegram messages: the same when live, delivered again, edited or exported."""
 
+from ledger.idempotency import SourceKey
 from ledger.instants import Instant
-from ledger.source_keys import SourceKey
 
 
 def supergroup_key(chat_id: int, message_id: int, issue_id: str, sent_at: Instant) -> SourceKey:

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import Instant, moment_of
-from ledger.interaction import Kind
 
 DAYS_OF_WEEK, HOURS_OF_DAY = 7, 24
 

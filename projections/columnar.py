@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.interaction import Kind
+from ledger.commands import Kind
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ledger.commands import Kind
 from ledger.instants import DAY, Instant
-from ledger.interaction import Kind
 from projections.columnar import NO, Floats, FoldColumns, Integers
 from projections.policy import ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, pin_ends_at

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from ledger.commands import Kind
 from ledger.events import EventRow
-from ledger.interaction import Kind
 
 
 class Engagement(msgspec.Struct, frozen=True, gc=False):

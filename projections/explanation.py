@@ -5,9 +5,9 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from ledger.commands import Kind
 from ledger.events import EventRow, is_late
 from ledger.instants import Instant
-from ledger.interaction import Kind
 from projections.as_of import AsOf
 from projections.engagement import NONE, Engagement, fold, of_kinds
 from projections.policy import Adopted, ScoringPolicy

@@ -11,8 +11,8 @@ from itertools import count, takewhile
 
 import msgspec
 
+from ledger.commands import FOREVER
 from ledger.instants import DAY, Instant
-from ledger.interaction import FOREVER
 from projections.engagement import Engagement, merge, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import Ranked, pin_ends_at, rank_key, ranked

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ledger.commands import KINDS, Kind
 from ledger.errors import InvalidPolicyError
 from ledger.instants import Instant
-from ledger.interaction import KINDS, Kind
 
 DECIMALS = 12
 """Scores and sums of weights are rounded to this before they are compared."""

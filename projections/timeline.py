@@ -12,9 +12,9 @@ from typing import cast
 
 import msgspec
 
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
-from ledger.interaction import Kind
 from projections.engagement import fold
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import NEVER_COUNTED, Score, score_of

@@ -9,9 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from ledger.commands import EARLIEST, Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import EARLIEST, Kind
 from projections.engagement import Engagement, fold
 from projections.policy import ScoringPolicy
 

@@ -120,7 +120,7 @@ def test_every_pure_module_is_watched(copy):
 
 
 PLANTED = [
-    ("pure", "ledger.text", "ledger.store"),
+    ("pure", "ledger.validation", "ledger.store"),
     ("pure", "projections.ranking", "sqlalchemy"),
     ("pure", "bot.settings", "bot.cli"),
     ("pure", "bot.linear.issue", "bot.linear.client"),

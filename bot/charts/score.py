@@ -33,8 +33,8 @@ from bot.charts.canvas import (
     typeface,
 )
 from bot.charts.dates import date, ticks
+from ledger.commands import Kind
 from ledger.instants import DAY, Instant
-from ledger.interaction import Kind
 from projections.scoring import Score
 from projections.timeline import ScoreSeries
 

@@ -6,9 +6,9 @@ from sqlalchemy import Connection
 
 from bot.cli.findings import BAD, NOTE, Finding
 from bot.cli.shown import counted
-from ledger.archive.files import range_of
+from ledger.archive.segment_files import range_of
 from ledger.store.database import Database
-from ledger.store.segments import retired, segments
+from ledger.store.segment_rows import retired, segments
 from ledger.verification.beside import barrier_findings
 
 

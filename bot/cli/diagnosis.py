@@ -23,9 +23,9 @@ from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.segment import Segment, events_in
 from ledger.store import schema, tables
-from ledger.store.corrections import ahead_until
+from ledger.store.clock_corrections import ahead_until
 from ledger.store.database import Database
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first version with RETURNING."""

@@ -14,13 +14,13 @@ from bot.cli.files import write_file
 from bot.cli.importing import History, bring_in, choice_of, import_options, name_of, opened
 from bot.cli.session import Session
 from bot.cli.shown import printable, show_json
-from ledger.commit import Contact, People
+from ledger.commits import Contact, People
+from ledger.idempotency import DIGEST_KEY_BYTES, pseudonym
 from ledger.intake.git_history import contacts_in, read_git
 from ledger.intake.git_log import Repository, repository_at
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.intake.user_map import LEFT_OUT, Row, read_user_map, user_map_of
-from ledger.source_keys import DIGEST_KEY_BYTES, pseudonym
-from ledger.text import UserId
+from ledger.validation import UserId
 
 if TYPE_CHECKING:
     from ledger.application import EngagementLedger

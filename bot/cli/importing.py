@@ -18,6 +18,7 @@ from bot.cli.session import Command, Session, json_option
 from bot.cli.shown import printable, show_json
 from bot.cli.tables import show_table
 from bot.moments import Edge, InvalidMomentError
+from ledger.commands import Kind
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.intake.history import (
@@ -29,7 +30,6 @@ from ledger.intake.history import (
     record_history,
     within,
 )
-from ledger.interaction import Kind
 from projections.audit import is_long_ago
 
 if TYPE_CHECKING:

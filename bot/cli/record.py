@@ -8,7 +8,7 @@ from bot.cli.shown import printable, show_json
 from bot.cli.suggestions import suggesting_issue
 from bot.cli.tables import show_table
 from bot.cli.users import user_of, user_or_new
-from ledger.interaction import interaction_of
+from ledger.commands import interaction_of
 
 
 @click.command()

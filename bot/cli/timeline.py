@@ -20,7 +20,7 @@ from bot.periods import PERIODS, ends_of
 from bot.replies import score_note
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, iso, moment_of
-from ledger.text import issue_id_of
+from ledger.validation import issue_id_of
 from projections.policy import ScoringPolicy
 from projections.timeline import Step, score_series, steps
 

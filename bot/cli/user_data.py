@@ -11,7 +11,7 @@ from bot.cli.files import write_file
 from bot.cli.session import Session, UserCommand, Word, json_option
 from bot.cli.shown import counted, printable, show_json
 from bot.cli.users import user_of
-from ledger.text import user_id_of
+from ledger.validation import user_id_of
 
 if TYPE_CHECKING:
     from projections.application import Engagements

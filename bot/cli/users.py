@@ -10,7 +10,7 @@ import click
 from bot.cli.session import Session, UserCommand, Word, json_option
 from bot.cli.shown import printable, show_json
 from bot.cli.tables import show_table
-from ledger.text import user_id_of
+from ledger.validation import user_id_of
 
 if TYPE_CHECKING:
     from ledger.store.users import User

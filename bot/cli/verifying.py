@@ -16,7 +16,7 @@ from ledger.store import schema
 from ledger.store.database import Database
 from ledger.verification.backfill import fill
 from ledger.verification.beside import barrier_findings
-from ledger.verification.finding import Finding
+from ledger.verification.findings import Finding
 from ledger.verification.truth import found, snapshot
 from projections.views.verification import Verification, size
 from projections.views.verification import verify as verified

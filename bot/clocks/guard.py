@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from bot.clock_check import ClockState, ClockUnconfirmedError, Heard, check, last_in_a_row
 from ledger.instants import Instant, instant_of
-from ledger.store.corrections import given_instants
+from ledger.store.clock_corrections import given_instants
 from ledger.store.job_runs import last_ran_at, note_runs
 from projections.application import Engagements
 

@@ -10,7 +10,7 @@ from bot.linear.issue import Absent, Answer, Found, Issue
 from bot.plain_text import UNLINKED
 from bot.replies import Facts, fill
 from bot.times import day_of
-from ledger.text import DISPLAY_NAME_LIMIT, display_name_of
+from ledger.validation import DISPLAY_NAME_LIMIT, display_name_of
 
 NAME_SHOWN = 40
 """Characters of a person's name, and of a state's."""

@@ -13,6 +13,7 @@ from bot.gate import Gate
 from bot.spool.file import Spool
 from bot.spool.lines import Waiting, line_of
 from ledger.application import EngagementLedger
+from ledger.commands import FOREVER, Hiding, Interaction, OptOut
 from ledger.errors import (
     ClockBehindError,
     FutureInteractionError,
@@ -23,7 +24,6 @@ from ledger.errors import (
     UnknownEngagementError,
 )
 from ledger.instants import DAY, Instant
-from ledger.interaction import FOREVER, Hiding, Interaction, OptOut
 
 _log = logging.getLogger(__name__)
 

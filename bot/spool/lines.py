@@ -11,15 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from bot.classification import Entry, Migration, Sender
+from ledger.commands import Hiding, Interaction, OptOut, checked, checked_hiding, checked_opt_out
 from ledger.errors import InvalidInteractionError
-from ledger.interaction import (
-    Hiding,
-    Interaction,
-    OptOut,
-    checked,
-    checked_hiding,
-    checked_opt_out,
-)
 
 _TYPES: dict[str, type[Entry]] = {
     "interaction": Interaction,

@@ -23,7 +23,7 @@ from ledger.events import (
     kind_label,
 )
 from ledger.instants import iso
-from ledger.store.histories import HistoryEntry
+from ledger.store.event_queries import HistoryEntry
 
 _BEGINNING, _BETWEEN, _END = b"[\n", b",\n", b"\n]\n"
 _EMPTY = b"[]\n"

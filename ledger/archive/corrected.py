@@ -14,7 +14,7 @@ from ledger.archive.columns import (
     recorded_at,
     timed,
 )
-from ledger.archive.folder import LAST, Archive
+from ledger.archive.segment_store import LAST, Archive
 from ledger.clock_corrections import Corrections
 from ledger.instants import DAY
 from ledger.segment import Segment

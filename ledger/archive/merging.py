@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from ledger.archive.columns import FILE_SCHEMA, SORTED_BY, in_order, one_table
 from ledger.archive.digests import Range, digests
-from ledger.archive.folder import Archive, other_events_error
 from ledger.archive.reading import events_by_account
-from ledger.archive.stepping import Reader, Source, steps
+from ledger.archive.segment_store import Archive, other_events_error
+from ledger.archive.sorted_merge import Reader, Source, steps
 from ledger.archive.versions import with_earlier
 from ledger.segment import Segment, events_in
 

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ledger.archive.blocks import CheckedFile, block_digests
 from ledger.archive.columns import (
     FILE_SCHEMA,
     TEXTS,
@@ -28,6 +27,7 @@ from ledger.archive.columns import (
     own_texts,
 )
 from ledger.archive.digests import Columns, Range, differing
+from ledger.archive.file_integrity import CheckedFile, block_digests
 from ledger.archive.versions import TOLD_BY, versions_by_group
 from ledger.errors import DamagedSegmentError
 from ledger.segment import FORMAT_VERSION, Segment

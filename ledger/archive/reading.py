@@ -16,12 +16,12 @@ from ledger.archive.columns import (
     one_chunk,
     recorded_at,
 )
-from ledger.archive.folder import Archive
+from ledger.archive.segment_store import Archive
+from ledger.commands import Kind
 from ledger.events import EventRow, FoldedEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant
-from ledger.interaction import Kind
 from ledger.segment import Segment
-from ledger.text import IssueId
+from ledger.validation import IssueId
 
 FOLDED_COLUMNS = (
     "account",

@@ -1,6 +1,6 @@
 """Histories in CSV: one interaction a row, read as a stream.
 
-`ledger.csv_row` names the columns. The file is UTF-8, plain or gzipped; the header shows the
+`ledger.csv_format` names the columns. The file is UTF-8, plain or gzipped; the header shows the
 separator.
 """
 
@@ -14,8 +14,8 @@ from typing import TypeGuard
 
 from msgspec.structs import replace
 
-from ledger.csv_header import InvalidHeaderError, beginning_of, columns_of
-from ledger.csv_row import (
+from ledger.commands import Interaction
+from ledger.csv_format import (
     NAMES,
     cell,
     contents_of,
@@ -23,13 +23,13 @@ from ledger.csv_row import (
     interaction_of_row,
     plain_interactions,
 )
+from ledger.csv_header import InvalidHeaderError, beginning_of, columns_of
 from ledger.errors import InvalidInteractionError
+from ledger.idempotency import SourceKey
 from ledger.instants import Instant
 from ledger.intake.files import READING_FAILS, reason_of, unpacked
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.intake.ordinals import Ordinals
-from ledger.interaction import Interaction
-from ledger.source_keys import SourceKey
 from ledger.tracker_exports import COLUMNS, tracker_of
 
 ROW_LIMIT = 2_097_152

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from ledger.commit import Commit, Contact, People, contacts_of, issues_of, touches_of
+from ledger.commits import Commit, Contact, People, contacts_of, issues_of, touches_of
 from ledger.errors import InvalidInteractionError
 from ledger.intake.git_log import Repository, commits_of
 from ledger.intake.history import Entry, Refusal

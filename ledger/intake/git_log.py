@@ -12,10 +12,10 @@ from functools import lru_cache
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
-from ledger.commit import Commit, Contact
+from ledger.commands import FOREVER
+from ledger.commits import Commit, Contact
 from ledger.instants import Instant
 from ledger.intake.history import UnreadableHistoryError
-from ledger.interaction import FOREVER
 
 FIELD_LIMIT_BYTES = 262_144
 """How much of a message, or of a list of trailers, is read; people write less."""

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from ledger.commands import FOREVER, Interaction
 from ledger.errors import LedgerError, OptedOutError
 from ledger.instants import Instant
-from ledger.interaction import FOREVER, Interaction
 
 if TYPE_CHECKING:
     from ledger.store.append import Outcome

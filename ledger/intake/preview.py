@@ -7,11 +7,11 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from ledger.clock import Clock
+from ledger.commands import Interaction, Kind, check_not_future
 from ledger.errors import InvalidInteractionError, OptedOutError
+from ledger.idempotency import digest, former_digest
 from ledger.instants import Instant, instant_of
 from ledger.intake.ordinals import Ordinals
-from ledger.interaction import Interaction, Kind, check_not_future
-from ledger.source_keys import digest, former_digest
 from ledger.store.append import Outcome, Receipt
 from ledger.store.database import Database
 from ledger.store.head import Head

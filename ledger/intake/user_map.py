@@ -8,7 +8,7 @@ from ledger.csv_header import InvalidHeaderError, Names, beginning_of, columns_o
 from ledger.errors import InvalidInteractionError
 from ledger.intake.history import UnreadableHistoryError
 from ledger.spreadsheets import check_user
-from ledger.text import UserId, user_id_of
+from ledger.validation import UserId, user_id_of
 
 LEFT_OUT = "-"
 """The value in place of a user id that leaves an address out."""

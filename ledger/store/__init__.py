@@ -11,23 +11,23 @@ from ledger.store.factory import StoreFactory
 if TYPE_CHECKING:
     from ledger.store import (
         compaction,
+        event_queries,
         expiry,
-        histories,
-        ordered_history,
         recovery,
         sealed_events,
         spans,
+        user_history,
     )
 
 __all__ = [
     "StoreFactory",
     "compaction",
+    "event_queries",
     "expiry",
-    "histories",
-    "ordered_history",
     "recovery",
     "sealed_events",
     "spans",
+    "user_history",
 ]
 
 __getattr__ = lazy_modules(__name__, __all__)

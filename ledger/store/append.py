@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from ledger import codec
 from ledger.clock import Clock
+from ledger.commands import Adoption, Hiding, Interaction, OptOut, Override, check_not_future
 from ledger.errors import (
     InvalidInteractionError,
     LedgerError,
@@ -23,7 +24,6 @@ from ledger.errors import (
 )
 from ledger.events import INTERACTION, OVERRIDE, EngagementHidden, Event, PolicyAdopted
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Adoption, Hiding, Interaction, OptOut, Override, check_not_future
 from ledger.store import tables
 from ledger.store.background_fold import BackgroundFold
 from ledger.store.database import Database

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ledger.store.database import Database
 
 if TYPE_CHECKING:
-    from ledger.archive.folder import Archive
+    from ledger.archive.segment_store import Archive
 
 _log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.archive.syncing import sync
+from ledger.commands import FOREVER
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import Instant
-from ledger.interaction import FOREVER
 
 _log = logging.getLogger(__name__)
 

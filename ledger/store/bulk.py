@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 from ledger.codec import commitment, origin_of
+from ledger.commands import Interaction
 from ledger.events import INTERACTION
+from ledger.idempotency import digest, former_digest
 from ledger.instants import DAY
-from ledger.interaction import Interaction
-from ledger.source_keys import digest, former_digest
 from ledger.store.append import SALT_BYTES, Appender, Batch, Outcome
 from ledger.store.rows import event_rows
 

@@ -24,13 +24,14 @@ from ledger.errors import DiskFullError, LedgerUnavailableError
 from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, due_merges, events_in, mergeable
 from ledger.store import tables
-from ledger.store.corrections import corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.database import Database
 from ledger.store.hot_table import HotEvents
 from ledger.store.job_runs import job_alone
 from ledger.store.recovery import Recovery, recover
+from ledger.store.retention import clear_unknown, remove_retired
 from ledger.store.sealable import Progress, Sealable
-from ledger.store.segments import (
+from ledger.store.segment_rows import (
     Certificate,
     Comparison,
     certificates,
@@ -40,7 +41,6 @@ from ledger.store.segments import (
     segments,
 )
 from ledger.store.statements import Statement
-from ledger.store.sweeping import clear_unknown, remove_retired
 
 _log = logging.getLogger(__name__)
 

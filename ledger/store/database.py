@@ -19,7 +19,7 @@ from ledger.store.file_lock import PATIENCE_SECONDS, FileLock, followed
 from ledger.store.sqlite import BEGIN_WRITING, READING, WRITING, engine_of
 
 if TYPE_CHECKING:
-    from ledger.archive.folder import Archive
+    from ledger.archive.segment_store import Archive
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Database:
     @cached_property
     def archive(self) -> "Archive":
         """The segments in the folder beside the file."""
-        from ledger.archive.folder import Archive  # noqa: PLC0415 - loads Arrow
+        from ledger.archive.segment_store import Archive  # noqa: PLC0415 - loads Arrow
 
         return Archive(self.archive_folder)
 

@@ -22,7 +22,7 @@ from ledger.store.opt_outs import OptOuts
 from ledger.store.projection import Projection
 
 if TYPE_CHECKING:
-    from ledger.archive.folder import Archive
+    from ledger.archive.segment_store import Archive
 
 _accounts, _places = tables.accounts, tables.places
 _origins, _sources = tables.origins, tables.sources
@@ -61,7 +61,7 @@ def delete_user(
     connection: Connection, archive: "Archive", projection: Projection, user_id: str
 ) -> bool:
     """Delete the user's rows and return whether there were any."""
-    sealed = store.histories.sealed_positions_of(connection, archive, user_id)
+    sealed = store.event_queries.sealed_positions_of(connection, archive, user_id)
     stream = connection.scalar(select(_accounts.c.stream).where(_accounts.c.user_id == user_id))
     if stream is not None:
         hot = select(tables.events.c.position).where(tables.events.c.stream == stream)

@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from ledger.archive.folder import Archive
 from ledger.archive.reading import events_by_account
+from ledger.archive.segment_store import Archive
 from ledger.events import EventRow
 from ledger.store import tables
-from ledger.store.histories import rows_by_user
-from ledger.store.segments import segments
+from ledger.store.event_queries import rows_by_user
+from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.store.users import known_accounts
 

@@ -3,12 +3,12 @@
 from sqlalchemy import Connection, delete, select
 
 from ledger.archive.columns import integers, recorded_at
-from ledger.archive.folder import Archive
+from ledger.archive.segment_store import Archive
 from ledger.instants import Instant
 from ledger.store import tables
-from ledger.store.corrections import corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.database import Database
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 
 EXPIRED_AT_ONCE = 1_000
 """Rows per transaction, which bounds how long recording waits."""

@@ -7,13 +7,13 @@ from eventsourcing.utils import Environment, EnvType, resolve_topic
 
 from ledger.store import schema
 from ledger.store.database import Database
-from ledger.store.file_lock import PATIENCE_SECONDS
-from ledger.store.recorders import (
+from ledger.store.eventsourcing_adapter import (
     StoreAggregateRecorder,
     StoreApplicationRecorder,
     StoreProcessRecorder,
     StoreTrackingRecorder,
 )
+from ledger.store.file_lock import PATIENCE_SECONDS
 
 T = TypeVar("T")
 

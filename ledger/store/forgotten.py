@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 
 from ledger import store
 from ledger.errors import ArchiveUnavailableError, LedgerUnavailableError, TracesLeftError
+from ledger.idempotency import user_digest
 from ledger.instants import Instant
-from ledger.source_keys import user_digest
 from ledger.store import tables
 from ledger.store.barriers import Barrier, BarrierFile
 from ledger.store.database import Database

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
+from ledger.commands import FOREVER
+from ledger.idempotency import user_digest
 from ledger.instants import Instant
-from ledger.interaction import FOREVER
-from ledger.source_keys import user_digest
 from ledger.store import tables
 from ledger.store.barriers import Barrier, BarrierFile
 from ledger.store.checksums import change, checked, is_sound, with_checksum
@@ -81,7 +81,7 @@ class OptOuts:
         row = self._rows.get(user_id)
         if row is None:
             found = self._find(user_digest(user_id, self._secret))
-            row = self._rows[user_id] = _NO_ROW if found is None else _read(found)
+            row = self._rows[user_id] = _NO_ROW if found is None else _row_of(found)
         return row
 
     def _write(self, user_id: str, row: _Row) -> None:
@@ -97,7 +97,7 @@ class OptOuts:
         self._rows[user_id] = row
 
 
-def _read(row: Sequence[Any]) -> _Row:
+def _row_of(row: Sequence[Any]) -> _Row:
     _, before_at, erased_at, traces = checked(_t.name, row)
     return before_at, erased_at, traces
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from ledger.store.corrections import Retimed
+from ledger.store.clock_corrections import Retimed
 from ledger.store.database import Database
 from ledger.store.sealable import Sealable
 

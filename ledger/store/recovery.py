@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from ledger.archive.folder import Archive
 from ledger.archive.merging import merge
+from ledger.archive.segment_store import Archive
 from ledger.errors import DamagedSegmentError
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.database import Database
-from ledger.store.segments import replace, segments
+from ledger.store.segment_rows import replace, segments
 
 _log = logging.getLogger(__name__)
 

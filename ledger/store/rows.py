@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Select, insert, select
 
 from ledger import codec
+from ledger.commands import Kind
 from ledger.events import (
     OVERRIDE,
     SEALED_TOPICS,
@@ -17,7 +18,6 @@ from ledger.events import (
     ScoreOverridden,
 )
 from ledger.instants import Instant
-from ledger.interaction import Kind
 from ledger.store import tables
 from ledger.store.checksums import with_checksum, with_checksums
 from ledger.store.decoding import decoding

@@ -7,9 +7,9 @@ from uuid import uuid4
 from sqlalchemy import Connection, Table, insert, inspect, select, true
 from sqlalchemy.schema import CreateColumn
 
-from ledger.archive.files import Files
+from ledger.archive.segment_files import Files
 from ledger.errors import LedgerLostError, LedgerUnavailableError
-from ledger.source_keys import DIGEST_KEY_BYTES
+from ledger.idempotency import DIGEST_KEY_BYTES
 from ledger.store import tables
 from ledger.store.checksums import change, with_checksum
 from ledger.store.database import Database

@@ -7,12 +7,12 @@ from sqlalchemy import Connection
 
 from ledger.segment import Segment
 from ledger.store.background_fold import Foldable
-from ledger.store.segments import Comparison
+from ledger.store.segment_rows import Comparison
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ledger.archive.folder import Archive
+    from ledger.archive.segment_store import Archive
     from ledger.store.database import Database
 
 Progress = Callable[[int], object]

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, bindparam, select
 from ledger import codec
 from ledger.archive.columns import integers
 from ledger.archive.digests import WINDOW
-from ledger.archive.folder import Archive
 from ledger.archive.reading import event_rows, events_in_time, placed_events
+from ledger.archive.segment_store import Archive
 from ledger.events import SEALED_TOPICS, EventRow
 from ledger.segment import Segment
 from ledger.store import tables
-from ledger.store.corrections import corrections
-from ledger.store.segments import segments
+from ledger.store.clock_corrections import corrections
+from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 
 _s, _a = tables.streams, tables.accounts

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from ledger.source_keys import SourceKey, digest, former_digest
+from ledger.idempotency import SourceKey, digest, former_digest
 from ledger.store import tables
 from ledger.store.checksums import sum_of_sources, without_sources
 from ledger.store.head import Head

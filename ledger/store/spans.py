@@ -9,13 +9,13 @@ from sqlalchemy import Connection, bindparam, select
 
 from ledger.archive.columns import occurred_at
 from ledger.archive.corrected import corrected_groups
-from ledger.archive.folder import Archive
+from ledger.archive.segment_store import Archive
 from ledger.instants import Instant
 from ledger.store import tables
-from ledger.store.corrections import corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.decoding import decoding, stored_uuid
 from ledger.store.places import place_of
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 
 Span = tuple[Instant, Instant]

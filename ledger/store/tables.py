@@ -1,6 +1,6 @@
 """The ledger's tables, all of which are truth: events, their links to people, and counters.
 
-Instants are integer microseconds UTC. Kinds are the ranks of `ledger.interaction.Kind`.
+Instants are integer microseconds UTC. Kinds are the ranks of `ledger.commands.Kind`.
 """
 
 from sqlalchemy import (

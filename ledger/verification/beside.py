@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from ledger.store.database import Database
 from ledger.store.opt_outs import own_id
-from ledger.verification.finding import Finding
+from ledger.verification.findings import Finding
 
 
 def barrier_findings(database: Database, connection: Connection) -> Iterator[Finding]:

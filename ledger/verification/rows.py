@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Double, Integer, LargeBinary, Table, Text, fu
 from ledger.store import tables
 from ledger.store.checksums import is_sound, sum_of_sources
 from ledger.store.statements import Statement
-from ledger.verification.finding import Finding, truth
+from ledger.verification.findings import Finding, truth
 
 TABLES = tables.metadata.sorted_tables
 _ALL = {table.name: Statement(select(table)) for table in TABLES}

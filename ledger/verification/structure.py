@@ -9,7 +9,7 @@ import sqlalchemy
 from sqlalchemy import Connection
 
 from ledger.store import schema, tables
-from ledger.verification.finding import Finding, derived, of_replay, truth
+from ledger.verification.findings import Finding, derived, of_replay, truth
 
 _MOST_ERRORS = 100
 _OBJECTS = "SELECT name, type, tbl_name, sql FROM sqlite_master"

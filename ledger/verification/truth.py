@@ -10,7 +10,7 @@ import pyarrow as pa
 import sqlalchemy.exc
 from sqlalchemy import Connection
 
-from ledger.archive.folder import Archive
+from ledger.archive.segment_store import Archive
 from ledger.errors import (
     ArchiveUnavailableError,
     LedgerDamagedError,
@@ -21,10 +21,10 @@ from ledger.segment import events_in
 from ledger.store.compaction import digests_of
 from ledger.store.database import Database
 from ledger.store.failures import StoreFullError, StoreUnavailableError
-from ledger.store.segments import certificates, segments
-from ledger.verification.file import header_findings, log_findings
-from ledger.verification.finding import BACKUP, Finding, truth
-from ledger.verification.order import (
+from ledger.store.segment_rows import certificates, segments
+from ledger.verification.file_checks import header_findings, log_findings
+from ledger.verification.findings import BACKUP, Finding, truth
+from ledger.verification.row_checks import (
     key_findings,
     origin_findings,
     position_findings,

@@ -12,14 +12,14 @@ from sqlalchemy import Connection
 from ledger import store
 from ledger.application import EngagementLedger
 from ledger.clock import Clock, utc_now
+from ledger.commands import Adoption, hiding_of, override_of
 from ledger.events import EngagementHidden, EventRow
 from ledger.instants import Instant, instant_of
-from ledger.interaction import Adoption, hiding_of, override_of
+from ledger.store.accounts import hidings_of_user
 from ledger.store.append import Receipt
 from ledger.store.collecting import without_collecting
 from ledger.store.file_lock import PATIENCE_SECONDS
-from ledger.store.hidings import hidings_of_user
-from ledger.text import issue_id_of, user_id_of
+from ledger.validation import issue_id_of, user_id_of
 from projections import views
 from projections.as_of import AsOf
 from projections.engagement import NONE
@@ -126,7 +126,7 @@ class Engagements:
         issue_id: str | None = None,
         at: Moment = None,
         known_at: Moment = None,
-    ) -> Iterator["store.histories.HistoryEntry"]:
+    ) -> Iterator["store.event_queries.HistoryEntry"]:
         """Yield the user's events, of one issue or of all, the earliest first."""
         return self._history(_history_query(user_id, issue_id, at, known_at))
 
@@ -139,11 +139,11 @@ class Engagements:
         *,
         limit: int,
         latest: bool,
-    ) -> "store.ordered_history.Page":
+    ) -> "store.user_history.Page":
         """The first `limit` entries of `history`, or the last ones, the latest first."""
         query = _history_query(user_id, issue_id, at, known_at)
         with self.ledger.database.read() as connection:
-            return store.ordered_history.page_of_history(
+            return store.user_history.page_of_history(
                 connection, self.ledger.archive, query, limit, latest=latest
             )
 
@@ -158,7 +158,7 @@ class Engagements:
             adopted = self._adopted(connection, as_of)
             events = [
                 Sourced(*each)
-                for each in store.histories.sourced_rows_of_issue(
+                for each in store.event_queries.sourced_rows_of_issue(
                     connection, self.ledger.archive, user, issue
                 )
             ]
@@ -201,7 +201,9 @@ class Engagements:
         user, as_of = user_id_of(user_id), _as_of(None, known_at)
         issue = None if issue_id is None else issue_id_of(issue_id)
         with self.ledger.database.read() as connection:
-            everything = store.histories.rows_of_user(connection, self.ledger.archive, user, issue)
+            everything = store.event_queries.rows_of_user(
+                connection, self.ledger.archive, user, issue
+            )
             rows = as_of.of(everything)
             return rows, self._policy(connection, as_of)
 
@@ -258,7 +260,7 @@ class Engagements:
             in_force = self._policy(connection, as_of)
             policies, judge = (in_force, policy), Judge(dict.fromkeys((in_force, policy)), zone)
             moment = (as_of, self._instant(as_of))
-            everybody = store.histories.rows_by_user(connection, self.ledger.archive)
+            everybody = store.event_queries.rows_by_user(connection, self.ledger.archive)
             return views.policy_trial.tried(everybody, policies, moment, judge, progress)
 
     # --- changes ---------------------------------------------------------------------------------
@@ -360,10 +362,10 @@ class Engagements:
         return hidden_issues((event for _, event in hidings_of_user(connection, user)), as_of)
 
     def _history(
-        self, query: "store.ordered_history.HistoryQuery"
-    ) -> Iterator["store.histories.HistoryEntry"]:
+        self, query: "store.user_history.HistoryQuery"
+    ) -> Iterator["store.event_queries.HistoryEntry"]:
         with self.ledger.database.read() as connection:
-            yield from store.ordered_history.history_of_user(connection, self.ledger.archive, query)
+            yield from store.user_history.history_of_user(connection, self.ledger.archive, query)
 
     def _past(
         self, connection: Connection, user: str, as_of: AsOf, issue: str | None = None
@@ -391,8 +393,8 @@ def _as_of(at: Moment, known_at: Moment) -> AsOf:
 
 def _history_query(
     user_id: str, issue_id: str | None, at: Moment, known_at: Moment
-) -> "store.ordered_history.HistoryQuery":
+) -> "store.user_history.HistoryQuery":
     issue = None if issue_id is None else issue_id_of(issue_id)
-    return store.ordered_history.HistoryQuery(
+    return store.user_history.HistoryQuery(
         user_id_of(user_id), issue, *msgspec.structs.astuple(_as_of(at, known_at))
     )

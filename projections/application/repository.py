@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import msgspec
 
+from ledger.commands import Kind, interaction_of
 from ledger.errors import OptedOutError
+from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
-from ledger.interaction import Kind, interaction_of
-from ledger.source_keys import SourceKey
 from projections.application.sharing import Door
 from projections.ranking import Ranked
 from projections.views import questions

@@ -5,9 +5,9 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypedDict, TypeVar
 
+from ledger.commands import interaction_of
+from ledger.idempotency import SourceKey
 from ledger.instants import iso
-from ledger.interaction import interaction_of
-from ledger.source_keys import SourceKey
 from ledger.store.append import Receipt
 from projections.application.engagements import Engagements
 from projections.application.sharing import Door

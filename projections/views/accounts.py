@@ -7,7 +7,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import one_chunk
-from ledger.archive.folder import LAST
+from ledger.archive.segment_store import LAST
 from ledger.store.decoding import stored_uuid
 from ledger.store.statements import Statement
 from ledger.store.tables import accounts, events, streams

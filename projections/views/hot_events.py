@@ -9,9 +9,9 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import one_table, uuids
 from ledger.clock_corrections import Corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.collecting import without_collecting
-from ledger.store.corrections import corrections
-from ledger.store.segments import sealed_position
+from ledger.store.segment_rows import sealed_position
 from ledger.store.statements import Statement
 from ledger.store.tables import events, streams
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, IN_SPAN, bytes_of

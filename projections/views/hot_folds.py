@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from ledger.clock_corrections import Corrections
 from ledger.instants import DAY
+from ledger.store.clock_corrections import corrections
 from ledger.store.collecting import without_collecting
-from ledger.store.corrections import corrections
 from projections.views.partial_rows import Row
 
 _T, _P = 2 * 10**18, 10**18  # added to instants and positions, so that all have equally many digits

@@ -13,15 +13,15 @@ from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger.archive.columns import coded, occurred_at, one_table, ranks, recorded_at
 from ledger.archive.corrected import corrected, effective_instants
-from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.archive.segment_store import Archive
 from ledger.clock_corrections import Corrections
 from ledger.instants import Instant
 from ledger.segment import Segment
-from ledger.store.corrections import corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.decoding import decoding
-from ledger.store.histories import account_of, of_user
-from ledger.store.segments import segments
+from ledger.store.event_queries import account_of, of_user
+from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.store.tables import events
 from projections.as_of import AsOf

@@ -9,7 +9,7 @@ from ledger import codec
 from ledger.clock_corrections import Corrections
 from ledger.events import POLICY, PolicyAdopted
 from ledger.instants import Instant
-from ledger.store.corrections import corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.decoding import decoding
 from ledger.store.statements import Statement
 from ledger.store.tables import events, head, ledger, streams

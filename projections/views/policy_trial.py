@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from ledger.instants import Instant
-from ledger.store.histories import UserRows
+from ledger.store.event_queries import UserRows
 from projections.as_of import AsOf, engagements_as_of
 from projections.policy import ScoringPolicy
 from projections.quality import Judge, Quality

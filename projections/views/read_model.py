@@ -14,7 +14,7 @@ from ledger.segment import Segment
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.sealable import Progress
-from ledger.store.segments import Comparison
+from ledger.store.segment_rows import Comparison
 from ledger.store.tables import head
 from projections import views
 from projections.engagement import Engagement, of_kinds
@@ -52,7 +52,7 @@ FOLDED_AT_ONCE = 2_000
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ledger.archive.folder import Archive
+    from ledger.archive.segment_store import Archive
 
 REFRESHED_AT_ONCE = 500
 """Rows per transaction, which bounds how long recording waits."""

@@ -13,7 +13,7 @@ from ledger.archive.parquet import ROWS_OF_A_GROUP
 from ledger.errors import LedgerUnavailableError
 from ledger.processes.second_process import SecondProcess
 from ledger.store.database import Database
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.verification.structure import is_whole
 from ledger.verification.truth import expect_sound

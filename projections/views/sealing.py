@@ -16,13 +16,13 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
 from ledger.archive.columns import listed, uuids
 from ledger.archive.corrected import corrected, corrected_groups
-from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
-from ledger.archive.stepping import Source
+from ledger.archive.segment_store import Archive
+from ledger.archive.sorted_merge import Source
 from ledger.errors import CertificateError
+from ledger.store.clock_corrections import corrections
 from ledger.store.collecting import without_collecting
-from ledger.store.corrections import corrections
-from ledger.store.segments import Comparison, segments
+from ledger.store.segment_rows import Comparison, segments
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
 from projections.views import sealed_sums

@@ -8,8 +8,8 @@ no exponential is needed.
 
 from sqlalchemy import text
 
+from ledger.commands import Kind
 from ledger.events import POLICY
-from ledger.interaction import Kind
 from projections.policy import ALL_KINDS, DECIMALS, DEFAULT_POLICY
 from projections.views.tables import LIVE_NAME, written
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, bindparam, func, select
 
-from ledger.store.corrections import corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.statements import Statement
 from ledger.store.tables import events
 from projections.views.accounts import somebodys

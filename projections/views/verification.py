@@ -6,11 +6,11 @@ from contextlib import suppress
 import msgspec
 from sqlalchemy import Connection, select
 
-from ledger.archive.folder import Archive
+from ledger.archive.segment_store import Archive
 from ledger.store.database import Database
 from ledger.store.tables import head
 from ledger.verification.backfill import count_unverified
-from ledger.verification.finding import Finding, derived, of_replay
+from ledger.verification.findings import Finding, derived, of_replay
 from ledger.verification.structure import normal, objects_in
 from ledger.verification.truth import (
     UNREADABLE,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger.commands import interaction_of, override_of
 from ledger.instants import DAY, Instant, instant_of, moment_of
-from ledger.interaction import interaction_of, override_of
 from projections.application import Engagements
 from tests.archive.ledgers import small_segments
 from tests.cli.running import NOON, CommandLine

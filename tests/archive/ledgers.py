@@ -6,11 +6,11 @@ from datetime import UTC
 from pathlib import Path
 from unittest import mock
 
+from ledger.commands import interaction_of
 from ledger.instants import DAY, moment_of
-from ledger.interaction import interaction_of
 from ledger.segment import Segment
 from ledger.store import compaction
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 from projections.application import Engagements
 from tests.strategies import NOON, Clock
 

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ledger.archive import folder
+from ledger.archive import segment_store
 from ledger.archive.columns import event_batch, in_order
 from ledger.archive.corrected import corrected_groups
 from ledger.errors import CertificateError, LedgerDamagedError, LedgerError
 from ledger.store import hot_table
 from ledger.store.hot_table import HotEvents
-from ledger.store.segments import Comparison
+from ledger.store.segment_rows import Comparison
 from projections.application import Engagements
 from projections.views import certificate, sealing
 from projections.views.partial_rows import SEALED
@@ -77,7 +77,7 @@ def fold_all_but_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_all_but_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event is lost on its way into the file."""
-    monkeypatch.setattr(folder, "in_order", lambda table: in_order(table[1:]))
+    monkeypatch.setattr(segment_store, "in_order", lambda table: in_order(table[1:]))
 
 
 EVENT_LOST: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], type[LedgerError], str]] = {

@@ -12,14 +12,14 @@ import pytest
 
 from ledger.archive import parquet
 from ledger.archive.columns import SCHEMA
-from ledger.archive.folder import Archive
+from ledger.archive.segment_store import Archive
+from ledger.commands import interaction_of
 from ledger.errors import (
     ArchiveUnavailableError,
     DamagedSegmentError,
     LedgerUnavailableError,
     MissingSegmentError,
 )
-from ledger.interaction import interaction_of
 from ledger.segment import BLOCK_BYTES, Segment
 from projections.application import Engagements
 from tests.archive.ledgers import (

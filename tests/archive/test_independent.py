@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.archive.folder import Archive
+from ledger.archive.segment_store import Archive
 from ledger.clock_corrections import Correction, Corrections
 from ledger.events import EventRow
 from ledger.instants import DAY

@@ -9,11 +9,11 @@ from uuid import UUID
 import pyarrow.parquet as pq
 import pytest
 
-from ledger.archive import folder, parquet
-from ledger.archive.blocks import CheckedFile
+from ledger.archive import parquet, segment_store
 from ledger.archive.columns import SCHEMA
-from ledger.archive.folder import Archive
+from ledger.archive.file_integrity import CheckedFile
 from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.archive.segment_store import Archive
 from ledger.archive.versions import as_in_file
 from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.segment import BLOCK_BYTES, Segment
@@ -191,7 +191,7 @@ def test_what_does_not_read_back_from_the_disk_is_not_published(tmp_path, monkey
         other = table_of([(*some_rows()[0][:1], "AI-2", *some_rows()[0][2:])])
         write(path, [as_in_file(other)], segment)
 
-    monkeypatch.setattr(folder, "write", write_otherwise)
+    monkeypatch.setattr(segment_store, "write", write_otherwise)
     with pytest.raises(ArchiveUnavailableError, match="does not read back as it was written"):
         archive.publish(table_of(some_rows()), 1, 1)
     assert list(archive.folder.iterdir()) == []

@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 
 from ledger import codec
 from ledger.archive import digests as digesting
-from ledger.archive import folder, merging, parquet
+from ledger.archive import merging, parquet, segment_store
 from ledger.archive.columns import FILE_SCHEMA, by_position, occurred_at, recorded_at
 from ledger.archive.digests import digest
-from ledger.archive.folder import Archive
 from ledger.archive.merging import merge
 from ledger.archive.reading import events_in_time, placed_events
+from ledger.archive.segment_store import Archive
+from ledger.commands import Kind
 from ledger.errors import DamagedSegmentError
 from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant
-from ledger.interaction import Kind
 from ledger.segment import SMALL_EVENTS, Segment, due_merges, events_in, mergeable
-from ledger.text import IssueId
+from ledger.validation import IssueId
 from tests.archived import segment_rows, table_of
 
 half_as_often = settings(max_examples=settings().max_examples // 2)
@@ -137,7 +137,7 @@ def test_groups_between_two_accounts_hold_theirs_and_no_others(rows, data):
         segment = published(kept, rows)
         accounts = sorted({str(UUID(bytes=row[0])) for row in rows})
         after = data.draw(st.sampled_from(["", *accounts]))
-        upto = data.draw(st.sampled_from([*accounts, folder.LAST]))
+        upto = data.draw(st.sampled_from([*accounts, segment_store.LAST]))
         groups = list(kept.row_groups(segment, ["account", "position"], after, upto))
         found = [pair for group in groups for pair in zip(*group.to_pydict().values(), strict=True)]
         assert sorted(found) == sorted(

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.archive import files, parquet
-from ledger.archive.folder import Archive
+from ledger.archive import parquet, segment_files
+from ledger.archive.segment_store import Archive
 from ledger.errors import ArchiveUnavailableError, LedgerLostError
 from ledger.instants import DAY
 from ledger.segment import Segment
-from ledger.store import sweeping
-from ledger.store.segments import retired
+from ledger.store import retention
+from ledger.store.segment_rows import retired
 from projections.application import Engagements
 from tests.archive.ledgers import (
     EVENTS,
@@ -126,10 +126,10 @@ def test_what_was_replaced_stays_while_its_replacement_is_damaged(engagements, f
     before = names(folder)
     damage(folder / "ledger.db.archive" / merged.name)
     clock.move(2 * HOUR)
-    sweeping.remove_retired(engagements.ledger.database, clock.at)
+    retention.remove_retired(engagements.ledger.database, clock.at)
     assert names(folder) == before
     (folder / "ledger.db.archive" / merged.name).unlink()
-    sweeping.remove_retired(engagements.ledger.database, clock.at)
+    retention.remove_retired(engagements.ledger.database, clock.at)
     assert len(names(folder)) == 2
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_has_the_name_of_one_that_was_replaced_is_moved_aside(
     clock.move(2 * HOUR)
     compact(engagements)
     assert names(folder) == [merged.name]
-    assert names(folder, files.ASIDE) == [other]
+    assert names(folder, segment_files.ASIDE) == [other]
 
 
 def test_a_kill_after_a_file_was_removed_is_no_matter(engagements, folder, clock):
@@ -172,8 +172,8 @@ def test_what_the_database_does_not_know_is_moved_aside_and_told(
         assert "unknown files of the archive were moved aside" in caplog.text
         assert unknown not in names(folder)
         assert f"{unknown}.unfinished" not in names(folder)
-    assert names(folder, files.ASIDE) == [unknown, f"{unknown}.1"]
-    assert (archive / files.ASIDE / unknown).read_bytes() == b"first"
+    assert names(folder, segment_files.ASIDE) == [unknown, f"{unknown}.1"]
+    assert (archive / segment_files.ASIDE / unknown).read_bytes() == b"first"
     (archive / "notes.txt").write_text("not ours")
     compact(engagements)
     assert "notes.txt" in names(folder)
@@ -202,9 +202,9 @@ def test_publishing_never_overwrites_what_is_not_the_same(engagements, folder):
         assert place.name == segment.name
         assert archive.files.is_sound(segment)
     assert archive.publish(table, 1, 99) == segment
-    kept = archive.folder / files.ASIDE
+    kept = archive.folder / segment_files.ASIDE
     assert (kept / place.name).read_bytes() == b"another database's"
-    assert names(folder, files.ASIDE) == [place.name, f"{place.name}.1"]
+    assert names(folder, segment_files.ASIDE) == [place.name, f"{place.name}.1"]
 
 
 def test_what_is_moved_aside_and_brought_back_is_there_after_a_power_cut(
@@ -243,11 +243,11 @@ def test_no_ledger_is_begun_beside_an_archive(folder, clock, how):
     with pytest.raises(LedgerLostError, match="an archive with 3 segments lies beside it"):
         opened(folder, clock)
     for each in list((folder / "ledger.db.archive").iterdir()):
-        (folder / "ledger.db.archive" / files.ASIDE).mkdir(exist_ok=True)
-        each.rename(each.parent / files.ASIDE / each.name)
+        (folder / "ledger.db.archive" / segment_files.ASIDE).mkdir(exist_ok=True)
+        each.rename(each.parent / segment_files.ASIDE / each.name)
     with pytest.raises(LedgerLostError, match="an archive with 3 segments lies beside it"):
         opened(folder, clock)
-    assert names(folder, files.ASIDE) == before
+    assert names(folder, segment_files.ASIDE) == before
     assert (folder / "ledger.db").exists() == (how != "missing")
 
 
@@ -289,7 +289,7 @@ def test_what_an_older_database_moved_aside_is_read_where_it_lies(folder, clock)
         assert histories(engagements) == before
         assert engagements.ledger.compactor.recover().mended == (merged.name,)
         assert archive.files.is_sound(merged)
-        assert f"{merged.name}.1" in names(folder, files.ASIDE)
+        assert f"{merged.name}.1" in names(folder, segment_files.ASIDE)
 
 
 def test_what_was_merged_since_is_made_again(folder, clock):
@@ -335,7 +335,7 @@ def test_a_merged_file_that_is_damaged_is_made_again_of_what_it_replaced(engagem
     assert engagements.ledger.compactor.recover().mended == (merged.name,)
     assert engagements.ledger.archive.files.is_sound(merged)
     assert histories(engagements) == before
-    assert names(folder, files.ASIDE) == [merged.name]
+    assert names(folder, segment_files.ASIDE) == [merged.name]
 
 
 FIRST, SECOND = (f"{first:019}-{last:019}.parquet" for first, last in ((1, 6), (7, 13)))
@@ -397,7 +397,7 @@ def test_a_file_that_is_not_what_it_says_is_never_believed(folder, clock, monkey
             place.write_bytes(place.read_bytes()[:-9])
         else:
             rewrite(archive, merged, monkeypatch, lie)
-        assert files.segment_in(place) is None
+        assert segment_files.segment_in(place) is None
         for part in names(folder):
             if part != merged.name:
                 (archive_folder / part).unlink()

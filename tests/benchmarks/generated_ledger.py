@@ -9,11 +9,11 @@ import pyarrow as pa
 from sqlalchemy import bindparam, insert, update
 
 from ledger.archive.columns import SCHEMA
+from ledger.commands import Kind
 from ledger.instants import Instant, iso
-from ledger.interaction import Kind
 from ledger.segment import Segment
 from ledger.store import schema, tables
-from ledger.store import segments as bookkeeping
+from ledger.store import segment_rows as bookkeeping
 from ledger.store.database import Database
 from ledger.store.head import Head
 from tests.benchmarks.generated import LINEAR_EVERY, SEED, USERS, Integers, Slab, slabs

@@ -12,9 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, TypeVar
 
+from ledger.commands import Interaction, interaction_of
+from ledger.idempotency import SourceKey
 from ledger.instants import instant_of
-from ledger.interaction import Interaction, interaction_of
-from ledger.source_keys import SourceKey
 
 EVENTS_PER_ENGAGEMENT = 1.3
 """As in the real sets."""

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.archive.columns import SCHEMA
-from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.archive.segment_store import Archive
 from projections.columnar import NO
 from projections.views.merging import merged
 from projections.views.partials import NUMBERS

@@ -25,10 +25,10 @@ from bot.classification import (
 )
 from bot.commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
 from bot.issue_keys import IssueKeys
+from ledger.commands import FOREVER, Hiding, Interaction, Kind, OptOut
 from ledger.errors import InvalidInteractionError
 from ledger.instants import instant_of, moment_of
-from ledger.interaction import FOREVER, Hiding, Interaction, Kind, OptOut
-from ledger.text import CONTEXT_LIMIT, UserId, context_of
+from ledger.validation import CONTEXT_LIMIT, UserId, context_of
 from tests.strategies import NOON, any_instants, hostile_texts
 
 KEYS = IssueKeys()

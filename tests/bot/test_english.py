@@ -14,7 +14,7 @@ from bot import english
 from bot.chart_words import ChartWords
 from bot.date_words import DateWords
 from bot.replies import parts
-from ledger.text import ISSUE_ID_LIMIT
+from ledger.validation import ISSUE_ID_LIMIT
 from tests.telegram.entities import parse_html
 
 SOURCES = sorted(Path(bot.__file__).parent.rglob("*.py"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot import issue_keys
 from bot.issue_keys import LOOKALIKES, STANDARDS, InvalidIssuePatternError, IssueKeys
-from ledger.text import issue_id_of
+from ledger.validation import issue_id_of
 from tests.shared_cases import CASES, needs_cases
 from tests.strategies import hostile_texts
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from bot import english, replies
 from bot.plain_text import plain_text
 from bot.replies import CONTEXT_SHOWN, HISTORY_SHOWN, Time, fill, parts, say, utf16_units
+from ledger.commands import Kind
 from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Kind
-from ledger.text import CONTEXT_LIMIT, ISSUE_ID_LIMIT, IssueId, context_of
+from ledger.validation import CONTEXT_LIMIT, ISSUE_ID_LIMIT, IssueId, context_of
 from projections import ranking
 from projections.engagement import NONE, Engagement
 from projections.policy import DEFAULT_POLICY, ScoringPolicy

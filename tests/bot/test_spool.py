@@ -27,17 +27,10 @@ from bot.classification import ChatKind, Entry, Migration, Sender
 from bot.spool import file as module
 from bot.spool.file import Spool, SpoolTakenError
 from bot.spool.lines import UnreadableLineError, Waiting, line_of, read
+from ledger.commands import FOREVER, Hiding, Interaction, OptOut, hiding_of, interaction_of
+from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
-from ledger.interaction import (
-    FOREVER,
-    Hiding,
-    Interaction,
-    OptOut,
-    hiding_of,
-    interaction_of,
-)
-from ledger.source_keys import SourceKey
-from ledger.text import UserId
+from ledger.validation import UserId
 from tests.cli.disks import remount, small_disk
 from tests.strategies import NOON, hostile_texts
 

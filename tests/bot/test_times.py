@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.times import since, when
+from ledger.commands import EARLIEST
 from ledger.instants import Instant, instant_of, moment_of
-from ledger.interaction import EARLIEST
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 

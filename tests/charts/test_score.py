@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.charts.score import score_figure
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
-from ledger.interaction import Kind
 from projections.timeline import ScoreSeries, score_series
 from tests import strategies
 from tests.charts.pictures import complaints, hostile_issue_ids, points, rectangles, segments, texts

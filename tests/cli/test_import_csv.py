@@ -8,8 +8,8 @@ import re
 import msgspec
 import pytest
 
-from ledger.interaction import Interaction, interaction_of
-from ledger.source_keys import SourceKey
+from ledger.commands import Interaction, interaction_of
+from ledger.idempotency import SourceKey
 from ledger.written_instants import moment_of_iso
 from projections.application import Engagements
 from tests.cli.histories import HEADER, history, row, rows, written

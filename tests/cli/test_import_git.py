@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.commands import interaction_of
+from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
 from ledger.intake.git_log import FIELD_LIMIT_BYTES
-from ledger.interaction import interaction_of
-from ledger.source_keys import SourceKey
 from projections.application import Engagements
 from tests.cli.running import NOON, CommandLine
 from tests.intake.repositories import commit, git, repository

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.instants import Instant, moment_of
-from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
 from ledger.message_keys import private_key, supergroup_key
-from ledger.text import UserId
+from ledger.validation import UserId
 from tests.cli.histories import history, row, rows, written
 from tests.cli.running import CommandLine, Done
 from tests.shared_cases import CASES, needs_cases

@@ -9,8 +9,8 @@ import pytest
 
 from bot.spool.file import Spool
 from bot.spool.lines import Waiting
+from ledger.commands import interaction_of
 from ledger.instants import iso
-from ledger.interaction import interaction_of
 from projections.application import Engagements
 from projections.application.auditing import read_audit
 from tests.cli.running import NOON, CommandLine, at

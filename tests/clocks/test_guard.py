@@ -5,8 +5,8 @@ import pytest
 from bot.clock_check import ClockUnconfirmedError
 from bot.clocks import ClockGuard
 from bot.jobs import EngagementJobs
+from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant
-from ledger.interaction import interaction_of
 from ledger.store.job_runs import days_done
 from projections.application import Engagements
 from tests.jobs.working import ZONE

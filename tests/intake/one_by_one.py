@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from ledger.application import EngagementLedger
+from ledger.commands import Interaction, interaction_of
 from ledger.errors import InvalidInteractionError, LedgerError, OptedOutError
+from ledger.idempotency import SourceKey
 from ledger.intake.history import ImportReport
-from ledger.interaction import Interaction, interaction_of
-from ledger.source_keys import SourceKey
 from ledger.spreadsheets import check_issue, check_user
-from ledger.text import context_of
+from ledger.validation import context_of
 from ledger.written_instants import moment_of_iso
 
 Told = list[tuple[str, str]]

@@ -21,16 +21,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
+from ledger.idempotency import SourceKey
 from ledger.instants import DAY, Instant, iso, moment_of
 from ledger.intake import csv_history, history
 from ledger.intake.csv_history import read_csv
 from ledger.intake.history import Entry, ImportReport, Refusal, record_history
-from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
-from ledger.source_keys import SourceKey
 from ledger.store import bulk
 from ledger.store.append import Outcome, Receipt
 from ledger.store.opt_outs import OptOuts
-from ledger.text import UserId
+from ledger.validation import UserId
 from ledger.verification.truth import expect_sound
 from projections.application import Engagements
 from tests.intake.one_by_one import Told, content_of, record_one_by_one

@@ -4,7 +4,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 from bot.job_days import CLEANUP, DECAY
-from ledger.interaction import interaction_of
+from ledger.commands import interaction_of
 from ledger.store.job_runs import days_done
 from projections.application import Engagements
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger import codec
+from ledger.commands import Kind
 from ledger.errors import UnknownTopicError
 from ledger.events import (
     TOPICS,
@@ -22,8 +23,7 @@ from ledger.events import (
     ScoreOverridden,
 )
 from ledger.instants import Instant
-from ledger.interaction import Kind
-from ledger.text import IssueId
+from ledger.validation import IssueId
 from tests import strategies
 
 ACCOUNT = UUID(int=7)

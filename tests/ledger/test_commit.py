@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.commit import Commit, Contact, People, Touches, touches_of
+from ledger.commands import EARLIEST
+from ledger.commits import Commit, Contact, People, Touches, touches_of
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant
-from ledger.interaction import EARLIEST
 
 ADDRESSES = ["ana@x.org", "bob@x.org", "eve@x.org", "noreply@anthropic.com", "ci-bot@x.org"]
 CONTACTS = st.sampled_from(ADDRESSES).map(lambda address: Contact(address, address))

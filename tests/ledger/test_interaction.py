@@ -11,9 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from ledger.errors import InvalidInteractionError, InvalidScoreError, LedgerError
-from ledger.instants import DAY, instant_of
-from ledger.interaction import (
+from ledger.commands import (
     EARLIEST,
     METADATA_LIMIT_BYTES,
     Hiding,
@@ -26,8 +24,10 @@ from ledger.interaction import (
     occurred_at_of,
     override_of,
 )
-from ledger.source_keys import SourceKey
-from ledger.text import IssueId, UserId
+from ledger.errors import InvalidInteractionError, InvalidScoreError, LedgerError
+from ledger.idempotency import SourceKey
+from ledger.instants import DAY, instant_of
+from ledger.validation import IssueId, UserId
 from tests import strategies
 
 LABELS = ["query", "view", "mention"]

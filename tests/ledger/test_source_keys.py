@@ -8,8 +8,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidInteractionError
+from ledger.idempotency import SOURCE_KEY_LIMIT, SourceKey, digest
 from ledger.instants import Instant
-from ledger.source_keys import SOURCE_KEY_LIMIT, SourceKey, digest
 from tests import strategies
 
 texts = st.text(min_size=1, max_size=60)

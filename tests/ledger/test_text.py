@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidInteractionError
-from ledger.text import context_of, display_name_of, issue_id_of, linear_id_of, user_id_of
+from ledger.validation import context_of, display_name_of, issue_id_of, linear_id_of, user_id_of
 from tests import strategies
 
 UNSAFE = {"Cc", "Cf", "Cs"}

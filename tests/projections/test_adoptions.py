@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.commands import interaction_of
 from ledger.errors import PolicyConflictError
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import interaction_of
 from projections.application import Engagements
 from projections.policy import DEFAULT_POLICY, changed
 from projections.ranking import ranking

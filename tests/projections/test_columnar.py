@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.archive.columns import SCHEMA, one_table
-from ledger.archive.stepping import Source
+from ledger.archive.sorted_merge import Source
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY
-from ledger.interaction import Kind
 from projections.columnar import NO
 from projections.engagement import NONE, Engagement, fold, merge
 from projections.views import merging, sealing

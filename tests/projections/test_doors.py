@@ -13,8 +13,8 @@ import pytest
 
 import projections
 from ledger.application import configured_url
+from ledger.commands import interaction_of
 from ledger.errors import InvalidInteractionError, SettingsError
-from ledger.interaction import interaction_of
 from projections import EngagementTracker, IssueEngagementRepository
 from projections.application import Engagements, sharing
 from tests.strategies import NOON, Clock

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ledger.commands import Kind
 from ledger.events import EventRow
-from ledger.interaction import Kind
 from projections.engagement import NONE, Engagement, fold, merge, of_kinds
 from tests import strategies
 

@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
-from ledger.interaction import Kind
 from projections.as_of import AsOf, engagements_as_of
 from projections.engagement import NONE
 from projections.explanation import Explanation, Sourced, explain

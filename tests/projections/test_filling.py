@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
+from ledger.commands import interaction_of
 from ledger.instants import DAY
-from ledger.interaction import interaction_of
 from ledger.store import background_fold
 from ledger.store.failures import StoreConflictError
 from ledger.store.head import Head

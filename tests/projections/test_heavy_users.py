@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from ledger.archive import parquet, reading
 from ledger.clock_corrections import Corrections
+from ledger.commands import Kind, interaction_of, override_of
 from ledger.errors import ClockNotAheadError, UnknownEngagementError
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Kind, interaction_of, override_of
-from ledger.store import ordered_history
+from ledger.store import user_history
 from ledger.store.rows import event_of
 from projections.application import Engagements
 from projections.as_of import AsOf, engagements_as_of
@@ -51,7 +51,7 @@ def in_small_pieces() -> Iterator[None]:
         for module, name in (
             (parquet, "ROWS_OF_A_GROUP"),
             (reading, "_EVENTS_AT_ONCE"),
-            (ordered_history, "READ_AT_ONCE"),
+            (user_history, "READ_AT_ONCE"),
             (past, "FOLDED_AT_ONCE"),
         ):
             patches.enter_context(mock.patch.object(module, name, 3))
@@ -179,7 +179,7 @@ def test_a_page_reads_no_more_whole_events_than_it_has(sealed, latest):
     with (
         recorded(LATE, sealed, 0) as engagements,
         mock.patch.object(reading, "_placed", counted(reading._placed)),
-        mock.patch.object(ordered_history, "event_of", counted(event_of)),
+        mock.patch.object(user_history, "event_of", counted(event_of)),
     ):
         page = engagements.page(USER, limit=LIMIT, latest=latest)
     assert (len(page.entries), page.total) == (LIMIT, len(LATE))
@@ -202,25 +202,25 @@ def test_the_top_of_the_past_makes_objects_of_what_it_shows_alone(sealed):
 # --- planted faults ------------------------------------------------------------------------------
 
 
-def by_position(_: object, by: Corrections, columns: Sequence[Any]) -> ordered_history.Moments:
+def by_position(_: object, by: Corrections, columns: Sequence[Any]) -> user_history.Moments:
     """As if what was recorded last had happened last."""
-    return ordered_history.Moments(columns[0], columns[0])
+    return user_history.Moments(columns[0], columns[0])
 
 
 def without_corrections(
     query: object, _: Corrections, columns: Sequence[Any]
-) -> ordered_history.Moments:
+) -> user_history.Moments:
     return SEEN(query, Corrections(), columns)  # type: ignore[arg-type]
 
 
-SEEN = ordered_history._seen
+SEEN = user_history._seen
 
 
 @pytest.mark.parametrize("fault", [by_position, without_corrections])
 @pytest.mark.parametrize("sealed", [0, len(LATE)])
 def test_a_history_in_another_order_is_seen(monkeypatch, fault, sealed):
     ahead = [touch(20, 2, "AI-1"), touch(21, 10, "AI-2")]
-    monkeypatch.setattr(ordered_history, "_seen", fault)
+    monkeypatch.setattr(user_history, "_seen", fault)
     with recorded([*LATE, *ahead], sealed, 2) as engagements, pytest.raises(AssertionError):
         assert_pages_agree(engagements, AsOf(), None)
 

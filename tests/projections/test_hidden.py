@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ledger.events import EngagementHidden
 from ledger.instants import Instant
-from ledger.text import IssueId
+from ledger.validation import IssueId
 from projections.as_of import AsOf
 from projections.hidden import hidden_issues, listed
 from projections.ranking import ranking

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.commands import Kind
 from ledger.errors import InvalidPolicyError
-from ledger.interaction import Kind
 from projections.policy import (
     DEFAULT_POLICY,
     NUMBERS,

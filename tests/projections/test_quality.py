@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, moment_of
-from ledger.interaction import Kind
 from projections.as_of import AsOf, engagements_as_of
 from projections.policy import ALL_KINDS, DEFAULT_POLICY, ScoringPolicy, changed
 from projections.quality import ONE, Figures, Judge, Judged, Quality, Weeks

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.application import EngagementLedger
+from ledger.commands import Adoption, Interaction, Kind, Override
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Adoption, Interaction, Kind, Override
-from ledger.text import IssueId, UserId
+from ledger.validation import IssueId, UserId
 from projections.engagement import Engagement, fold
 from projections.policy import DEFAULT_POLICY, ScoringPolicy, fields_of
 from projections.ranking import (

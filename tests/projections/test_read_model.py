@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Integer
 
 from ledger.application import EngagementLedger
+from ledger.commands import Adoption, Interaction, hiding_of, interaction_of, override_of
 from ledger.errors import (
     ClockBehindError,
     InvalidInteractionError,
@@ -25,9 +26,8 @@ from ledger.errors import (
     UnknownEngagementError,
 )
 from ledger.events import EventRow
+from ledger.idempotency import SourceKey
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Adoption, Interaction, hiding_of, interaction_of, override_of
-from ledger.source_keys import SourceKey
 from ledger.store.append import Receipt
 from projections.application import Engagements, IssueEngagementRepository
 from projections.ranking import Ranked

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ledger.commands import interaction_of
 from ledger.errors import (
     InvalidReplayError,
     LedgerError,
@@ -23,7 +24,6 @@ from ledger.errors import (
     UnknownReplayError,
 )
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import interaction_of
 from ledger.store.database import Database
 from projections.application import Engagements
 from projections.policy import changed

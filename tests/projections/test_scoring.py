@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
-from ledger.interaction import Kind
 from projections.engagement import NONE, Engagement, fold, of_kinds
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import NEVER_COUNTED, Score, idle_days, score

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ledger.interaction import interaction_of
+from ledger.commands import interaction_of
 from ledger.processes import second_process
 from ledger.processes.second_process import SecondProcess
 from projections.application import Engagements

@@ -4,9 +4,9 @@ from fractions import Fraction
 
 from hypothesis import given
 
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY
-from ledger.interaction import Kind
 from projections.engagement import fold
 from projections.ranking import ranking
 from projections.statistics import Statistics

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
+from ledger.commands import interaction_of
 from ledger.errors import UnknownEngagementError
 from ledger.instants import DAY, Instant, instant_of, moment_of
-from ledger.interaction import interaction_of
 from ledger.store import background_fold
 from ledger.store.statements import Statement
 from projections.application import Engagements, IssueEngagementRepository

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
-from ledger.interaction import Kind
 from projections.engagement import fold
 from projections.policy import ScoringPolicy
 from projections.scoring import score

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.commands import Interaction, interaction_of
 from ledger.instants import moment_of
-from ledger.interaction import Interaction, interaction_of
 from projections.application import Engagements, IssueEngagementRepository
 from projections.policy import DECIMALS
 from projections.views.sql_view import _rounded

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.reports import report_page
+from ledger.commands import interaction_of
 from ledger.events import InteractionRecorded
 from ledger.instants import DAY, instant_of
-from ledger.interaction import interaction_of
 from projections.application import Engagements
 from projections.application.auditing import Audited, read_audit
 from projections.policy import changed

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import pytest
 
+from ledger.commands import Interaction, interaction_of
 from ledger.errors import LedgerUnavailableError
-from ledger.interaction import Interaction, interaction_of
 from ledger.store.database import Database
 from ledger.store.failures import StoreUnavailableError
 from ledger.store.file_lock import FileLock

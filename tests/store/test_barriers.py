@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from bot.spool.file import Spool
 from bot.spool.lines import Waiting
+from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
 from ledger.store import barriers, forgotten
 from ledger.store.barriers import Barrier, BarrierFile
 from ledger.store.database import Database
 from ledger.store.erasure import remove_traces
 from ledger.store.failures import StoreUnavailableError
 from ledger.store.file_lock import FileLock
-from ledger.text import UserId
+from ledger.validation import UserId
 from projections.application import Engagements
 from tests.archive.ledgers import small_segments
 from tests.strategies import HOUR, NOON, Clock

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.commands import interaction_of
 from ledger.errors import LedgerDamagedError
-from ledger.interaction import interaction_of
 from ledger.store import tables
 from ledger.store.checksums import checksum, sum_of_sources
 from projections.application import Engagements

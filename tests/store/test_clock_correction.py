@@ -7,6 +7,7 @@ import pytest
 
 from bot.clocks import ClockGuard
 from bot.jobs import EngagementJobs
+from ledger.commands import FOREVER, OptOut, interaction_of
 from ledger.errors import (
     ClockBehindError,
     ClockNotAheadError,
@@ -16,11 +17,10 @@ from ledger.errors import (
 )
 from ledger.events import ClockCorrected
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import FOREVER, OptOut, interaction_of
-from ledger.store.corrections import correct
+from ledger.store.clock_corrections import correct
 from ledger.store.job_runs import days_done
 from ledger.store.statements import Statement
-from ledger.text import UserId
+from ledger.validation import UserId
 from projections.application import Engagements
 from projections.views.verification import verify
 from tests.jobs.working import ZONE

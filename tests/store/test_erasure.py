@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
+from ledger.commands import Hiding, Interaction, hiding_of, interaction_of
 from ledger.errors import OptedOutError, TracesLeftError
+from ledger.idempotency import SourceKey
 from ledger.instants import moment_of
-from ledger.interaction import Hiding, Interaction, hiding_of, interaction_of
-from ledger.source_keys import SourceKey
 from ledger.store import sqlite
 from ledger.store.database import Database
 from ledger.store.failures import StoreFullError, StoreUnavailableError

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.jobs import EngagementJobs
+from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant
-from ledger.interaction import interaction_of
 from ledger.store import expiry
 from projections.application import Engagements
 from tests.strategies import NOON, Clock

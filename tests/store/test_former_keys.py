@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
+from ledger.commands import Interaction, interaction_of
+from ledger.idempotency import SourceKey
 from ledger.instants import Instant
-from ledger.interaction import Interaction, interaction_of
-from ledger.source_keys import SourceKey
 from ledger.store.append import Receipt
 from projections.application import Engagements
 from tests.strategies import NOON, Clock

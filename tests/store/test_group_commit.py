@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.application import EngagementLedger
+from ledger.commands import Interaction, interaction_of
 from ledger.errors import InvalidInteractionError, LedgerError, LedgerUnavailableError
+from ledger.idempotency import SourceKey
 from ledger.instants import Instant
-from ledger.interaction import Interaction, interaction_of
-from ledger.source_keys import SourceKey
 from ledger.store.append import Appender, Entry, Receipt
 from ledger.store.group_commit import SHARED_BY_AT_MOST, GroupCommit, _Waiting
 from projections.views.read_model import ReadModel

@@ -16,7 +16,7 @@ import sqlalchemy
 from eventsourcing.persistence import IntegrityError
 
 from ledger.application import EngagementLedger
-from ledger.interaction import Adoption, interaction_of, override_of
+from ledger.commands import Adoption, interaction_of, override_of
 from ledger.store import tables
 from projections.policy import ScoringPolicy, changed, fields_of
 from projections.views.read_model import ReadModel

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ledger.commands import FOREVER, OptOut, interaction_of
 from ledger.instants import instant_of
-from ledger.interaction import FOREVER, OptOut, interaction_of
 from ledger.store.append import Batch, Receipt
-from ledger.text import UserId
+from ledger.validation import UserId
 from projections.application import Engagements
 from tests.strategies import Clock, issue_ids
 

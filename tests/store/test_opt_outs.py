@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.commands import FOREVER, Interaction, OptOut, interaction_of, override_of
 from ledger.errors import LedgerError, OptedOutError, UnknownEngagementError
+from ledger.idempotency import SourceKey, digest, user_digest
 from ledger.instants import Instant, moment_of
-from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of, override_of
-from ledger.source_keys import SourceKey, digest, user_digest
 from ledger.store.append import Entry, Receipt
-from ledger.text import UserId
+from ledger.validation import UserId
 from projections.application import Engagements
 from tests.strategies import HOUR, NOON, Clock
 

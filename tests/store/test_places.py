@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.application import EngagementLedger
+from ledger.commands import interaction_of
 from ledger.errors import InvalidInteractionError
 from ledger.events import InteractionRecorded
-from ledger.interaction import interaction_of
 from projections.views.read_model import ReadModel
 
 CHATS = [f"-{number}" for number in range(1, 6)]

@@ -32,7 +32,7 @@ from eventsourcing.tests.persistence import (
 from eventsourcing.utils import Environment
 
 from ledger.store import StoreFactory
-from ledger.store.recorders import (
+from ledger.store.eventsourcing_adapter import (
     StoreAggregateRecorder,
     StoreApplicationRecorder,
     StoreProcessRecorder,

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from ledger.commands import FOREVER, OptOut, interaction_of
 from ledger.errors import LedgerUnavailableError, OptedOutError
-from ledger.interaction import FOREVER, OptOut, interaction_of
 from ledger.store import schema
 from ledger.store.append import Receipt
 from ledger.store.database import Database
 from ledger.store.failures import StoreUnavailableError
-from ledger.text import UserId
+from ledger.validation import UserId
 from projections.application import Engagements
 from projections.views.read_model import ReadModel
 from tests.strategies import HOUR, Clock

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent, Tracking
 
+from ledger.commands import FOREVER, OptOut, hiding_of, interaction_of
+from ledger.idempotency import SourceKey
 from ledger.instants import DAY
-from ledger.interaction import FOREVER, OptOut, hiding_of, interaction_of
-from ledger.source_keys import SourceKey
+from ledger.store.eventsourcing_adapter import StoreAggregateRecorder, StoreProcessRecorder
 from ledger.store.job_runs import note_runs
-from ledger.store.recorders import StoreAggregateRecorder, StoreProcessRecorder
-from ledger.text import UserId
+from ledger.validation import UserId
 from projections.application import Engagements
 from projections.policy import changed
 from tests.archive.ledgers import small_segments

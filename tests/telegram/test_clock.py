@@ -6,8 +6,8 @@ import datetime as dt
 import pytest
 
 from bot.telegram.outside import dated_by
+from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant, iso
-from ledger.interaction import interaction_of
 from ledger.store.job_runs import days_done, last_ran_at
 from projections.application import Engagements
 from tests.strategies import NOON

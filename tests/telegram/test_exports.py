@@ -15,12 +15,12 @@ from bot import user_data
 from bot.telegram import exports, sending
 from bot.telegram.outbox import Outbox
 from ledger.codec import Origin
+from ledger.commands import Kind
 from ledger.errors import LedgerUnavailableError
 from ledger.events import InteractionRecorded
 from ledger.instants import Instant
-from ledger.interaction import Kind
-from ledger.store.histories import HistoryEntry
-from ledger.text import IssueId
+from ledger.store.event_queries import HistoryEntry
+from ledger.validation import IssueId
 from tests.strategies import NOON
 from tests.telegram.exported import exported
 from tests.telegram.stage import Stage

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from bot.spool import keeping
-from ledger.interaction import interaction_of
+from ledger.commands import interaction_of
 from tests.telegram.stage import Stage
 
 SECOND = 1_000_000

@@ -18,9 +18,9 @@ from bot.spool.file import Spool
 from bot.spool.lines import Waiting, line_of, read
 from bot.telegram import outbox, recording, sending
 from ledger.application import EngagementLedger
+from ledger.commands import interaction_of
 from ledger.errors import ClockBehindError, LedgerUnavailableError
 from ledger.instants import DAY, moment_of
-from ledger.interaction import interaction_of
 from tests.telegram.stage import Stage
 
 

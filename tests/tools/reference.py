@@ -52,11 +52,11 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
         "projections.views.beside": ("Watermark",),
     },
     "Interactions": {
-        "ledger.interaction": ("interaction_of", "Interaction", "Kind", "OptOut"),
-        "ledger.source_keys": ("SourceKey",),
+        "ledger.commands": ("interaction_of", "Interaction", "Kind", "OptOut"),
+        "ledger.idempotency": ("SourceKey",),
         "ledger.store.append": ("Receipt",),
         "ledger.application": ("EngagementLedger",),
-        "ledger.store.histories": ("HistoryEntry",),
+        "ledger.store.event_queries": ("HistoryEntry",),
     },
     "Engagements and scores": {
         "projections.engagement": ("Engagement", "fold", "merge"),

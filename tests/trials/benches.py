@@ -10,7 +10,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 from tests.trials import compacting
 from tests.trials.compacting import Expected, wrong_after
 from tests.trials.forks import Forks

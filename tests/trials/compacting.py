@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+from ledger.commands import Interaction, Override, interaction_of, override_of
 from ledger.errors import LedgerError
 from ledger.events import SEALING, EngagementHidden, ScoreOverridden
-from ledger.interaction import Interaction, Override, interaction_of, override_of
 from ledger.segment import file_name
 from ledger.store import compaction
 from ledger.store.append import Outcome, Receipt
-from ledger.store.histories import HistoryEntry
-from ledger.store.segments import retired
+from ledger.store.event_queries import HistoryEntry
+from ledger.store.segment_rows import retired
 from projections.application import Engagements
 from projections.policy import ScoringPolicy
 from tests.trials.touches import FIRST, KINDS

@@ -8,9 +8,9 @@ from unittest import mock
 
 import pyarrow as pa
 
-from ledger.archive import folder
+from ledger.archive import segment_store
 from ledger.segment import Segment
-from ledger.store import compaction, segments
+from ledger.store import compaction, segment_rows
 from ledger.store.compaction import Compactor
 from projections.columnar import NO
 from projections.views import certificate, merging, partials, sealing
@@ -30,7 +30,7 @@ def rows_first(wait: Wait) -> list[Any]:
 
         def record(*arguments: Any) -> None:
             path.rename(unnamed)
-            segments.seal(*arguments)
+            segment_rows.seal(*arguments)
 
         with mock.patch.object(compaction, "seal", record):
             seal(self, segment, certificate)
@@ -51,7 +51,7 @@ def folder_not_synced(wait: Wait) -> list[Any]:
         wait()
 
     return [
-        mock.patch.object(folder, "sync"),
+        mock.patch.object(segment_store, "sync"),
         mock.patch.object(Compactor, "_seal", slow),
     ]
 

@@ -21,10 +21,10 @@ from hypothesis.stateful import (
 )
 
 from ledger.codec import Origin
+from ledger.commands import Interaction, interaction_of, override_of
 from ledger.errors import FutureInteractionError, OptedOutError, UnknownEngagementError
 from ledger.events import POLICY, SEALING
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import Interaction, interaction_of, override_of
 from ledger.store import compaction
 from ledger.store.append import Receipt
 from projections.application import Engagements

@@ -18,12 +18,12 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from bot.cli import import_telegram
 from ledger.application import EngagementLedger
+from ledger.commands import Interaction
 from ledger.errors import UnknownReplayError
+from ledger.idempotency import SourceKey, digest
 from ledger.intake import reading_ahead
 from ledger.intake.csv_history import read_csv
 from ledger.intake.telegram_export import read_export
-from ledger.interaction import Interaction
-from ledger.source_keys import SourceKey, digest
 from ledger.store import background_fold
 from ledger.store.append import Appender, Outcome, Receipt
 from ledger.store.head import Head

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from eventsourcing.persistence import Notification
 
+from ledger.commands import Interaction, interaction_of
 from ledger.instants import DAY
-from ledger.interaction import Interaction, interaction_of
 from ledger.store import tables
+from ledger.store.eventsourcing_adapter import StoreAggregateRecorder, StoreTrackingRecorder
 from ledger.store.job_runs import days_done
-from ledger.store.recorders import StoreAggregateRecorder, StoreTrackingRecorder
 from projections.application import Engagements
 from tests.archive.ledgers import opened
 from tests.store.writes import CHATS, USERS, compact, override, record, write_everything

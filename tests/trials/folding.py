@@ -10,7 +10,7 @@ from unittest import mock
 
 from sqlalchemy import Connection
 
-from ledger.interaction import interaction_of
+from ledger.commands import interaction_of
 from projections.application import Engagements
 from projections.views import filling, read_model
 from projections.views.beside import Watermark, note

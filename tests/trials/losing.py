@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from ledger.archive.files import segment_in
+from ledger.archive.segment_files import segment_in
+from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.errors import ArchiveUnavailableError, LedgerLostError
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import FOREVER, Interaction, OptOut, interaction_of
 from ledger.store import compaction
-from ledger.text import UserId
+from ledger.validation import UserId
 from projections.application import Engagements
 from tests.strategies import HOUR, NOON, Clock
 

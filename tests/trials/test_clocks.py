@@ -8,7 +8,7 @@ import pytest
 from bot.clocks import guard
 from ledger.clock_corrections import Corrections
 from ledger.instants import DAY
-from ledger.store import compaction, corrections, expiry, histories, sealed_events, spans
+from ledger.store import clock_corrections, compaction, event_queries, expiry, sealed_events, spans
 from projections.views import folding, hot_events, past, policies, sealing
 from tests.trials.asked import LABORIOUS
 from tests.trials.clocks import LITTLE, Clocks
@@ -81,13 +81,13 @@ def test_a_guard_that_believes_the_clock_is_caught(monkeypatch):
 
 
 def test_a_repair_that_leaves_job_runs_is_caught(monkeypatch):
-    monkeypatch.setattr(corrections, "take_back_runs", lambda *_: 0)
+    monkeypatch.setattr(clock_corrections, "take_back_runs", lambda *_: 0)
     with pytest.raises(AssertionError):
         known_history(ahead=LITTLE)
 
 
-HOT = (histories, policies, compaction, expiry, folding, hot_events, spans)
-SEALED = (past, folding, histories, sealed_events, sealing, spans)
+HOT = (event_queries, policies, compaction, expiry, folding, hot_events, spans)
+SEALED = (past, folding, event_queries, sealed_events, sealing, spans)
 HOW_MANY = count(full=7, small=1)
 READERS = [*product(HOT[:HOW_MANY], [False]), *product(SEALED[:HOW_MANY], [True])]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ledger.archive import folder, parquet
+from ledger.archive import parquet, segment_store
 from ledger.errors import CertificateError
 from ledger.instants import DAY
 from projections.views import certificate, hot_events, sealing
@@ -104,9 +104,9 @@ def test_a_snapshot_that_loses_the_last_kind_is_caught_by_the_questions_too(monk
 
 
 def test_a_segment_that_loses_an_event_is_caught(monkeypatch):
-    opened = folder.Archive.read_account
+    opened = segment_store.Archive.read_account
     monkeypatch.setattr(
-        folder.Archive, "read_account", lambda *given, **named: opened(*given, **named)[1:]
+        segment_store.Archive, "read_account", lambda *given, **named: opened(*given, **named)[1:]
     )
     with pytest.raises(AssertionError):
         known_history()

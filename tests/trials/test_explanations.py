@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+from ledger.commands import Interaction, interaction_of
 from ledger.instants import DAY, Instant, instant_of, moment_of
-from ledger.interaction import Interaction, interaction_of
 from ledger.store.append import Receipt
 from projections.application import Engagements
 from projections.explanation import Explanation

@@ -14,10 +14,10 @@ from unittest import mock
 
 import pytest
 
+from ledger.commands import Interaction, interaction_of
 from ledger.errors import OptedOutError
+from ledger.idempotency import SourceKey, digest
 from ledger.instants import Instant, moment_of
-from ledger.interaction import Interaction, interaction_of
-from ledger.source_keys import SourceKey, digest
 from ledger.store import sqlite
 from ledger.store.database import Database
 from projections.application import Engagements, IssueEngagementRepository

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from ledger import application
-from ledger.archive.files import Files
+from ledger.archive.segment_files import Files
 from ledger.instants import Instant
-from ledger.store import compaction, sweeping
+from ledger.store import compaction, retention
 from ledger.store.database import Database
 from ledger.store.recovery import Recovery
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 from tests.strategies import HOUR
 from tests.trials.losing import DONE, USERS, World, history
 from tests.trials.sizes import chance, count, tell
@@ -93,13 +93,13 @@ def test_nothing_is_wrong_with_the_known_histories(world, known):
 
 
 def test_a_sweep_that_deletes_what_it_does_not_know_is_caught(world, monkeypatch):
-    def old(database: Database) -> sweeping.Cleared:
+    def old(database: Database) -> retention.Cleared:
         with database.read() as connection:
             names = {each.name for each in segments(connection)}
         for path in database.archive.files.in_place():
             if path.name not in names:
                 path.unlink()
-        return sweeping.Cleared()
+        return retention.Cleared()
 
     monkeypatch.setattr(compaction, "clear_unknown", old)
     with pytest.raises(AssertionError, match="sealed events are gone"):
@@ -116,7 +116,7 @@ def test_a_sweep_that_does_not_look_at_the_replacement_is_caught(world, monkeypa
     def unchecked(database: Database, now: Instant) -> int:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Files, "is_sound", lambda *_: True)
-            return sweeping.remove_retired(database, now)
+            return retention.remove_retired(database, now)
 
     monkeypatch.setattr(compaction, "recover", unmended)
     if checks:

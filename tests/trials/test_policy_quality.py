@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.store.histories import rows_by_user
+from ledger.store.event_queries import rows_by_user
 from projections.application import Engagements
 from projections.policy import DEFAULT_POLICY, ScoringPolicy, changed
 from projections.quality import Judge, Quality

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ledger.commands import FOREVER, Interaction, interaction_of
 from ledger.instants import DAY, Instant, moment_of
-from ledger.interaction import FOREVER, Interaction, interaction_of
 from projections.application import Engagements
 from projections.timeline import steps
 from tests.strategies import Clock

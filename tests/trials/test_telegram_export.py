@@ -20,8 +20,8 @@ import telegram
 
 from bot.issue_keys import IssueKeys
 from bot.telegram.recording import Recorder
+from ledger.commands import Kind
 from ledger.intake import exported_fields
-from ledger.interaction import Kind
 from projections.application import Engagements, EngagementTracker
 from tests.cli.running import CommandLine
 from tests.telegram.entities import detected

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ledger.interaction import Interaction, interaction_of
+from ledger.commands import Interaction, interaction_of
 
 FIRST = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 KINDS = ("query", "view", "mention")

@@ -10,7 +10,7 @@ from unittest import mock
 from sqlalchemy import Connection
 
 from ledger.store import schema
-from ledger.verification.finding import Finding
+from ledger.verification.findings import Finding
 from projections.application import Engagements
 from projections.views.verification import verify
 from tests.strategies import Clock

@@ -21,7 +21,7 @@ from ledger.store.compaction import Compaction, Compactor
 from ledger.store.database import Database
 from ledger.store.failures import StoreDamagedError, StoreFullError, StoreUnavailableError
 from ledger.store.job_runs import days_done, last_run
-from ledger.verification.finding import Finding
+from ledger.verification.findings import Finding
 from ledger.verification.truth import found
 from projections.views.verification import Verification, verify
 from tests.archive.ledgers import opened

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ledger.archive.blocks import CheckedFile
 from ledger.archive.columns import (
     SCHEMA,
     Integers,
@@ -25,7 +24,7 @@ from ledger.archive.columns import (
     recorded_at,
 )
 from ledger.archive.digests import Columns, Range, differing, digest
-from ledger.archive.files import UNFINISHED, Files, translated
+from ledger.archive.file_integrity import CheckedFile
 from ledger.archive.memory import release_memory
 from ledger.archive.parquet import (
     SOUGHT,
@@ -41,6 +40,7 @@ from ledger.archive.parquet import (
     read_sought,
     write,
 )
+from ledger.archive.segment_files import UNFINISHED, Files, translated
 from ledger.archive.syncing import sync
 from ledger.archive.versions import as_in_file, versions_among, versions_in
 from ledger.errors import (

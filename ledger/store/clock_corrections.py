@@ -6,22 +6,22 @@ from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger import codec
 from ledger.clock_corrections import Correction, Corrections
+from ledger.commands import EARLIEST
 from ledger.errors import ClockNotAheadError
 from ledger.events import CLOCK, ClockCorrected
 from ledger.instants import DAY, Instant, iso
-from ledger.interaction import EARLIEST
 from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.head import Head
 from ledger.store.job_runs import last_ran_at, take_back_runs
 from ledger.store.opt_outs import correct_barriers, latest_barrier_at
 from ledger.store.rows import INSERT_EVENT, opaque_row
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.store.streams import Streams
 
 if TYPE_CHECKING:
-    from ledger.archive.folder import Archive
+    from ledger.archive.segment_store import Archive
 
 _e, _s, _l = tables.events.c, tables.streams.c, tables.ledger.c
 

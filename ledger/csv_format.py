@@ -8,12 +8,12 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from ledger.commands import Interaction, interaction_of, kind_of, occurred_at_of
 from ledger.csv_header import Names
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant
-from ledger.interaction import Interaction, interaction_of, kind_of, occurred_at_of
 from ledger.spreadsheets import check_issue, check_user
-from ledger.text import IssueId, UserId, context_of, issue_id_of, linear_id_of, user_id_of
+from ledger.validation import IssueId, UserId, context_of, issue_id_of, linear_id_of, user_id_of
 from ledger.written_instants import moment_of_iso
 
 NAMES = Names(

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from ledger.errors import FutureInteractionError, InvalidInteractionError, InvalidScoreError
+from ledger.idempotency import SourceKey
 from ledger.instants import DAY, Instant, instant_of, iso, moment_of
-from ledger.source_keys import SourceKey
-from ledger.text import (
+from ledger.validation import (
     IssueId,
     UserId,
     chat_id_of,

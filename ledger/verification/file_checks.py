@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ledger.verification.finding import Finding, truth
+from ledger.verification.findings import Finding, truth
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100

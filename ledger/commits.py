@@ -7,11 +7,11 @@ from typing import NamedTuple
 import msgspec
 
 from ledger.automation import is_automation
+from ledger.commands import EARLIEST, Interaction, Kind, interaction_of
 from ledger.errors import InvalidInteractionError
+from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
-from ledger.interaction import EARLIEST, Interaction, Kind, interaction_of
-from ledger.source_keys import SourceKey
-from ledger.text import UserId
+from ledger.validation import UserId
 
 INTERACTIONS_LIMIT = 10_000
 """The most interactions of a commit: people times issues."""

@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 
 from ledger import codec
 from ledger.archive.columns import integers
-from ledger.archive.folder import Archive
 from ledger.archive.reading import events_by_account
+from ledger.archive.segment_store import Archive
 from ledger.events import TOPICS
 from ledger.segment import Segment, events_in
 from ledger.store.decoding import stored_uuid
-from ledger.store.segments import segments
-from ledger.verification.finding import Finding, truth
+from ledger.store.segment_rows import segments
+from ledger.verification.findings import Finding, truth
 
 _GAP = "events may be missing or counted twice"
 _HOT = "SELECT stream, count(*), max(version) FROM events GROUP BY stream"

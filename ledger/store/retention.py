@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.archive.files import is_content, range_of, segment_in
-from ledger.archive.folder import Archive
+from ledger.archive.segment_files import is_content, range_of, segment_in
+from ledger.archive.segment_store import Archive
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.database import Database
-from ledger.store.segments import Retired, bound_retired, forget_retired, retired, segments
+from ledger.store.segment_rows import Retired, bound_retired, forget_retired, retired, segments
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from ledger.clock_corrections import Placed
 from ledger.errors import LedgerDamagedError, UnknownTopicError
 from ledger.events import HIDING, EngagementHidden
 from ledger.store import tables
-from ledger.store.corrections import corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.decoding import stored_uuid
 from ledger.store.statements import Statement
 

@@ -14,14 +14,14 @@ from sqlalchemy import Connection, Select, bindparam, select
 from ledger import codec
 from ledger.archive.columns import SCHEMA
 from ledger.archive.corrected import corrected
-from ledger.archive.folder import Archive
 from ledger.archive.reading import FOLDED_COLUMNS, event_rows, tables_by_account
+from ledger.archive.segment_store import Archive
 from ledger.events import AccountEvent, EventRow
 from ledger.store import tables
-from ledger.store.corrections import corrections
+from ledger.store.clock_corrections import corrections
 from ledger.store.decoding import stored_uuid
 from ledger.store.rows import FOLDED, folded_event
-from ledger.store.segments import segments
+from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 
 _e, _a, _o, _s = tables.events, tables.accounts, tables.origins, tables.streams
