@@ -22,8 +22,7 @@ from bot.written_days import (
     number_of,
 )
 from ledger.errors import LedgerError
-from ledger.instants import instant_of
-from ledger.written_instants import moment_of_iso
+from ledger.instants import instant_of, moment_of_iso
 
 
 class InvalidMomentError(LedgerError, ValueError):

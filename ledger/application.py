@@ -21,21 +21,23 @@ from ledger.idempotency import pseudonym
 from ledger.instants import Instant, instant_of
 from ledger.location import url_of
 from ledger.store import tables
+from ledger.store.accounts import User, changed_names, rename_users, users
 from ledger.store.append import Appender, Entry, Outcome, Receipt
 from ledger.store.clock_corrections import correct
 from ledger.store.database import Database
-from ledger.store.erasure import erase
-from ledger.store.eventsourcing_adapter import StoreApplicationRecorder
-from ledger.store.factory import DATABASE_URL, PATIENCE, StoreFactory
-from ledger.store.file_lock import PATIENCE_SECONDS
-from ledger.store.forgotten import apply_barriers
+from ledger.store.erasure import apply_barriers, erase
+from ledger.store.eventsourcing_adapter import (
+    DATABASE_URL,
+    PATIENCE,
+    StoreApplicationRecorder,
+    StoreFactory,
+)
 from ledger.store.group_commit import GroupCommit
-from ledger.store.names import changed, rename
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
 from ledger.store.projection import Projection
+from ledger.store.sqlite import PATIENCE_SECONDS
 from ledger.store.streams import Streams
-from ledger.store.users import User, users
 from ledger.validation import chat_id_of, display_name_of, reason_of, user_id_of
 
 if TYPE_CHECKING:
@@ -156,7 +158,7 @@ class EngagementLedger(Application[UUID]):
         Returns, by their numbers, the outcomes of those that are not recorded for certain, such as
         refused ones; all others are counted.
         """
-        from ledger.store.bulk import append_bulk  # noqa: PLC0415 - recording needs none
+        from ledger.store.append import append_bulk  # noqa: PLC0415 - recording needs none
 
         return append_bulk(self._appender, interactions)
 
@@ -175,10 +177,10 @@ class EngagementLedger(Application[UUID]):
         cleaned = {user: display_name_of(name) for user, name in names.items()}
         new = {user: name for user, name in cleaned.items() if name is not None}
         with self.database.read() as connection:
-            new = changed(connection, new)
+            new = changed_names(connection, new)
         if new:
             with self.database.write() as connection:
-                rename(connection, new)
+                rename_users(connection, new)
 
     def pseudonym_of(self, address: str) -> str:
         """The user id in this ledger for a person with `address`; see `pseudonym`."""
@@ -204,7 +206,7 @@ class EngagementLedger(Application[UUID]):
 
     def expire_origins(self, before: Instant) -> int:
         """Delete the origins of events recorded before an instant; return their number."""
-        return store.expiry.expire(self.database, before)
+        return store.retention.expire(self.database, before)
 
     def correct_clock(self, reason: str) -> int:
         """Record that the clock had run ahead and is right now; return the number of job days that
@@ -267,13 +269,13 @@ class EngagementLedger(Application[UUID]):
         with self.database.read() as connection:
             return migrations(connection)
 
-    def spans_at(self, chat_id: str) -> dict[str, "store.spans.Span"]:
+    def spans_at(self, chat_id: str) -> dict[str, "store.event_queries.Span"]:
         """Return the first and last instant of each user's interactions in a chat, by user id.
 
         The chat is given by its present or a former id. All events are read, unless it is unknown.
         """
         with self.database.read() as connection:
-            return store.spans.spans_at(connection, self.archive, chat_id)
+            return store.event_queries.spans_at(connection, self.archive, chat_id)
 
     def size(self) -> tuple[int, int]:
         """The number of events, and of users with an account."""

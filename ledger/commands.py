@@ -1,4 +1,4 @@
-"""Interactions: one touch of one issue by one user, checked before it can be recorded (R1)."""
+"""Commands: what the ledger can be asked to record, checked before it becomes an event (R1)."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Source keys, which identify an interaction so that it counts once (R2)."""
+"""Idempotency: source keys, by which an interaction that is recorded again counts once (R2)."""
 
 import hashlib
 from functools import lru_cache

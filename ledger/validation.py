@@ -1,4 +1,4 @@
-"""Rules of text: valid user and issue ids, and the cleaning of contexts and names (R1)."""
+"""Validation of texts: user ids, issue ids, names, reasons, and how a context is cut (R1)."""
 
 import re
 import unicodedata

@@ -69,7 +69,7 @@ def test_a_docstring_that_only_repeats_the_name_is_caught(docstring):
 def test_code_is_no_prose():
     assert found("a.py", "def nobody(whoever):\n    return whoever.everybody\n") == []
     assert found("a.py", '"""The module `everybody` of the store."""\n') == []
-    assert found("a.md", "See `ledger/store/everybody.py`.\n") == []
+    assert found("a.md", "See `ledger/store/event_queries.py`.\n") == []
 
 
 def test_plain_words_are_left_alone():

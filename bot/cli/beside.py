@@ -9,7 +9,7 @@ from bot.cli.shown import counted
 from ledger.archive.segment_files import range_of
 from ledger.store.database import Database
 from ledger.store.segment_rows import retired, segments
-from ledger.verification.beside import barrier_findings
+from ledger.verification.findings import barrier_findings
 
 
 def beside_findings(database: Database) -> Iterator[Finding]:

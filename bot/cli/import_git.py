@@ -16,10 +16,17 @@ from bot.cli.session import Session
 from bot.cli.shown import printable, show_json
 from ledger.commits import Contact, People
 from ledger.idempotency import DIGEST_KEY_BYTES, pseudonym
-from ledger.intake.git_history import contacts_in, read_git
-from ledger.intake.git_log import Repository, repository_at
+from ledger.intake.git_history import (
+    LEFT_OUT,
+    Repository,
+    Row,
+    contacts_in,
+    read_git,
+    read_user_map,
+    repository_at,
+    user_map_of,
+)
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
-from ledger.intake.user_map import LEFT_OUT, Row, read_user_map, user_map_of
 from ledger.validation import UserId
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ledger.intake.telegram_export import read_export
 
 if TYPE_CHECKING:
     from ledger.application import EngagementLedger
-    from ledger.store.spans import Span
+    from ledger.store.event_queries import Span
 
 SpansAt = Callable[[str], "dict[str, Span]"]
 

@@ -13,7 +13,7 @@ from bot.cli.tables import show_table
 from ledger.validation import user_id_of
 
 if TYPE_CHECKING:
-    from ledger.store.users import User
+    from ledger.store.accounts import User
     from projections.application import Engagements
 
 CANDIDATES = 10

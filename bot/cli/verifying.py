@@ -14,9 +14,8 @@ from bot.spool.file import spools, unreadable_lines
 from ledger.errors import LedgerError, LedgerMissingError
 from ledger.store import schema
 from ledger.store.database import Database
-from ledger.verification.backfill import fill
-from ledger.verification.beside import barrier_findings
-from ledger.verification.findings import Finding
+from ledger.verification.findings import Finding, barrier_findings
+from ledger.verification.row_checks import fill
 from ledger.verification.truth import found, snapshot
 from projections.views.verification import Verification, size
 from projections.views.verification import verify as verified

@@ -1,16 +1,31 @@
-"""Block digests: a segment's file is checked piece by piece, as it is read.
-
-Most questions read a small part of the files, so the database has a digest of each block of a file:
-a changed byte is found by the first read of its block.
-"""
+"""The integrity of files: digests of blocks, checked as they are read, and synced folders."""
 
 import hashlib
 import io
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from ledger.errors import DamagedSegmentError
 from ledger.segment import BLOCK_BYTES, DIGEST_BYTES, Segment
+
+# Durable changes of folders.
+
+
+def sync(folder: Path) -> None:
+    """Sync a folder, so that the names in it survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# Block digests: a segment's file is checked piece by piece, as it is read.
+#
+# Most questions read a small part of the files, so the database has a digest of each block of a
+# file: a changed byte is found by the first read of its block.
 
 
 def block_digests(file: BinaryIO) -> Iterator[bytes]:

@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 from ledger.archive.columns import (
     FILE_SCHEMA,
     TEXTS,
+    TOLD_BY,
     Integers,
     integers,
     one_chunk,
     one_table,
     own_texts,
+    versions_by_group,
 )
 from ledger.archive.digests import Columns, Range, differing
 from ledger.archive.file_integrity import CheckedFile, block_digests
-from ledger.archive.versions import TOLD_BY, versions_by_group
 from ledger.errors import DamagedSegmentError
 from ledger.segment import FORMAT_VERSION, Segment
 

@@ -1,7 +1,7 @@
-"""Events of segments, as rows for folds and as domain events."""
+"""Events of segments: at effective instants, as rows for folds, and as they were recorded."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
 from typing import Any
 from uuid import UUID
@@ -11,17 +11,68 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.archive.columns import (
+    SORTED_BY,
+    Integers,
     integers,
     occurred_at,
     one_chunk,
+    ranks,
     recorded_at,
+    timed,
 )
-from ledger.archive.segment_store import Archive
+from ledger.archive.segment_store import LAST, Archive
 from ledger.commands import Kind
-from ledger.events import EventRow, FoldedEvent, InteractionRecorded, ScoreOverridden
-from ledger.instants import Instant
+from ledger.events import Corrections, EventRow, FoldedEvent, InteractionRecorded, ScoreOverridden
+from ledger.instants import DAY, Instant
 from ledger.segment import Segment
 from ledger.validation import IssueId
+
+# Events of segments with their effective instants instead of the stored ones (R8).
+
+_NO_BOUND = np.iinfo(np.int64).max
+
+
+def corrected(table: pa.Table, corrections: Corrections) -> pa.Table:
+    """Return the events of a file, in its order, with their effective instants.
+
+    An event whose instant changes moves to its new place in that order.
+    """
+    if not corrections or not len(table):
+        return table
+    occurred, recorded = occurred_at(table), recorded_at(table)
+    positions = integers(table["position"])
+    effective, recorded = effective_instants(corrections, positions, occurred, recorded)
+    table = timed(table, effective, recorded)
+    if np.array_equal(effective, occurred):
+        return table
+    account, issue = (ranks(table[name]) for name in SORTED_BY[:2])
+    return table.take(pa.array(np.lexsort((positions, effective, issue, account))))
+
+
+def effective_instants(
+    corrections: Corrections, positions: Integers, occurred_at: Integers, recorded_at: Integers
+) -> tuple[Integers, Integers]:
+    """`Corrections.instants` for whole columns."""
+    bounds = np.array([*corrections.bounds, _NO_BOUND], np.int64)
+    following = np.searchsorted(np.array(corrections.positions, np.int64), positions, "right")
+    recorded_at = np.minimum(recorded_at, bounds[following])
+    return np.where(occurred_at > recorded_at + DAY, recorded_at, occurred_at), recorded_at
+
+
+def corrected_groups(  # noqa: PLR0913, PLR0917 - what `Archive.row_groups` takes, and the corrections
+    archive: Archive,
+    corrections: Corrections,
+    segment: Segment,
+    columns: Sequence[str],
+    after: str = "",
+    upto: str = LAST,
+) -> Iterator[pa.Table]:
+    """`Archive.row_groups` with effective instants."""
+    for table in archive.row_groups(segment, columns, after, upto):
+        yield corrected(table, corrections)
+
+
+# Events of segments, as rows for folds and as domain events.
 
 FOLDED_COLUMNS = (
     "account",

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ledger.archive.file_integrity import block_digests
-from ledger.archive.syncing import sync
+from ledger.archive.file_integrity import block_digests, sync
 from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.instants import Instant
 from ledger.segment import FORMAT_VERSION, Segment, file_name

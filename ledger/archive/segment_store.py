@@ -1,9 +1,4 @@
-"""The folder of segments, whose files survive power cuts and are checked when read.
-
-The database says which files belong to it. Another database of the same ledger, such as a restored
-backup, may need the others: they are never overwritten, and removed only when a segment is proven
-to hold their events.
-"""
+"""The store of segments: a folder of files that survive a power cut and are checked when read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,15 +12,18 @@ import pyarrow.parquet as pq
 from ledger.archive.columns import (
     SCHEMA,
     Integers,
+    as_in_file,
     by_position,
     in_order,
     integers,
     one_table,
     recorded_at,
+    release_memory,
+    versions_among,
+    versions_in,
 )
 from ledger.archive.digests import Columns, Range, differing, digest
-from ledger.archive.file_integrity import CheckedFile
-from ledger.archive.memory import release_memory
+from ledger.archive.file_integrity import CheckedFile, sync
 from ledger.archive.parquet import (
     SOUGHT,
     Sought,
@@ -41,8 +39,6 @@ from ledger.archive.parquet import (
     write,
 )
 from ledger.archive.segment_files import UNFINISHED, Files, translated
-from ledger.archive.syncing import sync
-from ledger.archive.versions import as_in_file, versions_among, versions_in
 from ledger.errors import (
     ArchiveUnavailableError,
     DamagedSegmentError,

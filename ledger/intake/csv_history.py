@@ -16,21 +16,30 @@ from msgspec.structs import replace
 
 from ledger.commands import Interaction
 from ledger.csv_format import (
+    COLUMNS,
     NAMES,
+    InvalidHeaderError,
+    beginning_of,
     cell,
+    columns_of,
     contents_of,
     former_content_of,
     interaction_of_row,
     plain_interactions,
+    tracker_of,
 )
-from ledger.csv_header import InvalidHeaderError, beginning_of, columns_of
 from ledger.errors import InvalidInteractionError
 from ledger.idempotency import SourceKey
 from ledger.instants import Instant
-from ledger.intake.files import READING_FAILS, reason_of, unpacked
-from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
-from ledger.intake.ordinals import Ordinals
-from ledger.tracker_exports import COLUMNS, tracker_of
+from ledger.intake.history import (
+    READING_FAILS,
+    Entry,
+    Ordinals,
+    Refusal,
+    UnreadableHistoryError,
+    reason_of,
+    unpacked,
+)
 
 ROW_LIMIT = 2_097_152
 """Characters of a row, including ignored columns; longer rows are skipped."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 import msgspec
 
 from ledger.intake.exported_text import mended
-from ledger.intake.files import unpacked
+from ledger.intake.history import unpacked
 
 VALUE_LIMIT_BYTES = 4_194_304
 """Far above the size of any message."""

@@ -11,13 +11,13 @@ from ledger.commands import Interaction, Kind, check_not_future
 from ledger.errors import InvalidInteractionError, OptedOutError
 from ledger.idempotency import digest, former_digest
 from ledger.instants import Instant, instant_of
-from ledger.intake.ordinals import Ordinals
+from ledger.intake.history import Ordinals
 from ledger.store.append import Outcome, Receipt
 from ledger.store.database import Database
-from ledger.store.head import Head
 from ledger.store.opt_outs import OptOuts
 from ledger.store.sources import SEEN
 from ledger.store.statements import Row
+from ledger.store.streams import Head
 
 
 class _Known(NamedTuple):

@@ -13,8 +13,7 @@ from itertools import count
 from ledger.exported_message import ExportedMessage
 from ledger.intake.exported_fields import Chat, broken_message, chat_of, message_of
 from ledger.intake.exported_json import BrokenValueError, ExportedJson
-from ledger.intake.files import READING_FAILS, reason_of
-from ledger.intake.history import Refusal, UnreadableHistoryError
+from ledger.intake.history import READING_FAILS, Refusal, UnreadableHistoryError, reason_of
 
 Item = ExportedMessage | Refusal
 

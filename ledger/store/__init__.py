@@ -6,27 +6,17 @@ The modules that need Arrow are imported on first use, because recording needs n
 from typing import TYPE_CHECKING
 
 from ledger.lazy_modules import lazy_modules
-from ledger.store.factory import StoreFactory
+from ledger.store.eventsourcing_adapter import StoreFactory
 
 if TYPE_CHECKING:
-    from ledger.store import (
-        compaction,
-        event_queries,
-        expiry,
-        recovery,
-        sealed_events,
-        spans,
-        user_history,
-    )
+    from ledger.store import compaction, event_queries, recovery, retention, user_history
 
 __all__ = [
     "StoreFactory",
     "compaction",
     "event_queries",
-    "expiry",
     "recovery",
-    "sealed_events",
-    "spans",
+    "retention",
     "user_history",
 ]
 

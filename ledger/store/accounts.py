@@ -1,19 +1,70 @@
-"""Reading of a user's hidings."""
+"""Accounts: users, their display names, and the issues they hide."""
 
-from typing import cast
+from collections.abc import Mapping
+from typing import NamedTuple, cast
 
 from sqlalchemy import Connection, bindparam, select
 
 from ledger import codec
-from ledger.clock_corrections import Placed
 from ledger.errors import LedgerDamagedError, UnknownTopicError
-from ledger.events import HIDING, EngagementHidden
+from ledger.events import HIDING, EngagementHidden, Placed
 from ledger.store import tables
 from ledger.store.clock_corrections import corrections
-from ledger.store.decoding import stored_uuid
-from ledger.store.statements import Statement
+from ledger.store.rows import change
+from ledger.store.statements import Statement, stored_uuid
 
-_e, _s, _a = tables.events.c, tables.streams, tables.accounts
+# Display names of accounts, within one transaction.
+
+_a = tables.accounts
+
+_NAME = Statement(
+    select(_a.c.display_name).where(_a.c.user_id == bindparam("user_id")),
+    "user_id",
+)
+
+
+def changed_names(connection: Connection, names: Mapping[str, str]) -> dict[str, str]:
+    """The `names`, by user id, that differ from the names of existing accounts."""
+    find = _NAME.finder(connection)
+    found = ((user, name, find(user)) for user, name in names.items())
+    return {user: name for user, name, row in found if row is not None and row[0] != name}
+
+
+def rename_users(connection: Connection, names: Mapping[str, str]) -> None:
+    """Store names by user id; users without an account are skipped."""
+    for user, name in names.items():
+        change(connection, _a, _a.c.user_id == user, display_name=name)
+
+
+# Reading of the users who have an account.
+
+_s = tables.streams
+
+_USERS = Statement(select(_a.c.stream, _a.c.user_id, _a.c.display_name))
+_ACCOUNTS = Statement(select(_s.c.originator_id).join(_a, _a.c.stream == _s.c.id))
+
+
+class User(NamedTuple):
+    """A user, and the number of the account."""
+
+    stream: int
+    user_id: str
+    display_name: str | None
+
+
+def users(connection: Connection) -> list[User]:
+    """All users who have an account."""
+    return [User(*row) for row in _USERS.run(connection)]
+
+
+def known_accounts(connection: Connection) -> set[str]:
+    """The UUIDs of the accounts of all users who were not forgotten."""
+    return {str(stored_uuid(originator)) for (originator,) in _ACCOUNTS.run(connection)}
+
+
+# Reading of a user's hidings.
+
+_e = tables.events.c
 
 _HIDINGS = Statement(
     select(_e.position, _s.c.originator_id, _e.version, _e.state)

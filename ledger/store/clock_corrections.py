@@ -5,20 +5,18 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger import codec
-from ledger.clock_corrections import Correction, Corrections
 from ledger.commands import EARLIEST
 from ledger.errors import ClockNotAheadError
-from ledger.events import CLOCK, ClockCorrected
+from ledger.events import CLOCK, ClockCorrected, Correction, Corrections
 from ledger.instants import DAY, Instant, iso
 from ledger.store import tables
 from ledger.store.database import Database
-from ledger.store.head import Head
 from ledger.store.job_runs import last_ran_at, take_back_runs
 from ledger.store.opt_outs import correct_barriers, latest_barrier_at
 from ledger.store.rows import INSERT_EVENT, opaque_row
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
-from ledger.store.streams import Streams
+from ledger.store.streams import Head, Streams
 
 if TYPE_CHECKING:
     from ledger.archive.segment_store import Archive

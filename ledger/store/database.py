@@ -13,10 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, make_url
 
-from ledger.store.barriers import BarrierFile
-from ledger.store.failures import StoreUnavailableError, Translated, explained
-from ledger.store.file_lock import PATIENCE_SECONDS, FileLock, followed
-from ledger.store.sqlite import BEGIN_WRITING, READING, WRITING, engine_of
+from ledger.store.opt_outs import BarrierFile
+from ledger.store.sqlite import (
+    BEGIN_WRITING,
+    PATIENCE_SECONDS,
+    READING,
+    WRITING,
+    FileLock,
+    StoreUnavailableError,
+    Translated,
+    engine_of,
+    explained,
+    followed,
+)
 
 if TYPE_CHECKING:
     from ledger.archive.segment_store import Archive

@@ -1,6 +1,7 @@
-"""Reading of one user's events, or of all users' one after the other: hot and sealed ones."""
+"""Queries of events, hot and sealed: by user, of all users, by position, and by place."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from heapq import merge
 from itertools import chain, groupby, repeat
 from operator import itemgetter
@@ -8,21 +9,38 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, Select, bindparam, select
+import pyarrow.compute as pc
+from eventsourcing.persistence import Notification, StoredEvent
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from ledger import codec
-from ledger.archive.columns import SCHEMA
-from ledger.archive.corrected import corrected
-from ledger.archive.reading import FOLDED_COLUMNS, event_rows, tables_by_account
+from ledger.archive.columns import SCHEMA, integers, occurred_at
+from ledger.archive.digests import WINDOW
+from ledger.archive.reading import (
+    FOLDED_COLUMNS,
+    corrected,
+    corrected_groups,
+    event_rows,
+    events_by_account,
+    events_in_time,
+    placed_events,
+    tables_by_account,
+)
 from ledger.archive.segment_store import Archive
-from ledger.events import AccountEvent, EventRow
+from ledger.events import SEALED_TOPICS, AccountEvent, EventRow
+from ledger.instants import Instant
+from ledger.segment import Segment
 from ledger.store import tables
+from ledger.store.accounts import known_accounts
 from ledger.store.clock_corrections import corrections
-from ledger.store.decoding import stored_uuid
+from ledger.store.places import place_of
 from ledger.store.rows import FOLDED, folded_event
 from ledger.store.segment_rows import segments
-from ledger.store.statements import Statement
+from ledger.store.statements import Statement, decoding, stored_uuid
+
+# Reading of one user's events, or of all users' one after the other: hot and sealed ones.
 
 _e, _a, _o, _s = tables.events, tables.accounts, tables.origins, tables.streams
 
@@ -169,3 +187,190 @@ def origins_of(connection: Connection) -> Callable[[int], codec.Origin]:
         return codec.Origin(context, None if metadata is None else msgspec.Raw(metadata), source)
 
     return origin_of
+
+
+# Reading of the events of all users who were not forgotten.
+
+_FORGOTTEN = Statement(
+    select(func.count())
+    .select_from(_e)
+    .where(_e.c.issue_id.is_not(None), _e.c.stream.not_in(select(_a.c.stream)))
+)
+_KEYS = Statement(select(func.count()).select_from(tables.sources))
+
+
+class Uncounted(NamedTuple):
+    """The numbers of events of forgotten users, and of source keys that can never count again."""
+
+    forgotten: int
+    source_keys: int
+
+
+def rows_of_everybody(connection: Connection, archive: Archive) -> list[EventRow]:
+    """Yield the rows for folds of all events that belong to a user, in no particular order."""
+    return [row for user in rows_by_user(connection, archive) for row in user.rows]
+
+
+def uncounted(connection: Connection, archive: Archive) -> Uncounted:
+    """Count both."""
+    (forgotten,), (keys,) = (each.run(connection).fetchone() for each in (_FORGOTTEN, _KEYS))
+    known = known_accounts(connection)
+    for segment in segments(connection):
+        counts = events_by_account(archive, segment)
+        forgotten += sum(count for account, count in counts.items() if account not in known)
+    return Uncounted(forgotten, keys)
+
+
+# Sealed events as the eventsourcing package stores events.
+
+_STREAM = Statement(
+    select(_s.c.id)
+    .join(_a, _a.c.stream == _s.c.id)
+    .where(_s.c.originator_id == bindparam("originator")),
+    "originator",
+)
+
+_PAGE = 1_000
+
+
+def sealed_events_of(
+    connection: Connection, archive: Archive, originator_id: UUID | str
+) -> list[StoredEvent]:
+    """The sealed events of one account, in no particular order, under the id as given."""
+    account = str(UUID(str(originator_id)))
+    parts = (archive.read_account(each, account) for each in segments(connection))
+    events = (event for table in parts for _, event in events_in_time(table))
+    return [
+        StoredEvent(
+            originator_id, event.originator_version, codec.topic_of(event), codec.encode(event)
+        )
+        for event in events
+    ]
+
+
+def sealed_notifications(
+    connection: Connection, archive: Archive, first: int, last: int, topics: Sequence[str]
+) -> Iterator[Notification]:
+    """Yield the sealed events at the positions `first` to `last`, limited to `topics` if given."""
+    if topics and SEALED_TOPICS.isdisjoint(topics):
+        return
+    for table in _windows(connection, archive, first, last):
+        for notification in _notifications(table):
+            if not topics or notification.topic in topics:
+                yield notification
+
+
+def _notifications(table: pa.Table) -> Iterator[Notification]:
+    for page in range(0, len(table), _PAGE):
+        for position, event in placed_events(table.slice(page, _PAGE)):
+            yield Notification(
+                event.originator_id,
+                event.originator_version,
+                codec.topic_of(event),
+                codec.encode(event),
+                id=position,
+            )
+
+
+def sealed_rows(
+    connection: Connection, archive: Archive, first: int, last: int
+) -> Iterator[EventRow]:
+    """Yield the rows for folds of a range's sealed events that belong to a user, by position."""
+    find, known = _STREAM.finder(connection), corrections(connection)
+    for table in _windows(connection, archive, first, last):
+        accounts = table["account"].to_pylist()
+        streams = {account: find(UUID(account).bytes) for account in set(accounts)}
+        read = known.of(list(event_rows(table, repeat(0))))
+        rows = zip(read, map(streams.get, accounts), strict=True)
+        yield from (row._replace(stream=stream[0]) for row, stream in rows if stream)
+
+
+def _windows(connection: Connection, archive: Archive, first: int, last: int) -> Iterator[pa.Table]:
+    """Yield the sealed events at the positions `first` to `last` in tables, by position."""
+    for segment in segments(connection):
+        if segment.overlaps(first, last):
+            begin, end = max(first, segment.first_position), min(last, segment.last_position)
+            for number in range(begin // WINDOW, end // WINDOW + 1):
+                yield _between(_recorded(archive, segment, number), begin, end)
+
+
+@lru_cache(maxsize=1)  # reading page by page reads the same window repeatedly
+def _recorded(archive: Archive, segment: Segment, window: int) -> pa.Table:
+    return archive.read_positions(segment, window * WINDOW, (window + 1) * WINDOW - 1)
+
+
+def _between(table: pa.Table, first: int, last: int) -> pa.Table:
+    positions = integers(table["position"])
+    begin, end = np.searchsorted(positions, (first, last + 1))
+    return table.slice(begin, end - begin)
+
+
+# The spans of users' interactions in a chat.
+
+Span = tuple[Instant, Instant]
+
+_p = tables.places
+
+_INSTANTS = Statement(
+    select(_a.c.user_id, _e.c.position, _e.c.occurred_at, _e.c.recorded_at)
+    .select_from(_e.join(_a, _a.c.stream == _e.c.stream))
+    .where(_e.c.place == bindparam("place")),
+    "place",
+)
+_USER_OF_STREAM = Statement(
+    select(_a.c.user_id)
+    .join(_s, _s.c.id == _a.c.stream)
+    .where(_s.c.originator_id == bindparam("originator")),
+    "originator",
+)
+_PLACE = Statement(select(_p.c.place).where(_p.c.id == bindparam("id")), "id")
+_COLUMNS = (
+    "account",
+    "issue_id",
+    "occurred_second",
+    "occurred_microsecond",
+    "position",
+    "recorded_after",
+    "place",
+)
+
+
+def spans_at(connection: Connection, archive: Archive, chat_id: str) -> dict[str, Span]:
+    """Return the first and last instant of each user's interactions in the chat, by user id.
+
+    The chat may be named by a former id. It reads all events once, unless the chat is unknown.
+    """
+    place = place_of(connection, chat_id)
+    if place is None:
+        return {}
+    found: dict[str, list[Instant]] = {}
+    known = corrections(connection)
+    for user, *instants in _INSTANTS.run(connection, place):
+        _widen(found, user, [Instant(known.instants(*instants)[0])])
+    user_of = _USER_OF_STREAM.finder(connection)
+    with decoding(f"the place {place}"):
+        originator = stored_uuid(_PLACE.run(connection, place).fetchone()[0])
+    for account, instants in _sealed_spans(connection, archive, str(originator)):
+        row = user_of(UUID(account).bytes)
+        if row is not None:
+            _widen(found, row[0], instants)
+    return {user: (first, last) for user, (first, last) in found.items()}
+
+
+def _widen(found: dict[str, list[Instant]], user: str, instants: list[Instant]) -> None:
+    known = [*found.get(user, ()), *instants]
+    found[user] = [min(known), max(known)]
+
+
+def _sealed_spans(
+    connection: Connection, archive: Archive, place: str
+) -> Iterator[tuple[str, list[Instant]]]:
+    """Yield accounts, and the first and last instant of each in one part of a segment."""
+    known = corrections(connection)
+    for segment in segments(connection):
+        for group in corrected_groups(archive, known, segment, _COLUMNS):
+            there = group.filter(pc.equal(group["place"], place))
+            columns = {"account": there["account"].cast(pa.string()), "at": occurred_at(there)}
+            spans = pa.table(columns).group_by("account").aggregate([("at", "min"), ("at", "max")])
+            for each in spans.to_pylist():
+                yield each["account"], [each["at_min"], each["at_max"]]

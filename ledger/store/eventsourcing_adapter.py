@@ -1,21 +1,17 @@
-"""The recorders of the eventsourcing package on the ledger's tables.
-
-Aggregates of other applications are written this way. Interactions and overrides also need a
-digest, an origin and an effect on the read model, so `ledger.store.append` writes them, and they
-are refused here.
-"""
+"""The store as a persistence module of the eventsourcing package: factory and recorders."""
 
 import sys
 from collections.abc import Sequence
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, cast
 from uuid import UUID
 
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
+    InfrastructureFactory,
     IntegrityError,
     Notification,
     ProcessRecorder,
@@ -24,20 +20,32 @@ from eventsourcing.persistence import (
     Tracking,
     TrackingRecorder,
 )
+from eventsourcing.utils import Environment, EnvType, resolve_topic
 from sqlalchemy import ColumnElement, Connection, Select, insert, select
 
 from ledger import store
 from ledger.clock import Clock, utc_now
 from ledger.events import TOPICS
 from ledger.instants import instant_of
-from ledger.store import tables
-from ledger.store.checksums import change, with_checksum
+from ledger.store import schema, tables
 from ledger.store.database import Database
-from ledger.store.decoding import stored_uuid
-from ledger.store.head import Head
-from ledger.store.rows import INSERT_EVENT, opaque_row, select_stored, stored_state
-from ledger.store.statements import Statement
-from ledger.store.streams import Stream, Streams
+from ledger.store.rows import (
+    INSERT_EVENT,
+    change,
+    opaque_row,
+    select_stored,
+    stored_state,
+    with_checksum,
+)
+from ledger.store.sqlite import PATIENCE_SECONDS
+from ledger.store.statements import Statement, stored_uuid
+from ledger.store.streams import Head, Stream, Streams
+
+# The recorders of the eventsourcing package on the ledger's tables.
+#
+# Aggregates of other applications are written this way. Interactions and overrides also need a
+# digest, an origin and an effect on the read model, so `ledger.store.append` writes them, and they
+# are refused here.
 
 _INSERT_SNAPSHOT = Statement(insert(tables.snapshots), *tables.snapshots.c.keys())
 _INSERT_TRACKING = Statement(insert(tables.tracking), *tables.tracking.c.keys())
@@ -114,7 +122,7 @@ class StoreApplicationRecorder(ApplicationRecorder):
                 StoredEvent(originator_id, row[2], row[3], stored_state(row))
                 for row in connection.execute(query)
             ]
-            sealed = store.sealed_events.sealed_events_of(
+            sealed = store.event_queries.sealed_events_of(
                 connection, self.database.archive, originator_id
             )
         least, most = -1 if gt is None else gt, sys.maxsize if lte is None else lte
@@ -144,7 +152,7 @@ class StoreApplicationRecorder(ApplicationRecorder):
         last = sys.maxsize if stop is None else stop
         with self.database.read() as connection:
             archive = self.database.archive
-            sealed = store.sealed_events.sealed_notifications(
+            sealed = store.event_queries.sealed_notifications(
                 connection, archive, first, last, topics
             )
             hot = map(_notification, connection.execute(query))
@@ -269,3 +277,56 @@ def _by_version(  # noqa: PLR0913 - the package's five ways to narrow a selectio
 
 def _uuid(originator_id: UUID | str) -> UUID:
     return originator_id if isinstance(originator_id, UUID) else UUID(originator_id)
+
+
+# The store as a persistence module of the eventsourcing package.
+
+T = TypeVar("T")
+
+DATABASE_URL = "ENGAGEMENT_DATABASE_URL"
+PATIENCE = "ENGAGEMENT_PATIENCE_SECONDS"
+
+
+class StoreFactory(InfrastructureFactory[StoreTrackingRecorder]):
+    """Creates recorders on the database of ENGAGEMENT_DATABASE_URL, an SQLAlchemy URL."""
+
+    def __init__(self, env: Environment | EnvType | None) -> None:
+        """Open the database, and create a missing schema."""
+        super().__init__(env)
+        url = self.env.get(DATABASE_URL)
+        if not url:
+            message = f"{DATABASE_URL} must name the ledger's database"
+            raise OSError(message)
+        self.database = Database(url, float(self.env.get(PATIENCE) or PATIENCE_SECONDS))
+        schema.prepare(self.database)
+
+    def aggregate_recorder(self, purpose: str = "events") -> StoreAggregateRecorder:  # noqa: ARG002 - the package's signature
+        """Create a recorder of snapshots."""
+        return StoreAggregateRecorder(self.database)
+
+    def application_recorder(self) -> StoreApplicationRecorder:
+        """Create a recorder of events in one total order."""
+        recorder_class = self._class(StoreApplicationRecorder, self.APPLICATION_RECORDER_TOPIC)
+        return recorder_class(self.database)
+
+    def tracking_recorder(
+        self, tracking_recorder_class: type[StoreTrackingRecorder] | None = None
+    ) -> StoreTrackingRecorder:
+        """Create a recorder of a follower's progress."""
+        if tracking_recorder_class is None:
+            tracking_recorder_class = self._class(
+                StoreTrackingRecorder, self.TRACKING_RECORDER_TOPIC
+            )
+        return tracking_recorder_class(self.database)
+
+    def process_recorder(self) -> StoreProcessRecorder:
+        """Create a recorder of events and progress."""
+        return self._class(StoreProcessRecorder, self.PROCESS_RECORDER_TOPIC)(self.database)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def _class(self, default: type[T], setting: str) -> type[T]:
+        topic = self.env.get(setting)
+        return cast("type[T]", resolve_topic(topic)) if topic else default

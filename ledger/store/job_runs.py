@@ -9,12 +9,11 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from ledger.instants import Instant
 from ledger.store import tables
-from ledger.store.checksums import with_checksum
 from ledger.store.database import Database
-from ledger.store.decoding import decoding
-from ledger.store.file_lock import FileLock, followed
-from ledger.store.head import Head
-from ledger.store.statements import Statement
+from ledger.store.rows import with_checksum
+from ledger.store.sqlite import FileLock, followed
+from ledger.store.statements import Statement, decoding
+from ledger.store.streams import Head
 
 _t = tables.job_runs
 

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from sqlalchemy import Connection, insert
 
 from ledger.store import tables
-from ledger.store.barriers import BarrierFile
 from ledger.store.database import stamp_of
-from ledger.store.head import Head
-from ledger.store.opt_outs import OptOuts
+from ledger.store.opt_outs import BarrierFile, OptOuts
 from ledger.store.places import Places
 from ledger.store.rows import INSERT_EVENT
 from ledger.store.sources import Sources
 from ledger.store.statements import Statement
-from ledger.store.streams import Streams
+from ledger.store.streams import Head, Streams
 
 REMEMBERED_USERS = 10_000
 """From so many on, what was read of users is read again."""

@@ -5,7 +5,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, bindparam, insert, select
 
 from ledger.store import tables
-from ledger.store.checksums import change, with_checksum
+from ledger.store.rows import change, with_checksum
 from ledger.store.statements import Statement
 
 _t, _alias = tables.places, tables.aliases

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from ledger.archive.merging import merge
 from ledger.archive.segment_store import Archive
+from ledger.archive.sorted_merge import merge
 from ledger.errors import DamagedSegmentError
 from ledger.instants import Instant
 from ledger.segment import Segment

@@ -11,8 +11,8 @@ from ledger.archive.segment_files import Files
 from ledger.errors import LedgerLostError, LedgerUnavailableError
 from ledger.idempotency import DIGEST_KEY_BYTES
 from ledger.store import tables
-from ledger.store.checksums import change, with_checksum
 from ledger.store.database import Database
+from ledger.store.rows import change, with_checksum
 
 VERSION = 6
 

@@ -12,12 +12,9 @@ from ledger.events import SEALING, HistorySealed
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store import tables
-from ledger.store.checksums import change, with_checksum
-from ledger.store.decoding import decoding
-from ledger.store.head import Head
-from ledger.store.rows import INSERT_EVENT, opaque_row
-from ledger.store.statements import Statement
-from ledger.store.streams import Streams, keep_versions
+from ledger.store.rows import INSERT_EVENT, change, opaque_row, with_checksum
+from ledger.store.statements import Statement, decoding
+from ledger.store.streams import Head, Streams, keep_versions
 
 _s, _e = tables.segments.c, tables.events.c
 

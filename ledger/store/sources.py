@@ -6,9 +6,9 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from ledger.idempotency import SourceKey, digest, former_digest
 from ledger.store import tables
-from ledger.store.checksums import sum_of_sources, without_sources
-from ledger.store.head import Head
+from ledger.store.rows import sum_of_sources, without_sources
 from ledger.store.statements import Statement
+from ledger.store.streams import Head
 
 _t = tables.sources
 

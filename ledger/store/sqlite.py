@@ -1,15 +1,24 @@
-"""SQLite connections for writing and for reading only, configured for durability."""
+"""SQLite: connections that lose nothing, the lock between processes, and its failures."""
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy
+from eventsourcing import persistence
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.pool import NullPool, QueuePool
+
+from ledger.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerUnavailableError
+
+# SQLite connections for writing and for reading only, configured for durability.
 
 READERS_AT_ONCE = 16
 
@@ -142,3 +151,175 @@ def _set_pragmas(pragmas: Sequence[str]) -> Callable[[Any, object], None]:
 def _begin_reading(connection: Connection) -> None:
     # Not through SQLAlchemy, whose execution would cost as much as three statements.
     connection.connection.cursor().execute("BEGIN")
+
+
+# Errors of the store, each of which is both the ledger's and the eventsourcing package's.
+
+_DAMAGED = ("malformed", "not a database")
+_NO_TEXT = "Could not decode to UTF-8"  # and goes on with the text
+"""Parts of SQLite's messages for a file with damaged bytes."""
+
+_ADVICE = {
+    "unable to open database file": "; `engagement doctor` shows who may read it",
+    "disk I/O error": "; its disk is full or failing, `engagement doctor` shows how much is free",
+    "attempt to write a readonly database": "; `engagement doctor` shows who may write it",
+    CHANGED: "; ask again",
+}
+
+
+class StoreUnavailableError(LedgerUnavailableError, persistence.OperationalError):
+    """The database, or a file beside it, cannot be opened, read or written."""
+
+
+class StoreDamagedError(LedgerDamagedError, persistence.OperationalError):
+    """Data in the file cannot be read."""
+
+
+class StoreFullError(DiskFullError, persistence.OperationalError):
+    """No space is left on the disk that holds the database."""
+
+
+class StoreConflictError(LedgerError, persistence.IntegrityError):
+    """The database refused a change that violates its constraints."""
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Translate an OSError into a StoreUnavailableError that begins with `what`."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{what}: {error.strerror}"
+        raise StoreUnavailableError(message) from error
+
+
+class Translated:
+    """A block in which errors of a database driver become those above."""
+
+    def __init__(self, driver: Any) -> None:  # noqa: ANN401 - a DBAPI module
+        """Translate what `driver` raises, and SQLAlchemy for it."""
+        self._driver = driver
+
+    def __enter__(self) -> None:
+        """Enter the block; the same one may be entered by many threads."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise the translation of `error`, if it has one."""
+        translation = None if error is None else self._translation(error)
+        if translation is not None:
+            raise translation from error
+
+    def _translation(self, error: BaseException) -> Exception | None:
+        if isinstance(error, MultipleResultsFound | NoResultFound):
+            return StoreDamagedError("a row that must exist once is missing or duplicated")
+        if isinstance(error, UnicodeDecodeError):  # the driver's, of SQLite's own words
+            return StoreDamagedError("a text in it is not in UTF-8")
+        if isinstance(error, DBAPIError):
+            error = error.orig or error
+        elif not isinstance(error, self._driver.Error):
+            return None
+        if isinstance(error, self._driver.IntegrityError):
+            return StoreConflictError(str(error))
+        return _failure(str(error))
+
+
+def _failure(message: str) -> Exception:
+    if _NO_TEXT in message:
+        return StoreDamagedError("a text in it is not in UTF-8")
+    if any(each in message for each in _DAMAGED):
+        return StoreDamagedError(message.splitlines()[0])
+    if "disk is full" in message:
+        return StoreFullError("the disk that holds the ledger is full")
+    reason = message.splitlines()[0]
+    return StoreUnavailableError(f"the ledger's database failed: {reason}{_ADVICE.get(reason, '')}")
+
+
+# The lock that keeps processes from writing at the same time.
+
+PATIENCE_SECONDS = 60.0
+
+_FIRST_PAUSE_SECONDS = 0.000_1
+_LONGEST_PAUSE_SECONDS = 0.005
+
+
+class FileLock:
+    """An exclusive lock between processes, on a file beside the database.
+
+    The kernel releases it when the process that holds it ends, in any way.
+    It does not exclude threads of one process, which share its descriptor.
+    """
+
+    def __init__(self, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Guard the database at `path`; the lock's file is created when first needed."""
+        self._path = path
+        self._patience_seconds = patience_seconds
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> None:
+        """Take the lock, waiting at most for `patience_seconds`.
+
+        Raises StoreUnavailableError after that, and if the file cannot be opened or locked.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        deadline: float | None = None
+        while not self._is_taken():
+            deadline = deadline or time.monotonic() + self._patience_seconds
+            if time.monotonic() > deadline:
+                waited = f"{self._patience_seconds:g} seconds"
+                message = f"another process has held the ledger for {waited}"
+                raise StoreUnavailableError(message)
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        """Release the lock."""
+        try:
+            fcntl.flock(self._opened(), fcntl.LOCK_UN)
+        except OSError:
+            self.close()  # which also releases the lock
+
+    def close(self) -> None:
+        """Close the file; it is opened again when the lock is."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):  # it may be closed because of an error
+                os.close(descriptor)
+
+    def _is_taken(self) -> bool:
+        descriptor = self._opened()
+        try:
+            return _locked(descriptor)
+        except OSError as error:
+            self.close()  # the next attempt reopens the file
+            message = f"cannot lock the file beside the ledger: {error.strerror}"
+            raise StoreUnavailableError(message) from error
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            folder = self._path.parent
+            with explained(f"cannot make the folder {folder}"):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            real = followed(self._path)  # one lock for one file, regardless of links
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            with explained("cannot write beside the ledger"):
+                self._descriptor = os.open(real.with_name(real.name + ".lock"), flags, 0o600)
+        return self._descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, InterruptedError):
+        return False
+    return True
+
+
+def followed(path: Path) -> Path:
+    """Return the target of a symbolic link, and any other path as it is.
+
+    A link that cannot be resolved is returned as well: opening it raises the error.
+    """
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError):  # such as a name that is too long, or a link to itself
+        return path

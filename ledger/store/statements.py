@@ -1,17 +1,23 @@
-"""Core statements compiled once and run on the DBAPI cursor, inside SQLAlchemy's transaction.
+"""Statements compiled once, and the decoding of what they return."""
 
-SQLAlchemy's own execution costs about as much as a whole durable transaction; the generated SQL is
-the same either way. Parameters and results are plain integers, strings, floats and bytes, so no
-type needs conversion.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
+import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
+
+from ledger.errors import LedgerDamagedError, LedgerError
+
+# Core statements compiled once and run on the DBAPI cursor, inside SQLAlchemy's transaction.
+#
+# SQLAlchemy's own execution costs about as much as a whole durable transaction; the generated SQL
+# is the same either way. Parameters and results are plain integers, strings, floats and bytes, so
+# no type needs conversion.
 
 Row = Sequence[Any]
 
@@ -79,3 +85,28 @@ def compile_positional(construct: ClauseElement, names: Sequence[str], dialect: 
         message = f"parameters are {wanted}, not {list(names)}"
         raise ValueError(message)
     return str(compiled)
+
+
+# Decoding of stored values, with errors that name the damaged one (R12).
+
+_UNREADABLE = (ArithmeticError, LookupError, TypeError, ValueError, msgspec.MsgspecError)
+
+
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Raise LedgerDamagedError if the block cannot decode a stored value."""
+    try:
+        yield
+    except LedgerError:
+        raise
+    except _UNREADABLE as error:
+        message = f"{what} cannot be read"
+        raise LedgerDamagedError(message) from error
+
+
+def stored_uuid(stored: bytes) -> UUID:
+    """Decode a UUID from 16 bytes; raises LedgerDamagedError for anything else."""
+    try:
+        return UUID(bytes=stored)
+    except (TypeError, ValueError) as error:
+        raise LedgerDamagedError("an id cannot be read") from error

@@ -29,7 +29,7 @@ TRUTH = {"kind": "truth"}
 Big = BigInteger().with_variant(Integer, "sqlite")
 
 CHECKSUM = "checksum"
-"""The column of `ledger.store.checksums`: in each table of truth but `sources` and `origins`."""
+"""The column of `ledger.store.rows`: in each table of truth but `sources` and `origins`."""
 
 
 def _checksum() -> Column[int]:

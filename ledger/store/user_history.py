@@ -13,19 +13,16 @@ import pyarrow as pa
 from sqlalchemy import Connection, bindparam, select
 
 from ledger.archive.columns import SCHEMA, Integers, integers, occurred_at, recorded_at
-from ledger.archive.corrected import corrected, effective_instants
-from ledger.archive.reading import events_in_time
+from ledger.archive.reading import corrected, effective_instants, events_in_time
 from ledger.archive.segment_store import Archive
-from ledger.clock_corrections import Corrections
-from ledger.events import AccountEvent
+from ledger.events import AccountEvent, Corrections
 from ledger.store import tables
 from ledger.store.accounts import hidings_of_user
 from ledger.store.clock_corrections import corrections
-from ledger.store.decoding import decoding
 from ledger.store.event_queries import HistoryEntry, account_of, of_user, origins_of
 from ledger.store.rows import event_of, select_stored
 from ledger.store.segment_rows import sealed_position, segments
-from ledger.store.statements import Statement
+from ledger.store.statements import Statement, decoding
 
 READ_AT_ONCE = 65_536
 """The most full events in memory, as columns, while a history is read."""

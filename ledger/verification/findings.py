@@ -1,6 +1,14 @@
-"""Findings of a verification."""
+"""Findings of a verification, each with a sentence for people, and those about barriers."""
+
+from collections.abc import Iterator
 
 import msgspec
+from sqlalchemy import Connection
+
+from ledger.store.database import Database
+from ledger.store.opt_outs import own_id
+
+# Findings of a verification.
 
 BACKUP = "restore a backup"
 REPAIR = "`engagement replay --repair` rebuilds it"
@@ -34,3 +42,21 @@ def derived(where: str, what: str) -> Finding:
     """A finding of damage that a replay can repair."""
     meaning = "answers may be wrong until then"
     return Finding(where, f"{where}: {what}; {REPAIR}, and {meaning}", derived=True)
+
+
+# Findings about the file of barriers next to the database.
+
+
+def barrier_findings(database: Database, connection: Connection) -> Iterator[Finding]:
+    """Read the file as a start does, without repairing anything."""
+    if database.barriers is None:
+        return
+    unreadable = len(database.barriers.read(own_id(connection)).unreadable)
+    if unreadable:
+        where = database.barriers.path.name
+        says = (
+            f"{where}: {unreadable:,} of its lines damaged or of another ledger, so opt-outs and "
+            "deletions in them would not survive restoring a backup; those in the database are in "
+            "force, so make a new backup and restore no older one"
+        )
+        yield Finding(where, says)

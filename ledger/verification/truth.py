@@ -20,18 +20,25 @@ from ledger.errors import (
 from ledger.segment import events_in
 from ledger.store.compaction import digests_of
 from ledger.store.database import Database
-from ledger.store.failures import StoreFullError, StoreUnavailableError
 from ledger.store.segment_rows import certificates, segments
-from ledger.verification.file_checks import header_findings, log_findings
+from ledger.store.sqlite import StoreFullError, StoreUnavailableError
+from ledger.verification.file_checks import (
+    header_findings,
+    integrity_findings,
+    log_findings,
+    schema_findings,
+)
 from ledger.verification.findings import BACKUP, Finding, truth
 from ledger.verification.row_checks import (
+    Progress,
+    count_rows,
     key_findings,
     origin_findings,
     position_findings,
+    row_findings,
+    source_findings,
     version_findings,
 )
-from ledger.verification.rows import Progress, count_rows, row_findings, source_findings
-from ledger.verification.structure import integrity_findings, schema_findings
 
 FINDINGS_AT_MOST = 20
 """The most findings per check, in case the whole file is damaged."""

@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 
 from ledger.events import EventRow
 from ledger.instants import Instant, instant_of
-from ledger.store.event_queries import rows_of_user
-from ledger.store.everybody import Uncounted, rows_of_everybody, uncounted
-from ledger.store.users import User, users
+from ledger.store.accounts import User, users
+from ledger.store.event_queries import Uncounted, rows_of_everybody, rows_of_user, uncounted
 from ledger.validation import user_id_of
 from projections.application.engagements import Engagements
 from projections.audit import Audit, audit, is_long_ago

@@ -18,7 +18,7 @@ from ledger.instants import Instant, instant_of
 from ledger.store.accounts import hidings_of_user
 from ledger.store.append import Receipt
 from ledger.store.collecting import without_collecting
-from ledger.store.file_lock import PATIENCE_SECONDS
+from ledger.store.sqlite import PATIENCE_SECONDS
 from ledger.validation import issue_id_of, user_id_of
 from projections import views
 from projections.as_of import AsOf

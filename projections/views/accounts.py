@@ -8,8 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import one_chunk
 from ledger.archive.segment_store import LAST
-from ledger.store.decoding import stored_uuid
-from ledger.store.statements import Statement
+from ledger.store.statements import Statement, stored_uuid
 from ledger.store.tables import accounts, events, streams
 from projections.columnar import NO, starts_of
 

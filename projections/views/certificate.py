@@ -12,17 +12,15 @@ from itertools import zip_longest
 
 from sqlalchemy import Connection, select
 
-from ledger.archive.corrected import corrected_groups
-from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.archive.reading import FOLDED_COLUMNS, corrected_groups
 from ledger.archive.segment_store import Archive
 from ledger.errors import CertificateError
 from ledger.segment import Segment
 from ledger.store.clock_corrections import corrections
 from ledger.store.database import Database
-from ledger.store.decoding import stored_uuid
-from ledger.store.sealable import Progress
+from ledger.store.projection import Progress
 from ledger.store.segment_rows import Comparison
-from ledger.store.statements import Statement
+from ledger.store.statements import Statement, stored_uuid
 from ledger.store.tables import accounts, streams
 from projections.views import sealed_sums, sealing
 from projections.views.accounts import before, numbered

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ledger.archive.columns import exactly
 from ledger.store.collecting import without_collecting
-from ledger.store.decoding import stored_uuid
+from ledger.store.statements import stored_uuid
 from projections.columnar import NO
 from projections.policy import Adopted
 from projections.views.columnar_rows import NULLABLE, numbers_of

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import Connection
 
 from ledger.errors import LedgerUnavailableError
-from ledger.store.background_fold import TURN_SECONDS
 from ledger.store.database import Database
-from ledger.store.head import Head
 from ledger.store.job_runs import job_alone
+from ledger.store.projection import TURN_SECONDS
+from ledger.store.streams import Head
 from projections import views
 from projections.views import beside
 from projections.views.beside import NEXT, Watermark

@@ -7,14 +7,13 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection, bindparam, func, select
 
-from ledger.archive.corrected import corrected_groups
-from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.archive.reading import FOLDED_COLUMNS, corrected_groups
 from ledger.archive.segment_store import Archive
 from ledger.events import EventRow
 from ledger.segment import events_in
 from ledger.store.clock_corrections import corrections
+from ledger.store.event_queries import sealed_rows
 from ledger.store.rows import FOLDED, folded_event
-from ledger.store.sealed_events import sealed_rows
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.store.tables import events

@@ -8,7 +8,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import one_table, uuids
-from ledger.clock_corrections import Corrections
+from ledger.events import Corrections
 from ledger.store.clock_corrections import corrections
 from ledger.store.collecting import without_collecting
 from ledger.store.segment_rows import sealed_position

@@ -7,7 +7,7 @@ length, followed by the other value.
 
 from sqlalchemy import Connection
 
-from ledger.clock_corrections import Corrections
+from ledger.events import Corrections
 from ledger.instants import DAY
 from ledger.store.clock_corrections import corrections
 from ledger.store.collecting import without_collecting

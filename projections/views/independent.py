@@ -12,13 +12,13 @@ import duckdb
 from sqlalchemy import Connection
 
 from ledger.archive.segment_store import Archive
-from ledger.clock_corrections import Corrections
+from ledger.events import Corrections
 from ledger.instants import DAY
 from ledger.segment import Segment
+from ledger.store.accounts import known_accounts
 from ledger.store.clock_corrections import corrections
 from ledger.store.database import Database
 from ledger.store.segment_rows import segments
-from ledger.store.users import known_accounts
 from projections.views.partial_rows import Row
 from projections.views.sealing import difference_of, kept_by_account
 

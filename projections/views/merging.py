@@ -5,7 +5,7 @@ from itertools import chain
 
 import pyarrow as pa
 
-from ledger.archive.memory import release_memory
+from ledger.archive.columns import release_memory
 from ledger.archive.sorted_merge import Reader, Source, steps
 from projections.views.partials import joined, partial_of
 

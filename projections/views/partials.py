@@ -20,8 +20,8 @@ from ledger.archive.columns import (
     ranks,
     uuids,
 )
-from ledger.archive.corrected import effective_instants
-from ledger.clock_corrections import Corrections
+from ledger.archive.reading import effective_instants
+from ledger.events import Corrections
 from projections.columnar import NO, EventColumns, FoldColumns, Integers, fold, merge, starts_of
 
 NUMBERS = tuple(name for name in FoldColumns._fields if name != "linear")

@@ -12,17 +12,15 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger.archive.columns import coded, occurred_at, one_table, ranks, recorded_at
-from ledger.archive.corrected import corrected, effective_instants
-from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.archive.reading import FOLDED_COLUMNS, corrected, effective_instants
 from ledger.archive.segment_store import Archive
-from ledger.clock_corrections import Corrections
+from ledger.events import Corrections
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.clock_corrections import corrections
-from ledger.store.decoding import decoding
 from ledger.store.event_queries import account_of, of_user
 from ledger.store.segment_rows import segments
-from ledger.store.statements import Statement
+from ledger.store.statements import Statement, decoding
 from ledger.store.tables import events
 from projections.as_of import AsOf
 from projections.columnar import EventColumns

@@ -6,12 +6,10 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, select
 
 from ledger import codec
-from ledger.clock_corrections import Corrections
-from ledger.events import POLICY, PolicyAdopted
+from ledger.events import POLICY, Corrections, PolicyAdopted
 from ledger.instants import Instant
 from ledger.store.clock_corrections import corrections
-from ledger.store.decoding import decoding
-from ledger.store.statements import Statement
+from ledger.store.statements import Statement, decoding
 from ledger.store.tables import events, head, ledger, streams
 from projections.policy import DEFAULT_POLICY, DEFAULT_POLICY_VERSION, Adopted, policy_of
 

@@ -12,9 +12,9 @@ from ledger.events import EventRow
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.database import Database
-from ledger.store.head import Head
-from ledger.store.sealable import Progress
+from ledger.store.projection import Progress
 from ledger.store.segment_rows import Comparison
+from ledger.store.streams import Head
 from ledger.store.tables import head
 from projections import views
 from projections.engagement import Engagement, of_kinds

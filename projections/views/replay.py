@@ -15,7 +15,7 @@ from ledger.processes.second_process import SecondProcess
 from ledger.store.database import Database
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
-from ledger.verification.structure import is_whole
+from ledger.verification.file_checks import is_whole
 from ledger.verification.truth import expect_sound
 from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
 from projections.views.beside import live, make

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from ledger.errors import ReplayRefusedError
 from ledger.store.database import Database
-from ledger.store.head import Head
+from ledger.store.streams import Head
 from ledger.verification.truth import expect_sound
 from projections.views import beside
 from projections.views.beside import PREVIOUS, Watermark, statements_of

@@ -15,8 +15,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
 from ledger.archive.columns import listed, uuids
-from ledger.archive.corrected import corrected, corrected_groups
-from ledger.archive.reading import FOLDED_COLUMNS
+from ledger.archive.reading import FOLDED_COLUMNS, corrected, corrected_groups
 from ledger.archive.segment_store import Archive
 from ledger.archive.sorted_merge import Source
 from ledger.errors import CertificateError

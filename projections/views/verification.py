@@ -9,9 +9,9 @@ from sqlalchemy import Connection, select
 from ledger.archive.segment_store import Archive
 from ledger.store.database import Database
 from ledger.store.tables import head
-from ledger.verification.backfill import count_unverified
+from ledger.verification.file_checks import normal, objects_in
 from ledger.verification.findings import Finding, derived, of_replay
-from ledger.verification.structure import normal, objects_in
+from ledger.verification.row_checks import count_unverified
 from ledger.verification.truth import (
     UNREADABLE,
     count,

@@ -12,10 +12,10 @@ import pytest
 
 from ledger.archive import segment_store
 from ledger.archive.columns import event_batch, in_order
-from ledger.archive.corrected import corrected_groups
+from ledger.archive.reading import corrected_groups
 from ledger.errors import CertificateError, LedgerDamagedError, LedgerError
-from ledger.store import hot_table
-from ledger.store.hot_table import HotEvents
+from ledger.store import compaction
+from ledger.store.compaction import HotEvents
 from ledger.store.segment_rows import Comparison
 from projections.application import Engagements
 from projections.views import certificate, sealing
@@ -107,14 +107,14 @@ def test_a_value_that_changes_on_its_way_into_columns_is_found(engagements, monk
         given = [*columns[:at], wrong, *columns[at + 1 :]]
         return event_batch(*given)
 
-    monkeypatch.setattr(hot_table, "event_batch", changed)
+    monkeypatch.setattr(compaction, "event_batch", changed)
     refused(engagements, LedgerDamagedError, "the event at position .* is not what was written")
 
 
 def test_a_row_without_a_checksum_is_compared_with_the_columns_themselves():
-    hot_table._expect_sound([(1, "AI-1", None)], iter([(1, "AI-1")]))
+    compaction._expect_sound([(1, "AI-1", None)], iter([(1, "AI-1")]))
     with pytest.raises(LedgerDamagedError, match="the event at position 1 "):
-        hot_table._expect_sound([(1, "AI-1", None)], iter([(1, "AI-2")]))
+        compaction._expect_sound([(1, "AI-1", None)], iter([(1, "AI-2")]))
 
 
 # --- of the engagements --------------------------------------------------------------------------

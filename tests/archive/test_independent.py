@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.archive.segment_store import Archive
-from ledger.clock_corrections import Correction, Corrections
-from ledger.events import EventRow
+from ledger.events import Correction, Corrections, EventRow
 from ledger.instants import DAY
 from projections.application import Engagements
 from projections.views import merging, sealed_sums, sealing

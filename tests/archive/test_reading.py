@@ -10,11 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from ledger.archive import parquet, segment_store
-from ledger.archive.columns import SCHEMA
+from ledger.archive.columns import SCHEMA, as_in_file
 from ledger.archive.file_integrity import CheckedFile
 from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.segment_store import Archive
-from ledger.archive.versions import as_in_file
 from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.segment import BLOCK_BYTES, Segment
 from tests.archived import table_of

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from ledger import codec
 from ledger.archive import digests as digesting
-from ledger.archive import merging, parquet, segment_store
+from ledger.archive import parquet, segment_store, sorted_merge
 from ledger.archive.columns import FILE_SCHEMA, by_position, occurred_at, recorded_at
 from ledger.archive.digests import digest
-from ledger.archive.merging import merge
 from ledger.archive.reading import events_in_time, placed_events
 from ledger.archive.segment_store import Archive
+from ledger.archive.sorted_merge import merge
 from ledger.commands import Kind
 from ledger.errors import DamagedSegmentError
 from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
@@ -271,7 +271,7 @@ def parts_of_rows(draw: st.DrawFn) -> list[Rows]:
 def small_steps(rows: Rows, windows: int = 1) -> Iterator[None]:
     """As if there were very many of these rows, whose positions lie in about so many windows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merging, "_ROWS_AT_ONCE", 5)
+        patch.setattr(sorted_merge, "_ROWS_AT_ONCE", 5)
         patch.setattr(digesting, "WINDOW", (rows[-1][3] - rows[0][3]) // windows + 1)
         yield
 

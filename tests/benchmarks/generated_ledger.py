@@ -15,7 +15,7 @@ from ledger.segment import Segment
 from ledger.store import schema, tables
 from ledger.store import segment_rows as bookkeeping
 from ledger.store.database import Database
-from ledger.store.head import Head
+from ledger.store.streams import Head
 from tests.benchmarks.generated import LINEAR_EVERY, SEED, USERS, Integers, Slab, slabs
 from tests.benchmarks.histories import user_name
 

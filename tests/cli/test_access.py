@@ -18,7 +18,7 @@ from bot.cli.files import write_file
 from bot.cli.mounts import network_file_system
 from bot.cli.shown import printable, show_csv
 from ledger.errors import LedgerUnavailableError
-from ledger.store.failures import Translated
+from ledger.store.sqlite import Translated
 from tests.cli.running import NOON, CommandLine
 
 SECRET = "canary7391"  # noqa: S105 - of no database

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.commands import Interaction, interaction_of
 from ledger.idempotency import SourceKey
-from ledger.written_instants import moment_of_iso
+from ledger.instants import moment_of_iso
 from projections.application import Engagements
 from tests.cli.histories import HEADER, history, row, rows, written
 from tests.cli.running import NOON, CommandLine

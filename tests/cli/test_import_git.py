@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ledger.commands import interaction_of
 from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
-from ledger.intake.git_log import FIELD_LIMIT_BYTES
+from ledger.intake.git_history import FIELD_LIMIT_BYTES
 from projections.application import Engagements
 from tests.cli.running import NOON, CommandLine
 from tests.intake.repositories import commit, git, repository

@@ -13,12 +13,12 @@ import msgspec
 
 from ledger.application import EngagementLedger
 from ledger.commands import Interaction, interaction_of
+from ledger.csv_format import check_issue, check_user
 from ledger.errors import InvalidInteractionError, LedgerError, OptedOutError
 from ledger.idempotency import SourceKey
+from ledger.instants import moment_of_iso
 from ledger.intake.history import ImportReport
-from ledger.spreadsheets import check_issue, check_user
 from ledger.validation import context_of
-from ledger.written_instants import moment_of_iso
 
 Told = list[tuple[str, str]]
 """Where each refusal stands, and its reason."""

@@ -5,14 +5,13 @@ from contextlib import closing
 
 import pytest
 
-from ledger.intake import ordinals
-from ledger.intake.git_log import _Mailmap
-from ledger.intake.history import UnreadableHistoryError
-from ledger.intake.ordinals import Ordinals
+from ledger.intake import history
+from ledger.intake.git_history import _Mailmap
+from ledger.intake.history import Ordinals, UnreadableHistoryError
 
 
 def test_a_temporary_folder_without_room_ends_the_reading(monkeypatch):
-    monkeypatch.setattr(ordinals, "COUNTED_IN_MEMORY", 1_000)
+    monkeypatch.setattr(history, "COUNTED_IN_MEMORY", 1_000)
     with closing(Ordinals()) as counted:
         counted._disk.execute("PRAGMA max_page_count=2")
         with pytest.raises(UnreadableHistoryError, match=r"in the temporary folder: .* full"):

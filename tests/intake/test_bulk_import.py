@@ -27,7 +27,7 @@ from ledger.instants import DAY, Instant, iso, moment_of
 from ledger.intake import csv_history, history
 from ledger.intake.csv_history import read_csv
 from ledger.intake.history import Entry, ImportReport, Refusal, record_history
-from ledger.store import bulk
+from ledger.store import append
 from ledger.store.append import Outcome, Receipt
 from ledger.store.opt_outs import OptOuts
 from ledger.validation import UserId
@@ -334,7 +334,7 @@ FUTURE = Instant(NOON + 3 * DAY)
 
 def repeats_are_new() -> Any:
     """Count a key as often as it stands in a batch."""
-    return mock.patch.object(bulk, "repeated", return_value=set())
+    return mock.patch.object(append, "repeated", return_value=set())
 
 
 def opt_outs_are_asked_for_once() -> Any:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.automation import is_automation
+from ledger.commits import is_automation
 
 AUTOMATION = [
     ("dependabot[bot]", "49699333+dependabot[bot]@users.noreply.github.com"),

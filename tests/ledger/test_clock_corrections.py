@@ -4,9 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.archive.corrected import effective_instants
-from ledger.clock_corrections import Correction, Corrections
-from ledger.events import EventRow
+from ledger.archive.reading import effective_instants
+from ledger.events import Correction, Corrections, EventRow
 from ledger.instants import DAY
 from tests import strategies
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.csv_format import check_issue, check_user
 from ledger.errors import InvalidInteractionError
-from ledger.spreadsheets import check_issue, check_user
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 BOTH = [

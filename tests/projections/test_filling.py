@@ -18,10 +18,10 @@ from sqlalchemy import Connection
 
 from ledger.commands import interaction_of
 from ledger.instants import DAY
-from ledger.store import background_fold
-from ledger.store.failures import StoreConflictError
-from ledger.store.head import Head
+from ledger.store import projection
 from ledger.store.job_runs import job_alone
+from ledger.store.sqlite import StoreConflictError
+from ledger.store.streams import Head
 from projections.application import Engagements
 from projections.views import beside, filling, read_model, tail_folds
 from projections.views.beside import Watermark
@@ -43,8 +43,8 @@ def in_small_steps(folder: Path | str) -> Iterator[tuple[Engagements, Clock]]:
     clock = Clock()
     with ExitStack() as held:
         for module, name, value in (
-            (background_fold, "TAIL_AT_MOST", 10**9),
-            (background_fold, "TURN_SECONDS", 0),
+            (projection, "TAIL_AT_MOST", 10**9),
+            (projection, "TURN_SECONDS", 0),
             (filling, "TURN_SECONDS", 0),
             (filling, "FILLED_FROM", 1),
             (filling, "COPIED_AT_ONCE", 3),

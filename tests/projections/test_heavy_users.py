@@ -18,10 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.archive import parquet, reading
-from ledger.clock_corrections import Corrections
 from ledger.commands import Kind, interaction_of, override_of
 from ledger.errors import ClockNotAheadError, UnknownEngagementError
-from ledger.events import EventRow
+from ledger.events import Corrections, EventRow
 from ledger.instants import DAY, Instant, moment_of
 from ledger.store import user_history
 from ledger.store.rows import event_of

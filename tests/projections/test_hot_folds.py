@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, insert
 
-from ledger.clock_corrections import Correction, Corrections
-from ledger.events import INTERACTION, OVERRIDE, EventRow
+from ledger.events import INTERACTION, OVERRIDE, Correction, Corrections, EventRow
 from ledger.instants import DAY
 from ledger.store import tables
 from projections.views import hot_folds, sealing

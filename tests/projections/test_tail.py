@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from ledger.commands import interaction_of
 from ledger.errors import UnknownEngagementError
 from ledger.instants import DAY, Instant, instant_of, moment_of
-from ledger.store import background_fold
+from ledger.store import projection
 from ledger.store.statements import Statement
 from projections.application import Engagements, IssueEngagementRepository
 from projections.engagement import Engagement
@@ -265,7 +265,7 @@ def watermark(engagements: Engagements) -> int:
 
 
 def test_a_short_tail_is_left_and_a_longer_one_is_folded_by_the_end(engagements, monkeypatch):
-    monkeypatch.setattr(background_fold, "TAIL_AT_MOST", 5)
+    monkeypatch.setattr(projection, "TAIL_AT_MOST", 5)
     for _ in range(5):
         do(engagements, ("record", "ana", "AI-1", "query", 0, None, None))
     assert watermark(engagements) == 0
@@ -276,7 +276,7 @@ def test_a_short_tail_is_left_and_a_longer_one_is_folded_by_the_end(engagements,
 
 
 def test_a_fold_that_fails_is_tried_again_after_the_next_record(engagements, monkeypatch, caplog):
-    monkeypatch.setattr(background_fold, "TAIL_AT_MOST", 0)
+    monkeypatch.setattr(projection, "TAIL_AT_MOST", 0)
     with monkeypatch.context() as planted:
         planted.setattr(ReadModel, "advance", mock.Mock(side_effect=RuntimeError("ana")))
         do(engagements, ("record", "ana", "AI-1", "query", 0, None, None))

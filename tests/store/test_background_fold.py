@@ -5,7 +5,7 @@ from unittest import mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.store.background_fold import BURST_AT_MOST, TAIL_AT_MOST, BackgroundFold
+from ledger.store.projection import BURST_AT_MOST, TAIL_AT_MOST, BackgroundFold
 
 
 @given(

@@ -15,8 +15,7 @@ import pytest
 from ledger.commands import Interaction, interaction_of
 from ledger.errors import LedgerUnavailableError
 from ledger.store.database import Database
-from ledger.store.failures import StoreUnavailableError
-from ledger.store.file_lock import FileLock
+from ledger.store.sqlite import FileLock, StoreUnavailableError
 from projections.application import Engagements
 from tests.cli.disks import remount, small_disk
 from tests.strategies import Clock

@@ -19,12 +19,11 @@ from bot.spool.lines import Waiting
 from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, moment_of
-from ledger.store import barriers, forgotten
-from ledger.store.barriers import Barrier, BarrierFile
+from ledger.store import erasure, opt_outs
 from ledger.store.database import Database
 from ledger.store.erasure import remove_traces
-from ledger.store.failures import StoreUnavailableError
-from ledger.store.file_lock import FileLock
+from ledger.store.opt_outs import Barrier, BarrierFile
+from ledger.store.sqlite import FileLock, StoreUnavailableError
 from ledger.validation import UserId
 from projections.application import Engagements
 from tests.archive.ledgers import small_segments
@@ -201,7 +200,7 @@ def test_who_is_forgotten_while_another_is_forgotten_again_is_forgotten_too(
         remove_traces(database)
 
     with monkeypatch.context() as patch:
-        patch.setattr(forgotten, "remove_traces", meanwhile)
+        patch.setattr(erasure, "remove_traces", meanwhile)
         opened(ledger, clock).close()
     with opened(ledger, clock) as engagements:
         assert not list(engagements.history(USERS[1]))
@@ -246,7 +245,7 @@ def test_a_kill_before_the_barrier_is_noted_forgets_again(ledger, clock, monkeyp
         engagements.erase(USERS[0])
     put_back(ledger)
     with monkeypatch.context() as patch:
-        patch.setattr(forgotten, "remove_traces", killed)
+        patch.setattr(erasure, "remove_traces", killed)
         with pytest.raises(KeyboardInterrupt):
             opened(ledger, clock)
     opened(ledger, clock).close()
@@ -334,7 +333,7 @@ def test_a_barrier_is_on_the_disk_when_it_is_noted(tmp_path, synced, monkeypatch
     file.append(LEDGER, {b"d" * 16: Barrier(FOREVER)})
     assert synced == [file.path, tmp_path]
     synced.clear()
-    monkeypatch.setattr(barriers, "GROWN", -1)
+    monkeypatch.setattr(opt_outs, "GROWN", -1)
     file.compact(LEDGER, noted := file.read(LEDGER))
     assert synced == [file.path.with_name("barriers.unfinished"), tmp_path]
     monkeypatch.setattr(os, "fsync", no_disk)
@@ -397,7 +396,7 @@ def test_what_is_noted_is_read_whatever_else_is_in_the_file(lines, data):
         assert found.barriers == in_force(lines)
         assert len(found.unreadable) == torn + others
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(barriers, "GROWN", 0)
+            patch.setattr(opt_outs, "GROWN", 0)
             file.compact(LEDGER, found)
         again = file.read(LEDGER)
         assert (again.barriers, again.unreadable) == (found.barriers, found.unreadable)
@@ -432,7 +431,7 @@ def test_where_a_line_is_damaged_the_stricter_barrier_counts(ledger, clock, capl
 
 
 def test_the_file_is_written_anew_once_it_has_grown(ledger, clock, monkeypatch):
-    monkeypatch.setattr(barriers, "GROWN", 3)
+    monkeypatch.setattr(opt_outs, "GROWN", 3)
     with opened(ledger, clock) as engagements:
         for _ in range(4):
             opt(engagements, USERS[0], FOREVER)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ledger.commands import interaction_of
 from ledger.errors import LedgerDamagedError
 from ledger.store import tables
-from ledger.store.checksums import checksum, sum_of_sources
+from ledger.store.rows import checksum, sum_of_sources
 from projections.application import Engagements
 from tests.archive.ledgers import opened
 from tests.store.writes import WRITES, write_everything

@@ -17,10 +17,10 @@ from ledger.errors import (
     LedgerError,
     LedgerUnavailableError,
 )
-from ledger.store import file_lock as module
+from ledger.store import sqlite as module
 from ledger.store.database import Database
-from ledger.store.file_lock import FileLock
 from ledger.store.job_runs import job_alone
+from ledger.store.sqlite import FileLock
 
 DESCRIPTORS = Path("/proc/self/fd")
 

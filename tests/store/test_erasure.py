@@ -16,8 +16,7 @@ from ledger.idempotency import SourceKey
 from ledger.instants import moment_of
 from ledger.store import sqlite
 from ledger.store.database import Database
-from ledger.store.failures import StoreFullError, StoreUnavailableError
-from ledger.store.file_lock import FileLock
+from ledger.store.sqlite import FileLock, StoreFullError, StoreUnavailableError
 from projections.application import Engagements, IssueEngagementRepository
 from tests.strategies import HOUR, NOON, Clock
 

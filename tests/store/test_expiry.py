@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.jobs import EngagementJobs
 from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant
-from ledger.store import expiry
+from ledger.store import retention
 from projections.application import Engagements
 from tests.strategies import NOON, Clock
 from tests.trials.sizes import count
@@ -36,7 +36,7 @@ def test_only_what_was_recorded_before_the_instant_goes(tmp_path_factory, gaps, 
         pytest.MonkeyPatch.context() as patch,
         Engagements(f"sqlite:///{path}", clock=clock) as engagements,
     ):
-        patch.setattr(expiry, "EXPIRED_AT_ONCE", at_once)
+        patch.setattr(retention, "EXPIRED_AT_ONCE", at_once)
         recorded = []
         for number, gap in enumerate(gaps):
             clock.move(gap * DAY)

@@ -110,7 +110,7 @@ class TestInfrastructureFactory(InfrastructureFactoryTestCase[StoreFactory]):
 
 
 class TestExampleApplication(ExampleApplicationTestCase):
-    expected_factory_topic = "ledger.store.factory:StoreFactory"
+    expected_factory_topic = "ledger.store.eventsourcing_adapter:StoreFactory"
 
     def setUp(self) -> None:
         patched = mock.patch.dict(os.environ, environment(self))

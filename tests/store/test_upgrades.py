@@ -13,7 +13,7 @@ from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.store import schema
 from ledger.store.append import Receipt
 from ledger.store.database import Database
-from ledger.store.failures import StoreUnavailableError
+from ledger.store.sqlite import StoreUnavailableError
 from ledger.validation import UserId
 from projections.application import Engagements
 from projections.views.read_model import ReadModel

@@ -17,7 +17,7 @@ from bot.telegram.recording_queue import ANSWERED_AT_MOST, RecordingQueue
 from bot.telegram.watchdog import SAME_AGAIN
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerUnavailableError
-from ledger.store import file_lock
+from ledger.store import sqlite
 from ledger.store.group_commit import GroupCommit
 from tests.telegram.people import Person
 from tests.telegram.processes import BotProcess
@@ -231,8 +231,8 @@ def _no_input(_: object) -> bool:
 
 
 FAULTS = {
-    "a lock that the kernel has not": lambda patch: patch.setattr(file_lock, "_locked", _no_lock),
-    "a lock that fails": lambda patch: patch.setattr(file_lock, "_locked", _no_input),
+    "a lock that the kernel has not": lambda patch: patch.setattr(sqlite, "_locked", _no_lock),
+    "a lock that fails": lambda patch: patch.setattr(sqlite, "_locked", _no_input),
     "no memory": lambda patch: patch.setattr(
         EngagementLedger, "record_async", _raising(MemoryError())
     ),

@@ -24,9 +24,9 @@ from ledger.idempotency import SourceKey, digest
 from ledger.intake import reading_ahead
 from ledger.intake.csv_history import read_csv
 from ledger.intake.telegram_export import read_export
-from ledger.store import background_fold
+from ledger.store import projection
 from ledger.store.append import Appender, Outcome, Receipt
-from ledger.store.head import Head
+from ledger.store.streams import Head
 from ledger.store.tables import head, sources
 from ledger.store.tables import ledger as identity
 from projections.views import beside, read_model
@@ -164,8 +164,8 @@ def watermark_last(wait: Wait) -> list[Patch]:
 
     return [
         mock.patch.object(Appender, "_advance", advance),
-        mock.patch.object(background_fold, "TAIL_AT_MOST", 3),
-        mock.patch.object(background_fold, "PAUSE_SECONDS", 0),
+        mock.patch.object(projection, "TAIL_AT_MOST", 3),
+        mock.patch.object(projection, "PAUSE_SECONDS", 0),
     ]
 
 

@@ -12,10 +12,9 @@ from eventsourcing.persistence import Notification, StoredEvent
 from ledger import codec
 from ledger.events import AccountEvent, EventRow, InteractionRecorded
 from ledger.instants import Instant, instant_of
-from ledger.store.event_queries import HistoryEntry, UserRows
-from ledger.store.everybody import Uncounted
+from ledger.store.accounts import users
+from ledger.store.event_queries import HistoryEntry, Uncounted, UserRows
 from ledger.store.user_history import Page
-from ledger.store.users import users
 from projections.application import Engagements
 from projections.application.auditing import Audited
 from projections.as_of import AsOf, engagements_as_of

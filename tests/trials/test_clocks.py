@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bot.clocks import guard
-from ledger.clock_corrections import Corrections
+from ledger.events import Corrections
 from ledger.instants import DAY
-from ledger.store import clock_corrections, compaction, event_queries, expiry, sealed_events, spans
+from ledger.store import clock_corrections, compaction, event_queries, retention
 from projections.views import folding, hot_events, past, policies, sealing
 from tests.trials.asked import LABORIOUS
 from tests.trials.clocks import LITTLE, Clocks
@@ -86,8 +86,8 @@ def test_a_repair_that_leaves_job_runs_is_caught(monkeypatch):
         known_history(ahead=LITTLE)
 
 
-HOT = (event_queries, policies, compaction, expiry, folding, hot_events, spans)
-SEALED = (past, folding, event_queries, sealed_events, sealing, spans)
+HOT = (event_queries, policies, compaction, retention, folding, hot_events, event_queries)
+SEALED = (past, folding, event_queries, event_queries, sealing, event_queries)
 HOW_MANY = count(full=7, small=1)
 READERS = [*product(HOT[:HOW_MANY], [False]), *product(SEALED[:HOW_MANY], [True])]
 

@@ -16,7 +16,7 @@ import pytest
 
 from ledger.errors import LedgerError
 from ledger.store.database import Database
-from ledger.verification import rows, truth
+from ledger.verification import row_checks, truth
 from projections.views.verification import verify
 from tests.archive.ledgers import opened
 from tests.trials.flips import Flip, Ledger, answers, copied, dump, flips, made
@@ -99,7 +99,7 @@ def _tell(found: dict[tuple[str, str], Counter[str]]) -> None:
 
 
 def test_without_checksums_some_flips_are_missed(ledger, tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "is_sound", lambda *_: True)
+    monkeypatch.setattr(row_checks, "is_sound", lambda *_: True)
     missed = 0
     for flip in _of_values(ledger, OF_ROWS):
         path = copied(ledger, tmp_path / "copy", flip)

@@ -78,22 +78,22 @@ def test_a_large_repository_counts_as_git_log_says(tmp_path):
 
 def test_co_authors_that_are_left_out_are_caught(tmp_path, monkeypatch):
     cli, folder = CommandLine(tmp_path / "home"), made_up(tmp_path / "large.git")
-    monkeypatch.setattr("ledger.intake.git_log._FIELDS", _without_co_authors())
-    monkeypatch.setattr("ledger.intake.git_log._LOG", _log_of(_without_co_authors()))
+    monkeypatch.setattr("ledger.intake.git_history._FIELDS", _without_co_authors())
+    monkeypatch.setattr("ledger.intake.git_history._LOG", _log_of(_without_co_authors()))
     cli("import", "git", str(folder))
     assert by_issue(recorded(cli)) != by_issue(counted(log_of(folder)))
 
 
 def _without_co_authors() -> tuple[str, ...]:
-    from ledger.intake import git_log  # noqa: PLC0415 - what is patched
+    from ledger.intake import git_history  # noqa: PLC0415 - what is patched
 
-    return (*git_log._FIELDS[:5], "%x20", *git_log._FIELDS[6:])
+    return (*git_history._FIELDS[:5], "%x20", *git_history._FIELDS[6:])
 
 
 def _log_of(fields: tuple[str, ...]) -> tuple[str, ...]:
-    from ledger.intake import git_log  # noqa: PLC0415 - as above
+    from ledger.intake import git_history  # noqa: PLC0415 - as above
 
-    return (*git_log._LOG[:-1], f"--format={'%x00'.join(fields)}")
+    return (*git_history._LOG[:-1], f"--format={'%x00'.join(fields)}")
 
 
 def test_this_very_repository_counts_as_git_log_says(tmp_path):

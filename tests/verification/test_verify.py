@@ -16,11 +16,11 @@ from bot.spool.file import Spool
 from bot.spool.lines import Waiting
 from ledger.errors import LedgerDamagedError
 from ledger.instants import DAY
-from ledger.store.checksums import checksum
 from ledger.store.compaction import Compaction, Compactor
 from ledger.store.database import Database
-from ledger.store.failures import StoreDamagedError, StoreFullError, StoreUnavailableError
 from ledger.store.job_runs import days_done, last_run
+from ledger.store.rows import checksum
+from ledger.store.sqlite import StoreDamagedError, StoreFullError, StoreUnavailableError
 from ledger.verification.findings import Finding
 from ledger.verification.truth import found
 from projections.views.verification import Verification, verify
