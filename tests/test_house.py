@@ -130,7 +130,7 @@ PLANTED = [
     ("layers", "projections.scoring", "bot"),
     ("ledger-adapters", "ledger.store", "ledger.application"),
     ("ledger-adapters", "ledger.intake", "ledger.application"),
-    ("projections-adapters", "projections.views", "projections.application"),
+    ("projections-adapters", "projections.read_model", "projections.application"),
 ]
 
 

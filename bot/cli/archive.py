@@ -255,7 +255,7 @@ def check(session: Session, independent: bool) -> int:  # noqa: FBT001 - click p
 def _by_duckdb() -> "Callable[[Database], str | None]":
     """A function that compares by DuckDB; raises MissingExtraError if DuckDB is not installed."""
     with extra("independent"):
-        from projections.views.independent import difference  # noqa: PLC0415 - of an extra
+        from projections.read_model.duckdb_check import difference  # noqa: PLC0415 - of an extra
     return difference
 
 

@@ -33,7 +33,7 @@ from projections.policy import (
 from projections.top_change import Standing
 
 if TYPE_CHECKING:
-    from projections.views.policy_trial import Affected, PolicyTrial
+    from projections.read_model.policy_trial import Affected, PolicyTrial
 
 
 @click.group()

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from bot.replies import score_note
 from ledger.instants import iso
+from projections.evaluation import Figures
 from projections.policy import Adopted, FieldChange
-from projections.quality import Figures
 from projections.top_change import Move
 
 if TYPE_CHECKING:
-    from projections.views.policy_trial import Affected, PolicyTrial
+    from projections.read_model.policy_trial import Affected, PolicyTrial
 
 MOST_SHOWN = 10
 """The most users and moves that are shown; --json has them all."""

@@ -12,8 +12,8 @@ from bot.cli.tables import show_table
 
 if TYPE_CHECKING:
     from projections.application import Engagements
-    from projections.views.replay import Replay
-    from projections.views.replays import Compared
+    from projections.read_model.rebuild import Compared
+    from projections.read_model.replay import Replay
 
 
 @click.group(invoke_without_command=True)
@@ -86,7 +86,7 @@ def _replay_live(session: Session, *, repair: bool, afresh: bool) -> int:
 
 
 def _replay(engagements: "Engagements", *, repair: bool, afresh: bool) -> "Replay":
-    from projections.views.replay import count_events  # noqa: PLC0415 - loads Arrow
+    from projections.read_model.replay import count_events  # noqa: PLC0415 - loads Arrow
 
     total = count_events(engagements.ledger.database, repair=repair)
     with counting("replay", "events", total) as advance:

@@ -17,8 +17,8 @@ from ledger.store.database import Database
 from ledger.verification.findings import Finding, barrier_findings
 from ledger.verification.row_checks import fill
 from ledger.verification.truth import found, snapshot
-from projections.views.verification import Verification, size
-from projections.views.verification import verify as verified
+from projections.read_model.compare import Verification, size
+from projections.read_model.compare import verify as verified
 
 
 def _beside_findings(session: Session, database: Database) -> Iterator[Finding]:

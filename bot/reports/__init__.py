@@ -16,7 +16,7 @@ from ledger.instants import Instant, iso, moment_of
 from projections.policy import fields_of
 
 if TYPE_CHECKING:
-    from projections.application.auditing import Audited
+    from projections.application.audit_reader import Audited
 
 SHOWN = 20
 """The most lines of a list; below them the page says how many more there are."""

@@ -20,7 +20,7 @@ from bot.telegram.questions import CARDS, HINT, Misunderstood, Question
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.store.job_runs import last_run
-from projections.quality import BRIEFED
+from projections.evaluation import BRIEFED
 from projections.ranking import Ranked
 
 _log = logging.getLogger(__name__)

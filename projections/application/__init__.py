@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from projections.application.engagements import Engagements
 
 if TYPE_CHECKING:
-    from projections.application.repository import IssueEngagement, IssueEngagementRepository
+    from projections.application.client_api import IssueEngagement, IssueEngagementRepository
     from projections.application.tracker import (
         EngagementStats,
         EngagementTracker,
@@ -29,6 +29,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
     """Import a name of one of the client interfaces."""
     if name in __all__:
-        door = "repository" if name.startswith("Issue") else "tracker"
+        door = "client_api" if name.startswith("Issue") else "tracker"
         return getattr(import_module(f"{__name__}.{door}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,7 @@ from ledger.store.append import Receipt
 from ledger.store.collecting import without_collecting
 from ledger.store.sqlite import PATIENCE_SECONDS
 from ledger.validation import issue_id_of, user_id_of
-from projections import views
+from projections import read_model
 from projections.as_of import AsOf
 from projections.engagement import NONE
 from projections.explanation import Explanation, Sourced, explain
@@ -28,11 +28,11 @@ from projections.hidden import hidden_issues, listed
 from projections.order import OrderExplanation, explain_order
 from projections.policy import Adopted, ScoringPolicy, fields_of
 from projections.ranking import Ranked, ranked, ranking
+from projections.read_model import queries
+from projections.read_model.model import ReadModel
+from projections.read_model.totals import totals_of
 from projections.statistics import MOST_ENGAGED_ISSUES, Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
-from projections.views import questions
-from projections.views.read_model import ReadModel
-from projections.views.totals import totals_of
 
 Moment = dt.datetime | None
 
@@ -61,9 +61,9 @@ class Engagements:
         )
 
     @cached_property
-    def replays(self) -> "views.replays.Replays":
+    def replays(self) -> "read_model.rebuild.Replays":
         """The read models beside the live one."""
-        return views.replays.Replays(self.ledger.database, self.read_model)
+        return read_model.rebuild.Replays(self.ledger.database, self.read_model)
 
     # --- questions -------------------------------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Engagements:
         with self.ledger.database.read() as connection:
             policy = self._policy(connection, as_of)
             if as_of.is_present:
-                engagement = questions.engagement_of(connection, user, issue)
+                engagement = queries.engagement_of(connection, user, issue)
             else:
                 past = self._past(connection, user, as_of, issue)
                 engagement = dict(past.all()).get(issue, NONE)
@@ -210,13 +210,13 @@ class Engagements:
     def size(self) -> int:
         """The number of engagements of all users."""
         with self.ledger.database.read() as connection:
-            return questions.size(connection)
+            return queries.size(connection)
 
     def count_dormant(self) -> int:
         """The number of engagements, of all users, that are dormant now."""
         with self.ledger.database.read() as connection:
             policy = self.read_model.policies.in_force(connection).policy
-            return questions.dormant_count(connection, self._now(), policy)
+            return queries.dormant_count(connection, self._now(), policy)
 
     # --- policies --------------------------------------------------------------------------------
 
@@ -247,13 +247,13 @@ class Engagements:
         policy: ScoringPolicy,
         at: Moment,
         zone: dt.tzinfo,
-        progress: "views.policy_trial.Progress",
-    ) -> "views.policy_trial.PolicyTrial":
+        progress: "read_model.policy_trial.Progress",
+    ) -> "read_model.policy_trial.PolicyTrial":
         """Compare `policy` with the one in force, and return what would change; nothing is written.
 
         Only events that had occurred by `at` are used. Weeks begin on Monday in `zone`.
         """
-        from projections.quality import Judge  # noqa: PLC0415 - no question needs it
+        from projections.evaluation import Judge  # noqa: PLC0415 - no question needs it
 
         as_of = _as_of(at, None)
         with self.ledger.database.read() as connection:
@@ -261,7 +261,7 @@ class Engagements:
             policies, judge = (in_force, policy), Judge(dict.fromkeys((in_force, policy)), zone)
             moment = (as_of, self._instant(as_of))
             everybody = store.event_queries.rows_by_user(connection, self.ledger.archive)
-            return views.policy_trial.tried(everybody, policies, moment, judge, progress)
+            return read_model.policy_trial.tried(everybody, policies, moment, judge, progress)
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -279,7 +279,7 @@ class Engagements:
         hiding = hiding_of(user_id, issue_id, hidden=hidden, occurred_at=self.clock())
         user, issue = hiding.user_id, hiding.issue_id
         with self.ledger.database.read() as connection:
-            is_touched = questions.engagement_of(connection, user, issue) != NONE
+            is_touched = queries.engagement_of(connection, user, issue) != NONE
             if is_touched and (issue in self._hidden(connection, user, AsOf())) == hidden:
                 return None
         return self.ledger.record(hiding)
@@ -307,25 +307,25 @@ class Engagements:
         )
 
     def replay(
-        self, *, repair: bool, progress: "views.replay.Progress", afresh: bool = False
-    ) -> "views.replay.Replay":
+        self, *, repair: bool, progress: "read_model.replay.Progress", afresh: bool = False
+    ) -> "read_model.replay.Replay":
         """Fold every event again; compare with the read model, or rebuild it.
 
         A comparison resumes one that was killed, unless `afresh`.
         """
         database = self.ledger.database
         if repair:
-            return views.replay.repair(database, self.read_model, progress)
-        return views.replay.compare(database, self.read_model, progress, afresh=afresh)
+            return read_model.replay.repair(database, self.read_model, progress)
+        return read_model.replay.compare(database, self.read_model, progress, afresh=afresh)
 
     def verify(
-        self, progress: "views.verification.Progress" = lambda _: None
-    ) -> "views.verification.Verification":
+        self, progress: "read_model.compare.Progress" = lambda _: None
+    ) -> "read_model.compare.Verification":
         """Verify every row, index, segment and engagement, and return the findings.
 
         Raises LedgerUnavailableError for a ledger that is not a file. Nothing is written.
         """
-        return views.verification.verify(self.ledger.database, progress)
+        return read_model.compare.verify(self.ledger.database, progress)
 
     def close(self) -> None:
         """Finish what was submitted and close the ledger."""
@@ -345,7 +345,7 @@ class Engagements:
         policy, hidden = self._policy(connection, as_of), self._hidden(connection, user, as_of)
         enough = min(limit + len(hidden), sys.maxsize)
         if as_of.is_present:
-            found = questions.top_of(connection, user, enough, instant, policy)
+            found = queries.top_of(connection, user, enough, instant, policy)
         else:
             found = self._past(connection, user, as_of).top(enough, instant, policy)
         return listed(found, hidden, limit)
@@ -353,7 +353,7 @@ class Engagements:
     def _ranking(self, connection: Connection, user: str, as_of: AsOf) -> list[Ranked]:
         policy = self._policy(connection, as_of)
         if as_of.is_present:
-            engagements = questions.engagements_of(connection, user)
+            engagements = queries.engagements_of(connection, user)
         else:
             engagements = self._past(connection, user, as_of).all()
         return ranking(engagements, self._instant(as_of), policy)
@@ -369,8 +369,10 @@ class Engagements:
 
     def _past(
         self, connection: Connection, user: str, as_of: AsOf, issue: str | None = None
-    ) -> "views.past.PastEngagements":
-        return views.past.PastEngagements(connection, self.ledger.archive, user, as_of, issue)
+    ) -> "read_model.past_queries.PastEngagements":
+        return read_model.past_queries.PastEngagements(
+            connection, self.ledger.archive, user, as_of, issue
+        )
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
         return self.read_model.policies.known_at(connection, as_of.known_at)

@@ -18,9 +18,9 @@ from ledger.store import compaction
 from ledger.store.compaction import HotEvents
 from ledger.store.segment_rows import Comparison
 from projections.application import Engagements
-from projections.views import certificate, sealing
-from projections.views.partial_rows import SEALED
-from projections.views.partials import joined, partial_of
+from projections.read_model import certificate, snapshots
+from projections.read_model.columnar_fold import joined, partial_of
+from projections.read_model.partial_rows import SEALED
 from tests.archive.ledgers import EVENTS, fill, opened, segments_of
 from tests.strategies import Clock
 
@@ -177,23 +177,23 @@ def test_rows_that_are_merged_otherwise_by_columns_than_one_by_one_are_found(
     engagements, monkeypatch
 ):
     lose = without("mentioned_at")
-    monkeypatch.setattr(sealing, "joined", lambda parts: [lose(each) for each in joined(parts)])
+    monkeypatch.setattr(snapshots, "joined", lambda parts: [lose(each) for each in joined(parts)])
     refused(engagements, CertificateError, "nothing was deleted: .*the column mentioned_at")
 
 
 def test_what_is_sealed_is_what_was_certified(engagements, monkeypatch):
     lose = without("viewed_at")
-    monkeypatch.setattr(sealing, "partial_of", lambda events: lose(partial_of(events)))
+    monkeypatch.setattr(snapshots, "partial_of", lambda events: lose(partial_of(events)))
     refused(engagements, CertificateError, "does not say what was certified of it")
 
 
 def test_rows_that_do_not_read_back_are_found(engagements, monkeypatch):
-    insert, at = sealing._INSERT.run_many, SEALED.index("scored_at")
+    insert, at = snapshots._INSERT_SNAPSHOT.run_many, SEALED.index("scored_at")
 
     def wrong(connection: Any, rows: Any) -> None:
         insert(connection, [(*row[:at], row[at] + 1) for row in rows])
 
-    monkeypatch.setattr(sealing._INSERT, "run_many", wrong)
+    monkeypatch.setattr(snapshots._INSERT_SNAPSHOT, "run_many", wrong)
     refused(engagements, CertificateError, "does not read back")
 
 

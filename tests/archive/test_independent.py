@@ -14,16 +14,16 @@ from ledger.archive.segment_store import Archive
 from ledger.events import Correction, Corrections, EventRow
 from ledger.instants import DAY
 from projections.application import Engagements
-from projections.views import merging, sealed_sums, sealing
-from projections.views.partial_rows import Row
-from projections.views.partials import partial_of
-from projections.views.stored import fold_stored
+from projections.read_model import merging, sealed_sums, snapshots
+from projections.read_model.columnar_fold import partial_of
+from projections.read_model.partial_rows import Row
+from projections.read_model.stored import fold_stored
 from tests.archived import ACCOUNTS, histories, table
 from tests.cli.running import CommandLine
 from tests.strategies import NOON
 
 independent = pytest.importorskip(
-    "projections.views.independent", reason="the extra `independent` is not installed"
+    "projections.read_model.duckdb_check", reason="the extra `independent` is not installed"
 )
 
 a_quarter_as_often = settings(max_examples=settings().max_examples // 4)
@@ -39,7 +39,7 @@ corrections = st.lists(
 def one_by_one(events: list[EventRow], known: Corrections) -> list[Row]:
     in_order = sorted(known.of(events), key=attrgetter("stream", "issue_id", "position"))
     groups = groupby(in_order, attrgetter("stream", "issue_id"))
-    rows = (sealing._row(fold_stored(list(group))) for _, group in groups)
+    rows = (snapshots._row(fold_stored(list(group))) for _, group in groups)
     return [(str(ACCOUNTS[row[0]]), *row[1:]) for row in rows]
 
 

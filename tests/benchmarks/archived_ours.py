@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ledger.processes.second_process import SecondProcess
 from ledger.store.database import Database
-from projections.views.accounts import AFTER_ALL, BEFORE_ALL, last_account
-from projections.views.folding import count, folded_tables
+from projections.read_model.accounts import AFTER_ALL, BEFORE_ALL, last_account
+from projections.read_model.folding import count, folded_tables
 from tests.benchmarks.peak import peak_mib
 
 

@@ -12,7 +12,7 @@ from bot.spool.lines import Waiting
 from ledger.commands import interaction_of
 from ledger.instants import iso
 from projections.application import Engagements
-from projections.application.auditing import read_audit
+from projections.application.audit_reader import read_audit
 from tests.cli.running import NOON, CommandLine, at
 
 OF_A_USER = (

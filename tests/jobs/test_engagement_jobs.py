@@ -26,13 +26,13 @@ from ledger.store import tables
 from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
 from projections.application import Engagements
 from projections.policy import Adopted
+from projections.read_model.engagement_rows import LIVE
+from projections.read_model.model import values
+from projections.read_model.queries import dormant_count
+from projections.read_model.stored import Stored
+from projections.read_model.tables import engagements as table
+from projections.read_model.tables import metadata
 from projections.scoring import score
-from projections.views.questions import dormant_count
-from projections.views.read_model import values
-from projections.views.stored import Stored
-from projections.views.table_statements import LIVE
-from projections.views.tables import engagements as table
-from projections.views.tables import metadata
 from tests.jobs.working import DORMANT, SUNDAY, UNDER_DECAY, YESTERDAY, ZONE, done, touch
 from tests.strategies import HOUR, NOON, engagements_by_issue, moments_of_asking, policies
 

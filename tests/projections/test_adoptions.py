@@ -16,8 +16,8 @@ from ledger.instants import DAY, Instant, moment_of
 from projections.application import Engagements
 from projections.policy import DEFAULT_POLICY, changed
 from projections.ranking import ranking
-from projections.views import questions
-from projections.views.read_model import ReadModel
+from projections.read_model import queries
+from projections.read_model.model import ReadModel
 from tests.strategies import HOUR, Clock
 
 PINNED = changed(DEFAULT_POLICY, ["pin_hours=8"])
@@ -56,7 +56,7 @@ def test_another_process_asks_and_records_by_what_was_adopted(tmp_path):
         assert [each.issue_id for each in other.top("ana")] == ["NEW-1", "OLD-1"]
         touch(other, "NEW-2", "view")
         with other.ledger.database.read() as connection:
-            details = questions.details_of(connection, "ana", "NEW-2")
+            details = queries.details_of(connection, "ana", "NEW-2")
         assert details is not None
         assert details.policy_version == 2
         with pytest.raises(PolicyConflictError, match="policy 2 was adopted meanwhile"):

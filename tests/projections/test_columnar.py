@@ -18,11 +18,11 @@ from ledger.events import EventRow
 from ledger.instants import DAY
 from projections.columnar import NO
 from projections.engagement import NONE, Engagement, fold, merge
-from projections.views import merging, sealing
-from projections.views.merging import merged
-from projections.views.partial_rows import partial_of_sealed
-from projections.views.partials import joined, partial_of, partial_of_rows
-from projections.views.stored import Stored, fold_stored, together
+from projections.read_model import merging, snapshots
+from projections.read_model.columnar_fold import joined, partial_of, partial_of_rows
+from projections.read_model.merging import merged
+from projections.read_model.partial_rows import partial_of_sealed
+from projections.read_model.stored import Stored, fold_stored, together
 from tests.archived import ACCOUNTS, any_linear_ids, histories, table
 from tests.strategies import NOON
 
@@ -128,7 +128,7 @@ def folded(events: list[EventRow]) -> pa.Table:
     rows = []
     for group in dict(sorted(by_place(events).items())).values():
         row = fold_stored(sorted(group, key=attrgetter("position")))
-        rows.append((str(ACCOUNTS[group[0].stream]), sealing._row(row)))
+        rows.append((str(ACCOUNTS[group[0].stream]), snapshots._row(row)))
     return partial_of_sealed(*zip(*rows, strict=True))
 
 

@@ -23,9 +23,9 @@ from ledger.store.job_runs import job_alone
 from ledger.store.sqlite import StoreConflictError
 from ledger.store.streams import Head
 from projections.application import Engagements
-from projections.views import beside, filling, read_model, tail_folds
-from projections.views.beside import Watermark
-from projections.views.read_model import ReadModel
+from projections.read_model import catalog, filling, model, tail_folds
+from projections.read_model.catalog import Watermark
+from projections.read_model.model import ReadModel
 from tests.store.writes import USERS, WRITES, Write, record
 from tests.strategies import HOUR, Clock
 from tests.trials import sizes
@@ -110,7 +110,7 @@ def test_whatever_is_written_while_it_is_filled_it_is_identical(seed, before, be
         engagements.ledger.fold()
         expect_identical(engagements)
         tables, indexes = tables_and_indexes(folder)
-        assert (f"replay_{beside.NEXT}" in tables, indexes) == (False, INDEXES)
+        assert (f"replay_{catalog.NEXT}" in tables, indexes) == (False, INDEXES)
 
 
 def never() -> bool:
@@ -259,7 +259,7 @@ def up_to_the_head(connection: Connection, beside: Watermark) -> None:
     REPLACE_LIVE(connection, beside._replace(position=Head.read(connection).position))
 
 
-SPANS, FOLDED_SPAN, REPLACE_LIVE = tail_folds.spans, tail_folds.folded_span, beside.replace_live
+SPANS, FOLDED_SPAN, REPLACE_LIVE = tail_folds.spans, tail_folds.folded_span, catalog.replace_live
 
 WRITTEN = 4
 """The step before which some of the tail was written, and some was not."""
@@ -270,13 +270,13 @@ FAULTS: dict[str, tuple[tuple[Any, str, Any], Callable[[Engagements], None]]] = 
         fold_in_place,
     ),
     "goes on with what is forgotten meanwhile": (
-        (read_model, "drop_next", lambda _: None),
+        (model, "drop_next", lambda _: None),
         forget_all,
     ),
     "passes over the last accounts": ((tail_folds, "spans", all_but_the_last_span), nothing),
     "passes over an event": ((tail_folds, "folded_span", from_the_event_after_the_next), nothing),
     "passes over what is recorded meanwhile": (
-        (beside, "replace_live", up_to_the_head),
+        (catalog, "replace_live", up_to_the_head),
         record_more,
     ),
 }

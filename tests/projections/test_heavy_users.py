@@ -28,7 +28,7 @@ from projections.application import Engagements
 from projections.as_of import AsOf, engagements_as_of
 from projections.engagement import NONE
 from projections.ranking import ranked, ranking
-from projections.views import past
+from projections.read_model import past_queries
 from tests import strategies
 from tests.archive.ledgers import small_segments
 from tests.slow_statistics import statistics_of
@@ -51,7 +51,7 @@ def in_small_pieces() -> Iterator[None]:
             (parquet, "ROWS_OF_A_GROUP"),
             (reading, "_EVENTS_AT_ONCE"),
             (user_history, "READ_AT_ONCE"),
-            (past, "FOLDED_AT_ONCE"),
+            (past_queries, "FOLDED_AT_ONCE"),
         ):
             patches.enter_context(mock.patch.object(module, name, 3))
         yield
@@ -193,7 +193,10 @@ def test_the_top_of_the_past_makes_objects_of_what_it_shows_alone(sealed):
         made.append(1)
         return ranked(*given)
 
-    with recorded(LATE, sealed, 0) as engagements, mock.patch.object(past, "ranked", counted):
+    with (
+        recorded(LATE, sealed, 0) as engagements,
+        mock.patch.object(past_queries, "ranked", counted),
+    ):
         shown = engagements.top(USER, LIMIT, moment_of(NOON))
     assert len(shown) == len(made) == LIMIT
 
@@ -225,8 +228,8 @@ def test_a_history_in_another_order_is_seen(monkeypatch, fault, sealed):
 
 
 def test_a_past_that_forgets_a_part_is_seen(monkeypatch):
-    joined = past._joined
-    monkeypatch.setattr(past, "_joined", lambda parts: joined([*parts][1:]))
+    joined = past_queries._joined
+    monkeypatch.setattr(past_queries, "_joined", lambda parts: joined([*parts][1:]))
     with recorded(LATE, 8, 0) as engagements, pytest.raises(AssertionError):
         assert_the_past_agrees(engagements, AsOf(NOON))
 
@@ -237,7 +240,7 @@ def seeing_everything(read: Callable[..., Any], *given: Any) -> Any:
 
 def test_a_past_that_sees_everything_is_seen(monkeypatch):
     for name in ("_hot", "_sealed"):
-        read = getattr(past, name)
-        monkeypatch.setattr(past, name, partial(seeing_everything, read))
+        read = getattr(past_queries, name)
+        monkeypatch.setattr(past_queries, name, partial(seeing_everything, read))
     with recorded(LATE, 8, 0) as engagements, pytest.raises(AssertionError):
         assert_the_past_agrees(engagements, AsOf(Instant(NOON - 8 * strategies.HOUR)))

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, create_engine, insert
 from ledger.events import INTERACTION, OVERRIDE, Correction, Corrections, EventRow
 from ledger.instants import DAY
 from ledger.store import tables
-from projections.views import hot_folds, sealing
-from projections.views.partial_rows import Row
-from projections.views.stored import fold_stored
+from projections.read_model import hot_folds, snapshots
+from projections.read_model.partial_rows import Row
+from projections.read_model.stored import fold_stored
 from tests.archived import histories
 from tests.strategies import NOON
 
@@ -38,7 +38,7 @@ def stored(connection: Connection, events: list[EventRow]) -> None:
 def one_by_one(events: list[EventRow], known: Corrections) -> list[Row]:
     place = attrgetter("stream", "issue_id")
     in_order = sorted(known.of(events), key=attrgetter("stream", "issue_id", "position"))
-    return [sealing._row(fold_stored(list(group))) for _, group in groupby(in_order, place)]
+    return [snapshots._row(fold_stored(list(group))) for _, group in groupby(in_order, place)]
 
 
 @given(histories(), corrections, st.data())

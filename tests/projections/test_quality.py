@@ -15,11 +15,11 @@ from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from projections.as_of import AsOf, engagements_as_of
+from projections.evaluation import ONE, Figures, Judge, Judged, Quality, Weeks
 from projections.policy import ALL_KINDS, DEFAULT_POLICY, ScoringPolicy, changed
-from projections.quality import ONE, Figures, Judge, Judged, Quality, Weeks
+from projections.rank_history import BandStandings, PlainStandings, numbered, standings
 from projections.ranking import ranking
 from projections.score_steps import Steps
-from projections.standings import BandStandings, PlainStandings, numbered, standings
 from tests import strategies
 from tests.strategies import HOUR, NOON
 

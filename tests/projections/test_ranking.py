@@ -27,9 +27,9 @@ from projections.ranking import (
     ranked,
     ranking,
 )
+from projections.read_model.model import ReadModel
+from projections.read_model.queries import top_of
 from projections.scoring import score
-from projections.views.questions import top_of
-from projections.views.read_model import ReadModel
 from tests import strategies
 
 NOON = strategies.NOON

@@ -31,11 +31,11 @@ from ledger.instants import DAY, Instant, moment_of
 from ledger.store.append import Receipt
 from projections.application import Engagements, IssueEngagementRepository
 from projections.ranking import Ranked
-from projections.views import read_model
-from projections.views.read_model import ReadModel
-from projections.views.replay import Replay
-from projections.views.tables import engagements as table
-from projections.views.tables import metadata
+from projections.read_model import model as read_model
+from projections.read_model.model import ReadModel
+from projections.read_model.replay import Replay
+from projections.read_model.tables import engagements as table
+from projections.read_model.tables import metadata
 from tests import strategies
 from tests.archive.ledgers import small_segments
 from tests.strategies import HOUR, NOON, Clock

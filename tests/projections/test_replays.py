@@ -27,12 +27,12 @@ from ledger.instants import DAY, Instant, moment_of
 from ledger.store.database import Database
 from projections.application import Engagements
 from projections.policy import changed
-from projections.views import read_model, replay, replays
-from projections.views.beside import statements_of
-from projections.views.differences import place_of
-from projections.views.folding import folds
-from projections.views.read_model import values
-from projections.views.table_statements import COLUMNS, LIVE, TableStatements
+from projections.read_model import model, rebuild, replay
+from projections.read_model.catalog import statements_of
+from projections.read_model.differences import place_of
+from projections.read_model.engagement_rows import COLUMNS, LIVE, TableStatements
+from projections.read_model.folding import folds
+from projections.read_model.model import values
 from tests.strategies import HOUR, Clock
 
 a_tenth_as_often = settings(max_examples=settings().max_examples // 10)
@@ -97,7 +97,7 @@ class Run:
         with suppress(Stopped):
             self.engagements.replays.fold(name, stop)
 
-    def build(self, name: str) -> replays.Compared:
+    def build(self, name: str) -> rebuild.Compared:
         self.engagements.replays.begin(name)
         self.engagements.replays.fold(name)
         return self.engagements.replays.compare(name)
@@ -150,9 +150,9 @@ class Run:
 def running() -> Iterator[Run]:
     with (
         TemporaryDirectory() as folder,
-        mock.patch.object(read_model, "FOLDED_AT_ONCE", 3),
-        mock.patch.object(replays, "COMPARED_AT_ONCE", 2),
-        mock.patch.object(replays, "TURN_SECONDS", 0.0),
+        mock.patch.object(model, "FOLDED_AT_ONCE", 3),
+        mock.patch.object(rebuild, "COMPARED_AT_ONCE", 2),
+        mock.patch.object(rebuild, "TURN_SECONDS", 0.0),
         mock.patch.object(replay, "COMPARED_AT_ONCE", 1),
         mock.patch.object(replay, "NOTED_EVERY_SECONDS", 0.0),
     ):
@@ -324,7 +324,7 @@ def test_indexes_have_names_of_their_own_however_often_one_switches(run):
 # --- asking and recording meanwhile --------------------------------------------------------------
 
 
-@mock.patch.object(read_model, "FOLDED_AT_ONCE", 1_000)  # three at once may never meet the head
+@mock.patch.object(model, "FOLDED_AT_ONCE", 1_000)  # three at once may never meet the head
 def test_switching_disturbs_nobody_who_asks_or_records(run):
     stopped, troubles, asked = Event(), [], [0]
 

@@ -16,8 +16,8 @@ from ledger.commands import interaction_of
 from ledger.processes import second_process
 from ledger.processes.second_process import SecondProcess
 from projections.application import Engagements
-from projections.views import replay
-from projections.views.replay import Compared, Replay
+from projections.read_model import replay
+from projections.read_model.replay import Compared, Replay
 from tests.benchmarks.importing import ROOT
 from tests.strategies import Clock
 
@@ -170,7 +170,7 @@ def test_what_a_process_has_said_in_part_is_no_result():
 _HOLDER = """
 import sys
 from ledger.processes.second_process import SecondProcess
-second = SecondProcess("projections.views.replay:compare_accounts")
+second = SecondProcess("projections.read_model.replay:compare_accounts")
 print(second._process.pid, flush=True)
 sys.stdin.read()
 """

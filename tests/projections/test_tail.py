@@ -27,9 +27,9 @@ from ledger.store.statements import Statement
 from projections.application import Engagements, IssueEngagementRepository
 from projections.engagement import Engagement
 from projections.policy import changed
+from projections.read_model import catalog, model, queries
+from projections.read_model.model import ReadModel
 from projections.scoring import score
-from projections.views import beside, questions, read_model
-from projections.views.read_model import ReadModel
 from tests.archive.ledgers import small_segments
 from tests.strategies import HOUR, Clock
 
@@ -168,7 +168,7 @@ def rows(path: Path) -> list[Any]:
 
 @contextmanager
 def pair() -> Iterator[Pair]:
-    with TemporaryDirectory() as folder, mock.patch.object(read_model, "FOLDED_AT_ONCE", 2):
+    with TemporaryDirectory() as folder, mock.patch.object(model, "FOLDED_AT_ONCE", 2):
         both = Pair(Path(folder))
         try:
             yield both
@@ -199,19 +199,19 @@ def test_wherever_the_watermark_stands_the_answers_and_in_the_end_the_rows_are_t
 
 def without_tail() -> list[Any]:
     """A reader that sees only what is stored."""
-    return [mock.patch.object(questions, "tail_of_user", return_value=())]
+    return [mock.patch.object(queries, "tail_of_user", return_value=())]
 
 
 def stored_beside_it() -> list[Any]:
     """A reader that lists the stored engagements beside the merged ones."""
-    untouched = questions._untouched
+    untouched = queries._untouched
 
     def all_of_them(
         stored: Statement, connection: Connection, user_id: str, _: object
     ) -> Iterator[tuple[str, Engagement]]:
         return untouched(stored, connection, user_id, ())
 
-    return [mock.patch.object(questions, "_untouched", all_of_them)]
+    return [mock.patch.object(queries, "_untouched", all_of_them)]
 
 
 def adoption_before_folding() -> list[Any]:
@@ -261,7 +261,7 @@ def engagements(tmp_path: Path) -> Iterator[Engagements]:
 
 def watermark(engagements: Engagements) -> int:
     with engagements.ledger.database.read() as connection:
-        return beside.live(connection).position
+        return catalog.live(connection).position
 
 
 def test_a_short_tail_is_left_and_a_longer_one_is_folded_by_the_end(engagements, monkeypatch):

@@ -12,7 +12,7 @@ from ledger.commands import interaction_of
 from ledger.events import InteractionRecorded
 from ledger.instants import DAY, instant_of
 from projections.application import Engagements
-from projections.application.auditing import Audited, read_audit
+from projections.application.audit_reader import Audited, read_audit
 from projections.policy import changed
 from tests.cli.running import NOON, CommandLine
 from tests.reports.pages import Page, wrong_with

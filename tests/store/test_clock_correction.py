@@ -22,7 +22,7 @@ from ledger.store.job_runs import days_done
 from ledger.store.statements import Statement
 from ledger.validation import UserId
 from projections.application import Engagements
-from projections.views.verification import verify
+from projections.read_model.compare import verify
 from tests.jobs.working import ZONE
 from tests.strategies import HOUR, NOON, Clock
 

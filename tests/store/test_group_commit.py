@@ -19,7 +19,7 @@ from ledger.idempotency import SourceKey
 from ledger.instants import Instant
 from ledger.store.append import Appender, Entry, Receipt
 from ledger.store.group_commit import SHARED_BY_AT_MOST, GroupCommit, _Waiting
-from projections.views.read_model import ReadModel
+from projections.read_model.model import ReadModel
 from tests.strategies import Clock
 
 TASKS = 64

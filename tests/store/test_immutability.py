@@ -19,7 +19,7 @@ from ledger.application import EngagementLedger
 from ledger.commands import Adoption, interaction_of, override_of
 from ledger.store import tables
 from projections.policy import ScoringPolicy, changed, fields_of
-from projections.views.read_model import ReadModel
+from projections.read_model.model import ReadModel
 from tests.archive.ledgers import small_segments
 from tests.strategies import HOUR, Clock
 

@@ -12,7 +12,7 @@ from ledger.application import EngagementLedger
 from ledger.commands import interaction_of
 from ledger.errors import InvalidInteractionError
 from ledger.events import InteractionRecorded
-from projections.views.read_model import ReadModel
+from projections.read_model.model import ReadModel
 
 CHATS = [f"-{number}" for number in range(1, 6)]
 

@@ -6,7 +6,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ledger.store import tables as truths
-from projections.views import tables as views
+from projections.read_model import tables as views
 
 TABLES = [*truths.metadata.sorted_tables, *views.metadata.sorted_tables]
 

@@ -16,7 +16,7 @@ from ledger.store.database import Database
 from ledger.store.sqlite import StoreUnavailableError
 from ledger.validation import UserId
 from projections.application import Engagements
-from projections.views.read_model import ReadModel
+from projections.read_model.model import ReadModel
 from tests.strategies import HOUR, Clock
 
 HERE = Path(__file__).parent

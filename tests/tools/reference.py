@@ -27,7 +27,7 @@ from bot.cli.session import Session
 from bot.settings import VARIABLES, Settings, settings_of
 from ledger.store import schema, tables
 from projections.application import Engagements
-from projections.views import tables as views
+from projections.read_model import tables as views
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = list(VARIABLES)
@@ -48,8 +48,8 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
             "IssueEngagement",
             "EngagementStats",
         ),
-        "projections.views.replays": ("Replays", "Compared"),
-        "projections.views.beside": ("Watermark",),
+        "projections.read_model.rebuild": ("Replays", "Compared"),
+        "projections.read_model.catalog": ("Watermark",),
     },
     "Interactions": {
         "ledger.commands": ("interaction_of", "Interaction", "Kind", "OptOut"),

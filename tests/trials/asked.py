@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from ledger.events import INTERACTION, OVERRIDE, POLICY, SEALING
 from ledger.instants import DAY, Instant, moment_of
 from projections.application import Engagements
-from projections.application.auditing import read_audit
+from projections.application.audit_reader import read_audit
 from projections.policy import ScoringPolicy, changed
 from tests.strategies import NOON
 

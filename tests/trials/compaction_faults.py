@@ -13,7 +13,7 @@ from ledger.segment import Segment
 from ledger.store import compaction, segment_rows
 from ledger.store.compaction import Compactor
 from projections.columnar import NO
-from projections.views import certificate, merging, partials, sealing
+from projections.read_model import certificate, columnar_fold, merging, snapshots
 
 Wait = Callable[[], object]
 
@@ -60,16 +60,16 @@ def last_query_lost(_: Wait) -> list[Any]:
     """Lose when the last query was, and so which kind was the last, in what is sealed."""
 
     def broken(events: pa.Table) -> pa.Table:
-        partial = partials.partial_of(events)
+        partial = columnar_fold.partial_of(events)
         at, lost = partial.column_names.index("queried_at"), pa.array([NO] * len(partial))
         return partial.set_column(at, "queried_at", lost)
 
-    return [mock.patch.object(module, "partial_of", broken) for module in (sealing, merging)]
+    return [mock.patch.object(module, "partial_of", broken) for module in (snapshots, merging)]
 
 
 def uncertified(_: Wait) -> list[Any]:
     """Delete the rows of what is sealed wrong, without a certificate that would tell."""
-    checks = ((certificate, "_expect_equal"), (sealing, "_expect_merged"))
+    checks = ((certificate, "_expect_equal"), (snapshots, "_expect_merged"))
     return [*last_query_lost(_), *(mock.patch.object(*each) for each in checks)]
 
 

@@ -29,8 +29,8 @@ from ledger.store.append import Appender, Outcome, Receipt
 from ledger.store.streams import Head
 from ledger.store.tables import head, sources
 from ledger.store.tables import ledger as identity
-from projections.views import beside, read_model
-from projections.views.replays import Replays
+from projections.read_model import catalog, model
+from projections.read_model.rebuild import Replays
 from tests.trials.compaction_faults import COMPACTION_FAULTS
 
 Append = Callable[[Sequence[Interaction]], Sequence[Outcome]]
@@ -154,12 +154,12 @@ def watermark_last(wait: Wait) -> list[Patch]:
     """
 
     def advance(self: Appender) -> bool:
-        with mock.patch.object(read_model, "note") as noted, self._database.write() as connection:
+        with mock.patch.object(model, "note") as noted, self._database.write() as connection:
             is_at_head = self._projection.advance(connection, self._database.archive)
         wait()
         with self._database.write() as connection:
             for call in noted.call_args_list:
-                beside.note(connection, call.args[1])
+                catalog.note(connection, call.args[1])
         return is_at_head
 
     return [
@@ -178,14 +178,14 @@ def position_apart(wait: Wait) -> list[Patch]:
     def fold(self: Replays, name: str, progress: Callable[[int], object]) -> int:
         while True:
             with self._database.write() as connection:
-                with mock.patch.object(read_model, "note") as noted:
+                with mock.patch.object(model, "note") as noted:
                     is_at_head = self._model(name).advance(connection, self._database.archive)
-                reached = beside.known(connection, name)
+                reached = catalog.known(connection, name)
             wait()
             for call in noted.call_args_list:
                 reached = call.args[1]
                 with self._database.write() as connection:
-                    beside.note(connection, reached)
+                    catalog.note(connection, reached)
             progress(reached.position)
             if is_at_head:
                 return reached.position
@@ -197,7 +197,7 @@ def from_the_start(_: Wait) -> list[Patch]:
     """Begin anew instead of going on."""
     begin = Replays.begin
 
-    def begin_anew(self: Replays, name: str) -> beside.Watermark:
+    def begin_anew(self: Replays, name: str) -> catalog.Watermark:
         with contextlib.suppress(UnknownReplayError):
             self.drop(name)
         return begin(self, name)
@@ -211,8 +211,8 @@ def switch_at_once(_: Wait) -> list[Patch]:
     def switch(self: Replays, name: str) -> int:
         with self._database.write() as connection:
             position = Head.read(connection).position
-            reached = beside.known(connection, name)._replace(position=position)
-            beside.swap(connection, reached)
+            reached = catalog.known(connection, name)._replace(position=position)
+            catalog.swap(connection, reached)
         return reached.position
 
     return [mock.patch.object(Replays, "_switch", switch)]

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from ledger.commands import interaction_of
 from projections.application import Engagements
-from projections.views import filling, read_model
-from projections.views.beside import Watermark, note
+from projections.read_model import filling, model
+from projections.read_model.catalog import Watermark, note
 from tests.strategies import Clock
 
 USERS = ("ana", "ben")
@@ -66,7 +66,7 @@ def said_by(folder: Path) -> Said:
 def opened(folder: Path) -> Iterator[Engagements]:
     """The ledger in a folder, of which a few events are folded at once."""
     with (
-        mock.patch.object(read_model, "FOLDED_AT_ONCE", AT_ONCE),
+        mock.patch.object(model, "FOLDED_AT_ONCE", AT_ONCE),
         Engagements(f"sqlite:///{folder}/ledger.db", clock=Clock()) as engagements,
     ):
         yield engagements
@@ -92,5 +92,5 @@ def _apart() -> Iterator[None]:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         note(connection, watermark)
 
-    with mock.patch.object(read_model, "note", apart):
+    with mock.patch.object(model, "note", apart):
         yield

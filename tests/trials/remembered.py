@@ -16,18 +16,18 @@ from ledger.store.accounts import users
 from ledger.store.event_queries import HistoryEntry, Uncounted, UserRows
 from ledger.store.user_history import Page
 from projections.application import Engagements
-from projections.application.auditing import Audited
+from projections.application.audit_reader import Audited
 from projections.as_of import AsOf, engagements_as_of
 from projections.audit import audit
 from projections.engagement import NONE
+from projections.evaluation import Judge
 from projections.explanation import Sourced, explain
 from projections.order import explain_order
 from projections.policy import Adopted
-from projections.quality import Judge
 from projections.ranking import ranked, ranking
+from projections.read_model import policy_trial
+from projections.read_model.adopted_policies import FIRST
 from projections.timeline import score_series
-from projections.views import policy_trial
-from projections.views.policies import FIRST
 from tests.slow_statistics import statistics_of
 from tests.strategies import NOON
 from tests.trials.asked import CHATS, LIMIT, TRIED, ZONE, Asked

@@ -8,8 +8,8 @@ import pytest
 from ledger.archive import parquet, segment_store
 from ledger.errors import CertificateError
 from ledger.instants import DAY
-from projections.views import certificate, hot_events, sealing
-from projections.views.partial_rows import SEALED
+from projections.read_model import certificate, full_fold, snapshots
+from projections.read_model.partial_rows import SEALED
 from tests.trials.asked import ISSUES, USERS
 from tests.trials.compactions import DONE, Compactions, Touch, some_touches, try_histories
 from tests.trials.sizes import count, tell
@@ -27,8 +27,8 @@ STEPS = count(full=30, small=15)
 def in_small_pieces(monkeypatch):
     """As if all were large: several row groups a segment, several batches of everything."""
     monkeypatch.setattr(parquet, "ROWS_OF_A_GROUP", 3)
-    monkeypatch.setattr(sealing, "_READ_AT_ONCE", 2)
-    monkeypatch.setattr(hot_events, "_READ_AT_ONCE", 5)
+    monkeypatch.setattr(snapshots, "_READ_AT_ONCE", 2)
+    monkeypatch.setattr(full_fold, "_READ_AT_ONCE", 5)
     DONE.clear()
 
 
@@ -49,12 +49,12 @@ def test_whatever_is_compacted_every_question_is_answered_as_before(part):
 
 def lose_the_last_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept of what was sealed forgets when each engagement was asked about last."""
-    insert, at = sealing._INSERT.run_many, SEALED.index("queried_at")
+    insert, at = snapshots._INSERT_SNAPSHOT.run_many, SEALED.index("queried_at")
 
     def forgetful(connection: Any, rows: Any) -> None:
         insert(connection, [(*row[:at], None, *row[at + 1 :]) for row in rows])
 
-    monkeypatch.setattr(sealing._INSERT, "run_many", forgetful)
+    monkeypatch.setattr(snapshots._INSERT_SNAPSHOT, "run_many", forgetful)
 
 
 def touches(kind: str, ago: int) -> list[Touch]:
@@ -97,7 +97,7 @@ def test_a_snapshot_that_loses_the_last_kind_is_never_the_reason_to_delete(monke
 
 def test_a_snapshot_that_loses_the_last_kind_is_caught_by_the_questions_too(monkeypatch):
     lose_the_last_kind(monkeypatch)
-    for module, check in ((sealing, "_expect_read_back"), (certificate, "_expect_certified")):
+    for module, check in ((snapshots, "_expect_read_back"), (certificate, "_expect_certified")):
         monkeypatch.setattr(module, check, lambda *_: None)
     with pytest.raises(AssertionError):
         known_history()

@@ -17,7 +17,7 @@ import pytest
 from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.verification import row_checks, truth
-from projections.views.verification import verify
+from projections.read_model.compare import verify
 from tests.archive.ledgers import opened
 from tests.trials.flips import Flip, Ledger, answers, copied, dump, flips, made
 from tests.trials.sizes import chance, count, tell

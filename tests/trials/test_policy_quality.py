@@ -8,8 +8,8 @@ import pytest
 
 from ledger.store.event_queries import rows_by_user
 from projections.application import Engagements
+from projections.evaluation import Judge, Quality
 from projections.policy import DEFAULT_POLICY, ScoringPolicy, changed
-from projections.quality import Judge, Quality
 from tests.cli.running import CommandLine
 from tests.trials.sizes import FULL, real_history
 

@@ -17,10 +17,10 @@ from sqlite3 import OperationalError
 import pytest
 
 from projections.application import Engagements
-from projections.views.differences import place_of
-from projections.views.folding import folds
-from projections.views.read_model import FOLDED_AT_ONCE, values
-from projections.views.table_statements import COLUMNS, LIVE
+from projections.read_model.differences import place_of
+from projections.read_model.engagement_rows import COLUMNS, LIVE
+from projections.read_model.folding import folds
+from projections.read_model.model import FOLDED_AT_ONCE, values
 from tests.cli.histories import written
 from tests.cli.running import CommandLine
 from tests.trials import checker

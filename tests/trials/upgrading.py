@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ledger.store import schema
 from ledger.verification.findings import Finding
 from projections.application import Engagements
-from projections.views.verification import verify
+from projections.read_model.compare import verify
 from tests.strategies import Clock
 
 VERSIONS = (1, 2, 3, 4)

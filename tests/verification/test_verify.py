@@ -23,7 +23,7 @@ from ledger.store.rows import checksum
 from ledger.store.sqlite import StoreDamagedError, StoreFullError, StoreUnavailableError
 from ledger.verification.findings import Finding
 from ledger.verification.truth import found
-from projections.views.verification import Verification, verify
+from projections.read_model.compare import Verification, verify
 from tests.archive.ledgers import opened
 from tests.cli.running import CommandLine
 from tests.store.test_checksums import CHECKED, unsound

@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING
 from ledger.lazy_modules import lazy_modules
 
 if TYPE_CHECKING:
-    from projections.views import (
+    from projections.read_model import (
         certificate,
         columnar_rows,
+        compare,
         folding,
-        past,
+        past_queries,
         policy_trial,
+        rebuild,
         replay,
-        replays,
-        sealing,
+        snapshots,
         tail_folds,
-        verification,
     )
 
 __all__ = [
     "certificate",
     "columnar_rows",
+    "compare",
     "folding",
-    "past",
+    "past_queries",
     "policy_trial",
+    "rebuild",
     "replay",
-    "replays",
-    "sealing",
+    "snapshots",
     "tail_folds",
-    "verification",
 ]
 
 __getattr__ = lazy_modules(__name__, __all__)

@@ -15,8 +15,8 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from ledger.store.statements import Statement
-from projections.views.partial_rows import Row
-from projections.views.tables import sealed_accounts, sealed_engagements
+from projections.read_model.partial_rows import Row
+from projections.read_model.tables import sealed_accounts, sealed_engagements
 
 OTHER_SUM = "the checksum that is kept of a user's sealed engagements is not theirs"
 

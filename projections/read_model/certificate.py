@@ -22,13 +22,13 @@ from ledger.store.projection import Progress
 from ledger.store.segment_rows import Comparison
 from ledger.store.statements import Statement, stored_uuid
 from ledger.store.tables import accounts, streams
-from projections.views import sealed_sums, sealing
-from projections.views.accounts import before, numbered
-from projections.views.hot_folds import hot_folds
-from projections.views.merging import merged
-from projections.views.partial_rows import Row, sealed_rows
-from projections.views.sealed_sums import OTHER_SUM
-from projections.views.sealing import difference_of, digest_of, in_order
+from projections.read_model import sealed_sums, snapshots
+from projections.read_model.accounts import before, numbered
+from projections.read_model.hot_folds import hot_folds
+from projections.read_model.merging import merged
+from projections.read_model.partial_rows import Row, sealed_rows
+from projections.read_model.sealed_sums import OTHER_SUM
+from projections.read_model.snapshots import difference_of, digest_of, in_order
 
 _KNOWN = Statement(select(accounts.c.stream))
 _ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))
@@ -43,7 +43,7 @@ def prepare(database: Database) -> None:
     with database.read() as connection:
         if not sealed_sums.are_missing(connection):
             return
-        other = sealing.difference(connection, database.archive)
+        other = snapshots.difference(connection, database.archive)
     if other is not None:
         raise CertificateError(f"nothing was sealed: {other}; {_MENDED}")
     with database.write() as connection:
@@ -95,5 +95,5 @@ def _expect_certified(connection: Connection, archive: Archive, touched: set[int
     other = next(sealed_sums.others(connection, sorted(touched)), None)
     if other is not None:
         account = str(stored_uuid(dict(_ACCOUNTS.run(connection))[other]))
-        where = sealing.difference(connection, archive, before(account), account)
+        where = snapshots.difference(connection, archive, before(account), account)
         raise CertificateError(f"nothing was deleted: {where or OTHER_SUM}; {_MENDED}")

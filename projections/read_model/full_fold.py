@@ -14,8 +14,8 @@ from ledger.store.collecting import without_collecting
 from ledger.store.segment_rows import sealed_position
 from ledger.store.statements import Statement
 from ledger.store.tables import events, streams
-from projections.views.accounts import AFTER_ALL, BEFORE_ALL, IN_SPAN, bytes_of
-from projections.views.partials import hot_batch, partial_of_hot, partial_of_rows
+from projections.read_model.accounts import AFTER_ALL, BEFORE_ALL, IN_SPAN, bytes_of
+from projections.read_model.columnar_fold import hot_batch, partial_of_hot, partial_of_rows
 
 SORTED_IN_MEMORY = 500_000
 """The most hot events that are read by position; SQLite sorts more of them, on disk."""
@@ -34,7 +34,7 @@ _FOLDED = and_(events.c.issue_id.is_not(None), events.c.position <= bindparam("t
 _ALL = Statement(
     select(events.c.stream, *SAID).where(_FOLDED).order_by(events.c.position), "through"
 )
-_ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))
+_ALL_ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))
 _OF_SPAN = Statement(
     select(streams.c.originator_id, *SAID)
     .join(streams, streams.c.id == events.c.stream)
@@ -86,7 +86,7 @@ def partial_of_all(
         batches.append(hot_batch(*said))
     if not batches:
         return []
-    accounts = _accounts(dict(_ACCOUNTS.run(connection)), found)
+    accounts = _accounts(dict(_ALL_ACCOUNTS.run(connection)), found)
     return [partial_of_hot(accounts, one_table([pa.Table.from_batches(batches)]), known)]
 
 

@@ -17,12 +17,12 @@ from ledger.store.rows import FOLDED, folded_event
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.store.tables import events
-from projections.views.accounts import AFTER_ALL, BEFORE_ALL, bytes_of, somebodys
-from projections.views.hot_events import hot_partials
-from projections.views.merging import merged
-from projections.views.partial_rows import Folded, rows_of
-from projections.views.table_statements import TableStatements
-from projections.views.tail import FOLDABLE
+from projections.read_model.accounts import AFTER_ALL, BEFORE_ALL, bytes_of, somebodys
+from projections.read_model.engagement_rows import TableStatements
+from projections.read_model.full_fold import hot_partials
+from projections.read_model.merging import merged
+from projections.read_model.partial_rows import Folded, rows_of
+from projections.read_model.tail import FOLDABLE
 
 _RECORDED = Statement(
     select(*FOLDED)

@@ -16,10 +16,10 @@ from ledger.errors import ReplayRefusedError
 from ledger.store.database import Database
 from ledger.store.streams import Head
 from ledger.verification.truth import expect_sound
-from projections.views import beside
-from projections.views.beside import PREVIOUS, Watermark, statements_of
-from projections.views.differences import Row, first_difference_of_rows, place_of
-from projections.views.read_model import ReadModel
+from projections.read_model import catalog
+from projections.read_model.catalog import PREVIOUS, Watermark, statements_of
+from projections.read_model.differences import Row, first_difference_of_rows, place_of
+from projections.read_model.model import ReadModel
 
 _log = logging.getLogger(__name__)
 
@@ -61,16 +61,16 @@ class Replays:
     def listed(self) -> list[Watermark]:
         """Return all of them by name; the one before the last switch is called previous."""
         with self._database.read() as connection:
-            return beside.besides(connection)
+            return catalog.besides(connection)
 
     def begin(self, name: str) -> Watermark:
         """Return the read model `name` as far as it has come, making an empty one if need be."""
-        beside.checked(name)
+        catalog.checked(name)
         with self._database.write() as connection:
-            found = beside.find(connection, name)
+            found = catalog.find(connection, name)
             if found is None:
                 found = Watermark(name, policy_version=Head.read(connection).policy_version)
-                beside.create(connection, found)
+                catalog.create(connection, found)
         return found
 
     def fold(self, name: str, progress: Progress = lambda _: None) -> int:
@@ -78,7 +78,7 @@ class Replays:
         while True:
             with self._database.write() as connection:
                 is_at_head = self._model(name).advance(connection, self._database.archive)
-                reached = beside.known(connection, name)
+                reached = catalog.known(connection, name)
             progress(reached.position)
             if is_at_head:
                 return reached.position
@@ -97,7 +97,7 @@ class Replays:
                 rows, difference = self._difference_after(connection, name, place)
                 is_last = difference is not None or len(rows) < COMPARED_AT_ONCE
                 if is_last:
-                    beside.note(connection, reached._replace(identical=difference is None))
+                    catalog.note(connection, reached._replace(identical=difference is None))
             engagements += len(rows)
             progress(engagements)
             if is_last:
@@ -112,7 +112,7 @@ class Replays:
         was not compared with the live one or is not identical, unless it may be `different`, and
         LedgerDamagedError if a verification finds damaged events.
         """
-        beside.checked(name)
+        catalog.checked(name)
         self._check_compared(name, different=different)
         expect_sound(self._database)
         return self._switch(name)
@@ -129,22 +129,22 @@ class Replays:
     def drop(self, name: str) -> None:
         """Drop it; also previous, after which there is nothing to go back to."""
         if name != PREVIOUS:
-            beside.checked(name)
+            catalog.checked(name)
         with self._database.write() as connection:
-            beside.known(connection, name)
-            beside.drop(connection, name)
+            catalog.known(connection, name)
+            catalog.drop(connection, name)
 
     def _switch(self, name: str) -> int:
         self.fold(name)  # so that the transaction in which others wait is a short one
         with self._database.write() as connection:
             reached = self._meet_head(connection, name)
-            beside.swap(connection, reached)
+            catalog.swap(connection, reached)
         _log.info("switched", extra={"head": reached.position})
         return reached.position
 
     def _check_compared(self, name: str, *, different: bool) -> None:
         with self._database.read() as connection:
-            found = beside.known(connection, name)
+            found = catalog.known(connection, name)
         if found.identical is None:
             message = f"{name} was not compared yet; `engagement replay --into {name}` does it"
             raise ReplayRefusedError(message)
@@ -157,7 +157,7 @@ class Replays:
 
     def _meet_head(self, connection: Connection, name: str) -> Watermark:
         self._model(name).fold(connection, self._database.archive)
-        return beside.known(connection, name)
+        return catalog.known(connection, name)
 
     def _difference_after(
         self, connection: Connection, name: str, place: tuple[int, str]

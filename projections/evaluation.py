@@ -16,8 +16,8 @@ import msgspec
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from projections.policy import ScoringPolicy
+from projections.rank_history import RecentFirst, Standings, numbered, standings
 from projections.score_steps import Steps
-from projections.standings import RecentFirst, Standings, numbered, standings
 
 BRIEFED = 10
 """The number of issues in a briefing."""

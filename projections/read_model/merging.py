@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from ledger.archive.columns import release_memory
 from ledger.archive.sorted_merge import Reader, Source, steps
-from projections.views.partials import joined, partial_of
+from projections.read_model.columnar_fold import joined, partial_of
 
 _PLACE = ("account", "issue_id")
 

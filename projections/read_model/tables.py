@@ -147,7 +147,7 @@ sealed_accounts = Table(
     metadata,
     Column("stream", ForeignKey(_streams.c.id), primary_key=True, autoincrement=False),
     Column("engagements", Integer, nullable=False, comment="how many of them are sealed"),
-    Column("checksum", Big, nullable=False, comment="projections.views.sealed_sums"),
+    Column("checksum", Big, nullable=False, comment="projections.read_model.sealed_sums"),
     info=DERIVED,
     comment="what the sealed engagements of each account were when they were last certified",
 )

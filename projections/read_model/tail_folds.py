@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, func, select
 from ledger.store.clock_corrections import corrections
 from ledger.store.statements import Statement
 from ledger.store.tables import events
-from projections.views.accounts import somebodys
-from projections.views.hot_events import SAID, partial_of_all
+from projections.read_model.accounts import somebodys
+from projections.read_model.full_fold import SAID, partial_of_all
 
 _e = events.c
 _IN_TAIL = (

@@ -7,7 +7,7 @@ from sqlalchemy import Table, bindparam, delete, insert, or_, select, tuple_, up
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
 from projections.engagement import Engagement
-from projections.views.tables import STREAM_OF_USER, engagements
+from projections.read_model.tables import STREAM_OF_USER, engagements
 
 COLUMNS: tuple[str, ...] = tuple(engagements.c.keys())
 IDENTITY, CHANGING = COLUMNS[:3], COLUMNS[3:]

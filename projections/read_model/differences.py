@@ -5,9 +5,9 @@ from typing import Any
 
 from projections.engagement import Engagement
 from projections.policy import Adopted
-from projections.views.read_model import values
-from projections.views.stored import Stored
-from projections.views.table_statements import COLUMNS
+from projections.read_model.engagement_rows import COLUMNS
+from projections.read_model.model import values
+from projections.read_model.stored import Stored
 
 Row = Sequence[Any]
 """A whole row of a table of engagements."""

@@ -12,7 +12,7 @@ from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
 from projections.application.sharing import Door
 from projections.ranking import Ranked
-from projections.views import questions
+from projections.read_model import queries
 
 
 class IssueEngagement(msgspec.Struct, frozen=True):
@@ -118,7 +118,7 @@ class IssueEngagementRepository(Door):
         now = self.engagements.clock()
         with self.engagements.ledger.database.read() as connection:
             details = [
-                (each, questions.details_of(connection, user_id, each.issue_id))
+                (each, queries.details_of(connection, user_id, each.issue_id))
                 for each in ranked
                 if each.engagement.count
             ]
@@ -127,7 +127,7 @@ class IssueEngagementRepository(Door):
 
 
 def _issue_engagement(
-    user_id: str, ranked: Ranked, details: questions.Details, now: dt.datetime
+    user_id: str, ranked: Ranked, details: queries.Details, now: dt.datetime
 ) -> IssueEngagement:
     issue_id, engagement, current, *_ = ranked
     metadata = details.metadata

@@ -9,8 +9,8 @@ import msgspec
 from ledger.instants import Instant
 from ledger.store.event_queries import UserRows
 from projections.as_of import AsOf, engagements_as_of
+from projections.evaluation import Judge, Quality
 from projections.policy import ScoringPolicy
-from projections.quality import Judge, Quality
 from projections.top_change import TopChange, top_change
 
 Progress = Callable[[int], object]

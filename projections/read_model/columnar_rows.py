@@ -12,9 +12,9 @@ from projections.columnar import NO, EventColumns, FoldColumns, Integers, fold, 
 from projections.columnar_score import scores
 from projections.engagement import Engagement
 from projections.policy import Adopted
-from projections.views.partials import folds_of
-from projections.views.table_statements import COLUMNS
-from projections.views.tables import engagements
+from projections.read_model.columnar_fold import folds_of
+from projections.read_model.engagement_rows import COLUMNS
+from projections.read_model.tables import engagements
 
 Row = Sequence[Any]
 Columns = dict[str, NDArray[Any]]

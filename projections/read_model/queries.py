@@ -16,19 +16,21 @@ from ledger.store.tables import origins
 from projections.engagement import NONE, Engagement
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, Ranked, merge_bands, ranking
+from projections.read_model.adopted_policies import IN_FORCE
+from projections.read_model.engagement_rows import LIVE
+from projections.read_model.stored import Stored, stored_engagement, stored_row, with_stored
+from projections.read_model.tables import STREAM_OF_USER, engagements
+from projections.read_model.tail import tail_of_all, tail_of_user
 from projections.scoring import score
-from projections.views.policies import IN_FORCE
-from projections.views.stored import Stored, stored_engagement, stored_row, with_stored
-from projections.views.table_statements import LIVE
-from projections.views.tables import STREAM_OF_USER, engagements
-from projections.views.tail import tail_of_all, tail_of_user
 
-_e = engagements.c
-_FOLD = tuple(_e[name] for name in Engagement.__struct_fields__)
-_OF_USER = Statement(select(_e.issue_id, *_FOLD).where(_e.stream == STREAM_OF_USER), "user_id")
+_engagements = engagements.c
+_FOLD = tuple(_engagements[name] for name in Engagement.__struct_fields__)
+_ENGAGEMENTS_OF_USER = Statement(
+    select(_engagements.issue_id, *_FOLD).where(_engagements.stream == STREAM_OF_USER), "user_id"
+)
 _ONE = Statement(
-    select(_e.id, _e.last_position, *_FOLD).where(
-        _e.stream == STREAM_OF_USER, _e.issue_id == bindparam("issue")
+    select(_engagements.id, _engagements.last_position, *_FOLD).where(
+        _engagements.stream == STREAM_OF_USER, _engagements.issue_id == bindparam("issue")
     ),
     "user_id",
     "issue",
@@ -36,9 +38,11 @@ _ONE = Statement(
 # The bands are read side by side, so each needs its own SQL text, or it would be prepared again.
 _OF_BAND = {
     number: Statement(
-        select(_e.issue_id, *_FOLD)
-        .where(_e.stream == STREAM_OF_USER, _e.band == literal_column(str(number)))
-        .order_by(_e.active_at.desc(), _e.issue_id),
+        select(_engagements.issue_id, *_FOLD)
+        .where(
+            _engagements.stream == STREAM_OF_USER, _engagements.band == literal_column(str(number))
+        )
+        .order_by(_engagements.active_at.desc(), _engagements.issue_id),
         "user_id",
     )
     for number in range(UNCOUNTED_BAND, MOST_FREQUENCY_BANDS + 1)
@@ -46,8 +50,11 @@ _OF_BAND = {
 _SIZE = Statement(select(func.count()).select_from(engagements))
 _IDLE = Statement(
     select(*_FOLD).where(
-        or_(_e.active_at.is_(None), _e.active_at <= bindparam("active_at_")),
-        or_(_e.override_at.is_(None), _e.override_at <= bindparam("override_at_")),
+        or_(_engagements.active_at.is_(None), _engagements.active_at <= bindparam("active_at_")),
+        or_(
+            _engagements.override_at.is_(None),
+            _engagements.override_at <= bindparam("override_at_"),
+        ),
     ),
     "active_at_",
     "override_at_",
@@ -90,7 +97,7 @@ def details_of(connection: Connection, user_id: str, issue_id: str) -> Details |
 def engagements_of(connection: Connection, user_id: str) -> list[_Pair]:
     """All engagements of one user with their issues, in no particular order."""
     touched = _touched(connection, user_id)
-    return [*_untouched(_OF_USER, connection, user_id, touched), *touched.items()]
+    return [*_untouched(_ENGAGEMENTS_OF_USER, connection, user_id, touched), *touched.items()]
 
 
 def top_of(

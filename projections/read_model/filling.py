@@ -20,10 +20,10 @@ from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
 from ledger.store.projection import TURN_SECONDS
 from ledger.store.streams import Head
-from projections import views
-from projections.views import beside
-from projections.views.beside import NEXT, Watermark
-from projections.views.tables import engagements
+from projections import read_model
+from projections.read_model import catalog
+from projections.read_model.catalog import NEXT, Watermark
+from projections.read_model.tables import engagements
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -82,7 +82,7 @@ def catch_up(
 
 def _is_far_behind(database: Database) -> bool:
     with database.read() as connection:
-        position, watermark = Head.read(connection).position, beside.live(connection).position
+        position, watermark = Head.read(connection).position, catalog.live(connection).position
     return position - watermark > max(FILLED_FROM, position // SHARE)
 
 
@@ -92,11 +92,11 @@ class _Filling:
     def __init__(self, database: Database, model: _Model, is_ended: Callable[[], bool]) -> None:
         self._database, self._model, self._is_ended = database, model, is_ended
         with database.write() as connection:
-            beside.drop_next(connection)
-            self._live = beside.live(connection)
+            catalog.drop_next(connection)
+            self._live = catalog.live(connection)
             position = Head.read(connection).position
             self._next = self._live._replace(name=NEXT, position=position, identical=None)
-            beside.create_bare(connection, self._next)
+            catalog.create_bare(connection, self._next)
 
     def run(self) -> bool:
         """Return whether it was not ended early; it may have been overtaken."""
@@ -116,22 +116,22 @@ class _Filling:
     def _steps(self) -> Iterator[Step]:
         for after in range(0, self._live.position, COPIED_AT_ONCE):
             upto = min(after + COPIED_AT_ONCE, self._live.position)
-            yield partial(beside.copy_live, name=NEXT, after=after, upto=upto)
+            yield partial(catalog.copy_live, name=NEXT, after=after, upto=upto)
         for table in self._tail():
             for begin in range(0, len(table), WRITTEN_AT_ONCE):
                 yield partial(self._merge, table.slice(begin, WRITTEN_AT_ONCE))
         for _ in engagements.indexes:
-            yield partial(beside.create_an_index, name=NEXT)
-        yield partial(beside.replace_live, beside=self._next)
+            yield partial(catalog.create_an_index, name=NEXT)
+        yield partial(catalog.replace_live, beside=self._next)
 
     def _tail(self) -> "Iterator[pa.Table]":
         """Yield the engagements of the tail, those of some accounts at a time."""
         positions = self._live.position, self._next.position
         with self._reading() as connection:
-            spans = list(views.tail_folds.spans(connection, *positions, FOLDED_AT_ONCE))
+            spans = list(read_model.tail_folds.spans(connection, *positions, FOLDED_AT_ONCE))
         for span in spans:
             with self._reading() as connection:  # while one lasts, SQLite cannot reuse its log
-                tables = list(views.tail_folds.folded_span(connection, *positions, span))
+                tables = list(read_model.tail_folds.folded_span(connection, *positions, span))
             yield from tables
 
     def _merge(self, table: "pa.Table", connection: Connection) -> None:
@@ -148,9 +148,9 @@ class _Filling:
 
         Any other change folds the live one, or drops or empties the other.
         """
-        if (beside.live(connection), beside.find(connection, NEXT)) != (self._live, self._next):
+        if (catalog.live(connection), catalog.find(connection, NEXT)) != (self._live, self._next):
             raise _OvertakenError
 
     def _drop(self) -> None:
         with self._database.write() as connection:
-            beside.drop_next(connection)
+            catalog.drop_next(connection)

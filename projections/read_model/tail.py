@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal
 from ledger.store.rows import FOLDED, folded_event
 from ledger.store.statements import Statement
 from ledger.store.tables import accounts, events
-from projections.views.stored import Stored, fold_stored
-from projections.views.tables import LIVE_NAME, STREAM_OF_USER, read_models
+from projections.read_model.stored import Stored, fold_stored
+from projections.read_model.tables import LIVE_NAME, STREAM_OF_USER, read_models
 
 _e = events.c
 

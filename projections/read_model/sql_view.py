@@ -11,7 +11,7 @@ from sqlalchemy import text
 from ledger.commands import Kind
 from ledger.events import POLICY
 from projections.policy import ALL_KINDS, DECIMALS, DEFAULT_POLICY
-from projections.views.tables import LIVE_NAME, written
+from projections.read_model.tables import LIVE_NAME, written
 
 _WATERMARK = f"(SELECT position FROM read_models WHERE name = '{LIVE_NAME}')"  # noqa: S608 - our own words
 _COLUMNS = {

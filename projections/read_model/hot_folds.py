@@ -11,7 +11,7 @@ from ledger.events import Corrections
 from ledger.instants import DAY
 from ledger.store.clock_corrections import corrections
 from ledger.store.collecting import without_collecting
-from projections.views.partial_rows import Row
+from projections.read_model.partial_rows import Row
 
 _T, _P = 2 * 10**18, 10**18  # added to instants and positions, so that all have equally many digits
 _T_DIGITS = len(str(_T))

@@ -16,13 +16,13 @@ from ledger.store.projection import Progress
 from ledger.store.segment_rows import Comparison
 from ledger.store.streams import Head
 from ledger.store.tables import head
-from projections import views
+from projections import read_model
 from projections.engagement import Engagement, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
-from projections.scoring import idle_days, score
-from projections.views import filling
-from projections.views.beside import (
+from projections.read_model import filling
+from projections.read_model.adopted_policies import Policies
+from projections.read_model.catalog import (
     Watermark,
     begin_anew,
     besides,
@@ -38,11 +38,16 @@ from projections.views.beside import (
     statements_of,
     take_over,
 )
-from projections.views.policies import Policies
-from projections.views.stored import Stored, stored_engagement
-from projections.views.table_statements import IDENTITY, LIVE
-from projections.views.tables import LIVE_NAME, engagements, sealed_accounts, sealed_engagements
-from projections.views.tail import is_in_tail
+from projections.read_model.engagement_rows import IDENTITY, LIVE
+from projections.read_model.stored import Stored, stored_engagement
+from projections.read_model.tables import (
+    LIVE_NAME,
+    engagements,
+    sealed_accounts,
+    sealed_engagements,
+)
+from projections.read_model.tail import is_in_tail
+from projections.scoring import idle_days, score
 
 _log = logging.getLogger(__name__)
 
@@ -99,9 +104,9 @@ class ReadModel:
         if not Head.read(connection).position:
             return  # nothing is to be folded, which would load Arrow
         if sealed_engagements in lost:
-            views.sealing.make_anew(connection, database.archive)
+            read_model.snapshots.make_anew(connection, database.archive)
         if engagements in lost:
-            self.fill(connection, views.sealing.present(connection))
+            self.fill(connection, read_model.snapshots.present(connection))
 
     def tail_length(self, connection: Connection) -> int:
         """The number of positions after the watermark."""
@@ -123,7 +128,7 @@ class ReadModel:
         head, begun = Head.read(connection), known(connection, self.name)
         upto = min(begun.position + FOLDED_AT_ONCE, head.position)
         _log.debug("folds", extra={"after": begun.position, "upto": upto})
-        rows = views.folding.recorded(connection, archive, begun.position, upto)
+        rows = read_model.folding.recorded(connection, archive, begun.position, upto)
         self.project(connection, rows, begun.policy_version)
         reached = begun._replace(position=upto)
         if upto == head.position and begun.policy_version != head.policy_version:
@@ -144,13 +149,13 @@ class ReadModel:
         if rows:
             adopted = self.policies.of_version(connection, policy_version)
             find = self.statements.stored.finder(connection)
-            self._write(connection, *views.columnar_rows.fold_rows(rows, find, adopted))
+            self._write(connection, *read_model.columnar_rows.fold_rows(rows, find, adopted))
 
     def merge(self, connection: Connection, table: "pa.Table", live: Watermark) -> None:
         """Merge engagements of the tail of the live read model into this copy of it."""
         adopted = self.policies.of_version(connection, live.policy_version)
         find = LIVE.stored.finder(connection) if live.position else _nothing
-        self._write(connection, *views.columnar_rows.merged_rows(table, find, adopted))
+        self._write(connection, *read_model.columnar_rows.merged_rows(table, find, adopted))
 
     def _write(
         self, connection: Connection, new: Sequence[Sequence[Any]], changed: Sequence[Sequence[Any]]
@@ -182,7 +187,7 @@ class ReadModel:
         adopted = self.policies.in_force(connection)
         for table in tables:
             self.statements.insert.run_many(
-                connection, views.columnar_rows.table_rows(table, adopted)
+                connection, read_model.columnar_rows.table_rows(table, adopted)
             )
         position = Head.read(connection).position
         note(connection, Watermark(self.name, position, adopted.version))
@@ -195,12 +200,12 @@ class ReadModel:
         Returns the numbers of events and engagements; `progress` takes numbers of folded events.
         """
         empty_live(connection)
-        views.sealing.make_anew(connection, archive)
+        read_model.snapshots.make_anew(connection, archive)
         events = counted = 0
 
         def tables() -> Iterator["pa.Table"]:
             nonlocal events, counted
-            for table in views.folding.folded_tables(connection, archive):
+            for table in read_model.folding.folded_tables(connection, archive):
                 folded = int(table["events"].to_numpy().sum())
                 events, counted = events + folded, counted + len(table)
                 progress(folded)
@@ -223,28 +228,28 @@ class ReadModel:
         One that is filled is dropped: it would get more of them.
         """
         self.statements.forget.run(connection, stream)
-        views.sealing.forget(connection, stream)
+        read_model.snapshots.forget(connection, stream)
         drop_next(connection)
         for each in besides(connection):
             statements_of(each.name).forget.run(connection, stream)
 
     def prepare_sealing(self, database: Database) -> None:
         """See `certificate.prepare`."""
-        views.certificate.prepare(database)
+        read_model.certificate.prepare(database)
 
     def certify(
         self, connection: Connection, archive: "Archive", new: Sequence[Segment], progress: Progress
     ) -> list[Comparison]:
         """See `certificate.certify`."""
-        return views.certificate.certify(connection, archive, new, progress)
+        return read_model.certificate.certify(connection, archive, new, progress)
 
     def seal(self, connection: Connection, table: "pa.Table", compared: Comparison) -> None:
         """See `sealing.seal`."""
-        views.sealing.seal(connection, table, compared)
+        read_model.snapshots.seal(connection, table, compared)
 
     def sealed_difference(self, connection: Connection, archive: "Archive") -> str | None:
         """See `sealing.whole_difference`."""
-        return views.sealing.whole_difference(connection, archive)
+        return read_model.snapshots.whole_difference(connection, archive)
 
     def refresh(
         self, database: Database, at: Instant, idle_longer_than_days: int, user_id: str | None

@@ -19,8 +19,8 @@ from ledger.store.accounts import known_accounts
 from ledger.store.clock_corrections import corrections
 from ledger.store.database import Database
 from ledger.store.segment_rows import segments
-from projections.views.partial_rows import Row
-from projections.views.sealing import difference_of, kept_by_account
+from projections.read_model.partial_rows import Row
+from projections.read_model.snapshots import difference_of, kept_by_account
 
 # A 128-bit key holds an instant, a kind and a position, so its maximum is exact if several events
 # are of one instant. Fields that few events have are folded separately and joined.

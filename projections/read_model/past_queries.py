@@ -28,10 +28,10 @@ from projections.columnar_score import order
 from projections.engagement import Engagement
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked, ranked
+from projections.read_model.accounts import somebodys
+from projections.read_model.columnar_fold import folds_of, joined, partial_of, partial_of_columns
+from projections.read_model.partial_rows import rows_of
 from projections.statistics import Totals
-from projections.views.accounts import somebodys
-from projections.views.partial_rows import rows_of
-from projections.views.partials import folds_of, joined, partial_of, partial_of_columns
 
 FOLDED_AT_ONCE = 32_768
 """Hot events that are read and folded together; an engagement is once in each such part."""

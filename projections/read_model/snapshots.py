@@ -1,7 +1,7 @@
 """The sealed engagements: one row each, so that the present is merge(sealed, hot events).
 
-The rows equal a fold of all segments, which `projections.views.certificate` proves before events
-leave the hot store.
+The rows equal a fold of all segments, which `projections.read_model.certificate` proves before
+events leave the hot store.
 """
 
 import hashlib
@@ -24,24 +24,28 @@ from ledger.store.collecting import without_collecting
 from ledger.store.segment_rows import Comparison, segments
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
-from projections.views import sealed_sums
-from projections.views.accounts import AFTER_ALL, BEFORE_ALL, IN_SPAN, bytes_of, numbered, somebodys
-from projections.views.hot_events import hot_partials
-from projections.views.merging import merged
-from projections.views.partial_rows import (
-    SEALED,
-    Row,
-    partial_of_sealed,
-    sealed_rows,
+from projections.read_model import sealed_sums
+from projections.read_model.accounts import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    IN_SPAN,
+    bytes_of,
+    numbered,
+    somebodys,
 )
-from projections.views.partials import joined, partial_of
-from projections.views.stored import Stored, stored_engagement, together
-from projections.views.tables import sealed_engagements
+from projections.read_model.columnar_fold import joined, partial_of
+from projections.read_model.full_fold import hot_partials
+from projections.read_model.merging import merged
+from projections.read_model.partial_rows import SEALED, Row, partial_of_sealed, sealed_rows
+from projections.read_model.stored import Stored, stored_engagement, together
+from projections.read_model.tables import sealed_engagements
 
 _s = sealed_engagements.c
 
-_FORGET = Statement(delete(sealed_engagements).where(_s.stream == bindparam("stream")), "stream")
-_INSERT = Statement(insert(sealed_engagements).prefix_with("OR REPLACE"), *_s.keys())
+_FORGET_SNAPSHOT = Statement(
+    delete(sealed_engagements).where(_s.stream == bindparam("stream")), "stream"
+)
+_INSERT_SNAPSHOT = Statement(insert(sealed_engagements).prefix_with("OR REPLACE"), *_s.keys())
 _BY_ACCOUNT = Statement(
     select(streams.c.originator_id, sealed_engagements)
     .join(streams, streams.c.id == _s.stream)
@@ -68,7 +72,7 @@ _READ_AT_ONCE = 5_000
 def make_anew(connection: Connection, archive: Archive) -> None:
     """Fold every segment into the empty table of sealed engagements."""
     for table in merged(_events(connection, archive)):
-        _INSERT.run_many(connection, sealed_rows(somebodys(connection, table)))
+        _INSERT_SNAPSHOT.run_many(connection, sealed_rows(somebodys(connection, table)))
     sealed_sums.sum_up(connection)
 
 
@@ -121,7 +125,7 @@ def present(connection: Connection) -> Iterator[pa.Table]:
 
 def forget(connection: Connection, stream: int) -> None:
     """Delete the sealed engagements of one account."""
-    _FORGET.run(connection, stream)
+    _FORGET_SNAPSHOT.run(connection, stream)
     sealed_sums.forget(connection, stream)
 
 
@@ -141,7 +145,7 @@ def seal(connection: Connection, table: pa.Table, compared: Comparison) -> None:
     rows = in_order(sealed_rows(new))
     before = _find(connection, rows)
     after = _merged(connection, new, rows, before)
-    _INSERT.run_many(connection, after)
+    _INSERT_SNAPSHOT.run_many(connection, after)
     _expect_read_back(connection, after)
     sealed_sums.replace(connection, before, after)
 

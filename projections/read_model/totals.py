@@ -4,10 +4,10 @@ from sqlalchemy import Connection, func, select
 
 from ledger.instants import Instant
 from ledger.store.statements import Statement
+from projections.read_model.engagement_rows import LIVE
+from projections.read_model.tables import STREAM_OF_USER, engagements
+from projections.read_model.tail import tail_of_user
 from projections.statistics import Totals
-from projections.views.table_statements import LIVE
-from projections.views.tables import STREAM_OF_USER, engagements
-from projections.views.tail import tail_of_user
 
 _e = engagements.c
 _TOTALS = Statement(

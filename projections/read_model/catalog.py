@@ -28,9 +28,9 @@ from sqlalchemy.schema import CreateTable
 from ledger.errors import InvalidReplayError, LedgerDamagedError, UnknownReplayError
 from ledger.store.statements import Statement
 from ledger.store.tables import head
-from projections.views.sql_view import issue_engagements
-from projections.views.table_statements import LIVE, TableStatements
-from projections.views.tables import (
+from projections.read_model.engagement_rows import LIVE, TableStatements
+from projections.read_model.sql_view import issue_engagements
+from projections.read_model.tables import (
     LIVE_NAME,
     comparison,
     engagement_table,

@@ -13,11 +13,11 @@ from ledger.store.collecting import without_collecting
 from ledger.store.statements import stored_uuid
 from projections.columnar import NO
 from projections.policy import Adopted
-from projections.views.columnar_rows import NULLABLE, numbers_of
-from projections.views.differences import Place, Row, first_difference, needless_row
-from projections.views.partial_rows import rows_of
-from projections.views.partials import folds_of
-from projections.views.table_statements import COLUMNS
+from projections.read_model.columnar_fold import folds_of
+from projections.read_model.columnar_rows import NULLABLE, numbers_of
+from projections.read_model.differences import Place, Row, first_difference, needless_row
+from projections.read_model.engagement_rows import COLUMNS
+from projections.read_model.partial_rows import rows_of
 
 _ISSUE = COLUMNS.index("issue_id")
 _TYPES = {name: pa.int64() for name in COLUMNS} | {

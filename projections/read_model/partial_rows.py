@@ -10,8 +10,8 @@ from ledger.archive.columns import coded, exactly, listed, ranks
 from ledger.errors import LedgerDamagedError
 from projections.columnar import NO, FoldColumns
 from projections.engagement import Engagement
-from projections.views.partials import as_partial
-from projections.views.stored import Stored
+from projections.read_model.columnar_fold import as_partial
+from projections.read_model.stored import Stored
 
 _TEXTS = ("account", "issue_id", "linear_id")
 _BESIDE = ("account", "events", "stream", "issue_id", "id", "last_position", "scored_at")

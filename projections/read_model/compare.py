@@ -20,14 +20,14 @@ from ledger.verification.truth import (
     snapshot,
     truth_findings,
 )
-from projections.views import sealing
-from projections.views.accounts import AFTER_ALL, BEFORE_ALL
-from projections.views.beside import Watermark, besides, live, missing, statements_of
-from projections.views.comparing import difference, needless
-from projections.views.folding import count as count_folded
-from projections.views.folding import folded_tables, kept_rows
-from projections.views.policies import Policies
-from projections.views.sql_view import issue_engagements
+from projections.read_model import snapshots
+from projections.read_model.accounts import AFTER_ALL, BEFORE_ALL
+from projections.read_model.adopted_policies import Policies
+from projections.read_model.catalog import Watermark, besides, live, missing, statements_of
+from projections.read_model.comparing import difference, needless
+from projections.read_model.folding import count as count_folded
+from projections.read_model.folding import folded_tables, kept_rows
+from projections.read_model.sql_view import issue_engagements
 
 Progress = Callable[[int], object]
 """Called with numbers of rows or events that were checked."""
@@ -83,21 +83,21 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     view = objects_in(connection).get("issue_engagements", ("", "", ""))
     if view[2] != normal(str(issue_engagements)):
         yield derived("issue_engagements", "the view is missing or has another definition")
-    found_in = _difference(connection, archive, live(connection), progress)
+    found_in = _derived_difference(connection, archive, live(connection), progress)
     if found_in is not None:
         yield derived("the read model", found_in)
-    sealed = sealing.whole_difference(connection, archive)
+    sealed = snapshots.whole_difference(connection, archive)
     if sealed is not None:
         yield derived("sealed_engagements", sealed)
     last = connection.execute(select(head.c.position, head.c.policy_version)).one()
     for each in besides(connection):
         if (each.position, each.policy_version) == tuple(last):
-            other = _difference(connection, archive, each, lambda _: None)
+            other = _derived_difference(connection, archive, each, lambda _: None)
             if other is not None:
                 yield of_replay(each.name, other)
 
 
-def _difference(
+def _derived_difference(
     connection: Connection, archive: Archive, of: Watermark, progress: Progress
 ) -> str | None:
     """The first difference of a read model from the fold of the events up to its watermark."""
