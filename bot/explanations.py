@@ -8,8 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from bot.language import words
 from bot.replies import Reply, Time, fill, marked, score_sentence, times, touches
 from bot.times import since
-from projections.explanation import Explanation, InteractionSeen, OverrideSeen
-from projections.order import LOOKED_AHEAD_DAYS, OrderExplanation
+from projections.explanation import (
+    LOOKED_AHEAD_DAYS,
+    Explanation,
+    InteractionSeen,
+    OrderExplanation,
+    OverrideSeen,
+)
 
 SHOWN = 10
 """The number of latest events that are listed."""

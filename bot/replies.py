@@ -22,9 +22,8 @@ from ledger.events import AccountEvent, EngagementHidden, InteractionRecorded, S
 from ledger.instants import Instant, moment_of
 from projections.as_of import AsOf
 from projections.engagement import Engagement, of_kinds
-from projections.hidden import hidden_issues
 from projections.policy import ScoringPolicy
-from projections.ranking import Ranked
+from projections.ranking import Ranked, hidden_issues
 from projections.scoring import Score
 from projections.statistics import Statistics
 

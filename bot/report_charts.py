@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from projections.activity import Tally
+from projections.audit import Tally
 from projections.timeline import ScoreSeries
 
 WIDTH, HEIGHT = 720, 120

@@ -9,7 +9,7 @@ import msgspec
 
 from ledger.events import EventRow
 from ledger.instants import Instant, moment_of
-from projections.activity import Tally, Week
+from projections.audit import Tally, Week
 
 
 class Year(NamedTuple):

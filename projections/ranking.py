@@ -1,14 +1,18 @@
-"""Rankings: the order of engagements, and its first few without reading all of them (R5)."""
+"""Rankings: which engagements come first, the top few of them, and those a user hides (R5)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import merge as merge_sorted
 from math import ceil
 from typing import NamedTuple
 
+from ledger.events import EngagementHidden
 from ledger.instants import DAY, Instant
+from projections.as_of import AsOf
 from projections.engagement import Engagement, of_kinds
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import Score, score
+
+# Rankings: the order of engagements, and its first few without reading all of them (R5).
 
 OVERRIDDEN_BAND = 0
 UNCOUNTED_BAND = -1
@@ -102,3 +106,27 @@ def _scored(
     engagements: Iterable[tuple[str, Engagement]], at: Instant, policy: ScoringPolicy
 ) -> Iterator[Ranked]:
     return (ranked(issue, each, at, policy) for issue, each in engagements)
+
+
+# Hidden issues: those that a user wants left out of their lists.
+#
+# They are left out of top lists and briefings. Scores, totals, histories and the order of the
+# others do not change.
+
+
+def hidden_issues(hidings: Iterable[EngagementHidden], as_of: AsOf) -> frozenset[str]:
+    """The issues that a user's `hidings` hide, considering those that `as_of` includes.
+
+    For each issue the latest decides; at equal instants, the one that hides.
+    """
+    latest: dict[str, tuple[int, bool]] = {}
+    for each in hidings:
+        if as_of.sees(each.occurred_at, each.recorded_at):
+            said = (each.occurred_at, each.hidden)
+            latest[each.issue_id] = max(said, latest.get(each.issue_id, said))
+    return frozenset(issue for issue, (_, hidden) in latest.items() if hidden)
+
+
+def listed(ranked: Sequence[Ranked], hidden: Collection[str], limit: int) -> list[Ranked]:
+    """The first `limit` engagements of a ranking that are not hidden."""
+    return [each for each in ranked if each.issue_id not in hidden][:limit]

@@ -12,8 +12,13 @@ from bot.cli.users import user_of
 from bot.explanations import order_sentences, sentences
 from bot.language import words
 from ledger.instants import Instant, iso
-from projections.explanation import Explanation, InteractionSeen, OverrideSeen
-from projections.order import OrderExplanation, Swap
+from projections.explanation import (
+    Explanation,
+    InteractionSeen,
+    OrderExplanation,
+    OverrideSeen,
+    Swap,
+)
 from projections.policy import fields_of
 from projections.ranking import Ranked
 

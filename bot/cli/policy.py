@@ -21,6 +21,7 @@ from bot.cli.shown import iso_or_none, show_json, show_text
 from bot.cli.tables import show_table
 from ledger.errors import InvalidPolicyError
 from ledger.instants import instant_of, iso
+from projections.evaluation import Standing
 from projections.policy import (
     DEFAULT_POLICY,
     Adopted,
@@ -30,10 +31,9 @@ from projections.policy import (
     differences,
     fields_of,
 )
-from projections.top_change import Standing
 
 if TYPE_CHECKING:
-    from projections.read_model.policy_trial import Affected, PolicyTrial
+    from projections.read_model.past_queries import Affected, PolicyTrial
 
 
 @click.group()

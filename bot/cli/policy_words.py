@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from bot.replies import score_note
 from ledger.instants import iso
-from projections.evaluation import Figures
+from projections.evaluation import Figures, Move
 from projections.policy import Adopted, FieldChange
-from projections.top_change import Move
 
 if TYPE_CHECKING:
-    from projections.read_model.policy_trial import Affected, PolicyTrial
+    from projections.read_model.past_queries import Affected, PolicyTrial
 
 MOST_SHOWN = 10
 """The most users and moves that are shown; --json has them all."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from projections.application.engagements import Engagements
 
 if TYPE_CHECKING:
-    from projections.application.client_api import IssueEngagement, IssueEngagementRepository
-    from projections.application.tracker import (
+    from projections.application.client_api import (
         EngagementStats,
         EngagementTracker,
+        IssueEngagement,
+        IssueEngagementRepository,
         engagement_stats,
     )
 
@@ -29,6 +30,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
     """Import a name of one of the client interfaces."""
     if name in __all__:
-        door = "client_api" if name.startswith("Issue") else "tracker"
-        return getattr(import_module(f"{__name__}.{door}"), name)
+        return getattr(import_module(f"{__name__}.client_api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,18 +1,236 @@
-"""IssueEngagementRepository: the synchronous client interface."""
+"""The client's interface: EngagementTracker, asynchronous, and IssueEngagementRepository."""
 
+import asyncio
+import atexit
 import datetime as dt
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypedDict, TypeVar, cast
+from weakref import WeakSet
 
 import msgspec
+from sqlalchemy.engine import make_url
 
+from ledger.application import configured_url
+from ledger.clock import Clock, utc_now
 from ledger.commands import Kind, interaction_of
 from ledger.errors import OptedOutError
 from ledger.idempotency import SourceKey
-from ledger.instants import Instant, moment_of
-from projections.application.sharing import Door
+from ledger.instants import Instant, iso, moment_of
+from ledger.store.append import Receipt
+from projections.application.engagements import Engagements
 from projections.ranking import Ranked
 from projections.read_model import queries
+from projections.statistics import Statistics
+
+# The base of both client interfaces: a given ledger, or the shared one of the process.
+
+
+class Place(NamedTuple):
+    """The key of a shared ledger: the process and the URL."""
+
+    process: int
+    url: str
+
+
+class Shared(NamedTuple):
+    """A shared ledger, and the client objects that use it."""
+
+    engagements: Engagements
+    doors: "WeakSet[Door]"
+
+
+# `_lock` guards `_opened` and the clients in it: one thread opens or closes a ledger, which is in
+# `_opened` as long as it has a client. It is not taken at exit, when no client is in use.
+_lock = threading.Lock()
+_opened: dict[Place, Shared] = {}
+
+
+class Door:
+    """A client of a ledger: a given one, or the one that all clients of a process and URL share.
+
+    The environment and `.env` name the shared one. It is opened on first use, and closed when its
+    last client is closed, or at exit. A closed client opens it again when it is used again.
+    """
+
+    def __init__(
+        self, engagements: Engagements | None = None, *, clock: Clock | None = None
+    ) -> None:
+        """Use `engagements`, which the caller closes, or the shared ones.
+
+        `clock` is for the shared ones; raises TypeError if both are given.
+        """
+        if engagements is not None and clock is not None:
+            raise TypeError("give either engagements, which have a clock of their own, or a clock")
+        self._given = engagements
+        self._clock = clock
+        self._held: tuple[Place, Engagements] | None = None
+
+    @property
+    def engagements(self) -> Engagements:
+        """The given or shared engagements, which the first use may open; their methods block.
+
+        Raises ValueError if the shared ones are open with another clock than this client's.
+        """
+        return self._at_hand() or self._open()
+
+    async def _engagements_soon(self) -> Engagements:
+        """Return the engagements without blocking the event loop."""
+        if (at_hand := self._at_hand()) is not None:
+            return at_hand
+        return await asyncio.to_thread(self._open)
+
+    def close(self) -> None:
+        """Release the shared ledger, which its last client closes; a given one stays open."""
+        if self._held is None:
+            return
+        (place, engagements), self._held = self._held, None
+        with _lock:
+            shared = _opened.get(place)
+            if shared is None:  # closed, or of the process before a fork
+                return
+            shared.doors.discard(self)
+            if not shared.doors and place.process == os.getpid():
+                del _opened[place]
+                engagements.close()
+
+    def __enter__(self) -> Self:
+        """Return self, which is closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close this client."""
+        self.close()
+
+    def _at_hand(self) -> Engagements | None:
+        if self._given is not None:
+            return self._given
+        held = self._held
+        return held[1] if held is not None and held[0].process == os.getpid() else None
+
+    def _open(self) -> Engagements:
+        place = Place(os.getpid(), _absolute(configured_url()))
+        with _lock:
+            if place not in _opened:
+                opened = Engagements(place.url, clock=self._clock or utc_now)
+                _opened[place] = Shared(opened, WeakSet())
+            engagements, doors = _opened[place]
+            if self._clock is not None and self._clock != engagements.clock:
+                raise ValueError("the shared ledger is open with another clock: close it first")
+            doors.add(self)
+            self._held = place, engagements
+            return engagements
+
+
+def _absolute(url: str) -> str:
+    """`url` with an absolute path, so that it names the same file from every folder."""
+    parsed: Any = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return url
+    path = os.path.abspath(parsed.database)  # noqa: PTH100 - which resolves no links
+    found: str = parsed.set(database=path).render_as_string(hide_password=False)
+    return found
+
+
+@atexit.register
+def _close_all() -> None:
+    for place, shared in list(_opened.items()):
+        if place.process == os.getpid():
+            shared.engagements.close()
+
+
+# EngagementTracker: the asynchronous client interface.
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
+
+class EngagementStats(TypedDict):
+    """The five totals of a user, under the names of the API."""
+
+    total_interactions: int
+    unique_issues: int
+    avg_interactions_per_issue: float
+    most_engaged_issues: list[str]
+    last_interaction: str | None
+
+
+def engagement_stats(totals: Statistics) -> EngagementStats:
+    """Convert `totals` to the form of the API and the command line."""
+    last = totals.last_interaction
+    return EngagementStats(
+        total_interactions=totals.total_interactions,
+        unique_issues=totals.unique_issues,
+        avg_interactions_per_issue=totals.avg_interactions_per_issue,
+        most_engaged_issues=totals.most_engaged_issues,
+        last_interaction=None if last is None else iso(last),
+    )
+
+
+class EngagementTracker(Door):
+    """The asynchronous client interface; its coroutines do not block the event loop."""
+
+    async def track_issue_mention(  # noqa: PLR0913 - the API's signature
+        self,
+        user_id: str,
+        issue_id: str,
+        interaction_type: str,
+        linear_id: str | None = None,
+        context: str | None = None,
+        *,
+        source_key: SourceKey | str | None = None,
+        occurred_at: dt.datetime | None = None,
+    ) -> Receipt:
+        """Record one interaction durably; a source key that was seen before adds nothing.
+
+        Raises InvalidInteractionError, a ValueError ("Invalid interaction_type: …"), for arguments
+        that violate R1, OptedOutError if the user has opted out or was forgotten, and
+        LedgerUnavailableError if the ledger cannot be written.
+        """
+        interaction = interaction_of(
+            user_id,
+            issue_id,
+            interaction_type,
+            linear_id=linear_id,
+            context=context,
+            source_key=source_key,
+            occurred_at=occurred_at,
+        )
+        engagements = await self._engagements_soon()
+        return await engagements.ledger.record_async(interaction)
+
+    async def calculate_engagement_score(self, user_id: str, issue_id: str) -> float:
+        """Return the score now, 0.0..1.0; 0.5 for a user who never touched the issue."""
+        ranked = await self._asked(Engagements.ask, user_id, issue_id)
+        return ranked.score.value
+
+    async def get_top_engaged_issues(
+        self, user_id: str, limit: int = 10
+    ) -> list[tuple[str, float]]:
+        """Return the first `limit` issues with their scores, the highest first."""
+        ranked = await self._asked(Engagements.top, user_id, limit)
+        return [(each.issue_id, each.score.value) for each in ranked]
+
+    async def get_engagement_stats(self, user_id: str) -> EngagementStats:
+        """Return the user's totals; zeros, an empty list and None for an unknown user."""
+        return engagement_stats(await self._asked(Engagements.statistics, user_id))
+
+    async def decay_old_engagements(self, days: int = 30) -> int:
+        """Bring the read model's score column up to date; return the number idle for longer."""
+        return await self._asked(Engagements.refresh_scores, days)
+
+    async def _asked(
+        self,
+        question: Callable[Concatenate[Engagements, Asked], Answer],
+        *args: Asked.args,
+        **kwargs: Asked.kwargs,
+    ) -> Answer:
+        engagements = await self._engagements_soon()
+        return await asyncio.to_thread(question, engagements, *args, **kwargs)
+
+
+# IssueEngagementRepository: the synchronous client interface.
 
 
 class IssueEngagement(msgspec.Struct, frozen=True):

@@ -23,14 +23,12 @@ from ledger.validation import issue_id_of, user_id_of
 from projections import read_model
 from projections.as_of import AsOf
 from projections.engagement import NONE
-from projections.explanation import Explanation, Sourced, explain
-from projections.hidden import hidden_issues, listed
-from projections.order import OrderExplanation, explain_order
+from projections.explanation import Explanation, OrderExplanation, Sourced, explain, explain_order
 from projections.policy import Adopted, ScoringPolicy, fields_of
-from projections.ranking import Ranked, ranked, ranking
+from projections.ranking import Ranked, hidden_issues, listed, ranked, ranking
 from projections.read_model import queries
 from projections.read_model.model import ReadModel
-from projections.read_model.totals import totals_of
+from projections.read_model.queries import totals_of
 from projections.statistics import MOST_ENGAGED_ISSUES, Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
 
@@ -247,8 +245,8 @@ class Engagements:
         policy: ScoringPolicy,
         at: Moment,
         zone: dt.tzinfo,
-        progress: "read_model.policy_trial.Progress",
-    ) -> "read_model.policy_trial.PolicyTrial":
+        progress: "read_model.past_queries.Progress",
+    ) -> "read_model.past_queries.PolicyTrial":
         """Compare `policy` with the one in force, and return what would change; nothing is written.
 
         Only events that had occurred by `at` are used. Weeks begin on Monday in `zone`.
@@ -261,7 +259,7 @@ class Engagements:
             policies, judge = (in_force, policy), Judge(dict.fromkeys((in_force, policy)), zone)
             moment = (as_of, self._instant(as_of))
             everybody = store.event_queries.rows_by_user(connection, self.ledger.archive)
-            return read_model.policy_trial.tried(everybody, policies, moment, judge, progress)
+            return read_model.past_queries.tried(everybody, policies, moment, judge, progress)
 
     # --- changes ---------------------------------------------------------------------------------
 

@@ -11,28 +11,24 @@ from ledger.lazy_modules import lazy_modules
 if TYPE_CHECKING:
     from projections.read_model import (
         certificate,
-        columnar_rows,
+        columnar_fold,
         compare,
-        folding,
+        full_fold,
         past_queries,
-        policy_trial,
         rebuild,
         replay,
         snapshots,
-        tail_folds,
     )
 
 __all__ = [
     "certificate",
-    "columnar_rows",
+    "columnar_fold",
     "compare",
-    "folding",
+    "full_fold",
     "past_queries",
-    "policy_trial",
     "rebuild",
     "replay",
     "snapshots",
-    "tail_folds",
 ]
 
 __getattr__ = lazy_modules(__name__, __all__)

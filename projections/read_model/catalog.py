@@ -29,12 +29,12 @@ from ledger.errors import InvalidReplayError, LedgerDamagedError, UnknownReplayE
 from ledger.store.statements import Statement
 from ledger.store.tables import head
 from projections.read_model.engagement_rows import LIVE, TableStatements
-from projections.read_model.sql_view import issue_engagements
 from projections.read_model.tables import (
     LIVE_NAME,
     comparison,
     engagement_table,
     engagements,
+    issue_engagements,
     metadata,
     read_models,
     sealed_accounts,

@@ -1,11 +1,4 @@
-"""The certificate: the proof that the events of a range may be deleted from the hot store.
-
-Their file was synced, read back and found to have the contents of the hot rows (`HotEvents` and
-`Archive.publish`). Here it is proven that the engagements add up, in two ways that share no code:
-the file's events are folded by columns, and the hot rows by SQLite. What was certified before is
-not folded again: the stored rows of each account with these events must have the sum that they had
-then. `sealing.seal` writes only what was compared.
-"""
+"""The certificate: why the events of a range may be deleted from the hot store."""
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -15,20 +8,111 @@ from sqlalchemy import Connection, select
 from ledger.archive.reading import FOLDED_COLUMNS, corrected_groups
 from ledger.archive.segment_store import Archive
 from ledger.errors import CertificateError
+from ledger.events import Corrections
+from ledger.instants import DAY
 from ledger.segment import Segment
 from ledger.store.clock_corrections import corrections
+from ledger.store.collecting import without_collecting
 from ledger.store.database import Database
 from ledger.store.projection import Progress
 from ledger.store.segment_rows import Comparison
 from ledger.store.statements import Statement, stored_uuid
 from ledger.store.tables import accounts, streams
-from projections.read_model import sealed_sums, snapshots
-from projections.read_model.accounts import before, numbered
-from projections.read_model.hot_folds import hot_folds
-from projections.read_model.merging import merged
-from projections.read_model.partial_rows import Row, sealed_rows
-from projections.read_model.sealed_sums import OTHER_SUM
-from projections.read_model.snapshots import difference_of, digest_of, in_order
+from projections.read_model import snapshots
+from projections.read_model.columnar_fold import Row, merged, sealed_rows
+from projections.read_model.full_fold import before, numbered
+from projections.read_model.snapshots import OTHER_SUM, difference_of, digest_of, in_order
+
+# Hot events of a range folded by SQLite: the second way of a certificate.
+#
+# It only shares the rules with the fold by columns: no file, no Arrow, no NumPy. To find the latest
+# of several values, instant and value are joined to a text that sorts as they do: numbers of equal
+# length, followed by the other value.
+
+_T, _P = 2 * 10**18, 10**18  # added to instants and positions, so that all have equally many digits
+_T_DIGITS = len(str(_T))
+
+_EVENTS = """
+    SELECT stream, issue_id, position, kind, linear_id, score, recorded_at, occurred_at AS at
+    FROM events WHERE position BETWEEN :first AND :last AND issue_id IS NOT NULL"""
+
+_CORRECTED = """
+    SELECT stream, issue_id, position, kind, linear_id, score, recorded_at,
+        CASE WHEN at > recorded_at + {day} THEN recorded_at ELSE at END AS at
+    FROM (
+        SELECT stream, issue_id, position, kind, linear_id, score, at,
+            min(recorded_at, CASE {cases} ELSE recorded_at END) AS recorded_at
+        FROM ({events})
+    )"""
+
+_FOLD = """
+    SELECT stream, issue_id, id, mentions, views, queries,
+        first_at, mentioned_at, viewed_at, queried_at,
+        CAST(substr(linear, 1, {digits}) AS INTEGER) - {t} AS linear_at,
+        substr(linear, {digits} + 1) AS linear_id,
+        override_at, NULL AS override,
+        CAST(substr(last, {digits} + 1) AS INTEGER) - {p} AS last_position,
+        scored_at
+    FROM (
+        SELECT stream, issue_id, min(position) AS id,
+            count(CASE kind WHEN 1 THEN 1 END) AS mentions,
+            count(CASE kind WHEN 2 THEN 1 END) AS views,
+            count(CASE kind WHEN 3 THEN 1 END) AS queries,
+            min(CASE WHEN kind IS NOT NULL THEN at END) AS first_at,
+            max(CASE kind WHEN 1 THEN at END) AS mentioned_at,
+            max(CASE kind WHEN 2 THEN at END) AS viewed_at,
+            max(CASE kind WHEN 3 THEN at END) AS queried_at,
+            max(({t} + at) || linear_id) AS linear,
+            max(CASE WHEN kind IS NULL THEN at END) AS override_at,
+            max(({t} + at * 4 + kind) || ({p} + position)) AS last,
+            max(recorded_at) AS scored_at
+        FROM ({events}) GROUP BY stream, issue_id
+    )
+    ORDER BY stream, issue_id"""
+
+_OVERRIDES = """
+    SELECT stream, issue_id, at, max(score)
+    FROM ({events}) WHERE kind IS NULL GROUP BY stream, issue_id, at"""
+
+
+@without_collecting()
+def hot_folds(connection: Connection, first: int, last: int) -> list[Row]:
+    """The engagements of the hot events at the positions `first` to `last`.
+
+    They have the columns of `sealed_engagements`, are sorted by stream and issue, and include those
+    of forgotten users.
+    """
+    events = _effective(corrections(connection))
+    fold = _FOLD.format(events=events, t=_T, p=_P, digits=_T_DIGITS)
+    cursor, span = connection.connection.cursor(), {"first": first, "last": last}
+    rows: list[Row] = cursor.execute(fold, span).fetchall()
+    found = cursor.execute(_OVERRIDES.format(events=events), span)
+    overrides = {tuple(place): score for *place, score in found}
+    return [_overridden(row, overrides) for row in rows] if overrides else rows
+
+
+def _overridden(row: Row, overrides: dict[Row, float]) -> Row:
+    stream, issue_id, *fold, override_at, _, last_position, scored_at = row
+    override = overrides.get((stream, issue_id, override_at))
+    return stream, issue_id, *fold, override_at, override, last_position, scored_at
+
+
+def _effective(known: Corrections) -> str:
+    """A query of the events with effective instants (R8)."""
+    following = zip(known.positions, known.bounds, strict=True)
+    cases = [f"WHEN position < {each} THEN {bound}" for each, bound in following]
+    if not cases:
+        return _EVENTS
+    return _CORRECTED.format(events=_EVENTS, cases=" ".join(cases), day=DAY)
+
+
+# The certificate: the proof that the events of a range may be deleted from the hot store.
+#
+# Their file was synced, read back and found to have the contents of the hot rows (`HotEvents` and
+# `Archive.publish`). Here it is proven that the engagements add up, in two ways that share no code:
+# the file's events are folded by columns, and the hot rows by SQLite. What was certified before is
+# not folded again: the stored rows of each account with these events must have the sum that they
+# had then. `sealing.seal` writes only what was compared.
 
 _KNOWN = Statement(select(accounts.c.stream))
 _ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))
@@ -41,13 +125,13 @@ def prepare(database: Database) -> None:
     Raises CertificateError if they are not.
     """
     with database.read() as connection:
-        if not sealed_sums.are_missing(connection):
+        if not snapshots.sums_are_missing(connection):
             return
         other = snapshots.difference(connection, database.archive)
     if other is not None:
         raise CertificateError(f"nothing was sealed: {other}; {_MENDED}")
     with database.write() as connection:
-        sealed_sums.sum_up(connection)
+        snapshots.sum_up(connection)
 
 
 def certify(
@@ -92,7 +176,7 @@ def _expect_equal(ours: list[Row], theirs: list[Row]) -> None:
 
 
 def _expect_certified(connection: Connection, archive: Archive, touched: set[int]) -> None:
-    other = next(sealed_sums.others(connection, sorted(touched)), None)
+    other = next(snapshots.other_sums(connection, sorted(touched)), None)
     if other is not None:
         account = str(stored_uuid(dict(_ACCOUNTS.run(connection))[other]))
         where = snapshots.difference(connection, archive, before(account), account)

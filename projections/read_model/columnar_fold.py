@@ -1,28 +1,48 @@
-"""Partial folds: tables of engagements by account and issue, and their joining.
+"""The fold by columns: partial folds of many engagements, their joining, and their rows."""
 
-A partial comes from some of the events: a row group of a segment, or rows of the hot store.
-"""
-
-from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ledger.archive.columns import (
     coded,
+    exactly,
     integers,
+    listed,
     occurred_at,
     one_chunk,
     one_table,
     ranks,
+    release_memory,
     uuids,
 )
 from ledger.archive.reading import effective_instants
-from ledger.events import Corrections
-from projections.columnar import NO, EventColumns, FoldColumns, Integers, fold, merge, starts_of
+from ledger.archive.sorted_merge import Reader, Source, steps
+from ledger.errors import LedgerDamagedError
+from ledger.events import Corrections, EventRow
+from projections.columnar import (
+    NO,
+    EventColumns,
+    FoldColumns,
+    Integers,
+    fold,
+    merge,
+    scores,
+    starts_of,
+)
+from projections.engagement import Engagement
+from projections.policy import Adopted
+from projections.read_model.engagement_rows import COLUMNS, Stored
+from projections.read_model.tables import engagements
+
+# Partial folds: tables of engagements by account and issue, and their joining.
+#
+# A partial comes from some of the events: a row group of a segment, or rows of the hot store.
 
 NUMBERS = tuple(name for name in FoldColumns._fields if name != "linear")
 """The columns of a partial apart from its texts: account, issue_id and linear_id."""
@@ -219,3 +239,250 @@ def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.DictionaryArray:
     in_order = dictionary.take(pc.sort_indices(dictionary))
     codes = pa.array(linear.astype(np.int32), mask=linear == NO)
     return pa.DictionaryArray.from_arrays(codes, in_order)
+
+
+# Conversion between partials and rows of the read model or of the sealed engagements.
+
+_BESIDE = ("account", "events", "stream", "issue_id", "id", "last_position", "scored_at")
+
+FOLD = Engagement.__struct_fields__
+
+SEALED = ("stream", "issue_id", "id", *FOLD, "last_position", "scored_at")
+"""The columns of `sealed_engagements`."""
+
+Row = tuple[Any, ...]
+
+
+class Folded(NamedTuple):
+    """A row of the read model, its account, and the number of events it was folded from."""
+
+    account: str
+    events: int
+    row: Stored
+
+
+def rows_of(table: pa.Table) -> Iterator[Folded]:
+    """Convert the engagements from `somebodys`."""
+    beside = [_values(table, name) for name in _BESIDE]
+    fields = [_values(table, name) for name in FOLD]
+    for account, events_, stream, issue, id_, last_position, scored_at, *fold_ in zip(
+        *beside, *fields, strict=True
+    ):
+        row = Stored(id_, stream, issue, Engagement(*fold_), last_position, scored_at)
+        yield Folded(account, events_, row)
+
+
+def sealed_rows(table: pa.Table) -> list[Row]:
+    """Convert the engagements of a partial with the column stream to rows of sealed engagements."""
+    return list(zip(*(_values(table, name) for name in SEALED), strict=True))
+
+
+def partial_of_sealed(accounts: Iterable[str | None], rows: Sequence[Row]) -> pa.Table:
+    """The partial of rows of sealed engagements, which are sorted by account and issue.
+
+    Raises LedgerDamagedError for values of other types.
+    """
+    columns: dict[str, Any] = dict(zip(SEALED, zip(*rows, strict=True), strict=True))
+    del columns["stream"]
+    try:
+        issue, linear = coded(columns.pop("issue_id")), coded(columns.pop("linear_id"))
+        override = exactly(columns.pop("override"), pa.float64()).fill_null(0.0).to_numpy()
+        numbers = {
+            name: exactly(values, pa.int64()).fill_null(NO).to_numpy()
+            for name, values in columns.items()
+        }
+    except (pa.ArrowException, OverflowError) as error:
+        raise LedgerDamagedError("a sealed engagement cannot be read") from error
+    uncounted = np.zeros(len(rows), np.int64)
+    ranked = ranks(pa.chunked_array([linear]))
+    folds = FoldColumns(**numbers, events=uncounted, linear=ranked, override=override)
+    return as_partial(coded(accounts), issue, linear, folds)
+
+
+def _values(table: pa.Table, name: str) -> list[Any]:
+    """The values of a column as objects, with None for null."""
+    if name in _TEXTS:
+        return listed(table[name])
+    values = table[name].to_numpy()
+    is_none = (table["override_at"].to_numpy() if name == "override" else values) == NO
+    column = pa.array(values, mask=is_none) if is_none.any() else pa.array(values)
+    objects: list[Any] = column.to_pylist()
+    return objects
+
+
+# Rows of a table of engagements, whole columns at a time.
+
+ColumnarRow = Sequence[Any]
+Columns = dict[str, NDArray[Any]]
+Others = Mapping[str, Sequence[Any]]
+Find = Callable[[int, str], ColumnarRow | None]
+
+NULLABLE = frozenset(column.name for column in engagements.c if column.nullable)
+_STORED = ("id", "last_position", *Engagement.__struct_fields__)
+"""The columns that `TableStatements.stored` finds."""
+_NO_NUMBERS = {"linear_id", "override"}
+
+
+def numbers_of(folds: FoldColumns, scored_at: Integers, adopted: Adopted) -> Columns:
+    """Return what a table of engagements has beside stream and texts, with -1 for null."""
+    ruled = scores(folds, scored_at, adopted.policy)
+    lasts = np.stack((folds.mentioned_at, folds.viewed_at, folds.queried_at))
+    columns = {name: getattr(folds, name) for name in COLUMNS if name in FoldColumns._fields}
+    return columns | {
+        "override": np.where(folds.override_at == NO, NO, folds.override),
+        "last_at": lasts.max(axis=0),
+        "last_kind": len(lasts) - lasts[::-1].argmax(axis=0),
+        "band": ruled.band,
+        "active_at": ruled.active_at,
+        "score": ruled.score,
+        "scored_at": scored_at,
+        "policy_version": np.full(len(folds.id), adopted.version),
+    }
+
+
+def rows_of_columns(others: Others, folds: FoldColumns, adopted: Adopted) -> list[ColumnarRow]:
+    """Return whole rows; each score is that at the instant of the engagement's last event.
+
+    `others` are the columns stream, issue_id and linear_id.
+    """
+    columns: dict[str, Sequence[Any]] = dict(others)
+    for name, numbers in numbers_of(folds, folds.scored_at, adopted).items():
+        values = numbers.tolist()
+        columns[name] = (
+            [None if each == NO else each for each in values] if name in NULLABLE else values
+        )
+    return list(zip(*(columns[name] for name in COLUMNS), strict=True))
+
+
+def table_rows(table: pa.Table, adopted: Adopted) -> list[ColumnarRow]:
+    """Return the rows of engagements as `folded_tables` yields them."""
+    return rows_of_columns(_others(table), folds_of(table), adopted)
+
+
+def merged_rows(
+    table: pa.Table, find: Find, adopted: Adopted
+) -> tuple[list[ColumnarRow], list[ColumnarRow]]:
+    """Return what `fold_rows` does, of engagements that are folded already."""
+    return _with_stored(_others(table), folds_of(table), find, adopted)
+
+
+def fold_rows(
+    events: Sequence[EventRow], find: Find, adopted: Adopted
+) -> tuple[list[ColumnarRow], list[ColumnarRow]]:
+    """Return the rows of the engagements of `events`: the new ones, and those that were stored.
+
+    `find` finds what is stored of a stream and an issue. The events come by position, and none of
+    them is in what is stored.
+    """
+    position, stream, issue, kind, at, linear, score, recorded_at = zip(*events, strict=True)
+    streams, issues, instants = np.array(stream), _Ranks(issue).of(issue), np.array(at)
+    order = np.lexsort((instants, issues, streams))
+    starts = starts_of(streams[order], issues[order])
+    firsts = order[starts].tolist()
+    linears = _Ranks(linear)
+    columns = (
+        np.array(position),
+        np.array([each or 0 for each in kind]),
+        instants,
+        np.array(recorded_at),
+        linears.of(linear),
+        np.array([each or 0.0 for each in score]),
+    )
+    folds = fold(EventColumns._make(each[order] for each in columns), starts)
+    others: Others = {
+        "stream": [stream[row] for row in firsts],
+        "issue_id": [issue[row] for row in firsts],
+        "linear_id": linears.at(folds.linear),
+    }
+    return _with_stored(others, folds, find, adopted)
+
+
+def _others(table: pa.Table) -> Others:
+    return {name: table[name].to_pylist() for name in ("stream", "issue_id", "linear_id")}
+
+
+class _Ranks:
+    """Texts as numbers that sort as they do; -1 stands for none."""
+
+    def __init__(self, texts: Iterable[str | None]) -> None:
+        self._texts = sorted({each for each in texts if each is not None})
+        self._ranks: dict[str | None, int] = {text: rank for rank, text in enumerate(self._texts)}
+
+    def of(self, texts: Iterable[str | None]) -> Integers:
+        return np.array([self._ranks.get(each, NO) for each in texts], np.int64)
+
+    def at(self, ranks: Integers) -> list[str | None]:
+        return [None if each == NO else self._texts[each] for each in ranks.tolist()]
+
+
+def _with_stored(
+    others: Others, folds: FoldColumns, find: Find, adopted: Adopted
+) -> tuple[list[ColumnarRow], list[ColumnarRow]]:
+    """Return the rows of engagements merged with what is stored of them: new ones, and others."""
+    stored = list(map(find, others["stream"], others["issue_id"]))
+    if not any(stored):
+        return rows_of_columns(others, folds, adopted), []
+    linear = others["linear_id"]
+    linears = _Ranks([*linear, *(row[_STORED.index("linear_id")] for row in stored if row)])
+    whole = _merged_rows(folds._replace(linear=linears.of(linear)), stored, linears)
+    rows = rows_of_columns({**others, "linear_id": linears.at(whole.linear)}, whole, adopted)
+    new = [row for row, before in zip(rows, stored, strict=True) if before is None]
+    return new, [row for row, before in zip(rows, stored, strict=True) if before is not None]
+
+
+def _merged_rows(
+    folds: FoldColumns, stored: Sequence[ColumnarRow | None], linears: _Ranks
+) -> FoldColumns:
+    """Merge engagements with what is stored of them; instants of their scores count no more."""
+    places = [number for number, row in enumerate(stored) if row is not None]
+    found = dict(zip(_STORED, zip(*filter(None, stored), strict=True), strict=True))
+    before = FoldColumns(
+        **{name: _integers(found[name]) for name in _STORED if name not in _NO_NUMBERS},
+        events=np.zeros(len(places), np.int64),
+        scored_at=np.full(len(places), NO),
+        linear=linears.of(found["linear_id"]),
+        override=np.array([each or 0.0 for each in found["override"]]),
+    )
+    place = np.concatenate((np.arange(len(stored)), places))
+    order = np.argsort(place, kind="stable")
+    both = FoldColumns._make(
+        np.concatenate(pair)[order] for pair in zip(folds, before, strict=True)
+    )
+    return merge(both, starts_of(place[order]))
+
+
+def _integers(values: Iterable[int | None]) -> Integers:
+    return np.array([NO if each is None else each for each in values], np.int64)
+
+
+# Merging of sources of events and of partials, which are read side by side in steps.
+
+_PLACE = ("account", "issue_id")
+
+_ROWS_AT_ONCE = 65_536
+"""About so many are joined in a step: more are joined faster, and need more memory."""
+
+_ROWS_YIELDED = 16_384
+
+
+def merged(events: Iterable[Source], partials: Iterable[Source] = ()) -> Iterator[pa.Table]:
+    """Yield partials that have each engagement once, complete, by account and issue.
+
+    None has more than 16,384 rows, which limits memory if rows are converted to objects. `events`
+    are in the order of segments' files.
+    """
+    readers = [
+        *(Reader(map(partial_of, each), _PLACE) for each in events),
+        *(Reader(each, _PLACE) for each in partials),
+    ]
+    try:
+        # None of these holds what it has given away: tables of a step are large.
+        tables = chain.from_iterable(map(joined, steps(readers, _ROWS_AT_ONCE)))
+        yield from chain.from_iterable(map(_pieces, tables))
+    finally:
+        release_memory()
+
+
+def _pieces(table: pa.Table) -> Iterator[pa.Table]:
+    for begin in range(0, len(table), _ROWS_YIELDED):
+        yield table.slice(begin, _ROWS_YIELDED)

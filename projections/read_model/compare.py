@@ -1,13 +1,21 @@
-"""Verification of a ledger: the truth, and whether the derived tables match it."""
+"""Comparing what is derived with the events it is derived from, down to the first difference."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain, islice
+from typing import Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
+from ledger.archive.columns import exactly
 from ledger.archive.segment_store import Archive
+from ledger.store.collecting import without_collecting
 from ledger.store.database import Database
+from ledger.store.statements import stored_uuid
 from ledger.store.tables import head
 from ledger.verification.file_checks import normal, objects_in
 from ledger.verification.findings import Finding, derived, of_replay
@@ -20,14 +28,186 @@ from ledger.verification.truth import (
     snapshot,
     truth_findings,
 )
+from projections.columnar import NO
+from projections.engagement import Engagement
+from projections.policy import Adopted
 from projections.read_model import snapshots
-from projections.read_model.accounts import AFTER_ALL, BEFORE_ALL
 from projections.read_model.adopted_policies import Policies
 from projections.read_model.catalog import Watermark, besides, live, missing, statements_of
-from projections.read_model.comparing import difference, needless
-from projections.read_model.folding import count as count_folded
-from projections.read_model.folding import folded_tables, kept_rows
-from projections.read_model.sql_view import issue_engagements
+from projections.read_model.columnar_fold import NULLABLE, folds_of, numbers_of, rows_of
+from projections.read_model.engagement_rows import COLUMNS, Stored
+from projections.read_model.full_fold import AFTER_ALL, BEFORE_ALL, folded_tables, kept_rows
+from projections.read_model.full_fold import count as count_folded
+from projections.read_model.model import values
+from projections.read_model.tables import issue_engagements
+
+# The first difference of a read model from the folds of its events.
+
+Row = Sequence[Any]
+"""A whole row of a table of engagements."""
+
+Place = tuple[Any, str]
+"""The stream and the issue of an engagement, by which both sides are sorted."""
+
+_STREAM, _ISSUE, _SCORED_AT, _LAST_POSITION = (
+    COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at", "last_position")
+)
+_FOLD = slice(3, 3 + len(Engagement.__struct_fields__))
+
+
+def first_difference(
+    fresh: Iterable[tuple[Place, Stored]], kept: Iterable[tuple[Place, Row]], adopted: Adopted
+) -> str | None:
+    """A sentence on the first difference of the rows `kept` from the `fresh` folds, or None.
+
+    Both are sorted by their places. A score may have been brought up to date since it was folded;
+    it must be right for its own instant. Both are only read up to the difference.
+    """
+    rows = iter(kept)
+    for each in fresh:
+        difference = _difference(each, next(rows, None), adopted)
+        if difference is not None:
+            return difference
+    left = next(rows, None)
+    return None if left is None else needless_row(left[1])
+
+
+def first_difference_of_rows(
+    rows: Sequence[Row], kept: Sequence[Row], adopted: Adopted
+) -> str | None:
+    """A sentence on the first difference of the rows `kept` from those of another read model, or
+    None.
+
+    Scores were brought up to date at different instants; each must be right for its own.
+    """
+    folds = [(place_of(row), _stored(row)) for row in rows]
+    return first_difference(folds, _placed(kept), adopted) or first_difference(
+        folds, _placed(rows), adopted
+    )
+
+
+def place_of(row: Row) -> tuple[int, str]:
+    """The sort key of a row: stream and issue."""
+    return row[_STREAM], row[_ISSUE]
+
+
+def _placed(rows: Iterable[Row]) -> Iterator[tuple[Place, Row]]:
+    return ((place_of(row), row) for row in rows)
+
+
+def _stored(row: Row) -> Stored:
+    return Stored(row[0], *place_of(row), Engagement(*row[_FOLD]), row[_LAST_POSITION], 0)
+
+
+def _difference(
+    placed: tuple[Place, Stored], kept: tuple[Place, Row] | None, adopted: Adopted
+) -> str | None:
+    place, fresh = placed
+    if kept is None:
+        return _missing(fresh)
+    stored_place, stored = kept
+    expected = values(fresh, adopted, stored[_SCORED_AT])
+    if expected == stored:
+        return None
+    if stored_place > place:
+        return _missing(fresh)
+    if stored_place < place:
+        return needless_row(stored)
+    columns = zip(COLUMNS, stored, expected, strict=True)
+    column, is_, was = next(each for each in columns if each[1] != each[2])
+    return f"{_name(stored)}: {column} is {is_!r}, the events say {was!r}"
+
+
+def _missing(fresh: Stored) -> str:
+    return f"engagement {fresh.id} ({fresh.issue_id}): not in the read model"
+
+
+def needless_row(stored: Row) -> str:
+    """A sentence on a row of the read model without events."""
+    return f"{_name(stored)}: in the read model, but in no event"
+
+
+def _name(stored: Row) -> str:
+    return f"engagement {stored[0]} ({stored[_ISSUE]})"
+
+
+# Comparison of the read model with the folds of all events, by columns.
+
+_ISSUE_ID = COLUMNS.index("issue_id")
+_TYPES = {name: pa.int64() for name in COLUMNS} | {
+    "issue_id": pa.string(),
+    "linear_id": pa.string(),
+    "override": pa.float64(),
+    "score": pa.float64(),
+}
+_TEXTS = [name for name in COLUMNS if _TYPES[name] == pa.string()]
+
+_COMPARED_AT_ONCE = 4_096
+"""Rows that stay in the processor's cache until they are columns."""
+
+
+@without_collecting()
+def difference(folded: pa.Table, kept: Iterator[Row], adopted: Adopted) -> str | None:
+    """A sentence on the first difference of stored rows from as many folded ones, or None.
+
+    `folded` are engagements from `somebodys`, `kept` rows from `kept_rows`. A score may have been
+    brought up to date since; it must be right for its own instant. No more of `kept` is read,
+    unless they differ.
+    """
+    for begin in range(0, len(folded), _COMPARED_AT_ONCE):
+        part = folded.slice(begin, _COMPARED_AT_ONCE)
+        rows = list(islice(kept, len(part)))
+        if not _are_equal(part, rows, adopted):
+            fresh = rows_of(folded.slice(begin))
+            placed = (((each.account, each.row.issue_id), each.row) for each in fresh)
+            return first_difference(placed, map(_placed_folds, chain(rows, kept)), adopted)
+    return None
+
+
+def needless(kept: Iterator[Row]) -> str | None:
+    """A sentence on a stored row without events, if there is one left."""
+    left = next(kept, None)
+    return None if left is None else needless_row(left[1:])
+
+
+def _placed_folds(row: Row) -> tuple[Place, Row]:
+    account, *kept = row
+    return (str(stored_uuid(account)), kept[_ISSUE_ID]), tuple(kept)
+
+
+def _are_equal(folded: pa.Table, rows: Sequence[Row], adopted: Adopted) -> bool:
+    if len(rows) != len(folded):
+        return False
+    _, *values = zip(*rows, strict=True)
+    columns = zip(COLUMNS, values, strict=True)
+    try:
+        kept = {name: exactly(each, _TYPES[name]) for name, each in columns}
+    except (pa.ArrowException, OverflowError):
+        return False
+    are_texts_equal = all(
+        kept[name].equals(folded[name].cast(pa.string()).chunk(0)) for name in _TEXTS
+    )
+    return are_texts_equal and _are_numbers_equal(folded, kept, adopted)
+
+
+def _are_numbers_equal(folded: pa.Table, kept: dict[str, Any], adopted: Adopted) -> bool:
+    """Compare with the columns of numbers that the rows must have."""
+    folds, stream = folds_of(folded), folded["stream"].to_numpy()
+    scored_at = np.maximum(folds.scored_at, _numbers(kept["scored_at"]))
+    expected = {"stream": stream, **numbers_of(folds, scored_at, adopted)}
+    return all(
+        np.array_equal(_numbers(kept[name]), values)
+        and kept[name].null_count == (name in NULLABLE and np.count_nonzero(values == NO))
+        for name, values in expected.items()
+    )
+
+
+def _numbers(column: pa.Array) -> NDArray[Any]:
+    numbers: NDArray[Any] = column.fill_null(NO).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+# Verification of a ledger: the truth, and whether the derived tables match it.
 
 Progress = Callable[[int], object]
 """Called with numbers of rows or events that were checked."""

@@ -19,7 +19,7 @@ from ledger.store.accounts import known_accounts
 from ledger.store.clock_corrections import corrections
 from ledger.store.database import Database
 from ledger.store.segment_rows import segments
-from projections.read_model.partial_rows import Row
+from projections.read_model.columnar_fold import Row
 from projections.read_model.snapshots import difference_of, kept_by_account
 
 # A 128-bit key holds an instant, a kind and a position, so its maximum is exact if several events

@@ -1,18 +1,23 @@
 """The read model: every engagement as it stood at the watermark (R10, R12)."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from ledger import verification
+from ledger.errors import LedgerUnavailableError
 from ledger.events import EventRow
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.database import Database
-from ledger.store.projection import Progress
+from ledger.store.job_runs import job_alone
+from ledger.store.projection import TURN_SECONDS, Progress
 from ledger.store.segment_rows import Comparison
 from ledger.store.streams import Head
 from ledger.store.tables import head
@@ -20,9 +25,10 @@ from projections import read_model
 from projections.engagement import Engagement, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
-from projections.read_model import filling
+from projections.read_model import catalog
 from projections.read_model.adopted_policies import Policies
 from projections.read_model.catalog import (
+    NEXT,
     Watermark,
     begin_anew,
     besides,
@@ -38,26 +44,163 @@ from projections.read_model.catalog import (
     statements_of,
     take_over,
 )
-from projections.read_model.engagement_rows import IDENTITY, LIVE
-from projections.read_model.stored import Stored, stored_engagement
+from projections.read_model.engagement_rows import IDENTITY, LIVE, Stored, stored_engagement
+from projections.read_model.queries import is_in_tail
 from projections.read_model.tables import (
     LIVE_NAME,
     engagements,
     sealed_accounts,
     sealed_engagements,
 )
-from projections.read_model.tail import is_in_tail
 from projections.scoring import idle_days, score
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ledger.archive.segment_store import Archive
+
+
+# Folding a very long tail: into a copy of the live read model, which takes its place at the end.
+#
+# The tail is folded once, some accounts at a time, and its engagements are written by their ids, so
+# that no page of the table is written twice. The copy gets its indexes when it holds everything: to
+# bring them along takes several times as long. Others record and ask meanwhile; what they record is
+# the tail of the copy. What was filled by a process that was killed is dropped, and filled from the
+# beginning.
+
+FILLED_FROM = 20_000
+"""Events; a shorter tail is folded in place, however small the ledger is."""
+
+SHARE = 20
+"""A tail is very long if it is more than a twentieth of the ledger."""
+
+COPIED_AT_ONCE = 100_000
+"""Positions a transaction, and as many rows at most."""
+
+FILLED_AT_ONCE = 250_000
+"""Events in memory as columns, or those of one user."""
+
+WRITTEN_AT_ONCE = 20_000
+"""Engagements a transaction: others wait to record while it holds the lock."""
+
+JOB = "fold"
+
+
+Step = Callable[[Connection], object]
+
+
+class _Model(Protocol):
+    """A read model, as far as it is filled here."""
+
+    def merge(self, connection: Connection, table: "pa.Table", live: Watermark) -> None:
+        """Merge engagements of the tail of the live read model into this copy of it."""
+
+
+class _OvertakenError(Exception):
+    """The live read model has changed, so the copy would not be of use."""
+
+
+def catch_up(
+    database: Database, model_of: Callable[[str], _Model], is_ended: Callable[[], bool]
+) -> bool:
+    """Fold the tail of the live read model if it is very long; tell whether the head is near.
+
+    It is not if `is_ended` said so, or where another process is at it.
+    """
+    if not _is_far_behind(database):
+        return True
+    with ExitStack() as held:
+        try:
+            held.enter_context(job_alone(database, JOB, patience_seconds=0))
+        except LedgerUnavailableError:
+            return False
+        while _is_far_behind(database):
+            if not _Filling(database, model_of(NEXT), is_ended).run():
+                return False
+    return True
+
+
+def _is_far_behind(database: Database) -> bool:
+    with database.read() as connection:
+        position, watermark = Head.read(connection).position, catalog.live(connection).position
+    return position - watermark > max(FILLED_FROM, position // SHARE)
+
+
+class _Filling:
+    """One filling, of short transactions between which others write."""
+
+    def __init__(self, database: Database, model: _Model, is_ended: Callable[[], bool]) -> None:
+        self._database, self._model, self._is_ended = database, model, is_ended
+        with database.write() as connection:
+            catalog.drop_next(connection)
+            self._live = catalog.live(connection)
+            position = Head.read(connection).position
+            self._next = self._live._replace(name=NEXT, position=position, identical=None)
+            catalog.create_bare(connection, self._next)
+
+    def run(self) -> bool:
+        """Return whether it was not ended early; it may have been overtaken."""
+        try:
+            for step in self._steps():
+                if self._is_ended():
+                    self._drop()
+                    return False
+                with self._database.write() as connection:
+                    self._expect(connection)
+                    step(connection)
+                time.sleep(TURN_SECONDS)
+        except _OvertakenError:
+            self._drop()
+        return True
+
+    def _steps(self) -> Iterator[Step]:
+        for after in range(0, self._live.position, COPIED_AT_ONCE):
+            upto = min(after + COPIED_AT_ONCE, self._live.position)
+            yield partial(catalog.copy_live, name=NEXT, after=after, upto=upto)
+        for table in self._tail():
+            for begin in range(0, len(table), WRITTEN_AT_ONCE):
+                yield partial(self._merge, table.slice(begin, WRITTEN_AT_ONCE))
+        for _ in engagements.indexes:
+            yield partial(catalog.create_an_index, name=NEXT)
+        yield partial(catalog.replace_live, beside=self._next)
+
+    def _tail(self) -> "Iterator[pa.Table]":
+        """Yield the engagements of the tail, those of some accounts at a time."""
+        positions = self._live.position, self._next.position
+        with self._reading() as connection:
+            spans = list(read_model.full_fold.spans(connection, *positions, FILLED_AT_ONCE))
+        for span in spans:
+            with self._reading() as connection:  # while one lasts, SQLite cannot reuse its log
+                tables = list(read_model.full_fold.folded_span(connection, *positions, span))
+            yield from tables
+
+    def _merge(self, table: "pa.Table", connection: Connection) -> None:
+        self._model.merge(connection, table, self._live)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._database.read() as connection:
+            self._expect(connection)
+            yield connection
+
+    def _expect(self, connection: Connection) -> None:
+        """Raise _OvertakenError if anything but events has changed since this began.
+
+        Any other change folds the live one, or drops or empties the other.
+        """
+        if (catalog.live(connection), catalog.find(connection, NEXT)) != (self._live, self._next):
+            raise _OvertakenError
+
+    def _drop(self) -> None:
+        with self._database.write() as connection:
+            catalog.drop_next(connection)
+
 
 _log = logging.getLogger(__name__)
 
 FOLDED_AT_ONCE = 2_000
 """Events per step, during which recording waits for 50 to 100 milliseconds."""
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from ledger.archive.segment_store import Archive
 
 REFRESHED_AT_ONCE = 500
 """Rows per transaction, which bounds how long recording waits."""
@@ -128,7 +271,7 @@ class ReadModel:
         head, begun = Head.read(connection), known(connection, self.name)
         upto = min(begun.position + FOLDED_AT_ONCE, head.position)
         _log.debug("folds", extra={"after": begun.position, "upto": upto})
-        rows = read_model.folding.recorded(connection, archive, begun.position, upto)
+        rows = read_model.full_fold.recorded(connection, archive, begun.position, upto)
         self.project(connection, rows, begun.policy_version)
         reached = begun._replace(position=upto)
         if upto == head.position and begun.policy_version != head.policy_version:
@@ -140,7 +283,7 @@ class ReadModel:
 
     def catch_up(self, database: Database, is_ended: Callable[[], bool]) -> bool:
         """See `filling.catch_up`."""
-        return filling.catch_up(database, lambda name: ReadModel(name, self.policies), is_ended)
+        return catch_up(database, lambda name: ReadModel(name, self.policies), is_ended)
 
     def project(
         self, connection: Connection, rows: Sequence[EventRow], policy_version: int
@@ -149,13 +292,13 @@ class ReadModel:
         if rows:
             adopted = self.policies.of_version(connection, policy_version)
             find = self.statements.stored.finder(connection)
-            self._write(connection, *read_model.columnar_rows.fold_rows(rows, find, adopted))
+            self._write(connection, *read_model.columnar_fold.fold_rows(rows, find, adopted))
 
     def merge(self, connection: Connection, table: "pa.Table", live: Watermark) -> None:
         """Merge engagements of the tail of the live read model into this copy of it."""
         adopted = self.policies.of_version(connection, live.policy_version)
         find = LIVE.stored.finder(connection) if live.position else _nothing
-        self._write(connection, *read_model.columnar_rows.merged_rows(table, find, adopted))
+        self._write(connection, *read_model.columnar_fold.merged_rows(table, find, adopted))
 
     def _write(
         self, connection: Connection, new: Sequence[Sequence[Any]], changed: Sequence[Sequence[Any]]
@@ -187,7 +330,7 @@ class ReadModel:
         adopted = self.policies.in_force(connection)
         for table in tables:
             self.statements.insert.run_many(
-                connection, read_model.columnar_rows.table_rows(table, adopted)
+                connection, read_model.columnar_fold.table_rows(table, adopted)
             )
         position = Head.read(connection).position
         note(connection, Watermark(self.name, position, adopted.version))
@@ -205,7 +348,7 @@ class ReadModel:
 
         def tables() -> Iterator["pa.Table"]:
             nonlocal events, counted
-            for table in read_model.folding.folded_tables(connection, archive):
+            for table in read_model.full_fold.folded_tables(connection, archive):
                 folded = int(table["events"].to_numpy().sum())
                 events, counted = events + folded, counted + len(table)
                 progress(folded)

@@ -1,11 +1,11 @@
-"""Engagements as they were: folded from the events that an answer about the past sees (R8).
+"""Queries of the past: engagements as they were, and what another policy would have said (R8)."""
 
-They are columns from the first event to the answer; objects are made of those that it shows.
-"""
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
+from operator import add
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -18,20 +18,29 @@ from ledger.events import Corrections
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.clock_corrections import corrections
-from ledger.store.event_queries import account_of, of_user
+from ledger.store.event_queries import UserRows, account_of, of_user
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement, decoding
 from ledger.store.tables import events
-from projections.as_of import AsOf
-from projections.columnar import EventColumns
-from projections.columnar_score import order
+from projections.as_of import AsOf, engagements_as_of
+from projections.columnar import EventColumns, order
 from projections.engagement import Engagement
+from projections.evaluation import Judge, Quality, TopChange, top_change
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked, ranked
-from projections.read_model.accounts import somebodys
-from projections.read_model.columnar_fold import folds_of, joined, partial_of, partial_of_columns
-from projections.read_model.partial_rows import rows_of
+from projections.read_model.columnar_fold import (
+    folds_of,
+    joined,
+    partial_of,
+    partial_of_columns,
+    rows_of,
+)
+from projections.read_model.full_fold import somebodys
 from projections.statistics import Totals
+
+# Engagements as they were: folded from the events that an answer about the past sees (R8).
+#
+# They are columns from the first event to the answer; objects are made of those that it shows.
 
 FOLDED_AT_ONCE = 32_768
 """Hot events that are read and folded together; an engagement is once in each such part."""
@@ -199,3 +208,57 @@ def _sealed(
 
 def _begins_at(segment: Segment, by: Corrections) -> int:
     return by.recorded_at(segment.first_position, segment.first_recorded_at)
+
+
+# Trials of a policy on the ledger's own history, user by user, before its adoption.
+
+Progress = Callable[[int], object]
+"""Called with the number of events processed since the last call."""
+
+
+class Affected(NamedTuple):
+    """A user whose first ten would change."""
+
+    user_id: str
+    display_name: str | None
+    change: TopChange
+
+
+class PolicyTrial(msgspec.Struct):
+    """The changes by adopting a policy, and the quality of each ranking on the same history."""
+
+    events: int
+    users: int
+    affected: list[Affected]
+    in_force: Quality
+    tried: Quality
+    most_recent_first: Quality
+
+
+def tried(
+    everybody: Iterable[UserRows],
+    policies: tuple[ScoringPolicy, ScoringPolicy],
+    as_of: tuple[AsOf, Instant],
+    judge: Judge,
+    progress: Progress,
+) -> PolicyTrial:
+    """Compare the second of `policies` with the first, for all users.
+
+    `as_of` selects the events, and the instant at which rankings are compared; `judge` is of these
+    policies, or of a single one if both are the same.
+    """
+    trial = PolicyTrial(0, 0, [], Quality(), Quality(), Quality())
+    seen, at = as_of
+    for user_id, display_name, recorded in everybody:
+        rows = seen.of(recorded)
+        trial.events += len(rows)
+        trial.users += bool(rows)
+        one, *others = (judged.quality for judged in judge.judged(rows))
+        qualities = (one, *others) if len(others) > 1 else (one, one, *others)
+        sums = map(add, (trial.in_force, trial.tried, trial.most_recent_first), qualities)
+        trial.in_force, trial.tried, trial.most_recent_first = sums
+        change = top_change(engagements_as_of(rows, seen), at, *policies)
+        if change is not None:
+            trial.affected.append(Affected(user_id, display_name, change))
+        progress(len(recorded))
+    return trial

@@ -18,7 +18,7 @@ from ledger.store.streams import Head
 from ledger.verification.truth import expect_sound
 from projections.read_model import catalog
 from projections.read_model.catalog import PREVIOUS, Watermark, statements_of
-from projections.read_model.differences import Row, first_difference_of_rows, place_of
+from projections.read_model.compare import Row, first_difference_of_rows, place_of
 from projections.read_model.model import ReadModel
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Replay: fold every event again and compare with the read model, or write it again (R12)."""
+"""Replay: every event folded again and compared with the read model, or written to it (R12)."""
 
 import time
 from collections.abc import Callable
@@ -17,13 +17,19 @@ from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.verification.file_checks import is_whole
 from ledger.verification.truth import expect_sound
-from projections.read_model.accounts import AFTER_ALL, BEFORE_ALL, last_account
 from projections.read_model.catalog import live, make
-from projections.read_model.comparing import difference, needless
-from projections.read_model.folding import count, folded_tables, kept_rows
+from projections.read_model.compare import difference, needless
+from projections.read_model.full_fold import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    count,
+    folded_tables,
+    kept_rows,
+    last_account,
+)
 from projections.read_model.model import ReadModel
+from projections.read_model.queries import tail_count
 from projections.read_model.tables import comparison, read_models
-from projections.read_model.tail import tail_count
 
 COMPARED_AT_ONCE = 500_000
 """Events a transaction, or those of one user: while one lasts, SQLite cannot reuse its log."""

@@ -1,18 +1,15 @@
-"""The sealed engagements: one row each, so that the present is merge(sealed, hot events).
-
-The rows equal a fold of all segments, which `projections.read_model.certificate` proves before
-events leave the hot store.
-"""
+"""Snapshots: one row per sealed engagement, so that now = merge(snapshot, hot events)."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, zip_longest
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import Connection, bindparam, delete, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 
 from ledger.archive.columns import listed, uuids
 from ledger.archive.reading import FOLDED_COLUMNS, corrected, corrected_groups
@@ -24,23 +21,127 @@ from ledger.store.collecting import without_collecting
 from ledger.store.segment_rows import Comparison, segments
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
-from projections.read_model import sealed_sums
-from projections.read_model.accounts import (
+from projections.read_model.columnar_fold import (
+    SEALED,
+    Row,
+    joined,
+    merged,
+    partial_of,
+    partial_of_sealed,
+    sealed_rows,
+)
+from projections.read_model.engagement_rows import Stored, stored_engagement, together
+from projections.read_model.full_fold import (
     AFTER_ALL,
     BEFORE_ALL,
     IN_SPAN,
     bytes_of,
+    hot_partials,
     numbered,
     somebodys,
 )
-from projections.read_model.columnar_fold import joined, partial_of
-from projections.read_model.full_fold import hot_partials
-from projections.read_model.merging import merged
-from projections.read_model.partial_rows import SEALED, Row, partial_of_sealed, sealed_rows
-from projections.read_model.stored import Stored, stored_engagement, together
-from projections.read_model.tables import sealed_engagements
+from projections.read_model.tables import sealed_accounts, sealed_engagements
 
-_s = sealed_engagements.c
+# A count and a checksum of each account's sealed engagements, as they were last certified.
+#
+# Every certificate compares them with the stored rows, so that certified segments need not be
+# folded again. The checksum is the sum of the CRC-32 of each row, as MessagePack, modulo 2**63: a
+# sealing subtracts the rows that it changes, and adds the new ones.
+
+OTHER_SUM = "the checksum that is kept of a user's sealed engagements is not theirs"
+
+_SUMS = 2**63
+
+_a, _s = sealed_accounts.c, sealed_engagements.c
+_FIND = Statement(
+    select(_a.engagements, _a.checksum).where(_a.stream == bindparam("stream")), "stream"
+)
+_INSERT = Statement(insert(sealed_accounts).prefix_with("OR REPLACE"), *_a.keys())
+_FORGET = Statement(delete(sealed_accounts).where(_a.stream == bindparam("stream")), "stream")
+_CLEAR = Statement(delete(sealed_accounts))
+_ROWS_OF = Statement(select(sealed_engagements).where(_s.stream == bindparam("stream")), "stream")
+_ALL = Statement(select(sealed_engagements).order_by(_s.stream, _s.issue_id))
+_KEPT = Statement(select(sealed_accounts).order_by(_a.stream))
+_FIRST = [Statement(select(func.min(each.stream))) for each in (_s, _a)]
+
+
+class Sum(NamedTuple):
+    """The number and the checksum of some rows of sealed engagements."""
+
+    engagements: int = 0
+    checksum: int = 0
+
+    def plus(self, rows: Sequence[Row]) -> "Sum":
+        """The sum with these rows."""
+        return self._add(rows, 1)
+
+    def minus(self, rows: Sequence[Row]) -> "Sum":
+        """The sum without these rows."""
+        return self._add(rows, -1)
+
+    def _add(self, rows: Sequence[Row], sign: int) -> "Sum":
+        crc, encode = zlib.crc32, msgspec.msgpack.encode
+        added = sum([crc(encode(row)) for row in rows])
+        return Sum(self.engagements + sign * len(rows), (self.checksum + sign * added) % _SUMS)
+
+
+def kept_sum(connection: Connection, stream: int) -> Sum:
+    """The certified sum of an account."""
+    row = _FIND.run(connection, stream).fetchone()
+    return Sum() if row is None else Sum(*row)
+
+
+def other_sums(connection: Connection, streams: Iterable[int]) -> Iterator[int]:
+    """Yield the accounts whose rows are not what was certified."""
+    for stream in streams:
+        rows = _ROWS_OF.run(connection, stream).fetchall()
+        if Sum().plus(rows) != kept_sum(connection, stream):
+            yield stream
+
+
+def replace_sum(connection: Connection, old: Sequence[Row], new: Sequence[Row]) -> None:
+    """Update the sums for rows that are replaced by others; both are sorted by stream."""
+    before = {stream: list(rows) for stream, rows in groupby(old, itemgetter(0))}
+    sums = [
+        (stream, *kept_sum(connection, stream).minus(before.get(stream, [])).plus(list(rows)))
+        for stream, rows in groupby(new, itemgetter(0))
+    ]
+    _INSERT.run_many(connection, sums)
+
+
+def forget_sum(connection: Connection, stream: int) -> None:
+    """Delete the sum of one account."""
+    _FORGET.run(connection, stream)
+
+
+def sums_are_missing(connection: Connection) -> bool:
+    """Whether there are sealed engagements but no sums."""
+    row, sum_ = (each.run(connection).fetchone()[0] for each in _FIRST)
+    return row is not None and sum_ is None
+
+
+def sum_up(connection: Connection) -> None:
+    """Sum up the rows of every account."""
+    _CLEAR.run(connection)
+    _INSERT.run_many(connection, _summed(connection))
+
+
+def sum_difference(connection: Connection) -> str | None:
+    """A sentence if the rows of an account do not have the stored sum, or None."""
+    if sums_are_missing(connection) or _summed(connection) == _KEPT.run(connection).fetchall():
+        return None
+    return OTHER_SUM
+
+
+def _summed(connection: Connection) -> list[Row]:
+    rows = _ALL.run(connection)
+    return [(stream, *Sum().plus(list(group))) for stream, group in groupby(rows, itemgetter(0))]
+
+
+# The sealed engagements: one row each, so that the present is merge(sealed, hot events).
+#
+# The rows equal a fold of all segments, which `projections.read_model.certificate` proves before
+# events leave the hot store.
 
 _FORGET_SNAPSHOT = Statement(
     delete(sealed_engagements).where(_s.stream == bindparam("stream")), "stream"
@@ -73,7 +174,7 @@ def make_anew(connection: Connection, archive: Archive) -> None:
     """Fold every segment into the empty table of sealed engagements."""
     for table in merged(_events(connection, archive)):
         _INSERT_SNAPSHOT.run_many(connection, sealed_rows(somebodys(connection, table)))
-    sealed_sums.sum_up(connection)
+    sum_up(connection)
 
 
 def kept_by_account(
@@ -108,7 +209,7 @@ def difference(
 
 def whole_difference(connection: Connection, archive: Archive) -> str | None:
     """A sentence on the first wrong value among sealed engagements and their sums, or None."""
-    return difference(connection, archive) or sealed_sums.difference(connection)
+    return difference(connection, archive) or sum_difference(connection)
 
 
 def _by_account(connection: Connection) -> Callable[[Row], Any]:
@@ -126,7 +227,7 @@ def present(connection: Connection) -> Iterator[pa.Table]:
 def forget(connection: Connection, stream: int) -> None:
     """Delete the sealed engagements of one account."""
     _FORGET_SNAPSHOT.run(connection, stream)
-    sealed_sums.forget(connection, stream)
+    forget_sum(connection, stream)
 
 
 @without_collecting()
@@ -147,7 +248,7 @@ def seal(connection: Connection, table: pa.Table, compared: Comparison) -> None:
     after = _merged(connection, new, rows, before)
     _INSERT_SNAPSHOT.run_many(connection, after)
     _expect_read_back(connection, after)
-    sealed_sums.replace(connection, before, after)
+    replace_sum(connection, before, after)
 
 
 def in_order(rows: list[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The derived tables: read models, their watermarks, and sealed engagements."""
+"""The tables of the read model, and the view that shows it to SQL from outside."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -15,10 +15,16 @@ from sqlalchemy import (
     bindparam,
     literal_column,
     select,
+    text,
 )
 
+from ledger.commands import Kind
+from ledger.events import POLICY
 from ledger.store.tables import Big, accounts
 from ledger.store.tables import streams as _streams
+from projections.policy import ALL_KINDS, DECIMALS, DEFAULT_POLICY
+
+# The derived tables: read models, their watermarks, and sealed engagements.
 
 metadata = MetaData()
 
@@ -147,7 +153,7 @@ sealed_accounts = Table(
     metadata,
     Column("stream", ForeignKey(_streams.c.id), primary_key=True, autoincrement=False),
     Column("engagements", Integer, nullable=False, comment="how many of them are sealed"),
-    Column("checksum", Big, nullable=False, comment="projections.read_model.sealed_sums"),
+    Column("checksum", Big, nullable=False, comment="projections.read_model.snapshots"),
     info=DERIVED,
     comment="what the sealed engagements of each account were when they were last certified",
 )
@@ -156,3 +162,164 @@ STREAM_OF_USER = (
     select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()
 )
 """The number that stands for a user."""
+
+
+# The view of the read model for external SQL, under the names of the API.
+#
+# It is plain SQL for any program that reads the file. Engagements that the tail does not touch are
+# shown as stored. The others are merged here; the greatest combination of several columns is found
+# as a text that sorts as they do. Their score is that at idle since, when nothing has decayed (R4),
+# so no exponential is needed.
+
+_WATERMARK = f"(SELECT position FROM read_models WHERE name = '{LIVE_NAME}')"  # noqa: S608 - our own words
+_COLUMNS = {
+    Kind.MENTION: ("mentions", "mentioned_at"),
+    Kind.VIEW: ("views", "viewed_at"),
+    Kind.QUERY: ("queries", "queried_at"),
+}
+_INSTANT = 20
+"""Digits of an instant or a position in a text that sorts as the number does."""
+
+
+_UNIT, _FIRST = 10**DECIMALS, 2**23
+"""Decimals and bits of a score, whose product is less than 2**63."""
+
+
+def _linear(at: str, linear_id: str) -> str:
+    return f"printf('%0{_INSTANT}d%s', {at}, {linear_id})"
+
+
+def _touch(at: str, kind: str, position: str) -> str:
+    return f"printf('%0{_INSTANT}d%d%0{_INSTANT}d', {at}, {kind}, {position})"
+
+
+def _override(at: str, score: str) -> str:
+    # Without "!" SQLite writes only 16 digits, which changes the number.
+    return f"printf('%0{_INSTANT}d%!.20f', {at}, {score})"
+
+
+def _rounded(score: str) -> str:
+    """An expression that rounds a number from 0 to 1 as Python does.
+
+    SQLite's `round` adds a little first, so that 0.4625758047925 ends in 3 instead of 2. Here the
+    leading bits are multiplied as integers, and the rest is so small that no digit of it is lost.
+    """
+    first = f"CAST({score} * {_FIRST} AS INTEGER)"
+    scaled = f"{first} * {_UNIT}"
+    rest = f"({scaled}) % {_FIRST} / {_FIRST}.0 + ({score} - {first} / {_FIRST}.0) * {_UNIT}"
+    return f"(({scaled}) / {_FIRST} + CAST({rest} + 0.5 AS INTEGER)) / {_UNIT}.0"
+
+
+def _later(stored: str, given: str, of_tail: str) -> str:
+    """The greater of two texts; empty if neither has an instant."""
+    known = f"CASE WHEN e.{given} IS NOT NULL THEN {stored} END"
+    return f"max(COALESCE({known}, ''), COALESCE(t.{of_tail}, '')) AS {of_tail}"
+
+
+def _policy(name: str) -> str:
+    return (
+        f"COALESCE(json_extract(fields, '$.{name}'), {getattr(DEFAULT_POLICY, name)!r}) AS {name}"
+    )
+
+
+def _counts(kind: Kind) -> str:
+    """1 if the policy counts interactions of the kind, else 0."""
+    listed = f"json_extract(fields, '$.kinds') LIKE '%\"{kind.label}\"%'"
+    return f"COALESCE({listed}, {int(kind in DEFAULT_POLICY.kinds)}) AS {_COLUMNS[kind][0]}"
+
+
+_POLICY = f"""
+        SELECT {", ".join(map(_policy, ("frequency_weight", "recency_weight")))},
+               {_policy("frequency_per_interaction")},
+               {", ".join(map(_counts, ALL_KINDS))}
+        FROM (SELECT 1) LEFT JOIN (
+            SELECT json_extract(CAST(state AS TEXT), '$.fields') AS fields
+            FROM events JOIN streams ON streams.id = events.stream
+            JOIN ledger ON ledger.originator_id = streams.originator_id
+            WHERE topic = '{POLICY}' ORDER BY events.version DESC LIMIT 1)"""  # noqa: S608 - our own words
+
+_TAIL_KINDS = ",\n               ".join(
+    f"count(*) FILTER (WHERE t.kind = {int(kind)}) AS {count},"
+    f" max(t.occurred_at) FILTER (WHERE t.kind = {int(kind)}) AS {at}"
+    for kind, (count, at) in _COLUMNS.items()
+)
+_TAIL = f"""
+        SELECT t.stream, a.user_id, t.issue_id, min(t.position) AS id,
+               min(t.occurred_at) FILTER (WHERE t.kind NOT NULL) AS first_at,
+               {_TAIL_KINDS},
+               max({_linear("t.occurred_at", "t.linear_id")})
+                   FILTER (WHERE t.linear_id NOT NULL) AS linear,
+               max({_touch("t.occurred_at", "t.kind", "t.position")})
+                   FILTER (WHERE t.kind NOT NULL) AS touch,
+               max({_override("t.occurred_at", "t.score")})
+                   FILTER (WHERE t.kind IS NULL) AS override
+        FROM events t JOIN accounts a ON a.stream = t.stream
+        WHERE t.position > {_WATERMARK} AND t.issue_id NOT NULL
+        GROUP BY a.user_id, t.issue_id"""  # noqa: S608 - our own words
+
+_SUMS = ", ".join(
+    f"t.{count} + COALESCE(e.{count}, 0) AS {count},"
+    f" max(COALESCE(t.{at}, 0), COALESCE(e.{at}, 0)) AS {at}"
+    for count, at in _COLUMNS.values()
+)
+_WHOLE = f"""
+        SELECT COALESCE(e.id, t.id) AS id, t.user_id, t.issue_id, {_SUMS},
+               min(COALESCE(t.first_at, e.first_at), COALESCE(e.first_at, t.first_at)) AS first_at,
+               {_later(_linear("e.linear_at", "e.linear_id"), "linear_at", "linear")},
+               {_later(_touch("e.last_at", "e.last_kind", "e.last_position"), "last_at", "touch")},
+               {_later(_override("e.override_at", "e.override"), "override_at", "override")}
+        FROM tail t LEFT JOIN engagements e ON e.stream = t.stream AND e.issue_id = t.issue_id"""  # noqa: S608 - our own words
+
+_COUNTED = " + ".join(f"w.{count} * p.{count}" for count, _ in _COLUMNS.values())
+_ACTIVE_AT = ", ".join(f"w.{at} * p.{count}" for count, at in _COLUMNS.values())
+_SCORED = f"""
+        SELECT w.*, {_COUNTED} AS counted, max({_ACTIVE_AT}) AS active_at,
+               CAST(substr(w.override, 1, {_INSTANT}) AS INTEGER) AS override_at,
+               CAST(substr(w.override, {_INSTANT} + 1) AS REAL) AS base,
+               CAST(substr(w.touch, 1, {_INSTANT}) AS INTEGER) AS last_at,
+               CAST(substr(w.touch, {_INSTANT} + 1, 1) AS INTEGER) AS last_kind,
+               CAST(substr(w.touch, {_INSTANT} + 2) AS INTEGER) AS last_position,
+               p.frequency_weight * min(1.0, p.frequency_per_interaction * ({_COUNTED}))
+                   + p.recency_weight AS weighted
+        FROM whole w JOIN policy p"""  # noqa: S608 - our own words
+_KIND_LABEL = " ".join(f"WHEN {int(kind)} THEN '{kind.label}'" for kind in Kind)
+
+# Texts are only in origins and user ids only in accounts, so forgetting them there is enough.
+issue_engagements = text(
+    f"""CREATE VIEW issue_engagements AS
+    WITH policy AS ({_POLICY}),
+    tail AS ({_TAIL}),
+    whole AS ({_WHOLE}),
+    scored AS ({_SCORED})
+    SELECT e.id, a.user_id, e.issue_id, COALESCE(e.linear_id, e.issue_id) AS linear_id,
+           CASE e.last_kind {_KIND_LABEL} END AS interaction_type,
+           e.mentions + e.views + e.queries AS interaction_count,
+           e.score AS engagement_score,
+           {written("e.last_at")} AS last_interaction,
+           {written("e.first_at")} AS first_interaction,
+           o.context, CAST(o.metadata AS TEXT) AS extra_metadata,
+           {written("e.scored_at")} AS scored_at, e.policy_version
+    FROM engagements e
+    JOIN accounts a ON a.stream = e.stream
+    LEFT JOIN origins o ON o.position = e.last_position
+    WHERE (SELECT position FROM events l WHERE l.stream = e.stream
+           ORDER BY l.version DESC LIMIT 1) <= {_WATERMARK}
+    OR e.stream || ' ' || e.issue_id NOT IN (
+        SELECT stream || ' ' || issue_id FROM events
+        WHERE position > {_WATERMARK} AND issue_id NOT NULL)
+    UNION ALL
+    SELECT CAST(s.id AS INTEGER), s.user_id, s.issue_id,
+           COALESCE(NULLIF(substr(s.linear, {_INSTANT} + 1), ''), s.issue_id),
+           CASE s.last_kind {_KIND_LABEL} END,
+           s.mentions + s.views + s.queries,
+           CAST(CASE WHEN s.override_at > 0 AND s.override_at >= s.active_at
+                THEN {_rounded("s.base")}
+                WHEN s.counted = 0 THEN 0.0 ELSE {_rounded("s.weighted")} END AS REAL),
+           {written("s.last_at")},
+           {written("s.first_at")},
+           o.context, CAST(o.metadata AS TEXT),
+           {written("COALESCE(NULLIF(max(s.active_at, s.override_at), 0), s.last_at)")},
+           CAST((SELECT policy_version FROM head) AS INTEGER)
+    FROM scored s LEFT JOIN origins o ON o.position = s.last_position"""  # noqa: S608 - our own words
+)
+"""The read model for SQL from outside."""

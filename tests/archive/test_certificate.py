@@ -19,8 +19,7 @@ from ledger.store.compaction import HotEvents
 from ledger.store.segment_rows import Comparison
 from projections.application import Engagements
 from projections.read_model import certificate, snapshots
-from projections.read_model.columnar_fold import joined, partial_of
-from projections.read_model.partial_rows import SEALED
+from projections.read_model.columnar_fold import SEALED, joined, partial_of
 from tests.archive.ledgers import EVENTS, fill, opened, segments_of
 from tests.strategies import Clock
 

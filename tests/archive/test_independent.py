@@ -14,10 +14,9 @@ from ledger.archive.segment_store import Archive
 from ledger.events import Correction, Corrections, EventRow
 from ledger.instants import DAY
 from projections.application import Engagements
-from projections.read_model import merging, sealed_sums, snapshots
-from projections.read_model.columnar_fold import partial_of
-from projections.read_model.partial_rows import Row
-from projections.read_model.stored import fold_stored
+from projections.read_model import columnar_fold, snapshots
+from projections.read_model.columnar_fold import Row, partial_of
+from projections.read_model.engagement_rows import fold_stored
 from tests.archived import ACCOUNTS, histories, table
 from tests.cli.running import CommandLine
 from tests.strategies import NOON
@@ -97,8 +96,8 @@ def test_a_fault_that_what_is_kept_and_what_is_folded_share_is_found(
 
     with engagements.ledger.database.write() as connection:
         connection.connection.cursor().execute("UPDATE sealed_engagements SET views = 0")
-        sealed_sums.sum_up(connection)
-    monkeypatch.setattr(merging, "partial_of", without_views)
+        snapshots.sum_up(connection)
+    monkeypatch.setattr(columnar_fold, "partial_of", without_views)
     assert cli("archive", "check").code == 0
     done = cli("archive", "check", "--independent")
     assert (done.code, "DuckDB: of a user's" in done.err) == (1, True)

@@ -10,8 +10,13 @@ from pathlib import Path
 
 from ledger.processes.second_process import SecondProcess
 from ledger.store.database import Database
-from projections.read_model.accounts import AFTER_ALL, BEFORE_ALL, last_account
-from projections.read_model.folding import count, folded_tables
+from projections.read_model.full_fold import (
+    AFTER_ALL,
+    BEFORE_ALL,
+    count,
+    folded_tables,
+    last_account,
+)
 from tests.benchmarks.peak import peak_mib
 
 

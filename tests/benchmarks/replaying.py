@@ -9,7 +9,7 @@ from collections import deque
 from pathlib import Path
 
 from projections.application import Engagements
-from projections.read_model.folding import folds
+from projections.read_model.full_fold import folds
 from tests.benchmarks.histories import history
 from tests.benchmarks.ledgers import import_all, open_ledger
 from tests.benchmarks.peers import stock_store

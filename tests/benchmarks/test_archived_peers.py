@@ -15,8 +15,7 @@ from ledger.archive.columns import SCHEMA
 from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.segment_store import Archive
 from projections.columnar import NO
-from projections.read_model.columnar_fold import NUMBERS
-from projections.read_model.merging import merged
+from projections.read_model.columnar_fold import NUMBERS, merged
 
 pytestmark = pytest.mark.skipif(
     find_spec("duckdb") is None or find_spec("polars") is None,

@@ -26,10 +26,9 @@ from ledger.store import tables
 from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
 from projections.application import Engagements
 from projections.policy import Adopted
-from projections.read_model.engagement_rows import LIVE
+from projections.read_model.engagement_rows import LIVE, Stored
 from projections.read_model.model import values
 from projections.read_model.queries import dormant_count
-from projections.read_model.stored import Stored
 from projections.read_model.tables import engagements as table
 from projections.read_model.tables import metadata
 from projections.scoring import score

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.instants import DAY, moment_of
-from projections.activity import Tally, activity
+from projections.audit import Tally, activity
 from tests import strategies
 
 zones = st.sampled_from(["UTC", "Asia/Tokyo", "America/Havana"]).map(ZoneInfo)

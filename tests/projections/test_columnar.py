@@ -18,11 +18,15 @@ from ledger.events import EventRow
 from ledger.instants import DAY
 from projections.columnar import NO
 from projections.engagement import NONE, Engagement, fold, merge
-from projections.read_model import merging, snapshots
-from projections.read_model.columnar_fold import joined, partial_of, partial_of_rows
-from projections.read_model.merging import merged
-from projections.read_model.partial_rows import partial_of_sealed
-from projections.read_model.stored import Stored, fold_stored, together
+from projections.read_model import columnar_fold, snapshots
+from projections.read_model.columnar_fold import (
+    joined,
+    merged,
+    partial_of,
+    partial_of_rows,
+    partial_of_sealed,
+)
+from projections.read_model.engagement_rows import Stored, fold_stored, together
 from tests.archived import ACCOUNTS, any_linear_ids, histories, table
 from tests.strategies import NOON
 
@@ -274,7 +278,7 @@ def test_no_source_yields_nothing():
 
 def test_sources_are_read_no_further_than_is_needed(monkeypatch):
     """Memory holds a few pieces of each source, regardless of the length of the history."""
-    monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 0)
+    monkeypatch.setattr(columnar_fold, "_ROWS_AT_ONCE", 0)
     asked: list[int] = []
 
     def source(number: int) -> Source:

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.instants import DAY, Instant
-from projections import columnar_score
-from projections.columnar import NO, FoldColumns
-from projections.columnar_score import order, scores
+from projections import columnar
+from projections.columnar import NO, FoldColumns, order, scores
 from projections.engagement import Engagement, of_kinds
 from projections.policy import ScoringPolicy
 from projections.ranking import band, ranking
@@ -109,6 +108,6 @@ def test_without_pins_nothing_is_pinned_before_it_occurs_either(busy, fresh):
 
 
 def test_a_pin_that_is_forgotten_is_seen(monkeypatch):
-    monkeypatch.setattr(columnar_score, "pin_ends_at", lambda *_: 0)
+    monkeypatch.setattr(columnar, "pin_ends_at", lambda *_: 0)
     with pytest.raises(AssertionError):
         assert_the_latest_is_pinned_first()

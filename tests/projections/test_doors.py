@@ -16,7 +16,7 @@ from ledger.application import configured_url
 from ledger.commands import interaction_of
 from ledger.errors import InvalidInteractionError, SettingsError
 from projections import EngagementTracker, IssueEngagementRepository
-from projections.application import Engagements, sharing
+from projections.application import Engagements, client_api
 from tests.strategies import NOON, Clock
 
 # --- the client's document -----------------------------------------------------------------------
@@ -176,7 +176,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("ENGAGEMENT_DATABASE_URL", raising=False)
     monkeypatch.delenv("ENGAGEMENT_HOME", raising=False)
     yield tmp_path
-    assert not sharing._opened
+    assert not client_api._opened
 
 
 def test_the_doors_share_one_ledger_that_is_opened_at_the_first_use(home):
@@ -194,7 +194,7 @@ def test_a_door_that_closes_leaves_the_ledger_to_the_others_and_may_open_it_agai
     repository.record_interaction("1", "AI-1", None, "query")
     repository.close()
     repository.close()
-    assert not sharing._opened
+    assert not client_api._opened
     assert len(repository.get_all_engagements("1")) == 1
     repository.close()
 

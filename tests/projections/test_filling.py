@@ -23,7 +23,7 @@ from ledger.store.job_runs import job_alone
 from ledger.store.sqlite import StoreConflictError
 from ledger.store.streams import Head
 from projections.application import Engagements
-from projections.read_model import catalog, filling, model, tail_folds
+from projections.read_model import catalog, full_fold, model
 from projections.read_model.catalog import Watermark
 from projections.read_model.model import ReadModel
 from tests.store.writes import USERS, WRITES, Write, record
@@ -45,11 +45,11 @@ def in_small_steps(folder: Path | str) -> Iterator[tuple[Engagements, Clock]]:
         for module, name, value in (
             (projection, "TAIL_AT_MOST", 10**9),
             (projection, "TURN_SECONDS", 0),
-            (filling, "TURN_SECONDS", 0),
-            (filling, "FILLED_FROM", 1),
-            (filling, "COPIED_AT_ONCE", 3),
-            (filling, "FOLDED_AT_ONCE", 4),  # so that there are several spans
-            (filling, "WRITTEN_AT_ONCE", 3),
+            (model, "TURN_SECONDS", 0),
+            (model, "FILLED_FROM", 1),
+            (model, "COPIED_AT_ONCE", 3),
+            (model, "FILLED_AT_ONCE", 4),  # so that there are several spans
+            (model, "WRITTEN_AT_ONCE", 3),
         ):
             held.enter_context(mock.patch.object(module, name, value))
         url = f"sqlite:///{folder}/ledger.db"
@@ -57,11 +57,11 @@ def in_small_steps(folder: Path | str) -> Iterator[tuple[Engagements, Clock]]:
 
 
 def filled_from(events: int) -> Any:
-    return mock.patch.object(filling, "FILLED_FROM", events)
+    return mock.patch.object(model, "FILLED_FROM", events)
 
 
 def catch_up(engagements: Engagements, is_ended: Callable[[], bool]) -> bool:
-    return filling.catch_up(engagements.ledger.database, ReadModel, is_ended)
+    return model.catch_up(engagements.ledger.database, ReadModel, is_ended)
 
 
 def rows(folder: Path | str) -> list[tuple[object, ...]]:
@@ -207,7 +207,7 @@ def test_a_filling_that_is_ended_leaves_nothing_behind(tmp_path, far_behind):
 
 def test_two_processes_do_not_fill_at_once(tmp_path, far_behind):
     before = rows(tmp_path)
-    with job_alone(far_behind.ledger.database, filling.JOB):
+    with job_alone(far_behind.ledger.database, model.JOB):
         far_behind.ledger.fold()
     assert rows(tmp_path) == before
 
@@ -259,22 +259,22 @@ def up_to_the_head(connection: Connection, beside: Watermark) -> None:
     REPLACE_LIVE(connection, beside._replace(position=Head.read(connection).position))
 
 
-SPANS, FOLDED_SPAN, REPLACE_LIVE = tail_folds.spans, tail_folds.folded_span, catalog.replace_live
+SPANS, FOLDED_SPAN, REPLACE_LIVE = full_fold.spans, full_fold.folded_span, catalog.replace_live
 
 WRITTEN = 4
 """The step before which some of the tail was written, and some was not."""
 
 FAULTS: dict[str, tuple[tuple[Any, str, Any], Callable[[Engagements], None]]] = {
     "does not look whether the live one was folded": (
-        (filling._Filling, "_expect", lambda *_: None),
+        (model._Filling, "_expect", lambda *_: None),
         fold_in_place,
     ),
     "goes on with what is forgotten meanwhile": (
         (model, "drop_next", lambda _: None),
         forget_all,
     ),
-    "passes over the last accounts": ((tail_folds, "spans", all_but_the_last_span), nothing),
-    "passes over an event": ((tail_folds, "folded_span", from_the_event_after_the_next), nothing),
+    "passes over the last accounts": ((full_fold, "spans", all_but_the_last_span), nothing),
+    "passes over an event": ((full_fold, "folded_span", from_the_event_after_the_next), nothing),
     "passes over what is recorded meanwhile": (
         (catalog, "replace_live", up_to_the_head),
         record_more,

@@ -9,8 +9,7 @@ from ledger.events import EngagementHidden
 from ledger.instants import Instant
 from ledger.validation import IssueId
 from projections.as_of import AsOf
-from projections.hidden import hidden_issues, listed
-from projections.ranking import ranking
+from projections.ranking import hidden_issues, listed, ranking
 from tests import strategies
 from tests.strategies import NOON
 

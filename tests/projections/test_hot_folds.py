@@ -11,9 +11,9 @@ from sqlalchemy import Connection, create_engine, insert
 from ledger.events import INTERACTION, OVERRIDE, Correction, Corrections, EventRow
 from ledger.instants import DAY
 from ledger.store import tables
-from projections.read_model import hot_folds, snapshots
-from projections.read_model.partial_rows import Row
-from projections.read_model.stored import fold_stored
+from projections.read_model import certificate, snapshots
+from projections.read_model.columnar_fold import Row
+from projections.read_model.engagement_rows import fold_stored
 from tests.archived import histories
 from tests.strategies import NOON
 
@@ -49,8 +49,8 @@ def test_sqlite_folds_a_range_of_hot_events_as_they_are_folded_one_by_one(events
     engine = create_engine("sqlite://")
     with (
         engine.begin() as connection,
-        mock.patch.object(hot_folds, "corrections", return_value=known),
+        mock.patch.object(certificate, "corrections", return_value=known),
     ):
         stored(connection, events)
-        assert hot_folds.hot_folds(connection, first, last) == one_by_one(within, known)
+        assert certificate.hot_folds(connection, first, last) == one_by_one(within, known)
     engine.dispose()

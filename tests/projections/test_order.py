@@ -9,7 +9,7 @@ from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from projections.engagement import Engagement, fold, merge
-from projections.order import (
+from projections.explanation import (
     LOOKED_AHEAD_DAYS,
     Difference,
     OrderExplanation,

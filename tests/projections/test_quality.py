@@ -17,9 +17,8 @@ from ledger.instants import DAY, Instant, instant_of, moment_of
 from projections.as_of import AsOf, engagements_as_of
 from projections.evaluation import ONE, Figures, Judge, Judged, Quality, Weeks
 from projections.policy import ALL_KINDS, DEFAULT_POLICY, ScoringPolicy, changed
-from projections.rank_history import BandStandings, PlainStandings, numbered, standings
+from projections.rank_history import BandStandings, PlainStandings, Steps, numbered, standings
 from projections.ranking import ranking
-from projections.score_steps import Steps
 from tests import strategies
 from tests.strategies import HOUR, NOON
 

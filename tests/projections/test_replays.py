@@ -29,9 +29,9 @@ from projections.application import Engagements
 from projections.policy import changed
 from projections.read_model import model, rebuild, replay
 from projections.read_model.catalog import statements_of
-from projections.read_model.differences import place_of
+from projections.read_model.compare import place_of
 from projections.read_model.engagement_rows import COLUMNS, LIVE, TableStatements
-from projections.read_model.folding import folds
+from projections.read_model.full_fold import folds
 from projections.read_model.model import values
 from tests.strategies import HOUR, Clock
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import LedgerDamagedError
 from projections.engagement import Engagement
-from projections.read_model.stored import stored_engagement
+from projections.read_model.engagement_rows import stored_engagement
 from tests.strategies import engagements
 
 NAMES = Engagement.__struct_fields__

@@ -14,8 +14,7 @@ from ledger.commands import Interaction, interaction_of
 from ledger.instants import moment_of
 from projections.application import Engagements, IssueEngagementRepository
 from projections.policy import DECIMALS
-from projections.read_model.sql_view import _rounded
-from projections.read_model.tables import written
+from projections.read_model.tables import _rounded, written
 from tests import strategies
 
 FORMER_VIEW = "CREATE VIEW issue_engagements AS SELECT last_at AS last_interaction FROM engagements"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
 from ledger.instants import Instant
-from projections.activity import Tally
+from projections.audit import Tally
 from projections.timeline import score_series
 from tests import strategies
 

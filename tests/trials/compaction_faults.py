@@ -13,7 +13,7 @@ from ledger.segment import Segment
 from ledger.store import compaction, segment_rows
 from ledger.store.compaction import Compactor
 from projections.columnar import NO
-from projections.read_model import certificate, columnar_fold, merging, snapshots
+from projections.read_model import certificate, columnar_fold, snapshots
 
 Wait = Callable[[], object]
 
@@ -59,12 +59,16 @@ def folder_not_synced(wait: Wait) -> list[Any]:
 def last_query_lost(_: Wait) -> list[Any]:
     """Lose when the last query was, and so which kind was the last, in what is sealed."""
 
+    partial_of = columnar_fold.partial_of
+
     def broken(events: pa.Table) -> pa.Table:
-        partial = columnar_fold.partial_of(events)
+        partial = partial_of(events)
         at, lost = partial.column_names.index("queried_at"), pa.array([NO] * len(partial))
         return partial.set_column(at, "queried_at", lost)
 
-    return [mock.patch.object(module, "partial_of", broken) for module in (snapshots, merging)]
+    return [
+        mock.patch.object(module, "partial_of", broken) for module in (snapshots, columnar_fold)
+    ]
 
 
 def uncertified(_: Wait) -> list[Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ledger.commands import interaction_of
 from projections.application import Engagements
-from projections.read_model import filling, model
+from projections.read_model import model
 from projections.read_model.catalog import Watermark, note
 from tests.strategies import Clock
 
@@ -81,7 +81,7 @@ def _asked(folder: Path, query: str) -> list[Any]:
 def _beside() -> Iterator[None]:
     with ExitStack() as held:
         for name in ("FILLED_FROM", "COPIED_AT_ONCE", "FOLDED_AT_ONCE", "WRITTEN_AT_ONCE"):
-            held.enter_context(mock.patch.object(filling, name, AT_ONCE))
+            held.enter_context(mock.patch.object(model, name, AT_ONCE))
         yield
 
 

@@ -21,11 +21,10 @@ from projections.as_of import AsOf, engagements_as_of
 from projections.audit import audit
 from projections.engagement import NONE
 from projections.evaluation import Judge
-from projections.explanation import Sourced, explain
-from projections.order import explain_order
+from projections.explanation import Sourced, explain, explain_order
 from projections.policy import Adopted
 from projections.ranking import ranked, ranking
-from projections.read_model import policy_trial
+from projections.read_model import past_queries
 from projections.read_model.adopted_policies import FIRST
 from projections.timeline import score_series
 from tests.slow_statistics import statistics_of
@@ -148,7 +147,7 @@ class Remembered:
         ]
         return sorted(seen, key=lambda entry: (entry.event.occurred_at, entry.position))
 
-    def _tried(self, asked: Asked, now: Instant) -> policy_trial.PolicyTrial:
+    def _tried(self, asked: Asked, now: Instant) -> past_queries.PolicyTrial:
         as_of, in_force = AsOf(asked.at), self.policies[-1].policy
         accounts = sorted(
             {(str(each.event.originator_id), each.user) for each in self.told if each.user}
@@ -156,7 +155,7 @@ class Remembered:
         everybody = [UserRows(user, None, self._rows(user, 0)) for _, user in accounts]
         judge = Judge(dict.fromkeys((in_force, TRIED)), ZONE)
         moment = (as_of, as_of.instant(now))
-        return policy_trial.tried(everybody, (in_force, TRIED), moment, judge, lambda _: None)
+        return past_queries.tried(everybody, (in_force, TRIED), moment, judge, lambda _: None)
 
     def _audit(self, asked: Asked, streams: dict[str, int], user: str | None) -> Audited:
         rows = [

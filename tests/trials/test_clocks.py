@@ -9,7 +9,7 @@ from bot.clocks import guard
 from ledger.events import Corrections
 from ledger.instants import DAY
 from ledger.store import clock_corrections, compaction, event_queries, retention
-from projections.read_model import adopted_policies, folding, full_fold, past_queries, snapshots
+from projections.read_model import adopted_policies, full_fold, past_queries, snapshots
 from tests.trials.asked import LABORIOUS
 from tests.trials.clocks import LITTLE, Clocks
 from tests.trials.compactions import DONE, some_touches, try_histories
@@ -86,8 +86,8 @@ def test_a_repair_that_leaves_job_runs_is_caught(monkeypatch):
         known_history(ahead=LITTLE)
 
 
-HOT = (event_queries, adopted_policies, compaction, retention, folding, full_fold, event_queries)
-SEALED = (past_queries, folding, event_queries, event_queries, snapshots, event_queries)
+HOT = (event_queries, adopted_policies, compaction, retention, full_fold, full_fold, event_queries)
+SEALED = (past_queries, full_fold, event_queries, event_queries, snapshots, event_queries)
 HOW_MANY = count(full=7, small=1)
 READERS = [*product(HOT[:HOW_MANY], [False]), *product(SEALED[:HOW_MANY], [True])]
 

@@ -9,7 +9,7 @@ from ledger.archive import parquet, segment_store
 from ledger.errors import CertificateError
 from ledger.instants import DAY
 from projections.read_model import certificate, full_fold, snapshots
-from projections.read_model.partial_rows import SEALED
+from projections.read_model.columnar_fold import SEALED
 from tests.trials.asked import ISSUES, USERS
 from tests.trials.compactions import DONE, Compactions, Touch, some_touches, try_histories
 from tests.trials.sizes import count, tell

@@ -17,9 +17,9 @@ from sqlite3 import OperationalError
 import pytest
 
 from projections.application import Engagements
-from projections.read_model.differences import place_of
+from projections.read_model.compare import place_of
 from projections.read_model.engagement_rows import COLUMNS, LIVE
-from projections.read_model.folding import folds
+from projections.read_model.full_fold import folds
 from projections.read_model.model import FOLDED_AT_ONCE, values
 from tests.cli.histories import written
 from tests.cli.running import CommandLine
