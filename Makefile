@@ -13,7 +13,8 @@ comma := ,
 empty :=
 space := $(empty) $(empty)
 PURE := $(filter-out %/__init__.py %/__main__.py %/application.py, \
-	$(wildcard ledger/*.py projections/*.py bot/*.py bot/linear/*.py))
+	$(wildcard ledger/*.py projections/*.py \
+	$(addprefix bot/,*.py linear/*.py listening/*.py answers/*.py dates/*.py)))
 
 # The order of a set depends on the hashes of its members, and some examples on that order.
 HASHES := PYTHONHASHSEED=0

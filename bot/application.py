@@ -5,11 +5,10 @@ import logging
 from functools import partial
 from typing import Any, Self, cast
 
-from bot import clock_replies
+from bot.answers import replies
+from bot.answers.replies import Reply, say
 from bot.clocks import ClockGuard
-from bot.commands import COMMANDS, Audience
 from bot.extras import extra
-from bot.gate import Gate
 from bot.jobs import (
     EngagementJobs,
     add_engagement_jobs_to_scheduler,
@@ -17,14 +16,13 @@ from bot.jobs import (
 )
 from bot.language import words
 from bot.linear.client import linear_of
-from bot.replies import Reply, say
+from bot.listening.access import Gate
+from bot.listening.bot_commands import COMMANDS, Audience
 from bot.settings import Settings
 from bot.telegram.conversation import Conversation
 from bot.telegram.look_ups import LookUps
-from bot.telegram.outbox import Outbox
-from bot.telegram.recording import Outage, Recorder, install
-from bot.telegram.recording_queue import RecordingQueue
-from bot.telegram.sending import Address, persistently, send
+from bot.telegram.recording import Outage, Recorder, RecordingQueue, install
+from bot.telegram.sending import Address, Outbox, persistently, send
 from ledger.errors import LedgerError
 from projections.application import Engagements, EngagementTracker
 
@@ -89,7 +87,7 @@ class EngagementBot:
         self._loop = asyncio.get_running_loop()
         if self._clock.on_doubt is None:
             self._clock.on_doubt = lambda doubted: self._loop.call_soon_threadsafe(
-                self._tell_admins, clock_replies.doubt(doubted)
+                self._tell_admins, replies.doubt(doubted)
             )
         self._gate.migrate(await asyncio.to_thread(self._migrations))
         await self.recorder.keeper.reserve()

@@ -1,11 +1,83 @@
-"""All texts that users read, in English: sentences with named placeholders in braces.
+"""Every word that people read, in English: sentences with names in braces to be filled in."""
 
-They are HTML in Telegram's dialect; `bot.replies.fill` escapes the values. For another language,
-translate a copy of this module, and name the copy in `bot.language`.
-"""
+import msgspec
 
-from bot.chart_words import ChartWords
-from bot.date_words import DateWords
+# The words on charts.
+
+
+class ChartWords(msgspec.Struct, frozen=True, kw_only=True):
+    """The texts on charts in one language, in characters that DejaVu Sans has.
+
+    Names in braces are placeholders.
+    """
+
+    score_caption: str
+    """Under the issue: "Score, {start} to {end} ({zone})"."""
+    score_caption_of_day: str
+    """The same, where the span is within one day: "Score on {start} ({zone})"."""
+    no_interactions: str
+    """Shown instead of a line if the issue was not touched by the end of the span."""
+    query: str
+    view: str
+    mention: str
+    late: str
+    override: str
+    decay: str
+    """Names of the rows beneath a score: the three kinds, those known late, overrides, spans under
+    daily decay."""
+    ranking_title: str
+    nothing_ranked: str
+    """Shown instead of bars if nothing ranks."""
+    day: str
+    """A day of the year: "{day} {month}"."""
+    date: str
+    """A day of a year: "{day} {month} {year}"."""
+    months: tuple[str, ...]
+    """Short names of the twelve months, January first."""
+
+
+# The words in which dates are written.
+
+Spellings = tuple[str, ...]
+"""The spellings of one unit or name, in lower case; the first is the singular."""
+
+
+class DateWords(msgspec.Struct, frozen=True, kw_only=True):
+    """The vocabulary and word order of dates in one language; case is ignored.
+
+    A form is a text with named placeholders in braces, so that each language has its own word
+    order.
+    """
+
+    now: Spellings
+    today: Spellings
+    yesterday: Spellings
+    weekdays: tuple[Spellings, ...]
+    """Monday first."""
+    months: tuple[Spellings, ...]
+    """January first."""
+    units: tuple[Spellings, ...]
+    """Minute, hour, day, week, month, year."""
+    one: Spellings
+    """Words for the count 1."""
+    ago: Spellings
+    """Forms with {count} and {unit}."""
+    last_period: Spellings
+    """Forms with {period}: a week, a month or a year in the singular."""
+    last_weekday: Spellings
+    """Forms with {weekday}."""
+    day_of_year: Spellings
+    """Forms with {day} and {month}, and {year} where they name it."""
+    whole_month: Spellings
+    """Forms with {month} and {year}."""
+    timed: Spellings
+    """Forms with {date} and either {clock}, as in 9:15, or {hour}, as in 9."""
+
+
+# All texts that users read, in English: sentences with named placeholders in braces.
+#
+# They are HTML in Telegram's dialect; `bot.answers.replies.fill` escapes the values. For another
+# language, translate a copy of this module, and name the copy in `bot.language`.
 
 SUMMARIES = {
     "start": "say hello",

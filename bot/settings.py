@@ -14,7 +14,7 @@ from ledger.location import DEFAULT_HOME, url_of, utf_8
 from ledger.validation import ISSUE_ID_LIMIT
 
 if TYPE_CHECKING:
-    from bot.issue_keys import IssueKeys
+    from bot.listening.issue_keys import IssueKeys
 
 PREFIX = "ENGAGEMENT_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -87,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def issue_keys(self) -> "IssueKeys":
         """A finder of issue keys, configured by these settings."""
-        from bot.issue_keys import IssueKeys  # noqa: PLC0415 - loads regex
+        from bot.listening.issue_keys import IssueKeys  # noqa: PLC0415 - loads regex
 
         return IssueKeys(self.issue_pattern, self.team_keys)
 
@@ -176,7 +176,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _pattern(name: str, value: str) -> str:
-    from bot.issue_keys import InvalidIssuePatternError, IssueKeys  # noqa: PLC0415 - loads regex
+    from bot.listening.issue_keys import InvalidIssuePatternError, IssueKeys  # noqa: PLC0415 - loads regex
 
     try:
         IssueKeys(value)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.extras import EXTRAS, MissingExtraError, extra
-from bot.telegram import running
+from bot.telegram import serve
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -204,7 +204,7 @@ def test_the_core_imports_nothing_of_the_extras(target, tmp_path):
         "bot.terminal",
     }
     missing = {name for name, outcome in outcomes.items() if outcome == "missing"}
-    charts = {"bot.charts.canvas", "bot.charts.ranking", "bot.charts.score"}
+    charts = {"bot.charts.canvas", "bot.charts.ranking_bars", "bot.charts.score_curve"}
     assert missing == {*charts, "projections.read_model.duckdb_check"}
 
 
@@ -243,9 +243,9 @@ def test_a_webhook_without_its_server_is_refused_before_anything_is_asked(monkey
     for name in ("tornado", "tornado.httpserver"):  # as where it is not installed
         monkeypatch.setitem(sys.modules, name, None)
     unused: Any = None
-    webhook = running.Webhook("https://bot.example/", "127.0.0.1", 1)
+    webhook = serve.Webhook("https://bot.example/", "127.0.0.1", 1)
     with pytest.raises(MissingExtraError, match=r"a webhook needs tornado: .*\[webhook\]"):
-        asyncio.run(running.run(unused, unused, webhook))
+        asyncio.run(serve.run(unused, unused, webhook))
 
 
 # --- extras are named rightly --------------------------------------------------------------------

@@ -25,6 +25,7 @@ CONTRACTS = {
     for contract in tomllib.loads(PYPROJECT)["tool"]["importlinter"]["contracts"]
 }
 PURE = CONTRACTS["pure"]["source_modules"]
+PURE_AS_A_WHOLE = {"bot.listening", "bot.answers", "bot.dates"}
 
 
 # --- the purity contract watches every module there is -------------------------------------------
@@ -37,7 +38,7 @@ def test_the_purity_contract_lists_the_modules_directly_in_a_package():
         for path in (ROOT / package).glob("*.py")
         if path.stem not in {"__init__", "__main__", "application"}
     }
-    assert on_disk == set(PURE)
+    assert on_disk | PURE_AS_A_WHOLE == set(PURE)
 
 
 # --- the page about the architecture names every module -------------------------------------------
@@ -51,7 +52,7 @@ def modules_in(folder: str) -> set[str]:
 
 def test_the_page_about_the_architecture_names_every_pure_module():
     named = set(re.findall(r"\b([a-z_]+)\.py\b", PAGE))
-    assert {module.rpartition(".")[2] for module in PURE} <= named
+    assert {module.rpartition(".")[2] for module in set(PURE) - PURE_AS_A_WHOLE} <= named
 
 
 def test_the_page_about_the_architecture_names_every_module_of_the_largest_rooms():

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from bot.chart_words import ChartWords
+from bot.english import ChartWords
 from bot.extras import extra
 from projections.timeline import ScoreSeries
 
@@ -23,7 +23,7 @@ def score_chart(series: ScoreSeries, zone: ZoneInfo, words: ChartWords) -> bytes
     """Return a PNG, 1280 pixels wide, of one issue's score over time; dates are those of `zone`."""
     with _drawing, _quietly(), extra("charts"):
         from bot.charts.canvas import png  # noqa: PLC0415 - see _quietly
-        from bot.charts.score import score_figure  # noqa: PLC0415
+        from bot.charts.score_curve import score_figure  # noqa: PLC0415
 
         return png(score_figure(series, zone, words))
 
@@ -35,7 +35,7 @@ def ranking_chart(ranked: Sequence[tuple[str, float]], words: ChartWords) -> byt
     """
     with _drawing, _quietly(), extra("charts"):
         from bot.charts.canvas import png  # noqa: PLC0415 - see _quietly
-        from bot.charts.ranking import ranking_figure  # noqa: PLC0415
+        from bot.charts.ranking_bars import ranking_figure  # noqa: PLC0415
 
         return png(ranking_figure(ranked, words))
 

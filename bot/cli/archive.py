@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.filesize import decimal
 
+from bot.cli.context import Session, clock_option, json_option
+from bot.cli.output import counted, show_json
 from bot.cli.progress import counting
-from bot.cli.session import Session, clock_option, json_option
-from bot.cli.shown import counted, show_json
-from bot.cli.tables import show_table
+from bot.cli.text_tables import show_table
 from bot.extras import extra
 from ledger.errors import ArchiveUnavailableError
 from ledger.instants import Instant, instant_of, iso

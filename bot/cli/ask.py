@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli.session import Session, Share, UserCommand, Word, as_of_options, json_option
-from bot.cli.shown import iso_or_none, printable, show_json, show_text
+from bot.answers.replies import all_quiet, note, score_sentence, scored
+from bot.cli.context import Session, Share, UserCommand, Word, as_of_options, json_option
+from bot.cli.output import iso_or_none, printable, show_json, show_text
 from bot.cli.suggestions import suggest_issue
-from bot.cli.tables import show_table
+from bot.cli.text_tables import show_table
 from bot.cli.users import user_of
-from bot.replies import all_quiet, note, score_sentence, scored
 from ledger.events import InteractionRecorded, ScoreOverridden, kind_label
 from ledger.instants import Instant, instant_of, iso
 from projections.policy import ScoringPolicy

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from bot.cli.session import Session, json_option
-from bot.cli.shown import counted, show_json
+from bot.cli.context import Session, json_option
+from bot.cli.output import counted, show_json
 from bot.clock_check import ClockState, ClockUnconfirmedError, last_in_a_row
 from ledger.instants import DAY, Instant, iso
 

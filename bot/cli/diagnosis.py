@@ -1,31 +1,185 @@
-"""The doctor's checks of a ledger: settings, files, disk, schema, clock and archive."""
+"""Diagnosis of a ledger: settings, files, disk, schema, clock, archive, and damage."""
 
 import datetime as dt
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
+from msgspec import structs
 from sqlalchemy import Connection, select
 
-from bot.cli import mounts
-from bot.cli.beside import beside_findings
-from bot.cli.findings import BAD, NOTE, OK, Finding
+from bot.cli.context import Session
 from bot.cli.linear_findings import linear_findings
-from bot.cli.mounts import network_file_system
-from bot.cli.session import Session
-from bot.cli.shown import counted
-from bot.cli.verifying import verify_all
+from bot.cli.output import BAD, NOTE, OK, DoctorFinding, counted
+from bot.cli.progress import counting
 from bot.clock_check import ClockState
 from bot.clocks import last_run_of
-from ledger.errors import LedgerError
+from bot.spool.spool_file import spools, unreadable_lines
+from ledger.archive.segment_files import range_of
+from ledger.errors import LedgerError, LedgerMissingError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.segment import Segment, events_in
 from ledger.store import schema, tables
 from ledger.store.clock_corrections import ahead_until
 from ledger.store.database import Database
-from ledger.store.segment_rows import segments
+from ledger.store.segment_rows import retired, segments
+from ledger.verification.findings import Finding, barrier_findings
+from ledger.verification.row_checks import fill
+from ledger.verification.truth import found, snapshot
+from projections.read_model.compare import Verification, size
+from projections.read_model.compare import verify as verified
+
+# Mounts: whether a folder is on a network file system.
+
+MOUNTS = Path("/proc/self/mountinfo")
+"""Linux's list of mounts; on other systems nothing is checked."""
+
+NETWORK = frozenset({
+    *("9p", "afs", "ceph", "cifs", "coda", "davfs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4"),
+    *("smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"),
+})  # fmt: skip
+"""File systems whose locks and shared memory do not work between machines."""
+
+LOCAL_FUSE = frozenset({"fuseblk", "fuse.ntfs-3g", "fuse.mergerfs", "fuse.bindfs"})
+
+_POINT = 4
+"""The field of mountinfo with the mount point."""
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def network_file_system(folder: Path, mounts: str) -> str | None:
+    """Return the type of the network file system that holds `folder`, or None.
+
+    `mounts` is in the form of mountinfo; `folder` is absolute, without symbolic links.
+    """
+    holding = [each for each in _mounts(mounts) if folder.is_relative_to(each[0])]
+    # The deepest mount point counts; of two mounts at one point, the later hides the earlier.
+    _, found = max(reversed(holding), key=lambda each: len(each[0].parts), default=(None, ""))
+    is_fuse = found.startswith("fuse.") and found not in LOCAL_FUSE
+    return found if is_fuse or found in NETWORK else None
+
+
+def _mounts(mounts: str) -> Iterator[tuple[Path, str]]:
+    """Yield mount points and their types."""
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        if len(fields) > _POINT:
+            yield Path(_plain(fields[_POINT])), after.partition(" ")[0]
+
+
+def _plain(escaped: str) -> str:
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), escaped)
+
+
+# The doctor's checks of files beside the database: unknown segments, damaged barriers.
+
+
+def beside_findings(database: Database) -> Iterator[DoctorFinding]:
+    """Yield the problems with files beside a ledger of the present schema version."""
+    with database.read() as connection:
+        yield from _unknown_files(database, connection)
+        for each in barrier_findings(database, connection):
+            yield DoctorFinding("barriers", BAD, each.says)
+
+
+def _unknown_files(database: Database, connection: Connection) -> Iterator[DoctorFinding]:
+    known = {each.range for each in segments(connection)}
+    known |= {each[:2] for each in retired(connection)}
+    files = database.archive.files
+    unknown = [path for path in files.in_place() if range_of(path) not in known]
+    if unknown:
+        detail = (
+            f"{counted(len(unknown), 'file')} that this database does not know, "
+            f"{unknown[0].name} first: it may be older than its archive "
+            "(docs/how-to/back-up-and-restore.md), or a compaction is running or was interrupted; "
+            "the next one removes what it has sealed itself and moves the others aside"
+        )
+        yield DoctorFinding("archive", BAD, detail)
+    aside = files.moved_aside()
+    if aside:
+        detail = f"{counted(len(aside), 'file')} moved aside in {files.aside}: keep until "
+        yield DoctorFinding("archive", NOTE, f"{detail}no other backup of this ledger is needed")
+
+
+# Verification of a ledger with progress, and the writing of missing checksums.
+
+
+def _beside_findings(session: Session, database: Database) -> Iterator[Finding]:
+    """Check the barrier file and the spools without changing them."""
+    yield from found("the barriers", lambda: _barriers(database))
+    for path in spools(database.path, session.settings):
+        yield from found(path.name, partial(_spooled, path))
+
+
+def _barriers(database: Database) -> Iterator[Finding]:
+    with snapshot(database) as connection:
+        yield from barrier_findings(database, connection)
+
+
+def _spooled(path: Path) -> Iterator[Finding]:
+    unreadable, aside = unreadable_lines(path)
+    if unreadable:
+        says = (
+            f"{path.name}: {counted(unreadable, 'line')} cannot be read, and so cannot "
+            "be recorded; the bot sets them aside when it drains this file"
+        )
+        yield Finding(path.name, says)
+    if aside:
+        says = (
+            f"{path.name}: {counted(aside, 'line')} set aside in {path.name}.unreadable, because "
+            "they could not be recorded; look at them, then delete that file"
+        )
+        yield Finding(path.name, says)
+
+
+def verify_all(session: Session) -> Verification:
+    """Verify the ledger with a progress bar; an older schema is upgraded first."""
+    with closing(Database(session.settings.database_url)) as database:
+        if not database.exists():
+            schema.refuse_if_lost(database)
+            message = "there is no ledger yet; `engagement init` creates one"
+            raise LedgerMissingError(message)
+        if _is_older(database):
+            with session.engagements():
+                pass
+        with counting("verify", "rows", size(database)) as advance:
+            done = verified(database, advance)
+        beside = _beside_findings(session, database)
+        return structs.replace(done, findings=[*done.findings, *beside])
+
+
+def _is_older(database: Database) -> bool:
+    try:
+        with database.read() as connection:
+            version = schema.version_of(connection)
+    except LedgerError:
+        return False  # the verification reports why
+    return version is not None and version < schema.VERSION
+
+
+def filled(session: Session, done: Verification) -> str | None:
+    """Write missing checksums, and return a sentence about the outcome."""
+    if done.findings or not done.unverified:
+        return None
+    rows = counted(done.unverified, "row")
+    try:
+        with (
+            closing(Database(session.settings.database_url)) as database,
+            counting("checksums", "rows", done.unverified) as advance,
+        ):
+            return f"{counted(fill(database, advance), 'row')} got their checksums"
+    except LedgerError as error:
+        return f"{rows} have no checksums yet, because writing them failed: {error}"
+
+
+# The doctor's checks of a ledger: settings, files, disk, schema, clock and archive.
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first version with RETURNING."""
@@ -33,45 +187,45 @@ OLDEST_SQLITE = (3, 35, 0)
 LITTLE_SPACE_BYTES = 256 * 1024 * 1024
 
 
-def diagnosis(session: Session) -> list[Finding]:
+def diagnosis(session: Session) -> list[DoctorFinding]:
     """Run all checks except the search for damage."""
     return [_settings(session), _sqlite(), *_database(session), *linear_findings(session)]
 
 
-def damage(session: Session) -> Iterator[Finding]:
+def damage(session: Session) -> Iterator[DoctorFinding]:
     """Verify all stored data, and report damage."""
     try:
         done = verify_all(session)
     except LedgerError as error:
-        yield Finding("damage", BAD, str(error))
+        yield DoctorFinding("damage", BAD, str(error))
         return
     for each in done.findings:
-        yield Finding("damage", BAD, each.says)
+        yield DoctorFinding("damage", BAD, each.says)
     if not done.findings:
-        yield Finding("damage", OK, f"none in {counted(done.rows, 'row')}")
+        yield DoctorFinding("damage", OK, f"none in {counted(done.rows, 'row')}")
 
 
-def _settings(session: Session) -> Finding:
+def _settings(session: Session) -> DoctorFinding:
     settings = session.settings
-    return Finding(
+    return DoctorFinding(
         "settings",
         OK,
         f"home {settings.home}, timezone {settings.timezone}, log level {settings.log_level}",
     )
 
 
-def _sqlite() -> Finding:
+def _sqlite() -> DoctorFinding:
     version = sqlite3.sqlite_version_info
     if version < OLDEST_SQLITE:
-        return Finding("sqlite", BAD, f"{sqlite3.sqlite_version} is too old, 3.35 is needed")
+        return DoctorFinding("sqlite", BAD, f"{sqlite3.sqlite_version} is too old, 3.35 is needed")
     if _can_lose_commits(version):
         detail = (
             f"{sqlite3.sqlite_version} can lose commits when several connections write and "
             "checkpoint at once (fixed in 3.51.3, 3.50.7 and 3.44.6); the ledger's file lock keeps "
             "its own processes from that, so let no other program write to the file"
         )
-        return Finding("sqlite", NOTE, detail)
-    return Finding("sqlite", OK, sqlite3.sqlite_version)
+        return DoctorFinding("sqlite", NOTE, detail)
+    return DoctorFinding("sqlite", OK, sqlite3.sqlite_version)
 
 
 def _can_lose_commits(version: tuple[int, ...]) -> bool:
@@ -80,15 +234,15 @@ def _can_lose_commits(version: tuple[int, ...]) -> bool:
     return version < (3, 51, 3) and (fixed_in is None or patch < fixed_in)
 
 
-def _space(folder: Path) -> Finding:
+def _space(folder: Path) -> DoctorFinding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     state = OK if free >= LITTLE_SPACE_BYTES else BAD
-    return Finding("free disk", state, f"{free / 2**30:,.1f} GiB")
+    return DoctorFinding("free disk", state, f"{free / 2**30:,.1f} GiB")
 
 
-def _access(ledger: Path) -> Iterator[Finding]:
+def _access(ledger: Path) -> Iterator[DoctorFinding]:
     """Find files that this user may not read or write; the bot's user needs both.
 
     A copy in a read-only folder is sufficient for questions: a note says what is not possible. A
@@ -109,21 +263,21 @@ def _access(ledger: Path) -> Iterator[Finding]:
                 f"this user may not {verb} {', '.join(refused)}: run as the user that the bot runs "
                 "as, or let `chown -R` give the whole folder to this one"
             )
-            yield Finding("access", BAD, detail)
+            yield DoctorFinding("access", BAD, detail)
 
 
-def _read_only(state: str, folder: Path, can_only: str) -> Finding:
+def _read_only(state: str, folder: Path, can_only: str) -> DoctorFinding:
     detail = (
         f"{folder} {can_only} be read: every question is answered, but nothing can be recorded, "
         "archived, forgotten or repaired here. If a bot is to record here, its user must be able "
         "to write"
     )
-    return Finding("access", state, detail)
+    return DoctorFinding("access", state, detail)
 
 
-def _file_system(folder: Path) -> Iterator[Finding]:
+def _file_system(folder: Path) -> Iterator[DoctorFinding]:
     try:
-        found = network_file_system(folder.resolve(), mounts.MOUNTS.read_text(errors="replace"))
+        found = network_file_system(folder.resolve(), MOUNTS.read_text(errors="replace"))
     except (OSError, RuntimeError):
         return
     if found is not None:
@@ -132,13 +286,13 @@ def _file_system(folder: Path) -> Iterator[Finding]:
             "hold: what was recorded can be lost or damaged. Stop the bot and move the whole "
             "folder to a local disk"
         )
-        yield Finding("file system", BAD, detail)
+        yield DoctorFinding("file system", BAD, detail)
 
 
-def _database(session: Session) -> Iterator[Finding]:
+def _database(session: Session) -> Iterator[DoctorFinding]:
     try:
         database = Database(session.settings.database_url)
-        yield Finding("database", *_presence(database))
+        yield DoctorFinding("database", *_presence(database))
         if database.path is not None:
             yield _space(database.path.absolute().parent)
             yield from _file_system(database.path.absolute().parent)
@@ -146,21 +300,21 @@ def _database(session: Session) -> Iterator[Finding]:
         if database.exists():
             yield from _contents(database, session.clock())
     except LedgerError as error:
-        yield Finding("database", BAD, str(error))
+        yield DoctorFinding("database", BAD, str(error))
 
 
-def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
+def _contents(database: Database, now: dt.datetime) -> Iterator[DoctorFinding]:
     with database.read() as connection:
         version = schema.version_of(connection)
         if version is None:
             schema.refuse_if_lost(database)
-            yield Finding("schema", NOTE, "not there yet; `engagement init` creates it")
+            yield DoctorFinding("schema", NOTE, "not there yet; `engagement init` creates it")
             return
         is_known = version == schema.VERSION
         ledger_at = ahead_until(connection) if is_known else _head_at(connection)
         last_run = last_run_of(connection) if is_known else None
         sealed = segments(connection) if is_known else []
-    yield Finding("schema", OK, f"version {version}")
+    yield DoctorFinding("schema", OK, f"version {version}")
     yield _clock(ClockState(instant_of(now), last_run), ledger_at)
     if sealed:
         yield _archive(database, sealed)
@@ -168,15 +322,15 @@ def _contents(database: Database, now: dt.datetime) -> Iterator[Finding]:
         yield from beside_findings(database)
 
 
-def _archive(database: Database, sealed: list[Segment]) -> Finding:
+def _archive(database: Database, sealed: list[Segment]) -> DoctorFinding:
     """Open every segment, which finds missing ones; only `archive check` reads them."""
     try:
         for segment in sealed:
             with database.archive.opened(segment):
                 pass
     except LedgerError as error:
-        return Finding("archive", BAD, str(error))
-    return Finding(
+        return DoctorFinding("archive", BAD, str(error))
+    return DoctorFinding(
         "archive",
         OK,
         f"{counted(len(sealed), 'segment')} with {counted(events_in(sealed), 'event')}",
@@ -195,10 +349,10 @@ def _head_at(connection: Connection) -> Instant:
     return head_at
 
 
-def _clock(clock: ClockState, ledger_at: Instant) -> Finding:
+def _clock(clock: ClockState, ledger_at: Instant) -> DoctorFinding:
     now, ahead = iso(clock.now), ledger_at - clock.now
     if not ledger_at:
-        return Finding("clock", OK, f"{now}; no event yet")
+        return DoctorFinding("clock", OK, f"{now}; no event yet")
     if ahead > 0:
         stops = "; nothing is recorded until this clock has passed that" if ahead > DAY else ""
         detail = (
@@ -206,11 +360,11 @@ def _clock(clock: ClockState, ledger_at: Instant) -> Finding:
             f"now or was ahead then{stops}. Set it right; if it is right, `engagement clock "
             "repair` repairs the ledger"
         )
-        return Finding("clock", BAD if ahead > DAY else NOTE, detail)
+        return DoctorFinding("clock", BAD if ahead > DAY else NOTE, detail)
     if not clock.may_act:
         detail = (
             f"{now} is {clock.days} days after the last run: nothing is deleted or sealed until "
             "Telegram's dates agree, or `--clock-is-right` confirms the clock"
         )
-        return Finding("clock", NOTE, detail)
-    return Finding("clock", OK, f"{now}, last event or job run at {iso(ledger_at)}")
+        return DoctorFinding("clock", NOTE, detail)
+    return DoctorFinding("clock", OK, f"{now}, last event or job run at {iso(ledger_at)}")

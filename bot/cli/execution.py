@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from bot.cli.context import Session
 from bot.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
-from bot.cli.session import Session
-from bot.cli.shown import printable
+from bot.cli.output import printable
 from ledger.errors import LedgerError
 
 FAILURES = (

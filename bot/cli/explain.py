@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from bot.cli.session import Session, UserCommand, Word, as_of_options, json_option
-from bot.cli.shown import iso_or_none, show_json, show_text
+from bot.answers.explanations import order_sentences, sentences
+from bot.cli.context import Session, UserCommand, Word, as_of_options, json_option
+from bot.cli.output import iso_or_none, show_json, show_text
 from bot.cli.suggestions import suggest_issue
-from bot.cli.tables import show_table
+from bot.cli.text_tables import show_table
 from bot.cli.users import user_of
-from bot.explanations import order_sentences, sentences
 from bot.language import words
 from ledger.instants import Instant, iso
 from projections.explanation import (

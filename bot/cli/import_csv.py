@@ -2,8 +2,8 @@
 
 import click
 
-from bot.cli.importing import bring_in, choice_of, import_options, name_of, of_file, opened
-from bot.cli.session import Session
+from bot.cli.context import Session
+from bot.cli.import_common import bring_in, choice_of, import_options, name_of, of_file, opened
 from ledger.intake.reading_ahead import reading_ahead
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.cli.context import Session
 from bot.cli.exits import DONE
-from bot.cli.files import write_file
-from bot.cli.importing import History, bring_in, choice_of, import_options, name_of, opened
-from bot.cli.session import Session
-from bot.cli.shown import printable, show_json
+from bot.cli.import_common import History, bring_in, choice_of, import_options, name_of, opened
+from bot.cli.output import printable, show_json, write_file
 from ledger.commits import Contact, People
 from ledger.idempotency import DIGEST_KEY_BYTES, pseudonym
 from ledger.intake.git_history import (

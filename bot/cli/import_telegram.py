@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.importing import Choice, bring_in, choice_of, import_options, of_file, opened
-from bot.cli.session import Session
-from bot.exported_messages import Bots, Listener, live_chat_of, overlaps
+from bot.cli.context import Session
+from bot.cli.import_common import Choice, bring_in, choice_of, import_options, of_file, opened
+from bot.intake.telegram_export import read_export
+from bot.listening.exported_messages import Bots, ExportedMessage, Listener, live_chat_of, overlaps
 from bot.settings import Settings, variable_of
 from ledger.commands import Interaction
 from ledger.errors import InvalidInteractionError
-from ledger.exported_message import ExportedMessage
 from ledger.instants import iso
 from ledger.intake.history import Entry, Refusal
-from ledger.intake.telegram_export import read_export
 
 if TYPE_CHECKING:
     from ledger.application import EngagementLedger

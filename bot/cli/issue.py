@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli.session import Session, json_option
-from bot.cli.shown import show_json, show_text
+from bot.cli.context import Session, json_option
+from bot.cli.output import show_json, show_text
 from bot.settings import variable_of
 from ledger.errors import SettingsError
 from ledger.instants import instant_of, iso
@@ -57,8 +57,8 @@ async def _answers(linear: "Linear", keys: Sequence[str]) -> dict[str, "Answer"]
 
 
 def _show(session: Session, answers: dict[str, "Answer"]) -> None:
+    from bot.answers.replies import plain_text  # noqa: PLC0415 - as above
     from bot.linear.cards import facts_of  # noqa: PLC0415 - loads what scores need
-    from bot.plain_text import plain_text  # noqa: PLC0415 - as above
 
     today = session.clock().astimezone(session.settings.zone).date()
     for number, (key, facts) in enumerate(facts_of(answers, today).items()):

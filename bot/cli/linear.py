@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from bot.cli.session import Session
-from bot.cli.shown import counted
+from bot.cli.context import Session
+from bot.cli.output import counted
 from bot.settings import variable_of
 
 DEMO_PORT = 8_090

@@ -2,9 +2,8 @@
 
 import asyncio
 
-from bot.cli.findings import BAD, NOTE, OK, Finding
-from bot.cli.session import Session
-from bot.cli.shown import counted
+from bot.cli.context import Session
+from bot.cli.output import BAD, NOTE, OK, DoctorFinding, counted
 from bot.extras import MissingExtraError
 from bot.linear.decoding import Failed, Reason, Setup
 from bot.linear.issue import PUBLIC
@@ -22,7 +21,7 @@ _TO_BE_CHANGED = {
 """Remedies for failures that do not pass by themselves."""
 
 
-def linear_findings(session: Session) -> list[Finding]:
+def linear_findings(session: Session) -> list[DoctorFinding]:
     """Return what was found by asking Linear once; nothing without a key."""
     if session.settings.linear_api_key is None:
         return []
@@ -31,7 +30,7 @@ def linear_findings(session: Session) -> list[Finding]:
 
         linear = linear_for(session)
     except MissingExtraError as error:
-        return [Finding(CHECK, BAD, str(error))]
+        return [DoctorFinding(CHECK, BAD, str(error))]
 
     async def ask() -> tuple[Setup | Failed, Quota]:
         try:
@@ -43,17 +42,17 @@ def linear_findings(session: Session) -> list[Finding]:
     return [_failure(setup) if isinstance(setup, Failed) else _state(setup, quota)]
 
 
-def _failure(failed: Failed) -> Finding:
+def _failure(failed: Failed) -> DoctorFinding:
     what = f"Linear {failed.reason.value}"
     if failed.reason in _TO_BE_CHANGED:
-        return Finding(CHECK, BAD, f"{what}: {_TO_BE_CHANGED[failed.reason]}")
+        return DoctorFinding(CHECK, BAD, f"{what}: {_TO_BE_CHANGED[failed.reason]}")
     detail = (
         f"{what}: cards say nothing of issues until that is over; everything else works as usual"
     )
-    return Finding(CHECK, NOTE, detail)
+    return DoctorFinding(CHECK, NOTE, detail)
 
 
-def _state(setup: Setup, quota: Quota) -> Finding:
+def _state(setup: Setup, quota: Quota) -> DoctorFinding:
     public = [team.key for team in setup.teams if team.visibility == PUBLIC]
     hidden = len(setup.teams) - len(public)
     teams = f"public teams {', '.join(public) or 'none'}{' and more' * setup.has_more_teams}"
@@ -63,7 +62,7 @@ def _state(setup: Setup, quota: Quota) -> Finding:
         f"{setup.workspace or 'a workspace without a name'}; {teams}{others}; left of the quota: "
         f"{_left('requests', quota.requests)}, {_left('points', quota.complexity)}"
     )
-    return Finding(CHECK, OK, detail)
+    return DoctorFinding(CHECK, OK, detail)
 
 
 def _left(what: str, limit: Limit) -> str:

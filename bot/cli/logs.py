@@ -5,7 +5,7 @@ import sys
 from functools import cached_property
 from typing import TextIO
 
-from bot.cli.shown import on_terminal
+from bot.cli.output import on_terminal
 
 OWN = ("ledger", "projections", "bot")
 TALKATIVE = ("apscheduler", "asyncio", "httpcore", "httpx", "matplotlib", "telegram", "tornado")

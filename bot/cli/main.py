@@ -1,18 +1,76 @@
-"""The entry point, and the list of commands."""
+"""The entry point and its commands, each imported only when it is chosen."""
 
 import atexit
 import gc
 import io
 import os
 import sys
+from importlib import import_module
 
 import click
 from click.shell_completion import shell_complete
 
+from bot.cli.context import Session, json_option, settings_from_environment
 from bot.cli.execution import execute
-from bot.cli.lazy_group import LazyGroup, Listed
-from bot.cli.session import Session, json_option, settings_from_environment
 from bot.settings import Settings
+
+# A group that imports a command when it is chosen, and lists all commands without that.
+
+
+class Listed(click.Command):
+    """A command as the group's help and the shell's completion list it."""
+
+    def __init__(self, name: str, place: str, summary: str) -> None:
+        """`place` is `module:attribute`, and `summary` how the command's own help begins."""
+        super().__init__(name, help=summary)
+        self._place = place
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, attribute = self._place.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+class LazyGroup(click.Group):
+    """A group of listed commands; only the one that the arguments choose is imported."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return what click does, with the command itself in place of the listed one."""
+        name, command, left = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Listed) else command, left
+
+
+# The group of commands that import histories.
+
+
+@click.group("import", cls=LazyGroup)
+def imports() -> None:
+    """Import a history from elsewhere.
+
+    Doing it again adds nothing.
+    """
+
+
+for name, place, summary in (
+    ("csv", "import_csv:import_csv", "Import FILE, plain or gzipped, or - for standard input."),
+    (
+        "git",
+        "import_git:import_git",
+        "Import the commits of the repository in DIR that name issues.",
+    ),
+    (
+        "telegram",
+        "import_telegram:import_telegram",
+        "Import FILE, a JSON export from Telegram Desktop, or - for standard input.",
+    ),
+):
+    imports.add_command(Listed(name, f"bot.cli.{place}", summary))
+
+
+# The entry point, and the list of commands.
 
 COMPLETION = "_ENGAGEMENT_COMPLETE"
 """The variable by which a shell asks for completions."""
@@ -36,7 +94,7 @@ for name, place, summary in (
     ("chat", "talk:chat", "Talk with the bot in this terminal; it needs no token."),
     ("init", "record:init", "Create the ledger if there is none."),
     ("record", "record:record", "Record one interaction of USER with ISSUE."),
-    ("import", "imports:imports", "Import a history from elsewhere."),
+    ("import", "main:imports", "Import a history from elsewhere."),
     ("score", "ask:score", "Show how USER's engagement with ISSUE scores, and why."),
     (
         "top",
@@ -75,12 +133,12 @@ for name, place, summary in (
     ("users", "users:users", "List the users, or those with TEXT in their id or display name."),
     (
         "export",
-        "user_data:export",
+        "users:export",
         "Write everything recorded about USER to FILE, as the bot's /export does.",
     ),
     (
         "forget",
-        "user_data:forget",
+        "users:forget",
         "Delete what links the past to USER, as the bot's /forget does.",
     ),
     ("replay", "replay:replay", "Fold every event again and compare with the read model."),
@@ -98,10 +156,10 @@ for name, place, summary in (
     ("doctor", "doctor:doctor", "Look for problems."),
     (
         "verify",
-        "verify:verify",
+        "doctor:verify",
         "Look for damage: every row, index, segment, engagement, barrier and waiting entry.",
     ),
-    ("tour", "tour:tour", "Run a worked example on a throw-away ledger, then take commands."),
+    ("tour", "talk:tour", "Run a worked example on a throw-away ledger, then take commands."),
 ):
     engagement.add_command(Listed(name, f"bot.cli.{place}", summary))
 

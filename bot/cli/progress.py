@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from bot.cli.shown import printable
+from bot.cli.output import printable
 
 Update = Callable[[int, int], object]
 

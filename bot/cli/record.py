@@ -3,10 +3,10 @@
 import click
 import msgspec
 
-from bot.cli.session import Number, Session, UserCommand, Word, json_option
-from bot.cli.shown import printable, show_json
+from bot.cli.context import Number, Session, UserCommand, Word, json_option
+from bot.cli.output import printable, show_json
 from bot.cli.suggestions import suggesting_issue
-from bot.cli.tables import show_table
+from bot.cli.text_tables import show_table
 from bot.cli.users import user_of, user_or_new
 from ledger.commands import interaction_of
 

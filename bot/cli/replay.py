@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.cli.context import Session, json_option
+from bot.cli.output import counted, show_json
 from bot.cli.progress import counting, progress
-from bot.cli.session import Session, json_option
-from bot.cli.shown import counted, show_json
-from bot.cli.tables import show_table
+from bot.cli.text_tables import show_table
 
 if TYPE_CHECKING:
     from projections.application import Engagements

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import click
 
-from bot.cli.files import write_file
-from bot.cli.session import Session, json_option
-from bot.cli.shown import printable, show_json
+from bot.cli.context import Session, json_option
+from bot.cli.output import printable, show_json, write_file
 from bot.cli.users import user_of
-from bot.moments import Edge
+from bot.dates.parse import Edge
 from bot.reports import report_page
 from ledger.instants import instant_of
 

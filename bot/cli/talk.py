@@ -1,23 +1,32 @@
-"""Commands that talk: the bot on Telegram, and the bot in this terminal.
-
-Only these two import the bot, which takes half a second.
-"""
+"""Commands that talk: the bot on Telegram or in this terminal, and a tour of what there is."""
 
 import asyncio
+import datetime as dt
+import shlex
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
+import msgspec
 
-from bot.cli.session import Session, clock_option
-from bot.cli.shown import show_text
+from bot.cli.context import Session, clock_option
+from bot.cli.execution import execute
+from bot.cli.output import on_terminal, show_text
 from bot.settings import variable_of
 from ledger.errors import SettingsError
 
 if TYPE_CHECKING:
     from projections.application import Engagements
+
+
+# Commands that talk: the bot on Telegram, and the bot in this terminal.
+#
+# Only these two import the bot, which takes half a second.
 
 PATIENCE_SECONDS = 5.0
 """Seconds that the bot waits for another process's write; then entries go to the spool."""
@@ -57,14 +66,12 @@ def run(
             raise SettingsError(message)
         _chat(session, clock_is_right=clock_is_right)
         return
-    from bot.telegram import running  # noqa: PLC0415 - see the module
+    from bot.telegram import serve  # noqa: PLC0415 - see the module
 
-    hook = (
-        None if webhook is None else running.Webhook(webhook, *_address(session, webhook, listen))
-    )
+    hook = None if webhook is None else serve.Webhook(webhook, *_address(session, webhook, listen))
     with _opened(session, clock_is_right=clock_is_right) as engagements:
         click.echo("Starting the bot; Ctrl-C ends it.", err=True)
-        asyncio.run(running.run(engagements, settings, hook))
+        asyncio.run(serve.run(engagements, settings, hook))
 
 
 @click.command()
@@ -114,3 +121,88 @@ def _address(session: Session, url: str, listen: str) -> tuple[str, int]:
     if not host or not port.isdigit() or not 0 < int(port) <= 65_535:  # noqa: PLR2004 - ports end there
         raise click.BadParameter("must be a host and a port", param_hint="--listen")
     return host, int(port)
+
+
+# The command that runs a worked example, and then prompts for more commands.
+
+EXAMPLE = (
+    ("A fresh ledger:", "init"),
+    (
+        "Ana asks the bot about an issue:",
+        'record ana AI-1799 query --context "How is AI-1799 going?" --key chat-1:7:AI-1799',
+    ),
+    ("Two weeks ago she mentioned another one:", "record ana DMD-480 mention --at {two_weeks_ago}"),
+    ("She opens the first:", "record ana AI-1799 view"),
+    (
+        "Her message is delivered again, and adds nothing:",
+        "record ana AI-1799 query --key chat-1:7:AI-1799",
+    ),
+    ("What is she most engaged with?", "top ana"),
+    ("Why does it score that?", "score ana DMD-480"),
+    (
+        "And in a month, if nothing happens? Nothing is written for that:",
+        "top ana --at {in_a_month}",
+    ),
+    ("Every answer comes from these events:", "history ana"),
+    ("Folding them all again gives the same:", "replay"),
+)
+"""Pairs of a sentence and the command that it introduces."""
+
+
+@click.command()
+@click.pass_context
+def tour(ctx: click.Context) -> None:
+    """Run a worked example on a throw-away ledger, then take commands.
+
+    The ledger is deleted afterwards.
+    """
+    own: Session = ctx.obj
+    with tempfile.TemporaryDirectory(prefix="engagement-tour-") as folder:
+        url = f"sqlite:///{Path(folder) / 'ledger.db'}"
+        settings = msgspec.structs.replace(own.settings, database_url=url, home=folder)
+        for sentence, command in EXAMPLE:
+            click.echo(f"\n{sentence}")
+            _show_tour(
+                ctx, Session(lambda: settings, own.clock), command.format_map(_moments(own.clock()))
+            )
+        for line in _typed():
+            _run(ctx, Session(lambda: settings, own.clock), line)
+
+
+def _moments(now: dt.datetime) -> dict[str, str]:
+    return {
+        "two_weeks_ago": f"{now - dt.timedelta(days=14):%Y-%m-%dT%H:%MZ}",
+        "in_a_month": f"{now + dt.timedelta(days=31):%Y-%m-%dT%H:%MZ}",
+    }
+
+
+def _show_tour(ctx: click.Context, session: Session, line: str) -> None:
+    click.secho(f"$ engagement {line}", bold=True)
+    _run(ctx, session, line)
+
+
+def _run(ctx: click.Context, session: Session, line: str) -> None:
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        click.echo(f"error: {error}", err=True)
+        return
+    if words[:1] == ["engagement"]:
+        words = words[1:]
+    if words:
+        execute(ctx.find_root().command, words, lambda: session)
+
+
+def _typed() -> Iterator[str]:
+    """Yield the lines of standard input until it ends, with a prompt on a terminal."""
+    asking = on_terminal(sys.stdin)
+    if asking:
+        click.echo("\nYour turn, on the same ledger: `top ana` or `--help`, say. Ctrl-D ends.")
+    while True:
+        try:
+            line = input("engagement> " if asking else "")
+        except (EOFError, KeyboardInterrupt, RuntimeError):
+            return
+        if line.strip() in {"exit", "quit"}:
+            return
+        yield line

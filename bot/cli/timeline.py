@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from bot.answers.replies import score_note
 from bot.charts import score_chart
-from bot.cli.files import write_file
-from bot.cli.session import Session, UserCommand, Word, json_option
-from bot.cli.shown import printable, show_csv, show_json
+from bot.cli.context import Session, UserCommand, Word, json_option
+from bot.cli.output import printable, show_csv, show_json, write_file
 from bot.cli.suggestions import suggest_issue
-from bot.cli.tables import show_table
+from bot.cli.text_tables import show_table
 from bot.cli.users import user_of
+from bot.dates.parse import Edge
+from bot.dates.zones import PERIODS, ends_of
 from bot.language import words
-from bot.moments import Edge
-from bot.periods import PERIODS, ends_of
-from bot.replies import score_note
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, iso, moment_of
 from ledger.validation import issue_id_of

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from bot.clocks import ClockGuard
-from bot.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
+from bot.dates.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
 from ledger.instants import DAY, Instant, instant_of
 from ledger.segment import RETAINED_DAYS
 from ledger.store.job_runs import job_alone, last_run, note_runs

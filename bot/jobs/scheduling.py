@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
+from bot.dates.job_days import CLEANUP, DECAY, EXPIRY
 from bot.extras import extra
-from bot.job_days import CLEANUP, DECAY, EXPIRY
 from bot.jobs.engagement_jobs import EngagementJobs
 from bot.settings import settings_of
 from ledger.application import environment

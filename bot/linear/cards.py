@@ -5,11 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from bot.answers.replies import UNLINKED, Facts, fill
+from bot.dates.format import day_of
 from bot.language import words
 from bot.linear.issue import Absent, Answer, Found, Issue
-from bot.plain_text import UNLINKED
-from bot.replies import Facts, fill
-from bot.times import day_of
 from ledger.validation import DISPLAY_NAME_LIMIT, display_name_of
 
 NAME_SHOWN = 40

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from bot.answers.replies import all_quiet, marked, note
+from bot.answers.report_figures import HEIGHT, WIDTH, late_days, score_line, stacked, years_of
 from bot.extras import extra
-from bot.replies import all_quiet, marked, note
-from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
-from bot.report_tables import late_days, years_of
 from ledger.instants import Instant, iso, moment_of
 from projections.policy import fields_of
 

@@ -22,7 +22,20 @@ from telegram.ext import (
     filters,
 )
 
-from bot.classification import (
+from bot.answers.replies import Reply, left_over, plain_text, say
+from bot.clocks import ClockGuard
+from bot.language import words
+from bot.listening.access import Gate
+from bot.listening.bot_commands import (
+    COMMANDS,
+    UNHIDE,
+    Asked,
+    Audience,
+    asked_by_link,
+    asked_in,
+    link_payload,
+)
+from bot.listening.classification import (
     ISSUES_OF_A_MESSAGE,
     ChatKind,
     Message,
@@ -31,26 +44,21 @@ from bot.classification import (
     card_of,
     pressed_in,
 )
-from bot.clocks import ClockGuard
-from bot.commands import COMMANDS, UNHIDE, Asked, Audience, asked_by_link, asked_in, link_payload
-from bot.gate import Gate
-from bot.issue_keys import IssueKeys
-from bot.language import words
-from bot.plain_text import plain_text
-from bot.replies import Reply, left_over, say
+from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
-from bot.telegram.answers import NO, YES, answer, forget_buttons
-from bot.telegram.exports import EXPORT, Exports
+from bot.telegram.data_export import EXPORT, Exports
+from bot.telegram.handlers import CARDS, HINT, NO, YES, Question, answer, forget_buttons
 from bot.telegram.look_ups import NOTHING, Answers, LookUps
-from bot.telegram.outbox import Delivery, Outbox, fault
 from bot.telegram.presses import acknowledge, edit_message, refuse, replace
-from bot.telegram.questions import CARDS, HINT, Question
 from bot.telegram.recording import Recorder, lets_in
 from bot.telegram.sending import (
     Address,
+    Delivery,
     InGroup,
+    Outbox,
     Sent,
     change,
+    fault,
     persistently,
     send,
     send_in_private,

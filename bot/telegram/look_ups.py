@@ -5,11 +5,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bot.commands import Asked
 from bot.linear.client import Linear
 from bot.linear.issue import Answer
-from bot.telegram.outbox import Outbox
-from bot.telegram.questions import CARDS
+from bot.listening.bot_commands import Asked
+from bot.telegram.handlers import CARDS
+from bot.telegram.sending import Outbox
 
 CARD_SECONDS = 1.5
 """The seconds that a card waits for Linear; reading the ledger and sending come on top."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import telegram
 from telegram.constants import MessageEntityType
 
-from bot.classification import ChatKind, Message, Migration, Press
-from bot.commands import asked_in
-from ledger.typed_text import (
+from bot.listening.bot_commands import asked_in
+from bot.listening.classification import ChatKind, Message, Migration, Press
+from bot.listening.typed_text import (
     NestedTooDeepError,
     TypedText,
     is_unknown_message,

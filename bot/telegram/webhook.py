@@ -18,7 +18,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler, stream_request_body
 
-from bot.telegram.outbox import fault
+from bot.telegram.sending import fault
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bot.classification import (
+from bot.listening.bot_commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
+from bot.listening.classification import (
     CARD,
     ISSUES_OF_A_MESSAGE,
     NOTHING,
@@ -23,8 +24,7 @@ from bot.classification import (
     hiding_in,
     pressed_in,
 )
-from bot.commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
-from bot.issue_keys import IssueKeys
+from bot.listening.issue_keys import IssueKeys
 from ledger.commands import FOREVER, Hiding, Interaction, Kind, OptOut
 from ledger.errors import InvalidInteractionError
 from ledger.instants import instant_of, moment_of

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import english
-from bot.commands import COMMANDS, Asked, asked_by_link, asked_in, link_payload
+from bot.listening.bot_commands import COMMANDS, Asked, asked_by_link, asked_in, link_payload
 from tests.strategies import hostile_texts
 
 BOT = "Ledger_bot"

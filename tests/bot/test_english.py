@@ -11,9 +11,8 @@ import pytest
 
 import bot
 from bot import english
-from bot.chart_words import ChartWords
-from bot.date_words import DateWords
-from bot.replies import parts
+from bot.answers.replies import parts
+from bot.english import ChartWords, DateWords
 from ledger.validation import ISSUE_ID_LIMIT
 from tests.telegram.entities import parse_html
 

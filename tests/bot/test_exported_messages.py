@@ -9,15 +9,23 @@ import telegram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.classification import heard_in
-from bot.exported_messages import TELEGRAMS_OWN, Bots, Listener, MessageIds, live_chat_of, overlaps
-from bot.issue_keys import IssueKeys
+from bot.intake.telegram_export import read_export
+from bot.listening.classification import heard_in
+from bot.listening.exported_messages import (
+    TELEGRAMS_OWN,
+    Bots,
+    ChatType,
+    ExportedMessage,
+    Listener,
+    MessageIds,
+    live_chat_of,
+    overlaps,
+)
+from bot.listening.issue_keys import IssueKeys
 from bot.telegram.updates import message_of
 from ledger.commands import Interaction
 from ledger.errors import InvalidInteractionError
-from ledger.exported_message import ChatType, ExportedMessage
 from ledger.instants import Instant, moment_of
-from ledger.intake.telegram_export import read_export
 from tests.strategies import NOON, Clock
 from tests.telegram.exports import Line, chat_of, stream_of, supergroup_of, written
 from tests.telegram.people import Person

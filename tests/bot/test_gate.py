@@ -5,9 +5,9 @@ from itertools import count
 
 import pytest
 
-from bot import gate as module
-from bot.classification import ChatKind, Sender
-from bot.gate import Gate
+from bot.listening import access as module
+from bot.listening.access import Gate
+from bot.listening.classification import ChatKind, Sender
 from bot.telegram.recording import lets_in
 
 TEAM, OTHER = -100_1, -100_2

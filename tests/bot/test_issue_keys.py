@@ -10,8 +10,8 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import issue_keys
-from bot.issue_keys import LOOKALIKES, STANDARDS, InvalidIssuePatternError, IssueKeys
+from bot.listening import issue_keys
+from bot.listening.issue_keys import LOOKALIKES, STANDARDS, InvalidIssuePatternError, IssueKeys
 from ledger.validation import issue_id_of
 from tests.shared_cases import CASES, needs_cases
 from tests.strategies import hostile_texts

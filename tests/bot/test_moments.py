@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import english
-from bot.local_times import first_instant, last_instant, moment_at
-from bot.moments import Edge, InvalidMomentError, moment_of_text
-from bot.times import since, when
+from bot.dates.format import since, when
+from bot.dates.parse import Edge, InvalidMomentError, moment_of_text
+from bot.dates.zones import first_instant, last_instant, moment_at
 from ledger.instants import instant_of, moment_of
 from tests.strategies import hostile_texts
 

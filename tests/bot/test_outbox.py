@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telegram.error import BadRequest, Forbidden, NetworkError, TimedOut
 
-from bot.telegram import outbox as module
-from bot.telegram.outbox import STALE_SECONDS, Outbox, fault
+from bot.telegram import sending as module
+from bot.telegram.sending import STALE_SECONDS, Outbox, fault
 
 PATIENCE_SECONDS = 30.0
 CANARY = "canary-7391"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.periods import MOST_POINTS, PERIODS, TooManyPointsError, ends_of
+from bot.dates.zones import MOST_POINTS, PERIODS, TooManyPointsError, ends_of
 from ledger.instants import DAY, Instant, instant_of, moment_of
 
 ZONES = st.sampled_from(

@@ -11,9 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import english, replies
-from bot.plain_text import plain_text
-from bot.replies import CONTEXT_SHOWN, HISTORY_SHOWN, Time, fill, parts, say, utf16_units
+from bot import english
+from bot.answers import replies
+from bot.answers.replies import (
+    CONTEXT_SHOWN,
+    HISTORY_SHOWN,
+    Time,
+    fill,
+    parts,
+    plain_text,
+    say,
+    utf16_units,
+)
 from ledger.commands import Kind
 from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import DAY, Instant, moment_of

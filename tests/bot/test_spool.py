@@ -23,10 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.classification import ChatKind, Entry, Migration, Sender
-from bot.spool import file as module
-from bot.spool.file import Spool, SpoolTakenError
-from bot.spool.lines import UnreadableLineError, Waiting, line_of, read
+from bot.listening.classification import ChatKind, Entry, Migration, Sender
+from bot.spool import spool_file as module
+from bot.spool.spool_file import Spool, SpoolTakenError, UnreadableLineError, Waiting, line_of, read
 from ledger.commands import FOREVER, Hiding, Interaction, OptOut, hiding_of, interaction_of
 from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
@@ -391,7 +390,7 @@ def test_a_second_drain_waits_for_the_first(tmp_path):
 PROGRAM = """
 import sys
 from pathlib import Path
-from bot.spool.file import Spool
+from bot.spool.spool_file import Spool
 from tests.bot.test_spool import entries
 spool = Spool(Path(sys.argv[1]))
 for number in range(100_000):

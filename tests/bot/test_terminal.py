@@ -7,8 +7,7 @@ import subprocess
 import pytest
 from hypothesis import given
 
-from bot.terminal.chat import YOU, speaker_of
-from bot.terminal.screen import Screen
+from bot.terminal.chat import YOU, Screen, speaker_of
 from tests.cli.running import ENGAGEMENT, CommandLine
 from tests.strategies import hostile_texts
 

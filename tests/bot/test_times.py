@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.times import since, when
+from bot.dates.format import since, when
 from ledger.commands import EARLIEST
 from ledger.instants import Instant, instant_of, moment_of
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.charts.dates import MOST_TICKS, date, ticks
+from bot.charts.canvas import MOST_TICKS, date, ticks
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from tests.charts.pictures import ascends
 from tests.charts.words import WORDS

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from bot.charts.canvas import BLUE, TRACK
-from bot.charts.ranking import HIGHEST, LOWEST, ranking_figure
+from bot.charts.ranking_bars import HIGHEST, LOWEST, ranking_figure
 from tests import strategies
 from tests.charts.pictures import ascends, complaints, hostile_issue_ids, rectangles, texts
 from tests.charts.words import WORDS

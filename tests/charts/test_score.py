@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.charts.score import score_figure
+from bot.charts.score_curve import score_figure
 from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant

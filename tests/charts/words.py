@@ -1,6 +1,6 @@
 """Words for the tests' charts."""
 
-from bot.chart_words import ChartWords
+from bot.english import ChartWords
 
 WORDS = ChartWords(
     score_caption="Score, {start} to {end} ({zone})",

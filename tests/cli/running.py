@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bot.cli.context import Session
 from bot.cli.execution import execute
 from bot.cli.main import engagement, main
-from bot.cli.session import Session
 from bot.settings import settings_of
 from tests.forked import Fork
 

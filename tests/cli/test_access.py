@@ -13,10 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.cli import mounts
-from bot.cli.files import write_file
-from bot.cli.mounts import network_file_system
-from bot.cli.shown import printable, show_csv
+from bot.cli import diagnosis
+from bot.cli.diagnosis import network_file_system
+from bot.cli.output import printable, show_csv, write_file
 from ledger.errors import LedgerUnavailableError
 from ledger.store.sqlite import Translated
 from tests.cli.running import NOON, CommandLine
@@ -239,7 +238,7 @@ def test_doctor_warns_of_a_ledger_on_a_network(ana, tmp_path, monkeypatch):
     mounted = tmp_path / "mountinfo"
     point = str(ana.home.resolve()).replace("\\", "\\134").replace(" ", "\\040")
     mounted.write_text(f"{MOUNTED}40 22 0:60 / {point} rw - nfs server:/x rw\n")
-    monkeypatch.setattr(mounts, "MOUNTS", mounted)
+    monkeypatch.setattr(diagnosis, "MOUNTS", mounted)
     done = ana("doctor", "--json")
     (finding,) = (each for each in json.loads(done.out) if each["check"] == "file system")
     assert (done.code, finding["state"]) == (1, "bad")
@@ -249,7 +248,7 @@ def test_doctor_warns_of_a_ledger_on_a_network(ana, tmp_path, monkeypatch):
 def test_where_a_system_does_not_say_what_is_mounted_doctor_says_nothing(
     ana, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(mounts, "MOUNTS", tmp_path / "none")
+    monkeypatch.setattr(diagnosis, "MOUNTS", tmp_path / "none")
     done = ana("doctor", "--json")
     assert done.code == 0
     assert "file system" not in {each["check"] for each in done.json}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.session import Session, settings_from_environment
+from bot.cli.context import Session, settings_from_environment
 from ledger.intake.csv_history import ROW_LIMIT
 from tests.cli.disks import remount, small_disk
 from tests.cli.histories import HEADER, history, row, rows, written
@@ -729,7 +729,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["bot.cli.session", "bot.cli.ask", "sqlalchemy"])
+@pytest.mark.parametrize("module", ["bot.cli.context", "bot.cli.ask", "sqlalchemy"])
 def test_an_interruption_while_the_program_is_loading_is_one_line(cli, module):
     cli("init")
     program = (sys.executable, "-c", INTERRUPTED_IN)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from bot.cli import tables
+from bot.cli import text_tables
 from tests.cli.histories import FIRST, HEADER, history, row, rows, text, written
 from tests.cli.running import DAY, ENGAGEMENT, NOON, PATIENCE_SECONDS, CommandLine, at
 
@@ -351,7 +351,7 @@ def test_history_can_be_limited_and_begin_with_the_latest(ana):
 def test_history_fits_the_terminal(ana, monkeypatch, width):
     ana("record", "ana", "AI-1799", "query", "--context", "What blocks AI-1799, and why? " * 9)
     ana("set-score", "ana", "AI-1799", "0.3")
-    monkeypatch.setattr(tables, "on_terminal", lambda _: True)
+    monkeypatch.setattr(text_tables, "on_terminal", lambda _: True)
     monkeypatch.setenv("COLUMNS", str(width))
     out = ana("history", "ana").out
     assert max(map(cell_len, out.splitlines())) <= width

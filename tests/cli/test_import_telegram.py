@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.listening.classification import private_key, supergroup_key
 from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.instants import Instant, moment_of
-from ledger.message_keys import private_key, supergroup_key
 from ledger.validation import UserId
 from tests.cli.histories import history, row, rows, written
 from tests.cli.running import CommandLine, Done

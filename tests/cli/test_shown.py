@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bot.cli import shown
-from bot.cli.shown import show_text
-from bot.cli.tables import table_lines
+from bot.cli import output
+from bot.cli.output import show_text
+from bot.cli.text_tables import table_lines
 
 WORDS = st.text("abcdé漢 ", max_size=40).map(lambda text: text.strip() or "漢")
 CELLS = st.one_of(WORDS, st.none(), st.floats(0, 1), st.integers(0, 10**6))
@@ -58,7 +58,7 @@ def test_numbers_stand_to_the_right_also_below_what_is_not_known():
 def test_text_breaks_between_words_on_a_terminal_alone(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "24")
     for watched, lines in ((False, 1), (True, 2)):
-        monkeypatch.setattr(shown, "on_terminal", lambda _, watched=watched: watched)
+        monkeypatch.setattr(output, "on_terminal", lambda _, watched=watched: watched)
         show_text("  Touched 2 times: 1 query, 1 mention.")
         out = capsys.readouterr().out.splitlines()
         assert len(out) == lines

@@ -7,9 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bot.cli.imports import imports
-from bot.cli.lazy_group import Listed
-from bot.cli.main import engagement
+from bot.cli.main import Listed, engagement, imports
 from tests.cli.running import CommandLine, Done
 
 LIBRARIES = {

@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.spool.file import Spool
-from bot.spool.lines import Waiting
+from bot.spool.spool_file import Spool, Waiting
 from ledger.commands import interaction_of
 from ledger.instants import iso
 from projections.application import Engagements

@@ -16,9 +16,9 @@ from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.typing import Parser
 
+from bot.cli.context import Session
 from bot.cli.execution import execute
 from bot.cli.main import engagement
-from bot.cli.session import Session
 from bot.settings import settings_of
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands import COMMANDS
+from bot.listening.bot_commands import COMMANDS
 from ledger.clock import utc_now
 from projections.application import Engagements
 from tests.docs.documents import DOCUMENTS, ROOT, Clock, name_of, parsed, pattern_of, unlike

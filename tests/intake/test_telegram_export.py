@@ -14,12 +14,12 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.exported_message import ChatType, ExportedMessage
+from bot.intake import json_values, telegram_export
+from bot.intake.json_values import SPOILT, mended
+from bot.intake.telegram_export import read_export
+from bot.listening.exported_messages import ChatType, ExportedMessage
 from ledger.instants import instant_of
-from ledger.intake import exported_fields, exported_json
-from ledger.intake.exported_text import SPOILT, mended
 from ledger.intake.history import Refusal, UnreadableHistoryError
-from ledger.intake.telegram_export import read_export
 from tests.strategies import hostile_texts
 from tests.telegram.exports import Line, chat_of, full_export, stream_of, written
 
@@ -201,7 +201,7 @@ def test_a_full_export_is_read_chat_by_chat():
     assert places == [f"message 17 of chat {number}" for number in (1, 3, 3, 4)]
 
 
-@pytest.mark.parametrize("type_", sorted(exported_fields._WITHOUT_PEOPLE))
+@pytest.mark.parametrize("type_", sorted(telegram_export._WITHOUT_PEOPLE))
 def test_where_nobody_talks_is_passed_over(type_):
     assert read(in_chat(LINE, 7, type_=type_)) == []
 
@@ -396,7 +396,7 @@ def test_a_value_that_is_too_long_costs_its_message_alone(field, unit):
 
     tracemalloc.start()
     try:
-        with mock.patch.object(exported_json, "VALUE_LIMIT_BYTES", 100_000):
+        with mock.patch.object(json_values, "VALUE_LIMIT_BYTES", 100_000):
             first, refused, last = read_export(io.BufferedReader(Long()))
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -407,7 +407,7 @@ def test_a_value_that_is_too_long_costs_its_message_alone(field, unit):
 
 
 def test_much_that_is_passed_over_is_not_too_long(monkeypatch):
-    monkeypatch.setattr(exported_json, "VALUE_LIMIT_BYTES", 100_000)
+    monkeypatch.setattr(json_values, "VALUE_LIMIT_BYTES", 100_000)
     contacts = [{"user_id": n, "first_name": "somebody"} for n in range(20_000)]
     export = {"contacts": {"list": contacts}, **in_chat(*([LINE] * 3_000))}
     assert len(read(export)) == 3_000
@@ -450,7 +450,7 @@ def test_any_messages_are_read_or_refused_one_by_one(lines):
 def test_what_is_read_does_not_depend_on_where_a_read_ends(lines, indent, size):
     content = json.dumps(in_chat(*lines, LINE), indent=indent).encode(errors="replace")
     expected = read(content)
-    with mock.patch.object(exported_json, "_CHUNK_BYTES", size):
+    with mock.patch.object(json_values, "_CHUNK_BYTES", size):
         assert read(content) == expected
     assert len(expected) == len(lines) + 1
 

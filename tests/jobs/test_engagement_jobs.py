@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, delete
 
 from bot.clocks import ClockGuard
-from bot.job_days import CLEANUP, DECAY, due_days
+from bot.dates.job_days import CLEANUP, DECAY, due_days
 from bot.jobs import EngagementJobs, cleanup_zero_engagements_job, decay_engagement_scores_job
 from ledger.clock import utc_now
 from ledger.errors import LedgerUnavailableError, SettingsError

@@ -9,7 +9,7 @@ from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.job_days import CLEANUP, DECAY, due_days
+from bot.dates.job_days import CLEANUP, DECAY, due_days
 from tests.jobs.zones import ALL, HOUR, ODD, closed, days_seen, wall
 
 DAY = dt.timedelta(days=1)

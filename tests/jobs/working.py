@@ -3,7 +3,7 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from bot.job_days import CLEANUP, DECAY
+from bot.dates.job_days import CLEANUP, DECAY
 from ledger.commands import interaction_of
 from ledger.store.job_runs import days_done
 from projections.application import Engagements

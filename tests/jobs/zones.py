@@ -4,7 +4,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Iterable
 
-from bot.job_days import CLEANUP, Schedule
+from bot.dates.job_days import CLEANUP, Schedule
 
 HOUR = dt.timedelta(hours=1)
 

@@ -7,7 +7,7 @@ from aiogram.types import Message as Oracle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.typed_text import (
+from bot.listening.typed_text import (
     NESTING_LIMIT,
     NestedTooDeepError,
     TypedText,

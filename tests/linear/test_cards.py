@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import replies
+from bot.answers import replies
+from bot.answers.replies import UNLINKED, plain_text
 from bot.linear import cards
 from bot.linear.cards import age, facts_of, is_soon, url_of
 from bot.linear.issue import Absent, Answer, Found, Issue, State, Team, Unknown
-from bot.plain_text import UNLINKED, plain_text
 from ledger.instants import moment_of
 from projections.engagement import Engagement
 from tests.bot.shown import sent, shown

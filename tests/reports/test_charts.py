@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.report_charts import HEIGHT, WIDTH, score_line, stacked
+from bot.answers.report_figures import HEIGHT, WIDTH, score_line, stacked
 from ledger.instants import Instant
 from projections.audit import Tally
 from projections.timeline import score_series

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.spool.file import Spool
-from bot.spool.lines import Waiting
+from bot.spool.spool_file import Spool, Waiting
 from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.errors import LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, moment_of

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.cli.logs import handler_for
-from bot.spool import keeping
+from bot.spool import durable_writer
 from tests.telegram.stage import Stage
 
 SHORTEST_TELLING = 6
@@ -20,7 +20,7 @@ SHORTEST_TELLING = 6
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine sends nothing to the spool; tests that are about it set their own patience."""
-    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(durable_writer, "PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture

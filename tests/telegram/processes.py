@@ -18,10 +18,9 @@ from telegram.ext import TypeHandler
 from bot.application import EngagementBot
 from bot.cli.logs import configure_logs
 from bot.settings import settings_of
-from bot.spool.file import Spool
-from bot.telegram.recording import Recorder
-from bot.telegram.recording_queue import RecordingQueue
-from bot.telegram.running import Webhook, run
+from bot.spool.spool_file import Spool
+from bot.telegram.recording import Recorder, RecordingQueue
+from bot.telegram.serve import Webhook, run
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from projections.application import Engagements
@@ -113,7 +112,7 @@ def _run(
 
 def _look_often() -> None:
     """Look at the watch more often than people need to."""
-    mock.patch("bot.telegram.watchdog.LOOKED_AT_EVERY_SECONDS", 0.02).start()
+    mock.patch("bot.telegram.serve.LOOKED_AT_EVERY_SECONDS", 0.02).start()
 
 
 def _time_recording(path: Path) -> None:
@@ -162,14 +161,14 @@ def _keep_nothing() -> None:
     """Have neither a ledger nor a spool that can be written, and ask again at once."""
     mock.patch.object(Spool, "append", side_effect=OSError(errno.ENOSPC, "no space")).start()
     mock.patch.object(EngagementLedger, "record_async", side_effect=MemoryError).start()
-    mock.patch("bot.telegram.recording_queue.AGAIN_SECONDS", 0.01).start()
+    mock.patch("bot.telegram.recording.AGAIN_SECONDS", 0.01).start()
 
 
 def _have_little_room() -> None:
     """Reserve room for a few entries only, and ask again soon."""
-    mock.patch.multiple("bot.spool.file", RESERVED_BYTES=8_192, SPARE_BYTES=1_024).start()
-    mock.patch("bot.telegram.recording_queue.AGAIN_SECONDS", 0.1).start()
-    mock.patch("bot.spool.keeping.PAUSES_SECONDS", (0.1,)).start()
+    mock.patch.multiple("bot.spool.spool_file", RESERVED_BYTES=8_192, SPARE_BYTES=1_024).start()
+    mock.patch("bot.telegram.recording.AGAIN_SECONDS", 0.1).start()
+    mock.patch("bot.spool.durable_writer.PAUSES_SECONDS", (0.1,)).start()
 
 
 def _acknowledge_all() -> None:

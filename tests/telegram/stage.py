@@ -10,8 +10,7 @@ from typing import Any, Self
 
 from bot.application import EngagementBot, telegram_builder
 from bot.settings import settings_of
-from bot.telegram.running import UPDATES
-from bot.telegram.watchdog import PollingRequest
+from bot.telegram.serve import UPDATES, PollingRequest
 from ledger.events import kind_label
 from projections.application import Engagements
 from tests.strategies import Clock

@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 
-from bot.telegram.outside import dated_by
+from bot.telegram.serve import dated_by
 from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant, iso
 from ledger.store.job_runs import days_done, last_ran_at

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from bot.charts import score_chart
-from bot.commands import COMMANDS
-from bot.telegram import answers
-from bot.telegram.answers import CHARTED_DAYS, RANKED_AT_MOST
+from bot.listening.bot_commands import COMMANDS
+from bot.telegram import handlers
+from bot.telegram.handlers import CHARTED_DAYS, RANKED_AT_MOST
 from ledger.instants import DAY
 from tests.charts.pictures import size_of
 from tests.shared_cases import CASES, needs_cases
@@ -218,7 +218,7 @@ def test_a_date_after_chart_counts(stage, ana, monkeypatch):
         drawn.append(series)
         return score_chart(series, *rest)
 
-    monkeypatch.setattr(answers, "score_chart", draw)
+    monkeypatch.setattr(handlers, "score_chart", draw)
     ana.says("AI-1?")
     stage.settle()
     then = stage.clock()
@@ -246,7 +246,7 @@ def test_a_chart_goes_back_so_many_days(stage, ana, monkeypatch):
         spans.append(series.end - series.start)
         return score_chart(series, *rest)
 
-    monkeypatch.setattr(answers, "score_chart", drawn)
+    monkeypatch.setattr(handlers, "score_chart", drawn)
     ana.says("AI-1")
     stage.settle()
     stage.clock.move(10 * DAY)
@@ -258,7 +258,7 @@ def test_a_chart_goes_back_so_many_days(stage, ana, monkeypatch):
 
 def test_a_fault_of_an_answer_is_an_answer_too(stage, ana, log, monkeypatch):
     stage.settle()
-    monkeypatch.setitem(answers.ANSWERS, "stats", lambda _: 1 / 0)
+    monkeypatch.setitem(handlers.ANSWERS, "stats", lambda _: 1 / 0)
     assert stage.answer(ana, "/stats").text.startswith("Something went wrong on my side")
     assert "ZeroDivisionError" in log.getvalue()
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import user_data
-from bot.telegram import exports, sending
-from bot.telegram.outbox import Outbox
+from bot.telegram import data_export, sending
+from bot.telegram.sending import Outbox
 from ledger.codec import Origin
 from ledger.commands import Kind
 from ledger.errors import LedgerUnavailableError
@@ -106,7 +106,7 @@ def test_a_bot_that_stops_ends_what_is_being_made(tmp_path):
 
     async def scene() -> None:
         outbox = Outbox()
-        exports.Exports(Stopping(), tmp_path, outbox).post(None, 1)  # type: ignore[arg-type]
+        data_export.Exports(Stopping(), tmp_path, outbox).post(None, 1)  # type: ignore[arg-type]
         await asyncio.to_thread(begun.wait, 30)
         await outbox.close(0)
         ended.set()
@@ -119,7 +119,7 @@ def test_a_bot_that_stops_ends_what_is_being_made(tmp_path):
 
 
 def test_an_export_of_several_parts_says_which_is_which(stage, ana, monkeypatch):
-    monkeypatch.setattr(exports, "PART_BYTES", 1)
+    monkeypatch.setattr(data_export, "PART_BYTES", 1)
     ana.says("AI-2")
     parts = stage.asks(ana, "/export")
     assert [part.file.name for part in parts] == [
@@ -131,14 +131,14 @@ def test_an_export_of_several_parts_says_which_is_which(stage, ana, monkeypatch)
 
 
 def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(stage, ana, monkeypatch):
-    monkeypatch.setattr(exports, "MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(data_export, "MOMENT_SECONDS", 0.0)
     goes_on, make = threading.Event(), user_data.made
 
     def held(*arguments):
         goes_on.wait(30)
         return make(*arguments)
 
-    monkeypatch.setattr(exports, "made", held)
+    monkeypatch.setattr(data_export, "made", held)
     for text in ("/export", "/export", "/score AI-1"):
         ana.says(text)
     stage.api.wait_until(lambda: len(stage.api.sent_to(ana)) >= 5, 30)
@@ -206,9 +206,9 @@ def test_who_is_forgotten_gets_no_export_that_was_begun_before(stage, ana, monke
         await asyncio.to_thread(goes_on.wait, 30)
         await sending.send(*_)
 
-    monkeypatch.setattr(exports, "made", held)
+    monkeypatch.setattr(data_export, "made", held)
     if is_made:
-        monkeypatch.setattr(exports, "send", slow)
+        monkeypatch.setattr(data_export, "send", slow)
     question = stage.answer(ana, "/forget")
     ana.says("/export")
     assert begun.wait(30)
@@ -223,7 +223,7 @@ def test_a_ledger_that_cannot_be_read_is_told(stage, ana, monkeypatch):
     def unreadable(*_):
         raise LedgerUnavailableError
 
-    monkeypatch.setattr(exports, "made", unreadable)
+    monkeypatch.setattr(data_export, "made", unreadable)
     assert stage.answer(ana, "/export").text.startswith("I cannot look that up right now")
 
 

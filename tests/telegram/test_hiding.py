@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from bot.spool import keeping
+from bot.spool import durable_writer
 from ledger.commands import interaction_of
 from tests.telegram.stage import Stage
 
@@ -256,8 +256,8 @@ def test_a_press_for_what_was_never_touched_is_refused(stage, ana):
 
 
 def test_what_waits_hides_once_the_ledger_can_be_written(stage, ana, monkeypatch):
-    monkeypatch.setattr(keeping, "PAUSES_SECONDS", (0.01,))
-    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(durable_writer, "PAUSES_SECONDS", (0.01,))
+    monkeypatch.setattr(durable_writer, "PATIENCE_SECONDS", 0.2)
     card = stage.answer(ana, "AI-1 and AI-2")
     with unwritable(stage):
         ana.presses(card, HIDE)

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bot.commands import Asked
 from bot.linear.client import Linear
 from bot.linear.decoding import Failed, Reason
 from bot.linear.demo import LocalLinear, Scripted, invented
 from bot.linear.demo.workspace import Invented
 from bot.linear.documents import Request
+from bot.listening.bot_commands import Asked
 from bot.telegram import look_ups
+from bot.telegram.handlers import CARDS
 from bot.telegram.look_ups import LookUps
-from bot.telegram.outbox import Outbox
-from bot.telegram.questions import CARDS
+from bot.telegram.sending import Outbox
 from ledger.instants import moment_of
 from tests.linear.serving import Served, serving
 from tests.strategies import NOON

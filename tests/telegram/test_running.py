@@ -16,9 +16,16 @@ from telegram.request import HTTPXRequest, RequestData
 from telegram.request._requestparameter import RequestParameter
 
 from bot.settings import settings_of
-from bot.telegram import running, webhook
-from bot.telegram.running import ListeningError, Webhook
-from bot.telegram.watchdog import SAME_AGAIN, SILENCE_SECONDS, PollingFailedError, PollingRequest
+from bot.telegram import serve as running
+from bot.telegram import webhook
+from bot.telegram.serve import (
+    SAME_AGAIN,
+    SILENCE_SECONDS,
+    ListeningError,
+    PollingFailedError,
+    PollingRequest,
+    Webhook,
+)
 from projections.application import Engagements
 from tests.telegram.processes import BotProcess
 from tests.telegram.server import BotApi

@@ -13,10 +13,9 @@ import msgspec
 import pytest
 from telegram.error import InvalidToken
 
-from bot.spool import keeping
-from bot.spool.file import Spool
-from bot.spool.lines import Waiting, line_of, read
-from bot.telegram import outbox, recording, sending
+from bot.spool import durable_writer
+from bot.spool.spool_file import Spool, Waiting, line_of, read
+from bot.telegram import recording, sending
 from ledger.application import EngagementLedger
 from ledger.commands import interaction_of
 from ledger.errors import ClockBehindError, LedgerUnavailableError
@@ -28,8 +27,8 @@ from tests.telegram.stage import Stage
 def hurry(monkeypatch):
     """Pauses are for people; here they are skipped."""
     monkeypatch.setattr(sending, "RETRY_PAUSES_SECONDS", (0.0, 0.0))
-    monkeypatch.setattr(keeping, "PAUSES_SECONDS", (0.01,))
-    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(durable_writer, "PAUSES_SECONDS", (0.01,))
+    monkeypatch.setattr(durable_writer, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setenv("PTB_TIMEDELTA", "true")  # else the library warns of each flood, as an error
 
 
@@ -237,7 +236,7 @@ def test_an_entry_that_cannot_be_stored_holds_up_no_other(stage, ana, log, monke
         return record_many(entries)
 
     monkeypatch.setattr(stage.engagements.ledger, "record_many", failing)
-    keeper = keeping.Keeper(stage.engagements.ledger, poisoned.path)
+    keeper = durable_writer.Keeper(stage.engagements.ledger, poisoned.path)
     asyncio.run(keeper.drain())
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
     assert '"event": "not recorded"' in log.getvalue()
@@ -274,7 +273,7 @@ def test_recording_does_not_block_the_event_loop(stage, ana, monkeypatch):
     entered, going = threading.Event(), threading.Event()
     shared = stage.engagements.ledger._group_commit
     commit = shared._commit
-    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(durable_writer, "PATIENCE_SECONDS", 60.0)
 
     def stuck(entries):
         entered.set()
@@ -420,7 +419,7 @@ def test_a_lost_answer_is_sent_again(stage, ana, trouble):
 
 def test_a_stale_reply_is_dropped(stage, ana, log, monkeypatch):
     stage.settle()
-    monkeypatch.setattr(outbox, "STALE_SECONDS", -1.0)
+    monkeypatch.setattr(sending, "STALE_SECONDS", -1.0)
     assert stage.asks(ana, "AI-1") == []
     assert stage.recorded(ana) == {("AI-1", "query"): 1}
     assert '"why": "stale"' in log.getvalue()
@@ -435,7 +434,7 @@ def test_one_chat_can_have_so_many_replies_waiting(stage, ana, log):
         stage.run(stage.bot.application.update_queue.join())
     stage.settle()
     assert sum(stage.recorded(ana).values()) == 39
-    assert len(stage.api.sent_to(ana)) == 1 + 1 + outbox.WAITING_IN_A_CHAT
+    assert len(stage.api.sent_to(ana)) == 1 + 1 + sending.WAITING_IN_A_CHAT
     assert "too many wait in its chat" in log.getvalue()
 
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import pytest
 from telegram import Update
 
-from bot.spool import keeping
-from bot.spool.file import Spool
-from bot.telegram import recording, recording_queue
-from bot.telegram.recording_queue import ANSWERED_AT_MOST, RecordingQueue
-from bot.telegram.watchdog import SAME_AGAIN
+from bot.spool import durable_writer
+from bot.spool.spool_file import Spool
+from bot.telegram import recording
+from bot.telegram.recording import ANSWERED_AT_MOST, RecordingQueue
+from bot.telegram.serve import SAME_AGAIN
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerUnavailableError
 from ledger.store import sqlite
@@ -31,10 +31,12 @@ TEAM = -1_001_000_000_777
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
     """Pauses are for people; here they are skipped."""
-    monkeypatch.setattr(keeping, "PAUSES_SECONDS", (0.01,))
-    monkeypatch.setattr(keeping, "PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(keeping, "HURRY_SECONDS", 2.0)  # faults come at once; the machine may not
-    monkeypatch.setattr(recording_queue, "AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(durable_writer, "PAUSES_SECONDS", (0.01,))
+    monkeypatch.setattr(durable_writer, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(
+        durable_writer, "HURRY_SECONDS", 2.0
+    )  # faults come at once; the machine may not
+    monkeypatch.setattr(recording, "AGAIN_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -19,11 +19,10 @@ import click
 from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.dialects import sqlite
 
+from bot.cli.context import Session
 from bot.cli.execution import execute
 from bot.cli.exits import DONE, FAILED, INTERRUPTED, USAGE
-from bot.cli.lazy_group import Listed
-from bot.cli.main import engagement
-from bot.cli.session import Session
+from bot.cli.main import Listed, engagement
 from bot.settings import VARIABLES, Settings, settings_of
 from ledger.store import schema, tables
 from projections.application import Engagements
@@ -68,7 +67,7 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "The bot": {
         "bot.telegram.recording": ("install", "Recorder"),
-        "bot.spool.keeping": ("Keeper",),
+        "bot.spool.durable_writer": ("Keeper",),
         "bot.jobs.engagement_jobs": ("EngagementJobs",),
         "bot.jobs.scheduling": (
             "add_engagement_jobs_to_scheduler",

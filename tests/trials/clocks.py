@@ -9,7 +9,7 @@ from hypothesis.stateful import initialize, rule
 
 from bot.clock_check import ClockUnconfirmedError
 from bot.clocks import ClockGuard
-from bot.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
+from bot.dates.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
 from bot.jobs import EngagementJobs
 from ledger.codec import Origin
 from ledger.errors import ClockBehindError, ClockNotAheadError

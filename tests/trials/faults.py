@@ -17,13 +17,13 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from bot.cli import import_telegram
+from bot.intake.telegram_export import read_export
 from ledger.application import EngagementLedger
 from ledger.commands import Interaction
 from ledger.errors import UnknownReplayError
 from ledger.idempotency import SourceKey, digest
 from ledger.intake import reading_ahead
 from ledger.intake.csv_history import read_csv
-from ledger.intake.telegram_export import read_export
 from ledger.store import projection
 from ledger.store.append import Appender, Outcome, Receipt
 from ledger.store.streams import Head

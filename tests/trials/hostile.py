@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from bot.classification import CARD
-from bot.commands import COMMANDS
+from bot.listening.bot_commands import COMMANDS
+from bot.listening.classification import CARD
 from tests.strategies import BIDI_CONTROLS, GRAPHEMES, LONE_SURROGATES, NOON
 
 Update = dict[str, Any]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.spool.file import Spool
+from bot.spool.spool_file import Spool
 from projections.application import Engagements
 from tests.telegram.people import Person
 from tests.telegram.processes import BotProcess

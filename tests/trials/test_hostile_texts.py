@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import replies
-from bot.classification import ISSUES_OF_A_MESSAGE
-from bot.telegram import answers, questions, sending
+from bot.answers import replies
+from bot.listening.classification import ISSUES_OF_A_MESSAGE
+from bot.telegram import handlers, sending
 from tests.strategies import hostile_texts
 from tests.trials.hostile import TODAY, Hostile, Update
 from tests.trials.sizes import chance, count, tell
@@ -196,13 +196,13 @@ def test_a_reply_that_is_too_long_is_caught(tmp_path, monkeypatch):
 
 def test_half_a_surrogate_pair_in_a_reply_is_caught(tmp_path, monkeypatch):
     monkeypatch.setattr(replies, "one_line", lambda text: text)
-    monkeypatch.setattr(questions, "say", lambda _, **words: replies.Reply("".join(words.values())))
+    monkeypatch.setattr(handlers, "say", lambda _, **words: replies.Reply("".join(words.values())))
     assert any("surrogates" in each for each in wrong(tmp_path, "/score x\ud800"))
 
 
 def test_a_fault_of_the_programs_is_caught(tmp_path, monkeypatch):
-    monkeypatch.delitem(answers.ANSWERS, "top")
-    monkeypatch.setattr(answers, "_unknown", lambda _: 1 / 0)
+    monkeypatch.delitem(handlers.ANSWERS, "top")
+    monkeypatch.setattr(handlers, "_unknown", lambda _: 1 / 0)
     assert any("answer failed" in each for each in wrong(tmp_path, "/top"))
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]  # it has no types
 
-from bot.job_days import CLEANUP, DECAY, Schedule, due_days
+from bot.dates.job_days import CLEANUP, DECAY, Schedule, due_days
 from tests.jobs.zones import ALL, HOUR, ODD, closed, days_seen, wall
 from tests.trials.sizes import chance, count, tell
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bot.cli.session import Session
+from bot.cli.context import Session
 from tests.cli.running import CommandLine
 from tests.trials import checker
 from tests.trials.sizes import FULL, chance, count, real_history, tell

@@ -18,10 +18,10 @@ from unittest import mock
 import pytest
 import telegram
 
-from bot.issue_keys import IssueKeys
+from bot.intake import telegram_export
+from bot.listening.issue_keys import IssueKeys
 from bot.telegram.recording import Recorder
 from ledger.commands import Kind
-from ledger.intake import exported_fields
 from projections.application import Engagements, EngagementTracker
 from tests.cli.running import CommandLine
 from tests.telegram.entities import detected
@@ -225,7 +225,7 @@ def test_an_export_without_the_prefix_of_supergroups_is_caught(tmp_path, made):
     few = Said(made.messages[:400], Counter())
     play(cli, few.messages)
     before = touches_in(cli)
-    with mock.patch.object(exported_fields, "_bot_api_id", lambda _, chat_id: -chat_id):
+    with mock.patch.object(telegram_export, "_bot_api_id", lambda _, chat_id: -chat_id):
         import_(cli, few.export())
     assert touches_in(cli) != before
 

@@ -12,8 +12,7 @@ from unittest import mock
 import pytest
 
 from bot.jobs import EngagementJobs
-from bot.spool.file import Spool
-from bot.spool.lines import Waiting
+from bot.spool.spool_file import Spool, Waiting
 from ledger.errors import LedgerDamagedError
 from ledger.instants import DAY
 from ledger.store.compaction import Compaction, Compactor

@@ -1,0 +1,1 @@
+"""Answers of the bot, as values that any interface can show."""

@@ -1,0 +1,45 @@
+"""Moments in words for answers: the inverse of `bot.dates.parse`."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from bot.language import words
+
+_LATELY_DAYS = 180
+"""How long a date is unambiguous without its year."""
+
+
+def when(moment: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> str:
+    """Format `moment` in words by the calendar and clock of `zone`, relative to `now`."""
+    try:
+        there = moment.astimezone(zone)
+    except OverflowError:  # the last hours of the year 9999, east of Greenwich
+        there = moment
+    days = (now.astimezone(zone).date() - there.date()).days
+    time = f"{there:%H:%M}"
+    if days == 0:
+        return words.TODAY_AT.format(time=time)
+    if days == 1:
+        return words.YESTERDAY_AT.format(time=time)
+    month = words.MONTHS[there.month - 1]
+    if abs(days) < _LATELY_DAYS:
+        return words.DATE_AT.format(day=there.day, month=month, time=time)
+    return words.DATE_YEAR.format(day=there.day, month=month, year=there.year)
+
+
+def day_of(day: dt.date, today: dt.date) -> str:
+    """Return a day in words, near `today` by its name."""
+    days = (day - today).days
+    if abs(days) <= 1:
+        return (words.YESTERDAY, words.TODAY, words.TOMORROW)[days + 1]
+    month = words.MONTHS[day.month - 1]
+    if abs(days) < _LATELY_DAYS:
+        return words.DATE.format(day=day.day, month=month)
+    return words.DATE_YEAR.format(day=day.day, month=month, year=day.year)
+
+
+def since(days: int) -> str:
+    """The whole days since something, as in "3 days ago"."""
+    if days == 1:
+        return words.DAY_AGO
+    return words.TODAY if days == 0 else words.DAYS_AGO.format(days=days)

@@ -1,0 +1,1 @@
+"""Telegram's exports of chats, read from files."""

@@ -1,0 +1,1 @@
+"""Messages and presses of people, as the interactions they amount to."""

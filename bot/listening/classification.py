@@ -1,0 +1,272 @@
+"""Classification: the interactions that a message or a press amounts to, if any."""
+
+import datetime as dt
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from bot.listening.bot_commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
+from ledger.commands import FOREVER, Hiding, Interaction, Kind, OptOut, hiding_of, interaction_of
+from ledger.idempotency import SourceKey
+from ledger.instants import Instant, instant_of
+from ledger.validation import UserId, context_of
+
+if TYPE_CHECKING:
+    from bot.listening.issue_keys import IssueKeys
+
+
+# Source keys of Telegram messages: the same when live, delivered again, edited or exported.
+
+
+def supergroup_key(chat_id: int, message_id: int, issue_id: str, sent_at: Instant) -> SourceKey:
+    """The key of an issue in a supergroup's message, whose id is the same for all members."""
+    return SourceKey(f"{chat_id}:{message_id}:{issue_id}", sent_at)
+
+
+def private_key(
+    bot_id: int, chat_id: int, message_id: int, issue_id: str, sent_at: Instant
+) -> SourceKey:
+    """The key of an issue in a message of a private chat or a basic group.
+
+    Message ids there are per account, so another bot counts from the start.
+    """
+    return SourceKey(f"{bot_id}:{chat_id}:{message_id}:{issue_id}", sent_at)
+
+
+def hiding_key(of_message: SourceKey) -> SourceKey:
+    """The key of a command that hides an issue, derived from the key of the issue in its message.
+
+    It must differ from that one, because an edit can turn the command into a message that mentions
+    the issue.
+    """
+    return SourceKey(f"hiding:{of_message.text}", of_message.dated_at)
+
+
+def press_key(bot_id: int, callback_query_id: str) -> SourceKey:
+    """The key of a press on a button, which is for one issue and has no date."""
+    return SourceKey(f"{bot_id}:callback:{callback_query_id}")
+
+
+def export_key(user_id: str, issue_id: str, sent_at: Instant, ordinal: int) -> SourceKey:
+    """The key of an issue in an exported message of a private chat or a basic group.
+
+    Message ids there are per account, and exports identify the chat differently: a private chat by
+    its other member, a group by another id once it has become a supergroup. So the key consists of
+    the user, the issue, the second and the ordinal within it: exports of one chat by two members
+    count once.
+    """
+    return SourceKey(f"export:{user_id}:{sent_at}:{issue_id}:{ordinal}", sent_at)
+
+
+# Classification of messages and button presses: which interactions they are, if any (R1, R2).
+
+ISSUES_OF_A_MESSAGE = 20
+"""The most issues that one message can touch; pasting a list shows no interest in each line."""
+
+CARD = "card:"
+"""Data prefix of buttons that open an issue's card; the issue key follows."""
+
+HIDE_BUTTON, UNHIDE_BUTTON, LISTED_BUTTON = "hide:", "unhide:", "listed:"
+"""Data prefixes of buttons that hide an issue or show it again: below cards, and below a list."""
+
+
+_HIDING_BUTTONS = {HIDE_BUTTON: HIDE, UNHIDE_BUTTON: UNHIDE, LISTED_BUTTON: UNHIDE}
+
+
+class ChatKind(Enum):
+    """Kinds of chats that differ in their message ids or in what counts."""
+
+    PRIVATE = "private"
+    GROUP = "group"
+    SUPERGROUP = "supergroup"
+    CHANNEL = "channel"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """The parts of a message that decide what it counts as.
+
+    `sender_id` is None unless a person wrote it: not for bots, channels, groups and Telegram
+    itself. `links` are the targets of text links. `command` is the name of the command that the
+    message begins with, without its slash, unless it is for another bot. `addressed` means that the
+    message names the bot or replies to it.
+    """
+
+    bot_id: int
+    chat_id: int
+    chat_kind: ChatKind
+    message_id: int
+    sender_id: int | None
+    text: str
+    sent_at: dt.datetime
+    links: tuple[str, ...] = ()
+    command: str | None = None
+    addressed: bool = False
+    forwarded: bool = False
+    edited: bool = False
+
+    @property
+    def is_for_the_bot(self) -> bool:
+        """Whether the message is for the bot, rather than overheard."""
+        return self.chat_kind is ChatKind.PRIVATE or self.addressed or self.command is not None
+
+
+class Press(msgspec.Struct, frozen=True):
+    """A press on one of the bot's buttons; a malicious client can forge `data`."""
+
+    bot_id: int
+    callback_query_id: str
+    presser_id: int
+    data: str
+    pressed_at: dt.datetime
+    chat_id: int | None = None
+
+
+class Pressed(NamedTuple):
+    """The command of a button, and whether the button is below the list of hidden issues."""
+
+    command: str
+    issue: str
+    is_listed: bool = False
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """A sender and their chat, by which the gate decides whether the bot listens.
+
+    `user_id` is None if the sender is not a person.
+    """
+
+    chat_id: int
+    chat_kind: ChatKind
+    user_id: int | None
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """A basic group's upgrade to a supergroup: the same place under another chat id."""
+
+    old_chat_id: int
+    new_chat_id: int
+
+
+Entry = Interaction | Hiding | OptOut | Migration
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """The interactions to record, in order, and the number of issues dropped beyond the limit."""
+
+    entries: tuple[Entry, ...] = ()
+    left_out: int = 0
+
+
+NOTHING = Heard()
+
+
+def heard_in(message: Message, keys: "IssueKeys") -> Heard:
+    """Return the entries that `message` adds to the ledger (R1, R2); an edit has the same keys.
+
+    Raises InvalidInteractionError for values that R1 refuses, such as a date before 2000.
+    """
+    if message.sender_id is None or message.forwarded or message.chat_kind is ChatKind.CHANNEL:
+        return NOTHING
+    if message.command in {OPT_OUT, OPT_IN} and not message.edited:
+        # An edit gets no answer, so it must not change an opt-out.
+        return Heard((_opt_out(message, message.sender_id),))
+    if message.command in COMMANDS:
+        # Asking for a score does not count as interest in the issue: it would change that score.
+        return NOTHING
+    issues = keys.found_in("\n".join((message.text, *message.links)))
+    counted = issues[:ISSUES_OF_A_MESSAGE]
+    context = context_of(message.text) if counted else None  # once: cutting a long text is slow
+    entries = tuple(_interaction(message, message.sender_id, issue, context) for issue in counted)
+    return Heard(entries, len(issues) - len(counted))
+
+
+def hiding_in(message: Message, keys: "IssueKeys", now: dt.datetime) -> Heard:
+    """Return the hiding that `message` requests by a command, if any; edits are ignored.
+
+    It is dated `now`, as a press is: Telegram's dates are whole seconds, and an issue can be hidden
+    and shown again within one.
+    """
+    _, *arguments = message.text.split()
+    issue = keys.meant_by(arguments[0]) if arguments else None
+    if issue is None or message.sender_id is None or message.forwarded or message.edited:
+        return NOTHING
+    hiding = hiding_of(
+        str(message.sender_id),
+        issue,
+        hidden=message.command == HIDE,
+        occurred_at=now,
+        source_key=hiding_key(_source_key(message, issue)),
+    )
+    return Heard((hiding,))
+
+
+def done_by(press: Press, keys: "IssueKeys") -> Heard:
+    """Return the view or the hiding that a press on a button stands for, or None."""
+    pressed = pressed_in(press.data, keys)
+    if pressed is not None:
+        return Heard((_hiding(press, pressed),))
+    issue = card_of(press.data, keys)
+    return NOTHING if issue is None else Heard((_view(press, issue),))
+
+
+def _view(press: Press, issue: str) -> Interaction:
+    return interaction_of(
+        str(press.presser_id),
+        issue,
+        Kind.VIEW.label,
+        occurred_at=press.pressed_at,
+        chat_id=None if press.chat_id is None else str(press.chat_id),
+        source_key=press_key(press.bot_id, press.callback_query_id),
+    )
+
+
+def _hiding(press: Press, pressed: Pressed) -> Hiding:
+    return hiding_of(
+        str(press.presser_id),
+        pressed.issue,
+        hidden=pressed.command == HIDE,
+        occurred_at=press.pressed_at,
+        source_key=press_key(press.bot_id, press.callback_query_id),
+    )
+
+
+def card_of(data: str, keys: "IssueKeys") -> str | None:
+    """Return the issue whose card a button's data opens, or None."""
+    key = data.removeprefix(CARD)
+    # The bot's own buttons carry the key and nothing else.
+    return key if data.startswith(CARD) and keys.named_by(key) == key else None
+
+
+def pressed_in(data: str, keys: "IssueKeys") -> Pressed | None:
+    """Return what a button's data asks for about hiding an issue, or None."""
+    prefix, colon, issue = data.partition(":")
+    command = _HIDING_BUTTONS.get(prefix + colon)
+    if command is None or keys.meant_by(issue) != issue:
+        return None
+    return Pressed(command, issue, is_listed=prefix + colon == LISTED_BUTTON)
+
+
+def _interaction(message: Message, sender_id: int, issue: str, context: str | None) -> Interaction:
+    kind = Kind.QUERY if message.is_for_the_bot else Kind.MENTION
+    return interaction_of(
+        str(sender_id),
+        issue,
+        kind.label,
+        occurred_at=message.sent_at,
+        context=context,
+        chat_id=str(message.chat_id),
+        source_key=_source_key(message, issue),
+    )
+
+
+def _source_key(message: Message, issue: str) -> SourceKey:
+    at = instant_of(message.sent_at)
+    if message.chat_kind is ChatKind.SUPERGROUP:
+        return supergroup_key(message.chat_id, message.message_id, issue, at)
+    return private_key(message.bot_id, message.chat_id, message.message_id, issue, at)
+
+
+def _opt_out(message: Message, sender_id: int) -> OptOut:
+    before = FOREVER if message.command == OPT_OUT else instant_of(message.sent_at)
+    return OptOut(UserId(str(sender_id)), before)
