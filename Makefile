@@ -84,9 +84,9 @@ check: $(STAMP) ## check format, lint, types, imports, dependencies, prose and t
 	@$(BIN)/deptry --no-ansi .
 	@echo "Prose …"
 	@$(BIN)/codespell
-	@$(BIN)/python -m tests.tools.prose
+	@$(BIN)/python -m tools.prose
 	@echo "Locks …"
-	@$(BIN)/python -m tests.tools.lock
+	@$(BIN)/python -m tools.lock
 
 bench: $(TRIALS_STAMP) ## run the benchmarks
 	@$(BIN)/python -m tests.benchmarks
@@ -99,7 +99,7 @@ trials: $(TRIALS_STAMP) ## run the trials with their full counts (SEED=… repea
 	@seed=$(or $(SEED),$$($(PYTHON) -c 'import random; print(random.getrandbits(32))')) \
 		&& echo "SEED=$$seed" \
 		&& exec $(APART) env TRIALS=full PYTHONHASHSEED=$$seed $(BIN)/python -m pytest -v -n auto \
-			--maxschedchunk=1 -p tests.tools.trials -m trial --randomly-seed=$$seed $(ARGS)
+			--maxschedchunk=1 -p tests.support.trials_plugin -m trial --randomly-seed=$$seed $(ARGS)
 
 # The extras of dependencies stay in the lock: without them pip looks for a newer package with the
 # extra, unpinned.
@@ -119,4 +119,4 @@ clean: ## remove .venv, caches and reports (never engagement-data)
 	@echo "Removing .venv, caches and reports …"
 	@rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
 		.coverage .coverage.* htmlcov build dist
-	@find ledger projections bot tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find ledger projections bot tests tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -14,7 +14,7 @@ from projections.application import (
     EngagementTracker,
     IssueEngagementRepository,
 )
-from tests.strategies import HOUR, NOON, Clock
+from tests.support.strategies import HOUR, NOON, Clock
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.trials.sizes import FULL
+from tests.support.trials.counts import FULL
 
 ROOT = Path(__file__).parents[1]
-PROPERTIES = ("tests/ledger/test_source_keys.py", "tests/ledger/test_interaction.py")
+PROPERTIES = ("tests/ledger/test_idempotency.py", "tests/ledger/test_commands.py")
 
 
 def examples(file: Path, hash_seed: int, *options: str) -> list[str]:
@@ -18,7 +18,7 @@ def examples(file: Path, hash_seed: int, *options: str) -> list[str]:
     subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
-            *("-p", "tests.tools.examples", f"--examples={file}", *options, *PROPERTIES),
+            *("-p", "tests.support.examples_plugin", f"--examples={file}", *options, *PROPERTIES),
         ],
         cwd=ROOT,
         env=os.environ | {"PYTHONHASHSEED": str(hash_seed)},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import lock
+from tools import lock
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ledger", "projections", "bot")

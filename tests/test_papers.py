@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import VARIABLES
-from tests.tools import prose
+from tools import prose
 
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
@@ -39,7 +39,7 @@ def test_contributing_names_each_tool_of_the_check():
     row = re.search(r"^\| `make check` \|.*", CONTRIBUTING, re.MULTILINE)
     assert row is not None
     assert [tool for tool in sorted(tools) if tool not in row[0]] == []
-    assert modules == {"tests/tools/prose", "tests/tools/lock"}
+    assert modules == {"tools/prose", "tools/lock"}
 
 
 def test_before_a_commit_runs_what_the_check_runs_and_nothing_is_fetched():

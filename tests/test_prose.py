@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import prose
+from tools import prose
 
 PAGE = "# A page\n\nIt begins plainly.\n\nHere {}, as it were.\n"
 MODULES = {

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.trials.processes import wait_for
+from tests.support.trials.processes import wait_for
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 120
-PLUGIN = ("-p", "tests.tools.trials", "-p", "no:cacheprovider", "-p", "no:randomly")
+PLUGIN = ("-p", "tests.support.trials_plugin", "-p", "no:cacheprovider", "-p", "no:randomly")
 TESTS = """
 import time
 
 import pytest
 
-from tests.forked import CONTEXT
+from tests.support.forks import CONTEXT
 
 
 def test_short():

@@ -9,9 +9,9 @@ import pytest
 from ledger.commands import interaction_of, override_of
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from projections.application import Engagements
-from tests.archive.ledgers import small_segments
-from tests.cli.running import NOON, CommandLine
-from tests.strategies import HOUR, Clock
+from tests.support.command_line import NOON, CommandLine
+from tests.support.sealed_ledgers import small_segments
+from tests.support.strategies import HOUR, Clock
 
 USERS = ("ana", "ben", "eve")
 

@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from ledger.errors import MissingSegmentError
-from tests.archive.ledgers import NEED_NONE, NEED_SEGMENTS, USERS, fill, opened, record
-from tests.strategies import Clock
+from tests.support.sealed_ledgers import NEED_NONE, NEED_SEGMENTS, USERS, fill, opened, record
+from tests.support.strategies import Clock
 
 COMPARED = {
     name: question

@@ -20,8 +20,8 @@ from ledger.store.segment_rows import Comparison
 from projections.application import Engagements
 from projections.read_model import certificate, snapshots
 from projections.read_model.columnar_fold import SEALED, joined, partial_of
-from tests.archive.ledgers import EVENTS, fill, opened, segments_of
-from tests.strategies import Clock
+from tests.support.sealed_ledgers import EVENTS, fill, opened, segments_of
+from tests.support.strategies import Clock
 
 ALL = 1_000
 

@@ -22,7 +22,7 @@ from ledger.errors import (
 )
 from ledger.segment import BLOCK_BYTES, Segment
 from projections.application import Engagements
-from tests.archive.ledgers import (
+from tests.support.sealed_ledgers import (
     EVENTS,
     NEED_NONE,
     NEED_SEGMENTS,
@@ -32,9 +32,9 @@ from tests.archive.ledgers import (
     record,
     segments_of,
 )
-from tests.archived import table_of
-from tests.strategies import NOON, Clock
-from tests.trials.sizes import chance, count
+from tests.support.segment_tables import table_of
+from tests.support.strategies import NOON, Clock
+from tests.support.trials.counts import chance, count
 
 STEP = count(full=1, small=5)
 """The distance in bytes between two that are flipped in a small file."""

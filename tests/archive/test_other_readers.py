@@ -12,9 +12,9 @@ import pytest
 from ledger.archive.columns import FILE_SCHEMA
 from ledger.instants import instant_of
 from tests.archive.conftest import USERS
-from tests.archive.ledgers import segments_of
-from tests.archive.page import COLUMNS, PAGE
-from tests.cli.running import NOON, CommandLine
+from tests.support.command_line import NOON, CommandLine
+from tests.support.sealed_ledgers import segments_of
+from tests.support.segments_page import COLUMNS, PAGE
 
 WHY = "DuckDB and Polars are tools of the trials: make trials installs them"
 duckdb = pytest.importorskip("duckdb", reason=WHY)

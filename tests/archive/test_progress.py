@@ -12,8 +12,8 @@ from ledger.errors import ArchiveUnavailableError, DiskFullError, LedgerUnavaila
 from ledger.segment import STAGES
 from ledger.store import compaction
 from ledger.store.database import Database
-from tests.archive.ledgers import EVENTS, fill, opened, record, small_segments
-from tests.strategies import Clock
+from tests.support.sealed_ledgers import EVENTS, fill, opened, record, small_segments
+from tests.support.strategies import Clock
 
 
 def test_each_stage_of_a_compaction_tells_of_all_that_is_sealed(tmp_path):

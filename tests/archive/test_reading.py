@@ -16,8 +16,8 @@ from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.segment_store import Archive
 from ledger.errors import ArchiveUnavailableError, DamagedSegmentError, DiskFullError
 from ledger.segment import BLOCK_BYTES, Segment
-from tests.archived import table_of
-from tests.strategies import NOON
+from tests.support.segment_tables import table_of
+from tests.support.strategies import NOON
 
 ROWS, ACCOUNTS, OF_A_GROUP = 20_000, 40, 1_000
 FOOTER_BYTES = 65_536

@@ -14,8 +14,8 @@ from ledger.archive import digests
 from ledger.archive.digests import WINDOW
 from ledger.archive.parquet import ROWS_OF_A_GROUP
 from ledger.segment import BLOCK_BYTES, DIGEST_BYTES, FORMAT_VERSION
-from tests.archive.ledgers import segments_of
-from tests.archive.page import COLUMNS, PAGE
+from tests.support.sealed_ledgers import segments_of
+from tests.support.segments_page import COLUMNS, PAGE
 
 ENCODINGS = {"dictionary": "RLE_DICTIONARY", "delta": "DELTA_BINARY_PACKED", "plain": "PLAIN"}
 

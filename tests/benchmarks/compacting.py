@@ -26,7 +26,7 @@ from tests.benchmarks.peak import peak_mib
 from tests.benchmarks.report import Row, at_most, limit, ratio
 from tests.benchmarks.sizes import Sizes
 from tests.benchmarks.timing import rate
-from tests.cli.running import CommandLine
+from tests.support.command_line import CommandLine
 
 PARTS = 5
 MOST_MIB = 512

@@ -14,10 +14,10 @@ from statistics import quantiles
 from tests.benchmarks.ledgers import open_ledger
 from tests.benchmarks.report import Row, limit, ratio
 from tests.benchmarks.sizes import Sizes
-from tests.telegram.people import Person
-from tests.telegram.processes import BotProcess
-from tests.telegram.rooms import Room
-from tests.telegram.server import BotApi
+from tests.support.telegram.bot_process import BotProcess
+from tests.support.telegram.chats import Room
+from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.generated_users import Person
 
 GROUPS, PEOPLE = 80, 20
 MESSAGES_A_SECOND, ASKED_A_SECOND = 500, 20

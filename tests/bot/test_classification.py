@@ -29,7 +29,7 @@ from ledger.commands import FOREVER, Hiding, Interaction, Kind, OptOut
 from ledger.errors import InvalidInteractionError
 from ledger.instants import instant_of, moment_of
 from ledger.validation import CONTEXT_LIMIT, UserId, context_of
-from tests.strategies import NOON, any_instants, hostile_texts
+from tests.support.strategies import NOON, any_instants, hostile_texts
 
 KEYS = IssueKeys()
 AT_NOON = moment_of(NOON)

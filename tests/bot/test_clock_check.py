@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from bot.answers import replies
 from bot.clock_check import AGREEMENT, FRESH, LONG, ClockState, ClockUnconfirmedError, Heard, check
 from ledger.instants import DAY, Instant
-from tests import strategies
-from tests.strategies import HOUR, NOON
+from tests.support import strategies
+from tests.support.strategies import HOUR, NOON
 
 heard = st.builds(Heard, strategies.instants, st.sampled_from([0, HOUR - 1, HOUR, HOUR + 1, DAY]))
 states = st.builds(

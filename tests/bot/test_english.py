@@ -14,7 +14,7 @@ from bot import english
 from bot.answers.replies import parts
 from bot.english import ChartWords, DateWords
 from ledger.validation import ISSUE_ID_LIMIT
-from tests.telegram.entities import parse_html
+from tests.support.telegram.entities import parse_html
 
 SOURCES = sorted(Path(bot.__file__).parent.rglob("*.py"))
 NAMES = {name for name in vars(english) if name.isupper()}

@@ -26,11 +26,11 @@ from bot.telegram.updates import message_of
 from ledger.commands import Interaction
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, moment_of
-from tests.strategies import NOON, Clock
-from tests.telegram.exports import Line, chat_of, stream_of, supergroup_of, written
-from tests.telegram.people import Person
-from tests.telegram.scenes import Scenes
-from tests.telegram.updates import Update
+from tests.support.strategies import NOON, Clock
+from tests.support.telegram.desktop_exports import Line, chat_of, stream_of, supergroup_of, written
+from tests.support.telegram.generated_users import Person
+from tests.support.telegram.scenario import Scenes
+from tests.support.telegram.update_queue import Update
 
 KEYS = IssueKeys()
 NAME = "ledger_bot"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bot.listening import issue_keys
 from bot.listening.issue_keys import LOOKALIKES, STANDARDS, InvalidIssuePatternError, IssueKeys
 from ledger.validation import issue_id_of
-from tests.shared_cases import CASES, needs_cases
-from tests.strategies import hostile_texts
+from tests.support.shared_cases import CASES, needs_cases
+from tests.support.strategies import hostile_texts
 
 KEYS = IssueKeys()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.answers.replies import plain_text
-from tests.strategies import hostile_texts
+from tests.support.strategies import hostile_texts
 
 texts = hostile_texts | st.text(st.sampled_from("<>&;\"'ab/!-#x0 \n\r"), max_size=40)
 

@@ -7,8 +7,8 @@ import pytest
 import telegram
 from telegram.error import BadRequest
 
-from tests.trials.hostile import BOT, TODAY
-from tests.trials.talking import Talk
+from tests.support.trials.hostile_updates import BOT, TODAY
+from tests.support.trials.whole_bot import Talk
 
 
 def press(data: str, *, message: bool = True, date: int = TODAY) -> dict[str, Any]:

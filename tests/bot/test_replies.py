@@ -32,9 +32,9 @@ from projections.engagement import NONE, Engagement
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.ranking import Ranked
 from projections.statistics import Statistics
-from tests.bot.shown import sent, shown
-from tests.strategies import NOON, engagements, hostile_texts
-from tests.telegram.entities import TEXT_LIMIT, utf16
+from tests.support.reply_html import sent, shown
+from tests.support.strategies import NOON, engagements, hostile_texts
+from tests.support.telegram.entities import TEXT_LIMIT, utf16
 
 UTC = ZoneInfo("UTC")
 NOW = Time(moment_of(NOON), UTC)
@@ -450,7 +450,7 @@ def test_a_context_that_is_not_escaped_is_seen(monkeypatch):
 
 
 def test_a_reply_that_is_not_parted_is_seen(monkeypatch):
-    from tests.bot import shown as seen  # noqa: PLC0415 - to be spoilt
+    from tests.support import reply_html as seen  # noqa: PLC0415 - to be spoilt
 
     monkeypatch.setattr(seen, "parts", lambda html: [html])
     with pytest.raises(AssertionError):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.settings import VARIABLES, Secret, Settings, settings_of
 from ledger.errors import SettingsError
-from tests.strategies import hostile_texts
+from tests.support.strategies import hostile_texts
 
 TOKEN = "123456789:AAE_canary-Canary0123456789abcdefgh"  # noqa: S105 - made up
 SECRET = "canary_" + "S3cret-" * 5

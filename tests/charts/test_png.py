@@ -13,9 +13,9 @@ from bot.charts import ranking_chart, score_chart
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from projections.timeline import score_series
-from tests.charts.pictures import size_of
-from tests.charts.words import WORDS
-from tests.strategies import NOON
+from tests.support.chart_pictures import size_of
+from tests.support.chart_words import WORDS
+from tests.support.strategies import NOON
 
 UTC = ZoneInfo("UTC")
 ROWS = [EventRow(n, 1, "AI-1", 3, NOON + n * DAY, None, None, 0) for n in range(1, 4)]
@@ -56,7 +56,7 @@ import logging, sys
 logging.basicConfig(level=logging.DEBUG)
 from zoneinfo import ZoneInfo
 from bot.charts import ranking_chart
-from tests.charts.words import WORDS
+from tests.support.chart_words import WORDS
 assert not any(name.startswith("matplotlib") for name in sys.modules)
 png = ranking_chart([("AI-1", 0.68)], WORDS)
 assert "matplotlib.pyplot" not in sys.modules

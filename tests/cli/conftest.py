@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.running import CommandLine, at
+from tests.support.command_line import CommandLine, at
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from bot.cli.diagnosis import network_file_system
 from bot.cli.output import printable, show_csv, write_file
 from ledger.errors import LedgerUnavailableError
 from ledger.store.sqlite import Translated
-from tests.cli.running import NOON, CommandLine
+from tests.support.command_line import NOON, CommandLine
 
 SECRET = "canary7391"  # noqa: S105 - of no database
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from projections.application import Engagements
-from tests.archive.ledgers import small_segments
-from tests.cli.running import DAY, CommandLine, at
+from tests.support.command_line import DAY, CommandLine, at
+from tests.support.sealed_ledgers import small_segments
 
 ASKED = (
     ("top", "ana"),

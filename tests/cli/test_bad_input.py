@@ -14,9 +14,9 @@ import pytest
 
 from bot.cli.context import Session, settings_from_environment
 from ledger.intake.csv_history import ROW_LIMIT
-from tests.cli.disks import remount, small_disk
-from tests.cli.histories import HEADER, history, row, rows, written
-from tests.cli.running import CommandLine, Done
+from tests.support.command_line import CommandLine, Done
+from tests.support.csv_files import HEADER, history, row, rows, written
+from tests.support.disks import remount, small_disk
 
 REFUSED, USAGE = 1, 2
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from tests.cli.running import NOON
+from tests.support.command_line import NOON
 
 YEARS = dt.timedelta(3_650)
 

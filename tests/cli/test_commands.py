@@ -16,8 +16,8 @@ import pytest
 from rich.cells import cell_len
 
 from bot.cli import text_tables
-from tests.cli.histories import FIRST, HEADER, history, row, rows, text, written
-from tests.cli.running import DAY, ENGAGEMENT, NOON, PATIENCE_SECONDS, CommandLine, at
+from tests.support.command_line import DAY, ENGAGEMENT, NOON, PATIENCE_SECONDS, CommandLine, at
+from tests.support.csv_files import FIRST, HEADER, history, row, rows, text, written
 
 ANA_TOP = [
     {"issue_id": "AI-1799", "score": 0.84, "count": 3, "last_at": at(0)},

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import CommandLine, at
+from tests.support.command_line import CommandLine, at
 
 
 def recomputed(document: dict[str, Any]) -> float:

@@ -12,8 +12,8 @@ from ledger.commands import Interaction, interaction_of
 from ledger.idempotency import SourceKey
 from ledger.instants import moment_of_iso
 from projections.application import Engagements
-from tests.cli.histories import HEADER, history, row, rows, written
-from tests.cli.running import NOON, CommandLine
+from tests.support.command_line import NOON, CommandLine
+from tests.support.csv_files import HEADER, history, row, rows, written
 
 ROW = "2026-01-02T09:00:00Z,ana,AI-1,query"
 

@@ -14,8 +14,8 @@ from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
 from ledger.intake.git_history import FIELD_LIMIT_BYTES
 from projections.application import Engagements
-from tests.cli.running import NOON, CommandLine
-from tests.intake.repositories import commit, git, repository
+from tests.support.command_line import NOON, CommandLine
+from tests.support.git_repositories import commit, git, repository
 
 
 @pytest.fixture

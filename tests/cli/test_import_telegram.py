@@ -11,11 +11,11 @@ from bot.listening.classification import private_key, supergroup_key
 from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.instants import Instant, moment_of
 from ledger.validation import UserId
-from tests.cli.histories import history, row, rows, written
-from tests.cli.running import CommandLine, Done
-from tests.shared_cases import CASES, needs_cases
-from tests.telegram.exports import Line, chat_of, full_export
-from tests.telegram.exports import written as packed
+from tests.support.command_line import CommandLine, Done
+from tests.support.csv_files import history, row, rows, written
+from tests.support.shared_cases import CASES, needs_cases
+from tests.support.telegram.desktop_exports import Line, chat_of, full_export
+from tests.support.telegram.desktop_exports import written as packed
 
 SUPERGROUP, GROUP, BOT = -1_001_234_567_890, -4711, 99
 SECOND = 1_704_067_200

@@ -10,8 +10,8 @@ import pytest
 
 from bot.linear.demo import KEY, LocalLinear, Scripted, invented
 from bot.linear.schema import OURS
-from tests.cli.running import ENGAGEMENT, NOON, CommandLine
-from tests.linear.serving import serving
+from tests.support.command_line import ENGAGEMENT, NOON, CommandLine
+from tests.support.linear_server_thread import serving
 
 URL = "https://linear.example/wattle/issue"
 

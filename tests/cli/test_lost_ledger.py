@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.ledgers import small_segments
-from tests.cli.running import DAY, CommandLine, Done
+from tests.support.command_line import DAY, CommandLine, Done
+from tests.support.sealed_ledgers import small_segments
 
 SENTENCE = "is missing or empty, but an archive with 1 segment lies beside it: restore a backup"
 

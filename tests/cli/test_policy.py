@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.cli.running import NOON, CommandLine
+from tests.support.command_line import NOON, CommandLine
 
 HOUR = dt.timedelta(hours=1)
 ADOPTED = {"version": 2, "position": 5, "changes": {"pin_hours": [0.0, 8.0]}}

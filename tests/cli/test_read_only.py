@@ -13,7 +13,7 @@ import pytest
 from bot.cli.main import main
 from ledger.errors import LedgerUnavailableError
 from ledger.store.database import Database
-from tests.cli.running import CommandLine, at
+from tests.support.command_line import CommandLine, at
 
 NOBODY = 65_534
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bot.cli.main import Listed, engagement, imports
-from tests.cli.running import CommandLine, Done
+from tests.support.command_line import CommandLine, Done
 
 LIBRARIES = {
     "eventsourcing",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import CommandLine
-from tests.shared_cases import CASES, needs_cases
+from tests.support.command_line import CommandLine
+from tests.support.shared_cases import CASES, needs_cases
 
 pytestmark = needs_cases
 

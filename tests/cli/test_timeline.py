@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from tests.cli.running import DAY, CommandLine, at
+from tests.support.command_line import DAY, CommandLine, at
 
 
 def test_each_point_is_what_score_says_as_of_then(ana):

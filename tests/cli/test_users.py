@@ -12,7 +12,7 @@ from ledger.commands import interaction_of
 from ledger.instants import iso
 from projections.application import Engagements
 from projections.application.audit_reader import read_audit
-from tests.cli.running import NOON, CommandLine, at
+from tests.support.command_line import NOON, CommandLine, at
 
 OF_A_USER = (
     ("score", "USER", "AI-1"),

@@ -9,8 +9,8 @@ from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant
 from ledger.store.job_runs import days_done
 from projections.application import Engagements
-from tests.jobs.working import ZONE
-from tests.strategies import NOON, Clock
+from tests.support.scheduled_work import ZONE
+from tests.support.strategies import NOON, Clock
 
 YEARS = 3_650 * DAY
 

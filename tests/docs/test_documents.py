@@ -10,8 +10,8 @@ import pytest
 from bot.listening.bot_commands import COMMANDS
 from ledger.clock import utc_now
 from projections.application import Engagements
-from tests.docs.documents import DOCUMENTS, ROOT, Clock, name_of, parsed, pattern_of, unlike
-from tests.tools import reference
+from tests.support.documents import DOCUMENTS, ROOT, Clock, name_of, parsed, pattern_of, unlike
+from tools import reference
 
 YEARS = dt.timedelta(days=5 * 365)
 
@@ -195,4 +195,4 @@ def test_the_references_are_in_step_with_the_code():
         for name, text in reference.references().items()
         if not (ROOT / name).exists() or (ROOT / name).read_text() != text
     ]
-    assert stale == [], "`.venv/bin/python -m tests.tools.reference` writes them again"
+    assert stale == [], "`.venv/bin/python -m tools.reference` writes them again"

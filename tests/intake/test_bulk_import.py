@@ -33,9 +33,9 @@ from ledger.store.opt_outs import OptOuts
 from ledger.validation import UserId
 from ledger.verification.truth import expect_sound
 from projections.application import Engagements
-from tests.intake.one_by_one import Told, content_of, record_one_by_one
-from tests.strategies import NOON, Clock
-from tests.trials.sizes import count
+from tests.support.row_by_row_import import Told, content_of, record_one_by_one
+from tests.support.strategies import NOON, Clock
+from tests.support.trials.counts import count
 
 pytestmark = pytest.mark.trial
 

@@ -20,8 +20,8 @@ from bot.intake.telegram_export import read_export
 from bot.listening.exported_messages import ChatType, ExportedMessage
 from ledger.instants import instant_of
 from ledger.intake.history import Refusal, UnreadableHistoryError
-from tests.strategies import hostile_texts
-from tests.telegram.exports import Line, chat_of, full_export, stream_of, written
+from tests.support.strategies import hostile_texts
+from tests.support.telegram.desktop_exports import Line, chat_of, full_export, stream_of, written
 
 SUPERGROUP = -1_001_234_567_890
 LINE: Line = {

@@ -6,8 +6,8 @@ from bot.clocks import ClockGuard
 from bot.jobs import EngagementJobs
 from ledger.instants import DAY
 from projections.application import Engagements
-from tests.jobs.working import ZONE, touch
-from tests.strategies import Clock
+from tests.support.scheduled_work import ZONE, touch
+from tests.support.strategies import Clock
 
 
 @pytest.fixture

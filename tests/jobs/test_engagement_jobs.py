@@ -32,8 +32,8 @@ from projections.read_model.queries import dormant_count
 from projections.read_model.tables import engagements as table
 from projections.read_model.tables import metadata
 from projections.scoring import score
-from tests.jobs.working import DORMANT, SUNDAY, UNDER_DECAY, YESTERDAY, ZONE, done, touch
-from tests.strategies import HOUR, NOON, engagements_by_issue, moments_of_asking, policies
+from tests.support.scheduled_work import DORMANT, SUNDAY, UNDER_DECAY, YESTERDAY, ZONE, done, touch
+from tests.support.strategies import HOUR, NOON, engagements_by_issue, moments_of_asking, policies
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -215,7 +215,7 @@ import sys
 from zoneinfo import ZoneInfo
 from bot.jobs import EngagementJobs
 from projections.application import Engagements
-from tests.strategies import Clock
+from tests.support.strategies import Clock
 
 engagements = Engagements(sys.argv[1], clock=Clock())
 

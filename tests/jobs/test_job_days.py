@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.dates.job_days import CLEANUP, DECAY, due_days
-from tests.jobs.zones import ALL, HOUR, ODD, closed, days_seen, wall
+from tests.support.odd_zones import ALL, HOUR, ODD, closed, days_seen, wall
 
 DAY = dt.timedelta(days=1)
 APIA = ZoneInfo("Pacific/Apia")

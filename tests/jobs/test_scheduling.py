@@ -23,7 +23,7 @@ from ledger.errors import SettingsError
 from ledger.instants import DAY
 from ledger.store.job_runs import job_alone
 from projections.application import Engagements
-from tests.jobs.working import SUNDAY, YESTERDAY, ZONE, done
+from tests.support.scheduled_work import SUNDAY, YESTERDAY, ZONE, done
 
 NAMES = {"engagement_decay", "engagement_cleanup"}
 PATIENCE_SECONDS = 20

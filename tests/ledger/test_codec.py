@@ -24,7 +24,7 @@ from ledger.events import (
 )
 from ledger.instants import Instant
 from ledger.validation import IssueId
-from tests import strategies
+from tests.support import strategies
 
 ACCOUNT = UUID(int=7)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.instants import DAY, Instant, instant_of, iso, moment_of
-from tests import strategies
+from tests.support import strategies
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -14,9 +14,9 @@ from bot.linear.cards import age, facts_of, is_soon, url_of
 from bot.linear.issue import Absent, Answer, Found, Issue, State, Team, Unknown
 from ledger.instants import moment_of
 from projections.engagement import Engagement
-from tests.bot.shown import sent, shown
 from tests.bot.test_replies import NOW, ranked
-from tests.strategies import NOON, hostile_texts
+from tests.support.reply_html import sent, shown
+from tests.support.strategies import NOON, hostile_texts
 
 MONDAY = dt.date(2026, 1, 5)
 ISSUE = Issue(

@@ -10,8 +10,8 @@ from bot.linear.decoding import Data, Failed, Reason
 from bot.linear.demo.workspace import Invented
 from bot.linear.issue import FRESH_SECONDS, Absent, Found, Unknown
 from ledger.instants import moment_of
-from tests.linear.running import Both, Scripted, both, workspace
-from tests.strategies import NOON
+from tests.support.linear_client_and_server import Both, Scripted, both, workspace
+from tests.support.strategies import NOON
 
 TEN = [f"AI-{number}" for number in range(1799, 1805)] + ["WEB-7", "WEB-8", "WEB-9", "AI-1"]
 HELD = Scripted(held=True)

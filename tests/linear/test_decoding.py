@@ -19,7 +19,7 @@ from bot.linear.decoding import (
     setup_of,
 )
 from bot.linear.issue import Absent, Found, may_be_shown, shown
-from tests.strategies import hostile_texts
+from tests.support.strategies import hostile_texts
 
 REQUIRED = {
     "id": "5f8e",

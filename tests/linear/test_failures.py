@@ -11,7 +11,7 @@ import pytest
 from bot.linear.client import Connection, Linear, connection
 from bot.linear.issue import Absent, Found, Unknown
 from bot.settings import Secret
-from tests.linear.running import KEY, Both, Scripted, both
+from tests.support.linear_client_and_server import KEY, Both, Scripted, both
 
 CANARY = "canary-5180"
 ISSUE = {

@@ -18,7 +18,7 @@ from bot.linear.quota import (
     wait_seconds,
 )
 from ledger.instants import Instant, moment_of
-from tests.strategies import NOON, any_instants, hostile_texts
+from tests.support.strategies import NOON, any_instants, hostile_texts
 
 NOON_MS = NOON // 1_000
 ANSWER = Data({"issue": {}})

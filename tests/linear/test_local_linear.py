@@ -10,7 +10,7 @@ from bot.linear.decoding import Response
 from bot.linear.demo import KEY
 from bot.linear.documents import Request
 from bot.settings import Secret
-from tests.linear.running import Both, both, workspace
+from tests.support.linear_client_and_server import Both, both, workspace
 
 CARD = "id identifier"
 ONE = f"query Issue($id: String!) {{ issue(id: $id) {{ {CARD} }} }}"

@@ -27,8 +27,8 @@ from projections.read_model.columnar_fold import (
     partial_of_sealed,
 )
 from projections.read_model.engagement_rows import Stored, fold_stored, together
-from tests.archived import ACCOUNTS, any_linear_ids, histories, table
-from tests.strategies import NOON
+from tests.support.segment_tables import ACCOUNTS, any_linear_ids, histories, table
+from tests.support.strategies import NOON
 
 Place = tuple[str, str]
 Fold = dict[Place, tuple[Any, ...]]

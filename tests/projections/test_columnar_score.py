@@ -13,7 +13,7 @@ from projections.engagement import Engagement, of_kinds
 from projections.policy import ScoringPolicy
 from projections.ranking import band, ranking
 from projections.scoring import score
-from tests.strategies import (
+from tests.support.strategies import (
     HOUR,
     NOON,
     engagements,

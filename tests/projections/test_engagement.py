@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ledger.commands import Kind
 from ledger.events import EventRow
 from projections.engagement import NONE, Engagement, fold, merge, of_kinds
-from tests import strategies
+from tests.support import strategies
 
 engagements = strategies.engagements(min_interactions=0)
 

@@ -14,8 +14,8 @@ from projections.engagement import NONE
 from projections.explanation import Explanation, Sourced, explain
 from projections.policy import DEFAULT_POLICY, Adopted, ScoringPolicy
 from projections.ranking import ranked
-from tests import strategies
-from tests.strategies import HOUR, NOON
+from tests.support import strategies
+from tests.support.strategies import HOUR, NOON
 
 
 def policies_of(frequencies: st.SearchStrategy[float]) -> st.SearchStrategy[ScoringPolicy]:

@@ -26,13 +26,13 @@ from projections.application import Engagements
 from projections.read_model import catalog, full_fold, model
 from projections.read_model.catalog import Watermark
 from projections.read_model.model import ReadModel
-from tests.store.writes import USERS, WRITES, Write, record
-from tests.strategies import HOUR, Clock
-from tests.trials import sizes
+from tests.support.every_write import USERS, WRITES, Write, record
+from tests.support.strategies import HOUR, Clock
+from tests.support.trials import counts
 
 pytestmark = pytest.mark.trial
 
-EXAMPLES = sizes.count(full=200, small=20, more="FILLINGS")
+EXAMPLES = counts.count(full=200, small=20, more="FILLINGS")
 
 INDEXES = {"by_issue_of_user", "by_score", "by_issue", "by_last_interaction", "by_rank"}
 

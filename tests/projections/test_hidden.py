@@ -10,8 +10,8 @@ from ledger.instants import Instant
 from ledger.validation import IssueId
 from projections.as_of import AsOf
 from projections.ranking import hidden_issues, listed, ranking
-from tests import strategies
-from tests.strategies import NOON
+from tests.support import strategies
+from tests.support.strategies import NOON
 
 ACCOUNT = UUID(int=7)
 EVERYTHING = AsOf()

@@ -14,8 +14,8 @@ from ledger.store import tables
 from projections.read_model import certificate, snapshots
 from projections.read_model.columnar_fold import Row
 from projections.read_model.engagement_rows import fold_stored
-from tests.archived import histories
-from tests.strategies import NOON
+from tests.support.segment_tables import histories
+from tests.support.strategies import NOON
 
 corrections = st.lists(
     st.builds(Correction, st.integers(1, 40), st.integers(NOON - 40 * DAY, NOON + 40 * DAY)),

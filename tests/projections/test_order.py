@@ -19,9 +19,9 @@ from projections.explanation import (
 )
 from projections.policy import DEFAULT_POLICY, Adopted, ScoringPolicy
 from projections.ranking import ranked, ranking
-from tests import strategies
 from tests.projections.test_explanation import event, policies, policies_of
-from tests.strategies import HOUR, NOON
+from tests.support import strategies
+from tests.support.strategies import HOUR, NOON
 
 few_steps = policies_of(st.sampled_from([0.0, 0.2, 0.3, 0.45, 1 / 3, 1 / 7, 1.0, 2.0]))
 pairs = st.tuples(strategies.engagements(), strategies.engagements())

@@ -17,7 +17,7 @@ from projections.policy import (
     fields_of,
     policy_of,
 )
-from tests import strategies
+from tests.support import strategies
 
 
 @given(strategies.policies())

@@ -30,9 +30,9 @@ from projections.ranking import (
 from projections.read_model.model import ReadModel
 from projections.read_model.queries import top_of
 from projections.scoring import score
-from tests import strategies
+from tests.support import strategies
 
-NOON = strategies.NOON
+NOON_INSTANT = strategies.NOON
 
 moments = strategies.moments_of_asking
 policies = st.just(DEFAULT_POLICY) | strategies.policies()
@@ -191,23 +191,23 @@ def issues(ranked: list[Ranked]) -> list[str]:
 
 
 def test_equal_scores_of_one_day_are_told_apart_by_the_later_microsecond():
-    pairs = [touched("AI-1", NOON), touched("AI-2", NOON + 1)]
-    assert issues(ranking(pairs, NOON)) == ["AI-2", "AI-1"]
+    pairs = [touched("AI-1", NOON_INSTANT), touched("AI-2", NOON_INSTANT + 1)]
+    assert issues(ranking(pairs, NOON_INSTANT)) == ["AI-2", "AI-1"]
 
 
 def test_equal_instants_are_told_apart_by_the_issue():
-    pairs = [touched(issue, NOON) for issue in ("AI-2", "AI-10", "AI-1")]
-    assert issues(ranking(pairs, NOON)) == ["AI-1", "AI-10", "AI-2"]
+    pairs = [touched(issue, NOON_INSTANT) for issue in ("AI-2", "AI-10", "AI-1")]
+    assert issues(ranking(pairs, NOON_INSTANT)) == ["AI-1", "AI-10", "AI-2"]
 
 
 def test_three_touches_last_week_are_behind_one_now_that_was_made_twice():
-    pairs = [touched("AI-3", NOON - 7 * DAY, 3), touched("AI-2", NOON, 2)]
-    assert issues(ranking(pairs, NOON)) == ["AI-2", "AI-3"]
+    pairs = [touched("AI-3", NOON_INSTANT - 7 * DAY, 3), touched("AI-2", NOON_INSTANT, 2)]
+    assert issues(ranking(pairs, NOON_INSTANT)) == ["AI-2", "AI-3"]
 
 
 def test_a_busy_dormant_issue_may_stand_before_an_awake_one_of_a_single_touch():
-    pairs = [touched("AI-1", NOON - 91 * DAY, 5), touched("AI-2", NOON - 88 * DAY)]
-    ranks = ranking(pairs, NOON)
+    pairs = [touched("AI-1", NOON_INSTANT - 91 * DAY, 5), touched("AI-2", NOON_INSTANT - 88 * DAY)]
+    ranks = ranking(pairs, NOON_INSTANT)
     assert [(each.issue_id, each.score.dormant) for each in ranks] == [
         ("AI-1", True),
         ("AI-2", False),
@@ -215,16 +215,25 @@ def test_a_busy_dormant_issue_may_stand_before_an_awake_one_of_a_single_touch():
 
 
 def test_scores_that_have_come_to_0_are_told_apart_by_idle_since():
-    pairs = [touched("AI-1", NOON - 900 * DAY, 5), touched("AI-2", NOON - 600 * DAY)]
-    ranks = ranking(pairs, NOON)
+    pairs = [
+        touched("AI-1", NOON_INSTANT - 900 * DAY, 5),
+        touched("AI-2", NOON_INSTANT - 600 * DAY),
+    ]
+    ranks = ranking(pairs, NOON_INSTANT)
     assert [(each.issue_id, each.score.value) for each in ranks] == [("AI-2", 0.0), ("AI-1", 0.0)]
 
 
 def test_what_does_not_count_ranks_by_issue_after_all_that_does():
     policy = ScoringPolicy(kinds=(Kind.VIEW,))
-    old = EventRow(1, 1, "AI-9", int(Kind.VIEW), NOON - 3000 * DAY, None, None, NOON)
-    pairs = [touched("AI-2", NOON, 5), touched("AI-1", NOON - DAY), ("AI-9", fold([old]))]
-    assert issues(ranking(pairs, NOON, policy)) == ["AI-9", "AI-1", "AI-2"]
+    old = EventRow(
+        1, 1, "AI-9", int(Kind.VIEW), NOON_INSTANT - 3000 * DAY, None, None, NOON_INSTANT
+    )
+    pairs = [
+        touched("AI-2", NOON_INSTANT, 5),
+        touched("AI-1", NOON_INSTANT - DAY),
+        ("AI-9", fold([old])),
+    ]
+    assert issues(ranking(pairs, NOON_INSTANT, policy)) == ["AI-9", "AI-1", "AI-2"]
 
 
 # --- the same through a real ledger --------------------------------------------------------------
@@ -278,7 +287,7 @@ def opened(folder: Path) -> EngagementLedger:
     return EngagementLedger(
         f"sqlite:///{folder}/ledger.db",
         projection=ReadModel(),
-        clock=lambda: moment_of(Instant(NOON + 100 * DAY)),
+        clock=lambda: moment_of(Instant(NOON_INSTANT + 100 * DAY)),
     )
 
 
@@ -299,6 +308,6 @@ def test_policies_of_more_than_twenty_bands_look_at_every_engagement_instead(
             asked: list[str] = []
             driver: Any = connection.connection.driver_connection
             driver.set_trace_callback(asked.append)
-            assert issues(top_of(connection, USER, 10, NOON, policy)) == ["AI-1"]
+            assert issues(top_of(connection, USER, 10, NOON_INSTANT, policy)) == ["AI-1"]
             driver.set_trace_callback(None)
     assert len(asked) == queries

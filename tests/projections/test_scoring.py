@@ -17,7 +17,7 @@ from ledger.instants import DAY, Instant
 from projections.engagement import NONE, Engagement, fold, of_kinds
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import NEVER_COUNTED, Score, idle_days, score
-from tests import strategies
+from tests.support import strategies
 
 NOW = strategies.NOON
 NUMBERS = sorted({*ScoringPolicy.__struct_fields__} - {"kinds"})

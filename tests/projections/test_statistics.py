@@ -10,8 +10,8 @@ from ledger.instants import DAY
 from projections.engagement import fold
 from projections.ranking import ranking
 from projections.statistics import Statistics
-from tests import strategies
-from tests.slow_statistics import statistics_of
+from tests.support import strategies
+from tests.support.reference_statistics import statistics_of
 
 NOON = strategies.NOON
 

@@ -13,7 +13,7 @@ from projections.engagement import fold
 from projections.policy import ScoringPolicy
 from projections.scoring import score
 from projections.timeline import ScoreSeries, instants_of_change, score_series, steps, timeline
-from tests import strategies
+from tests.support import strategies
 
 NOW = strategies.NOON
 spans = st.tuples(strategies.moments_of_asking, strategies.moments_of_asking).map(sorted)

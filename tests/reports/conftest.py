@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.running import CommandLine
+from tests.support.command_line import CommandLine
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from ledger.instants import DAY, instant_of
 from projections.application import Engagements
 from projections.application.audit_reader import Audited, read_audit
 from projections.policy import changed
-from tests.cli.running import NOON, CommandLine
-from tests.reports.pages import Page, wrong_with
+from tests.support.command_line import NOON, CommandLine
+from tests.support.html_pages import Page, wrong_with
 
 UTC = ZoneInfo("UTC")
 HOSTILE = '<script>alert("x")</script>&\'{{ 7 * 7 }}'

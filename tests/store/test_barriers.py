@@ -25,8 +25,8 @@ from ledger.store.opt_outs import Barrier, BarrierFile
 from ledger.store.sqlite import FileLock, StoreUnavailableError
 from ledger.validation import UserId
 from projections.application import Engagements
-from tests.archive.ledgers import small_segments
-from tests.strategies import HOUR, NOON, Clock
+from tests.support.sealed_ledgers import small_segments
+from tests.support.strategies import HOUR, NOON, Clock
 
 USERS = ("4711-canary", "42-canary", "Zoë-canary")
 LEDGER, OTHER = b"l" * 16, b"o" * 16

@@ -18,7 +18,7 @@ from ledger.store import sqlite
 from ledger.store.database import Database
 from ledger.store.sqlite import FileLock, StoreFullError, StoreUnavailableError
 from projections.application import Engagements, IssueEngagementRepository
-from tests.strategies import HOUR, NOON, Clock
+from tests.support.strategies import HOUR, NOON, Clock
 
 USERS = [f"user-{number}-canary" for number in range(8)]
 GONE = USERS[3]
@@ -230,7 +230,7 @@ KILLED = """
 import os, signal, sys
 from ledger.store.database import Database
 from projections.application import Engagements
-from tests.strategies import HOUR, Clock
+from tests.support.strategies import HOUR, Clock
 
 url, user, step = sys.argv[1:]
 setattr(Database, step, lambda _: os.kill(os.getpid(), signal.SIGKILL))

@@ -11,7 +11,7 @@ from ledger.idempotency import SourceKey
 from ledger.instants import Instant
 from ledger.store.append import Receipt
 from projections.application import Engagements
-from tests.strategies import NOON, Clock
+from tests.support.strategies import NOON, Clock
 
 
 @pytest.fixture

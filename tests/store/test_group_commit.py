@@ -20,7 +20,7 @@ from ledger.instants import Instant
 from ledger.store.append import Appender, Entry, Receipt
 from ledger.store.group_commit import SHARED_BY_AT_MOST, GroupCommit, _Waiting
 from projections.read_model.model import ReadModel
-from tests.strategies import Clock
+from tests.support.strategies import Clock
 
 TASKS = 64
 PATIENCE_SECONDS = 60

@@ -20,8 +20,8 @@ from ledger.commands import Adoption, interaction_of, override_of
 from ledger.store import tables
 from projections.policy import ScoringPolicy, changed, fields_of
 from projections.read_model.model import ReadModel
-from tests.archive.ledgers import small_segments
-from tests.strategies import HOUR, Clock
+from tests.support.sealed_ledgers import small_segments
+from tests.support.strategies import HOUR, Clock
 
 COLUMNS = (
     "position",

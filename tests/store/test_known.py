@@ -11,7 +11,7 @@ from ledger.instants import instant_of
 from ledger.store.append import Batch, Receipt
 from ledger.validation import UserId
 from projections.application import Engagements
-from tests.strategies import Clock, issue_ids
+from tests.support.strategies import Clock, issue_ids
 
 USERS = ("ana", "ben")
 

@@ -17,7 +17,7 @@ from ledger.instants import Instant, moment_of
 from ledger.store.append import Entry, Receipt
 from ledger.validation import UserId
 from projections.application import Engagements
-from tests.strategies import HOUR, NOON, Clock
+from tests.support.strategies import HOUR, NOON, Clock
 
 USERS = ("4711", "42", "Zoë")
 MESSAGES = 12

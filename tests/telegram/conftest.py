@@ -11,7 +11,7 @@ import pytest
 
 from bot.cli.logs import handler_for
 from bot.spool import durable_writer
-from tests.telegram.stage import Stage
+from tests.support.telegram.conversation_driver import Stage
 
 SHORTEST_TELLING = 6
 """Characters; shorter texts stand in logs by chance."""

@@ -10,10 +10,10 @@ from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant, iso
 from ledger.store.job_runs import days_done, last_ran_at
 from projections.application import Engagements
-from tests.strategies import NOON
-from tests.telegram.processes import BotProcess
-from tests.telegram.server import BotApi
-from tests.telegram.stage import Stage
+from tests.support.strategies import NOON
+from tests.support.telegram.bot_process import BotProcess
+from tests.support.telegram.conversation_driver import Stage
+from tests.support.telegram.fake_server import BotApi
 
 ADMIN = 1001
 YEARS = 3_650 * DAY

@@ -10,10 +10,10 @@ from bot.listening.bot_commands import COMMANDS
 from bot.telegram import handlers
 from bot.telegram.handlers import CHARTED_DAYS, RANKED_AT_MOST
 from ledger.instants import DAY
-from tests.charts.pictures import size_of
-from tests.shared_cases import CASES, needs_cases
-from tests.telegram.exported import exported
-from tests.telegram.stage import Stage
+from tests.support.chart_pictures import size_of
+from tests.support.shared_cases import CASES, needs_cases
+from tests.support.telegram.conversation_driver import Stage
+from tests.support.telegram.data_exports import exported
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from bot.spool import durable_writer
 from ledger.commands import interaction_of
-from tests.telegram.stage import Stage
+from tests.support.telegram.conversation_driver import Stage
 
 SECOND = 1_000_000
 HIDE, UNHIDE = "Hide AI-1 from my lists", "Show AI-1 in my lists again"

@@ -16,10 +16,10 @@ from bot.telegram.handlers import CARDS
 from bot.telegram.look_ups import LookUps
 from bot.telegram.sending import Outbox
 from ledger.instants import moment_of
-from tests.linear.serving import Served, serving
-from tests.strategies import NOON
-from tests.telegram.people import Person
-from tests.telegram.stage import Stage
+from tests.support.linear_server_thread import Served, serving
+from tests.support.strategies import NOON
+from tests.support.telegram.conversation_driver import Stage
+from tests.support.telegram.generated_users import Person
 
 NOW = moment_of(NOON)
 ENGAGEMENT = "AI-1799 · score 0.680\n1 query, today at 12:00"

@@ -7,7 +7,7 @@ import pytest
 from bot import english
 from ledger.errors import LedgerUnavailableError, TracesLeftError
 from ledger.instants import DAY
-from tests.telegram.stage import Stage
+from tests.support.telegram.conversation_driver import Stage
 
 MINUTE = 60_000_000
 ANA = 73_311_337

@@ -6,7 +6,7 @@ import pytest
 import telegram
 
 from ledger.instants import DAY, moment_of
-from tests.telegram.stage import Stage
+from tests.support.telegram.conversation_driver import Stage
 
 
 @pytest.fixture

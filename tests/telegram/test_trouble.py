@@ -20,7 +20,7 @@ from ledger.application import EngagementLedger
 from ledger.commands import interaction_of
 from ledger.errors import ClockBehindError, LedgerUnavailableError
 from ledger.instants import DAY, moment_of
-from tests.telegram.stage import Stage
+from tests.support.telegram.conversation_driver import Stage
 
 
 @pytest.fixture(autouse=True)

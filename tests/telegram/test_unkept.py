@@ -19,10 +19,10 @@ from ledger.application import EngagementLedger
 from ledger.errors import LedgerUnavailableError
 from ledger.store import sqlite
 from ledger.store.group_commit import GroupCommit
-from tests.telegram.people import Person
-from tests.telegram.processes import BotProcess
-from tests.telegram.server import BotApi
-from tests.telegram.stage import Stage
+from tests.support.telegram.bot_process import BotProcess
+from tests.support.telegram.conversation_driver import Stage
+from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.generated_users import Person
 
 BOSS = 7
 TEAM = -1_001_000_000_777

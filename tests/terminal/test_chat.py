@@ -7,10 +7,10 @@ import pytest
 
 from bot.linear.demo import LocalLinear, invented
 from bot.terminal.chat import speaker_of
-from tests.charts.pictures import size_of
-from tests.cli.running import CommandLine
-from tests.linear.serving import serving
-from tests.telegram.exported import exported
+from tests.support.chart_pictures import size_of
+from tests.support.command_line import CommandLine
+from tests.support.linear_server_thread import serving
+from tests.support.telegram.data_exports import exported
 
 
 def talk(cli: CommandLine, *lines: str, command: tuple[str, ...] = ("chat",)) -> str:

@@ -7,9 +7,9 @@ import datetime as dt
 
 import pytest
 
-from tests.cli.running import CommandLine
-from tests.trials.benches import prepared
-from tests.trials.forks import Forks
+from tests.support.command_line import CommandLine
+from tests.support.trials.prepared_ledgers import prepared
+from tests.support.trials.system_calls import Forks
 
 
 @pytest.fixture

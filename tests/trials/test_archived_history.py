@@ -11,8 +11,8 @@ import pytest
 
 from ledger.instants import DAY, Instant, instant_of
 from projections.application import Engagements
-from tests.cli.running import CommandLine
-from tests.trials.sizes import count, real_history, tell
+from tests.support.command_line import CommandLine
+from tests.support.trials.counts import count, real_history, tell
 
 pytestmark = pytest.mark.trial
 

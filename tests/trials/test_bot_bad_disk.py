@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from projections.application import Engagements
-from tests.cli.disks import remount, small_disk
-from tests.telegram.processes import BotProcess
-from tests.telegram.server import BotApi
-from tests.trials.sizes import count, tell
+from tests.support.disks import remount, small_disk
+from tests.support.telegram.bot_process import BotProcess
+from tests.support.telegram.fake_server import BotApi
+from tests.support.trials.counts import count, tell
 from tests.trials.test_bot_unwritable import PATIENCE_SECONDS, Office, await_answers, recorded
 from tests.trials.test_disk_full import fill
 

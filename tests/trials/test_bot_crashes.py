@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from projections.application import Engagements
-from tests.telegram.processes import BotProcess
-from tests.telegram.server import BotApi
-from tests.trials.sizes import chance, count, tell
+from tests.support.telegram.bot_process import BotProcess
+from tests.support.telegram.fake_server import BotApi
+from tests.support.trials.counts import chance, count, tell
 
 pytestmark = pytest.mark.trial
 

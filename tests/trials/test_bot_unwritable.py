@@ -15,10 +15,10 @@ import pytest
 
 from bot.spool.spool_file import Spool
 from projections.application import Engagements
-from tests.telegram.people import Person
-from tests.telegram.processes import BotProcess
-from tests.telegram.server import BotApi
-from tests.trials.sizes import count, tell
+from tests.support.telegram.bot_process import BotProcess
+from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.generated_users import Person
+from tests.support.trials.counts import count, tell
 
 pytestmark = pytest.mark.trial
 

@@ -10,10 +10,10 @@ from ledger.events import Corrections
 from ledger.instants import DAY
 from ledger.store import clock_corrections, compaction, event_queries, retention
 from projections.read_model import adopted_policies, full_fold, past_queries, snapshots
-from tests.trials.asked import LABORIOUS
-from tests.trials.clocks import LITTLE, Clocks
-from tests.trials.compactions import DONE, some_touches, try_histories
-from tests.trials.sizes import count, tell
+from tests.support.trials.compaction_model import DONE, some_touches, try_histories
+from tests.support.trials.counts import count, tell
+from tests.support.trials.jumping_clocks import LITTLE, Clocks
+from tests.support.trials.questions import LABORIOUS
 
 pytestmark = pytest.mark.trial
 

@@ -13,17 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from tests.trials.benches import PROGRAMS, Bench, end_at_once, sealed_segments, unfinished
-from tests.trials.forks import (
-    EIO,
-    ENOSPC,
-    KILL,
-    KILLED,
-    REFUSED,
-    Run,
-    needs_strace,
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.prepared_ledgers import (
+    PROGRAMS,
+    Bench,
+    end_at_once,
+    sealed_segments,
+    unfinished,
 )
-from tests.trials.sizes import chance, count, tell
+from tests.support.trials.system_calls import EIO, ENOSPC, KILL, KILLED, REFUSED, Run, needs_strace
 
 pytestmark = pytest.mark.trial
 

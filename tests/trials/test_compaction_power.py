@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.trials.benches import PROGRAMS, Bench, end_at_once, sealed_segments
-from tests.trials.compaction_faults import SEALED
-from tests.trials.forks import PATIENCE_SECONDS
-from tests.trials.power import Disk, disk
-from tests.trials.sizes import chance, count, tell
+from tests.support.trials.compaction_faults import SEALED
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.power_cuts import Disk, disk
+from tests.support.trials.prepared_ledgers import PROGRAMS, Bench, end_at_once, sealed_segments
+from tests.support.trials.system_calls import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.trial
 

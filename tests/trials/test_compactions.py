@@ -10,9 +10,15 @@ from ledger.errors import CertificateError
 from ledger.instants import DAY
 from projections.read_model import certificate, full_fold, snapshots
 from projections.read_model.columnar_fold import SEALED
-from tests.trials.asked import ISSUES, USERS
-from tests.trials.compactions import DONE, Compactions, Touch, some_touches, try_histories
-from tests.trials.sizes import count, tell
+from tests.support.trials.compaction_model import (
+    DONE,
+    Compactions,
+    Touch,
+    some_touches,
+    try_histories,
+)
+from tests.support.trials.counts import count, tell
+from tests.support.trials.questions import ISSUES, USERS
 
 pytestmark = pytest.mark.trial
 

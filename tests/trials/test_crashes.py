@@ -20,18 +20,12 @@ import pytest
 
 from ledger.intake.history import BATCH
 from projections.application import Engagements
-from tests.cli.running import CommandLine
-from tests.trials import checker
-from tests.trials.faults import SPLIT_TRANSACTIONS
-from tests.trials.processes import (
-    Process,
-    kill_after,
-    lines_of,
-    wait_for,
-    wait_for_a_line,
-)
-from tests.trials.sizes import FULL, chance, count, real_history, tell
-from tests.trials.touches import Touch, totals, touches
+from tests.support.command_line import CommandLine
+from tests.support.trials import invariants
+from tests.support.trials.counts import FULL, chance, count, real_history, tell
+from tests.support.trials.numbered_interactions import Touch, totals, touches
+from tests.support.trials.planted_faults import SPLIT_TRANSACTIONS
+from tests.support.trials.processes import Process, kill_after, lines_of, wait_for, wait_for_a_line
 
 pytestmark = pytest.mark.trial
 
@@ -59,14 +53,14 @@ def wrong_after_import(
 ) -> list[str]:
     """What is wrong after a crash, and after the import was done once more."""
     assert cli("init").code == 0, "the ledger does not open unaided"
-    wrong = checker.complaints(cli)
-    before = checker.totals(cli.ledger).total()
+    wrong = invariants.complaints(cli)
+    before = invariants.totals(cli.ledger).total()
     report = cli("import", "csv", str(path), "--json").json
     if (report["duplicates"], report["recorded"]) != (before, expected.total() - before):
         wrong.append(f"{before} were recorded before the crash, but again: {report}")
-    if checker.totals(cli.ledger) != expected:
+    if invariants.totals(cli.ledger) != expected:
         wrong.append("some user's count of some issue differs from the file's")
-    return wrong + checker.complaints(cli)
+    return wrong + invariants.complaints(cli)
 
 
 def totals_of(path: Path) -> Counter[tuple[str, str]]:
@@ -110,7 +104,7 @@ def test_an_import_that_is_killed_goes_on_where_it_was(cli):
 def wait_for_a_row(ledger: Path, table: str, process: Process) -> None:
     """Wait until there is a first row in a table, or the process has ended."""
     while process.poll() is None:
-        with contextlib.suppress(sqlite3.OperationalError), checker.opened(ledger) as connection:
+        with contextlib.suppress(sqlite3.OperationalError), invariants.opened(ledger) as connection:
             if connection.execute(f"SELECT 1 FROM {table}").fetchone():  # noqa: S608 - of ours
                 return
         time.sleep(0.002)
@@ -149,7 +143,7 @@ def test_an_import_that_is_interrupted_tells_what_was_recorded(cli):
         time.sleep(dice.uniform(0.1, 0.4))
         process.send_signal(signal.SIGINT)
         *complaints, report = lines_of(process)
-        recorded = checker.totals(cli.ledger).total()
+        recorded = invariants.totals(cli.ledger).total()
         told = json.loads(report)["recorded"]  # the last batch may be durable, but not counted yet
         assert recorded - BATCH <= told <= recorded
         if process.poll():
@@ -182,15 +176,15 @@ def record_and_kill(
 def wrong_after_recording(cli: CommandLine, name: str, acknowledged: list[str]) -> list[str]:
     """What is wrong after a crash, and after all that may be lost was recorded once more."""
     possible = touches(name, MANY)
-    wrong = checker.complaints(cli)
-    wrong += checker.miscounts(cli.ledger, acknowledged, (touch.key for touch in possible))
-    again = possible[: checker.keys(cli.ledger).total() + len(acknowledged) + 10]
+    wrong = invariants.complaints(cli)
+    wrong += invariants.miscounts(cli.ledger, acknowledged, (touch.key for touch in possible))
+    again = possible[: invariants.keys(cli.ledger).total() + len(acknowledged) + 10]
     wrong += _recorded_again(cli, again, set(acknowledged))
     keys = [touch.key for touch in again]
-    wrong += checker.miscounts(cli.ledger, keys, keys)
-    if checker.totals(cli.ledger) != totals(again):
+    wrong += invariants.miscounts(cli.ledger, keys, keys)
+    if invariants.totals(cli.ledger) != totals(again):
         wrong.append("some user's count of some issue is not what was recorded")
-    return wrong + checker.complaints(cli)
+    return wrong + invariants.complaints(cli)
 
 
 def _recorded_again(cli: CommandLine, again: list[Touch], acknowledged: set[str]) -> list[str]:
@@ -237,4 +231,4 @@ def test_without_a_kill_nobody_can_tell_the_faulty_program_from_the_right_one(cl
     )
     keys = [touch.key for touch in touches("calm", 5)]
     assert lines_of(process) == keys
-    assert checker.complaints(cli) + checker.miscounts(cli.ledger, keys, keys) == []
+    assert invariants.complaints(cli) + invariants.miscounts(cli.ledger, keys, keys) == []

@@ -16,13 +16,13 @@ import sqlalchemy
 
 from ledger.errors import DiskFullError
 from projections.application import Engagements
-from tests.cli.disks import remount, small_disk
-from tests.cli.histories import written
-from tests.cli.running import CommandLine, Done
-from tests.trials import checker, programs
-from tests.trials.faults import planted
-from tests.trials.sizes import chance, count, tell
-from tests.trials.touches import CSV_HEADER, Touch, totals, touches
+from tests.support.command_line import CommandLine, Done
+from tests.support.csv_files import written
+from tests.support.disks import remount, small_disk
+from tests.support.trials import invariants, programs
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.numbered_interactions import CSV_HEADER, Touch, totals, touches
+from tests.support.trials.planted_faults import planted
 
 pytestmark = pytest.mark.trial
 
@@ -62,7 +62,7 @@ def pages() -> Iterator[Pages]:
 
 def page_count(ledger: Path) -> int:
     """How many pages the ledger has now."""
-    with checker.opened(ledger) as connection:
+    with invariants.opened(ledger) as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         return int(pages)
 
@@ -93,9 +93,9 @@ def expect_answers(cli: CommandLine, todo: Sequence[Touch]) -> None:
 def expect_just(cli: CommandLine, todo: Sequence[Touch]) -> None:
     """All of these are there, whole and once, and nothing else."""
     keys = [touch.key for touch in todo]
-    assert checker.complaints(cli) == []
-    assert checker.miscounts(cli.ledger, keys, keys) == []
-    assert checker.totals(cli.ledger) == totals(todo)
+    assert invariants.complaints(cli) == []
+    assert invariants.miscounts(cli.ledger, keys, keys) == []
+    assert invariants.totals(cli.ledger) == totals(todo)
 
 
 def file_of(cli: CommandLine, todo: Sequence[Touch]) -> str:
@@ -158,7 +158,7 @@ def test_a_source_key_in_a_transaction_of_its_own_is_caught(cli, pages):
             try:
                 engagements.ledger.record_many(batch)
             except DiskFullError:
-                if "source keys without their event" in " ".join(checker.complaints(cli)):
+                if "source keys without their event" in " ".join(invariants.complaints(cli)):
                     return
     pytest.fail("the planted fault was not caught")
 
@@ -189,7 +189,7 @@ def test_the_record_command_says_that_the_disk_is_full(cli, pages):
     assert cli("score", "u", "AI-1", "--json").json["count"] == recorded
     pages.limit(NO_LIMIT)
     assert cli(*words, str(recorded), "--json").json["counted"]
-    assert checker.complaints(cli) == []
+    assert invariants.complaints(cli) == []
 
 
 def times_recorded(cli: CommandLine, words: Sequence[str]) -> int:

@@ -16,8 +16,8 @@ from projections.application import Engagements
 from projections.explanation import Explanation
 from projections.policy import changed
 from projections.ranking import Ranked
-from tests.strategies import NOON, Clock
-from tests.trials.sizes import FULL, chance, count, real_history, tell
+from tests.support.strategies import NOON, Clock
+from tests.support.trials.counts import FULL, chance, count, real_history, tell
 from tests.trials.test_real_histories import Row, rows_of
 
 pytestmark = pytest.mark.trial

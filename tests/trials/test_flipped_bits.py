@@ -18,9 +18,9 @@ from ledger.errors import LedgerError
 from ledger.store.database import Database
 from ledger.verification import row_checks, truth
 from projections.read_model.compare import verify
-from tests.archive.ledgers import opened
-from tests.trials.flips import Flip, Ledger, answers, copied, dump, flips, made
-from tests.trials.sizes import chance, count, tell
+from tests.support.sealed_ledgers import opened
+from tests.support.trials.bit_flips import Flip, Ledger, answers, copied, dump, flips, made
+from tests.support.trials.counts import chance, count, tell
 
 pytestmark = pytest.mark.trial
 

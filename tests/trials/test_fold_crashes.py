@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.trials.folding import APART, BESIDE, make, said_by
-from tests.trials.forks import needs_strace
-from tests.trials.killing import copied, expect_unharmed, killed_at_syncs
-from tests.trials.sizes import EVERY, count, tell
+from tests.support.trials.counts import EVERY, count, tell
+from tests.support.trials.fold_steps import APART, BESIDE, make, said_by
+from tests.support.trials.killing import copied, expect_unharmed, killed_at_syncs
+from tests.support.trials.system_calls import needs_strace
 
 pytestmark = pytest.mark.trial
 

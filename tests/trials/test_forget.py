@@ -21,8 +21,8 @@ from ledger.instants import Instant, moment_of
 from ledger.store import sqlite
 from ledger.store.database import Database
 from projections.application import Engagements, IssueEngagementRepository
-from tests.strategies import HOUR, NOON, Clock
-from tests.trials.sizes import chance, count, tell
+from tests.support.strategies import HOUR, NOON, Clock
+from tests.support.trials.counts import chance, count, tell
 
 pytestmark = pytest.mark.trial
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import CommandLine
-from tests.intake.repositories import commit, counted, git, log_of, repository
-from tests.trials.sizes import chance, count, tell
+from tests.support.command_line import CommandLine
+from tests.support.git_repositories import commit, counted, git, log_of, repository
+from tests.support.trials.counts import chance, count, tell
 
 pytestmark = pytest.mark.trial
 

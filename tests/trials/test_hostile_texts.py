@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from bot.answers import replies
 from bot.listening.classification import ISSUES_OF_A_MESSAGE
 from bot.telegram import handlers, sending
-from tests.strategies import hostile_texts
-from tests.trials.hostile import TODAY, Hostile, Update
-from tests.trials.sizes import chance, count, tell
-from tests.trials.talking import Talk
+from tests.support.strategies import hostile_texts
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.hostile_updates import TODAY, Hostile, Update
+from tests.support.trials.whole_bot import Talk
 
 pytestmark = pytest.mark.trial
 

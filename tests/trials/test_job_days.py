@@ -11,8 +11,8 @@ import pytest
 from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]  # it has no types
 
 from bot.dates.job_days import CLEANUP, DECAY, Schedule, due_days
-from tests.jobs.zones import ALL, HOUR, ODD, closed, days_seen, wall
-from tests.trials.sizes import chance, count, tell
+from tests.support.odd_zones import ALL, HOUR, ODD, closed, days_seen, wall
+from tests.support.trials.counts import chance, count, tell
 
 pytestmark = pytest.mark.trial
 

@@ -16,9 +16,9 @@ from ledger.store import compaction, retention
 from ledger.store.database import Database
 from ledger.store.recovery import Recovery
 from ledger.store.segment_rows import segments
-from tests.strategies import HOUR
-from tests.trials.losing import DONE, USERS, World, history
-from tests.trials.sizes import chance, count, tell
+from tests.support.strategies import HOUR
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.lost_databases import DONE, USERS, World, history
 
 pytestmark = pytest.mark.trial
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.histories import written
-from tests.cli.running import CommandLine
-from tests.trials.processes import PROGRAMS
-from tests.trials.sizes import count, tell
-from tests.trials.touches import CSV_HEADER, touches
+from tests.support.command_line import CommandLine
+from tests.support.csv_files import written
+from tests.support.trials.counts import count, tell
+from tests.support.trials.numbered_interactions import CSV_HEADER, touches
+from tests.support.trials.processes import PROGRAMS
 
 pytestmark = [
     pytest.mark.trial,

@@ -10,8 +10,8 @@ from ledger.store.event_queries import rows_by_user
 from projections.application import Engagements
 from projections.evaluation import Judge, Quality
 from projections.policy import DEFAULT_POLICY, ScoringPolicy, changed
-from tests.cli.running import CommandLine
-from tests.trials.sizes import FULL, real_history
+from tests.support.command_line import CommandLine
+from tests.support.trials.counts import FULL, real_history
 
 pytestmark = pytest.mark.trial
 

@@ -5,17 +5,12 @@ from itertools import accumulate
 
 import pytest
 
-from tests.cli.histories import written
-from tests.cli.running import CommandLine
-from tests.trials import checker
-from tests.trials.processes import (
-    Process,
-    kill_after,
-    lines_of,
-    wait_for_a_line,
-)
-from tests.trials.sizes import chance, count, tell
-from tests.trials.touches import CSV_HEADER, Touch, totals, touches
+from tests.support.command_line import CommandLine
+from tests.support.csv_files import written
+from tests.support.trials import invariants
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.numbered_interactions import CSV_HEADER, Touch, totals, touches
+from tests.support.trials.processes import Process, kill_after, lines_of, wait_for_a_line
 
 pytestmark = pytest.mark.trial
 
@@ -88,16 +83,16 @@ def test_four_processes_share_a_ledger(cli):
     tell(f"{len(replays)} replays meanwhile")
     assert len(replays) >= 3
     assert wrong_with(replays) == []
-    assert checker.complaints(cli) == []
+    assert invariants.complaints(cli) == []
     expected = [touch for name in names for touch in touches(name, EACH)]
     keys = [touch.key for touch in expected]
-    assert checker.miscounts(cli.ledger, [*acknowledged, *keys[: 2 * EACH]], keys) == []
+    assert invariants.miscounts(cli.ledger, [*acknowledged, *keys[: 2 * EACH]], keys) == []
 
     last = recorder(cli, "killed")
     assert lines_of(last) == keys[2 * EACH :]
-    assert checker.miscounts(cli.ledger, keys, keys) == []
-    assert checker.totals(cli.ledger) == totals(expected)
-    assert checker.complaints(cli) == []
+    assert invariants.miscounts(cli.ledger, keys, keys) == []
+    assert invariants.totals(cli.ledger) == totals(expected)
+    assert invariants.complaints(cli) == []
 
 
 def test_a_watermark_in_a_transaction_of_its_own_is_caught(cli):
@@ -109,7 +104,7 @@ def test_a_watermark_in_a_transaction_of_its_own_is_caught(cli):
     wait_for_a_line(reader)
     assert len(lines_of(writer)) == LATE
     assert wrong_with(lines_of(reader)) != []
-    assert checker.complaints(cli) == []
+    assert invariants.complaints(cli) == []
 
 
 def test_many_processes_begin_a_ledger_at_once(cli):
@@ -118,8 +113,8 @@ def test_many_processes_begin_a_ledger_at_once(cli):
     for name, process in zip(names, recorders, strict=True):
         assert lines_of(process) == [touch.key for touch in touches(name, 3)]
     keys = [touch.key for name in names for touch in touches(name, 3)]
-    assert checker.miscounts(cli.ledger, keys, keys) == []
-    assert checker.complaints(cli) == []
+    assert invariants.miscounts(cli.ledger, keys, keys) == []
+    assert invariants.complaints(cli) == []
 
 
 def test_whoever_comes_by_a_link_takes_the_same_lock(cli, tmp_path):

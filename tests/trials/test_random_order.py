@@ -14,8 +14,8 @@ from ledger.commands import FOREVER, Interaction, interaction_of
 from ledger.instants import DAY, Instant, moment_of
 from projections.application import Engagements
 from projections.timeline import steps
-from tests.strategies import Clock
-from tests.trials.sizes import FULL, chance, count, real_history, tell
+from tests.support.strategies import Clock
+from tests.support.trials.counts import FULL, chance, count, real_history, tell
 
 pytestmark = pytest.mark.trial
 

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from bot.cli.context import Session
-from tests.cli.running import CommandLine
-from tests.trials import checker
-from tests.trials.sizes import FULL, chance, count, real_history, tell
+from tests.support.command_line import CommandLine
+from tests.support.trials import invariants
+from tests.support.trials.counts import FULL, chance, count, real_history, tell
 
 pytestmark = pytest.mark.trial
 
@@ -174,10 +174,10 @@ def test_every_row_is_there_once(imported):
     expected: defaultdict[tuple[str, str], int] = defaultdict(int)
     for row in rows:
         expected[row.user, row.issue] += 1
-    assert checker.totals(cli.ledger) == expected
+    assert invariants.totals(cli.ledger) == expected
     found = cli("replay", "--json").json
     assert (found["events"], found["engagements"]) == (len(rows), len(expected))
-    assert checker.complaints(cli) == []
+    assert invariants.complaints(cli) == []
 
 
 def test_a_second_import_adds_nothing(imported):

@@ -16,11 +16,11 @@ import pytest
 from ledger.errors import LedgerError
 from ledger.store import sqlite
 from projections.application import Engagements
-from tests.forked import CONTEXT
-from tests.trials import checker
-from tests.trials.power import Disk, disk
-from tests.trials.sizes import chance, count, tell
-from tests.trials.touches import Touch, touches
+from tests.support.forks import CONTEXT
+from tests.support.trials import invariants
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.numbered_interactions import Touch, touches
+from tests.support.trials.power_cuts import Disk, disk
 
 pytestmark = pytest.mark.trial
 
@@ -96,7 +96,7 @@ def test_whenever_the_power_fails_what_was_acknowledged_is_there(failing):
         acknowledged = acknowledged_until_the_power_fails(failing, ledger, todo, after, FULL)
         assert missing(ledger, acknowledged) == [], after
         total += len(acknowledged)
-    with checker.opened(failing.folder / "home" / "ledger.db") as connection:
+    with invariants.opened(failing.folder / "home" / "ledger.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     tell(f"{POWER_CUTS} power cuts, {total:,} interactions were acknowledged, none is missing")
 

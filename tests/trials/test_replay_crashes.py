@@ -21,17 +21,12 @@ from projections.read_model.compare import place_of
 from projections.read_model.engagement_rows import COLUMNS, LIVE
 from projections.read_model.full_fold import folds
 from projections.read_model.model import FOLDED_AT_ONCE, values
-from tests.cli.histories import written
-from tests.cli.running import CommandLine
-from tests.trials import checker
-from tests.trials.processes import (
-    Process,
-    kill_after,
-    lines_of,
-    wait_for_a_line,
-)
-from tests.trials.sizes import chance, count, tell
-from tests.trials.touches import CSV_HEADER, FIRST
+from tests.support.command_line import CommandLine
+from tests.support.csv_files import written
+from tests.support.trials import invariants
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.numbered_interactions import CSV_HEADER, FIRST
+from tests.support.trials.processes import Process, kill_after, lines_of, wait_for_a_line
 
 pytestmark = pytest.mark.trial
 
@@ -78,7 +73,7 @@ def recording(cli: CommandLine) -> Iterator[Process]:
 
 def position(cli: CommandLine) -> int:
     """How far the replay has come, 0 before there is one."""
-    with suppress(OperationalError), checker.opened(cli.ledger) as connection:
+    with suppress(OperationalError), invariants.opened(cli.ledger) as connection:
         row = connection.execute("SELECT position FROM read_models WHERE name = 'fresh'").fetchone()
         return row[0] if row else 0
     return 0
@@ -107,7 +102,7 @@ def wrong_after_replay(cli: CommandLine) -> list[str]:
         done = cli(*words)
         if done.code:
             return [f"{' '.join(words)}: {done.err}"]
-    return checker.complaints(cli) + unlike_a_fresh_fold(cli)
+    return invariants.complaints(cli) + unlike_a_fresh_fold(cli)
 
 
 def unlike_a_fresh_fold(cli: CommandLine) -> list[str]:
@@ -144,9 +139,9 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(imported):
             assert reached <= folded - folded_before <= most
             assert wrong_of_recording(imported) == []
             switches += 1
-    assert checker.complaints(imported) + unlike_a_fresh_fold(imported) == []
+    assert invariants.complaints(imported) + unlike_a_fresh_fold(imported) == []
     assert imported("replay", "back").code == 0
-    assert checker.complaints(imported) + unlike_a_fresh_fold(imported) == []
+    assert invariants.complaints(imported) + unlike_a_fresh_fold(imported) == []
     tell(f"{kills} kills, {folded} events folded, {switches} switches")
     tell(f"{position_of(imported)} events in the end")
 
@@ -159,7 +154,7 @@ def wrong_of_recording(cli: CommandLine) -> list[str]:
 
 def position_of(cli: CommandLine) -> int:
     """Where the ledger ends."""
-    with checker.opened(cli.ledger) as connection:
+    with invariants.opened(cli.ledger) as connection:
         found: int = connection.execute("SELECT position FROM head").fetchone()[0]
     return found
 
@@ -198,6 +193,6 @@ def test_a_switch_without_catching_up_is_caught(imported):
     )
     lines_of(switching)
     assert switching.poll() == 0
-    complaints = checker.complaints(imported)
+    complaints = invariants.complaints(imported)
     assert "replay: error" in " ".join(complaints)
     assert "count otherwise than the events" in " ".join(complaints)

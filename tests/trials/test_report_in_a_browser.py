@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import CommandLine
-from tests.trials.sizes import FULL, real_history
+from tests.support.command_line import CommandLine
+from tests.support.trials.counts import FULL, real_history
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 ELSEWHERE = ("http://", "https://", "ws://", "wss://", "ftp://")

@@ -23,13 +23,13 @@ from bot.listening.issue_keys import IssueKeys
 from bot.telegram.recording import Recorder
 from ledger.commands import Kind
 from projections.application import Engagements, EngagementTracker
-from tests.cli.running import CommandLine
-from tests.telegram.entities import detected
-from tests.telegram.exports import Line, full_export, line_of, supergroup_of
-from tests.telegram.exports import written as packed
-from tests.telegram.world import Message
-from tests.trials.processes import PROGRAMS
-from tests.trials.sizes import chance, count, tell
+from tests.support.command_line import CommandLine
+from tests.support.telegram.desktop_exports import Line, full_export, line_of, supergroup_of
+from tests.support.telegram.desktop_exports import written as packed
+from tests.support.telegram.entities import detected
+from tests.support.telegram.server_state import Message
+from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.processes import PROGRAMS
 
 pytestmark = pytest.mark.trial
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import LedgerError
-from tests.trials.forks import needs_strace
-from tests.trials.killing import expect_unharmed, killed_at_syncs
-from tests.trials.sizes import EVERY, count, tell
-from tests.trials.upgrading import IN_TWO, VERSIONS, make, said_by
+from tests.support.trials.counts import EVERY, count, tell
+from tests.support.trials.killing import expect_unharmed, killed_at_syncs
+from tests.support.trials.system_calls import needs_strace
+from tests.support.trials.upgrades import IN_TWO, VERSIONS, make, said_by
 
 pytestmark = pytest.mark.trial
 

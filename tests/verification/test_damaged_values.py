@@ -5,8 +5,8 @@ from contextlib import suppress
 import pytest
 
 from ledger.errors import LedgerError
-from tests.archive.ledgers import opened
-from tests.trials.flips import Ledger, answers, copied, made
+from tests.support.sealed_ledgers import opened
+from tests.support.trials.bit_flips import Ledger, answers, copied, made
 from tests.verification.test_verify import damage
 
 VALUES = ("0", "9223372036854775807", "1.5", "'é'", "x'00ff'", "NULL")

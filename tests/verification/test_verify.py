@@ -23,12 +23,12 @@ from ledger.store.sqlite import StoreDamagedError, StoreFullError, StoreUnavaila
 from ledger.verification.findings import Finding
 from ledger.verification.truth import found
 from projections.read_model.compare import Verification, verify
-from tests.archive.ledgers import opened
-from tests.cli.running import CommandLine
-from tests.store.test_checksums import CHECKED, unsound
-from tests.store.writes import compact, record, write_everything
-from tests.strategies import Clock
-from tests.trials.flips import AGAIN
+from tests.store.test_rows import CHECKED, unsound
+from tests.support.command_line import CommandLine
+from tests.support.every_write import compact, record, write_everything
+from tests.support.sealed_ledgers import opened
+from tests.support.strategies import Clock
+from tests.support.trials.bit_flips import AGAIN
 
 
 @pytest.fixture(scope="module")

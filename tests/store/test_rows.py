@@ -1,0 +1,110 @@
+"""Every write of truth writes its checksum: the guard of all tables, including future ones."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.commands import interaction_of
+from ledger.errors import LedgerDamagedError
+from ledger.store import tables
+from ledger.store.rows import checksum, sum_of_sources
+from projections.application import Engagements
+from tests.support.every_write import WRITES, write_everything
+from tests.support.sealed_ledgers import opened
+from tests.support.strategies import Clock
+
+CHECKED = [each for each in tables.metadata.sorted_tables if tables.CHECKSUM in each.c]
+WITHOUT = {"origins", "sources"}
+"""An origin has its event's commitment, and the sources have a sum in the head."""
+
+FILLED_BY_MERGES = {"retired"}
+
+
+def rows(path: Path, table: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - our own names
+
+
+def unsound(path: Path) -> list[tuple[str, object]]:
+    """The rows whose checksum is missing or wrong, by table and first column."""
+    found: list[tuple[str, object]] = [
+        (table.name, row[0])
+        for table in CHECKED
+        for row in rows(path, table.name)
+        if row[-1] != checksum(table.name, row[:-1])
+    ]
+    (head,) = rows(path, "head")
+    sources = [(row[0], row[1]) for row in rows(path, "sources")]
+    if head[-2] != sum_of_sources(sources):
+        found.append(("sources", None))
+    return found
+
+
+def test_each_table_of_truth_has_a_checksum_but_two():
+    names = {each.name for each in tables.metadata.sorted_tables}
+    assert names - {each.name for each in CHECKED} == WITHOUT
+    assert all(each.c.keys()[-1] == tables.CHECKSUM for each in CHECKED)
+
+
+def test_every_write_writes_the_checksums(tmp_path):
+    clock = Clock()
+    with opened(tmp_path, clock) as engagements:
+        write_everything(engagements, clock, Random(1))
+    path = tmp_path / "ledger.db"
+    assert unsound(path) == []
+    empty = {each.name for each in tables.metadata.sorted_tables if not rows(path, each.name)}
+    assert empty <= FILLED_BY_MERGES, "the history leaves out what fills them"
+
+
+@given(st.lists(st.sampled_from(WRITES), max_size=8), st.randoms(use_true_random=False))
+def test_any_writes_in_any_order_leave_every_row_sound(writes, dice):
+    clock = Clock()
+    with TemporaryDirectory() as folder:
+        with opened(Path(folder), clock) as engagements:
+            for each in writes:
+                each(engagements, clock, dice)
+        assert unsound(Path(folder) / "ledger.db") == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "write"),
+    [
+        ("UPDATE head SET recorded_at = recorded_at + 1", "record"),
+        ("UPDATE streams SET version = version + 1", "record"),
+        ("UPDATE accounts SET display_name = 'x'", "name"),
+        ("UPDATE places SET chat_id = '-9' WHERE chat_id = '-100'", "migrate"),
+        ("UPDATE opt_outs SET before_at = before_at + 1", "erase"),
+    ],
+)
+def test_a_damaged_row_is_not_written_on(tmp_path, damage, write):
+    clock = Clock()
+    with opened(tmp_path, clock) as engagements:
+        engagements.ledger.record(interaction_of("ana", "AI-1", "view", chat_id="-100"))
+        engagements.erase("ben")
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(damage)
+        connection.commit()
+    before = [rows(path, each.name) for each in CHECKED]
+    with opened(tmp_path, clock) as engagements, pytest.raises(LedgerDamagedError, match="verify"):
+        _write(engagements, write)
+    assert [rows(path, each.name) for each in CHECKED] == before
+
+
+def _write(engagements: Engagements, what: str) -> None:
+    match what:
+        case "record":
+            engagements.ledger.record(interaction_of("ana", "AI-1", "view"))
+        case "name":
+            engagements.ledger.name_users({"ana": "Ana"})
+        case "migrate":
+            engagements.ledger.migrate_chat("-9", "-1009")
+        case "erase":
+            engagements.erase("ben")

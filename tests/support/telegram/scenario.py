@@ -1,0 +1,200 @@
+"""The stage: who and where there is, what the bot sent, what goes wrong, and waiting for it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from tests.support.telegram.chats import Room
+from tests.support.telegram.errors import Refusal
+from tests.support.telegram.faults import Faults
+from tests.support.telegram.generated_users import Person
+from tests.support.telegram.oracles import complaints_about_update
+from tests.support.telegram.server_state import Chat, Message, Sent, World
+from tests.support.telegram.update_queue import Update
+
+SUPERGROUP_BASE = -1_001_000_000_000
+_CHAT_BOUND = ("message", "edited_message")
+
+
+class Scenes(World):
+    """A world that tests play in. `complaints` collects what an oracle found wrong."""
+
+    strict: bool
+    faults: Faults
+
+    def __init__(self, token: str, username: str, clock: Callable[[], datetime]) -> None:
+        """Begin with an empty stage."""
+        super().__init__(token, username, clock)
+        self._numbers = count(1)
+
+    # --- who and where -------------------------------------------------------------------------
+
+    def person(self, name: str, id: int | None = None, **names: Any) -> Person:  # noqa: A002
+        """A person with a Telegram account; `username`, `last_name`, `language_code` if given."""
+        user_id = 1_000_000 + next(self._numbers) if id is None else id
+        user = {"id": user_id, "is_bot": False, "first_name": name, **names}
+        self.users[user_id] = user
+        return Person(self, user)
+
+    def other_bot(self, name: str, id: int | None = None) -> Person:  # noqa: A002
+        """Another bot, which speaks as a person does."""
+        bot = self.person(name, id, username=f"{name.lower()}_bot")
+        bot.user["is_bot"] = True
+        return bot
+
+    def group(
+        self,
+        title: str,
+        members: Sequence[Person] = (),
+        *,
+        id: int | None = None,  # noqa: A002
+        bot: str = "member",
+    ) -> Room:
+        """A basic group that the bot is in (`bot` is its status; "left" for not at all)."""
+        return self._room(id or -4000 - next(self._numbers), "group", title, members, bot)
+
+    def supergroup(
+        self,
+        title: str,
+        members: Sequence[Person] = (),
+        *,
+        id: int | None = None,  # noqa: A002
+        bot: str = "member",
+        username: str | None = None,
+    ) -> Room:
+        """A supergroup, public if it has a username."""
+        room = self._room(id or self.supergroup_id(), "supergroup", title, members, bot)
+        if username:
+            room.names["username"] = username
+        return room
+
+    def forum(self, title: str, members: Sequence[Person] = (), **how: Any) -> Room:
+        """A supergroup with topics, which `creates_topic` adds to."""
+        room = self.supergroup(title, members, **how)
+        room.is_forum = True
+        return room
+
+    def channel(self, title: str, *, bot: str = "administrator", username: str = "") -> Room:
+        """A channel of a person's, to which only they post."""
+        room = self._room(self.supergroup_id(), "channel", title, (), bot)
+        if username:
+            room.names["username"] = username
+        return room
+
+    def supergroup_id(self) -> int:
+        """An id that no supergroup or channel has yet."""
+        return SUPERGROUP_BASE - next(self._numbers)
+
+    def _room(
+        self, chat_id: int, kind: str, title: str, members: Sequence[Person], bot: str
+    ) -> Room:
+        room = Room(chat_id, kind, {"title": title}, api=self)
+        room.members = {person.id: "member" for person in members}
+        if members and kind != "channel":
+            room.members[members[0].id] = "creator"
+        room.members[self.bot_id] = bot
+        with self.changed:
+            self.chats[chat_id] = room
+        return room
+
+    # --- what reaches the bot ------------------------------------------------------------------
+
+    def deliver(self, kind: str, payload: dict[str, Any], chat: Chat, *, queued: bool) -> Update:
+        """Make an update, and let it wait for the bot if it is one that Telegram would send."""
+        with self.changed:
+            update = {"update_id": self.queue.take_id(), kind: payload}
+            if self.strict:
+                self.complaints.extend(complaints_about_update(update))
+            sees = kind not in _CHAT_BOUND or self._bot_sees(chat, payload)
+            if queued and sees and self.queue.add(update, chat.id):
+                self.woken()
+            self.changed.notify_all()
+        return update
+
+    def queue_raw(self, fields: dict[str, Any]) -> int:
+        """Let something wait that no oracle has looked at; returns its update id."""
+        with self.changed:
+            update = {"update_id": self.queue.take_id()} | fields
+            self.queue.add(update, 0)
+            self.woken()
+            self.changed.notify_all()
+        return int(update["update_id"])
+
+    def woken(self) -> None:
+        """Called when an update waits."""
+
+    def _bot_sees(self, chat: Chat, message: Message) -> bool:
+        """Whether a message reaches the bot: it is there, and privacy mode does not hide it."""
+        if not chat.has(self.bot_id):
+            return False
+        if chat.type == "private" or self.can_read_all_group_messages:
+            return True
+        return chat.is_admin(self.bot_id) or self._is_meant(message)
+
+    def _is_meant(self, message: Message) -> bool:
+        """Whether privacy mode lets it by: commands, the bot's name, replies to it, service
+        messages.
+        """
+        text = str(message.get("text", message.get("caption", "")))
+        if not text and "photo" not in message:
+            return True
+        replied = message.get("reply_to_message", {}).get("from", {}).get("id")
+        named = f"@{self.bot['username']}".casefold() in text.casefold()
+        return text.startswith("/") or named or replied == self.bot_id
+
+    # --- what the bot did ----------------------------------------------------------------------
+
+    def sent_to(self, where: Room | Person | int) -> list[Sent]:
+        """The bot's messages to a chat (a person's private one), oldest first; no deleted ones."""
+        chat_id = where if isinstance(where, int) else where.id
+        with self.changed:
+            return [sent for sent in self.sent if sent.chat_id == chat_id and not sent.deleted]
+
+    def pending(self) -> int:
+        """How many updates the bot has not acknowledged."""
+        with self.changed:
+            return len(self.queue.waiting)
+
+    def wait_until(self, predicate: Callable[[], Any], seconds: float = 5.0) -> Any:
+        """Wait for a change after which it holds, and return it; AssertionError after `seconds`.
+
+        Blocks the thread: in a coroutine, await `until`.
+        """
+        with self.changed:
+            result = self.changed.wait_for(predicate, seconds)
+        if not result:
+            raise AssertionError(f"it did not come true within {seconds} s")
+        return result
+
+    async def until(self, predicate: Callable[[], Any], seconds: float = 5.0) -> Any:
+        """`wait_until` for coroutines."""
+        return await asyncio.to_thread(self.wait_until, predicate, seconds)
+
+    # --- what goes wrong -----------------------------------------------------------------------
+
+    def flood(self, chat: Room | Person | int | None, seconds: int, times: int = 1) -> None:
+        """Answer 429 to the next requests that send to a chat, or to any."""
+        chat_id = chat if chat is None or isinstance(chat, int) else chat.id
+        with self.changed:
+            self.faults.floods.setdefault(chat_id, []).extend([seconds] * times)
+
+    def fail_next(
+        self,
+        method: str,
+        code: int = 500,
+        description: str = "Internal Server Error",
+        *,
+        times: int = 1,
+        **parameters: Any,
+    ) -> None:
+        """Answer the next requests of a method with an error; nothing is done."""
+        with self.changed:
+            refusals = [Refusal(code, description, **parameters) for _ in range(times)]
+            self.faults.failing.setdefault(method, []).extend(refusals)
+
+    def lose_answer(self, method: str, times: int = 1) -> None:
+        """Do what is asked next, but answer 502: the bot cannot know that it was done."""
+        with self.changed:
+            self.faults.losing[method] = self.faults.losing.get(method, 0) + times

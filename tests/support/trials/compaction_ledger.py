@@ -1,0 +1,280 @@
+"""A ledger to be compacted: what was recorded in it, and what it has to answer whatever happens.
+
+Three users and one who was forgotten, over two months: late events, overrides, another policy.
+"""
+
+import datetime as dt
+import random
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+from ledger.commands import Interaction, Override, interaction_of, override_of
+from ledger.errors import LedgerError
+from ledger.events import SEALING, EngagementHidden, ScoreOverridden
+from ledger.segment import file_name
+from ledger.store import compaction
+from ledger.store.append import Outcome, Receipt
+from ledger.store.event_queries import HistoryEntry
+from ledger.store.segment_rows import retired
+from projections.application import Engagements
+from projections.policy import ScoringPolicy
+from tests.support.trials.numbered_interactions import FIRST, KINDS
+
+LEDGER = "ledger.db"
+USERS = ("ana", "bo", "cy")
+FORGOTTEN = "gone"
+ISSUES = tuple(f"AI-{number}" for number in range(6))
+DAY = dt.timedelta(days=1)
+HOURS = dt.timedelta(hours=2)
+BATCHES, BATCH = 6, 50
+NOW = FIRST + (BATCHES + 1) * 10 * DAY
+MOMENTS = (
+    (None, None),
+    (FIRST + 33 * DAY, None),
+    (None, FIRST + 25 * DAY),
+    (FIRST + 12 * DAY, FIRST + 45 * DAY),
+)
+SEALED_AT_ONCE = 110
+"""Positions a segment, so that there are several."""
+
+HEAD_AT_MOST = 10_000
+
+LEFT_OVER = file_name(1, 5)
+"""What nobody knows is never deleted."""
+
+Entry = Interaction | Override
+
+
+class Recorded(NamedTuple):
+    """What was recorded of somebody: a kind, or an overriding score, of an issue."""
+
+    position: int
+    issue: str
+    said: float
+    occurred_at: int
+
+
+Model = dict[str, list[Recorded]]
+"""By user, in the order of histories; of the forgotten there is nothing."""
+
+
+def recorded(folder: Path) -> Model:
+    """Record all of it in a new ledger, and return what was recorded."""
+    model: Model = {user: [] for user in USERS}
+    dice, now = random.Random(1), [FIRST]
+    with Engagements(url_of(folder), clock=lambda: now[0]) as engagements:
+        for batch in range(BATCHES):
+            now[0] = FIRST + (batch + 1) * 10 * DAY
+            entries = [_entry(dice, now[0], f"{batch} {each}") for each in range(BATCH)]
+            if batch:
+                entries += _overrides(dice, now[0], model)
+            outcomes = engagements.ledger.record_many(entries)
+            for entry, outcome in zip(entries, outcomes, strict=True):
+                if entry.user_id != FORGOTTEN:
+                    model[entry.user_id].append(_recorded(outcome, entry))
+            if batch == 2:
+                policy = ScoringPolicy(decay_after_days=5, recency_rate_per_day=0.125)
+                engagements.adopt(policy, replaces=1)
+            if batch == 3:
+                engagements.erase(FORGOTTEN)
+    for told in model.values():
+        told.sort(key=lambda each: (each.occurred_at, each.position))
+    return model
+
+
+def _entry(dice: random.Random, now: dt.datetime, name: str) -> Entry:
+    late = 30 * DAY if dice.random() < 0.1 else 10 * DAY
+    return interaction_of(
+        dice.choice((*USERS, FORGOTTEN)),
+        dice.choice(ISSUES),
+        dice.choice(KINDS),
+        occurred_at=now - dice.random() * late,
+        linear_id=dice.choice((None, name)),
+        context=f"said {name}",
+        chat_id=dice.choice((None, "-100", "-200")),
+        source_key=name,
+    )
+
+
+def _overrides(dice: random.Random, now: dt.datetime, model: Model) -> list[Entry]:
+    return [
+        override_of(
+            user, model[user][0].issue, dice.random(), occurred_at=now - dice.random() * DAY
+        )
+        for user in USERS
+    ]
+
+
+def _recorded(outcome: Outcome, entry: Entry) -> Recorded:
+    assert isinstance(outcome, Receipt)
+    said = entry.score if isinstance(entry, Override) else float(entry.kind)
+    assert entry.occurred_at is not None
+    return Recorded(outcome.position, entry.issue_id, said, entry.occurred_at)
+
+
+def url_of(folder: Path) -> str:
+    """The URL of the ledger in a folder."""
+    return f"sqlite:///{folder / LEDGER}"
+
+
+def opened(folder: Path, now: dt.datetime = NOW) -> Engagements:
+    """Open the ledger at the moment at which all is asked, unless another one is given."""
+    return Engagements(url_of(folder), clock=lambda: now, patience_seconds=5)
+
+
+def compact(folder: Path, how: str = "", now: dt.datetime = NOW) -> None:
+    """Seal all there is: in several segments unless `whole`, and on a log that is `worn`.
+
+    Two at a time, which are merged with those before, unless they are `small` ones for ever.
+    """
+    sizes: dict[str, Any] = {
+        "SEALED_AT_ONCE": HEAD_AT_MOST if "whole" in how else SEALED_AT_ONCE,
+        "SEALED_TOGETHER": 2,
+        "MERGED_EVENTS": 1 if "small" in how else compaction.MERGED_EVENTS,
+    }
+    with mock.patch.multiple(compaction, **sizes), opened(folder, now) as engagements:
+        if "worn" in how:
+            _wear(engagements)
+        engagements.ledger.compactor.compact(HEAD_AT_MOST)
+
+
+def leave_over(folder: Path) -> None:
+    """Leave in the archive what compactions that broke off leave."""
+    for name in (LEFT_OVER, f"{LEFT_OVER}.unfinished"):
+        (folder / f"{LEDGER}.archive" / name).write_bytes(b"PAR1")
+
+
+def merge(folder: Path, how: str = "") -> None:
+    """Merge all segments into one."""
+    with opened(folder) as engagements:
+        if "worn" in how:
+            _wear(engagements)
+        engagements.ledger.compactor.merge()
+
+
+def _wear(engagements: Engagements) -> None:
+    """Let the log have been longer than it has to be: what is written then changes no file's size.
+
+    So a sync of it has no need to write the file system's journal, in which names are kept.
+    """
+    for _ in range(2):
+        engagements.ledger.database.vacuum()
+    with engagements.ledger.database._writing() as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+
+
+# --- what must hold ------------------------------------------------------------------------------
+
+
+class Expected(NamedTuple):
+    """What the ledger answers before anything is done to it, and what was recorded."""
+
+    model: Model
+    answers: dict[str, Any]
+    head: int
+    notifications: list[Any]
+
+
+def expected_of(folder: Path, model: Model) -> Expected:
+    """What an untouched ledger answers."""
+    with opened(folder) as engagements:
+        head = engagements.ledger.size()[0]
+        return Expected(model, answers(engagements, USERS), head, _notifications(engagements))
+
+
+def answers(engagements: Engagements, asked: Iterable[str]) -> dict[str, Any]:
+    """Everybody's history, and all that some users can ask of the present and of a past moment."""
+    found: dict[str, Any] = {"policies": engagements.policies()}
+    found |= {f"history of {user}": list(engagements.history(user)) for user in USERS}
+    for user in asked:
+        for moment in (0, 1 + USERS.index(user)):
+            when, issue = MOMENTS[moment], ISSUES[moment]
+            found[f"top of {user} at {moment}"] = engagements.top(user, 3, *when)
+            found[f"ranking of {user} at {moment}"] = engagements.ranking(user, *when)
+            found[f"{user} and {issue} at {moment}"] = engagements.explain(user, issue, *when)
+    return found
+
+
+def _notifications(engagements: Engagements) -> list[Any]:
+    return list(engagements.ledger.recorder.select_notifications(1, HEAD_AT_MOST))
+
+
+def wrong_after(folder: Path, expected: Expected, asked: str) -> list[str]:
+    """What is wrong with a ledger after a crash, and after it was compacted once more.
+
+    Every event is looked at, and every user's history; a ranking is only what `asked` asks.
+    """
+    try:
+        return [*_wrong(folder, expected, asked), *_wrong_once_finished(folder, expected, asked)]
+    except LedgerError as error:
+        return [f"{type(error).__name__}: {error}"]
+
+
+def _wrong_once_finished(folder: Path, expected: Expected, asked: str) -> Iterator[str]:
+    compact(folder)
+    with opened(folder) as engagements:
+        if engagements.ledger.compactor.sealable(expected.head):
+            yield "the next compaction did not finish the job"
+    compact(folder, now=NOW + HOURS)  # what it removes must not be needed any more
+    with opened(folder) as engagements:
+        kept, archive = engagements.ledger.compactor.segments(), engagements.ledger.archive
+        for each in kept:
+            archive.check(each)
+        names = {path.name for path in archive.folder.iterdir() if path.is_file()}
+        if names != {each.name for each in kept}:
+            yield f"the archive holds {names}"
+        aside = {path.name for path in archive.files.moved_aside()}
+        if not aside <= {LEFT_OVER}:
+            yield f"moved aside: {aside}"
+        with engagements.ledger.database.read() as connection:
+            if retired(connection):
+                yield "what was replaced is still there"
+        yield from _unlike_a_replay(engagements)
+    with closing(sqlite3.connect(folder / LEDGER)) as connection:
+        (left,) = connection.execute("PRAGMA freelist_count").fetchone()
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        if left > compaction.SHRUNK_FROM * pages:
+            yield f"the file was not made smaller by {left} pages of {pages}"
+        connection.execute("DROP TABLE engagements")  # it is made again of what is sealed
+    yield from _wrong(folder, expected, asked)
+
+
+def _wrong(folder: Path, expected: Expected, asked: str) -> Iterator[str]:
+    with opened(folder) as engagements:
+        found = answers(engagements, [asked])
+        yield from (f"{name} differs" for name in found if found[name] != expected.answers[name])
+        yield from _unlike_the_model(found, expected.model)
+        notified = _notifications(engagements)
+        if notified[: expected.head] != expected.notifications:
+            yield "events are lost, there twice, or changed"
+        if any(each.topic != SEALING for each in notified[expected.head :]):
+            yield "there are events that nobody recorded"
+        yield from _unlike_a_replay(engagements)
+    with closing(sqlite3.connect(folder / LEDGER)) as connection:
+        (said,) = connection.execute("PRAGMA integrity_check").fetchone()
+        if said != "ok":
+            yield f"damage: {said}"
+
+
+def _unlike_a_replay(engagements: Engagements) -> Iterator[str]:
+    difference = engagements.replay(repair=False, progress=lambda _: None).difference
+    if difference:
+        yield f"replay: {difference}"
+
+
+def _unlike_the_model(found: dict[str, Any], model: Model) -> Iterator[str]:
+    for user, told in model.items():
+        history: list[HistoryEntry] = found[f"history of {user}"]
+        if [_told(entry) for entry in history] != told:
+            yield f"the history of {user} is not what was recorded"
+
+
+def _told(entry: HistoryEntry) -> Recorded:
+    event = entry.event
+    assert not isinstance(event, EngagementHidden)  # which this trial does not write
+    said = event.score if isinstance(event, ScoreOverridden) else float(event.kind)
+    return Recorded(entry.position, event.issue_id, said, event.occurred_at)

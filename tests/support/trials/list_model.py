@@ -1,0 +1,243 @@
+"""What a ledger was told, in one plain list, and what that list answers to every question.
+
+Nothing here knows of rows, segments or read models: an answer is folded from the list each time.
+"""
+
+from collections import defaultdict
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+from eventsourcing.persistence import Notification, StoredEvent
+
+from ledger import codec
+from ledger.events import AccountEvent, EventRow, InteractionRecorded
+from ledger.instants import Instant, instant_of
+from ledger.store.accounts import users
+from ledger.store.event_queries import HistoryEntry, Uncounted, UserRows
+from ledger.store.user_history import Page
+from projections.application import Engagements
+from projections.application.audit_reader import Audited
+from projections.as_of import AsOf, engagements_as_of
+from projections.audit import audit
+from projections.engagement import NONE
+from projections.evaluation import Judge
+from projections.explanation import Sourced, explain, explain_order
+from projections.policy import Adopted
+from projections.ranking import ranked, ranking
+from projections.read_model import past_queries
+from projections.read_model.adopted_policies import FIRST
+from projections.timeline import score_series
+from tests.support.reference_statistics import statistics_of
+from tests.support.strategies import NOON
+from tests.support.trials.questions import CHATS, LIMIT, TRIED, ZONE, Asked
+
+
+class Told(NamedTuple):
+    """An event between a user and an issue; the user is None once forgotten."""
+
+    user: str | None
+    row: EventRow
+    event: AccountEvent
+    origin: codec.Origin
+    chat: str | None
+    key: str | None
+
+
+class Remembered:
+    """Everything that a ledger was told, in lists."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.notifications: list[Notification] = []
+        self.policies: list[Adopted] = [FIRST]
+        self.barred: dict[str, int] = {}
+        self.recorded_at = 0
+
+    @property
+    def keys(self) -> dict[str, int]:
+        """The keys that count no more, and the positions that they counted as."""
+        return {each.key: each.row.position for each in self.told if each.key}
+
+    @property
+    def instants(self) -> list[int]:
+        """When anything occurred or was recorded."""
+        rows = [each.row for each in self.told]
+        return [NOON, *(row.occurred_at for row in rows), *(row.recorded_at for row in rows)]
+
+    def touched(self, user: str, issue: str) -> bool:
+        """Tell whether there is an interaction of theirs."""
+        return any(row.issue_id == issue and row.kind for row in self._rows(user, 0))
+
+    def forget(self, user: str, at: int) -> None:
+        """Whatever the user did is nobody's, and nothing earlier is wanted."""
+        self.barred[user] = max(at, self.barred.get(user, 0))
+        self.told = [
+            each._replace(user=None, origin=codec.Origin(), key=None) if each.user == user else each
+            for each in self.told
+        ]
+
+    def expire(self, before: int) -> int:
+        """Forget the words and sources of what was recorded earlier; return of how many events."""
+        had = sum(each.origin != codec.Origin() for each in self.told)
+        self.told = [
+            each._replace(origin=codec.Origin()) if each.row.recorded_at < before else each
+            for each in self.told
+        ]
+        return had - sum(each.origin != codec.Origin() for each in self.told)
+
+    def answers(self, asked: Asked, engagements: Engagements) -> dict[str, object]:
+        """What the ledger must answer; of it, only the numbers of the accounts are taken."""
+        now = instant_of(engagements.clock())
+        streams = streams_of(engagements)
+        rows = self._rows(asked.user, streams.get(asked.user, 0))
+        as_of, adopted = AsOf(asked.at, asked.known_at), self._adopted(asked.known_at)
+        instant = as_of.instant(now)
+        folded = engagements_as_of(rows, as_of)
+        order = ranking(folded, instant, adopted.policy)
+        first = order[:LIMIT]
+        own = dict(folded).get(asked.issue, NONE)
+        sourced = [
+            Sourced(each.row, each.origin.source)
+            for each in self.told
+            if (each.user, each.row.issue_id) == (asked.user, asked.issue)
+        ]
+        known = AsOf(None, asked.known_at).of(rows)
+        history = self._history(asked.user, as_of)
+        of_one = [each for each in history if each.event.issue_id == asked.issue]
+        found = {
+            "ask": ranked(asked.issue, own, instant, adopted.policy),
+            "top": first,
+            "ranking": order,
+            "statistics": statistics_of(order),
+            "history": history,
+            "history of one": of_one,
+            "first of history": Page(history[:LIMIT], len(history)),
+            "latest of history": Page(history[::-1][:LIMIT], len(history)),
+            "latest of one": Page(of_one[::-1][:LIMIT], len(of_one)),
+            "explain": explain(sourced, asked.issue, as_of, instant, adopted),
+            "explain_order": (
+                explain_order(first[0], first[1], instant, adopted) if len(first) > 1 else None
+            ),
+            "series": score_series(asked.issue, known, *asked.span, adopted.policy),
+            **self.recorded(asked),
+        }
+        if asked.is_laborious:
+            found |= {
+                "try_policy": self._tried(asked, now),
+                "audit": self._audit(asked, streams, None),
+                "audit of one": self._audit(asked, streams, asked.user),
+                "spans": {chat: self._spans(chat) for chat in CHATS},
+            }
+        return found
+
+    def _rows(self, user: str, stream: int) -> list[EventRow]:
+        return [each.row._replace(stream=stream) for each in self.told if each.user == user]
+
+    def _adopted(self, known_at: int | None) -> Adopted:
+        known = (
+            each for each in self.policies if known_at is None or (each.adopted_at or 0) <= known_at
+        )
+        return max(known, key=lambda each: each.version)
+
+    def _history(self, user: str, as_of: AsOf) -> list[HistoryEntry]:
+        seen = [
+            HistoryEntry(each.row.position, each.event, each.origin)
+            for each in self.told
+            if each.user == user and as_of.sees(each.row.occurred_at, each.row.recorded_at)
+        ]
+        return sorted(seen, key=lambda entry: (entry.event.occurred_at, entry.position))
+
+    def _tried(self, asked: Asked, now: Instant) -> past_queries.PolicyTrial:
+        as_of, in_force = AsOf(asked.at), self.policies[-1].policy
+        accounts = sorted(
+            {(str(each.event.originator_id), each.user) for each in self.told if each.user}
+        )
+        everybody = [UserRows(user, None, self._rows(user, 0)) for _, user in accounts]
+        judge = Judge(dict.fromkeys((in_force, TRIED)), ZONE)
+        moment = (as_of, as_of.instant(now))
+        return past_queries.tried(everybody, (in_force, TRIED), moment, judge, lambda _: None)
+
+    def _audit(self, asked: Asked, streams: dict[str, int], user: str | None) -> Audited:
+        rows = [
+            row
+            for name, stream in streams.items()
+            if user in {None, name}
+            for row in self._rows(name, stream)
+        ]
+        start, end = asked.span
+        names = {stream: name for name, stream in streams.items()}
+        span = (None if user is None else start, end)
+        adopted = self._adopted(asked.known_at)
+        found = audit(rows, names, adopted, span, asked.known_at, ZONE)
+        forgotten = sum(each.user is None for each in self.told)
+        return Audited(found, Uncounted(forgotten, len(self.keys)))
+
+    def _spans(self, chat: str) -> dict[str, tuple[int, int]]:
+        found = defaultdict(list)
+        for each in self.told:
+            if each.user and each.chat == chat:
+                found[each.user].append(each.row.occurred_at)
+        return {user: (min(instants), max(instants)) for user, instants in found.items()}
+
+    def recorded(self, asked: Asked) -> dict[str, object]:
+        """What the recorder must answer: of all events, those of the ledger's own too."""
+        least, most = asked.position, asked.position + asked.limit
+        return {
+            "notifications": [
+                each
+                for each in self.notifications
+                if each.id >= least and each.topic in (asked.topics or {each.topic})
+            ][: asked.limit],
+            "notifications between": [
+                each for each in self.notifications if least < each.id <= most
+            ],
+            "events": sorted(
+                (
+                    StoredEvent(each.originator_id, each.originator_version, each.topic, each.state)
+                    for each in self.notifications
+                    if each.originator_id == asked.originator
+                    and each.originator_version > asked.limit // 4
+                ),
+                key=lambda event: event.originator_version,
+                reverse=asked.desc,
+            )[: asked.limit],
+            "last": len(self.notifications) or None,
+        }
+
+
+def row_of(notification: Notification) -> EventRow:
+    """What folds read of an event that was told just now."""
+    event: Any = event_of(notification)
+    is_touch = isinstance(event, InteractionRecorded)
+    return EventRow(
+        notification.id,
+        0,
+        event.issue_id,
+        int(event.kind) if is_touch else None,
+        event.occurred_at,
+        event.linear_id if is_touch else None,
+        None if is_touch else event.score,
+        event.recorded_at,
+    )
+
+
+def event_of(notification: Notification) -> Any:
+    """The event as it was told."""
+    return codec.decode(
+        notification.topic,
+        cast("UUID", notification.originator_id),
+        notification.originator_version,
+        notification.state,
+    )
+
+
+def told(notification: Notification) -> Told:
+    """What was told just now; who told it, and where, is not for the recorder to say."""
+    row, event = row_of(notification), event_of(notification)
+    return Told(None, row, event, codec.Origin(), None, None)
+
+
+def streams_of(engagements: Engagements) -> dict[str, int]:
+    """The numbers of the users' accounts."""
+    with engagements.ledger.database.read() as connection:
+        return {user_id: stream for stream, user_id, _ in users(connection)}

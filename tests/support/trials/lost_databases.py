@@ -1,0 +1,269 @@
+"""A ledger whose database is lost, emptied and replaced by its backups, and what must never go."""
+
+import datetime as dt
+import os
+import random
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+
+from ledger.archive.segment_files import segment_in
+from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
+from ledger.errors import ArchiveUnavailableError, LedgerLostError
+from ledger.instants import DAY, Instant, moment_of
+from ledger.store import compaction
+from ledger.validation import UserId
+from projections.application import Engagements
+from tests.support.strategies import HOUR, NOON, Clock
+
+USERS = ("ana-canary", "ben-canary", "cy-canary", "dee-canary")
+ISSUES = ("AI-1", "AI-2", "AI-3")
+FILE = "ledger.db"
+
+ASKED = moment_of(Instant(NOON + 1_000 * DAY))
+"""When all is asked, so that the same events give the same scores."""
+
+DONE: Counter[str] = Counter()
+
+Answer = TypeVar("Answer")
+Answers = dict[str, list[Any]]
+
+
+class Backup(NamedTuple):
+    """A copy of the database, and what it answered when it was taken."""
+
+    path: Path
+    answers: Answers
+
+
+class World:
+    """The ledger's folder, its backups, and what was sealed and forgotten in any of them."""
+
+    def __init__(self, folder: Path, dice: random.Random) -> None:
+        self.folder, self.dice, self.clock = folder, dice, Clock()
+        self.sealed: set[tuple[Any, ...]] = set()
+        self.forgotten: set[str] = set()
+        self.opted_out: dict[str, bool] = {}
+        self.backups: list[Backup] = []
+        self.told = 0
+        self.record()
+        self.back_up()
+
+    def opened(self) -> Engagements:
+        """Open the ledger at the trial's own time."""
+        url = f"sqlite:///{self.folder / FILE}"
+        return Engagements(url, clock=self.clock, patience_seconds=5)
+
+    # --- what is done to it ----------------------------------------------------------------------
+
+    def record(self) -> None:
+        """Let people talk, about what nobody has talked of before."""
+        with self.opened() as engagements:
+            engagements.ledger.record_many([self._said() for _ in range(self.dice.randint(4, 12))])
+
+    def compact(self) -> None:
+        """Seal what is there or a part of it, in segments small or large, merged or not."""
+        with pytest.MonkeyPatch.context() as patch, self.opened() as engagements:
+            patch.setattr(compaction, "SEALED_AT_ONCE", self.dice.choice([3, 5, 8]))
+            patch.setattr(compaction, "SEALED_TOGETHER", self.dice.choice([1, 2, 100]))
+            patch.setattr(compaction, "MERGED_EVENTS", self.dice.choice([1, 10, 10_000]))
+            through = round(self.dice.uniform(0.5, 1) * engagements.ledger.size()[0])
+            done = engagements.ledger.compactor.compact(through)
+            DONE.update(sealed=done.events, aside=done.set_aside, recovered=done.recovered)
+        self.note_sealed()
+
+    def merge(self) -> None:
+        """Merge all segments."""
+        with self.opened() as engagements:
+            DONE["merged"] += len(engagements.ledger.compactor.merge())
+        self.note_sealed()
+
+    def forget(self, user: str | None = None) -> None:
+        """Forget one more user, as long as some are left."""
+        left = [each for each in USERS if each not in self.forgotten]
+        if user is not None or len(left) > 2:
+            user = user or self.dice.choice(left)
+            self._mended(lambda engagements: engagements.erase(user))
+            self.forgotten.add(user)
+            DONE["forgotten"] += 1
+
+    def opt(self) -> None:
+        """Let a user opt out, or in again."""
+        user = self.dice.choice(USERS)
+        out = not self.opted_out.get(user)
+        with self.opened() as engagements:
+            before = FOREVER if out else self.clock.at
+            engagements.ledger.record_many([OptOut(UserId(user), before)])
+        self.opted_out[user] = out
+
+    def wait(self, microseconds: int = 0) -> None:
+        """Let time pass, and the files' own times be anything."""
+        self.clock.move(microseconds or self.dice.choice([1, HOUR // 2, 2 * HOUR, DAY]))
+        for path in self.folder.rglob("*.parquet*"):
+            seconds = self.dice.choice([0, int(ASKED.timestamp())])
+            os.utime(path, (seconds, seconds))
+
+    def damage(self) -> None:
+        """Damage a file that was merged of others, all of which are still there."""
+        with self.opened() as engagements:
+            kept, there = engagements.ledger.compactor.segments(), self._rows_on_disk()
+            folder = engagements.ledger.archive.folder
+        for segment in self.dice.sample(kept, len(kept)):
+            path = folder / segment.name
+            if path.exists():
+                whole = path.read_bytes()
+                path.write_bytes(whole[:-4] + b"PAR0")
+                if there == self._rows_on_disk():
+                    DONE["damaged"] += 1
+                    return
+                path.write_bytes(whole)
+
+    def back_up(self) -> None:
+        """Copy the database as the how-to says, and keep what it answers."""
+        path = self.folder / f"backup-{len(self.backups)}"
+        with closing(sqlite3.connect(f"file:{self.folder}/{FILE}?mode=ro", uri=True)) as database:
+            database.execute("VACUUM INTO ?", (str(path),))
+        self.backups.append(Backup(path, self.answers()))
+
+    def lose(self) -> None:
+        """Lose or empty the file, see that no other ledger is begun, and restore a backup."""
+        self._remove()
+        if self.dice.random() < 0.5:
+            (self.folder / FILE).touch()
+        if self.sealed:
+            with pytest.raises(LedgerLostError):
+                self.opened()
+            DONE["refused"] += 1
+        self.put_back(self.dice.choice(self.backups))
+
+    def put_back(self, backup: Backup) -> None:
+        """Put a backup back, which answers as it did when it was taken, but for the forgotten."""
+        self._remove()
+        shutil.copy(backup.path, self.folder / FILE)
+        if self.dice.random() < 0.5:
+            with self.opened() as engagements:
+                engagements.ledger.compactor.recover()
+        found = self.answers()
+        for user in USERS:
+            expected = [] if user in self.forgotten else backup.answers[user]
+            assert found[user] == expected, "a backup does not answer as it did"
+        DONE["put back"] += 1
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            (self.folder / f"{FILE}{suffix}").unlink(missing_ok=True)
+
+    # --- what must hold --------------------------------------------------------------------------
+
+    def answers(self) -> Answers:
+        """The history of each user, and a ranking at a moment."""
+
+        def ask(engagements: Engagements) -> Answers:
+            return {
+                user: [*engagements.history(user), *engagements.ranking(user, ASKED)]
+                for user in USERS
+            }
+
+        return self._mended(ask)
+
+    def _mended(self, ask: Callable[[Engagements], Answer]) -> Answer:
+        """Ask, and where the archive is damaged do what the error says, and ask again."""
+        with self.opened() as engagements:
+            try:
+                return ask(engagements)
+            except ArchiveUnavailableError:
+                engagements.ledger.compactor.recover()
+                return ask(engagements)
+
+    def check_sealed(self) -> None:
+        """No sealed event is gone from the disk."""
+        assert self.sealed <= self._rows_on_disk(), "sealed events are gone"
+
+    def check(self) -> None:
+        """No sealed event is gone, and the forgotten are nowhere."""
+        self.check_sealed()
+        answers = self.answers()
+        for user in self.forgotten:
+            assert not answers[user], "one who was forgotten answers"
+            for path in self.folder.glob(f"{FILE}*"):
+                if path.is_file():
+                    assert user.encode() not in path.read_bytes(), "bytes of the forgotten are left"
+        with self.opened() as engagements:
+            for user, out in self.opted_out.items():
+                at = Instant(self.clock.at + DAY)
+                assert engagements.ledger.is_opted_out(user, at) == out, "an opt-out is forgotten"
+
+    def end(self) -> None:
+        """Every backup that there is answers as it did, the newest one last."""
+        for backup in self.backups:
+            self.put_back(backup)
+            self.check()
+        DONE["histories"] += 1
+
+    def _said(self) -> Interaction:
+        self.told += 1
+        speaking = [user for user in USERS if user not in self.forgotten]
+        user = self.dice.choice(speaking)
+        return interaction_of(
+            user,
+            self.dice.choice(ISSUES),
+            self.dice.choice(["query", "view", "mention"]),
+            occurred_at=moment_of(self.clock.at) - dt.timedelta(hours=self.dice.randrange(90)),
+            context=f"{user} said {self.told}",
+            chat_id=self.dice.choice([user, "-100"]),
+            source_key=f"{user} {self.told}",
+        )
+
+    def note_sealed(self) -> None:
+        """Remember what is sealed by now."""
+        with self.opened() as engagements:
+            archive = engagements.ledger.archive
+            for segment in engagements.ledger.compactor.segments():
+                self.sealed |= rows(archive.read(segment))
+
+    def _rows_on_disk(self) -> set[tuple[Any, ...]]:
+        """All events in all files of the archive that can be read."""
+        found: set[tuple[Any, ...]] = set()
+        with self.opened() as engagements:
+            archive = engagements.ledger.archive
+            for path in (*archive.files.in_place(), *archive.files.moved_aside()):
+                segment = segment_in(path)
+                if segment is not None:
+                    found |= rows(archive.read(segment))
+        return found
+
+
+def rows(table: Any) -> set[tuple[Any, ...]]:
+    """The events of a table."""
+    return {tuple(row.values()) for row in table.to_pylist()}
+
+
+STEPS = (
+    World.record,
+    World.record,
+    World.compact,
+    World.compact,
+    World.merge,
+    World.wait,
+    World.wait,
+    World.damage,
+    World.forget,
+    World.opt,
+    World.back_up,
+    World.lose,
+)
+
+
+def history(folder: Path, dice: random.Random, steps: int) -> None:
+    """Do anything to a ledger, looking at it after each step."""
+    world = World(folder, dice)
+    for _ in range(steps):
+        dice.choice(STEPS)(world)
+        world.check()
+    world.end()

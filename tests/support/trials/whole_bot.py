@@ -1,0 +1,137 @@
+"""The whole bot in this process: updates go in by its queue, and what it sends is read strictly."""
+
+import asyncio
+import itertools
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import telegram
+from telegram.ext import Application
+from telegram.request import BaseRequest, RequestData
+
+from bot import english
+from bot.application import EngagementBot
+from bot.settings import settings_of
+from projections.application import Engagements
+from tests.support.reply_html import check_button, read
+from tests.support.strategies import Clock
+from tests.support.telegram.entities import CAPTION_LIMIT
+from tests.support.trials.hostile_updates import BOT, Update
+
+ALERT_LIMIT = 200
+PATIENCE_SECONDS = 120.0
+
+
+class StrictReader(BaseRequest):
+    """Telegram's side of the wire: reads what is sent, and complains of what it would refuse."""
+
+    def __init__(self) -> None:
+        """Begin without a complaint."""
+        self.read: list[str] = []
+        self.complaints: list[str] = []
+        self._ids = itertools.count(1)
+
+    @property
+    def read_timeout(self) -> float | None:
+        """No limit."""
+        return None
+
+    async def initialize(self) -> None:
+        """Do nothing."""
+
+    async def shutdown(self) -> None:
+        """Do nothing."""
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        *_: object,
+        **__: object,
+    ) -> tuple[int, bytes]:
+        """Read a request and take it, whatever it was."""
+        name = url.rpartition("/")[2]
+        parameters = {} if request_data is None else request_data.parameters
+        try:
+            self._check(name, parameters)
+        except Exception as error:  # noqa: BLE001 - a complaint, whatever it is
+            self.complaints.append(f"{name}: {type(error).__name__}: {error}")
+        return 200, json.dumps({"ok": True, "result": self._result(name, parameters)}).encode()
+
+    def _check(self, name: str, parameters: dict[str, Any]) -> None:
+        if "caption" in parameters:
+            self.read.append(read(parameters["caption"], CAPTION_LIMIT))
+        elif name == "answerCallbackQuery":
+            assert len(parameters.get("text", "")) <= ALERT_LIMIT, "an alert too long"
+        elif "text" in parameters:
+            self.read.append(read(parameters["text"]))
+            assert self.read[-1] != english.UNREADABLE, "the ledger could not be read"
+        for row in parameters.get("reply_markup", {}).get("inline_keyboard", []):
+            for button in row:
+                check_button(button["text"], button.get("callback_data"))
+
+    def _result(self, name: str, parameters: dict[str, Any]) -> object:
+        if name == "getMe":
+            return BOT
+        if name not in {"sendMessage", "sendPhoto", "sendDocument", "editMessageText"}:
+            return True
+        chat = {"id": parameters["chat_id"], "type": "private", "first_name": ""}
+        return {"message_id": next(self._ids), "date": 0, "chat": chat}
+
+
+class Worries(logging.Handler):
+    """Every warning, and worse, that anybody logs."""
+
+    def __init__(self) -> None:
+        """Begin without one."""
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.records.append(record)
+
+
+class Talk:
+    """A bot on a ledger of its own, as an asynchronous context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare the ledger in `folder`."""
+        self.reader = StrictReader()
+        self.worries = Worries()
+        settings = settings_of({"ENGAGEMENT_HOME": str(folder)})
+        folder.mkdir(parents=True, exist_ok=True)
+        self.engagements = Engagements(settings.database_url, clock=Clock())
+        builder = Application.builder().token(f"{BOT['id']}:x").request(self.reader).updater(None)
+        self.bot = EngagementBot(self.engagements, settings, builder)
+
+    async def __aenter__(self) -> Self:
+        """Start the bot."""
+        logging.getLogger().addHandler(self.worries)
+        await self.bot.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        await self.bot.__aexit__(kind, error, traceback)
+        logging.getLogger().removeHandler(self.worries)
+        self.engagements.close()
+
+    async def hears(self, updates: Sequence[Update]) -> None:
+        """Let updates come in at once; return when all are recorded and answered."""
+        queue = self.bot.application.update_queue
+        received = [telegram.Update.de_json(each, self.bot.application.bot) for each in updates]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.gather(*map(queue.put, received))
+            await queue.join()
+            await self.bot.outbox.join()

@@ -1,0 +1,1 @@
+"""Tools that are no tests: what generates the reference, and what checks the locks."""
