@@ -1,4 +1,4 @@
-"""Rankings: the top few, merged out of bands, are the first of all, sorted (R5)."""
+"""Rankings: the top few are the first of all, sorted, and hidden issues are left out (R5)."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -6,16 +6,18 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.application import EngagementLedger
 from ledger.commands import Adoption, Interaction, Kind, Override
-from ledger.events import EventRow
+from ledger.events import EngagementHidden, EventRow
 from ledger.instants import DAY, Instant, moment_of
 from ledger.validation import IssueId, UserId
+from projections.as_of import AsOf
 from projections.engagement import Engagement, fold
 from projections.policy import DEFAULT_POLICY, ScoringPolicy, fields_of
 from projections.ranking import (
@@ -23,6 +25,8 @@ from projections.ranking import (
     UNCOUNTED_BAND,
     Ranked,
     band,
+    hidden_issues,
+    listed,
     merge_bands,
     ranked,
     ranking,
@@ -31,6 +35,9 @@ from projections.read_model.model import ReadModel
 from projections.read_model.queries import top_of
 from projections.scoring import score
 from tests.support import strategies
+from tests.support.strategies import NOON
+
+# Rankings: the top few, merged out of bands, are the first of all, sorted (R5).
 
 NOON_INSTANT = strategies.NOON
 
@@ -311,3 +318,65 @@ def test_policies_of_more_than_twenty_bands_look_at_every_engagement_instead(
             assert issues(top_of(connection, USER, 10, NOON_INSTANT, policy)) == ["AI-1"]
             driver.set_trace_callback(None)
     assert len(asked) == queries
+
+
+# Hidden issues: which a user's hidings hide at any moment, by what was known at any other.
+
+ACCOUNT = UUID(int=7)
+EVERYTHING = AsOf()
+
+
+def hiding(issue: str, occurred_at: int, hidden: bool, recorded_at: int = 0) -> EngagementHidden:
+    at, recorded = Instant(occurred_at), Instant(recorded_at)
+    return EngagementHidden(ACCOUNT, 1, recorded, IssueId(issue), at, hidden)
+
+
+hidings = st.lists(
+    st.builds(
+        hiding, strategies.issue_ids, strategies.instants, st.booleans(), strategies.instants
+    ),
+    max_size=12,
+)
+bounds = st.none() | strategies.instants
+as_ofs = st.builds(AsOf, bounds, bounds)
+
+
+@given(hidings, as_ofs, st.randoms(use_true_random=False))
+def test_for_each_issue_the_latest_that_is_seen_decides_in_any_order_of_arrival(some, as_of, dice):
+    seen = [
+        each
+        for each in some
+        if (as_of.at is None or each.occurred_at <= as_of.at)
+        and (as_of.known_at is None or each.recorded_at <= as_of.known_at)
+    ]
+    expected = set()
+    for issue in {each.issue_id for each in seen}:
+        latest = max(each.occurred_at for each in seen if each.issue_id == issue)
+        at_once = [each for each in seen if (each.issue_id, each.occurred_at) == (issue, latest)]
+        if any(each.hidden for each in at_once):
+            expected.add(issue)
+    dice.shuffle(some)
+    assert hidden_issues(some, as_of) == expected
+
+
+def test_at_one_instant_the_one_that_hides_decides():
+    both = [hiding("AI-1", NOON, hidden) for hidden in (True, False)]
+    assert hidden_issues(both, EVERYTHING) == hidden_issues(both[::-1], EVERYTHING) == {"AI-1"}
+
+
+@given(
+    strategies.engagements_by_issue(),
+    st.sets(st.integers(1, 40).map("AI-{}".format)),
+    strategies.moments_of_asking,
+    st.integers(0, 45),
+)
+@example({}, {"AI-1"}, NOON, 3)
+def test_lists_leave_out_the_hidden_and_nothing_else_changes(engagements, hidden, at, limit):
+    ranked = ranking(engagements.items(), at)
+    shown = listed(ranked, hidden, len(ranked))
+    assert not hidden & {each.issue_id for each in shown}
+    assert {each.issue_id for each in ranked} - hidden == {each.issue_id for each in shown}
+    assert sorted(shown, key=ranked.index) == shown
+    assert listed(ranked, hidden, limit) == shown[:limit]
+    # As many more as are hidden are enough of the ranking.
+    assert listed(ranked[: limit + len(hidden)], hidden, limit) == shown[:limit]
