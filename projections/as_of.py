@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from projections.columnar import Integers
-
 
 class AsOf(msgspec.Struct, frozen=True):
     """The two moments of a question: T (`at`) and K (`known_at`); None is unlimited."""
@@ -39,7 +37,7 @@ class AsOf(msgspec.Struct, frozen=True):
 
     @overload
     def sees(
-        self, occurred_at: "Integers", recorded_at: "Integers"
+        self, occurred_at: "NDArray[np.int64]", recorded_at: "NDArray[np.int64]"
     ) -> "bool | NDArray[np.bool_]": ...
 
     def sees(self, occurred_at: Any, recorded_at: Any) -> Any:
