@@ -1,4 +1,4 @@
-"""Flipping bits: a ledger with some of everything, what it says, and where its bytes belong."""
+"""Flipped bits: a ledger with some of everything, its answers, and the owners of its pages."""
 
 import contextlib
 import datetime as dt
@@ -27,7 +27,7 @@ HEADER_BYTES = 100
 
 
 class Ledger(NamedTuple):
-    """A folder with a ledger that nobody has open, what time it is there, and what it says."""
+    """A folder with a closed ledger, the time of its clock, and its rows and answers."""
 
     folder: Path
     clock: Clock
@@ -39,7 +39,7 @@ class Ledger(NamedTuple):
 
 
 class Flip(NamedTuple):
-    """One bit of the file, and what its page is of: a table or index, and which kind of page."""
+    """One bit of the file, the table or index that its page belongs to, and the kind of page."""
 
     byte: int
     bit: int
@@ -48,7 +48,7 @@ class Flip(NamedTuple):
 
 
 def made(folder: Path) -> Ledger:
-    """Make a ledger that has some of everything: hot, sealed, forgotten, migrated, beside."""
+    """Make a ledger with hot and sealed events, forgotten users, a migration and a replay."""
     clock = Clock()
     with opened(folder, clock) as engagements:
         for seed in range(3):
@@ -74,7 +74,7 @@ def _large() -> Interaction:
 
 
 def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of truth, in the order of their keys; but no checksums."""
+    """All rows of truth in the order of their keys, without the checksums."""
     found = {}
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         for table in tables.metadata.sorted_tables:
@@ -85,7 +85,7 @@ def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def answers(engagements: Engagements) -> list[object]:
-    """What everybody would be answered about everything, and what exports say."""
+    """The answers to every question of every user, and the exports."""
     ledger = engagements.ledger
     users = [*USERS, "nobody"]
     past = engagements.clock() - dt.timedelta(2)
@@ -119,7 +119,7 @@ def _others(engagements: Engagements) -> list[Notification]:
 
 
 def copied(ledger: Ledger, folder: Path, flip: Flip | None) -> Path:
-    """Put a copy into `folder`, with a bit of it flipped; return its path."""
+    """Copy the ledger into `folder`, with one bit flipped if given; return its path."""
     data = bytearray(ledger.path.read_bytes())
     if flip is not None:
         data[flip.byte] ^= 1 << flip.bit
@@ -132,7 +132,7 @@ def copied(ledger: Ledger, folder: Path, flip: Flip | None) -> Path:
 
 
 def flips(ledger: Ledger, dice: Random, count: int) -> Iterator[Flip]:
-    """Bits of all pages in turn: three in four of bytes that are not zero, else of any."""
+    """Bits of all pages in turn: three of four in bytes that are not zero, the rest anywhere."""
     data, kinds = ledger.path.read_bytes(), pages(ledger.path)
     numbers = list(range(len(data) // PAGE_BYTES))
     dice.shuffle(numbers)
@@ -149,7 +149,7 @@ def flips(ledger: Ledger, dice: Random, count: int) -> Iterator[Flip]:
 
 
 def pages(path: Path) -> dict[int, tuple[str, str]]:
-    """The table or index of each page that is not free, and its kind; by its number."""
+    """The table or index of each page that is not free, and its kind, by page number."""
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT pageno, name, pagetype FROM dbstat").fetchall()
     return {number: (name, kind) for number, name, kind in rows}

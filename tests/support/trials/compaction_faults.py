@@ -1,4 +1,4 @@
-"""Faults to plant in a compaction: each makes it delete what is not safe yet."""
+"""Planted faults in a compaction: each makes it delete what is not safe yet."""
 
 import sys
 from collections.abc import Callable
@@ -21,7 +21,7 @@ SEALED = "rows are deleted"
 
 
 def rows_first(wait: Wait) -> list[Any]:
-    """Delete the rows, and only then give the file its name: a kill between loses them."""
+    """Delete the rows before the file gets its name: a kill in between loses them."""
     seal = Compactor._seal
 
     def broken(self: Compactor, segment: Segment, certificate: dict[str, Any]) -> None:
@@ -41,7 +41,7 @@ def rows_first(wait: Wait) -> list[Any]:
 
 
 def folder_not_synced(wait: Wait) -> list[Any]:
-    """Take a name for durable before its folder is, and say when the rows are gone."""
+    """Take a name for durable before its folder is synced, and report when rows are deleted."""
     seal = Compactor._seal
 
     def slow(self: Compactor, *arguments: Any) -> None:
@@ -57,7 +57,7 @@ def folder_not_synced(wait: Wait) -> list[Any]:
 
 
 def last_query_lost(_: Wait) -> list[Any]:
-    """Lose when the last query was, and so which kind was the last, in what is sealed."""
+    """Seal without the instant of the last query, and so with a wrong last kind."""
 
     partial_of = columnar_fold.partial_of
 
@@ -72,7 +72,7 @@ def last_query_lost(_: Wait) -> list[Any]:
 
 
 def uncertified(_: Wait) -> list[Any]:
-    """Delete the rows of what is sealed wrong, without a certificate that would tell."""
+    """Delete the rows of what is sealed wrong, without the certificate that would refuse it."""
     checks = ((certificate, "_expect_equal"), (snapshots, "_expect_merged"))
     return [*last_query_lost(_), *(mock.patch.object(*each) for each in checks)]
 

@@ -1,6 +1,6 @@
-"""A ledger to be compacted: what was recorded in it, and what it has to answer whatever happens.
+"""A ledger to compact: what was recorded in it, and what it must answer after any disturbance.
 
-Three users and one who was forgotten, over two months: late events, overrides, another policy.
+Three users and one forgotten user, over two months: late events, overrides, another policy.
 """
 
 import datetime as dt
@@ -39,18 +39,18 @@ MOMENTS = (
     (FIRST + 12 * DAY, FIRST + 45 * DAY),
 )
 SEALED_AT_ONCE = 110
-"""Positions a segment, so that there are several."""
+"""Positions per segment, so that there are several segments."""
 
 HEAD_AT_MOST = 10_000
 
 LEFT_OVER = file_name(1, 5)
-"""What nobody knows is never deleted."""
+"""A file that the ledger does not know, which is never deleted."""
 
 Entry = Interaction | Override
 
 
 class Recorded(NamedTuple):
-    """What was recorded of somebody: a kind, or an overriding score, of an issue."""
+    """One entry of a user's history: a kind of touch, or an overriding score, of an issue."""
 
     position: int
     issue: str
@@ -59,11 +59,11 @@ class Recorded(NamedTuple):
 
 
 Model = dict[str, list[Recorded]]
-"""By user, in the order of histories; of the forgotten there is nothing."""
+"""The entries of each user, in the order of histories; none of forgotten users."""
 
 
 def recorded(folder: Path) -> Model:
-    """Record all of it in a new ledger, and return what was recorded."""
+    """Record the events in a new ledger, and return them by user."""
     model: Model = {user: [] for user in USERS}
     dice, now = random.Random(1), [FIRST]
     with Engagements(url_of(folder), clock=lambda: now[0]) as engagements:
@@ -122,14 +122,14 @@ def url_of(folder: Path) -> str:
 
 
 def opened(folder: Path, now: dt.datetime = NOW) -> Engagements:
-    """Open the ledger at the moment at which all is asked, unless another one is given."""
+    """Open the ledger at the moment of all questions, unless another one is given."""
     return Engagements(url_of(folder), clock=lambda: now, patience_seconds=5)
 
 
 def compact(folder: Path, how: str = "", now: dt.datetime = NOW) -> None:
-    """Seal all there is: in several segments unless `whole`, and on a log that is `worn`.
+    """Seal all events: in several segments unless `whole`, and on a log that is `worn`.
 
-    Two at a time, which are merged with those before, unless they are `small` ones for ever.
+    Each round seals two segments and merges them with those before, unless they stay `small`.
     """
     sizes: dict[str, Any] = {
         "SEALED_AT_ONCE": HEAD_AT_MOST if "whole" in how else SEALED_AT_ONCE,
@@ -143,7 +143,7 @@ def compact(folder: Path, how: str = "", now: dt.datetime = NOW) -> None:
 
 
 def leave_over(folder: Path) -> None:
-    """Leave in the archive what compactions that broke off leave."""
+    """Put files into the archive that interrupted compactions leave behind."""
     for name in (LEFT_OVER, f"{LEFT_OVER}.unfinished"):
         (folder / f"{LEDGER}.archive" / name).write_bytes(b"PAR1")
 
@@ -157,9 +157,9 @@ def merge(folder: Path, how: str = "") -> None:
 
 
 def _wear(engagements: Engagements) -> None:
-    """Let the log have been longer than it has to be: what is written then changes no file's size.
+    """Make the log longer than it has to be, so that writing to it changes no file's size.
 
-    So a sync of it has no need to write the file system's journal, in which names are kept.
+    A sync of it then need not write the file system's journal, which holds the names.
     """
     for _ in range(2):
         engagements.ledger.database.vacuum()
@@ -171,7 +171,7 @@ def _wear(engagements: Engagements) -> None:
 
 
 class Expected(NamedTuple):
-    """What the ledger answers before anything is done to it, and what was recorded."""
+    """The answers of the untouched ledger, and the entries that were recorded."""
 
     model: Model
     answers: dict[str, Any]
@@ -180,14 +180,14 @@ class Expected(NamedTuple):
 
 
 def expected_of(folder: Path, model: Model) -> Expected:
-    """What an untouched ledger answers."""
+    """The answers of an untouched ledger."""
     with opened(folder) as engagements:
         head = engagements.ledger.size()[0]
         return Expected(model, answers(engagements, USERS), head, _notifications(engagements))
 
 
 def answers(engagements: Engagements, asked: Iterable[str]) -> dict[str, Any]:
-    """Everybody's history, and all that some users can ask of the present and of a past moment."""
+    """All histories, and the answers to some users about the present and a past moment."""
     found: dict[str, Any] = {"policies": engagements.policies()}
     found |= {f"history of {user}": list(engagements.history(user)) for user in USERS}
     for user in asked:
@@ -204,9 +204,9 @@ def _notifications(engagements: Engagements) -> list[Any]:
 
 
 def wrong_after(folder: Path, expected: Expected, asked: str) -> list[str]:
-    """What is wrong with a ledger after a crash, and after it was compacted once more.
+    """The faults of a ledger after a crash, and after one more compaction.
 
-    Every event is looked at, and every user's history; a ranking is only what `asked` asks.
+    All events and all histories are checked, but only the rankings of the user `asked`.
     """
     try:
         return [*_wrong(folder, expected, asked), *_wrong_once_finished(folder, expected, asked)]
@@ -219,7 +219,7 @@ def _wrong_once_finished(folder: Path, expected: Expected, asked: str) -> Iterat
     with opened(folder) as engagements:
         if engagements.ledger.compactor.sealable(expected.head):
             yield "the next compaction did not finish the job"
-    compact(folder, now=NOW + HOURS)  # what it removes must not be needed any more
+    compact(folder, now=NOW + HOURS)  # what it removes must no longer be needed
     with opened(folder) as engagements:
         kept, archive = engagements.ledger.compactor.segments(), engagements.ledger.archive
         for each in kept:
@@ -239,7 +239,7 @@ def _wrong_once_finished(folder: Path, expected: Expected, asked: str) -> Iterat
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         if left > compaction.SHRUNK_FROM * pages:
             yield f"the file was not made smaller by {left} pages of {pages}"
-        connection.execute("DROP TABLE engagements")  # it is made again of what is sealed
+        connection.execute("DROP TABLE engagements")  # it is rebuilt from what is sealed
     yield from _wrong(folder, expected, asked)
 
 
@@ -252,7 +252,7 @@ def _wrong(folder: Path, expected: Expected, asked: str) -> Iterator[str]:
         if notified[: expected.head] != expected.notifications:
             yield "events are lost, there twice, or changed"
         if any(each.topic != SEALING for each in notified[expected.head :]):
-            yield "there are events that nobody recorded"
+            yield "there are events that were never recorded"
         yield from _unlike_a_replay(engagements)
     with closing(sqlite3.connect(folder / LEDGER)) as connection:
         (said,) = connection.execute("PRAGMA integrity_check").fetchone()

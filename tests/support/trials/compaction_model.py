@@ -1,4 +1,4 @@
-"""A ledger to which anything is done, compactions among the rest, and the list beside it."""
+"""A state machine: any operation on a ledger, compactions included, and its model, a list."""
 
 import random
 import sqlite3
@@ -58,7 +58,7 @@ Touch = dict[str, Any]
 
 
 def some_touches(number: int, seed: int) -> list[Touch]:
-    """So many interactions; drawn one by one, they would take longer than all that is asked."""
+    """The given number of interactions; drawing each by Hypothesis would take most of the time."""
     dice = random.Random(seed)
     return [{name: dice.choice(values) for name, values in TOUCH.items()} for _ in range(number)]
 
@@ -68,7 +68,7 @@ batches = st.builds(some_touches, st.integers(1, 12), seeds)
 
 
 class Compactions(RuleBasedStateMachine):
-    """A ledger, and the list of all that it was told."""
+    """A ledger, and the list of everything recorded in it."""
 
     moments = MOMENTS
 
@@ -234,7 +234,7 @@ class Compactions(RuleBasedStateMachine):
     # --- what is asked ---------------------------------------------------------------------------
 
     def compared(self, moments: int, change: Callable[[], object]) -> None:
-        """Ask at so many moments before and after a change: the list's answers, both times."""
+        """Ask at some moments before and after a change; the list must give the same answers."""
         originators = [each.originator_id for each in self.list.notifications]
         instants = [*self.list.instants, self.clock.at]
         asked = questions(self.dice, instants, originators, moments)
@@ -249,7 +249,7 @@ class Compactions(RuleBasedStateMachine):
 
     def teardown(self):
         try:
-            if sys.exc_info()[0] is None:  # else something was found already
+            if sys.exc_info()[0] is None:  # otherwise a fault was already found
                 self.end()
         finally:
             self.engagements.close()
@@ -281,7 +281,7 @@ class Compactions(RuleBasedStateMachine):
         return OptedOutError if (at or recorded_at) < self.list.barred.get(user, 0) else None
 
     def _news(self) -> Iterator[Any]:
-        """What the recorder tells of what was recorded since it was last asked."""
+        """The recorder's notifications since it was last asked."""
         known = self.list.notifications
         for each in self.engagements.ledger.recorder.select_notifications(len(known) + 1, 1_000):
             known.append(each)
@@ -299,7 +299,7 @@ class Compactions(RuleBasedStateMachine):
 
 
 def assert_alike(asked: object, said: dict[str, object], must: dict[str, object]) -> None:
-    """Each answer is the one that it must be."""
+    """Assert that each answer is the expected one."""
     for name, answer in said.items():
         assert answer == must[name], (name, asked)
     assert said.keys() == must.keys()
@@ -308,7 +308,7 @@ def assert_alike(asked: object, said: dict[str, object], must: dict[str, object]
 def try_histories(
     machine: type[RuleBasedStateMachine], histories: int, steps: int, **how: Any
 ) -> None:
-    """Run a state machine for as many random histories of at most so many steps."""
+    """Run a state machine for some random histories of at most `steps` steps each."""
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -1,4 +1,4 @@
-"""Folding the tail of a ledger step by step, rightly and with the watermark apart."""
+"""Folding a ledger's tail step by step, correctly and with the watermark committed apart."""
 
 import datetime as dt
 import sqlite3
@@ -22,7 +22,7 @@ APART, BESIDE = "watermark-apart", "beside"
 
 
 def make(folder: Path) -> None:
-    """Make a ledger whose first events are folded, and the rest is its tail."""
+    """Make a ledger whose first events are folded, and whose other events are its tail."""
     folder.mkdir(parents=True)
     with opened(folder) as engagements:
         for number in range(FOLDED + TAIL):
@@ -36,14 +36,14 @@ def make(folder: Path) -> None:
 
 
 def fold(folder: Path, how: str = "") -> None:
-    """Fold the tail of the ledger in a folder, a few events a step, or fill a table beside."""
+    """Fold the tail of the ledger in a folder, a few events a step, or fill another read model."""
     ways = {APART: _apart, BESIDE: _beside}
     with ways.get(how, nullcontext)(), opened(folder) as engagements:
         engagements.ledger.fold()
 
 
 class Said(NamedTuple):
-    """What a ledger answers, and the rows that folding the rest leaves."""
+    """The answers of a ledger, and its rows after the rest of the tail is folded."""
 
     rankings: Any
     size: int
@@ -53,7 +53,7 @@ class Said(NamedTuple):
 
 
 def said_by(folder: Path) -> Said:
-    """What the ledger says, which is opened unaided, and then folded to the end."""
+    """The answers of the ledger, which is opened without help and then folded to the end."""
     with opened(folder) as engagements:
         view = _asked(folder, "SELECT user_id, issue_id, interaction_count FROM issue_engagements")
         rankings = [engagements.ranking(each) for each in USERS]
@@ -64,7 +64,7 @@ def said_by(folder: Path) -> Said:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Engagements]:
-    """The ledger in a folder, of which a few events are folded at once."""
+    """Open the ledger in a folder so that a step folds a few events."""
     with (
         mock.patch.object(model, "FOLDED_AT_ONCE", AT_ONCE),
         Engagements(f"sqlite:///{folder}/ledger.db", clock=Clock()) as engagements,

@@ -1,4 +1,4 @@
-"""What no friendly person writes: texts, and the updates of Telegram that bring them."""
+"""Hostile texts, and the updates of Telegram that bring them."""
 
 import random
 from collections.abc import Callable
@@ -22,7 +22,7 @@ LAST_DATE = 2**31 - 1
 TODAY = NOON // 1_000_000
 PEOPLE = 15
 CROWD = 500
-"""So many people talk at the same time; after so many messages come others."""
+"""The number of people who talk at once, and of messages before other people take over."""
 
 KEYS = ("AI-1", "AI-1799", "DMD-480", "PLA4-16916", "Z-99999", "ABCDEFGHIJ-1", "AI-00001", "UTF-8")
 MARKUP = (
@@ -68,9 +68,9 @@ ARGUMENTS = (
     "ß-1", "yesterday", "last", "mon", "31", "Jan", "at", "9:15", "weeks", "ago", "a", "999999999",
 )  # fmt: skip
 TELLING = ("history", "score") * 10
-"""The commands whose answers repeat what was said come most often."""
+"""Commands whose answers repeat the messages; they come most often."""
 COMMON = (*(name for name in COMMANDS if name != "chart"), *TELLING)
-"""A chart takes as long as hundreds of other answers, so it is asked for less often."""
+"""All commands but `chart`, which takes as long as hundreds of others and comes less often."""
 ENTITIES = (
     "mention", "text_mention", "text_link", "url", "bot_command", "bold", "pre", "custom_emoji",
     "new",
@@ -79,10 +79,10 @@ OFFSETS = (0, 0, 1, 7, 4095, 4096, 10**6, LAST_DATE, -1, -4096)
 
 
 class Hostile:
-    """Hostile texts and updates, by dice; `people` says which ones talk."""
+    """Random hostile texts and updates, from those of `people`."""
 
     def __init__(self, dice: random.Random) -> None:
-        """Begin with the first people."""
+        """Let the first people talk."""
         self.dice = dice
         self.number = 0
 

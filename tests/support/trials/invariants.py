@@ -1,6 +1,6 @@
-"""What must hold of any ledger at any moment, looked at from outside: by SQL and by replay.
+"""Invariants of every ledger at every moment, checked from outside: by SQL and by replay.
 
-Every check is a complaint when it is broken, so that a trial can also show that it would complain.
+A broken invariant is returned as a complaint, so that a trial can also show that it is noticed.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _NONE_EXPECTED = {
     "streams whose version is beyond their last event's": """
         SELECT id FROM streams WHERE version >
         (SELECT coalesce(max(version), -1) FROM events WHERE stream = streams.id)""",
-    "streams of nobody": "SELECT id FROM streams WHERE id NOT IN (SELECT stream FROM accounts)",
+    "unowned streams": "SELECT id FROM streams WHERE id NOT IN (SELECT stream FROM accounts)",
     "source keys without their event": """
         SELECT position FROM sources WHERE position NOT IN (SELECT position FROM events)""",
     "events with two source keys": """
@@ -62,7 +62,7 @@ _NONE_EXPECTED = {
 
 
 def complaints(cli: CommandLine) -> list[str]:
-    """What is wrong with the ledger in itself; the program opens it first, unaided."""
+    """The broken invariants of the ledger, which the program first opens without help."""
     return [*_of_replay(cli), *_of_tables(cli.ledger)]
 
 
@@ -81,7 +81,7 @@ def _of_tables(ledger: Path) -> Iterator[str]:
 
 
 def miscounts(ledger: Path, acknowledged: Iterable[str], possible: Iterable[str]) -> list[str]:
-    """Which acknowledged source keys are missing, which count twice, and which nobody recorded."""
+    """The acknowledged source keys that are missing, those counted twice, and unknown ones."""
     times = keys(ledger)
     missing = [key for key in acknowledged if not times[key]]
     twice = [key for key, count in times.items() if count > 1]
@@ -94,14 +94,14 @@ def miscounts(ledger: Path, acknowledged: Iterable[str], possible: Iterable[str]
 
 
 def keys(ledger: Path) -> Counter[str]:
-    """How many events name each source."""
+    """The number of events of each source."""
     with opened(ledger) as connection:
         rows = connection.execute("SELECT source, count(*) FROM origins GROUP BY source")
         return Counter(dict(rows.fetchall()))
 
 
 def totals(ledger: Path) -> Counter[tuple[str, str]]:
-    """How often each user has touched each issue, by the events."""
+    """The number of touches of each issue by each user, according to the events."""
     with opened(ledger) as connection:
         rows = connection.execute(
             "SELECT user_id, issue_id, count(*) FROM events JOIN accounts USING (stream)"

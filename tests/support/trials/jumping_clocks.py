@@ -1,4 +1,4 @@
-"""A ledger whose clock jumps ahead and back, beside a list that knows what the time really is."""
+"""A state machine: a ledger whose clock jumps, and a list that knows the real time."""
 
 import datetime as dt
 from typing import Any
@@ -39,16 +39,16 @@ CONTEXT_DAYS = 60
 
 MINUTE = HOUR // 60
 LITTLE = 3 * DAY
-"""So far ahead, a clock may be believed."""
+"""The largest error of a clock that may be believed."""
 
 OFFSETS = (10 * MINUTE, LITTLE, 30 * DAY, 3_650 * DAY, -HOUR, -30 * DAY, -365 * DAY)
-"""How far the clock is ahead of the truth when it is wrong; less than nothing is behind."""
+"""How far a wrong clock is ahead of the real time; negative if it is behind."""
 
 Instants = tuple[int, int]
 
 
 class Clocks(Compactions):
-    """A ledger, the list of all that it was told, and the right time."""
+    """A ledger, the list of everything recorded in it, and the real time."""
 
     def __init__(self) -> None:
         self.right, self.offset = NOON, 0
@@ -86,7 +86,7 @@ class Clocks(Compactions):
         is_mended=st.booleans(),
     )
     def trouble(self, offset, batch, words, is_heard, is_mended):
-        """A wrong clock by which people talk and the scheduled work is asked for, and its end."""
+        """Let people talk and jobs run by a wrong clock, and then set it right."""
         if is_heard:
             self._hear()
         self._set(offset)
@@ -102,7 +102,7 @@ class Clocks(Compactions):
 
     @rule(by=st.sampled_from([31 * DAY, 92 * DAY]), batch=batches)
     def weeks_pass(self, by, batch):
-        """The bot is off for a time, and hears what the time is when it is back."""
+        """Stop the bot for a time; it learns the real time when it is back."""
         self.right = Instant(self.right + by)
         self._set(0)
         self._hear()
@@ -124,7 +124,7 @@ class Clocks(Compactions):
 
     @rule(right=st.booleans())
     def repair(self, right):
-        """Repair the ledger; now and then while the clock is still ahead, by less."""
+        """Repair the ledger, sometimes while the clock is still ahead, though by less."""
         if right or not 0 < self.offset < 3_650 * DAY:
             self._set(0)
         self._repair()
@@ -199,7 +199,7 @@ class Clocks(Compactions):
         assert kept == texts
 
     def _job(self, schedule: Schedule, work: Any) -> bool:
-        """Do a job's work, and tell whether anything was due and done."""
+        """Do a job's work; return whether anything was due and done."""
         noted, now = self.runs[schedule.job], moment_of(self.clock.at)
         due = due_days(schedule, max(noted, default=None), now, ZONE)
         is_trusted = self._is_trusted()
@@ -228,7 +228,7 @@ class Clocks(Compactions):
         had = {each.row.position for each in self.list.told if each.origin != Origin()}
         self.list.expire(before)
         gone = had - {each.row.position for each in self.list.told if each.origin != Origin()}
-        for position in gone:  # however wrong the clock was
+        for position in gone:  # regardless of the error of the clock
             age = self.right - self.recorded_when[position]
             assert age > CONTEXT_DAYS * DAY - LITTLE
         DONE["expired"] += len(gone)
@@ -263,7 +263,7 @@ class Clocks(Compactions):
         DONE["repaired"] += 1
 
     def _remember(self) -> None:
-        """Give everything in the list the instants that it counts by."""
+        """Give every entry of the list its effective instant."""
         for number, each in enumerate(self.list.told):
             row = each.row
             raw = self.raw.setdefault(row.position, (row.occurred_at, row.recorded_at))

@@ -1,6 +1,6 @@
 """Killing a program at every system call that changes anything, each time on a fresh copy.
 
-Trials differ in the ledger, the program, and what the ledger is asked afterwards.
+Trials differ in the ledger, in the program, and in the questions that they ask afterwards.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from tests.support.trials.system_calls import KILL, KILLED, Forks
 
 
 def copied(folder: Path) -> Path:
-    """Make the one copy of a ledger's folder anew."""
+    """Replace the copy of a ledger's folder by a fresh one."""
     copy = folder.with_name("copy")
     shutil.rmtree(copy, ignore_errors=True)
     return Path(shutil.copytree(folder, copy))
@@ -27,9 +27,9 @@ def expect_unharmed(
     said_by: Callable[[Path], Any],
     kills: int,
 ) -> None:
-    """What a ledger says is the same after a kill at any system call, or at some at random.
+    """Assert that a ledger says the same after a kill at any system call, or at random ones.
 
-    `program` is its name and what follows the folder.
+    `program` is the name of a program and its arguments after the folder.
     """
     expected, found = said_by(copied(folder)), Counter[str]()
     assert expected.findings == []
@@ -44,7 +44,7 @@ def expect_unharmed(
 
 
 def _places(forks: Forks, program: Sequence[str], folder: Path) -> list[tuple[str, int]]:
-    """Every call that the program makes, by kind and number, shuffled."""
+    """All system calls of the program, by kind and number, in random order."""
     calls = forks.calls(program[0], str(copied(folder)), *program[1:])
     places = [(call, each) for call, times in calls.items() for each in range(1, times + 1)]
     chance().shuffle(places)
@@ -54,7 +54,7 @@ def _places(forks: Forks, program: Sequence[str], folder: Path) -> list[tuple[st
 def killed_at_syncs(
     forks: Forks, program: str, folder: Path, fault: str
 ) -> Iterator[tuple[int, Path]]:
-    """Kill a faulty program at one sync after the other; yield its number and the copy."""
+    """Kill a faulty program at each sync in turn; yield the number of the sync and the copy."""
     for number in range(1, 100):
         copy = copied(folder)
         run = forks.disturbed(KILL, "fdatasync", number, program, str(copy), fault)

@@ -1,6 +1,6 @@
-"""What a ledger was told, in one plain list, and what that list answers to every question.
+"""A model of the ledger: one plain list of events, and its answers to every question.
 
-Nothing here knows of rows, segments or read models: an answer is folded from the list each time.
+It has no rows, segments or read models: each answer is folded from the whole list.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ class Told(NamedTuple):
 
 
 class Remembered:
-    """Everything that a ledger was told, in lists."""
+    """Everything that was recorded in a ledger, in lists."""
 
     def __init__(self) -> None:
         self.told: list[Told] = []
@@ -55,21 +55,21 @@ class Remembered:
 
     @property
     def keys(self) -> dict[str, int]:
-        """The keys that count no more, and the positions that they counted as."""
+        """The source keys that were counted, and the positions that they were counted as."""
         return {each.key: each.row.position for each in self.told if each.key}
 
     @property
     def instants(self) -> list[int]:
-        """When anything occurred or was recorded."""
+        """All instants at which events occurred or were recorded."""
         rows = [each.row for each in self.told]
         return [NOON, *(row.occurred_at for row in rows), *(row.recorded_at for row in rows)]
 
     def touched(self, user: str, issue: str) -> bool:
-        """Tell whether there is an interaction of theirs."""
+        """Whether there is an interaction of the user with the issue."""
         return any(row.issue_id == issue and row.kind for row in self._rows(user, 0))
 
     def forget(self, user: str, at: int) -> None:
-        """Whatever the user did is nobody's, and nothing earlier is wanted."""
+        """Detach the user's events from the user, and refuse earlier ones from now on."""
         self.barred[user] = max(at, self.barred.get(user, 0))
         self.told = [
             each._replace(user=None, origin=codec.Origin(), key=None) if each.user == user else each
@@ -77,7 +77,7 @@ class Remembered:
         ]
 
     def expire(self, before: int) -> int:
-        """Forget the words and sources of what was recorded earlier; return of how many events."""
+        """Forget contexts and sources of earlier records; return of how many events."""
         had = sum(each.origin != codec.Origin() for each in self.told)
         self.told = [
             each._replace(origin=codec.Origin()) if each.row.recorded_at < before else each
@@ -86,7 +86,7 @@ class Remembered:
         return had - sum(each.origin != codec.Origin() for each in self.told)
 
     def answers(self, asked: Asked, engagements: Engagements) -> dict[str, object]:
-        """What the ledger must answer; of it, only the numbers of the accounts are taken."""
+        """The answers that the ledger must give; it supplies only the numbers of the accounts."""
         now = instant_of(engagements.clock())
         streams = streams_of(engagements)
         rows = self._rows(asked.user, streams.get(asked.user, 0))
@@ -180,7 +180,7 @@ class Remembered:
         return {user: (min(instants), max(instants)) for user, instants in found.items()}
 
     def recorded(self, asked: Asked) -> dict[str, object]:
-        """What the recorder must answer: of all events, those of the ledger's own too."""
+        """The answers that the recorder must give about all events, the ledger's own included."""
         least, most = asked.position, asked.position + asked.limit
         return {
             "notifications": [
@@ -206,7 +206,7 @@ class Remembered:
 
 
 def row_of(notification: Notification) -> EventRow:
-    """What folds read of an event that was told just now."""
+    """The row that folds read of a notified event."""
     event: Any = event_of(notification)
     is_touch = isinstance(event, InteractionRecorded)
     return EventRow(
@@ -222,7 +222,7 @@ def row_of(notification: Notification) -> EventRow:
 
 
 def event_of(notification: Notification) -> Any:
-    """The event as it was told."""
+    """The event of a notification."""
     return codec.decode(
         notification.topic,
         cast("UUID", notification.originator_id),
@@ -232,7 +232,7 @@ def event_of(notification: Notification) -> Any:
 
 
 def told(notification: Notification) -> Told:
-    """What was told just now; who told it, and where, is not for the recorder to say."""
+    """The entry of a notified event; the recorder does not report its user and place."""
     row, event = row_of(notification), event_of(notification)
     return Told(None, row, event, codec.Origin(), None, None)
 

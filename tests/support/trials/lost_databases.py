@@ -1,4 +1,4 @@
-"""A ledger whose database is lost, emptied and replaced by its backups, and what must never go."""
+"""A ledger whose database is lost, emptied and replaced by backups, and what must survive."""
 
 import datetime as dt
 import os
@@ -27,7 +27,7 @@ ISSUES = ("AI-1", "AI-2", "AI-3")
 FILE = "ledger.db"
 
 ASKED = moment_of(Instant(NOON + 1_000 * DAY))
-"""When all is asked, so that the same events give the same scores."""
+"""The moment of all questions, so that the same events give the same scores."""
 
 DONE: Counter[str] = Counter()
 
@@ -36,7 +36,7 @@ Answers = dict[str, list[Any]]
 
 
 class Backup(NamedTuple):
-    """A copy of the database, and what it answered when it was taken."""
+    """A copy of the database, and its answers when it was taken."""
 
     path: Path
     answers: Answers
@@ -56,19 +56,19 @@ class World:
         self.back_up()
 
     def opened(self) -> Engagements:
-        """Open the ledger at the trial's own time."""
+        """Open the ledger with the trial's own clock."""
         url = f"sqlite:///{self.folder / FILE}"
         return Engagements(url, clock=self.clock, patience_seconds=5)
 
-    # --- what is done to it ----------------------------------------------------------------------
+    # --- operations ------------------------------------------------------------------------------
 
     def record(self) -> None:
-        """Let people talk, about what nobody has talked of before."""
+        """Let people talk about issues that are new."""
         with self.opened() as engagements:
             engagements.ledger.record_many([self._said() for _ in range(self.dice.randint(4, 12))])
 
     def compact(self) -> None:
-        """Seal what is there or a part of it, in segments small or large, merged or not."""
+        """Seal all or some events, in small or large segments, merged or not."""
         with pytest.MonkeyPatch.context() as patch, self.opened() as engagements:
             patch.setattr(compaction, "SEALED_AT_ONCE", self.dice.choice([3, 5, 8]))
             patch.setattr(compaction, "SEALED_TOGETHER", self.dice.choice([1, 2, 100]))
@@ -85,7 +85,7 @@ class World:
         self.note_sealed()
 
     def forget(self, user: str | None = None) -> None:
-        """Forget one more user, as long as some are left."""
+        """Forget another user, if enough are left."""
         left = [each for each in USERS if each not in self.forgotten]
         if user is not None or len(left) > 2:
             user = user or self.dice.choice(left)
@@ -103,14 +103,14 @@ class World:
         self.opted_out[user] = out
 
     def wait(self, microseconds: int = 0) -> None:
-        """Let time pass, and the files' own times be anything."""
+        """Let time pass, and give the files arbitrary ages."""
         self.clock.move(microseconds or self.dice.choice([1, HOUR // 2, 2 * HOUR, DAY]))
         for path in self.folder.rglob("*.parquet*"):
             seconds = self.dice.choice([0, int(ASKED.timestamp())])
             os.utime(path, (seconds, seconds))
 
     def damage(self) -> None:
-        """Damage a file that was merged of others, all of which are still there."""
+        """Damage a merged file whose parts are all still there."""
         with self.opened() as engagements:
             kept, there = engagements.ledger.compactor.segments(), self._rows_on_disk()
             folder = engagements.ledger.archive.folder
@@ -125,14 +125,14 @@ class World:
                 path.write_bytes(whole)
 
     def back_up(self) -> None:
-        """Copy the database as the how-to says, and keep what it answers."""
+        """Copy the database as the how-to guide says, and note its answers."""
         path = self.folder / f"backup-{len(self.backups)}"
         with closing(sqlite3.connect(f"file:{self.folder}/{FILE}?mode=ro", uri=True)) as database:
             database.execute("VACUUM INTO ?", (str(path),))
         self.backups.append(Backup(path, self.answers()))
 
     def lose(self) -> None:
-        """Lose or empty the file, see that no other ledger is begun, and restore a backup."""
+        """Lose or empty the file, check that no new ledger is created, and restore a backup."""
         self._remove()
         if self.dice.random() < 0.5:
             (self.folder / FILE).touch()
@@ -143,7 +143,7 @@ class World:
         self.put_back(self.dice.choice(self.backups))
 
     def put_back(self, backup: Backup) -> None:
-        """Put a backup back, which answers as it did when it was taken, but for the forgotten."""
+        """Restore a backup; it must answer as when it was taken, except about forgotten users."""
         self._remove()
         shutil.copy(backup.path, self.folder / FILE)
         if self.dice.random() < 0.5:
@@ -173,7 +173,7 @@ class World:
         return self._mended(ask)
 
     def _mended(self, ask: Callable[[Engagements], Answer]) -> Answer:
-        """Ask, and where the archive is damaged do what the error says, and ask again."""
+        """Ask; if the archive is damaged, do what the error says and ask again."""
         with self.opened() as engagements:
             try:
                 return ask(engagements)
@@ -182,25 +182,25 @@ class World:
                 return ask(engagements)
 
     def check_sealed(self) -> None:
-        """No sealed event is gone from the disk."""
-        assert self.sealed <= self._rows_on_disk(), "sealed events are gone"
+        """Assert that every sealed event is on the disk."""
+        assert self.sealed <= self._rows_on_disk(), "sealed events are missing"
 
     def check(self) -> None:
-        """No sealed event is gone, and the forgotten are nowhere."""
+        """Assert that every sealed event is on the disk, and nothing of forgotten users."""
         self.check_sealed()
         answers = self.answers()
         for user in self.forgotten:
-            assert not answers[user], "one who was forgotten answers"
+            assert not answers[user], "a forgotten user has answers"
             for path in self.folder.glob(f"{FILE}*"):
                 if path.is_file():
-                    assert user.encode() not in path.read_bytes(), "bytes of the forgotten are left"
+                    assert user.encode() not in path.read_bytes(), "a forgotten user's bytes remain"
         with self.opened() as engagements:
             for user, out in self.opted_out.items():
                 at = Instant(self.clock.at + DAY)
                 assert engagements.ledger.is_opted_out(user, at) == out, "an opt-out is forgotten"
 
     def end(self) -> None:
-        """Every backup that there is answers as it did, the newest one last."""
+        """Restore and check every backup, the newest one last."""
         for backup in self.backups:
             self.put_back(backup)
             self.check()
@@ -221,14 +221,14 @@ class World:
         )
 
     def note_sealed(self) -> None:
-        """Remember what is sealed by now."""
+        """Remember the events that are sealed now."""
         with self.opened() as engagements:
             archive = engagements.ledger.archive
             for segment in engagements.ledger.compactor.segments():
                 self.sealed |= rows(archive.read(segment))
 
     def _rows_on_disk(self) -> set[tuple[Any, ...]]:
-        """All events in all files of the archive that can be read."""
+        """The events of all readable files of the archive."""
         found: set[tuple[Any, ...]] = set()
         with self.opened() as engagements:
             archive = engagements.ledger.archive
@@ -261,7 +261,7 @@ STEPS = (
 
 
 def history(folder: Path, dice: random.Random, steps: int) -> None:
-    """Do anything to a ledger, looking at it after each step."""
+    """Do random operations on a ledger, and check it after each."""
     world = World(folder, dice)
     for _ in range(steps):
         dice.choice(STEPS)(world)

@@ -1,4 +1,4 @@
-"""The interactions that the trials record: numbered, each with a key of its own."""
+"""Numbered interactions, each with its own source key, for trials to record."""
 
 import datetime as dt
 from collections import Counter
@@ -13,29 +13,29 @@ USERS, ISSUES = 7, 40
 
 
 class Touch(NamedTuple):
-    """One interaction; `key` is its source key, and `name` tells the process that records it."""
+    """One interaction; `name` identifies the process that records it."""
 
     name: str
     number: int
 
     @property
     def key(self) -> str:
-        """The source key."""
+        """The source key of the interaction."""
         return f"{self.name}-{self.number}"
 
     @property
     def user(self) -> str:
-        """Who touched."""
+        """The user who touches the issue."""
         return f"user {self.number % USERS}"
 
     @property
     def issue(self) -> str:
-        """What was touched."""
+        """The issue that is touched."""
         return f"AI-{self.number % ISSUES}"
 
     @property
     def interaction(self) -> Interaction:
-        """The same, ready to be recorded."""
+        """The interaction as the ledger records it."""
         return interaction_of(
             self.user,
             self.issue,
@@ -47,7 +47,7 @@ class Touch(NamedTuple):
 
     @property
     def row(self) -> str:
-        """The same as a row of CSV, with its key."""
+        """The interaction as a row of CSV, with its key."""
         at = FIRST + dt.timedelta(minutes=self.number)
         kind = KINDS[self.number % len(KINDS)]
         return f"{at.isoformat()},{self.user},{self.issue},{kind},,{self.key}"
@@ -62,5 +62,5 @@ def touches(name: str, count: int) -> list[Touch]:
 
 
 def totals(of: Iterable[Touch]) -> Counter[tuple[str, str]]:
-    """How often each user has touched each issue by then."""
+    """The number of touches of each issue by each user."""
     return Counter((touch.user, touch.issue) for touch in of)

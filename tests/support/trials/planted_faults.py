@@ -1,7 +1,7 @@
-"""Faults to plant: what the trials are there to catch.
+"""Planted faults, which the trials must catch.
 
-Most make several transactions of one, with time enough between them to be killed in. Without a
-kill nobody could tell the difference: in the end the same rows are there.
+Most split one transaction into several, with enough time between them for a kill. Without a kill
+they make no difference: the rows are the same in the end.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ Rows = list[dict[str, object]]
 
 @contextlib.contextmanager
 def planted(name: str, window_seconds: float = 0.0) -> Iterator[None]:
-    """Break the ledgers of this process; wherever it could be killed in between, it waits."""
+    """Break the ledgers of this process; it waits at each point where a kill would do harm."""
     with contextlib.ExitStack() as patches:
         for patch in FAULTS[name](partial(time.sleep, window_seconds)):
             patches.enter_context(patch)
@@ -52,7 +52,7 @@ def planted(name: str, window_seconds: float = 0.0) -> Iterator[None]:
 
 
 def key_first(wait: Wait) -> list[Patch]:
-    """Commit the source keys, and only then what they stand for: a kill between loses that."""
+    """Commit the source keys before their events: a kill in between loses the events."""
 
     def fault(
         ledger: EngagementLedger, new: Sequence[Interaction], append: Append
@@ -74,7 +74,7 @@ def key_first(wait: Wait) -> list[Patch]:
 
 
 def key_last(wait: Wait) -> list[Patch]:
-    """Commit the events, and only then their source keys: a kill between counts them again."""
+    """Commit the events before their source keys: after a kill in between they count twice."""
 
     def fault(
         ledger: EngagementLedger, new: Sequence[Interaction], append: Append
@@ -99,7 +99,7 @@ Fault = Callable[[EngagementLedger, Sequence[Interaction], Append], Sequence[Out
 
 
 def _for_new_ones(fault: Fault) -> list[Patch]:
-    """Let the fault record whatever has no source key that was counted before."""
+    """Let the fault record all interactions whose source key was not counted before."""
     record_many = EngagementLedger.record_many
 
     def broken_many(self: EngagementLedger, interactions: Sequence[Interaction]) -> list[Outcome]:
@@ -124,7 +124,7 @@ def _for_new_ones(fault: Fault) -> list[Patch]:
 
 
 def _decoy(interaction: Interaction) -> Interaction:
-    """The same under a key that nobody has, but that reads like its own."""
+    """The interaction under a source key that is new, but looks like its own."""
     key = interaction.source_key
     assert key is not None
     decoy = SourceKey(uuid.uuid4().hex, key.dated_at, key.label or key.text)
@@ -148,9 +148,9 @@ def _position(ledger: EngagementLedger, mark: bytes) -> int | None:
 
 
 def watermark_last(wait: Wait) -> list[Patch]:
-    """Commit what was folded, and only then the watermark: what lies between is merged twice.
+    """Commit folded rows before the watermark: after a kill in between events are merged twice.
 
-    Folding begins early, so that a few records are enough.
+    Folding begins early, so that a few records suffice.
     """
 
     def advance(self: Appender) -> bool:
@@ -173,7 +173,7 @@ def watermark_last(wait: Wait) -> list[Patch]:
 
 
 def position_apart(wait: Wait) -> list[Patch]:
-    """Commit what was folded, and only then the position: a kill between folds it again."""
+    """Commit folded rows before the position: after a kill in between they are folded again."""
 
     def fold(self: Replays, name: str, progress: Callable[[int], object]) -> int:
         while True:
@@ -194,7 +194,7 @@ def position_apart(wait: Wait) -> list[Patch]:
 
 
 def from_the_start(_: Wait) -> list[Patch]:
-    """Begin anew instead of going on."""
+    """Start over instead of going on."""
     begin = Replays.begin
 
     def begin_anew(self: Replays, name: str) -> catalog.Watermark:
@@ -206,7 +206,7 @@ def from_the_start(_: Wait) -> list[Patch]:
 
 
 def switch_at_once(_: Wait) -> list[Patch]:
-    """Switch without catching up, and yet with a watermark at the head."""
+    """Switch without catching up, but with the watermark at the head."""
 
     def switch(self: Replays, name: str) -> int:
         with self._database.write() as connection:
@@ -229,7 +229,7 @@ def whole_file(_: Wait) -> list[Patch]:
 
     return [
         mock.patch.object(reading_ahead, "read_csv", read_all),
-        mock.patch.object(reading_ahead, "SHARED_FROM", sys.maxsize),  # read here
+        mock.patch.object(reading_ahead, "SHARED_FROM", sys.maxsize),  # read in this process
     ]
 
 

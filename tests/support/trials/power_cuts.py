@@ -13,11 +13,11 @@ import pytest
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 WITHOUT_ITS_LOG = 2
-"""What was not written by then is lost, also what the journal was about to write."""
+"""The shutdown that loses all that was not written yet, the journal included."""
 
 SIZE_BYTES = 64 * 2**20
 NEVER_BY_ITSELF = "commit=300"
-"""Otherwise the journal is written every five seconds, whoever forgot to ask for it."""
+"""The mount option without which the journal is written every five seconds."""
 
 
 class Disk:
@@ -28,7 +28,7 @@ class Disk:
         self._image, self.folder = image, folder
 
     def mount(self) -> str:
-        """Mount it; its journal is replayed. Return what is said against it, if anything is."""
+        """Mount it, which replays its journal; return the error, if any."""
         options = f"loop,{NEVER_BY_ITSELF}"
         return _run("mount", "-t", "ext4", "-o", options, str(self._image), str(self.folder))
 
@@ -56,7 +56,7 @@ class Disk:
 
 @contextmanager
 def disk(folder: Path) -> Iterator[Disk]:
-    """Yield a disk of some megabytes; skip where this machine does not let us have one."""
+    """Yield a disk of some megabytes; skip where this machine does not allow one."""
     image, mounted = folder / "disk.img", folder / "disk"
     mounted.mkdir()
     with image.open("wb") as file:
@@ -64,7 +64,7 @@ def disk(folder: Path) -> Iterator[Disk]:
     new = Disk(image, mounted)
     refused = _run("mkfs.ext4", "-q", str(image)) or new.mount()
     if refused:
-        pytest.skip(f"no disk whose power could fail, only root can have one: {refused}")
+        pytest.skip(f"a disk whose power can fail needs root and loop devices: {refused}")
     try:
         yield new
     finally:

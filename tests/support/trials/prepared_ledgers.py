@@ -1,4 +1,4 @@
-"""Where compactions and merges are disturbed: a prepared ledger for each, and what they answer."""
+"""Prepared ledgers in which compactions and merges are disturbed, and their answers."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ PROGRAMS = ("compact", "merge")
 
 
 class Bench(NamedTuple):
-    """A ledger for each program, of which every run gets a copy, and what all of them answer."""
+    """A ledger for each program, which every run copies, and the answers of all of them."""
 
     prepared: dict[str, Path]
     expected: Expected
@@ -28,17 +28,17 @@ class Bench(NamedTuple):
     asked: Iterator[str]
 
     def copy(self, program: str) -> Path:
-        """Make the one copy anew."""
+        """Replace the copy by a fresh one."""
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.prepared[program], self.folder)
         return self.folder
 
     def wrong(self, folder: Path) -> list[str]:
-        """What is wrong with a ledger; one user after the other is asked about all there is."""
+        """The faults of a ledger; each call asks about the next user."""
         return wrong_after(folder, self.expected, next(self.asked))
 
     def seconds(self, program: str) -> float:
-        """How long a program takes."""
+        """The time that a program takes."""
         self.forks.begin(program, str(self.copy(program)))
         started = time.perf_counter()
         assert self.forks.end() == 0
@@ -64,7 +64,7 @@ def prepared(folder: Path) -> Iterator[Bench]:
 
 
 def sealed_segments(folder: Path) -> int:
-    """How many segments the ledger knows of."""
+    """The number of segments that the ledger knows."""
     with (
         compaction_ledger.opened(folder) as engagements,
         engagements.ledger.database.read() as connection,
@@ -73,7 +73,7 @@ def sealed_segments(folder: Path) -> int:
 
 
 def unfinished(folder: Path) -> set[str]:
-    """The files that a compaction left behind before they were whole."""
+    """The unfinished files that a compaction left behind."""
     return {path.name for path in folder.glob(f"{compaction_ledger.LEDGER}.archive/*.unfinished")}
 
 

@@ -1,4 +1,4 @@
-"""Starting processes, and ending them with SIGKILL at a moment of our choice."""
+"""Starting processes, and killing them at a chosen moment."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.support.forks import Fork
 from tests.support.trials import programs
 
 PROGRAMS = (sys.executable, "-m", "tests.support.trials.programs")
-"""How they are started where nothing else may be in their memory."""
+"""The command for programs whose memory is measured, which are no forks."""
 
 PAUSE_SECONDS = 0.000_5
 
@@ -40,19 +40,19 @@ class Process(Fork):
 
 
 def wait_for(path: Path, process: Process | Popen[str]) -> None:
-    """Wait until there is such a file, or the process has ended."""
+    """Wait until the file exists, or the process has ended."""
     while process.poll() is None and not path.exists():
         time.sleep(PAUSE_SECONDS)
 
 
 def wait_for_a_line(process: Process) -> None:
-    """Wait until the process has said a whole line, or has ended."""
+    """Wait until the process has printed a whole line, or has ended."""
     while process.poll() is None and b"\n" not in process.output.read_bytes():
         time.sleep(PAUSE_SECONDS)
 
 
 def kill_after(process: Process, seconds: float) -> bool:
-    """Kill the process then, unless it has ended; tell whether it was killed."""
+    """Kill the process after some seconds, unless it has ended; return whether it was killed."""
     if process.wait(seconds) is not None:
         return False
     process.send_signal(signal.SIGKILL)
@@ -60,7 +60,7 @@ def kill_after(process: Process, seconds: float) -> bool:
 
 
 def lines_of(process: Process) -> list[str]:
-    """All whole lines that the process said until its end, which is awaited; stdin ends now."""
+    """Close stdin and wait for the end of the process; return its whole lines of output."""
     process.stdin.close()
     process.wait()
     lines = process.output.read_text().splitlines(keepends=True)

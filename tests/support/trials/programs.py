@@ -1,6 +1,6 @@
 """Programs that the trials run as processes of their own.
 
-They speak on stdout, one line for each thing that is done, and only once it is done.
+They print one line for each thing that is done, and only once it is done.
 """
 
 import importlib
@@ -19,13 +19,13 @@ from tests.support.trials.planted_faults import planted
 from tests.support.trials.system_calls import serve
 
 LOADED_LATE = ("numpy.ma", "pyarrow.dataset")
-"""What pyarrow imports when it is first needed."""
+"""Modules that pyarrow imports when it first needs them."""
 
 
 def record(url: str, name: str, count: str, threads: str = "1", reopen: str = "0") -> None:
-    """Record the touches of `name`, and say each one's key once it is durable.
+    """Record the touches of `name`, and print each key once its event is durable.
 
-    With `reopen`, the ledger is closed and opened again after that many.
+    With `reopen`, the ledger is closed and opened again after that many touches.
     """
     todo = touches(name, int(count))
     size = int(reopen) or len(todo)
@@ -41,7 +41,7 @@ def record(url: str, name: str, count: str, threads: str = "1", reopen: str = "0
 
 
 def read(url: str) -> None:
-    """Replay and ask again and again until stdin ends; say each replay's count, or stop."""
+    """Replay and ask repeatedly until stdin ends; print the events of each replay."""
     reader = ThreadPoolExecutor(1)
     end = reader.submit(sys.stdin.read)
     while not end.done():
@@ -54,7 +54,7 @@ def read(url: str) -> None:
 
 
 def peak(*arguments: str) -> None:
-    """Run a command, and then say the most memory that this process has held, in KiB."""
+    """Run a command, and then print the peak memory of this process, in KiB."""
     try:
         run(*arguments)
     finally:
@@ -63,20 +63,20 @@ def peak(*arguments: str) -> None:
 
 
 def small_files(bytes_: str, *arguments: str) -> None:
-    """Run a command that cannot make any file longer than that."""
+    """Run a command with a limit on the size of files."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(bytes_), int(bytes_)))
     run(*arguments)
 
 
 def faulty(fault: str, window_seconds: str, program: str, *arguments: str) -> None:
-    """Run another of these programs with a fault in it, and time to kill it there."""
+    """Run another of these programs with a planted fault, and time to kill it there."""
     with planted(fault, float(window_seconds)):
         PROGRAMS[program](*arguments)
 
 
 def compact(folder: str, how: str = "") -> None:
-    """Seal all events of the ledger in a folder; `how` as `compacting.compact` takes it."""
+    """Seal all events of the ledger in a folder; `how` as in `compaction_ledger.compact`."""
     compaction_ledger.compact(Path(folder), how)
 
 
@@ -86,24 +86,24 @@ def merge(folder: str, how: str = "") -> None:
 
 
 def upgrade(folder: str, how: str = "") -> None:
-    """Bring the ledger in a folder up to the present version; `how` as `upgrading.upgrade`."""
+    """Bring the ledger in a folder up to the present version; `how` as in `upgrades.upgrade`."""
     upgrades.upgrade(Path(folder), how)
 
 
 def fold(folder: str, how: str = "") -> None:
-    """Fold the tail of the ledger in a folder; `how` as `folding.fold` takes it."""
+    """Fold the tail of the ledger in a folder; `how` as in `fold_steps.fold`."""
     fold_steps.fold(Path(folder), how)
 
 
 def forks() -> None:
-    """Make a fork for each of these programs that stdin asks for."""
+    """Make a fork for each program that is named on stdin."""
     for name in LOADED_LATE:
         importlib.import_module(name)
     serve(PROGRAMS)
 
 
 def run(*arguments: str) -> None:
-    """Be the command line itself."""
+    """Run the command line."""
     sys.argv[1:] = arguments
     cli.main()
 
@@ -120,7 +120,7 @@ PROGRAMS = {
 
 
 def main() -> None:
-    """Be the program that the first argument names."""
+    """Run the program that the first argument names."""
     PROGRAMS[sys.argv[1]](*sys.argv[2:])
 
 

@@ -1,4 +1,4 @@
-"""Questions at random moments, and what a ledger answers."""
+"""Questions about random moments, and the answers of a ledger."""
 
 import datetime as dt
 import random
@@ -19,14 +19,14 @@ ISSUES = ("AI-1", "AI-10", "AI-2", "DMD-480")
 CHATS = ("-100", "-200")
 LIMIT = 3
 LABORIOUS = 10
-"""Every so many moments, what reads everybody's events is asked, too."""
+"""Questions that read the events of all users are asked at one moment in this many."""
 
 NOBODY = UUID(int=0)
 TRIED = changed(ScoringPolicy(), ["recency_weight=0.8", "pin_hours=8"])
 
 
 class Asked(NamedTuple):
-    """Who is asked about which issue at which moments; and what the recorder is asked."""
+    """A user, an issue and the moments of a question, and the arguments for the recorder."""
 
     user: str
     issue: str
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
 
     @property
     def moments(self) -> tuple[dt.datetime | None, dt.datetime | None]:
-        """Both moments as people say them."""
+        """Both moments as datetimes."""
         return _moment(self.at), _moment(self.known_at)
 
     @property
@@ -52,7 +52,7 @@ class Asked(NamedTuple):
 
 
 def answers(engagements: Engagements, asked: Asked) -> dict[str, object]:
-    """What the ledger answers."""
+    """The answers of the ledger."""
     user, issue, moments = asked.user, asked.issue, asked.moments
     start, end = (moment_of(each) for each in asked.span)
     recorder = engagements.ledger.recorder
@@ -95,7 +95,7 @@ def answers(engagements: Engagements, asked: Asked) -> dict[str, object]:
 def questions(
     dice: random.Random, instants: list[int], originators: list[UUID | str], number: int
 ) -> list[Asked]:
-    """So many questions about random moments, many of them at one of some instants.
+    """The given number of questions about random moments, many of them at given instants.
 
     `originators` are those of all events, in their order.
     """

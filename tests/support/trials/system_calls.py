@@ -1,8 +1,8 @@
-"""Runs of a program that are killed, or fail, at one system call of our choice.
+"""Runs of a program that are killed, or fail, at a chosen system call.
 
-Starting Python takes longer than a compaction, so one process, which has loaded all there is to
-load, makes a fork for every run: nothing but what the program itself does is counted. The fault
-injection of strace does the rest.
+Starting Python takes longer than a compaction, so one process, which has loaded all modules, makes
+a fork for every run, and only the calls of the program itself are counted. The faults are
+injected by strace.
 """
 
 import functools
@@ -29,32 +29,32 @@ CHANGING = (
     "link,linkat,symlink,unlink,unlinkat,rmdir,ftruncate,truncate,fallocate,copy_file_range,"
     "sendfile,chmod,fchmod,fchmodat,utimensat,fsync,fdatasync,sync_file_range,msync"
 )
-"""The system calls that write, make, rename, sync or delete; openat, for that makes files."""
+"""The system calls that write, make, rename, sync or delete; openat, because it makes files."""
 
 KILL, EIO, ENOSPC = "signal=KILL", "error=EIO", "error=ENOSPC"
 
 REFUSED, BROKEN, KILLED = 1, 3, -9
-"""How a run may end but for 0: refused as it should be, with another exception, killed."""
+"""Exit codes of runs that do not succeed: refused as intended, another exception, killed."""
 
 _CALL = re.compile(r"^\d+ +(\w+)\((.*)", re.MULTILINE)
 _INJECTED = re.compile(r"^\d+ +(?:(\w+)\(|<\.\.\. (\w+) resumed>)(.*\(INJECTED\).*)", re.MULTILINE)
-"""A line that tells of a fault, also where another thread's call came between begin and end."""
+"""A line about an injected fault, also where another thread's call interrupted the call."""
 
 PATIENCE_SECONDS = 60
 
 GO = b"go"
-"""What a fork waits for."""
+"""The line that a fork waits for."""
 
 
 class Run(NamedTuple):
-    """How a run ended, and the system call that was disturbed, if the run came that far."""
+    """The exit code of a run, and the system call that was disturbed, if it was reached."""
 
     code: int
     call: str | None
 
     @property
     def name(self) -> str:
-        """The name of that system call."""
+        """The name of the disturbed system call."""
         return str(self.call).partition("(")[0]
 
 
@@ -62,7 +62,7 @@ class Forks:
     """A process that makes a fork for every run of one of `tests.support.trials.programs`."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep what strace and the programs say in `folder`."""
+        """Keep the output of strace and of the programs in `folder`."""
         self._log, self.said = folder / "strace.log", folder / "said.log"
         with self.said.open("wb") as said:
             self._process = subprocess.Popen(
@@ -74,24 +74,24 @@ class Forks:
             )
 
     def begin(self, *program: str) -> int:
-        """Make a fork that is to be this program, and waits until it may; return its number."""
+        """Make a fork for a program, which waits until it may start; return its process id."""
         self._tell(json.dumps(program))
         return int(self._line())
 
     def end(self, meanwhile: Callable[[], object] = lambda: None) -> int:
-        """Let the fork go on; return the code that it ended with."""
+        """Let the fork go on; return its exit code."""
         self._tell(GO.decode())
         meanwhile()
         return int(self._line())
 
     def calls(self, *program: str) -> Counter[str]:
-        """Run a program undisturbed; return how often it makes which system call."""
+        """Run a program undisturbed; return the number of its system calls by name."""
         with _traced(self.begin(*program), self._log, f"trace={CHANGING}"):
             assert self.end() == 0, self.said.read_text()
         return Counter(name for name, _ in _CALL.findall(self._log.read_text(errors="replace")))
 
     def disturbed(self, how: str, call: str, number: int, *program: str) -> Run:
-        """Run a program whose system call of that number and kind is disturbed."""
+        """Run a program, and disturb its system call of the given name and number."""
         pid = self.begin(*program)
         with _traced(pid, self._log, f"trace={call}", f"inject={call}:{how}:when={number}"):
             code = self.end()
@@ -118,7 +118,7 @@ class Forks:
 
 @contextmanager
 def _traced(pid: int, log: Path, *expressions: str) -> Iterator[None]:
-    """Have strace at a process, before and after it goes on."""
+    """Attach strace to a waiting process; afterwards wait until strace has ended."""
     command = ["strace", "-f", "-o", str(log), "-p", str(pid)]
     command += [word for each in expressions for word in ("-e", each)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
@@ -130,7 +130,7 @@ def _traced(pid: int, log: Path, *expressions: str) -> Iterator[None]:
 
 
 def _disturbed(log: str) -> str | None:
-    """The system call that strace disturbed: of a killed program the last one, which never came."""
+    """The system call that strace disturbed; in a killed program the last one, never completed."""
     injected = [f"{begun or resumed}({rest}" for begun, resumed, rest in _INJECTED.findall(log)]
     if injected or "killed by SIGKILL" not in log:
         return injected[0] if injected else None
@@ -140,7 +140,7 @@ def _disturbed(log: str) -> str | None:
 
 @functools.cache
 def cannot_trace() -> str | None:
-    """Why no system call can be disturbed on this machine, if that is so."""
+    """The reason why no system call can be disturbed on this machine, if there is one."""
     if shutil.which("strace") is None:
         return "strace is not installed"
     command = ["strace", "-f", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO", "true"]
@@ -157,10 +157,10 @@ needs_strace = pytest.mark.skipif(
 
 
 def serve(programs: Mapping[str, Callable[..., object]]) -> None:
-    """Make a fork for every line on stdin; say its number, and after its end the code."""
-    gc.freeze()  # a collection would look at all there is in every fork, and so copy it
+    """Make a fork for every line on stdin; print its process id, and later its exit code."""
+    gc.freeze()  # a collection in a fork would copy all objects
     while lines := os.read(0, 65_536).splitlines():
-        if lines[-1] == GO:  # for one that was killed before it could hear it
+        if lines[-1] == GO:  # left by a fork that was killed before it read it
             continue
         pid = os.fork()
         if not pid:
@@ -171,7 +171,7 @@ def serve(programs: Mapping[str, Callable[..., object]]) -> None:
 
 
 def _be(programs: Mapping[str, Callable[..., object]], program: list[Any]) -> NoReturn:
-    """Wait for the word, be the program, and end without any of what Python does at the end."""
+    """Wait for the line, run the program, and exit without Python's own clean-up."""
     code = 0
     os.read(0, 65_536)
     try:
@@ -180,7 +180,7 @@ def _be(programs: Mapping[str, Callable[..., object]], program: list[Any]) -> No
     except LedgerError as error:
         code = REFUSED
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
-    except BaseException:  # noqa: BLE001 - whatever it is, the trial is to hear of it
+    except BaseException:  # noqa: BLE001 - the trial reports any error
         code = BROKEN
         traceback.print_exc()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""Bringing a ledger of an older version up, rightly and in two transactions."""
+"""Upgrading a ledger of an older version, correctly and in two transactions."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -30,13 +30,13 @@ def make(folder: Path, version: int) -> None:
 
 
 def upgrade(folder: Path, how: str = "") -> None:
-    """Open the ledger and close it again."""
+    """Open the ledger, which upgrades it, and close it again."""
     with _in_two() if how == IN_TWO else nullcontext():
         _opened(folder).close()
 
 
 class Said(NamedTuple):
-    """What a ledger says, and what is found to be wrong with it."""
+    """The answers of a ledger, and the findings about it."""
 
     rankings: object
     histories: object
@@ -46,7 +46,7 @@ class Said(NamedTuple):
 
 
 def said_by(folder: Path) -> Said:
-    """What the ledger says, which is opened unaided."""
+    """The answers of the ledger, which is opened without help."""
     with _opened(folder) as engagements:
         return Said(
             [engagements.ranking(each) for each in USERS],

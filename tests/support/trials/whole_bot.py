@@ -1,4 +1,4 @@
-"""The whole bot in this process: updates go in by its queue, and what it sends is read strictly."""
+"""The whole bot in this process: its queue gets updates, and its requests are read strictly."""
 
 import asyncio
 import itertools
@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 120.0
 
 
 class StrictReader(BaseRequest):
-    """Telegram's side of the wire: reads what is sent, and complains of what it would refuse."""
+    """The API of Telegram: reads requests, and complains of those that Telegram would refuse."""
 
     def __init__(self) -> None:
         """Begin without a complaint."""
@@ -54,12 +54,12 @@ class StrictReader(BaseRequest):
         *_: object,
         **__: object,
     ) -> tuple[int, bytes]:
-        """Read a request and take it, whatever it was."""
+        """Read a request and accept it, regardless of complaints."""
         name = url.rpartition("/")[2]
         parameters = {} if request_data is None else request_data.parameters
         try:
             self._check(name, parameters)
-        except Exception as error:  # noqa: BLE001 - a complaint, whatever it is
+        except Exception as error:  # noqa: BLE001 - any error is a complaint
             self.complaints.append(f"{name}: {type(error).__name__}: {error}")
         return 200, json.dumps({"ok": True, "result": self._result(name, parameters)}).encode()
 
@@ -67,7 +67,7 @@ class StrictReader(BaseRequest):
         if "caption" in parameters:
             self.read.append(read(parameters["caption"], CAPTION_LIMIT))
         elif name == "answerCallbackQuery":
-            assert len(parameters.get("text", "")) <= ALERT_LIMIT, "an alert too long"
+            assert len(parameters.get("text", "")) <= ALERT_LIMIT, "an alert is too long"
         elif "text" in parameters:
             self.read.append(read(parameters["text"]))
             assert self.read[-1] != english.UNREADABLE, "the ledger could not be read"
@@ -85,7 +85,7 @@ class StrictReader(BaseRequest):
 
 
 class Worries(logging.Handler):
-    """Every warning, and worse, that anybody logs."""
+    """All logged warnings and errors."""
 
     def __init__(self) -> None:
         """Begin without one."""
@@ -128,7 +128,7 @@ class Talk:
         self.engagements.close()
 
     async def hears(self, updates: Sequence[Update]) -> None:
-        """Let updates come in at once; return when all are recorded and answered."""
+        """Deliver updates at once; return when all are recorded and answered."""
         queue = self.bot.application.update_queue
         received = [telegram.Update.de_json(each, self.bot.application.bot) for each in updates]
         async with asyncio.timeout(PATIENCE_SECONDS):
