@@ -1,6 +1,6 @@
-"""A ledger of its own for every trial, at the real time: other processes write to it too.
+"""A new ledger for every trial, at the real time, because other processes write to it too.
 
-The trials of compaction share a bench, of which every run gets a copy.
+The trials of compactions share a bench, which every run copies.
 """
 
 import datetime as dt

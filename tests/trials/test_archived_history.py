@@ -1,4 +1,4 @@
-"""A real history sealed in parts: nothing of it counts twice, and what stays hot is small."""
+"""A real history sealed in parts: nothing counts twice, and the hot file stays small."""
 
 import datetime as dt
 import gzip
@@ -23,7 +23,7 @@ MOST_BYTES = count(full=9_000_000, small=1_300_000)  # an empty ledger has pages
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory) -> tuple[CommandLine, Path]:
-    """A ledger of the history, none of it hot, and the file that was imported."""
+    """A ledger whose whole history is sealed, and the imported file."""
     folder = tmp_path_factory.mktemp("sealed")
     path = folder / "wildfly.csv"
     with gzip.open(real_history("wildfly"), "rt", encoding="utf-8", newline="") as lines:
@@ -40,7 +40,7 @@ def sealed(tmp_path_factory) -> tuple[CommandLine, Path]:
 
 
 def questions(cli: CommandLine) -> list[tuple[str, ...]]:
-    """About those whom the history begins with."""
+    """Questions about the first users of the history."""
     with closing(sqlite3.connect(cli.ledger)) as connection:
         found = connection.execute("SELECT user_id FROM accounts ORDER BY stream LIMIT 5")
         users = [user for (user,) in found]
@@ -48,7 +48,7 @@ def questions(cli: CommandLine) -> list[tuple[str, ...]]:
 
 
 def imported_again(cli: CommandLine, path: Path) -> tuple[int, int]:
-    """How many rows were recorded, and how many had been."""
+    """Import the file again; return the numbers of new rows and of duplicates."""
     done = cli("import", "csv", str(path), "--json").json
     return done["recorded"], done["duplicates"]
 
@@ -66,7 +66,7 @@ def test_what_stays_hot_is_small_once_origins_have_expired(sealed):
     with Engagements(f"sqlite:///{cli.ledger}") as engagements:
         now = Instant(instant_of(dt.datetime.now(dt.UTC)) + DAY)
         assert engagements.ledger.expire_origins(now) == ROWS
-        engagements.ledger.compactor.compact(0)  # which gives back what is empty
+        engagements.ledger.compactor.compact(0)  # which also frees empty pages
     size = cli.ledger.stat().st_size
     tell(f"{ROWS} rows, {size} bytes stay hot")
     assert size <= MOST_BYTES

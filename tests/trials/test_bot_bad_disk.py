@@ -1,7 +1,8 @@
 """A disk that fills up, or is read-only for a while, under load: nothing acknowledged is lost.
 
-Ledger and spool lie on the same small disk. People talk on; each is answered once, what cannot be
-kept waits at Telegram, and in the end everything is there, once. Needs root, else it is skipped.
+Ledger and spool are on the same small disk. People keep talking; each is answered once, updates
+that cannot be kept wait at Telegram, and in the end each interaction is there once. It needs root,
+and is skipped without.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from tests.trials.test_disk_full import fill
 pytestmark = pytest.mark.trial
 
 SECONDS = count(full=3, small=1, more="BAD_DISK_SECONDS")
-"""How long people talk each time."""
+"""Seconds that people talk each time."""
 
 NOTHING_KEPT = "nothing can be recorded"
 
@@ -34,7 +35,7 @@ def disk(tmp_path) -> Iterator[Path]:
 
 
 def polling(api: BotApi, folder: Path, fault: str) -> BotProcess:
-    """Start a bot; it has asked for updates."""
+    """Start a bot, and wait until it asks for updates."""
     asked = len(api.asked("getUpdates"))
     home = {"ENGAGEMENT_HOME": str(folder)}
     logs = folder.parent.parent / "logs"  # on another disk
@@ -88,7 +89,7 @@ def test_a_bot_on_a_read_only_disk_goes_on_once_it_can_write(disk):
     home = disk / "home"
     home.mkdir()
     with Engagements(f"sqlite:///{home}/ledger.db"):
-        pass  # it has to be there
+        pass  # which creates the ledger
     with BotApi(strict=False) as api:
         office = Office(api)
         for _ in range(count(full=5, small=1)):

@@ -1,7 +1,7 @@
-"""A bot that is killed, again and again, while people write: what Telegram was told, is recorded.
+"""A bot is killed repeatedly while people write: what it acknowledged to Telegram, is recorded.
 
-The server delivers again whatever was not acknowledged, as Telegram does. So nothing is missing in
-the end if, and only if, each message is recorded before it is acknowledged; and nothing is twice.
+Like Telegram, the server delivers again what was not acknowledged. So nothing is missing in the end
+if, and only if, each message is recorded before it is acknowledged; and nothing counts twice.
 """
 
 import random
@@ -26,7 +26,7 @@ class Office:
     """Twenty people in a group and in private chats, each message about issues of its own."""
 
     def __init__(self, api: BotApi, chance: random.Random) -> None:
-        """Let nobody have said anything."""
+        """Prepare the chats, in which no one has written yet."""
         self.api = api
         self.chance = chance
         self.people = [
@@ -36,7 +36,7 @@ class Office:
         self.said: Counter[tuple[str, str]] = Counter()
 
     def talk(self, messages: int) -> None:
-        """Let people say so many things, in the group or to the bot."""
+        """Let people write messages, in the group or to the bot."""
         for _ in range(messages):
             person = self.chance.choice(self.people)
             number = len(self.said) + 1
@@ -49,7 +49,7 @@ class Office:
 def live_through(
     api: BotApi, office: Office, folder: Path, kills: int, fault: str | None = None
 ) -> None:
-    """Kill the bot so many times at random moments while people write; then let it catch up."""
+    """Kill the bot repeatedly at random moments while people write; then let it catch up."""
     for _ in range(kills):
         office.talk(office.chance.randint(5, 60))
         bot = polling(api, folder, fault=fault)
@@ -61,7 +61,7 @@ def live_through(
 
 
 def polling(api: BotApi, folder: Path, fault: str | None = None) -> BotProcess:
-    """Start a bot; it has asked for updates."""
+    """Start a bot, and wait until it asks for updates."""
     asked = len(api.asked("getUpdates"))
     bot = BotProcess(api, folder, fault=fault)
     api.wait_until(lambda: len(api.asked("getUpdates")) > asked, PATIENCE_SECONDS)
@@ -69,7 +69,7 @@ def polling(api: BotApi, folder: Path, fault: str | None = None) -> BotProcess:
 
 
 def recorded(folder: Path) -> Counter[tuple[str, str]]:
-    """How often each user touched each issue, by the events; the read model must agree."""
+    """The touches of each issue by each user in the events; the read model must agree."""
     counts: Counter[tuple[str, str]] = Counter()
     with Engagements(f"sqlite:///{folder}/ledger.db") as engagements:
         assert engagements.replay(repair=False, progress=lambda _: None).difference is None
@@ -99,4 +99,4 @@ def test_recording_in_a_handler_loses_what_telegram_was_told(tmp_path):
             live_through(api, office, folder, 3, fault="records late")
             if office.said - recorded(folder):
                 return
-    pytest.fail("twenty times three kills, and nothing was lost: the trial sees nothing")
+    pytest.fail("nothing was lost in twenty times three kills: the planted fault was not caught")

@@ -1,6 +1,7 @@
 """A ledger that cannot be written for a while, under load: all are answered, nothing is lost.
 
-Another process, as it were, holds the writers' lock; people talk on, in groups and to the bot.
+The trial holds the writers' lock as another process would; people keep talking, in a group and to
+the bot.
 """
 
 import fcntl
@@ -31,7 +32,7 @@ class Office:
     """Twenty people: at each tick one asks the bot, and some talk in the group."""
 
     def __init__(self, api: BotApi) -> None:
-        """Let nobody have said anything."""
+        """Prepare the chats, in which no one has written yet."""
         self.people = [
             api.person(f"Person {number}", id=5_000 + number) for number in range(PEOPLE)
         ]
@@ -41,7 +42,7 @@ class Office:
         self._ticks = 0
 
     def talk(self, seconds: float) -> None:
-        """Let people talk so long."""
+        """Let people talk for some seconds."""
         pause = threading.Event()
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -60,14 +61,14 @@ class Office:
 
 @contextmanager
 def unwritable(folder: Path) -> Iterator[None]:
-    """Hold the writers' lock."""
+    """Hold the writers' lock of the ledger."""
     with (folder / "ledger.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def recorded(folder: Path) -> Counter[tuple[str, str]]:
-    """How often each user touched each issue, by the events; the read model must agree."""
+    """The touches of each issue by each user in the events; the read model must agree."""
     with Engagements(f"sqlite:///{folder}/ledger.db") as engagements:
         assert engagements.replay(repair=False, progress=lambda _: None).difference is None
         return Counter(

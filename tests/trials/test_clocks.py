@@ -1,4 +1,4 @@
-"""However the clock jumps, once it is mended every answer is what a list of R8's instants gives."""
+"""However the clock jumps, after the repair all answers are those of a list that applies R8."""
 
 from itertools import product
 from typing import Any
@@ -18,7 +18,7 @@ from tests.support.trials.questions import LABORIOUS
 pytestmark = pytest.mark.trial
 
 PARTS = count(full=4, small=1)
-"""So that they can run side by side."""
+"""The parts of the trial, which can run in parallel."""
 
 HISTORIES = count(full=24, small=2) // PARTS
 STEPS = count(full=20, small=8)
@@ -45,7 +45,7 @@ def test_however_the_clock_jumps_every_answer_is_right_once_it_is_mended(part):
 
 
 def known_history(*, is_sealed: bool = False, ahead: int = 3_650 * DAY) -> None:
-    """The clock is ahead for a time; people talk, a policy is adopted; then all is mended."""
+    """Let people talk and adopt a policy while the clock is ahead; then repair the ledger."""
     state = Clocks()
     try:
         state.begin(seed=1, batch=some_touches(8, 1))

@@ -1,9 +1,9 @@
 """A compaction or a merge is killed, or fails, at every system call that changes anything.
 
-Each call fails in one of two ways, chosen at random, or in both where that is asked for. Nothing
-is lost and nothing counts twice, the ledger opens unaided and answers as before, and the next
-compaction finishes the job. The same runs of programs that delete rows too early, or that
-seal something else than was recorded, have to be caught.
+Each call fails in one of two ways, chosen at random, or in both on request. Nothing is lost and
+nothing counts twice, the ledger opens without help and answers as before, and the next compaction
+finishes the job. The planted faults, which delete rows too early or seal other events than
+were recorded, must be caught.
 """
 
 import random
@@ -26,11 +26,11 @@ from tests.support.trials.system_calls import EIO, ENOSPC, KILL, KILLED, REFUSED
 pytestmark = pytest.mark.trial
 
 SOME = count(full=0, small=2)
-"""So many calls at random, or every single one."""
+"""The number of random calls, or 0 for every call."""
 ERRORS = count(full=1, small=2, more="COMPACTION_ERRORS")
-"""Of how many of the two kinds each call is to fail."""
+"""The number of errors, of two, with which each call fails."""
 MORE = 20
-"""How many more calls of a kind a run may make than the one before."""
+"""The number of additional calls of a kind that a disturbed run may make."""
 
 KILLS = count(full=200, small=5, more="COMPACTION_KILLS")
 
@@ -39,7 +39,7 @@ KILLS = count(full=200, small=5, more="COMPACTION_KILLS")
 
 
 def runs(bench: Bench, program: str, hows: Sequence[str], times: int = 1) -> Iterator[Run]:
-    """Disturb a program at each system call, or at some of them, in as many of those ways."""
+    """Disturb a program at each system call, or at some, in `times` of the given ways."""
     dice = chance()
     calls = bench.forks.calls(program, str(bench.copy(program)))
     places = some_of(dice, calls) if SOME else every(calls)
@@ -56,25 +56,25 @@ def runs(bench: Bench, program: str, hows: Sequence[str], times: int = 1) -> Ite
 
 
 def some_of(dice: random.Random, calls: Counter[str]) -> Iterator[tuple[str, int]]:
-    """Some calls at random, by kind and number; the rare kinds as often as the others."""
+    """Random calls, by kind and number; rare kinds as often as frequent ones."""
     for _ in range(SOME):
         call = dice.choice(sorted(calls))
         yield call, dice.randint(1, calls[call])
 
 
 def every(calls: Counter[str]) -> Iterator[tuple[str, int]]:
-    """Every call, and more than there are: a run that was disturbed earlier may make other ones."""
+    """Every call, and some more, because a disturbed run may make additional ones."""
     for call, times in calls.items():
         yield from ((call, number) for number in range(1, times + MORE))
 
 
 def expect_nothing_wrong(bench: Bench, run: Run) -> None:
-    """The copy is as it should be after such a run."""
+    """Assert that the copy is intact after a run."""
     assert bench.wrong(bench.folder) == [], run.call
 
 
 def told(program: str, how: str, found: Counter[str]) -> None:
-    """Print how many runs were disturbed, and at what."""
+    """Print the number of disturbed runs, and of each kind."""
     tell(f"{program}, {how}: {found.total()} runs: {dict(found.most_common())}")
 
 
@@ -99,7 +99,7 @@ def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(bench, program
     found: Counter[str] = Counter()
     for run in runs(bench, program, [EIO, ENOSPC], ERRORS):
         assert run.code in {0, REFUSED}, bench.forks.said.read_text()
-        if run.name == "fsync":  # of the archive; SQLite syncs by fdatasync
+        if run.name == "fsync":  # of the archive; SQLite uses fdatasync
             assert run.code == REFUSED, run.call
         assert unfinished(bench.folder) <= left, run.call
         expect_nothing_wrong(bench, run)
@@ -110,7 +110,7 @@ def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(bench, program
 @needs_strace
 def test_rows_that_are_deleted_before_their_file_has_its_name_are_caught(bench):
     program = ("faulty", "rows-first", "0", "compact")
-    for number in range(3, 8):  # the two before name the first files
+    for number in range(3, 8):  # the first two name the first files
         copy = bench.copy("compact")
         run = bench.forks.disturbed(KILL, "rename", number, *program, str(copy))
         assert run.call, "the planted fault was not caught"
@@ -123,7 +123,7 @@ def test_rows_that_are_deleted_before_their_file_has_its_name_are_caught(bench):
 
 
 def killer(pid: int, seconds: float) -> Callable[[], None]:
-    """What kills a process so long after it went on."""
+    """A function that kills a process some seconds after it went on."""
 
     def kill() -> None:
         time.sleep(seconds)
@@ -140,7 +140,7 @@ def test_whenever_it_is_killed_nothing_is_lost(bench):
     while kills < KILLS:
         program = dice.choice(PROGRAMS)
         copy = bench.copy(program)
-        for _ in range(dice.randint(1, 2)):  # the one that goes on may be killed as well
+        for _ in range(dice.randint(1, 2)):  # the next one may be killed as well
             pid = bench.forks.begin(program, str(copy))
             code = bench.forks.end(killer(pid, dice.uniform(0, longest[program])))
             assert code in {0, KILLED}, bench.forks.said.read_text()

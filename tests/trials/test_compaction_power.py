@@ -1,7 +1,8 @@
 """The power fails during a compaction or a merge, on a disk of its own.
 
-Nothing is lost, the ledger opens unaided and answers as before, and the next compaction finishes
-the job. A program that deletes rows before the name of their file is durable has to be caught.
+Nothing is lost, the ledger opens without help and answers as before, and the next compaction
+finishes the job. The planted fault, which deletes rows before the name of their file is durable,
+must be caught.
 """
 
 import shutil
@@ -31,7 +32,7 @@ def failing(tmp_path: Path) -> Iterator[Disk]:
 
 
 def run_on(failing: Disk, bench: Bench, meanwhile: Callable[[], object], *program: str) -> Path:
-    """Run a program on that disk until its power fails; return the ledger's folder afterwards."""
+    """Run a program on the disk until its power fails; return the folder of the ledger."""
     *words, name, how = program
     folder = failing.folder / "ledger"
     shutil.rmtree(folder, ignore_errors=True)
@@ -59,14 +60,14 @@ def test_whenever_the_power_fails_nothing_is_lost(bench, failing):
         folder = run_on(failing, bench, partial(time.sleep, seconds), program, how)
         begun[sealed_segments(folder)] += 1
         assert bench.wrong(folder) == [], (program, how, seconds)
-    tell(f"{POWER_CUTS} power cuts; so many left so many segments: {sorted(begun.items())}")
+    tell(f"{POWER_CUTS} power cuts; segments left, and how often: {sorted(begun.items())}")
 
 
 def test_a_name_that_is_not_durable_is_caught(bench, failing):
     program = ("faulty", "folder-not-synced", f"{PATIENCE_SECONDS}", "compact", "worn whole")
 
     def until_sealed() -> None:
-        # Whoever asked the ledger itself would have the log grow, and so write the journal.
+        # Asking the ledger itself would let the log grow, which writes the journal.
         deadline = time.monotonic() + PATIENCE_SECONDS
         while SEALED not in bench.forks.said.read_text() and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Whatever is compacted in between, every question is answered as a plain list answers it."""
+"""Regardless of compactions in between, all answers are those of a plain list."""
 
 from itertools import product
 from typing import Any
@@ -23,7 +23,7 @@ from tests.support.trials.questions import ISSUES, USERS
 pytestmark = pytest.mark.trial
 
 PARTS = count(full=4, small=1)
-"""So that they can run side by side."""
+"""The parts of the trial, which can run in parallel."""
 
 HISTORIES = count(full=40, small=3, more="HISTORIES") // PARTS
 STEPS = count(full=30, small=15)
@@ -31,7 +31,7 @@ STEPS = count(full=30, small=15)
 
 @pytest.fixture(autouse=True)
 def in_small_pieces(monkeypatch):
-    """As if all were large: several row groups a segment, several batches of everything."""
+    """Use small row groups and batches, so that there are several of each, as in large ledgers."""
     monkeypatch.setattr(parquet, "ROWS_OF_A_GROUP", 3)
     monkeypatch.setattr(snapshots, "_READ_AT_ONCE", 2)
     monkeypatch.setattr(full_fold, "_READ_AT_ONCE", 5)
@@ -54,7 +54,7 @@ def test_whatever_is_compacted_every_question_is_answered_as_before(part):
 
 
 def lose_the_last_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is kept of what was sealed forgets when each engagement was asked about last."""
+    """Drop the last query of each engagement from the snapshots."""
     insert, at = snapshots._INSERT_SNAPSHOT.run_many, SEALED.index("queried_at")
 
     def forgetful(connection: Any, rows: Any) -> None:
@@ -64,7 +64,7 @@ def lose_the_last_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def touches(kind: str, ago: int) -> list[Touch]:
-    """One of each user and issue."""
+    """A touch of each issue by each user."""
     batch = some_touches(len(USERS) * len(ISSUES), 1)
     told = {"kind": kind, "ago": ago, "source_key": None}
     places = product(USERS, ISSUES)
@@ -75,13 +75,13 @@ def touches(kind: str, ago: int) -> list[Touch]:
 
 
 def known_history() -> None:
-    """Everybody names everything and asks about it, and names it once more; all is sealed."""
+    """Let all users mention all issues, query them and mention them again; seal all of it."""
     state = Compactions()
     state.moments = 5
     try:
         state.begin(seed=1, batch=[*touches("mention", 2 * DAY), *touches("query", DAY)])
         state.compact(fraction=1.0, at_once=5, together=2, at_most=1)
-        state.reopen({"engagements"})  # which is made of what is sealed, then
+        state.reopen({"engagements"})  # which is then rebuilt from what is sealed
         state.record(batch=touches("mention", 0), late=False)
         state.compact(fraction=1.0, at_once=5, together=2, at_most=1)
         state.end()

@@ -1,7 +1,7 @@
-"""kill -9 at random moments: nothing acknowledged is missing, and nothing counts twice.
+"""SIGKILL at random moments: nothing acknowledged is missing, and nothing counts twice.
 
-The same trials run against programs that commit the source key, or the watermark, in a transaction
-of its own, and have to catch that.
+The planted faults, which commit the source key or the watermark in a transaction of its own, must
+be caught.
 """
 
 import contextlib
@@ -34,13 +34,13 @@ RECORD_KILLS = count(full=100, small=4)
 INTERRUPTS = count(full=5, small=1, more="INTERRUPTS")
 HISTORY = "kafka" if FULL else "tika"
 UNTIL_CAUGHT = 20
-"""A planted fault must be caught within that many kills; most of them hit its window."""
+"""Kills within which a planted fault must be caught; most of them hit its window."""
 
 # --- during an import ----------------------------------------------------------------------------
 
 
 def import_and_kill(cli: CommandLine, process: Process, seconds: float) -> bool:
-    """Kill an import that long after the ledger's file appeared, unless it is done by then."""
+    """Kill an import some seconds after the ledger's file appeared, unless it is done by then."""
     wait_for(cli.ledger, process)
     killed = kill_after(process, seconds)
     said = lines_of(process)
@@ -51,8 +51,8 @@ def import_and_kill(cli: CommandLine, process: Process, seconds: float) -> bool:
 def wrong_after_import(
     cli: CommandLine, path: Path, expected: Counter[tuple[str, str]]
 ) -> list[str]:
-    """What is wrong after a crash, and after the import was done once more."""
-    assert cli("init").code == 0, "the ledger does not open unaided"
+    """The faults after a crash, and after another import of the same file."""
+    assert cli("init").code == 0, "the ledger does not open without help"
     wrong = invariants.complaints(cli)
     before = invariants.totals(cli.ledger).total()
     report = cli("import", "csv", str(path), "--json").json
@@ -64,13 +64,13 @@ def wrong_after_import(
 
 
 def totals_of(path: Path) -> Counter[tuple[str, str]]:
-    """How often each user touches each issue in a file."""
+    """The touches of each issue by each user in a file."""
     with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
         return Counter((row["user"], row["issue_id"].upper()) for row in csv.DictReader(lines))
 
 
 def seconds_of_import(cli: CommandLine, path: Path) -> float:
-    """How long an import takes from the ledger's file on, when nobody kills it."""
+    """The time from the appearance of the ledger's file to the end of an undisturbed import."""
     process = Process(cli, "run", "import", "csv", str(path))
     wait_for(cli.ledger, process)
     started = time.perf_counter()
@@ -80,7 +80,7 @@ def seconds_of_import(cli: CommandLine, path: Path) -> float:
 
 
 def fresh(cli: CommandLine) -> CommandLine:
-    """The same place, without the ledger."""
+    """Delete the ledger; return the command line for the same place."""
     shutil.rmtree(cli.home)
     cli.home.mkdir()
     return cli
@@ -94,7 +94,7 @@ def test_an_import_that_is_killed_goes_on_where_it_was(cli):
     while kills < IMPORT_KILLS:
         fresh(cli)
         ledgers += 1
-        for _ in range(dice.randint(1, 3)):  # the import that goes on may be killed as well
+        for _ in range(dice.randint(1, 3)):  # the next import may be killed as well
             process = Process(cli, "run", "import", "csv", str(path))
             kills += import_and_kill(cli, process, dice.uniform(0, seconds))
         assert wrong_after_import(cli, path, expected) == []
@@ -102,7 +102,7 @@ def test_an_import_that_is_killed_goes_on_where_it_was(cli):
 
 
 def wait_for_a_row(ledger: Path, table: str, process: Process) -> None:
-    """Wait until there is a first row in a table, or the process has ended."""
+    """Wait until a table has a row, or the process has ended."""
     while process.poll() is None:
         with contextlib.suppress(sqlite3.OperationalError), invariants.opened(ledger) as connection:
             if connection.execute(f"SELECT 1 FROM {table}").fetchone():  # noqa: S608 - of ours
@@ -116,7 +116,7 @@ OF_IMPORT = {
     "key-last": ("sources", DIFFERS),
     "watermark-last": ("engagements", "replay: error"),
 }
-"""The table that the faulty program writes first, and what is wrong after a kill just then."""
+"""The table that the faulty program writes first, and the complaint after a kill just then."""
 
 
 @pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)
@@ -155,7 +155,7 @@ def test_an_import_that_is_interrupted_tells_what_was_recorded(cli):
 # --- during single records -----------------------------------------------------------------------
 
 MANY = 20_000
-"""More than are recorded before the kill."""
+"""More interactions than are recorded before the kill."""
 
 
 def record_and_kill(
@@ -174,7 +174,7 @@ def record_and_kill(
 
 
 def wrong_after_recording(cli: CommandLine, name: str, acknowledged: list[str]) -> list[str]:
-    """What is wrong after a crash, and after all that may be lost was recorded once more."""
+    """The faults after a crash, and after recording again all that may be lost."""
     possible = touches(name, MANY)
     wrong = invariants.complaints(cli)
     wrong += invariants.miscounts(cli.ledger, acknowledged, (touch.key for touch in possible))

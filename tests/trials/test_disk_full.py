@@ -1,4 +1,4 @@
-"""A full disk: one clear line, no half event, answers as ever, and all goes on once there is space.
+"""A full disk: one clear line, no half event, questions are answered, and space ends the trouble.
 
 Three ways to run out of space, from the reproducible to the real: SQLite is allowed no further
 page (which it reports as a full disk), no file may grow beyond a size (a write fails in the
@@ -30,22 +30,22 @@ NO_LIMIT = 2**30
 
 
 class Pages:
-    """How many pages any database of this process may have."""
+    """A limit on the pages of every database of this process."""
 
     def __init__(self) -> None:
         self._connections: list[Any] = []
         self._limit = NO_LIMIT
 
     def watch(self, connection: Any, _: object = None) -> None:
-        """Hold a new connection to the limit as well."""
+        """Apply the limit to a new connection as well."""
         self._connections.append(connection)
         self._hold(connection)
 
     def limit(self, pages: int) -> None:
-        """Allow that many; a database that has more already may not grow."""
+        """Set the limit; a database that has more pages already may not grow."""
         self._limit = pages
         for connection in self._connections:
-            with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed by now
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed already
                 self._hold(connection)
 
     def _hold(self, connection: Any) -> None:
@@ -61,14 +61,14 @@ def pages() -> Iterator[Pages]:
 
 
 def page_count(ledger: Path) -> int:
-    """How many pages the ledger has now."""
+    """The number of pages of the ledger."""
     with invariants.opened(ledger) as connection:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         return int(pages)
 
 
 def expect_full(done: Done) -> None:
-    """One line that says what is the matter, and exit code 1."""
+    """Assert one line of error that names the cause, and exit code 1."""
     (line,) = done.errors
     assert line.startswith("error: ")
     assert "full" in line
@@ -76,7 +76,7 @@ def expect_full(done: Done) -> None:
 
 
 def expect_answers(cli: CommandLine, todo: Sequence[Touch]) -> None:
-    """Reading works, and finds just these."""
+    """Assert that reading works, and finds exactly these touches."""
     count_by_pair = totals(todo)
     user = todo[0].user
     stats = cli("stats", user, "--json").json
@@ -91,7 +91,7 @@ def expect_answers(cli: CommandLine, todo: Sequence[Touch]) -> None:
 
 
 def expect_just(cli: CommandLine, todo: Sequence[Touch]) -> None:
-    """All of these are there, whole and once, and nothing else."""
+    """Assert that these touches are there, complete and once, and nothing else."""
     keys = [touch.key for touch in todo]
     assert invariants.complaints(cli) == []
     assert invariants.miscounts(cli.ledger, keys, keys) == []
@@ -99,13 +99,13 @@ def expect_just(cli: CommandLine, todo: Sequence[Touch]) -> None:
 
 
 def file_of(cli: CommandLine, todo: Sequence[Touch]) -> str:
-    """The path of a history beside the ledger's folder."""
+    """Write a history beside the ledger's folder; return its path."""
     content = "\n".join([CSV_HEADER, *(touch.row for touch in todo)]) + "\n"
     return written(cli.home.parent, content.encode())
 
 
 def recorded_until_full(engagements: Engagements, todo: Sequence[Touch], start: int) -> int:
-    """Record one by one from `start` on; return which of them was the first to be refused."""
+    """Record one by one from `start` on; return the index of the first that is refused."""
     for number in range(start, len(todo)):
         try:
             engagements.ledger.record(todo[number].interaction)
@@ -127,7 +127,7 @@ BATCH = 250
 
 
 def test_wherever_in_the_transaction_space_ends_nothing_is_half_recorded(cli, pages):
-    """One page more each time: another statement of the transaction is the first to fail."""
+    """With one page more each time, another statement of the transaction is the first to fail."""
     todo, done, failures = touches("page", BATCH * 60), 0, 0
     with Engagements(f"sqlite:///{cli.ledger}") as engagements:
         for spare in range(40):
@@ -193,7 +193,7 @@ def test_the_record_command_says_that_the_disk_is_full(cli, pages):
 
 
 def times_recorded(cli: CommandLine, words: Sequence[str]) -> int:
-    """How often that was recorded, with another key each time, before it was refused."""
+    """Record with a new key each time until it is refused; return the number of records."""
     return next(number for number in range(2_000) if cli(*words, str(number)).code)
 
 
@@ -256,7 +256,7 @@ def test_whichever_write_fails_nothing_is_half_recorded(cli):
 
 @pytest.fixture
 def disk(cli) -> Iterator[Path]:
-    """A disk of one megabyte that holds the ledger."""
+    """A disk of one megabyte for the ledger."""
     with small_disk(cli.home, "1m"):
         yield cli.home
 

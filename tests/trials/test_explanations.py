@@ -1,4 +1,4 @@
-"""Explanations recompute to the score bit for bit, for any user, issue, T and K."""
+"""Explanations add up to the score bit for bit, for any user, issue, T and K."""
 
 import datetime as dt
 import math
@@ -29,7 +29,7 @@ POLICIES = ("recency_weight=0.8", "kinds=query,mention", "pin_hours=8", "decay_a
 
 
 class Asked(NamedTuple):
-    """A question: T and K may be left open."""
+    """A question, in which T and K are optional."""
 
     user: str
     issue: str
@@ -38,13 +38,13 @@ class Asked(NamedTuple):
 
 
 class History(NamedTuple):
-    """A ledger that has seen late touches, overrides and several policies."""
+    """A ledger with late touches, overrides and several policies."""
 
     engagements: Engagements
     clock: Clock
     begun_at: int
     asked_of: list[tuple[str, str]]
-    """Users and issues that a question may be about; some were never touched."""
+    """Users and issues for the questions; some of the issues were never touched."""
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def questions(dice: random.Random, history: History) -> Iterator[Asked]:
 
 
 def recomputed(explanation: Explanation) -> float:
-    """R4 to R8 and R14 from the events that it shows, by arithmetic of its own."""
+    """R4 to R8 and R14 applied to the events of an explanation, independently of the project."""
     policy = explanation.adopted.policy
     if not explanation.interactions:
         return policy.default_score
@@ -141,7 +141,7 @@ def recomputed(explanation: Explanation) -> float:
 
 
 def mistakes(history: History, dice: random.Random) -> list[str]:
-    """The questions whose explanation is not the answer, or does not add up to it."""
+    """The questions whose explanation has another value than the answer, or does not add up."""
     found, overridden, decayed = [], 0, 0
     for asked in questions(dice, history):
         explanation = history.engagements.explain(*asked)
@@ -193,7 +193,7 @@ def _uncached():
 
 
 def mistakes_of_time(history: History) -> list[Asked]:
-    """Questions whose explanation shows what had not occurred or was not known."""
+    """Questions whose explanation shows events that had not occurred or were not known."""
     return [
         asked
         for asked in questions(chance(), history)

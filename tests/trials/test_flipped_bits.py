@@ -1,7 +1,7 @@
-"""One bit of a ledger's file is flipped: verifying finds it, or what the ledger says is the same.
+"""One bit of a ledger's file is flipped: verifying finds it, or all answers are the same.
 
-What the damaged ledger is asked then is answered, or refused as damaged; no question fails
-otherwise. Without the checksums some flips would go unnoticed, which is tried as well.
+The damaged ledger answers each question, or refuses it as damaged; no question fails in another
+way. Without the checksums some flips would go unnoticed, which is tried as well.
 """
 
 import sqlite3
@@ -32,7 +32,7 @@ OF_THE_LOG = count(full=60, small=6)
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory) -> Ledger:
     if not _has_dbstat():
-        pytest.skip("this SQLite cannot tell which table a page is of: it lacks dbstat")
+        pytest.skip("this SQLite lacks dbstat, which names the table of each page")
     return made(tmp_path_factory.mktemp("ledger"))
 
 
@@ -43,14 +43,14 @@ def _has_dbstat() -> bool:
 
 
 class Bare(NamedTuple):
-    """An error that is not the ledger's own, and where it was raised."""
+    """An error that is not the ledger's own, and the place where it was raised."""
 
     error: str
     where: object
 
 
 def finders(path: Path) -> list[str]:
-    """What is found to be damaged, by table or file."""
+    """The tables and files that are reported as damaged."""
     database = Database(f"sqlite:///{path}")
     try:
         return [each.where for each in verify(database).findings]
@@ -59,13 +59,13 @@ def finders(path: Path) -> list[str]:
 
 
 def said_by(ledger: Ledger, path: Path) -> object:
-    """What a copy says of everything; where it refuses to, the refusal."""
+    """The rows and answers of a copy, or the error with which it refuses."""
     try:
         with opened(path.parent, ledger.clock) as engagements:
             answered = answers(engagements)
     except LedgerError as refusal:
         return refusal
-    except Exception as error:  # noqa: BLE001 - whatever it is, the trial is to hear of it
+    except Exception as error:  # noqa: BLE001 - the trial reports any error
         return Bare(repr(error), traceback.extract_tb(error.__traceback__)[-1])
     try:
         return dump(path), answered
@@ -111,7 +111,7 @@ def test_without_checksums_some_flips_are_missed(ledger, tmp_path, monkeypatch):
 
 
 def _of_values(ledger: Ledger, wanted: int) -> list[Flip]:
-    """Flips on pages of rows whose words and digests nothing but their checksums covers."""
+    """Flips on pages of rows whose texts and digests are covered by checksums alone."""
     tables = {"job_runs", "places", "opt_outs", "snapshots", "accounts"}
     chosen = (each for each in flips(ledger, Random(1), 10_000) if each.where in tables)
     return [flip for flip, _ in zip(chosen, range(wanted), strict=False)]
@@ -122,7 +122,7 @@ def _of_values(ledger: Ledger, wanted: int) -> list[Flip]:
 
 @pytest.fixture(scope="module")
 def unclosed(tmp_path_factory) -> Path:
-    """A ledger whose process ended at once: its last transactions are in the log alone."""
+    """A ledger whose process ended abruptly: its last transactions are only in the log."""
     folder: Path = tmp_path_factory.mktemp("unclosed")
     source = folder / "source"
     source.mkdir()

@@ -1,7 +1,7 @@
-"""Folding is killed at every system call that changes anything; the next reader is right.
+"""Folding is killed at every system call that changes anything; the next answers are right.
 
-Folding with the watermark in a transaction of its own, after which a kill leaves events both folded
-and in the tail, has to be caught.
+The planted fault, which writes the watermark in a transaction of its own, so that a kill leaves
+events both folded and in the tail, must be caught.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ KILLS = count(full=EVERY, small=6)
 
 @pytest.fixture
 def unfolded(tmp_path) -> Path:
-    """A folder with a ledger that has a tail."""
+    """The folder of a ledger that has a tail."""
     folder: Path = tmp_path / "unfolded"
     make(folder)
     return folder

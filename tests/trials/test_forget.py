@@ -1,7 +1,7 @@
-"""A fifth of the people is forgotten while all talk and ask: no byte of theirs is left, at once.
+"""A fifth of the users is forgotten while all talk and ask: at once no byte of theirs is left.
 
-Messages of the forgotten come again all the time, before, while and after they are forgotten. The
-others' answers are compared with those of a ledger in which the forgotten never were.
+Messages of forgotten users come again all the time: before, while and after they are forgotten. The
+others' answers are compared with those of a ledger in which forgotten users never were.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def words_of(user: str) -> str:
 
 
 def said(dice: random.Random, user: str, number: int) -> Interaction:
-    """A message of before anybody was forgotten."""
+    """A message from before any user was forgotten."""
     return interaction_of(
         user,
         f"AI-{dice.randrange(40)}",
@@ -55,20 +55,20 @@ def said(dice: random.Random, user: str, number: int) -> Interaction:
 
 
 def needles_of(secret: bytes, user: str) -> list[bytes]:
-    """What must not be found: the id, the name, the words, the keys and their digests."""
+    """The bytes that must not be found: id, name, texts, keys and their digests."""
     keys = [f"key-of-{user[::-1]} {number}" for number in range(MESSAGES)]
     words = [user, name_of(user), words_of(user), f"key-of-{user[::-1]}"]
     return [*(word.encode() for word in words), *(digest(SourceKey(key), secret) for key in keys)]
 
 
 def found(folder: Path, needles: list[bytes]) -> int:
-    """How many of the needles stand in the database's files."""
+    """The number of needles in the files of the database."""
     contents = [path.read_bytes() for path in folder.glob("ledger.db*")]
     return sum(needle in content for content in contents for needle in needles)
 
 
 class Talk:
-    """A ledger in which everybody goes on talking and asking until it is said to stop."""
+    """A ledger in which all users keep talking and asking until `stop` is set."""
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
         self.folder, self.dice, self.clock, self.stop = folder, dice, Clock(), Event()
@@ -76,7 +76,7 @@ class Talk:
         self.engagements = Engagements(f"sqlite:///{folder}/ledger.db", clock=self.clock)
 
     def begin(self) -> None:
-        """Let everybody say half of what they have to say, and have a name."""
+        """Give all users names, and record the first half of the messages."""
         self.dice.shuffle(self.messages)
         for start in range(0, len(self.messages) // 2, AT_ONCE):
             self.engagements.ledger.record_many(self.messages[start : start + AT_ONCE])
@@ -87,7 +87,7 @@ class Talk:
         self.clock.move(HOUR)
 
     def record(self, seed: int) -> int:
-        """Deliver messages, new ones and old ones; return how many were refused."""
+        """Deliver new and old messages; return the number of refused ones."""
         dice, refused = random.Random(seed), 0
         while not self.stop.is_set():
             try:
@@ -97,12 +97,12 @@ class Talk:
         return refused
 
     def end(self) -> None:
-        """Deliver everything that is still to come, and all the rest once more."""
+        """Deliver all messages, those delivered before included."""
         self.stop.set()
         self.engagements.ledger.record_many(self.messages)
 
     def ask(self, seed: int) -> int:
-        """Ask one question after another; return how many."""
+        """Ask one question after another; return their number."""
         dice = random.Random(seed)
         repository = IssueEngagementRepository(self.engagements)
         asked = 0
@@ -115,7 +115,7 @@ class Talk:
         return asked
 
     def forget(self, gone: list[str]) -> int:
-        """Forget them one after another; return how much of each was found at once, in sum."""
+        """Forget users one after another; return the sum of the needles found right afterwards."""
         secret = self.engagements.ledger._appender.secret
         copies = 0
         for user in gone:
@@ -130,7 +130,7 @@ class Talk:
 
 @contextlib.contextmanager
 def talking(folder: Path) -> Iterator[Talk]:
-    """A talk that is going on in threads of its own."""
+    """A talk that goes on in its own threads."""
     talk = Talk(folder, chance())
     talk.begin()
     with talk.engagements, ThreadPoolExecutor(RECORDERS + 1) as pool:
@@ -155,7 +155,7 @@ def test_no_byte_of_the_forgotten_is_left_and_the_others_are_as_if_they_never_we
         answers = talk.answers(talk.engagements, gone)
         assert not any(talk.engagements.ranking(user) for user in gone)
         secret = talk.engagements.ledger._appender.secret
-    # Also what was written since, and after the ledger was closed.
+    # Also in what was written since, and after the ledger was closed.
     needles = [needle for user in gone for needle in needles_of(secret, user)]
     assert found(tmp_path, needles) == 0
     control = tmp_path / "control"

@@ -1,4 +1,4 @@
-"""What import git counts is what `git log` and a search for issue keys count."""
+"""`import git` counts the same as `git log` and a search for issue keys."""
 
 import datetime as dt
 import re
@@ -20,14 +20,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def made_up(folder: Path) -> Path:
-    """Commits of thirty people, a third of which name no issue, and a tenth of which merge."""
+    """Make up commits of thirty people: a third name no issue, and a tenth are merges."""
     dice, commits = chance(), []
     for number in range(1, COMMITS + 1):
         author, other, third = (f"p{dice.randrange(30)}@example.org" for _ in range(3))
         keys = [f"AB{dice.randrange(3)}-{dice.randrange(1, 400)}" for _ in range(dice.randrange(3))]
         lines = [f"{' '.join(keys)} change {number}", "", f"Because of {' and '.join(keys)}.", ""]
         if dice.random() < 0.3:
-            lines.append(f"Co-authored-by: Somebody <{other}>")
+            lines.append(f"Co-authored-by: Another One <{other}>")
         if dice.random() < 0.5:
             lines.append(f"Reviewed-by: Some One <{third.upper()}>")
         merged = dice.randrange(1, number - 1) if number > 2 and dice.random() < 0.1 else None
@@ -37,7 +37,7 @@ def made_up(folder: Path) -> Path:
 
 
 def by_issue(found: Counter[tuple[str, str]]) -> Counter[str]:
-    """The counts without the people, who have pseudonyms in the ledger."""
+    """The counts by issue alone, because people have pseudonyms in the ledger."""
     total: Counter[str] = Counter()
     for (_, touch), times in found.items():
         total[touch] += times
@@ -98,9 +98,9 @@ def _log_of(fields: tuple[str, ...]) -> tuple[str, ...]:
 
 def test_this_very_repository_counts_as_git_log_says(tmp_path):
     if not (ROOT / ".git").exists():
-        pytest.skip("this is no clone")
+        pytest.skip("the project is not in a git repository")
     if git(ROOT, "rev-parse", "--is-shallow-repository").strip() == b"true":
-        pytest.skip("this clone is shallow")
+        pytest.skip("the git repository is a shallow clone")
     # Its commits name rules, not issues.
     cli = CommandLine(tmp_path, dt.datetime.now(dt.UTC), {"ENGAGEMENT_ISSUE_PATTERN": "R[0-9]+"})
     done = cli("import", "git", str(ROOT), "--json")

@@ -1,7 +1,7 @@
 """Hostile texts through recording and replying: no exception, nothing unescaped, nothing too long.
 
 They go through the whole bot in this process, many at a time: its queue records them, its handlers
-answer them, and what it sends is read as strictly as Telegram does, and more so.
+answer them, and its requests are read at least as strictly as Telegram reads them.
 """
 
 import asyncio
@@ -35,17 +35,17 @@ TIMED_MESSAGES = 20
 
 
 def refused(updates: list[Update]) -> int:
-    """How many are dated before 2000, which R1 refuses: the only ones that may not be recorded."""
+    """The number of updates dated before 2000, which R1 refuses; only they may be refused."""
     messages = [each.get("message") or each.get("edited_message") or {} for each in updates]
     return sum(message.get("date") in ODD_DATES for message in messages)
 
 
 ODD_DATES = (0, 2**31 - 1)
-"""Before 2000, and in more than a year."""
+"""A date before 2000, and one in more than a year."""
 
 
 def complaints(talk: Talk, may_be_refused: int) -> list[str]:
-    """All that went wrong: on the wire, and in the logs."""
+    """All complaints: about requests, and in the logs."""
     worries = [(each.getMessage(), getattr(each, "error", "")) for each in talk.worries.records]
     unlikely = Counter(worries)
     not_recorded = sum(
@@ -58,7 +58,7 @@ def complaints(talk: Talk, may_be_refused: int) -> list[str]:
 
 
 async def talked(folder: Path, hostile: Hostile, texts: int) -> tuple[list[str], int]:
-    """Let so many hostile texts come; return what went wrong, and how many messages were sent."""
+    """Deliver some hostile texts; return the complaints and the number of sent messages."""
     may_be_refused = 0
     async with Talk(folder) as talk:
         for begun in range(0, texts, BATCH):
@@ -88,7 +88,7 @@ def test_no_text_is_too_hostile_to_be_recorded_and_answered(tmp_path, share):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory) -> Iterator[tuple[asyncio.Runner, Talk]]:
-    """A bot for all examples, and what runs it."""
+    """A runner and a bot for all examples."""
     with asyncio.Runner() as runner:
         talk = Talk(tmp_path_factory.mktemp("talk"))
         runner.run(talk.__aenter__())
@@ -103,7 +103,7 @@ commands = st.builds(
 )
 
 
-@settings(max_examples=count(full=1_000, small=100))  # one person's history grows with each
+@settings(max_examples=count(full=1_000, small=100))  # each adds to one person's history
 @given(st.lists(hostile_texts | hostile_texts.map("AI-1 {}".format) | commands, max_size=5))
 def test_no_text_that_hypothesis_finds_is_too_hostile(running, texts):
     runner, talk = running
@@ -119,7 +119,7 @@ NUMBERS = iter(range(1, 2**31))
 
 
 def asked(person: int, text: str) -> Update:
-    """An update of a plain message in private."""
+    """An update with a plain private message."""
     number = next(NUMBERS)
     chat = {"id": person, "type": "private", "first_name": "x"}
     user = {"id": person, "is_bot": False, "first_name": "x"}
@@ -131,7 +131,7 @@ def asked(person: int, text: str) -> Update:
 
 
 async def handled(folder: Path, texts: list[str]) -> list[float]:
-    """How many milliseconds each text took to be recorded and answered."""
+    """The milliseconds that recording and answering each text took."""
     times = []
     async with Talk(folder) as talk:
         await talk.hears([asked(1001, "hello")])
@@ -159,7 +159,7 @@ def test_a_message_of_two_thousand_issues_is_handled(tmp_path, record_property):
 
 
 def wrong(folder: Path, *texts: str) -> list[str]:
-    """What is wrong when one person says these things, one after the other."""
+    """The complaints when one person sends these texts in turn."""
 
     async def play() -> list[str]:
         async with Talk(folder) as talk:

@@ -18,20 +18,20 @@ pytestmark = pytest.mark.trial
 
 OTHERS = sorted({*ALL} - {*ODD})
 OF_THE_OTHERS = min(count(full=60, small=0, more="ZONES"), len(OTHERS))
-"""So many are tried beside the odd ones."""
+"""The number of zones that are tried in addition to the odd ones."""
 DAYS = 365 * count(full=3, small=1)
 STARTS = count(full=5, small=1)
 EVERY_START = [dt.datetime(year, 6, 15, tzinfo=dt.UTC) for year in (2011, 1993, 2008, 2023, 1968)]
-"""Each for three years: days that never were, one that came twice, midnights that did not exist."""
+"""Starts of three years each: days that were skipped or repeated, midnights that did not exist."""
 
 SCHEDULERS = 2
 AWAY = 0.02
-"""How probable it is, at any tick, that a scheduler is away from now on."""
+"""The probability, at each tick, that a scheduler stops for a time."""
 LONGEST_AWAY_HOURS = 12 * 24
 
 
 def ticks(zone: ZoneInfo, start: dt.datetime, dice: random.Random) -> Iterator[dt.datetime]:
-    """The moments at which one scheduler asks: full hours, a little late, and when it starts."""
+    """The moments at which a scheduler asks: at full hours, a little late, and when it starts."""
     moment, end = start, start + dt.timedelta(days=DAYS)
     while moment < end:
         yield moment
@@ -44,7 +44,7 @@ def ticks(zone: ZoneInfo, start: dt.datetime, dice: random.Random) -> Iterator[d
 
 
 def run_of(schedule: Schedule, zone: ZoneInfo, moments: Iterable[dt.datetime]) -> list[dt.date]:
-    """The days for which the job ran, in their order; all schedulers know the last one."""
+    """The days for which the job ran, in order; all schedulers know the last one."""
     done: list[dt.date] = []
     for moment in moments:
         done += due_days(schedule, done[-1] if done else None, moment, zone)
@@ -54,7 +54,7 @@ def run_of(schedule: Schedule, zone: ZoneInfo, moments: Iterable[dt.datetime]) -
 def wrong_with(
     done: list[dt.date], schedule: Schedule, zone: ZoneInfo, start: dt.datetime
 ) -> list[str]:
-    """The days that were done again, and those that were left out, until the end."""
+    """The days that were repeated, omitted or invented, as complaints."""
     end = start + dt.timedelta(days=DAYS)
     seen = days_seen(start - dt.timedelta(days=10), end, zone)
     before = closed(schedule, seen, wall(start, zone))[-1]
@@ -90,7 +90,7 @@ def test_each_logical_day_is_done_once_in_every_zone(start):
 
 
 def rung(zone: ZoneInfo, start: dt.datetime) -> list[dt.date]:
-    """The days for which a trigger at midnight runs the decay, that is never away."""
+    """The days for which an always running trigger at midnight runs the decay."""
     trigger, done = CronTrigger(hour=0, minute=0, timezone=zone), []
     end = start + dt.timedelta(days=DAYS)
     before, now = None, start - dt.timedelta(days=1)

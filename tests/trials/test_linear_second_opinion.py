@@ -1,4 +1,4 @@
-"""Trial: look-ups against an emulator of Linear that others have made."""
+"""Look-ups against an independent emulator of Linear."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ class Counted(Connection):
 
 @pytest.fixture(scope="module")
 def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Secret]]:
-    """The emulator's address and a key, over the corpus that comes with it."""
+    """Start the emulator on its own corpus; yield its address and a key."""
     folder = tmp_path_factory.mktemp("backlot")
     environment = os.environ | {"BACKLOT_DATA_DIR": str(folder), "DO_NOT_TRACK": "1"}
     subprocess.run(

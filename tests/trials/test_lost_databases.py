@@ -1,7 +1,7 @@
-"""Databases are lost, emptied and replaced by older and newer ones: nothing sealed is ever gone.
+"""Databases are lost, emptied and replaced by older and newer ones: no sealed event is lost.
 
-Whatever is recorded, compacted, merged and forgotten in between, each backup that is put back
-answers as it did when it was taken, but for the forgotten, who never answer.
+Regardless of what is recorded, compacted, merged and forgotten in between, each restored backup
+answers as it did when it was taken, except about forgotten users, of whom nothing is left.
 """
 
 import random
@@ -23,7 +23,7 @@ from tests.support.trials.lost_databases import DONE, USERS, World, history
 pytestmark = pytest.mark.trial
 
 PARTS = count(full=2, small=1)
-"""So that they can run side by side."""
+"""The parts of the trial, which can run in parallel."""
 
 HISTORIES = count(full=30, small=1) // PARTS
 STEPS = count(full=30, small=15)
@@ -47,12 +47,12 @@ def test_whatever_becomes_of_the_database_nothing_is_gone(tmp_path, part):
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A ledger and a backup from before anything was sealed."""
+    """A ledger, and a backup of it from before anything was sealed."""
     return World(tmp_path, random.Random(1))
 
 
 def seal(world: World) -> None:
-    """Seal everything there is, in one segment after the other, merged at once."""
+    """Seal all events, segment by segment, and merge each at once."""
     with world.opened() as engagements, pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "SEALED_AT_ONCE", 3)
         engagements.ledger.compactor.compact(10_000)
@@ -60,7 +60,7 @@ def seal(world: World) -> None:
 
 
 def lost_and_older(world: World) -> None:
-    """What was sealed is unknown to the backup that is put back."""
+    """Restore a backup that does not know the sealed segments."""
     seal(world)
     world.put_back(world.backups[0])
     world.wait(2 * HOUR)
@@ -69,7 +69,7 @@ def lost_and_older(world: World) -> None:
 
 
 def damaged_replacement(world: World) -> None:
-    """What a merge has made is damaged before what it replaced is removed."""
+    """Damage a merged file before the files that it replaced are removed."""
     seal(world)
     world.wait(2 * HOUR)
     world.damage()
@@ -79,7 +79,7 @@ def damaged_replacement(world: World) -> None:
 
 
 def forgotten_and_older(world: World) -> None:
-    """One who was forgotten is known to the backup that is put back."""
+    """Restore a backup that still holds a forgotten user."""
     world.forget(USERS[0])
     world.put_back(world.backups[0])
     world.check()
@@ -102,13 +102,13 @@ def test_a_sweep_that_deletes_what_it_does_not_know_is_caught(world, monkeypatch
         return retention.Cleared()
 
     monkeypatch.setattr(compaction, "clear_unknown", old)
-    with pytest.raises(AssertionError, match="sealed events are gone"):
+    with pytest.raises(AssertionError, match="sealed events are missing"):
         lost_and_older(world)
 
 
 @pytest.mark.parametrize("checks", [True, False])
 def test_a_sweep_that_does_not_look_at_the_replacement_is_caught(world, monkeypatch, checks):
-    """Where the replacement is not mended first, which does not tell the two apart."""
+    """Without a repair of the replacement first, which would hide the difference."""
 
     def unmended(*_: object) -> Recovery:
         return Recovery()
@@ -123,7 +123,7 @@ def test_a_sweep_that_does_not_look_at_the_replacement_is_caught(world, monkeypa
         damaged_replacement(world)
         return
     monkeypatch.setattr(compaction, "remove_retired", unchecked)
-    with pytest.raises(AssertionError, match="sealed events are gone"):
+    with pytest.raises(AssertionError, match="sealed events are missing"):
         damaged_replacement(world)
 
 

@@ -1,4 +1,4 @@
-"""Memory does not grow with the history: many rows are imported in about the same as few.
+"""Memory does not grow with the history: importing many rows takes about as much as few.
 
 The planted fault reads the whole file before it records the first row.
 """
@@ -18,39 +18,39 @@ from tests.support.trials.processes import PROGRAMS
 pytestmark = [
     pytest.mark.trial,
     pytest.mark.skipif(
-        not Path("/proc/self/status").exists(), reason="only Linux tells the peak of one program"
+        not Path("/proc/self/status").exists(), reason="only Linux reports a program's peak memory"
     ),
 ]
 
 FEW, ROWS = count(full=30_000, small=21_000), count(full=300_000, small=60_000)
-"""Both long enough to be folded at once, which loads what a shorter import does without."""
+"""Both are long enough for a fold by columns, whose modules shorter imports do not load."""
 ROOM_KIB = count(full=128, small=40) * 1024
-"""How much more the many may take: caches fill up, each to its limit.
+"""The additional memory that many rows may take: caches fill up, each to its limit.
 
-One of them are 250,000 events as columns, when they are folded.
+One of them holds 250,000 events as columns while they are folded.
 """
 
 
 LONG = "\N{MATHEMATICAL FRAKTUR CAPITAL T}" * 170
-"""Most of a context, which takes four bytes a character in memory: reading it all shows."""
+"""Most of a context, of four bytes a character in memory, so that a file read whole shows."""
 
 
 def lines(rows: int) -> Iterator[str]:
-    """A history without keys, so that every row's content is remembered until the end."""
+    """The lines of a history without keys, so that the import remembers each row's content."""
     yield CSV_HEADER.removesuffix(",key")
     for touch in touches("row", rows):
         yield ",".join([*touch.row.split(",")[:4], f"{LONG} {touch.number:020}"])
 
 
 def packed(cli: CommandLine, rows: int) -> str:
-    """The path of a gzipped history of that many rows."""
+    """Write a gzipped history; return its path."""
     content = "\n".join(lines(rows)).encode()
     cli.home.mkdir(exist_ok=True)
     return written(cli.home, gzip.compress(content, 1), f"{rows}.csv.gz")
 
 
 def peak_kib(cli: CommandLine, *arguments: str, fault: str | None = None) -> int:
-    """The most memory that a process held while it ran a command, which must succeed."""
+    """The peak memory of a process that ran a command, which must succeed."""
     program = ("faulty", fault, "0", "peak") if fault else ("peak",)
     done = cli.process(*program, *arguments, program=PROGRAMS)
     assert (done.code, done.err) == (0, "")

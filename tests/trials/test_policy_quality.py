@@ -1,4 +1,4 @@
-"""The table of what policies are worth is what the real histories say."""
+"""The documented table of what policies are worth agrees with the real histories."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ LAST = "most recent first"
 
 
 def documented(history: str) -> dict[str, str]:
-    """The document's lines on a history, by the policy."""
+    """The lines of the page on a history, by policy."""
     lines = [line for line in DOCUMENT.read_text("utf-8").splitlines() if line.startswith("| ")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {row[1]: " ".join(row[2:]) for row in rows if row[0] == history}

@@ -1,4 +1,4 @@
-"""Four processes on one ledger: two record, one reads and replays, one is killed time and again."""
+"""Four processes on one ledger: two record, one reads and replays, one is killed repeatedly."""
 
 import random
 from itertools import accumulate
@@ -29,7 +29,7 @@ def importer(cli: CommandLine, path: str) -> Process:
 
 
 def file_of(cli: CommandLine, todo: list[Touch]) -> str:
-    """The path of a history with keys."""
+    """Write a history with keys; return its path."""
     content = "\n".join([CSV_HEADER, *(touch.row for touch in todo)]) + "\n"
     return written(cli.home, content.encode())
 
@@ -37,9 +37,9 @@ def file_of(cli: CommandLine, todo: list[Touch]) -> str:
 def kill_and_restart(
     cli: CommandLine, name: str, writers: list[Process], dice: random.Random
 ) -> list[str]:
-    """Record one name by recorders and importers that are killed, while the others write.
+    """Record the touches of one name by processes that are killed, while the others write.
 
-    Returns the keys that were acknowledged before a kill.
+    Return the keys that were acknowledged before a kill.
     """
     path, acknowledged, kills = file_of(cli, touches(name, EACH)), [], 0
     while kills < LEAST_KILLS or any(writer.poll() is None for writer in writers):
@@ -55,11 +55,11 @@ def kill_and_restart(
 
 
 LATE = 2_000
-"""Records during which a reader looks often enough."""
+"""Records that take long enough for several replays."""
 
 
 def wrong_with(replays: list[str]) -> list[str]:
-    """The replays that did not say identical, or that saw fewer events than one before."""
+    """The replays that were not identical, or that saw fewer events than an earlier one."""
     counts = [int(line.split(" ", 1)[0]) for line in replays]
     fewer = [
         line
@@ -118,7 +118,7 @@ def test_many_processes_begin_a_ledger_at_once(cli):
 
 
 def test_whoever_comes_by_a_link_takes_the_same_lock(cli, tmp_path):
-    """Two locks were none: writers that do not wait for each other can lose commits."""
+    """Writers that take different locks do not wait for each other, and can lose commits."""
     linked = CommandLine(tmp_path / "linked", cli.now)
     linked.home.mkdir()
     cli("init")

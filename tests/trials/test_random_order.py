@@ -1,4 +1,4 @@
-"""A real history in random order, in batches with restarts, answers as the same one in order."""
+"""A real history in random order, in batches with restarts, answers like the ordered one."""
 
 import csv
 import datetime as dt
@@ -26,7 +26,7 @@ AT_ONCE = 2_000
 
 
 class Histories(NamedTuple):
-    """The same rows twice: in order, and in random order with what was answered on the way."""
+    """The same rows in order, and in random order with the answers after each batch."""
 
     ordered: Engagements
     shuffled: Engagements
@@ -50,7 +50,7 @@ def rows_of(path: Path) -> list[Interaction]:
 
 
 def record(url: str, rows: list[Interaction], clock: Clock) -> Engagements:
-    """Open the ledger, as after a restart, and record `rows`."""
+    """Open the ledger as after a restart, and record `rows`."""
     engagements = Engagements(url, clock=clock)
     for start in range(0, len(rows), AT_ONCE):
         engagements.ledger.record_many(rows[start : start + AT_ONCE])
@@ -89,7 +89,7 @@ def histories(tmp_path_factory):
 
 
 def differences(histories: Histories) -> list[str]:
-    """The questions about the past that the two answer differently."""
+    """The questions about the past that the two ledgers answer differently."""
     found, asked = [], 0
     for user in histories.users:
         for at in histories.moments:
@@ -129,7 +129,7 @@ def test_random_order_in_batches_answers_as_the_order_of_time(histories):
 
 
 def said_otherwise(histories: Histories) -> int:
-    """How many batches are not answered today, as known then, as they were answered then."""
+    """The number of batches whose answers of today, as known then, differ from those given then."""
     wrong = 0
     for moment, said in histories.answered:
         asked = [(user, None, moment) for user in histories.users]

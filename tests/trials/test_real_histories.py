@@ -1,8 +1,8 @@
 """Real histories: the counts are right, and every answer equals one that is computed from the CSV.
 
-The computation here knows nothing of the project: it reads the file with the csv module and takes
-the formula from the rules R3 to R7. The planted fault answers a question about the past by what is
-known today.
+The computation is independent of the project: it reads the file with the csv module and takes the
+formula from the rules R3 to R7. The planted fault answers questions about the past with the
+events of today.
 """
 
 import csv
@@ -33,7 +33,7 @@ USERS = count(full=10, small=4)
 
 
 class Row(NamedTuple):
-    """A row of the file, as far as the answers depend on it."""
+    """The fields of a row on which answers depend."""
 
     at: dt.datetime
     user: str
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """All that is to be said of one user and one issue at one moment."""
+    """The figures of one user and one issue at one moment."""
 
     issue: str
     score: float
@@ -65,7 +65,7 @@ def rows_of(path: Path) -> list[Row]:
 
 
 def answer(issue: str, instants: list[dt.datetime], moment: dt.datetime) -> Answer:
-    """R4 and R7 for an issue that was touched at these instants."""
+    """The answer by R4 and R7 for an issue that was touched at these instants."""
     last = max(instants)
     days = max(0, (moment - last) // dt.timedelta(days=1))
     frequency = min(1.0, 0.2 * len(instants))
@@ -79,7 +79,7 @@ def answer(issue: str, instants: list[dt.datetime], moment: dt.datetime) -> Answ
 
 
 def answers(rows: list[Row], moment: dt.datetime) -> list[Answer]:
-    """R5: all issues of one user's rows in their order, by what had occurred until the moment."""
+    """All issues of one user's rows in the order of R5, from the rows up to the moment."""
     instants = defaultdict(list)
     for row in rows:
         if row.at <= moment:
@@ -94,7 +94,7 @@ def zulu(moment: dt.datetime) -> str:
 
 
 def top_of(found: list[Answer], limit: int) -> list[dict[str, Any]]:
-    """What `top --json` has to print."""
+    """The expected output of `top --json`."""
     return [
         {
             "issue_id": each.issue,
@@ -109,7 +109,7 @@ def top_of(found: list[Answer], limit: int) -> list[dict[str, Any]]:
 
 
 def stats_of(found: list[Answer]) -> dict[str, Any]:
-    """What `stats --json` has to print."""
+    """The expected output of `stats --json`."""
     total = sum(each.count for each in found)
     return {
         "total_interactions": total,
@@ -121,9 +121,9 @@ def stats_of(found: list[Answer]) -> dict[str, Any]:
 
 
 def score_of(found: list[Answer], user: str, issue: str, moment: dt.datetime) -> dict[str, Any]:
-    """What `score --json` has to print."""
+    """The expected output of `score --json`."""
     asked: dict[str, Any] = {"user_id": user, "issue_id": issue, "at": zulu(moment)}
-    asked["override"] = None  # nobody sets a score in these histories
+    asked["override"] = None  # these histories set no score
     for each in found:
         if each.issue == issue:
             parts = asdict(each) | {
@@ -143,7 +143,7 @@ def score_of(found: list[Answer], user: str, issue: str, moment: dt.datetime) ->
 
 
 class Imported(NamedTuple):
-    """A real history in a ledger, and its rows beside it."""
+    """A ledger with a real history, and the rows of that history."""
 
     cli: CommandLine
     path: Path
@@ -200,7 +200,7 @@ def test_a_second_import_adds_nothing(imported):
 
 
 def some_users(rows: list[Row], dice: random.Random) -> list[str]:
-    """The busiest user, one who came once, and others."""
+    """The busiest user, one with a single row, and others."""
     times: defaultdict[str, int] = defaultdict(int)
     for row in rows:
         times[row.user] += 1
@@ -209,7 +209,7 @@ def some_users(rows: list[Row], dice: random.Random) -> list[str]:
 
 
 def some_moments(rows: list[Row], dice: random.Random) -> list[dt.datetime]:
-    """Random moments from before the first row to long after the last; some at a row's instant."""
+    """Random moments from before the first row to long after the last, some of them of rows."""
     first, last = rows[0].at - dt.timedelta(days=40), rows[-1].at + dt.timedelta(days=200)
     anywhere = [first + dice.random() * (last - first) for _ in range(MOMENTS - 2)]
     instant = dice.choice(rows).at
@@ -217,13 +217,13 @@ def some_moments(rows: list[Row], dice: random.Random) -> list[dt.datetime]:
 
 
 def some_issues(found: list[Answer], rows: list[Row], dice: random.Random) -> list[str]:
-    """Issues that the user had touched by then, if any, and any other one."""
+    """Some issues that the user had touched by then, if any, and a random other one."""
     touched = [each.issue for each in dice.sample(found, min(2, len(found)))]
     return [*touched, dice.choice(rows).issue]
 
 
 class Question(NamedTuple):
-    """A command, and what it has to print."""
+    """A command, and its expected output."""
 
     words: tuple[str, ...]
     expected: Any
@@ -248,7 +248,7 @@ def questions(
 def wrong(ask: Callable[..., Any], asked: Iterator[Question]) -> list[str]:
     """The questions that are not answered as expected."""
     mistakes, number = [], 0
-    for number, (words, expected) in enumerate(asked, 1):  # noqa: B007 - it is told below
+    for number, (words, expected) in enumerate(asked, 1):  # noqa: B007 - it is printed below
         given = ask(*words).json
         if given != expected:
             mistakes.append(f"{' '.join(words)}: {given}, not {expected}")
@@ -264,7 +264,7 @@ def test_every_answer_about_the_past_equals_the_independent_one(imported):
 
 
 def test_every_answer_about_the_present_equals_the_independent_one(imported):
-    """Without --at the answer comes from the read model, by the clock."""
+    """Without --at the read model answers, by the clock."""
     cli, _, rows = imported
     dice = chance()
     for days in (0, 1, 31, 91, 150) if FULL else (0, 40):

@@ -1,7 +1,7 @@
 """The power fails while interactions are recorded one by one: what was acknowledged is there.
 
-The ledger lies on a disk of its own, an ext4 on a loop device, whose journal is not written by
-itself. A ledger that does not wait for the disk at each commit has to be caught.
+The ledger is on a disk of its own, an ext4 on a loop device whose journal is not written
+periodically. The planted fault, which does not wait for the disk at each commit, must be caught.
 """
 
 import signal
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.trial
 
 POWER_CUTS = count(full=100, small=3)
 FEWEST, MOST = 5, 400
-"""How many are acknowledged before the power fails: a number, so that no machine is too fast."""
+"""Limits of the acknowledgements before the power fails; a count suits machines of any speed."""
 MORE_THAN_FIT = 5_000
-"""A pipe of 64 KiB holds fewer acknowledgements; when it is full, the process waits."""
+"""More acknowledgements than a pipe of 64 KiB holds; when it is full, the process waits."""
 PATIENCE_SECONDS = 30.0
 FULL = "synchronous=FULL"
 
@@ -40,7 +40,7 @@ def failing(tmp_path: Path) -> Iterator[Disk]:
 
 
 def record_all(ledger: Path, todo: list[Touch], acknowledged: Connection, synchronous: str) -> None:
-    """Record one after the other, send each that was acknowledged, and wait for the end."""
+    """Record one by one, send each acknowledged interaction, and wait to be killed."""
     pragmas = tuple(each.replace(FULL, synchronous) for each in sqlite._PRAGMAS)
     with mock.patch.object(sqlite, "_PRAGMAS", pragmas):
         engagements = Engagements(f"sqlite:///{ledger}", patience_seconds=1)
@@ -56,10 +56,10 @@ def record_all(ledger: Path, todo: list[Touch], acknowledged: Connection, synchr
 def acknowledged_until_the_power_fails(
     failing: Disk, ledger: Path, todo: list[Touch], after: int, synchronous: str
 ) -> list[Touch]:
-    """Let the power fail after that many acknowledgements; return all that there were.
+    """Let the power fail after some acknowledgements; return all acknowledged touches.
 
-    The process is often ahead of the reader, so what is left in the pipe is read as well. An
-    acknowledgement sent after the failure would be a fault: recording has to fail by then.
+    The process is often ahead of the reader, so the rest of the pipe is read as well. An
+    acknowledgement after the power failure would be a fault: recording must fail by then.
     """
     receiver, sender = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=record_all, args=(ledger, todo, sender, synchronous))
@@ -77,7 +77,7 @@ def acknowledged_until_the_power_fails(
 
 
 def missing(ledger: Path, acknowledged: list[Touch]) -> list[str]:
-    """The acknowledged ones that are not there, by asking to record them once more."""
+    """The acknowledged touches that are missing, found by recording them again."""
     with Engagements(f"sqlite:///{ledger}") as engagements:
         assert engagements.replay(repair=False, progress=lambda _: None).difference is None
         receipts = engagements.ledger.record_many([touch.interaction for touch in acknowledged])

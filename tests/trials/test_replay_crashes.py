@@ -1,8 +1,8 @@
-"""kill -9 during a replay into another read model, while another process records.
+"""SIGKILL during a replay into another read model, while another process records.
 
-It goes on where it was, and what is switched to is what a fresh fold of all events gives. The same
-trials run against programs that write the position apart from what was folded, that begin anew, or
-that switch to what does not hold what its watermark says, and have to catch that.
+The next replay goes on where it was, and the read model that is switched to equals a fresh fold of
+all events. The planted faults, which write the position apart from the folded rows, start over, or
+switch to a read model that does not hold all events up to its watermark, must be caught.
 """
 
 import datetime as dt
@@ -33,19 +33,19 @@ pytestmark = pytest.mark.trial
 KILLS = count(full=20, small=3)
 EVENTS = count(full=75_000, small=9_000, more="REPLAYED_EVENTS")
 SECONDS = count(full=450, small=150) / 1_000
-"""The longest that a replay works before it is killed."""
+"""The longest time before a replay is killed."""
 UNTIL_CAUGHT = 10
 MANY = count(full=100_000, small=10_000)
-"""More than are recorded meanwhile."""
+"""More interactions than are recorded meanwhile."""
 
 FROM_ELSEWHERE = sys.maxsize
-"""Stands for how many events a replay folded that did not go on where it was."""
+"""A number of folded events that stands for a replay that did not go on where it was."""
 
 REPLAY = ("replay", "--into", "fresh")
 
 
 def row(number: int) -> str:
-    """One of many interactions, a third of which are the only one of their engagement."""
+    """A row of a history in which a third of the interactions are alone in their engagement."""
     issue = number % (EVENTS // 3) if number % 3 else EVENTS + number
     at = FIRST + dt.timedelta(minutes=number)
     return f"{at.isoformat()},user {issue % 97},AI-{issue},view,,old-{number}"
@@ -53,7 +53,7 @@ def row(number: int) -> str:
 
 @pytest.fixture
 def imported(cli: CommandLine) -> CommandLine:
-    """A ledger that takes many chunks to replay."""
+    """A ledger whose replay takes many chunks."""
     content = "\n".join([CSV_HEADER, *map(row, range(EVENTS))]) + "\n"
     assert cli("import", "csv", written(cli.home, content.encode())).code == 0
     return cli
@@ -61,7 +61,7 @@ def imported(cli: CommandLine) -> CommandLine:
 
 @contextmanager
 def recording(cli: CommandLine) -> Iterator[Process]:
-    """Another process records one interaction after the other."""
+    """Record one interaction after the other in another process."""
     recorder = Process(cli, "record", f"sqlite:///{cli.ledger}", "meanwhile", str(MANY))
     wait_for_a_line(recorder)
     try:
@@ -72,7 +72,7 @@ def recording(cli: CommandLine) -> Iterator[Process]:
 
 
 def position(cli: CommandLine) -> int:
-    """How far the replay has come, 0 before there is one."""
+    """The position of the replay, 0 before there is one."""
     with suppress(OperationalError), invariants.opened(cli.ledger) as connection:
         row = connection.execute("SELECT position FROM read_models WHERE name = 'fresh'").fetchone()
         return row[0] if row else 0
@@ -80,9 +80,9 @@ def position(cli: CommandLine) -> int:
 
 
 def replay_and_kill(cli: CommandLine, seconds: float, *program: str) -> tuple[bool, int]:
-    """Replay, and kill it so long after it began to fold.
+    """Replay, and kill it some seconds after it began to fold.
 
-    Tell whether it was killed, and how many events it folded.
+    Return whether it was killed, and the number of events that it folded.
     """
     before = position(cli)
     cli.settings["ENGAGEMENT_LOG_LEVEL"] = "debug"
@@ -97,7 +97,7 @@ def replay_and_kill(cli: CommandLine, seconds: float, *program: str) -> tuple[bo
 
 
 def wrong_after_replay(cli: CommandLine) -> list[str]:
-    """What is wrong once the replay was done to the end, and was switched to."""
+    """The faults after the replay was finished and switched to."""
     for words in (REPLAY, ("replay", "switch", "fresh")):
         done = cli(*words)
         if done.code:
@@ -106,7 +106,7 @@ def wrong_after_replay(cli: CommandLine) -> list[str]:
 
 
 def unlike_a_fresh_fold(cli: CommandLine) -> list[str]:
-    """Whether some column of the live read model is not what folding all events gives."""
+    """A complaint if the live read model differs from a fresh fold of all events."""
     scored_at = COLUMNS.index("scored_at")
     cli.fold()
     with (
@@ -134,7 +134,7 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(imported):
                 if not killed:
                     break
             reached = position(imported)
-            # Nothing is folded twice but what a kill took back, a chunk at most each.
+            # Nothing is folded twice but what a kill rolled back, a chunk at most each.
             most = reached + (kills - kills_before) * FOLDED_AT_ONCE
             assert reached <= folded - folded_before <= most
             assert wrong_of_recording(imported) == []
@@ -147,13 +147,13 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(imported):
 
 
 def wrong_of_recording(cli: CommandLine) -> list[str]:
-    """What the commands complain about while another process records."""
+    """The faults after replays while another process records."""
     words = (REPLAY, ("replay", "switch", "fresh"), ("replay",), ("top", "user 1"))
     return [f"{each}: {done.err}" for each in words if (done := cli(*each)).code]
 
 
 def position_of(cli: CommandLine) -> int:
-    """Where the ledger ends."""
+    """The position of the ledger's head."""
     with invariants.opened(cli.ledger) as connection:
         found: int = connection.execute("SELECT position FROM head").fetchone()[0]
     return found
@@ -181,7 +181,7 @@ def test_a_replay_that_begins_anew_is_caught(imported):
 
 
 def interrupt(_: int) -> None:
-    """End a replay after its first chunk."""
+    """Interrupt a replay after its first chunk."""
     raise KeyboardInterrupt
 
 

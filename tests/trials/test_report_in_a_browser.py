@@ -1,4 +1,4 @@
-"""Trial: the report in headless Chromium, which has nothing to complain of and nothing to fetch."""
+"""The report in headless Chromium: no message on the console, and no request."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ needs_a_browser = pytest.mark.skipif(BROWSER is None, reason="Chromium is not in
 
 
 def opened(page: Path, work: Path) -> tuple[list[str], list[str]]:
-    """What the page said on the console, and what it asked for from elsewhere."""
+    """The messages of the page on the console, and its requests."""
     log = work / "net.json"
     done = subprocess.run(
         [
@@ -41,7 +41,7 @@ def opened(page: Path, work: Path) -> tuple[list[str], list[str]]:
 
 
 def _requests(log: dict[str, Any]) -> list[str]:
-    """The addresses that the page asked for; the browser asks for some of its own accord."""
+    """The addresses that the page requested, without those that the browser requests by itself."""
     started = [each["params"] for each in log["events"] if "initiator" in each.get("params", {})]
     urls = {each["url"] for each in started if each["initiator"] != OF_THE_BROWSER}
     return sorted(url for url in urls if url.startswith(ELSEWHERE))

@@ -1,8 +1,8 @@
 """An export and the same messages live are one history, whichever comes first; memory stays flat.
 
-What has to be there is counted while the messages are made up, by nothing of the project. The
+The expected touches are counted while the messages are made up, independently of the project. The
 planted faults: ids of supergroups without the prefix that bots see, and an export that is read to
-its end before the first message is heard.
+its end before the first message is recorded.
 """
 
 import asyncio
@@ -45,20 +45,20 @@ FIRST_SECOND = 1_704_067_200
 AT_ONCE = 200
 
 Touch = tuple[str, str, str, int]
-"""User, issue, kind and second."""
+"""A user, an issue, a kind and a second."""
 
 
 # --- ten supergroups -----------------------------------------------------------------------------
 
 
 class Said(NamedTuple):
-    """Messages as bots get them, and the touches that they are."""
+    """Messages as bots get them, and their touches."""
 
     messages: list[Message]
     touches: Counter[Touch]
 
     def export(self, messages: Sequence[Message] | None = None) -> Line:
-        """An export of all groups with these messages, or with all."""
+        """An export of all groups with the given messages, or with all."""
         chosen = self.messages if messages is None else messages
         in_group: dict[int, list[Message]] = {group: [] for group in GROUPS}
         for message in chosen:
@@ -67,7 +67,7 @@ class Said(NamedTuple):
 
 
 def said(dice: random.Random) -> Said:
-    """Make up what is said in ten groups: to people, to the bot and by the bot."""
+    """Make up messages in ten groups: to people, to the bot and by the bot."""
     messages, touches = [], Counter[Touch]()
     latest: dict[int, list[Message]] = {group: [] for group in GROUPS}
     for number in range(MESSAGES):
@@ -90,7 +90,7 @@ def said(dice: random.Random) -> Said:
 
 
 def _shape(dice: random.Random, message: Message, text: str, earlier: list[Message]) -> str | None:
-    """Finish a message in one of many ways; say which kind of touch it is, if any."""
+    """Finish a message in one of many ways; return the kind of its touches, if any."""
     way = dice.randrange(10)
     kind: str | None = "mention"
     if way == 0:
@@ -121,7 +121,7 @@ def _shape(dice: random.Random, message: Message, text: str, earlier: list[Messa
 
 
 def play(cli: CommandLine, messages: Sequence[Message]) -> None:
-    """Let the bot's own recorder hear the messages."""
+    """Record the messages by the bot's own recorder."""
     bot = telegram.Bot(f"{BOT['id']}:token")
     bot._bot_user = telegram.User.de_json(BOT, None)
     with cli.session().engagements(create=True) as engagements:
@@ -143,7 +143,7 @@ async def _play(
 
 
 def import_(cli: CommandLine, export: Line) -> dict[str, Any]:
-    """Import an export, of which nothing may be refused; return the report."""
+    """Import an export, of which nothing is refused; return the report."""
     path = cli.home / "result.json"
     path.write_bytes(packed(export))
     done = cli("import", "telegram", str(path), *NAMED, "--json")
@@ -154,7 +154,7 @@ def import_(cli: CommandLine, export: Line) -> dict[str, Any]:
 
 
 def touches_in(cli: CommandLine) -> Counter[Touch]:
-    """What is recorded, by the histories of all."""
+    """The recorded touches, from the histories of all users."""
     found = Counter[Touch]()
     with cli.session().engagements() as engagements:
         for user in (str(person["id"]) for person in PEOPLE):
@@ -166,7 +166,7 @@ def touches_in(cli: CommandLine) -> Counter[Touch]:
 
 
 def answers(cli: CommandLine) -> list[object]:
-    """Rankings, statistics and histories of all, as far as the order of arrival plays no part."""
+    """All rankings, statistics and histories, without what depends on the order of arrival."""
     with cli.session().engagements() as engagements:
         told: list[object] = []
         for user in (str(person["id"]) for person in PEOPLE):
@@ -188,7 +188,7 @@ ORDERS = ("live, export", "export, live", "half and half", "live alone", "export
 
 
 def arrive(cli: CommandLine, made: Said, order: str) -> None:
-    """Let the messages come in one order, with as much of them as that says."""
+    """Let the messages arrive in one of `ORDERS`."""
     dice = chance()
     if order == "half and half":
         half = len(made.messages) // 2
@@ -237,12 +237,12 @@ LIMIT_KIB = 300 * 1024
 ROOM_KIB = 4 * 1024
 
 needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="only Linux tells the peak of one program"
+    not Path("/proc/self/status").exists(), reason="only Linux reports a program's peak memory"
 )
 
 
 def chatter() -> Iterator[bytes]:
-    """The lines of an export without end, half of them the bot's, a sixth people's with issues."""
+    """Endless lines of an export: half are the bot's, and a sixth are people's with issues."""
     forms = [_form(number) for number in range(30)]
     for number in range(1, 100_000_000):
         line = forms[number % len(forms)].replace(b'"<id>"', b"%d" % number)
@@ -252,7 +252,7 @@ def chatter() -> Iterator[bytes]:
 
 
 def _form(number: int) -> bytes:
-    """A line with placeholders: encoding each of a gigabyte's would take most of the time."""
+    """A line with placeholders, because encoding each line would take most of the time."""
     who = BOT if number % 2 else PEOPLE[number]
     issue = " AI-<issue>" if number % 3 == 0 else ""
     message: Message = {"message_id": 0, "date": 0, "from": who}
@@ -264,7 +264,7 @@ def _form(number: int) -> bytes:
 
 
 def write_export(path: Path, size: int) -> int:
-    """Write an export of one chat of about that many bytes; return how many messages."""
+    """Write an export of one chat of about `size` bytes; return the number of its messages."""
     messages = 0
     with path.open("wb") as file:
         file.write(b'{"name": "Team", "type": "private_supergroup", "id": 5, "messages": [\n')
@@ -278,7 +278,7 @@ def write_export(path: Path, size: int) -> int:
 
 
 def peak_kib(cli: CommandLine, path: Path, fault: str | None = None) -> int:
-    """The most memory that a process held while it imported an export."""
+    """The peak memory of a process that imported an export."""
     program = ("faulty", fault, "0", "peak") if fault else ("peak",)
     arguments = ("import", "telegram", str(path), *NAMED, "--json")
     done = cli.process(*program, *arguments, program=PROGRAMS)

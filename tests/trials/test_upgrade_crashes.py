@@ -1,6 +1,7 @@
 """An upgrade is killed at every system call that changes anything; the ledger answers as before.
 
-An upgrade in two transactions, of which a kill may leave the first, has to be caught.
+The planted fault, an upgrade in two transactions, of which a kill may leave the first, must be
+caught.
 """
 
 from pathlib import Path
@@ -16,12 +17,12 @@ from tests.support.trials.upgrades import IN_TWO, VERSIONS, make, said_by
 pytestmark = pytest.mark.trial
 
 KILLS = count(full=EVERY, small=2)
-"""Of each version."""
+"""The number of kills of the upgrade of each version."""
 
 
 @pytest.fixture(params=VERSIONS)
 def old(request, tmp_path) -> Path:
-    """A folder with a ledger of an older version."""
+    """The folder of a ledger of an older version."""
     folder: Path = tmp_path / f"version-{request.param}"
     make(folder, request.param)
     return folder
