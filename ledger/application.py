@@ -1,4 +1,4 @@
-"""EngagementLedger: the one door to write and read events."""
+"""EngagementLedger: the only interface to write and read events."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence

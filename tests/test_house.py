@@ -55,17 +55,17 @@ def test_the_page_about_the_architecture_names_every_pure_module():
     assert {module.rpartition(".")[2] for module in set(PURE) - PURE_AS_A_WHOLE} <= named
 
 
-def test_the_page_about_the_architecture_names_every_module_of_the_largest_rooms():
-    rooms: dict[str, set[str]] = {}
+def test_the_page_about_the_architecture_names_every_module_of_the_largest_packages():
+    packages: dict[str, set[str]] = {}
     last = ""
-    section = PAGE.partition("## The largest rooms")[2].partition("\n## ")[0]
+    section = PAGE.partition("## The largest packages")[2].partition("\n## ")[0]
     for line in section.splitlines():
         if line.startswith(("| `", "| |")):
-            _, room, _, modules, _ = line.split("|")
-            last = room.strip(" `") or last
-            rooms.setdefault(last, set()).update(re.findall(r"`([a-z_]+)`", modules))
-    assert len(rooms) > 5
-    assert rooms == {room: modules_in(room) for room in rooms}
+            _, package, _, modules, _ = line.split("|")
+            last = package.strip(" `") or last
+            packages.setdefault(last, set()).update(re.findall(r"`([a-z_]+)`", modules))
+    assert len(packages) > 5
+    assert packages == {package: modules_in(package) for package in packages}
 
 
 # --- the contracts catch what they are there for -------------------------------------------------
