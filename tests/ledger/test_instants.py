@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger.instants import DAY, Instant, instant_of, iso, moment_of, moment_of_iso
 from tests.support import strategies
 
-# Instants: exact, in the order of time, the same from every zone, and refused without one.
+# Conversion: exact, in the order of time, the same from every zone, and refused without one.
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -28,8 +28,6 @@ from projections.ranking import ranked, ranking
 from tests.support import strategies
 from tests.support.strategies import HOUR, NOON
 
-# Explanations: what was seen, what counts of it, and parts that make up the score bit for bit.
-
 
 def policies_of(frequencies: st.SearchStrategy[float]) -> st.SearchStrategy[ScoringPolicy]:
     return st.builds(

@@ -37,8 +37,6 @@ from projections.scoring import score
 from tests.support import strategies
 from tests.support.strategies import NOON
 
-# Rankings: the top few, merged out of bands, are the first of all, sorted (R5).
-
 NOON_INSTANT = strategies.NOON
 
 moments = strategies.moments_of_asking

@@ -1,4 +1,4 @@
-"""A stage for a scene, and an ear on its logs."""
+"""Conversation drivers, and the logs of their bots."""
 
 import io
 import logging
@@ -14,7 +14,7 @@ from bot.spool import durable_writer
 from tests.support.telegram.conversation_driver import Stage
 
 SHORTEST_TELLING = 6
-"""Characters; shorter texts stand in logs by chance."""
+"""Characters; shorter texts occur in logs by chance."""
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def set_stage(tmp_path: Path, log: io.StringIO) -> Iterator[Callable[..., Stage]]:
-    """Make stages; at the end nothing was wrong on the wire, and nothing told in the logs."""
+    """Make drivers; at the end no request was wrong, and no secret is in the logs."""
     stages: list[Stage] = []
     with ExitStack() as running:
 
@@ -55,7 +55,7 @@ def set_stage(tmp_path: Path, log: io.StringIO) -> Iterator[Callable[..., Stage]
 
 @pytest.fixture
 def stage(set_stage: Callable[..., Stage]) -> Stage:
-    """A stage with a bot that listens everywhere."""
+    """A driver of a bot that listens everywhere."""
     return set_stage()
 
 

@@ -1,4 +1,4 @@
-"""Chats as places of a scene: what happens to them rather than what a person does in them."""
+"""Chats of a scenario: events that happen to a chat, rather than actions of its members."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, kw_only=True)
 class Room(Chat):
-    """A chat on the stage."""
+    """A chat of a scenario."""
 
     api: "Scenes"
 

@@ -1,4 +1,4 @@
-"""The stage: the real bot, polling the strict server, while people talk to it."""
+"""The conversation driver: the real bot polls the strict server while people talk to it."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Exports as Telegram Desktop writes them, of what was said in a world."""
+"""Exports as Telegram Desktop writes them, of the chats of a fake server."""
 
 import io
 import json

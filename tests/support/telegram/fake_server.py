@@ -1,4 +1,4 @@
-"""A Bot API server on the loopback, as strict as Telegram, that tests play people against.
+"""A Bot API server on the loopback, as strict as Telegram, on which tests act as users.
 
 with BotApi() as api:
     ana = api.person("Ana", id=1001)

@@ -28,7 +28,7 @@ class Person:
     """A person (or another bot) with an account. Other people's names never matter to it."""
 
     def __init__(self, api: "Scenes", user: dict[str, Any]) -> None:
-        """Play a user in a world."""
+        """Act as a user of the fake server."""
         self.api = api
         self.user = user
 

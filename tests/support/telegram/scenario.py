@@ -1,4 +1,4 @@
-"""The stage: who and where there is, what the bot sent, what goes wrong, and waiting for it."""
+"""A scenario: its users and chats, the messages of the bot, faults, and waiting for them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,13 +19,13 @@ _CHAT_BOUND = ("message", "edited_message")
 
 
 class Scenes(World):
-    """A world that tests play in. `complaints` collects what an oracle found wrong."""
+    """A scenario that tests set up. `complaints` collects the findings of oracles."""
 
     strict: bool
     faults: Faults
 
     def __init__(self, token: str, username: str, clock: Callable[[], datetime]) -> None:
-        """Begin with an empty stage."""
+        """Begin without users and chats."""
         super().__init__(token, username, clock)
         self._numbers = count(1)
 

@@ -30,7 +30,7 @@ def kind_of(update: Update) -> str:
 
 
 class UpdateQueue:
-    """The waiting updates, in order. Callers hold the world's lock."""
+    """The waiting updates, in order. Callers hold the server's lock."""
 
     def __init__(self) -> None:
         """Begin with nothing waiting."""
