@@ -74,10 +74,8 @@ class DateWords(msgspec.Struct, frozen=True, kw_only=True):
     """Forms with {date} and either {clock}, as in 9:15, or {hour}, as in 9."""
 
 
-# All texts that users read, in English: sentences with named placeholders in braces.
-#
-# They are HTML in Telegram's dialect; `bot.answers.replies.fill` escapes the values. For another
-# language, translate a copy of this module, and name the copy in `bot.language`.
+# The texts are HTML in Telegram's dialect; `bot.answers.replies.fill` escapes the values. For
+# another language, translate a copy of this module, and name the copy in `bot.language`.
 
 SUMMARIES = {
     "start": "say hello",

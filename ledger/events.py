@@ -12,8 +12,6 @@ from ledger.commands import Kind
 from ledger.instants import DAY, Instant
 from ledger.validation import IssueId
 
-# The events, which are immutable facts in the past tense, and the row that folds read of one.
-
 
 class InteractionRecorded(msgspec.Struct, frozen=True):
     """A user, known here only as the account `originator_id`, touched an issue.

@@ -4,8 +4,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import NewType
 
-# Instants as integer microseconds UTC since 1970: what the ledger stores and compares (R8).
-
 Instant = NewType("Instant", int)
 """Microseconds since 1970-01-01T00:00:00Z, without leap seconds."""
 

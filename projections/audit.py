@@ -141,7 +141,7 @@ def _most_first(each: UserActivity | IssueActivity) -> tuple[int, str]:
     return -each.tally.total, str(each[0])
 
 
-# Audits: the events and scores of a span of time, with every score explained.
+# The audit: the events of a span of time, and its scores with their explanations.
 
 USERS_PORTRAYED = ISSUES_PORTRAYED = 5
 

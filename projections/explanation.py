@@ -18,7 +18,7 @@ from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import Ranked, pin_ends_at, rank_key, ranked
 from projections.scoring import days_over, weighted
 
-# Explanations: every number of a score, from the events up (R3 to R8, R14).
+# The numbers of a score (R3 to R8, R14).
 
 
 class Sourced(NamedTuple):

@@ -108,8 +108,6 @@ def _touched(count: int, policy: ScoringPolicy) -> Engagement:
     return fold([row] * count)
 
 
-# The rank of an issue in a user's ranking, event by event, without ranking everything again.
-#
 # Within a band later means higher at every moment (R5), and a band's score is a step function of
 # whole idle days that never rises. So the issues of a band that rank above an issue are all those
 # from some instant on, which one bisection counts.

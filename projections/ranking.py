@@ -12,7 +12,7 @@ from projections.engagement import Engagement, of_kinds
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import Score, score
 
-# Rankings: the order of engagements, and its first few without reading all of them (R5).
+# The order of engagements, and its first few without reading all of them.
 
 OVERRIDDEN_BAND = 0
 UNCOUNTED_BAND = -1

@@ -51,10 +51,8 @@ class _Text(HTMLParser):
         self.pieces.append(data)
 
 
-# The bot's answers as values, independent of Telegram and of the terminal.
-#
-# The text is HTML in Telegram's dialect. Words come from `bot.language`; all values that are filled
-# into them are escaped here, by `fill`.
+# The texts of replies are HTML in Telegram's dialect. Words come from `bot.language`; `fill`
+# escapes all values that are filled into them.
 
 TEXT_LIMIT = 4096
 """The most UTF-16 units of a message; markup is included, although Telegram does not count it."""

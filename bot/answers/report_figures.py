@@ -13,9 +13,7 @@ from ledger.instants import Instant, moment_of
 from projections.audit import Tally, Week
 from projections.timeline import ScoreSeries
 
-# The charts of a report as SVG paths: values in, outlines out.
-#
-# A chart has its own coordinates, from the top left; the page scales it.
+# Charts, each with its own coordinates from the top left; the page scales them.
 
 WIDTH, HEIGHT = 720, 120
 
@@ -101,7 +99,7 @@ def _first(point: tuple[int, float]) -> int:
     return point[0]
 
 
-# The tables of a report, which hold the numbers behind its charts.
+# The tables, which hold the numbers behind the charts.
 
 
 class Year(NamedTuple):

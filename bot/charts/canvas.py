@@ -18,8 +18,6 @@ from matplotlib.text import Text
 from bot.english import ChartWords
 from ledger.instants import DAY, Instant, instant_of, moment_of
 
-# The canvas of charts: pages measured in pixels, fonts and colours.
-#
 # Pages are 1280 pixels wide, which a phone shows at about a third of the size. The fonts come with
 # matplotlib, so a chart looks the same on every machine.
 

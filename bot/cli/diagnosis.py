@@ -179,7 +179,7 @@ def filled(session: Session, done: Verification) -> str | None:
         return f"{rows} have no checksums yet, because writing them failed: {error}"
 
 
-# The doctor's checks of a ledger: settings, files, disk, schema, clock and archive.
+# The doctor's checks of settings, files, disk, schema, clock and archive.
 
 OLDEST_SQLITE = (3, 35, 0)
 """The first version with RETURNING."""

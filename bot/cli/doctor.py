@@ -6,8 +6,6 @@ from bot.cli.context import Session, json_option
 from bot.cli.output import BAD, DoctorFinding, counted, show_json
 from bot.cli.text_tables import show_table
 
-# The command that checks a ledger for problems.
-
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Also verify all stored data, as `verify` does.")
@@ -35,9 +33,6 @@ def doctor(session: Session, deep: bool) -> int:  # noqa: FBT001 - click passes 
 def _is_repeated(finding: DoctorFinding, found: list[DoctorFinding]) -> bool:
     """Whether a verification found the same, of which it may say more."""
     return any(each.detail.startswith(finding.detail) for each in found)
-
-
-# The command that verifies all stored data.
 
 
 @click.command()

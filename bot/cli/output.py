@@ -15,8 +15,6 @@ import msgspec
 
 from ledger.instants import Instant, iso
 
-# Output of results: JSON and CSV for programs, text for people.
-
 FORMULA_BEGINNINGS = ("=", "+", "-", "@")
 """The characters with which formulas begin in spreadsheets."""
 

@@ -157,7 +157,7 @@ def _name(affected: "Affected") -> str:
     return affected.display_name or affected.user_id
 
 
-# Commands about policies: show the current and former ones, try and adopt others.
+# The commands.
 
 
 @click.group()

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from projections.application import Engagements
 
 
-# Commands that talk: the bot on Telegram, and the bot in this terminal.
-#
-# Only these two import the bot, which takes half a second.
+# Only the next two commands import the bot, which takes half a second.
 
 PATIENCE_SECONDS = 5.0
 """Seconds that the bot waits for another process's write; then entries go to the spool."""

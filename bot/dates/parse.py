@@ -15,7 +15,7 @@ from bot.language import words
 from ledger.errors import LedgerError
 from ledger.instants import instant_of, moment_of_iso
 
-# Parsing of days: a date, a weekday, "yesterday", "3 weeks ago".
+# Days: a date, a weekday, "yesterday", "3 weeks ago".
 
 Meant = TypeVar("Meant")
 
@@ -163,7 +163,7 @@ _DAY_FORMS = [
 ]
 
 
-# Moments as people write them: ISO 8601, or words such as "monday at 9:15" and "3 days ago".
+# Moments: ISO 8601, or words such as "monday at 9:15" and "3 days ago".
 #
 # A text that does not clearly match one of the forms is refused, never guessed at.
 

@@ -59,7 +59,7 @@ def export_key(user_id: str, issue_id: str, sent_at: Instant, ordinal: int) -> S
     return SourceKey(f"export:{user_id}:{sent_at}:{issue_id}:{ordinal}", sent_at)
 
 
-# Classification of messages and button presses: which interactions they are, if any (R1, R2).
+# Classification of messages and button presses (R1, R2).
 
 ISSUES_OF_A_MESSAGE = 20
 """The most issues that one message can touch; pasting a list shows no interest in each line."""

@@ -63,7 +63,7 @@ class ExportedMessage(msgspec.Struct, frozen=True, gc=False):
     flaw: str | None = None
 
 
-# Classification of exported messages by the same rules as live ones.
+# Classification by the rules of live messages.
 
 TELEGRAMS_OWN = frozenset({777000, 136817688, 1087968824})
 """User ids under which Telegram itself, channels and anonymous group admins write."""

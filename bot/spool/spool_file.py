@@ -106,8 +106,6 @@ def _checked(entry: Entry) -> Entry:
             return entry
 
 
-# The spool: entries that could not be recorded wait in a file, in order, until they can be.
-#
 # When `append` returns, the entries survive a power cut. Entries that are drained twice, because
 # the process ended in between, are counted once by their source keys. The file is larger than its
 # entries: space is reserved ahead, as NULs, in case the disk is full later.

@@ -152,10 +152,8 @@ class Question(msgspec.Struct, frozen=True):
         return Misunderstood(say(template, word=shown, example=example))
 
 
-# Answers to the bot's commands, read from the ledger.
-#
-# They block while they read, so they run in a thread, not on the event loop. If the ledger cannot
-# be read, the answer says so.
+# Handlers block while they read the ledger, so they run in a thread, not on the event loop. If the
+# ledger cannot be read, the answer says so.
 
 _log = logging.getLogger(__name__)
 

@@ -137,8 +137,6 @@ class RecordingQueue(asyncio.Queue[object]):
         return not is_known
 
 
-# Recording before acknowledging: an update is stored before Telegram considers it delivered.
-#
 # python-telegram-bot puts each update into a queue. The poller advances its offset, and the webhook
 # answers 200, only after `put` returns, so an update that is durable by then is never lost: if the
 # process dies earlier, Telegram sends the update again, and its source keys count it once.

@@ -158,7 +158,7 @@ async def watch(polling: PollingRequest) -> None:
         await asyncio.sleep(LOOKED_AT_EVERY_SECONDS)
 
 
-# Runs the bot on Telegram until a signal stops it, by polling or behind a webhook.
+# Serving until a signal stops the bot.
 
 _log = logging.getLogger(__name__)
 

@@ -158,7 +158,7 @@ class Screen(BaseRequest):
         raise AssertionError  # the count never ends
 
 
-# The chat in the terminal: each line of input is a message, of one of several people.
+# The chat: each line of input is a message of one of several people.
 
 YOU = "you"
 _YOUR_ID = 1

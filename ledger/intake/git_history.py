@@ -336,7 +336,7 @@ def _wrong(line: int, reason: str) -> UnreadableHistoryError:
     return UnreadableHistoryError(f"line {line}: {reason}")
 
 
-# Git histories: the interactions of commits that name issues, read as a stream.
+# The interactions of the commits that name issues.
 
 IssueSearch = Callable[[str], Sequence[str]]
 

@@ -36,7 +36,7 @@ def reason_of(error: Exception) -> str:
     return "the file is truncated" if isinstance(error, EOFError) else str(error)
 
 
-# Recording of a history: one transaction per batch of entries, and one refusal per bad entry.
+# Recording: one transaction per batch of entries, one refusal per bad entry.
 
 BATCH = 2_000
 """Entries per transaction: enough to share its cost, few enough not to keep others waiting."""

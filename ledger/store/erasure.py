@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ledger.archive.segment_store import Archive
 
 
-# Erasure: everything that links events to a person is deleted; the events stay (R11).
+# Erasure deletes everything that links events to a person; the events stay.
 #
 # First the rows, in one transaction; then the bytes. `secure_delete` zeroes what a statement
 # deletes, but not the copies that SQLite leaves behind when it moves rows between pages, nor the

@@ -279,7 +279,7 @@ def _uuid(originator_id: UUID | str) -> UUID:
     return originator_id if isinstance(originator_id, UUID) else UUID(originator_id)
 
 
-# The store as a persistence module of the eventsourcing package.
+# The factory that an application of the eventsourcing package takes its recorders from.
 
 T = TypeVar("T")
 

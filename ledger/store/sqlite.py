@@ -18,8 +18,6 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from ledger.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerUnavailableError
 
-# SQLite connections for writing and for reading only, configured for durability.
-
 READERS_AT_ONCE = 16
 
 CHANGED = "the file was written while it was read"

@@ -8,8 +8,6 @@ from sqlalchemy import Connection
 from ledger.store.database import Database
 from ledger.store.opt_outs import own_id
 
-# Findings of a verification.
-
 BACKUP = "restore a backup"
 REPAIR = "`engagement replay --repair` rebuilds it"
 

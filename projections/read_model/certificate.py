@@ -106,13 +106,11 @@ def _effective(known: Corrections) -> str:
     return _CORRECTED.format(events=_EVENTS, cases=" ".join(cases), day=DAY)
 
 
-# The certificate: the proof that the events of a range may be deleted from the hot store.
-#
-# Their file was synced, read back and found to have the contents of the hot rows (`HotEvents` and
-# `Archive.publish`). Here it is proven that the engagements add up, in two ways that share no code:
-# the file's events are folded by columns, and the hot rows by SQLite. What was certified before is
-# not folded again: the stored rows of each account with these events must have the sum that they
-# had then. `sealing.seal` writes only what was compared.
+# The file of the events was synced, read back and found to have the contents of the hot rows
+# (`HotEvents` and `Archive.publish`). Here it is proven that the engagements add up, in two ways
+# that share no code: the file's events are folded by columns, and the hot rows by SQLite. What was
+# certified before is not folded again: the stored rows of each account with these events must have
+# the sum that they had then. `snapshots.seal` writes only what was compared.
 
 _KNOWN = Statement(select(accounts.c.stream))
 _ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))

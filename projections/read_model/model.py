@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from ledger.archive.segment_store import Archive
 
 
-# Folding a very long tail: into a copy of the live read model, which takes its place at the end.
+# A very long tail is folded into a copy of the live read model, which takes its place at the end.
 #
 # The tail is folded once, some accounts at a time, and its engagements are written by their ids, so
 # that no page of the table is written twice. The copy gets its indexes when it holds everything: to
@@ -282,7 +282,7 @@ class ReadModel:
         return upto == head.position
 
     def catch_up(self, database: Database, is_ended: Callable[[], bool]) -> bool:
-        """See `filling.catch_up`."""
+        """See the function `catch_up`."""
         return catch_up(database, lambda name: ReadModel(name, self.policies), is_ended)
 
     def project(
@@ -387,11 +387,11 @@ class ReadModel:
         return read_model.certificate.certify(connection, archive, new, progress)
 
     def seal(self, connection: Connection, table: "pa.Table", compared: Comparison) -> None:
-        """See `sealing.seal`."""
+        """See `snapshots.seal`."""
         read_model.snapshots.seal(connection, table, compared)
 
     def sealed_difference(self, connection: Connection, archive: "Archive") -> str | None:
-        """See `sealing.whole_difference`."""
+        """See `snapshots.whole_difference`."""
         return read_model.snapshots.whole_difference(connection, archive)
 
     def refresh(

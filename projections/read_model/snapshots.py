@@ -138,8 +138,6 @@ def _summed(connection: Connection) -> list[Row]:
     return [(stream, *Sum().plus(list(group))) for stream, group in groupby(rows, itemgetter(0))]
 
 
-# The sealed engagements: one row each, so that the present is merge(sealed, hot events).
-#
 # The rows equal a fold of all segments, which `projections.read_model.certificate` proves before
 # events leave the hot store.
 
