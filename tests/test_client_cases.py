@@ -1,4 +1,4 @@
-"""The client's own nineteen cases, each under its name, through both of the client's doors."""
+"""The client's own nineteen cases, each under its name, through both client interfaces."""
 
 import asyncio
 import datetime as dt

@@ -1,4 +1,4 @@
-"""The house itself: its contracts watch every module, and its locks fit what it declares."""
+"""The project itself: its contracts watch every module, and its locks fit what it declares."""
 
 import os
 import re

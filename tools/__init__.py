@@ -1,1 +1,1 @@
-"""Tools that are no tests: what generates the reference, and what checks the locks."""
+"""The tools of the project: the reference, and the checks of the locks and of the prose."""

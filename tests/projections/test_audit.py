@@ -1,4 +1,4 @@
-"""Activity: every way of counting adds up to the events, and no week is left out."""
+"""Activity in audits: every way of counting adds up to the events, and no week is left out."""
 
 from collections import Counter
 from itertools import pairwise

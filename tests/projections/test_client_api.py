@@ -1,4 +1,4 @@
-"""The client's interface to the letter, and the ledger that its doors share."""
+"""The client's interface to the letter, and the ledger that both forms of it share."""
 
 import asyncio
 import datetime as dt
@@ -167,7 +167,7 @@ def test_other_texts_that_are_no_strings_are_refused_likewise(field, given):
     assert refused.value.field == field
 
 
-# --- one ledger for all doors --------------------------------------------------------------------
+# --- one ledger for all interfaces ---------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The quality of a ranking: ranks by bisection equal those of ranking everything each time."""
+"""Evaluation: ranks by bisection equal those of ranking everything each time."""
 
 import datetime as dt
 import math
