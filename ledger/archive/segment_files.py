@@ -88,9 +88,9 @@ class Files:
 
         Nothing is overwritten; a file that already has an identical copy there is removed.
         """
-        if not path.exists():
-            return
         with translated():
+            if not path.exists():
+                return
             self.aside.mkdir(mode=0o700, exist_ok=True)
             for number in count():
                 target = self.aside / (f"{path.name}.{number}" if number else path.name)
@@ -125,9 +125,7 @@ class Files:
 
     def remove_unfinished(self) -> int:
         """Remove unfinished files, and return the number of bytes freed."""
-        if not self._folder.is_dir():
-            return 0
-        paths = [path for path in self._folder.iterdir() if path.suffix == UNFINISHED]
+        paths = [path for path in _files(self._folder) if path.suffix == UNFINISHED]
         return sum(self.remove(path) for path in paths if _NAME.fullmatch(path.stem))
 
     def _copies_aside(self, segment: Segment) -> list[Path]:
