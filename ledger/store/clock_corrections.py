@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger import codec
@@ -15,7 +16,7 @@ from ledger.store.job_runs import last_ran_at, take_back_runs
 from ledger.store.opt_outs import correct_barriers, latest_barrier_at
 from ledger.store.rows import INSERT_EVENT, opaque_row
 from ledger.store.segment_rows import segments
-from ledger.store.statements import Statement
+from ledger.store.statements import Statement, decoding
 from ledger.store.streams import Head, Streams
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def correct(database: Database, projection: Retimed, at: Instant, reason: str) -
 
 
 def _found(connection: Connection) -> list[Correction]:
-    return [Correction(*row) for row in _CORRECTIONS.run(connection, CLOCK)]
+    with decoding("a correction of the clock"):
+        return msgspec.convert(_CORRECTIONS.run(connection, CLOCK).fetchall(), list[Correction])
 
 
 def _check_ahead(at: Instant, until: Instant) -> None:

@@ -16,7 +16,7 @@ from ledger.idempotency import user_digest
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.rows import change, checked, is_sound, with_checksum
-from ledger.store.statements import Statement
+from ledger.store.statements import Statement, stored_uuid
 
 # Barriers in a file next to the database: opt-outs and deletions survive restoring a backup.
 #
@@ -265,8 +265,7 @@ def _row_of(row: Sequence[Any]) -> _Row:
 
 def own_id(connection: Connection) -> bytes:
     """The id that distinguishes this ledger from others."""
-    found: bytes = connection.execute(select(tables.ledger.c.originator_id)).scalar_one()
-    return found
+    return stored_uuid(connection.execute(select(tables.ledger.c.originator_id)).scalar_one()).bytes
 
 
 def barriers(connection: Connection) -> dict[bytes, Barrier | None]:

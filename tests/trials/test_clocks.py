@@ -86,9 +86,9 @@ def test_a_repair_that_leaves_job_runs_is_caught(monkeypatch):
         known_history(ahead=LITTLE)
 
 
-HOT = (event_queries, adopted_policies, compaction, retention, full_fold, full_fold, event_queries)
-SEALED = (past_queries, full_fold, event_queries, event_queries, snapshots, event_queries)
-HOW_MANY = count(full=7, small=1)
+HOT = (event_queries, adopted_policies, compaction, retention, full_fold)
+SEALED = (past_queries, full_fold, event_queries, snapshots)
+HOW_MANY = count(full=5, small=1)
 READERS = [*product(HOT[:HOW_MANY], [False]), *product(SEALED[:HOW_MANY], [True])]
 
 

@@ -235,7 +235,7 @@ def test_whichever_write_fails_nothing_is_half_recorded(cli):
     empty, whole = (CommandLine(cli.home / name, cli.now) for name in ("empty", "whole"))
     empty("init")
     whole("import", "csv", path)
-    sizes = (empty.ledger.stat().st_size, whole.ledger.stat().st_size)
+    sizes, failures = (empty.ledger.stat().st_size, whole.ledger.stat().st_size), 0
     for attempt in range(count(full=40, small=2)):
         limited = CommandLine(cli.home / str(attempt), cli.now)
         limited("init")
@@ -243,12 +243,17 @@ def test_whichever_write_fails_nothing_is_half_recorded(cli):
         failed = limited.forked(
             *("small_files", longest, "import", "csv", path, "--json"), program=programs.main
         )
-        (line,) = failed.errors
-        assert line.startswith("error: ")
-        assert failed.code == 1
+        if failed.code:
+            (line,) = failed.errors
+            assert line.startswith("error: ")
+            failures += 1
+        else:  # all was recorded in the log, which no checkpoint could bring into the file
+            assert failed.json["recorded"] == len(todo)
+        assert failed.code in {0, 1}
         expect_just(limited, todo[: failed.json["recorded"]])
         assert limited("import", "csv", path).code == 0
         expect_just(limited, todo)
+    assert failures
 
 
 # --- a disk that is full -------------------------------------------------------------------------
