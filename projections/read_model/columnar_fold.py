@@ -262,7 +262,7 @@ class Folded(NamedTuple):
 
 
 def rows_of(table: pa.Table) -> Iterator[Folded]:
-    """Convert the engagements from `somebodys`."""
+    """Convert the engagements from `without_forgotten`."""
     beside = [_values(table, name) for name in _BESIDE]
     fields = [_values(table, name) for name in FOLD]
     for account, events_, stream, issue, id_, last_position, scored_at, *fold_ in zip(

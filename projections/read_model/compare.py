@@ -150,9 +150,9 @@ _COMPARED_AT_ONCE = 4_096
 def difference(folded: pa.Table, kept: Iterator[Row], adopted: Adopted) -> str | None:
     """A sentence on the first difference of stored rows from as many folded ones, or None.
 
-    `folded` are engagements from `somebodys`, `kept` rows from `kept_rows`. A score may have been
-    brought up to date since; it must be right for its own instant. No more of `kept` is read,
-    unless they differ.
+    `folded` are engagements from `without_forgotten`, `kept` rows from `kept_rows`. A score may
+    have been brought up to date since; it must be right for its own instant. No more of `kept` is
+    read, unless they differ.
     """
     for begin in range(0, len(folded), _COMPARED_AT_ONCE):
         part = folded.slice(begin, _COMPARED_AT_ONCE)

@@ -79,9 +79,9 @@ def _told(connection: Connection, archive: Archive, of: list[Segment]) -> Iterat
     """Yield DuckDB's fold of segments without the events of forgotten users."""
     if not of:
         return
-    somebodys = known_accounts(connection)
+    known = known_accounts(connection)
     files = [archive.files.path_of(segment) for segment in of]
-    yield from (row for row in folded(files, corrections(connection)) if row[0] in somebodys)
+    yield from (row for row in folded(files, corrections(connection)) if row[0] in known)
 
 
 def folded(files: Iterable[Path], known: Corrections) -> Iterator[Row]:

@@ -67,7 +67,7 @@ def last_account(connection: Connection, after: str, events_at_least: int) -> st
     return AFTER_ALL
 
 
-def somebodys(connection: Connection, table: pa.Table) -> pa.Table:
+def without_forgotten(connection: Connection, table: pa.Table) -> pa.Table:
     """The engagements of a partial without those of forgotten users, with the column stream."""
     known = _with_streams(table, _ACCOUNTS, connection)
     stream = known["stream"].to_numpy()
@@ -229,7 +229,7 @@ def folded_span(
     """
     cursor = _OF_STREAMS.run(connection, after, upto, *span)
     for partial in partial_of_all(connection, cursor, corrections(connection)):
-        table = somebodys(connection, partial)
+        table = without_forgotten(connection, partial)
         yield table.take(pa.array(np.argsort(table["id"].to_numpy())))
 
 
@@ -273,7 +273,7 @@ def folded_tables(
         for segment in segments(connection)
     )
     for table in merged(sealed, [hot_partials(connection, after, upto, through)]):
-        yield somebodys(connection, table)
+        yield without_forgotten(connection, table)
 
 
 def kept_rows(

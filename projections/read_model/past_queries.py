@@ -35,7 +35,7 @@ from projections.read_model.columnar_fold import (
     partial_of_columns,
     rows_of,
 )
-from projections.read_model.full_fold import somebodys
+from projections.read_model.full_fold import without_forgotten
 from projections.statistics import Totals
 
 # Engagements as they were: folded from the events that an answer about the past sees (R8).
@@ -118,7 +118,7 @@ class PastEngagements:
     def _pairs(self, table: pa.Table) -> list[tuple[str, Engagement]]:
         if not len(table):
             return []
-        rows = (each.row for each in rows_of(somebodys(self._connection, table)))
+        rows = (each.row for each in rows_of(without_forgotten(self._connection, table)))
         return [(row.issue_id, row.engagement) for row in rows]
 
 

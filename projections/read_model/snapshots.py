@@ -38,7 +38,7 @@ from projections.read_model.full_fold import (
     bytes_of,
     hot_partials,
     numbered,
-    somebodys,
+    without_forgotten,
 )
 from projections.read_model.tables import sealed_accounts, sealed_engagements
 
@@ -171,7 +171,7 @@ _READ_AT_ONCE = 5_000
 def make_anew(connection: Connection, archive: Archive) -> None:
     """Fold every segment into the empty table of sealed engagements."""
     for table in merged(_events(connection, archive)):
-        _INSERT_SNAPSHOT.run_many(connection, sealed_rows(somebodys(connection, table)))
+        _INSERT_SNAPSHOT.run_many(connection, sealed_rows(without_forgotten(connection, table)))
     sum_up(connection)
 
 
@@ -197,7 +197,7 @@ def difference(
     said = (
         row
         for table in merged(_events(connection, archive, after, upto))
-        for row in sealed_rows(somebodys(connection, table))
+        for row in sealed_rows(without_forgotten(connection, table))
     )
     for ours, theirs in zip_longest(kept, said):
         if ours != theirs:
@@ -219,7 +219,7 @@ def _by_account(connection: Connection) -> Callable[[Row], Any]:
 def present(connection: Connection) -> Iterator[pa.Table]:
     """Yield all present engagements, from sealed ones and hot events, as `folded_tables` does."""
     for table in merged([], [_sealed(connection), hot_partials(connection)]):
-        yield somebodys(connection, table)
+        yield without_forgotten(connection, table)
 
 
 def forget(connection: Connection, stream: int) -> None:
@@ -240,7 +240,7 @@ def seal(connection: Connection, table: pa.Table, compared: Comparison) -> None:
         raise CertificateError(
             "nothing was deleted: a segment does not say what was certified of it"
         )
-    new = somebodys(connection, partial.drop_columns("stream"))
+    new = without_forgotten(connection, partial.drop_columns("stream"))
     rows = in_order(sealed_rows(new))
     before = _find(connection, rows)
     after = _merged(connection, new, rows, before)

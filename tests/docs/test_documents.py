@@ -166,7 +166,7 @@ def test_every_document_can_be_reached_from_the_readme():
 
 
 @every_document
-def test_no_document_names_a_path_or_a_host_of_somebodys(path):
+def test_no_document_names_a_path_or_a_host_of_a_machine(path):
     text = path.read_text()
     commands = {f"/{name}" for name in (*COMMANDS, *BOTFATHERS)}
     assert {path.rstrip(".") for path in ABSOLUTE_PATH.findall(text)} <= commands

@@ -32,7 +32,7 @@ def test_a_line_is_yours_unless_it_names_who_speaks(line, speaker):
 
 
 @given(hostile_texts)
-def test_every_line_is_somebodys(line):
+def test_every_line_has_a_speaker(line):
     name, text = speaker_of(line)
     assert name
     assert line.endswith(text)
