@@ -15,9 +15,9 @@ from tests.benchmarks.ledgers import open_ledger
 from tests.benchmarks.report import Row, limit, ratio
 from tests.benchmarks.sizes import Sizes
 from tests.support.telegram.bot_process import BotProcess
-from tests.support.telegram.chats import Room
-from tests.support.telegram.fake_server import BotApi
-from tests.support.telegram.generated_users import Person
+from tests.support.telegram.fake_chats import FakeChat
+from tests.support.telegram.fake_server import FakeBotApi
+from tests.support.telegram.fake_users import FakeUser
 
 GROUPS, PEOPLE = 80, 20
 MESSAGES_A_SECOND, ASKED_A_SECOND = 500, 20
@@ -30,7 +30,7 @@ CATCH_UP_SECONDS = 60.0
 
 def rows(folder: Path, sizes: Sizes) -> list[Row]:
     """Measure how long recording takes an update, and whether memory grows, at a steady rate."""
-    with BotApi(strict=False) as api:
+    with FakeBotApi(strict=False) as api:
         timings = folder / "timings.json"
         bot = BotProcess(api, folder, log_level="warning", timings=timings)
         api.wait_until(lambda: api.asked("getUpdates"), CATCH_UP_SECONDS)
@@ -56,10 +56,10 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
 class _Office:
     """Eighty groups, and twenty people who also talk to the bot in private."""
 
-    def __init__(self, api: BotApi) -> None:
+    def __init__(self, api: FakeBotApi) -> None:
         self.said = 0
-        self._people = [api.person(f"Person {n}", id=7_000 + n) for n in range(PEOPLE)]
-        self._groups = [api.supergroup(f"Team {n}", members=self._people) for n in range(GROUPS)]
+        self._users = [api.user(f"Person {n}", id=7_000 + n) for n in range(PEOPLE)]
+        self._groups = [api.supergroup(f"Team {n}", members=self._users) for n in range(GROUPS)]
 
     def talk(self, seconds: float, bot: BotProcess) -> tuple[float, float]:
         """Let people talk so long; return the bot's memory after a fifth of that and at the end."""
@@ -76,9 +76,9 @@ class _Office:
         number, self.said = self.said, self.said + 1
         every = MESSAGES_A_SECOND // ASKED_A_SECOND
         is_asked = number % every == 0
-        person: Person = self._people[(number // every if is_asked else number) % PEOPLE]
-        room: Room = person.private() if is_asked else self._groups[number % GROUPS]
-        person.says(f"look at AI-{number % ISSUES + 1}", in_=room)
+        user: FakeUser = self._users[(number // every if is_asked else number) % PEOPLE]
+        chat: FakeChat = user.private() if is_asked else self._groups[number % GROUPS]
+        user.says(f"look at AI-{number % ISSUES + 1}", in_=chat)
 
 
 def _check_that_nothing_is_lost(folder: Path, said: int) -> None:

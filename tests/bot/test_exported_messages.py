@@ -28,8 +28,8 @@ from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, moment_of
 from tests.support.strategies import NOON, Clock
 from tests.support.telegram.desktop_exports import Line, chat_of, stream_of, supergroup_of, written
-from tests.support.telegram.generated_users import Person
-from tests.support.telegram.scenario import Scenes
+from tests.support.telegram.fake_users import FakeUser
+from tests.support.telegram.scenario import Scenario
 from tests.support.telegram.update_queue import Update
 
 KEYS = IssueKeys()
@@ -37,7 +37,7 @@ NAME = "ledger_bot"
 AT_NOON = moment_of(NOON)
 
 
-class Quiet(Scenes):
+class Quiet(Scenario):
     """A world whose updates are not fetched."""
 
     strict = False
@@ -88,51 +88,51 @@ class Played:
     def __init__(self) -> None:
         self.api = Quiet(f"{OURS}:token", NAME, Clock())
         self.bot: Any = SimpleNamespace(id=OURS, username=NAME)
-        self.people = [
-            self.api.person("Ana", 1001),
-            self.api.person("Bob", 1002),
+        self.users = [
+            self.api.user("Ana", 1001),
+            self.api.user("Bob", 1002),
             self.api.other_bot("Robot", ROBOT),
         ]
-        self.room = self.api.forum("Team", self.people)
+        self.chat = self.api.forum("Team", self.users)
         self.last: dict[int, Update] = {}
         self.topic: int | None = None
 
     def play(self, who: int, act: str, text: str, back: int) -> None:
         """Let something happen; `back` says which earlier message it is about, if any."""
         self.api.clock.move(7_000_000 * (back % 3))  # type: ignore[attr-defined]
-        person = self.people[who % 3]
-        said = list(self.room.messages.values())
+        user = self.users[who % 3]
+        said = list(self.chat.messages.values())
         about = said[-1 - back % len(said)] if said else None
-        how: dict[str, Any] = {"in_": self.room, "topic": self.topic}
+        how: dict[str, Any] = {"in_": self.chat, "topic": self.topic}
         how["reply_to"] = about if back % 2 else None
-        self._keep(self._done(person, act, text, about, how))
+        self._keep(self._done(user, act, text, about, how))
 
     def _done(
-        self, person: Person, act: str, text: str, about: Any, how: dict[str, Any]
+        self, user: FakeUser, act: str, text: str, about: Any, how: dict[str, Any]
     ) -> Update | None:
         done: Update | None = None
         match act:
             case "photo":
-                done = person.sends_photo(text, **how)
+                done = user.sends_photo(text, **how)
             case "forwards" if about is not None and "text" in about:
-                done = person.forwards(about, in_=self.room)
+                done = user.forwards(about, in_=self.chat)
             case "edits" if about is not None and "text" in about:
-                done = person.edits(about, text)
+                done = user.edits(about, text)
             case "anonymously":
-                done = person.says_anonymously(text, **how)
+                done = user.says_anonymously(text, **how)
             case "via":
-                done = person.says(text, extra={"via_bot": self.api.bot}, **how)
+                done = user.says(text, extra={"via_bot": self.api.bot}, **how)
             case "topic":
-                self.topic = self.room.creates_topic("Releases", None if self.topic else person)
+                self.topic = self.chat.creates_topic("Releases", None if self.topic else user)
             case "bot":
-                self.api.post(self.room, **{"from": self.api.bot}, text=text)
+                self.api.post(self.chat, **{"from": self.api.bot}, text=text)
             case "service":
-                done = person.joins(self.room)
+                done = user.joins(self.chat)
             case _:
                 links = {"this": "https://linear.app/x/issue/AI-9/a"} if "this" in text else None
-                named = {"Bob": self.people[1], "Ledger": Person(self.api, self.api.bot)}
+                named = {"Bob": self.users[1], "Ledger": FakeUser(self.api, self.api.bot)}
                 naming = {words: who for words, who in named.items() if words in text}
-                done = person.says(text, links=links, naming=naming, **how)
+                done = user.says(text, links=links, naming=naming, **how)
         return done
 
     def _keep(self, update: Update | None) -> None:
@@ -154,7 +154,7 @@ def test_a_message_in_a_supergroup_leaves_the_same_live_and_exported(steps):
     played = Played()
     for step in steps:
         played.play(*step)
-    heard = listened(supergroup_of(played.room.id, played.room.messages.values()))
+    heard = listened(supergroup_of(played.chat.id, played.chat.messages.values()))
     assert {number: heard[number] for number in played.last} == {
         number: played.live(number) for number in played.last
     }

@@ -8,7 +8,7 @@ import telegram
 from telegram.error import BadRequest
 
 from tests.support.trials.hostile_updates import BOT, TODAY
-from tests.support.trials.whole_bot import Talk
+from tests.support.trials.whole_bot import WholeBot
 
 
 def press(data: str, *, message: bool = True, date: int = TODAY) -> dict[str, Any]:
@@ -23,8 +23,8 @@ def press(data: str, *, message: bool = True, date: int = TODAY) -> dict[str, An
 def answered(folder, update: dict[str, Any]) -> list[str]:
     """The requests after a press, none of which fails."""
 
-    async def play() -> Talk:
-        async with Talk(folder) as talk:
+    async def play() -> WholeBot:
+        async with WholeBot(folder) as talk:
             await talk.hears([update])
         return talk
 

@@ -54,19 +54,19 @@ class Post:
         raise error
 
 
-def played(scene: Callable[[Post], Awaitable[Any]]) -> Post:
-    """Play a scene in an event loop of its own; nothing is left over at its end."""
+def played(steps: Callable[[Post], Awaitable[Any]]) -> Post:
+    """Take some steps in an event loop of its own; nothing is left over at its end."""
 
-    async def play() -> Post:
+    async def run() -> Post:
         post = Post()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await scene(post)
+            await steps(post)
             await post.outbox.join()
         assert post.outbox._chats == {}
         assert post.outbox._waiting == 0
         return post
 
-    return asyncio.run(play())
+    return asyncio.run(run())
 
 
 def pair(delivered: object) -> tuple[int, int]:
@@ -82,13 +82,13 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, Any]]:
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.booleans()), max_size=60))
 def test_replies_come_in_order_within_a_chat(posts):
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         for number, (chat, pause) in enumerate(posts):
             post.post(chat, (chat, number))
             if pause:
                 await asyncio.sleep(0)
 
-    delivered = played(scene).delivered
+    delivered = played(steps).delivered
     for chat in range(1, 5):
         of_chat = [number for where, number in map(pair, delivered) if where == chat]
         posted = [number for number, (where, _) in enumerate(posts) if where == chat]
@@ -97,7 +97,7 @@ def test_replies_come_in_order_within_a_chat(posts):
 
 
 def test_no_chat_waits_for_another():
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         post.hold(-1, "slow")
         post.post(-1, "behind it")
         for chat in range(MANY):
@@ -106,18 +106,18 @@ def test_no_chat_waits_for_another():
         assert set(post.delivered) == set(range(MANY))
         post.let_go.set()
 
-    assert played(scene).delivered[MANY:] == ["slow", "behind it"]
+    assert played(steps).delivered[MANY:] == ["slow", "behind it"]
 
 
 def test_in_a_chat_the_oldest_gives_way_to_one_too_many(caplog):
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         post.hold(1)
         await post.began.wait()
         for number in range(23):
             post.post(1, number)
         post.let_go.set()
 
-    assert played(scene).delivered == ["held", *range(3, 23)]
+    assert played(steps).delivered == ["held", *range(3, 23)]
     assert told(caplog) == [("WARNING", "reply dropped", "too many wait in its chat")] * 3
 
 
@@ -126,7 +126,7 @@ def test_when_too_many_wait_a_chat_with_replies_gives_up_its_oldest_and_a_new_on
 ):
     monkeypatch.setattr(module, "WAITING_AT_MOST", 3)
 
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         post.hold(1)
         await post.began.wait()
         for what in ("a", "b", "c", "d"):
@@ -134,27 +134,27 @@ def test_when_too_many_wait_a_chat_with_replies_gives_up_its_oldest_and_a_new_on
         post.post(2, "new")
         post.let_go.set()
 
-    assert played(scene).delivered == ["held", "b", "c", "d"]
+    assert played(steps).delivered == ["held", "b", "c", "d"]
     assert [why for *_, why in told(caplog)] == ["too many wait in its chat", "too many wait"]
 
 
 def test_after_too_many_it_goes_on_as_before(monkeypatch):
     monkeypatch.setattr(module, "WAITING_AT_MOST", 2)
 
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         for chat in range(4):
             post.post(chat, chat)
         await post.outbox.join()
         post.post(9, 9)
 
-    assert played(scene).delivered == [0, 1, 9]
+    assert played(steps).delivered == [0, 1, 9]
 
 
 @pytest.mark.parametrize(
     ("seconds", "comes"), [(STALE_SECONDS - 1, True), (STALE_SECONDS + 1, False)]
 )
 def test_a_reply_that_waited_too_long_is_dropped(monkeypatch, caplog, seconds, comes):
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         post.hold(1)
         await post.began.wait()
         post.post(1, "late")
@@ -164,7 +164,7 @@ def test_a_reply_that_waited_too_long_is_dropped(monkeypatch, caplog, seconds, c
         post.post(1, "fresh")
         post.let_go.set()
 
-    assert played(scene).delivered == ["held", *(["late"] if comes else []), "fresh"]
+    assert played(steps).delivered == ["held", *(["late"] if comes else []), "fresh"]
     assert told(caplog) == ([] if comes else [("WARNING", "reply dropped", "stale")])
 
 
@@ -185,11 +185,11 @@ def test_one_replys_fault_is_told_without_its_words_and_hinders_no_other(
 ):
     caplog.set_level("DEBUG")
 
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         post.fail(1, error)
         post.post(1, "next")
 
-    assert played(scene).delivered == ["next"]
+    assert played(steps).delivered == ["next"]
     assert [(r.levelname, r.message) for r in caplog.records if r.name == module.__name__] == [
         (level, text)
     ]
@@ -197,31 +197,31 @@ def test_one_replys_fault_is_told_without_its_words_and_hinders_no_other(
 
 
 def test_what_is_posted_while_a_reply_is_delivered_has_its_turn():
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         async def post_another() -> None:
             post.post(1, "another")
             post.post(2, "elsewhere")
 
         post.outbox.post(1, post_another)
 
-    assert sorted(map(str, played(scene).delivered)) == ["another", "elsewhere"]
+    assert sorted(map(str, played(steps).delivered)) == ["another", "elsewhere"]
 
 
 # --- stopping ------------------------------------------------------------------------------------
 
 
-def closed(scene: Callable[[Post], Awaitable[Any]], seconds: float) -> Post:
-    """Play a scene, then close its outbox."""
+def closed(steps: Callable[[Post], Awaitable[Any]], seconds: float) -> Post:
+    """Take some steps, then close its outbox."""
 
-    async def play() -> Post:
+    async def run() -> Post:
         post = Post()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await scene(post)
+            await steps(post)
             await post.outbox.close(seconds)
         assert all(task is asyncio.current_task() for task in asyncio.all_tasks())
         return post
 
-    return asyncio.run(play())
+    return asyncio.run(run())
 
 
 async def _three(post: Post) -> None:
@@ -255,11 +255,11 @@ def test_what_cannot_be_delivered_in_time_is_dropped_with_a_line_that_counts_it(
 
 
 def test_a_reply_that_hangs_alone_is_counted_too(caplog):
-    async def scene(post: Post) -> None:
+    async def steps(post: Post) -> None:
         post.hold(1)
         await post.began.wait()
 
-    closed(scene, 0.01)
+    closed(steps, 0.01)
     assert caplog.records[0].count == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from bot.linear.demo import KEY, LocalLinear, Scripted, invented
 from bot.linear.schema import OURS
 from tests.support.command_line import ENGAGEMENT, NOON, CommandLine
-from tests.support.linear_server_thread import serving
+from tests.support.linear_server import serving
 
 URL = "https://linear.example/wattle/issue"
 

@@ -21,7 +21,7 @@ from ledger.intake.csv_history import read_csv
 from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.intake.reading_ahead import next_part, reading_ahead
 from ledger.processes.second_process import SecondProcess
-from tests.intake.test_bulk_import import files
+from tests.intake.test_history import files
 
 AT_ONCE = 3
 PATIENCE_SECONDS = 60

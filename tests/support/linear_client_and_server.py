@@ -12,10 +12,10 @@ from bot.settings import Secret
 from ledger.instants import moment_of
 from tests.support.strategies import NOON, Clock
 
-__all__ = ["KEY", "Both", "Scripted", "both", "workspace"]
+__all__ = ["KEY", "ClientAndServer", "Scripted", "run_with_server", "workspace"]
 
 
-class Ticks:
+class FakeMonotonicClock:
     """A monotonic clock that stands still until it is moved."""
 
     def __init__(self) -> None:
@@ -25,10 +25,12 @@ class Ticks:
         return self.seconds
 
 
-class Both:
+class ClientAndServer:
     """The two, and their clocks."""
 
-    def __init__(self, local: LocalLinear, linear: Linear, clock: Clock, ticks: Ticks) -> None:
+    def __init__(
+        self, local: LocalLinear, linear: Linear, clock: Clock, ticks: FakeMonotonicClock
+    ) -> None:
         self.local = local
         self.linear = linear
         self.clock = clock
@@ -50,30 +52,30 @@ def workspace(*, is_empty: bool = False) -> Workspace:
     return empty() if is_empty else invented(moment_of(NOON))
 
 
-def both(
-    scene: Callable[[Both], Awaitable[Any]],
+def run_with_server(
+    steps: Callable[[ClientAndServer], Awaitable[Any]],
     of: Workspace | None = None,
     key: str = KEY,
     patience_seconds: float = 60.0,
 ) -> Any:
-    """Return what `scene` returns, which is given both."""
+    """Return what `steps` returns, which is given both."""
 
-    async def play() -> Any:
+    async def run() -> Any:
         async with together(of or workspace(), key, patience_seconds) as started:
-            return await scene(started)
+            return await steps(started)
 
-    return asyncio.run(play())
+    return asyncio.run(run())
 
 
 @asynccontextmanager
 async def together(of: Workspace, key: str = KEY, patience_seconds: float = 60.0):
-    clock, ticks = Clock(), Ticks()
+    clock, ticks = Clock(), FakeMonotonicClock()
     local = LocalLinear(of, clock)
     async with local.serving() as url:
         connection = Connection(url, Secret(key), patience_seconds)
         linear = Linear(connection, clock, ticks)
         try:
-            yield Both(local, linear, clock, ticks)
+            yield ClientAndServer(local, linear, clock, ticks)
         finally:
             local.release()
             await linear.close()

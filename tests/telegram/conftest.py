@@ -11,7 +11,7 @@ import pytest
 
 from bot.cli.logs import handler_for
 from bot.spool import durable_writer
-from tests.support.telegram.conversation_driver import Stage
+from tests.support.telegram.conversation_driver import ConversationDriver
 
 SHORTEST_TELLING = 6
 """Characters; shorter texts occur in logs by chance."""
@@ -36,36 +36,36 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def set_stage(tmp_path: Path, log: io.StringIO) -> Iterator[Callable[..., Stage]]:
+def start_driver(tmp_path: Path, log: io.StringIO) -> Iterator[Callable[..., ConversationDriver]]:
     """Make drivers; at the end no request was wrong, and no secret is in the logs."""
-    stages: list[Stage] = []
+    drivers: list[ConversationDriver] = []
     with ExitStack() as running:
 
-        def begin(folder: Path = tmp_path, **how: Any) -> Stage:
-            stage = Stage(folder, **how)
-            stages.append(running.enter_context(stage))
-            return stage
+        def begin(folder: Path = tmp_path, **how: Any) -> ConversationDriver:
+            driver = ConversationDriver(folder, **how)
+            drivers.append(running.enter_context(driver))
+            return driver
 
         yield begin
     logged = log.getvalue()
-    for stage in stages:
-        assert stage.api.complaints == []
-        assert [each for each in secrets_of(stage) if each in logged] == []
+    for driver in drivers:
+        assert driver.api.complaints == []
+        assert [each for each in secrets_of(driver) if each in logged] == []
 
 
 @pytest.fixture
-def stage(set_stage: Callable[..., Stage]) -> Stage:
+def driver(start_driver: Callable[..., ConversationDriver]) -> ConversationDriver:
     """A driver of a bot that listens everywhere."""
-    return set_stage()
+    return start_driver()
 
 
-def secrets_of(stage: Stage) -> set[str]:
+def secrets_of(driver: ConversationDriver) -> set[str]:
     """The token, and all names and texts of people."""
-    said = {stage.api.token.partition(":")[2]}
-    for user in stage.api.users.values():
+    said = {driver.api.token.partition(":")[2]}
+    for user in driver.api.users.values():
         said |= {str(name) for key, name in user.items() if key.endswith("name")}
-    for chat in stage.api.chats.values():
+    for chat in driver.api.chats.values():
         for message in chat.messages.values():
             said |= {str(message.get("text", "")), str(message.get("caption", ""))}
-    known = {str(name) for key, name in stage.api.bot.items() if key.endswith("name")}
+    known = {str(name) for key, name in driver.api.bot.items() if key.endswith("name")}
     return {each for each in said - known if len(each) >= SHORTEST_TELLING}

@@ -22,7 +22,7 @@ from ledger.instants import Instant
 from ledger.store.event_queries import HistoryEntry
 from ledger.validation import IssueId
 from tests.support.strategies import NOON
-from tests.support.telegram.conversation_driver import Stage
+from tests.support.telegram.conversation_driver import ConversationDriver
 from tests.support.telegram.data_exports import exported
 
 
@@ -32,12 +32,12 @@ def hurry(monkeypatch):
 
 
 @pytest.fixture
-def ana(stage: Stage):
-    person = stage.api.person("Ana Canary", id=1001)
-    person.starts()
-    person.says("AI-1")
-    stage.settle()
-    return person
+def ana(driver: ConversationDriver):
+    user = driver.api.user("Ana Canary", id=1001)
+    user.starts()
+    user.says("AI-1")
+    driver.settle()
+    return user
 
 
 def entries(count: int) -> Iterator[HistoryEntry]:
@@ -104,24 +104,24 @@ def test_a_bot_that_stops_ends_what_is_being_made(tmp_path):
                     ended.wait(30)
                 yield entry
 
-    async def scene() -> None:
+    async def steps() -> None:
         outbox = Outbox()
         data_export.Exports(Stopping(), tmp_path, outbox).post(None, 1)  # type: ignore[arg-type]
         await asyncio.to_thread(begun.wait, 30)
         await outbox.close(0)
         ended.set()
 
-    asyncio.run(scene())
+    asyncio.run(steps())
     assert len(read) == 10
 
 
 # --- in a conversation ---------------------------------------------------------------------------
 
 
-def test_an_export_of_several_parts_says_which_is_which(stage, ana, monkeypatch):
+def test_an_export_of_several_parts_says_which_is_which(driver, ana, monkeypatch):
     monkeypatch.setattr(data_export, "PART_BYTES", 1)
     ana.says("AI-2")
-    parts = stage.asks(ana, "/export")
+    parts = driver.asks(ana, "/export")
     assert [part.file.name for part in parts] == [
         "engagement-2026-01-01-1-of-2.zip",
         "engagement-2026-01-01-2-of-2.zip",
@@ -130,7 +130,7 @@ def test_an_export_of_several_parts_says_which_is_which(stage, ana, monkeypatch)
     assert [exported(part.file.content)[0]["issue_id"] for part in parts] == ["AI-1", "AI-2"]
 
 
-def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(stage, ana, monkeypatch):
+def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(driver, ana, monkeypatch):
     monkeypatch.setattr(data_export, "MOMENT_SECONDS", 0.0)
     goes_on, make = threading.Event(), user_data.made
 
@@ -141,18 +141,18 @@ def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(stage, ana,
     monkeypatch.setattr(data_export, "made", held)
     for text in ("/export", "/export", "/score AI-1"):
         ana.says(text)
-    stage.api.wait_until(lambda: len(stage.api.sent_to(ana)) >= 5, 30)
-    meanwhile = [each.text for each in stage.api.sent_to(ana)[2:]]
+    driver.api.wait_until(lambda: len(driver.api.sent_to(ana)) >= 5, 30)
+    meanwhile = [each.text for each in driver.api.sent_to(ana)[2:]]
     goes_on.set()
-    *_, last = stage.answers(ana)
+    *_, last = driver.answers(ana)
     assert sorted(text.partition(",")[0] for text in meanwhile if "score" not in text) == [
         "I am making your export",
         "Your export is already being made. It comes as soon as it is ready.",
     ]
     assert any("scores 0.680" in text for text in meanwhile)
     assert len(exported(last.file.content)) == 1
-    assert len(stage.api.asked("sendDocument")) == 1
-    assert stage.asks(ana, "/export")[-1].file
+    assert len(driver.api.asked("sendDocument")) == 1
+    assert driver.asks(ana, "/export")[-1].file
 
 
 @pytest.mark.parametrize(
@@ -163,34 +163,34 @@ def test_who_waits_is_told_is_answered_meanwhile_and_gets_one_export(stage, ana,
         (500, "Internal Server Error", 3),
     ],
 )
-def test_where_telegram_does_not_take_it_that_is_told(stage, ana, code, description, attempts):
-    stage.api.fail_next("sendDocument", code, description, times=attempts)
-    answer = stage.answer(ana, "/export")
+def test_where_telegram_does_not_take_it_that_is_told(driver, ana, code, description, attempts):
+    driver.api.fail_next("sendDocument", code, description, times=attempts)
+    answer = driver.answer(ana, "/export")
     assert answer.text.startswith("Telegram did not accept your export.")
     assert "engagement history 1001 --json" in answer.text
-    assert len(stage.api.asked("sendDocument")) == attempts
-    assert stage.answer(ana, "/export").file
+    assert len(driver.api.asked("sendDocument")) == attempts
+    assert driver.answer(ana, "/export").file
 
 
-def test_a_file_that_was_lost_on_the_way_is_sent_again_whole(stage, ana):
-    stage.api.lose_answer("sendDocument")
-    first, again = stage.asks(ana, "/export")
+def test_a_file_that_was_lost_on_the_way_is_sent_again_whole(driver, ana):
+    driver.api.lose_answer("sendDocument")
+    first, again = driver.asks(ana, "/export")
     assert exported(first.file.content) == exported(again.file.content)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_behind(stage, ana, monkeypatch, log):
-    before = sorted(stage.folder.iterdir())
+def test_a_full_disk_is_told_and_leaves_nothing_behind(driver, ana, monkeypatch, log):
+    before = sorted(driver.folder.iterdir())
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no device that is always full")
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: full.open("w+b"))
-    assert stage.answer(ana, "/export").text.startswith("My disk is full or read-only")
-    assert sorted(stage.folder.iterdir()) == before
+    assert driver.answer(ana, "/export").text.startswith("My disk is full or read-only")
+    assert sorted(driver.folder.iterdir()) == before
     assert '"event": "export not made", "level": "warning"' in log.getvalue()
 
 
 @pytest.mark.parametrize("is_made", [False, True])
-def test_who_is_forgotten_gets_no_export_that_was_begun_before(stage, ana, monkeypatch, is_made):
+def test_who_is_forgotten_gets_no_export_that_was_begun_before(driver, ana, monkeypatch, is_made):
     """Neither one that is still being made, nor one that is being sent."""
     goes_on, begun = threading.Event(), threading.Event()
 
@@ -209,25 +209,25 @@ def test_who_is_forgotten_gets_no_export_that_was_begun_before(stage, ana, monke
     monkeypatch.setattr(data_export, "made", held)
     if is_made:
         monkeypatch.setattr(data_export, "send", slow)
-    question = stage.answer(ana, "/forget")
+    question = driver.answer(ana, "/forget")
     ana.says("/export")
     assert begun.wait(30)
     ana.presses(question, "Yes, forget me")
-    stage.api.wait_until(lambda: "Done." in question.text, 30)
+    driver.api.wait_until(lambda: "Done." in question.text, 30)
     goes_on.set()
-    assert [each.file for each in stage.answers(ana) if each.file] == []
-    assert stage.answer(ana, "/export").file
+    assert [each.file for each in driver.answers(ana) if each.file] == []
+    assert driver.answer(ana, "/export").file
 
 
-def test_a_ledger_that_cannot_be_read_is_told(stage, ana, monkeypatch):
+def test_a_ledger_that_cannot_be_read_is_told(driver, ana, monkeypatch):
     def unreadable(*_):
         raise LedgerUnavailableError
 
     monkeypatch.setattr(data_export, "made", unreadable)
-    assert stage.answer(ana, "/export").text.startswith("I cannot look that up right now")
+    assert driver.answer(ana, "/export").text.startswith("I cannot look that up right now")
 
 
-def test_who_has_blocked_the_bot_meanwhile_is_told_nothing_more(stage, ana):
-    stage.api.fail_next("sendDocument", 403, "Forbidden: bot was blocked by the user")
-    assert stage.asks(ana, "/export") == []
-    assert stage.answer(ana, "/export").file
+def test_who_has_blocked_the_bot_meanwhile_is_told_nothing_more(driver, ana):
+    driver.api.fail_next("sendDocument", 403, "Forbidden: bot was blocked by the user")
+    assert driver.asks(ana, "/export") == []
+    assert driver.answer(ana, "/export").file

@@ -28,14 +28,14 @@ from bot.telegram.serve import (
 )
 from projections.application import Engagements
 from tests.support.telegram.bot_process import BotProcess
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 
 SECRET = "a-secret-of-at-least-thirty-two-characters"  # noqa: S105 - guards nothing
 
 
 @pytest.fixture
 def api():
-    with BotApi() as server:
+    with FakeBotApi() as server:
         yield server
 
 
@@ -49,7 +49,7 @@ def touched(folder, user_id: int, issue: str) -> int:
 
 
 def test_a_polling_bot_records_answers_and_stops_within_ten_seconds(api, tmp_path):
-    ana = api.person("Ana Canary", id=1001)
+    ana = api.user("Ana Canary", id=1001)
     bot = BotProcess(api, tmp_path)
     ana.says("AI-1 canary")
     api.wait_until(lambda: len(api.sent_to(ana)) == 1, 20)
@@ -64,7 +64,7 @@ def test_a_polling_bot_records_answers_and_stops_within_ten_seconds(api, tmp_pat
 
 
 def test_what_was_received_before_the_stop_is_answered(api, tmp_path):
-    ana = api.person("Ana Canary", id=1001)
+    ana = api.user("Ana Canary", id=1001)
     bot = BotProcess(api, tmp_path)
     api.wait_until(lambda: api.asked("getUpdates"), 20)
     with api.faults.holding("sendMessage"):
@@ -84,7 +84,7 @@ def test_a_token_that_telegram_does_not_know_ends_the_start(api, tmp_path):
 
 
 def test_an_update_that_cannot_be_parsed_ends_the_process_with_a_clear_error(api, tmp_path):
-    ana = api.person("Ana Canary", id=1001)
+    ana = api.user("Ana Canary", id=1001)
     bot = BotProcess(api, tmp_path)
     ana.says("AI-1 canary")
     api.wait_until(lambda: api.pending() == 0 and api.asked("sendMessage"), 20)
@@ -108,7 +108,7 @@ def test_behind_a_webhook_the_answer_to_telegram_comes_after_the_record(api, tmp
     hook = Webhook(f"http://127.0.0.1:{port}/hook", "127.0.0.1", port)
     bot = BotProcess(api, tmp_path, webhook=hook, settings={"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
     api.wait_until(lambda: api.asked("setWebhook"), 20)
-    ana = api.person("Ana Canary", id=1001)
+    ana = api.user("Ana Canary", id=1001)
     ana.says("AI-1 canary")
     api.wait_until(lambda: api.pending() == 0, 20)
     bot.kill()
@@ -122,7 +122,7 @@ def test_who_does_not_know_the_secret_is_not_heard(api, tmp_path):
     hook = Webhook(f"http://127.0.0.1:{port}/hook", "127.0.0.1", port)
     bot = BotProcess(api, tmp_path, webhook=hook, settings={"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
     api.wait_until(lambda: api.asked("setWebhook"), 20)
-    ana = api.person("Ana Canary", id=1001)
+    ana = api.user("Ana Canary", id=1001)
     ana.says("hello")
     api.wait_until(lambda: api.pending() == 0, 20)
     update = ana.says("AI-1 canary", queued=False)
@@ -145,7 +145,7 @@ def test_who_does_not_know_the_secret_is_not_heard(api, tmp_path):
 # --- the watchdog --------------------------------------------------------------------------------
 
 
-class Wire:
+class FakeConnection:
     """The responses to a PollingRequest, in place of a network."""
 
     def __init__(self, monkeypatch) -> None:
@@ -166,53 +166,56 @@ class Wire:
 
 
 @pytest.fixture
-def wire(monkeypatch):
-    return Wire(monkeypatch)
+def connection(monkeypatch):
+    return FakeConnection(monkeypatch)
 
 
-def test_polling_that_gets_on_is_left_alone(wire):
+def test_polling_that_gets_on_is_left_alone(connection):
     for offset in range(SAME_AGAIN * 3):
-        wire.payload = b'{"ok":true,"result":[{"update_id":1}]}'
-        wire.poll(offset)
-        wire.now += SILENCE_SECONDS
-        wire.request.check()
+        connection.payload = b'{"ok":true,"result":[{"update_id":1}]}'
+        connection.poll(offset)
+        connection.now += SILENCE_SECONDS
+        connection.request.check()
 
 
-def test_long_silence_of_people_is_left_alone(wire):
+def test_long_silence_of_people_is_left_alone(connection):
     for _ in range(SAME_AGAIN * 3):
-        wire.poll(7)
-        wire.now += 10
-        wire.request.check()
+        connection.poll(7)
+        connection.now += 10
+        connection.request.check()
 
 
-def test_the_same_updates_again_and_again_are_noticed(wire):
-    wire.payload = b'{"ok":true,"result":[{"update_id":1}]}'
+def test_the_same_updates_again_and_again_are_noticed(connection):
+    connection.payload = b'{"ok":true,"result":[{"update_id":1}]}'
     for _ in range(SAME_AGAIN + 1):
-        wire.poll(7)
+        connection.poll(7)
     with pytest.raises(PollingFailedError, match="the same updates"):
-        wire.request.check()
+        connection.request.check()
 
 
-def test_polling_that_has_died_is_noticed(wire):
-    wire.poll(7)
-    wire.now += SILENCE_SECONDS + 1
+def test_polling_that_has_died_is_noticed(connection):
+    connection.poll(7)
+    connection.now += SILENCE_SECONDS + 1
     with pytest.raises(PollingFailedError, match="polling has stopped"):
-        wire.request.check()
+        connection.request.check()
 
 
-def test_a_long_outage_is_left_alone(wire):
-    wire.code, wire.payload = 502, b'{"ok":false,"error_code":502,"description":"Bad Gateway"}'
+def test_a_long_outage_is_left_alone(connection):
+    connection.code, connection.payload = (
+        502,
+        b'{"ok":false,"error_code":502,"description":"Bad Gateway"}',
+    )
     for _ in range(SAME_AGAIN * 3):
-        wire.poll(7)
-        wire.now += 30
-        wire.request.check()
+        connection.poll(7)
+        connection.now += 30
+        connection.request.check()
 
 
-def test_a_token_that_was_revoked_is_noticed_at_once(wire):
-    wire.code = 401
-    wire.poll(7)
+def test_a_token_that_was_revoked_is_noticed_at_once(connection):
+    connection.code = 401
+    connection.poll(7)
     with pytest.raises(PollingFailedError, match="does not know this"):
-        wire.request.check()
+        connection.request.check()
 
 
 # --- starting and stopping, in this process ------------------------------------------------------

@@ -20,9 +20,9 @@ from ledger.errors import LedgerUnavailableError
 from ledger.store import sqlite
 from ledger.store.group_commit import GroupCommit
 from tests.support.telegram.bot_process import BotProcess
-from tests.support.telegram.conversation_driver import Stage
-from tests.support.telegram.fake_server import BotApi
-from tests.support.telegram.generated_users import Person
+from tests.support.telegram.conversation_driver import ConversationDriver
+from tests.support.telegram.fake_server import FakeBotApi
+from tests.support.telegram.fake_users import FakeUser
 
 BOSS = 7
 TEAM = -1_001_000_000_777
@@ -40,16 +40,16 @@ def hurry(monkeypatch):
 
 
 @pytest.fixture
-def people(stage: Stage) -> list[Person]:
-    return [stage.api.person(f"Person Canary {n}", id=1001 + n) for n in range(3)]
+def users(driver: ConversationDriver) -> list[FakeUser]:
+    return [driver.api.user(f"Person Canary {n}", id=1001 + n) for n in range(3)]
 
 
 @contextmanager
-def nothing_kept(stage: Stage) -> Iterator[None]:
+def nothing_kept(driver: ConversationDriver) -> Iterator[None]:
     """Let neither the ledger nor the spool be written."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Spool, "append", _fail)
-        patch.setattr(stage.engagements.ledger, "record_async", _fail_async)
+        patch.setattr(driver.engagements.ledger, "record_async", _fail_async)
         yield
 
 
@@ -61,13 +61,13 @@ async def _fail_async(*_: object) -> None:
     raise LedgerUnavailableError("planted")
 
 
-def wait_for_answers(stage: Stage, person: Person, number: int) -> None:
-    assert stage.api.wait_until(lambda: len(stage.api.sent_to(person)) == number, 20)
+def wait_for_answers(driver: ConversationDriver, user: FakeUser, number: int) -> None:
+    assert driver.api.wait_until(lambda: len(driver.api.sent_to(user)) == number, 20)
 
 
-def wait_for_polls(stage: Stage, more: int) -> None:
-    before = len(stage.api.asked("getUpdates"))
-    stage.api.wait_until(lambda: len(stage.api.asked("getUpdates")) >= before + more, 20)
+def wait_for_polls(driver: ConversationDriver, more: int) -> None:
+    before = len(driver.api.asked("getUpdates"))
+    driver.api.wait_until(lambda: len(driver.api.asked("getUpdates")) >= before + more, 20)
 
 
 class _Recorder:
@@ -113,100 +113,100 @@ def test_only_what_is_kept_gives_way_to_what_is_answered_next(first, answered):
     assert len(queue._answered) == ANSWERED_AT_MOST
 
 
-def test_not_too_many_who_were_forgotten_are_remembered(stage, monkeypatch):
+def test_not_too_many_who_were_forgotten_are_remembered(driver, monkeypatch):
     monkeypatch.setattr(recording, "FORGOTTEN_AT_MOST", 2)
     for number in range(5):
-        stage.bot.recorder.forget(str(number), stage.clock.at, 0)
-        assert str(number) in stage.bot.recorder._forgotten
-        assert len(stage.bot.recorder._forgotten) <= 2
+        driver.bot.recorder.forget(str(number), driver.clock.at, 0)
+        assert str(number) in driver.bot.recorder._forgotten
+        assert len(driver.bot.recorder._forgotten) <= 2
 
 
 # --- polling -------------------------------------------------------------------------------------
 
 
-def test_each_is_answered_once_and_recorded_once_it_can_be(stage, people):
-    stage.settle()
-    with nothing_kept(stage):
+def test_each_is_answered_once_and_recorded_once_it_can_be(driver, users):
+    driver.settle()
+    with nothing_kept(driver):
         for number in range(1, 11):
-            for person in people:
-                person.says(f"AI-{number}")
-        for person in people:
-            wait_for_answers(stage, person, 10)
-        wait_for_polls(stage, 5)
-        assert stage.api.pending() == 30
-    for person in people:
-        assert stage.recorded(person) == {(f"AI-{number}", "query"): 1 for number in range(1, 11)}
-        assert len(stage.answers(person)) == 10
+            for user in users:
+                user.says(f"AI-{number}")
+        for user in users:
+            wait_for_answers(driver, user, 10)
+        wait_for_polls(driver, 5)
+        assert driver.api.pending() == 30
+    for user in users:
+        assert driver.recorded(user) == {(f"AI-{number}", "query"): 1 for number in range(1, 11)}
+        assert len(driver.answers(user)) == 10
 
 
-def test_no_more_than_telegram_hands_out_are_answered_and_none_is_lost(stage):
-    everybody = [stage.api.person(f"Person {n}", id=2000 + n) for n in range(120)]
-    stage.settle()
-    with nothing_kept(stage):
-        for person in everybody:
-            person.says("AI-1")
-        stage.api.wait_until(lambda: _answered(stage, everybody) == ANSWERED_AT_MOST, 20)
-        wait_for_polls(stage, 3)
-        assert _answered(stage, everybody) == ANSWERED_AT_MOST
-        assert stage.api.pending() == 120
-    stage.settle()
-    assert stage.engagements.ledger.size()[0] == 120
-    assert _answered(stage, everybody) == 120
+def test_no_more_than_telegram_hands_out_are_answered_and_none_is_lost(driver):
+    everybody = [driver.api.user(f"Person {n}", id=2000 + n) for n in range(120)]
+    driver.settle()
+    with nothing_kept(driver):
+        for user in everybody:
+            user.says("AI-1")
+        driver.api.wait_until(lambda: _answered(driver, everybody) == ANSWERED_AT_MOST, 20)
+        wait_for_polls(driver, 3)
+        assert _answered(driver, everybody) == ANSWERED_AT_MOST
+        assert driver.api.pending() == 120
+    driver.settle()
+    assert driver.engagements.ledger.size()[0] == 120
+    assert _answered(driver, everybody) == 120
 
 
-def _answered(stage: Stage, everybody: list[Person]) -> int:
-    return sum(len(stage.api.sent_to(person)) for person in everybody)
+def _answered(driver: ConversationDriver, everybody: list[FakeUser]) -> int:
+    return sum(len(driver.api.sent_to(user)) for user in everybody)
 
 
-def test_one_that_cannot_be_kept_is_recorded_before_what_was_said_after_it(stage, people):
-    ana, *_ = people
-    stage.settle()
-    with nothing_kept(stage):
+def test_one_that_cannot_be_kept_is_recorded_before_what_was_said_after_it(driver, users):
+    ana, *_ = users
+    driver.settle()
+    with nothing_kept(driver):
         ana.says("/optout")
-        wait_for_answers(stage, ana, 1)
-        assert stage.api.sent_to(ana)[0].text.startswith("That could not be saved")
+        wait_for_answers(driver, ana, 1)
+        assert driver.api.sent_to(ana)[0].text.startswith("That could not be saved")
     # It is fetched again together with this, and takes effect first.
     ana.says("AI-1")
-    assert stage.recorded(ana) == {}
+    assert driver.recorded(ana) == {}
 
 
-def test_an_application_without_a_watchdog_loses_nothing_either(stage, people, monkeypatch):
-    monkeypatch.setattr(stage.bot.queue, "_is_last", lambda _: True)
-    stage.settle()
-    with nothing_kept(stage):
-        for person in people:
-            person.says("AI-1")
-        wait_for_answers(stage, people[0], 1)
-        wait_for_polls(stage, 5)
-        assert stage.api.pending() == 3
-    for person in people:
-        assert stage.recorded(person) == {("AI-1", "query"): 1}
-        assert len(stage.answers(person)) == 1
+def test_an_application_without_a_watchdog_loses_nothing_either(driver, users, monkeypatch):
+    monkeypatch.setattr(driver.bot.queue, "_is_last", lambda _: True)
+    driver.settle()
+    with nothing_kept(driver):
+        for user in users:
+            user.says("AI-1")
+        wait_for_answers(driver, users[0], 1)
+        wait_for_polls(driver, 5)
+        assert driver.api.pending() == 3
+    for user in users:
+        assert driver.recorded(user) == {("AI-1", "query"): 1}
+        assert len(driver.answers(user)) == 1
 
 
-def test_the_admins_are_told_once_and_once_more_when_it_is_over(set_stage):
-    stage = set_stage(ENGAGEMENT_ADMINS=str(BOSS))
-    boss = stage.api.person("Boss Canary", id=BOSS)
+def test_the_admins_are_told_once_and_once_more_when_it_is_over(start_driver):
+    driver = start_driver(ENGAGEMENT_ADMINS=str(BOSS))
+    boss = driver.api.user("Boss Canary", id=BOSS)
     boss.starts()
-    ana = stage.api.person("Ana Canary", id=1001)
-    stage.settle()
-    before = len(stage.api.sent_to(boss))
-    with nothing_kept(stage):
+    ana = driver.api.user("Ana Canary", id=1001)
+    driver.settle()
+    before = len(driver.api.sent_to(boss))
+    with nothing_kept(driver):
         for number in range(5):
             ana.says(f"AI-{number}")
-        wait_for_answers(stage, ana, 5)
-        wait_for_answers(stage, boss, before + 1)
-        wait_for_polls(stage, 5)
-    stage.settle()
-    told, over = (each.text for each in stage.answers(boss)[before:])
+        wait_for_answers(driver, ana, 5)
+        wait_for_answers(driver, boss, before + 1)
+        wait_for_polls(driver, 5)
+    driver.settle()
+    told, over = (each.text for each in driver.answers(boss)[before:])
     assert told.startswith("I have not been able to record messages since 20")
     assert "No space left on device" in told
     assert over.startswith("I can record again")
 
 
 def test_a_bot_that_is_stopped_acknowledges_nothing_that_is_not_kept(tmp_path):
-    with BotApi() as api:
-        ana = api.person("Ana Canary", id=1001)
+    with FakeBotApi() as api:
+        ana = api.user("Ana Canary", id=1001)
         bot = BotProcess(api, tmp_path, fault="keeps nothing")
         for number in range(5):
             ana.says(f"AI-{number} canary")
@@ -261,153 +261,157 @@ def _raising(error: Exception, *, is_async: bool = True):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_whatever_goes_wrong_while_recording_is_spooled(stage, people, fault):
-    ana, *_ = people
-    stage.settle()
+def test_whatever_goes_wrong_while_recording_is_spooled(driver, users, fault):
+    ana, *_ = users
+    driver.settle()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EngagementLedger, "record_many", _raising(OSError(), is_async=False))
         FAULTS[fault](patch)
-        assert stage.answer(ana, "AI-1").text.startswith("AI-1 · score")
-        assert stage.bot.recorder.keeper.is_behind
-    stage.run(stage.bot.recorder.keeper.drain())
-    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+        assert driver.answer(ana, "AI-1").text.startswith("AI-1 · score")
+        assert driver.bot.recorder.keeper.is_behind
+    driver.run(driver.bot.recorder.keeper.drain())
+    assert driver.recorded(ana) == {("AI-1", "query"): 1}
 
 
-def test_without_any_thread_to_be_had_nothing_is_lost(stage, people, monkeypatch):
-    ana, *_ = people
-    stage.settle()
+def test_without_any_thread_to_be_had_nothing_is_lost(driver, users, monkeypatch):
+    ana, *_ = users
+    driver.settle()
     with monkeypatch.context() as patch:
         patch.setattr(ThreadPoolExecutor, "submit", _raising(RuntimeError(), is_async=False))
         ana.says("AI-1")
-        stage.settle()
-    stage.run(stage.bot.recorder.keeper.drain())
-    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+        driver.settle()
+    driver.run(driver.bot.recorder.keeper.drain())
+    assert driver.recorded(ana) == {("AI-1", "query"): 1}
 
 
-def test_what_cannot_be_understood_stops_nothing(stage, people, monkeypatch, log):
-    ana, *_ = people
-    stage.settle()
+def test_what_cannot_be_understood_stops_nothing(driver, users, monkeypatch, log):
+    ana, *_ = users
+    driver.settle()
     with monkeypatch.context() as patch:
         patch.setattr(recording, "heard_in", _raising(ValueError("canary"), is_async=False))
         ana.says("AI-1")
-        stage.settle()
+        driver.settle()
     assert '"event": "not understood"' in log.getvalue()
-    assert stage.answer(ana, "AI-2").text.startswith("AI-2 · score")
-    assert stage.recorded(ana) == {("AI-2", "query"): 1}
+    assert driver.answer(ana, "AI-2").text.startswith("AI-2 · score")
+    assert driver.recorded(ana) == {("AI-2", "query"): 1}
 
 
-def test_what_memory_was_too_short_to_understand_comes_again(stage, people, monkeypatch):
-    ana, *_ = people
-    stage.settle()
+def test_what_memory_was_too_short_to_understand_comes_again(driver, users, monkeypatch):
+    ana, *_ = users
+    driver.settle()
     with monkeypatch.context() as patch:
         patch.setattr(recording, "heard_in", _raising(MemoryError(), is_async=False))
         ana.says("AI-1")
-        wait_for_answers(stage, ana, 1)
-        assert stage.api.pending() == 1
-    assert stage.recorded(ana) == {("AI-1", "query"): 1}
+        wait_for_answers(driver, ana, 1)
+        assert driver.api.pending() == 1
+    assert driver.recorded(ana) == {("AI-1", "query"): 1}
 
 
 # --- the gate ------------------------------------------------------------------------------------
 
 
 @contextmanager
-def unreadable(stage: Stage) -> Iterator[None]:
+def unreadable(driver: ConversationDriver) -> Iterator[None]:
     """Make the ledger's users unreadable, while another process holds its lock."""
     with (
         pytest.MonkeyPatch.context() as patch,
-        (stage.folder / "ledger.db.lock").open("w") as lock,
+        (driver.folder / "ledger.db.lock").open("w") as lock,
     ):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        patch.setattr(stage.bot._gate, "_knows", _raising(LedgerUnavailableError(), is_async=False))
+        patch.setattr(
+            driver.bot._gate, "_knows", _raising(LedgerUnavailableError(), is_async=False)
+        )
         yield
 
 
 @pytest.mark.parametrize("comes_back", ["at once", "while it runs", "after a restart"])
-def test_a_stranger_who_writes_during_an_outage_stays_one(set_stage, comes_back, monkeypatch):
-    stage = set_stage(ENGAGEMENT_CHATS=str(TEAM))
-    ana = stage.api.person("Ana Canary", id=1001)
-    eve = stage.api.person("Eve Canary", id=666)
-    team = stage.api.supergroup("Team Canary", members=[ana], id=TEAM)
-    stage.settle()
-    with unreadable(stage):
-        assert stage.answer(eve, "AI-1").text.startswith("AI-1 · score")
+def test_a_stranger_who_writes_during_an_outage_stays_one(start_driver, comes_back, monkeypatch):
+    driver = start_driver(ENGAGEMENT_CHATS=str(TEAM))
+    ana = driver.api.user("Ana Canary", id=1001)
+    eve = driver.api.user("Eve Canary", id=666)
+    team = driver.api.supergroup("Team Canary", members=[ana], id=TEAM)
+    driver.settle()
+    with unreadable(driver):
+        assert driver.answer(eve, "AI-1").text.startswith("AI-1 · score")
         ana.says("AI-2", in_=team)  # known by this, which waits as well
         ana.says("AI-3")
-        stage.settle()
+        driver.settle()
         if comes_back == "after a restart":
-            stage.run(stage.bot.recorder.keeper.close())
+            driver.run(driver.bot.recorder.keeper.close())
     if comes_back == "after a restart":
-        stage = set_stage(ENGAGEMENT_CHATS=str(TEAM))
+        driver = start_driver(ENGAGEMENT_CHATS=str(TEAM))
     if comes_back == "while it runs":
-        stage.api.wait_until(lambda: not stage.bot.recorder.keeper.is_behind, 20)
-    stage.run(stage.bot.recorder.keeper.drain())
-    assert not stage.engagements.ledger.knows("666")
-    history = list(stage.engagements.history("1001"))
+        driver.api.wait_until(lambda: not driver.bot.recorder.keeper.is_behind, 20)
+    driver.run(driver.bot.recorder.keeper.drain())
+    assert not driver.engagements.ledger.knows("666")
+    history = list(driver.engagements.history("1001"))
     assert [each.event.issue_id for each in history] == ["AI-2", "AI-3"]
 
 
-def test_whoever_the_ledger_knows_is_heard_after_an_outage(set_stage):
-    stage = set_stage(ENGAGEMENT_CHATS=str(TEAM))
-    ana = stage.api.person("Ana Canary", id=1001)
-    ana.says("AI-1", in_=stage.api.supergroup("Team Canary", members=[ana], id=TEAM))
-    stage.settle()
-    with unreadable(stage):
-        assert stage.answer(ana, "AI-2").text.startswith("AI-2 · score")
-    stage.run(stage.bot.recorder.keeper.drain())
-    assert stage.recorded(ana) == {("AI-1", "mention"): 1, ("AI-2", "query"): 1}
+def test_whoever_the_ledger_knows_is_heard_after_an_outage(start_driver):
+    driver = start_driver(ENGAGEMENT_CHATS=str(TEAM))
+    ana = driver.api.user("Ana Canary", id=1001)
+    ana.says("AI-1", in_=driver.api.supergroup("Team Canary", members=[ana], id=TEAM))
+    driver.settle()
+    with unreadable(driver):
+        assert driver.answer(ana, "AI-2").text.startswith("AI-2 · score")
+    driver.run(driver.bot.recorder.keeper.drain())
+    assert driver.recorded(ana) == {("AI-1", "mention"): 1, ("AI-2", "query"): 1}
 
 
-def test_a_gate_that_fails_only_while_it_is_asked_lets_no_stranger_in(set_stage):
-    stage = set_stage(ENGAGEMENT_CHATS=str(TEAM))
-    eve = stage.api.person("Eve Canary", id=666)
-    stage.settle()
+def test_a_gate_that_fails_only_while_it_is_asked_lets_no_stranger_in(start_driver):
+    driver = start_driver(ENGAGEMENT_CHATS=str(TEAM))
+    eve = driver.api.user("Eve Canary", id=666)
+    driver.settle()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage.bot._gate, "_knows", _raising(LedgerUnavailableError(), is_async=False))
+        patch.setattr(
+            driver.bot._gate, "_knows", _raising(LedgerUnavailableError(), is_async=False)
+        )
         eve.says("AI-1")
-        stage.settle()
-    stage.run(stage.bot.recorder.keeper.drain())
-    assert not stage.engagements.ledger.knows("666")
+        driver.settle()
+    driver.run(driver.bot.recorder.keeper.drain())
+    assert not driver.engagements.ledger.knows("666")
 
 
 # --- the rest of the second ----------------------------------------------------------------------
 
 
-def forgotten(stage: Stage, person: Person) -> None:
+def forgotten(driver: ConversationDriver, user: FakeUser) -> None:
     """Let a person be forgotten within a second that has begun."""
-    stage.settle()
-    stage.clock.move(600_000 - stage.clock.at % 1_000_000)
-    question = stage.answer(person, "/forget")
-    person.presses(question, "Yes, forget me")
-    assert stage.answers(person)[-1].text.startswith("Done")
+    driver.settle()
+    driver.clock.move(600_000 - driver.clock.at % 1_000_000)
+    question = driver.answer(user, "/forget")
+    user.presses(question, "Yes, forget me")
+    assert driver.answers(user)[-1].text.startswith("Done")
 
 
-def test_what_is_said_in_the_second_in_which_one_was_forgotten_counts(stage, people):
-    ana, *_ = people
+def test_what_is_said_in_the_second_in_which_one_was_forgotten_counts(driver, users):
+    ana, *_ = users
     ana.says("AI-1")
-    forgotten(stage, ana)
-    stage.clock.move(100_000)
-    ana.says("AI-2", in_=stage.api.supergroup("Team Canary", members=[ana]))
+    forgotten(driver, ana)
+    driver.clock.move(100_000)
+    ana.says("AI-2", in_=driver.api.supergroup("Team Canary", members=[ana]))
     ana.says("AI-3")
-    assert stage.recorded(ana) == {("AI-2", "mention"): 1, ("AI-3", "query"): 1}
+    assert driver.recorded(ana) == {("AI-2", "mention"): 1, ("AI-3", "query"): 1}
 
 
-def test_what_was_said_before_in_that_second_stays_forgotten(stage, people):
-    ana, *_ = people
-    stage.settle()
-    stage.clock.move(200_000 - stage.clock.at % 1_000_000)
+def test_what_was_said_before_in_that_second_stays_forgotten(driver, users):
+    ana, *_ = users
+    driver.settle()
+    driver.clock.move(200_000 - driver.clock.at % 1_000_000)
     said = ana.says("AI-1")
-    forgotten(stage, ana)
+    forgotten(driver, ana)
     ana.edits(said, "AI-1 and AI-2")
-    stage.settle()
-    stage.api.queue_raw({"message": said["message"], "update_id": said["update_id"]})
-    assert stage.recorded(ana) == {}
+    driver.settle()
+    driver.api.queue_raw({"message": said["message"], "update_id": said["update_id"]})
+    assert driver.recorded(ana) == {}
 
 
-def test_what_was_said_long_before_and_comes_late_stays_forgotten(stage, people):
-    ana, *_ = people
+def test_what_was_said_long_before_and_comes_late_stays_forgotten(driver, users):
+    ana, *_ = users
     said = ana.says("AI-1")
-    stage.settle()
-    stage.clock.move(5_000_000)
-    forgotten(stage, ana)
-    stage.api.queue_raw({"message": said["message"]})
-    assert stage.recorded(ana) == {}
+    driver.settle()
+    driver.clock.move(5_000_000)
+    forgotten(driver, ana)
+    driver.api.queue_raw({"message": said["message"]})
+    assert driver.recorded(ana) == {}

@@ -9,7 +9,7 @@ from bot.linear.demo import LocalLinear, invented
 from bot.terminal.chat import speaker_of
 from tests.support.chart_pictures import size_of
 from tests.support.command_line import CommandLine
-from tests.support.linear_server_thread import serving
+from tests.support.linear_server import serving
 from tests.support.telegram.data_exports import exported
 
 

@@ -13,7 +13,7 @@ import pytest
 from projections.application import Engagements
 from tests.support.disks import remount, small_disk
 from tests.support.telegram.bot_process import BotProcess
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 from tests.support.trials.counts import count, tell
 from tests.trials.test_bot_unwritable import PATIENCE_SECONDS, Office, await_answers, recorded
 from tests.trials.test_disk_full import fill
@@ -34,7 +34,7 @@ def disk(tmp_path) -> Iterator[Path]:
         yield folder
 
 
-def polling(api: BotApi, folder: Path, fault: str) -> BotProcess:
+def polling(api: FakeBotApi, folder: Path, fault: str) -> BotProcess:
     """Start a bot, and wait until it asks for updates."""
     asked = len(api.asked("getUpdates"))
     home = {"ENGAGEMENT_HOME": str(folder)}
@@ -45,7 +45,7 @@ def polling(api: BotApi, folder: Path, fault: str) -> BotProcess:
 
 
 def talk_through_a_full_disk(
-    api: BotApi, office: Office, disk: Path, seconds: float, fault: str
+    api: FakeBotApi, office: Office, disk: Path, seconds: float, fault: str
 ) -> str:
     """Fill the disk while people talk, and free it; return what the bot logged."""
     home, ballast = disk / "home", disk / "ballast"
@@ -69,7 +69,7 @@ def waiting(home: Path) -> bool:
 
 
 def test_while_the_disk_is_full_nothing_acknowledged_is_lost(disk):
-    with BotApi(strict=False) as api:
+    with FakeBotApi(strict=False) as api:
         office = Office(api)
         log = talk_through_a_full_disk(api, office, disk, SECONDS, "has little room")
     assert NOTHING_KEPT in log
@@ -78,7 +78,7 @@ def test_while_the_disk_is_full_nothing_acknowledged_is_lost(disk):
 
 
 def test_a_bot_that_acknowledges_what_it_could_not_keep_is_caught(disk):
-    with BotApi(strict=False) as api:
+    with FakeBotApi(strict=False) as api:
         office = Office(api)
         log = talk_through_a_full_disk(api, office, disk, 0.5, "acknowledges all")
     assert NOTHING_KEPT in log
@@ -90,7 +90,7 @@ def test_a_bot_on_a_read_only_disk_goes_on_once_it_can_write(disk):
     home.mkdir()
     with Engagements(f"sqlite:///{home}/ledger.db"):
         pass  # which creates the ledger
-    with BotApi(strict=False) as api:
+    with FakeBotApi(strict=False) as api:
         office = Office(api)
         for _ in range(count(full=5, small=1)):
             remount(disk, "ro")

@@ -12,7 +12,7 @@ import pytest
 
 from projections.application import Engagements
 from tests.support.telegram.bot_process import BotProcess
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 from tests.support.trials.counts import chance, count, tell
 
 pytestmark = pytest.mark.trial
@@ -25,29 +25,27 @@ PATIENCE_SECONDS = 60.0
 class Office:
     """Twenty people in a group and in private chats, each message about issues of its own."""
 
-    def __init__(self, api: BotApi, chance: random.Random) -> None:
+    def __init__(self, api: FakeBotApi, chance: random.Random) -> None:
         """Prepare the chats, in which no one has written yet."""
         self.api = api
         self.chance = chance
-        self.people = [
-            api.person(f"Person {number}", id=5_000 + number) for number in range(PEOPLE)
-        ]
-        self.team = api.supergroup("Team", members=self.people)
+        self.users = [api.user(f"Person {number}", id=5_000 + number) for number in range(PEOPLE)]
+        self.team = api.supergroup("Team", members=self.users)
         self.said: Counter[tuple[str, str]] = Counter()
 
     def talk(self, messages: int) -> None:
         """Let people write messages, in the group or to the bot."""
         for _ in range(messages):
-            person = self.chance.choice(self.people)
+            user = self.chance.choice(self.users)
             number = len(self.said) + 1
             issues = [f"AI-{number}", f"DMD-{number}"][: self.chance.randint(1, 2)]
-            where = self.chance.choice([self.team, person.private()])
-            person.says(f"look at {' and '.join(issues)}", in_=where)
-            self.said.update((str(person.id), issue) for issue in issues)
+            where = self.chance.choice([self.team, user.private()])
+            user.says(f"look at {' and '.join(issues)}", in_=where)
+            self.said.update((str(user.id), issue) for issue in issues)
 
 
 def live_through(
-    api: BotApi, office: Office, folder: Path, kills: int, fault: str | None = None
+    api: FakeBotApi, office: Office, folder: Path, kills: int, fault: str | None = None
 ) -> None:
     """Kill the bot repeatedly at random moments while people write; then let it catch up."""
     for _ in range(kills):
@@ -60,7 +58,7 @@ def live_through(
     assert bot.terminate() == 0
 
 
-def polling(api: BotApi, folder: Path, fault: str | None = None) -> BotProcess:
+def polling(api: FakeBotApi, folder: Path, fault: str | None = None) -> BotProcess:
     """Start a bot, and wait until it asks for updates."""
     asked = len(api.asked("getUpdates"))
     bot = BotProcess(api, folder, fault=fault)
@@ -82,7 +80,7 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
 
 @pytest.mark.long
 def test_whatever_telegram_was_told_is_recorded_once(tmp_path):
-    with BotApi(strict=False) as api:
+    with FakeBotApi(strict=False) as api:
         office = Office(api, chance())
         kills = count(full=80, small=4, more="BOT_KILLS")
         live_through(api, office, tmp_path, kills)
@@ -91,7 +89,7 @@ def test_whatever_telegram_was_told_is_recorded_once(tmp_path):
 
 
 def test_recording_in_a_handler_loses_what_telegram_was_told(tmp_path):
-    with BotApi(strict=False) as api:
+    with FakeBotApi(strict=False) as api:
         for attempt in range(20):
             folder = tmp_path / str(attempt)
             office = Office(api, random.Random(attempt))

@@ -17,8 +17,8 @@ import pytest
 from bot.spool.spool_file import Spool
 from projections.application import Engagements
 from tests.support.telegram.bot_process import BotProcess
-from tests.support.telegram.fake_server import BotApi
-from tests.support.telegram.generated_users import Person
+from tests.support.telegram.fake_server import FakeBotApi
+from tests.support.telegram.fake_users import FakeUser
 from tests.support.trials.counts import count, tell
 
 pytestmark = pytest.mark.trial
@@ -31,12 +31,10 @@ PATIENCE_SECONDS = 60.0
 class Office:
     """Twenty people: at each tick one asks the bot, and some talk in the group."""
 
-    def __init__(self, api: BotApi) -> None:
+    def __init__(self, api: FakeBotApi) -> None:
         """Prepare the chats, in which no one has written yet."""
-        self.people = [
-            api.person(f"Person {number}", id=5_000 + number) for number in range(PEOPLE)
-        ]
-        self.team = api.supergroup("Team", members=self.people)
+        self.users = [api.user(f"Person {number}", id=5_000 + number) for number in range(PEOPLE)]
+        self.team = api.supergroup("Team", members=self.users)
         self.asked: Counter[int] = Counter()
         self.said: Counter[tuple[str, str]] = Counter()
         self._ticks = 0
@@ -51,11 +49,11 @@ class Office:
 
     def _tick(self) -> None:
         for number in range(MENTIONS_A_TICK + 1):
-            person: Person = self.people[(self._ticks + number) % PEOPLE]
+            user: FakeUser = self.users[(self._ticks + number) % PEOPLE]
             issue = f"AI-{len(self.said) + 1}"
-            person.says(f"look at {issue}", in_=None if number == 0 else self.team)
-            self.asked[person.id] += number == 0
-            self.said[str(person.id), issue] += 1
+            user.says(f"look at {issue}", in_=None if number == 0 else self.team)
+            self.asked[user.id] += number == 0
+            self.said[str(user.id), issue] += 1
         self._ticks += 1
 
 
@@ -81,7 +79,7 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
 @pytest.mark.parametrize("ends", ["while it runs", "after a kill"])
 def test_everybody_is_answered_and_everything_is_there_in_the_end_once(tmp_path, ends):
     seconds = count(full=10, small=2, more="UNWRITABLE_SECONDS")
-    with BotApi(strict=False) as api:
+    with FakeBotApi(strict=False) as api:
         office = Office(api)
         bot = BotProcess(api, tmp_path, log_level="warning")
         api.wait_until(lambda: api.asked("getUpdates"), PATIENCE_SECONDS)
@@ -107,7 +105,7 @@ def test_everybody_is_answered_and_everything_is_there_in_the_end_once(tmp_path,
 
 
 def test_a_spool_that_keeps_nothing_is_noticed(tmp_path):
-    with BotApi(strict=False) as api:
+    with FakeBotApi(strict=False) as api:
         office = Office(api)
         bot = BotProcess(api, tmp_path, log_level="warning", fault="spools nothing")
         api.wait_until(lambda: api.asked("getUpdates"), PATIENCE_SECONDS)
@@ -119,7 +117,7 @@ def test_a_spool_that_keeps_nothing_is_noticed(tmp_path):
     assert office.said - recorded(tmp_path)
 
 
-def await_answers(api: BotApi, office: Office) -> None:
+def await_answers(api: FakeBotApi, office: Office) -> None:
     answered = api.wait_until(
         lambda: all(len(api.sent_to(user)) == times for user, times in office.asked.items()),
         PATIENCE_SECONDS,

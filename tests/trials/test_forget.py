@@ -67,7 +67,7 @@ def found(folder: Path, needles: list[bytes]) -> int:
     return sum(needle in content for content in contents for needle in needles)
 
 
-class Talk:
+class WholeBot:
     """A ledger in which all users keep talking and asking until `stop` is set."""
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
@@ -129,9 +129,9 @@ class Talk:
 
 
 @contextlib.contextmanager
-def talking(folder: Path) -> Iterator[Talk]:
+def talking(folder: Path) -> Iterator[WholeBot]:
     """A talk that goes on in its own threads."""
-    talk = Talk(folder, chance())
+    talk = WholeBot(folder, chance())
     talk.begin()
     with talk.engagements, ThreadPoolExecutor(RECORDERS + 1) as pool:
         doing = [pool.submit(talk.record, seed) for seed in range(RECORDERS)]

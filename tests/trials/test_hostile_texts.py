@@ -20,8 +20,8 @@ from bot.listening.classification import ISSUES_OF_A_MESSAGE
 from bot.telegram import handlers, sending
 from tests.support.strategies import hostile_texts
 from tests.support.trials.counts import chance, count, tell
-from tests.support.trials.hostile_updates import TODAY, Hostile, Update
-from tests.support.trials.whole_bot import Talk
+from tests.support.trials.hostile_updates import TODAY, HostileUpdates, Update
+from tests.support.trials.whole_bot import WholeBot
 
 pytestmark = pytest.mark.trial
 
@@ -44,7 +44,7 @@ ODD_DATES = (0, 2**31 - 1)
 """A date before 2000, and one in more than a year."""
 
 
-def complaints(talk: Talk, may_be_refused: int) -> list[str]:
+def complaints(talk: WholeBot, may_be_refused: int) -> list[str]:
     """All complaints: about requests, and in the logs."""
     worries = [(each.getMessage(), getattr(each, "error", "")) for each in talk.worries.records]
     unlikely = Counter(worries)
@@ -57,10 +57,10 @@ def complaints(talk: Talk, may_be_refused: int) -> list[str]:
     return [*talk.reader.complaints, *(f"{n} × {text}: {e}" for (text, e), n in unlikely.items())]
 
 
-async def talked(folder: Path, hostile: Hostile, texts: int) -> tuple[list[str], int]:
+async def talked(folder: Path, hostile: HostileUpdates, texts: int) -> tuple[list[str], int]:
     """Deliver some hostile texts; return the complaints and the number of sent messages."""
     may_be_refused = 0
-    async with Talk(folder) as talk:
+    async with WholeBot(folder) as talk:
         for begun in range(0, texts, BATCH):
             updates = [hostile.update() for _ in range(min(BATCH, texts - begun))]
             may_be_refused += refused(updates)
@@ -70,7 +70,7 @@ async def talked(folder: Path, hostile: Hostile, texts: int) -> tuple[list[str],
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_no_text_is_too_hostile_to_be_recorded_and_answered(tmp_path, share):
-    hostile, sent, began = Hostile(chance()), 0, time.perf_counter()
+    hostile, sent, began = HostileUpdates(chance()), 0, time.perf_counter()
     for done in range(0, TEXTS_OF_A_SHARE, TEXTS_OF_A_LEDGER):
         folder, texts = tmp_path / str(done), min(TEXTS_OF_A_LEDGER, TEXTS_OF_A_SHARE - done)
         found, messages = asyncio.run(talked(folder, hostile, texts))
@@ -87,10 +87,10 @@ def test_no_text_is_too_hostile_to_be_recorded_and_answered(tmp_path, share):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory) -> Iterator[tuple[asyncio.Runner, Talk]]:
+def running(tmp_path_factory) -> Iterator[tuple[asyncio.Runner, WholeBot]]:
     """A runner and a bot for all examples."""
     with asyncio.Runner() as runner:
-        talk = Talk(tmp_path_factory.mktemp("talk"))
+        talk = WholeBot(tmp_path_factory.mktemp("talk"))
         runner.run(talk.__aenter__())
         yield runner, talk
         runner.run(talk.__aexit__(None, None, None))
@@ -133,7 +133,7 @@ def asked(person: int, text: str) -> Update:
 async def handled(folder: Path, texts: list[str]) -> list[float]:
     """The milliseconds that recording and answering each text took."""
     times = []
-    async with Talk(folder) as talk:
+    async with WholeBot(folder) as talk:
         await talk.hears([asked(1001, "hello")])
         for text in texts:
             began = time.perf_counter()
@@ -162,7 +162,7 @@ def wrong(folder: Path, *texts: str) -> list[str]:
     """The complaints when one person sends these texts in turn."""
 
     async def play() -> list[str]:
-        async with Talk(folder) as talk:
+        async with WholeBot(folder) as talk:
             for text in texts:
                 await talk.hears([asked(1001, text)])
         return complaints(talk, 0)
@@ -185,7 +185,7 @@ def test_a_context_that_is_not_escaped_is_caught(tmp_path, monkeypatch, context)
 
 def test_a_context_that_is_not_escaped_is_caught_by_the_dice(tmp_path, monkeypatch):
     monkeypatch.setattr(replies, "escape", lambda text: text)
-    found, _ = asyncio.run(talked(tmp_path, Hostile(chance()), 1000))
+    found, _ = asyncio.run(talked(tmp_path, HostileUpdates(chance()), 1000))
     assert any("sendMessage" in each for each in found)
 
 

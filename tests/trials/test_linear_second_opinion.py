@@ -56,7 +56,7 @@ def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Sec
 
 
 def test_every_issue_is_found_and_no_other_in_as_few_requests(connect):
-    async def scene() -> None:
+    async def steps() -> None:
         connection = Counted(*connect)
         keys = await _identifiers(connection, ALL)
         assert len(keys) > 10
@@ -70,11 +70,11 @@ def test_every_issue_is_found_and_no_other_in_as_few_requests(connect):
         assert connection.count == 1 + 2
         await linear.close()
 
-    asyncio.run(scene())
+    asyncio.run(steps())
 
 
 def test_a_planted_filter_with_two_keys_in_an_entry_brings_the_whole_team(connect):
-    async def scene() -> None:
+    async def steps() -> None:
         connection = Counted(*connect)
         (right,) = requests_for_many(["ENG-103"])
         assert await _identifiers(connection, right) == ["ENG-103"]
@@ -82,7 +82,7 @@ def test_a_planted_filter_with_two_keys_in_an_entry_brings_the_whole_team(connec
         assert len(await _identifiers(connection, planted)) > 1
         await connection.close()
 
-    asyncio.run(scene())
+    asyncio.run(steps())
 
 
 async def _identifiers(connection: Connection, request: Request) -> list[str]:

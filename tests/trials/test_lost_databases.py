@@ -18,7 +18,7 @@ from ledger.store.recovery import Recovery
 from ledger.store.segment_rows import segments
 from tests.support.strategies import HOUR
 from tests.support.trials.counts import chance, count, tell
-from tests.support.trials.lost_databases import DONE, USERS, World, history
+from tests.support.trials.lost_databases import DONE, USERS, BackedUpLedger, history
 
 pytestmark = pytest.mark.trial
 
@@ -46,53 +46,53 @@ def test_whatever_becomes_of_the_database_nothing_is_gone(tmp_path, part):
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def backed_up(tmp_path: Path) -> BackedUpLedger:
     """A ledger, and a backup of it from before anything was sealed."""
-    return World(tmp_path, random.Random(1))
+    return BackedUpLedger(tmp_path, random.Random(1))
 
 
-def seal(world: World) -> None:
+def seal(backed_up: BackedUpLedger) -> None:
     """Seal all events, segment by segment, and merge each at once."""
-    with world.opened() as engagements, pytest.MonkeyPatch.context() as patch:
+    with backed_up.opened() as engagements, pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "SEALED_AT_ONCE", 3)
         engagements.ledger.compactor.compact(10_000)
-    world.note_sealed()
+    backed_up.note_sealed()
 
 
-def lost_and_older(world: World) -> None:
+def lost_and_older(backed_up: BackedUpLedger) -> None:
     """Restore a backup that does not know the sealed segments."""
-    seal(world)
-    world.put_back(world.backups[0])
-    world.wait(2 * HOUR)
-    world.merge()
-    world.check()
+    seal(backed_up)
+    backed_up.put_back(backed_up.backups[0])
+    backed_up.wait(2 * HOUR)
+    backed_up.merge()
+    backed_up.check()
 
 
-def damaged_replacement(world: World) -> None:
+def damaged_replacement(backed_up: BackedUpLedger) -> None:
     """Damage a merged file before the files that it replaced are removed."""
-    seal(world)
-    world.wait(2 * HOUR)
-    world.damage()
-    with world.opened() as engagements:
+    seal(backed_up)
+    backed_up.wait(2 * HOUR)
+    backed_up.damage()
+    with backed_up.opened() as engagements:
         engagements.ledger.compactor.merge()
-    world.check_sealed()
+    backed_up.check_sealed()
 
 
-def forgotten_and_older(world: World) -> None:
+def forgotten_and_older(backed_up: BackedUpLedger) -> None:
     """Restore a backup that still holds a forgotten user."""
-    world.forget(USERS[0])
-    world.put_back(world.backups[0])
-    world.check()
+    backed_up.forget(USERS[0])
+    backed_up.put_back(backed_up.backups[0])
+    backed_up.check()
 
 
 @pytest.mark.parametrize("known", [lost_and_older, damaged_replacement, forgotten_and_older])
-def test_nothing_is_wrong_with_the_known_histories(world, known):
+def test_nothing_is_wrong_with_the_known_histories(backed_up, known):
     DONE.clear()
-    known(world)
+    known(backed_up)
     assert DONE["damaged"] == (known is damaged_replacement)
 
 
-def test_a_sweep_that_deletes_what_it_does_not_know_is_caught(world, monkeypatch):
+def test_a_sweep_that_deletes_what_it_does_not_know_is_caught(backed_up, monkeypatch):
     def old(database: Database) -> retention.Cleared:
         with database.read() as connection:
             names = {each.name for each in segments(connection)}
@@ -103,11 +103,11 @@ def test_a_sweep_that_deletes_what_it_does_not_know_is_caught(world, monkeypatch
 
     monkeypatch.setattr(compaction, "clear_unknown", old)
     with pytest.raises(AssertionError, match="sealed events are missing"):
-        lost_and_older(world)
+        lost_and_older(backed_up)
 
 
 @pytest.mark.parametrize("checks", [True, False])
-def test_a_sweep_that_does_not_look_at_the_replacement_is_caught(world, monkeypatch, checks):
+def test_a_sweep_that_does_not_look_at_the_replacement_is_caught(backed_up, monkeypatch, checks):
     """Without a repair of the replacement first, which would hide the difference."""
 
     def unmended(*_: object) -> Recovery:
@@ -120,14 +120,14 @@ def test_a_sweep_that_does_not_look_at_the_replacement_is_caught(world, monkeypa
 
     monkeypatch.setattr(compaction, "recover", unmended)
     if checks:
-        damaged_replacement(world)
+        damaged_replacement(backed_up)
         return
     monkeypatch.setattr(compaction, "remove_retired", unchecked)
     with pytest.raises(AssertionError, match="sealed events are missing"):
-        damaged_replacement(world)
+        damaged_replacement(backed_up)
 
 
-def test_barriers_that_are_not_applied_are_caught(world, monkeypatch):
+def test_barriers_that_are_not_applied_are_caught(backed_up, monkeypatch):
     monkeypatch.setattr(application, "apply_barriers", lambda *_: None)
     with pytest.raises(AssertionError, match="a backup does not answer as it did"):
-        forgotten_and_older(world)
+        forgotten_and_older(backed_up)

@@ -7,7 +7,7 @@ import pytest
 from ledger.errors import LedgerError
 from tests.support.sealed_ledgers import opened
 from tests.support.trials.bit_flips import Ledger, answers, copied, made
-from tests.verification.test_verify import damage
+from tests.verification.test_truth import damage
 
 VALUES = ("0", "9223372036854775807", "1.5", "'é'", "x'00ff'", "NULL")
 OF_BOTH = ("kind", "occurred_at", "recorded_at", "issue_id", "score")

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.support.telegram.errors import bad_request, forbidden
 from tests.support.telegram.http_messages import Request
-from tests.support.telegram.server_state import Chat, World
+from tests.support.telegram.server_state import Chat, ServerState
 
 COMMANDS_LIMIT = 100
 COMMAND = re.compile(r"[a-z0-9_]{1,32}\Z")
@@ -14,11 +14,11 @@ ANSWER_LIMIT = 200
 WORDS_LIMITS = {"name": 64, "description": 512, "short_description": 120}
 
 
-def get_me(world: World, _request: Request) -> dict[str, Any]:
+def get_me(state: ServerState, _request: Request) -> dict[str, Any]:
     """`getMe`."""
-    return world.bot | {
+    return state.bot | {
         "can_join_groups": True,
-        "can_read_all_group_messages": world.can_read_all_group_messages,
+        "can_read_all_group_messages": state.can_read_all_group_messages,
         "supports_inline_queries": False,
         "can_connect_to_business": False,
         "has_main_web_app": False,
@@ -28,19 +28,19 @@ def get_me(world: World, _request: Request) -> dict[str, Any]:
     }
 
 
-def answer_callback_query(world: World, request: Request) -> bool:
+def answer_callback_query(state: ServerState, request: Request) -> bool:
     """`answerCallbackQuery`: each press is answered once."""
     query_id = str(request.parameters.get("callback_query_id", ""))
-    if query_id not in world.unanswered:
+    if query_id not in state.unanswered:
         raise bad_request("query is too old and response timeout expired or query ID is invalid")
     if len(str(request.parameters.get("text", ""))) > ANSWER_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
-    world.unanswered.remove(query_id)
-    world.answers[query_id] = request.parameters
+    state.unanswered.remove(query_id)
+    state.answers[query_id] = request.parameters
     return True
 
 
-def set_my_commands(world: World, request: Request) -> bool:
+def set_my_commands(state: ServerState, request: Request) -> bool:
     """`setMyCommands`, by scope and language."""
     commands = request.parameters.get("commands", [])
     if len(commands) > COMMANDS_LIMIT:
@@ -50,18 +50,18 @@ def set_my_commands(world: World, request: Request) -> bool:
             raise bad_request("BOT_COMMAND_INVALID")
         if not 1 <= len(command.get("description", "")) <= COMMAND_DESCRIPTION_LIMIT:
             raise bad_request("BOT_COMMAND_DESCRIPTION_INVALID")
-    world.commands[scope_of(request)] = commands
+    state.commands[scope_of(request)] = commands
     return True
 
 
-def get_my_commands(world: World, request: Request) -> list[dict[str, str]]:
+def get_my_commands(state: ServerState, request: Request) -> list[dict[str, str]]:
     """`getMyCommands`, of exactly that scope and language."""
-    return world.commands.get(scope_of(request), [])
+    return state.commands.get(scope_of(request), [])
 
 
-def delete_my_commands(world: World, request: Request) -> bool:
+def delete_my_commands(state: ServerState, request: Request) -> bool:
     """`deleteMyCommands`."""
-    world.commands.pop(scope_of(request), None)
+    state.commands.pop(scope_of(request), None)
     return True
 
 
@@ -73,20 +73,20 @@ def scope_of(request: Request) -> str:
     return ":".join(str(part) for part in parts if part is not None)
 
 
-def set_words(world: World, request: Request) -> bool:
+def set_words(state: ServerState, request: Request) -> bool:
     """`setMyName`, `setMyDescription`, `setMyShortDescription`."""
     for name, limit in WORDS_LIMITS.items():
         words = str(request.parameters.get(name, ""))
         if len(words) > limit:
             raise bad_request(f"{name} is too long")
         if name in request.parameters:
-            world.words[name, request.parameters.get("language_code", "")] = words
+            state.words[name, request.parameters.get("language_code", "")] = words
     return True
 
 
-def get_chat(world: World, request: Request) -> dict[str, Any]:
+def get_chat(state: ServerState, request: Request) -> dict[str, Any]:
     """`getChat`."""
-    chat = world.reach(request.parameters.get("chat_id"))
+    chat = state.reach(request.parameters.get("chat_id"))
     return chat.shown() | {
         "accent_color_id": 0,
         "max_reaction_count": 11,
@@ -103,29 +103,29 @@ _GIFTS = (
 )
 
 
-def get_chat_member(world: World, request: Request) -> dict[str, Any]:
+def get_chat_member(state: ServerState, request: Request) -> dict[str, Any]:
     """`getChatMember`."""
-    chat = world.reach(request.parameters.get("chat_id"))
+    chat = state.reach(request.parameters.get("chat_id"))
     user_id = request.parameters.get("user_id", 0)
-    if user_id not in world.users:
+    if user_id not in state.users:
         raise bad_request("PARTICIPANT_ID_INVALID")
-    return member(world, chat, user_id)
+    return member(state, chat, user_id)
 
 
-def get_chat_administrators(world: World, request: Request) -> list[dict[str, Any]]:
+def get_chat_administrators(state: ServerState, request: Request) -> list[dict[str, Any]]:
     """`getChatAdministrators`: people only, bots are left out but for this one."""
-    chat = world.reach(request.parameters.get("chat_id"))
+    chat = state.reach(request.parameters.get("chat_id"))
     if chat.type == "private":
         raise bad_request("there are no administrators in the private chat")
-    return [member(world, chat, user_id) for user_id in chat.members if chat.is_admin(user_id)]
+    return [member(state, chat, user_id) for user_id in chat.members if chat.is_admin(user_id)]
 
 
-def leave_chat(world: World, request: Request) -> bool:
+def leave_chat(state: ServerState, request: Request) -> bool:
     """`leaveChat`: groups and channels only."""
-    chat = world.reach(request.parameters.get("chat_id"))
+    chat = state.reach(request.parameters.get("chat_id"))
     if chat.type == "private":
         raise forbidden("bot can't leave a private chat")
-    chat.members[world.bot_id] = "left"
+    chat.members[state.bot_id] = "left"
     return True
 
 
@@ -143,10 +143,10 @@ _RESTRICTIONS = (
 )  # fmt: skip
 
 
-def member(world: World, chat: Chat, user_id: int) -> dict[str, Any]:
+def member(state: ServerState, chat: Chat, user_id: int) -> dict[str, Any]:
     """A ChatMember, whole."""
     status = chat.members.get(user_id, "left")
-    known: dict[str, Any] = {"status": status, "user": world.users[user_id]}
+    known: dict[str, Any] = {"status": status, "user": state.users[user_id]}
     if status == "creator":
         return known | {"is_anonymous": False}
     if status == "administrator":

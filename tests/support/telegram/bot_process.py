@@ -25,7 +25,7 @@ from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from projections.application import Engagements
 from tests.support.forks import CONTEXT
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 
 PATIENCE_SECONDS = 30.0
 
@@ -35,7 +35,7 @@ class BotProcess:
 
     def __init__(
         self,
-        api: BotApi,
+        api: FakeBotApi,
         folder: Path,
         *,
         webhook: Webhook | None = None,

@@ -14,22 +14,22 @@ from bot.telegram.serve import UPDATES, PollingRequest
 from ledger.events import kind_label
 from projections.application import Engagements
 from tests.support.strategies import Clock
-from tests.support.telegram.chats import Room
-from tests.support.telegram.fake_server import BotApi
-from tests.support.telegram.generated_users import Person
+from tests.support.telegram.fake_chats import FakeChat
+from tests.support.telegram.fake_server import FakeBotApi
+from tests.support.telegram.fake_users import FakeUser
 from tests.support.telegram.server_state import Sent
 
 PATIENCE_SECONDS = 30.0
 
 
-class Stage:
+class ConversationDriver:
     """A bot and the Telegram that it talks with, at a clock that stands still until it is moved."""
 
     def __init__(self, folder: Path, *, reads_all: bool = True, **settings: str) -> None:
         """Prepare both; the ledger lies in `folder`, and the bot has those settings."""
         self.clock = Clock()
         self.folder = folder
-        self.api = BotApi(clock=self.clock, can_read_all_group_messages=reads_all)
+        self.api = FakeBotApi(clock=self.clock, can_read_all_group_messages=reads_all)
         self.settings = settings_of(
             {"TELEGRAM_BOT_TOKEN": self.api.token, "ENGAGEMENT_HOME": str(folder)} | settings
         )
@@ -65,28 +65,30 @@ class Stage:
         self.api.wait_until(lambda: self.api.pending() == 0, PATIENCE_SECONDS)
         self.run(self._idle())
 
-    def answers(self, where: Room | Person) -> list[Sent]:
+    def answers(self, where: FakeChat | FakeUser) -> list[Sent]:
         """The bot's messages there, once it is done."""
         self.settle()
         return self.api.sent_to(where)
 
-    def asks(self, person: Person, text: str, in_: Room | None = None, **how: Any) -> list[Sent]:
+    def asks(
+        self, user: FakeUser, text: str, in_: FakeChat | None = None, **how: Any
+    ) -> list[Sent]:
         """Let a person say something; return the bot's messages there since."""
-        where = in_ or person
+        where = in_ or user
         self.settle()
         before = len(self.api.sent_to(where))
-        person.says(text, in_=in_, **how)
+        user.says(text, in_=in_, **how)
         return self.answers(where)[before:]
 
-    def answer(self, person: Person, text: str, in_: Room | None = None, **how: Any) -> Sent:
+    def answer(self, user: FakeUser, text: str, in_: FakeChat | None = None, **how: Any) -> Sent:
         """Let a person say something; return the one answer there."""
-        (sent,) = self.asks(person, text, in_, **how)
+        (sent,) = self.asks(user, text, in_, **how)
         return sent
 
-    def recorded(self, person: Person) -> Counter[tuple[str, str]]:
+    def recorded(self, user: FakeUser) -> Counter[tuple[str, str]]:
         """How often a person did what to each issue, by the ledger."""
         self.settle()
-        history = self.engagements.history(str(person.id))
+        history = self.engagements.history(str(user.id))
         return Counter((each.event.issue_id, kind_label(each.event)) for each in history)
 
     async def _start(self) -> None:

@@ -23,7 +23,7 @@ from tests.support.telegram.http_messages import Request
 from tests.support.telegram.methods import METHODS
 from tests.support.telegram.oracles import complaints_of
 from tests.support.telegram.polling import Polling
-from tests.support.telegram.scenario import Scenes
+from tests.support.telegram.scenario import Scenario
 from tests.support.telegram.server_state import wall_clock
 from tests.support.telegram.webhook_delivery import Webhook
 
@@ -31,7 +31,7 @@ TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"  # noqa: S105  (the docum
 BODY_LIMIT = 64 * 1024 * 1024
 
 
-class BotApi(Scenes):
+class FakeBotApi(Scenario):
     """Telegram for one bot: its HTTP side in a thread of its own, its people in the caller's.
 
     `requests` is what the bot asked, in order; `complaints` what was wrong with it or with an

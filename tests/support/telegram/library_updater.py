@@ -10,7 +10,7 @@ from telegram import Bot
 from telegram.error import TelegramError
 from telegram.ext import Updater
 
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 
 KINDS = [
     "message", "edited_message", "channel_post", "edited_channel_post", "callback_query",
@@ -18,7 +18,7 @@ KINDS = [
 ]  # fmt: skip
 
 
-def with_bot(api: BotApi, act: Callable[[Bot], Coroutine[Any, Any, Any]]) -> Any:
+def with_bot(api: FakeBotApi, act: Callable[[Bot], Coroutine[Any, Any, Any]]) -> Any:
     """Run a coroutine with an initialised bot that talks with the server."""
 
     async def run() -> Any:
@@ -28,13 +28,13 @@ def with_bot(api: BotApi, act: Callable[[Bot], Coroutine[Any, Any, Any]]) -> Any
     return asyncio.run(run())
 
 
-def bot_of(api: BotApi) -> Bot:
+def bot_of(api: FakeBotApi) -> Bot:
     """The library's bot, pointed at the server."""
     return Bot(api.token, base_url=api.base_url, base_file_url=api.base_file_url)
 
 
 def refused(
-    api: BotApi,
+    api: FakeBotApi,
     kind: type[TelegramError],
     why: str,
     act: Callable[[Bot], Coroutine[Any, Any, Any]],
@@ -62,7 +62,7 @@ class Recorded(asyncio.Queue[object]):
 
 @asynccontextmanager
 async def updater_of(
-    api: BotApi, errors: list[TelegramError] | None = None
+    api: FakeBotApi, errors: list[TelegramError] | None = None
 ) -> AsyncIterator[tuple[Updater, Recorded]]:
     """A polling updater; the errors of its polls are collected."""
     queue = Recorded()

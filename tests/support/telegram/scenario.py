@@ -6,19 +6,19 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from tests.support.telegram.chats import Room
 from tests.support.telegram.errors import Refusal
+from tests.support.telegram.fake_chats import FakeChat
+from tests.support.telegram.fake_users import FakeUser
 from tests.support.telegram.faults import Faults
-from tests.support.telegram.generated_users import Person
 from tests.support.telegram.oracles import complaints_about_update
-from tests.support.telegram.server_state import Chat, Message, Sent, World
+from tests.support.telegram.server_state import Chat, Message, Sent, ServerState
 from tests.support.telegram.update_queue import Update
 
 SUPERGROUP_BASE = -1_001_000_000_000
 _CHAT_BOUND = ("message", "edited_message")
 
 
-class Scenes(World):
+class Scenario(ServerState):
     """A scenario that tests set up. `complaints` collects the findings of oracles."""
 
     strict: bool
@@ -31,73 +31,73 @@ class Scenes(World):
 
     # --- who and where -------------------------------------------------------------------------
 
-    def person(self, name: str, id: int | None = None, **names: Any) -> Person:  # noqa: A002
+    def user(self, name: str, id: int | None = None, **names: Any) -> FakeUser:  # noqa: A002
         """A person with a Telegram account; `username`, `last_name`, `language_code` if given."""
         user_id = 1_000_000 + next(self._numbers) if id is None else id
         user = {"id": user_id, "is_bot": False, "first_name": name, **names}
         self.users[user_id] = user
-        return Person(self, user)
+        return FakeUser(self, user)
 
-    def other_bot(self, name: str, id: int | None = None) -> Person:  # noqa: A002
+    def other_bot(self, name: str, id: int | None = None) -> FakeUser:  # noqa: A002
         """Another bot, which speaks as a person does."""
-        bot = self.person(name, id, username=f"{name.lower()}_bot")
-        bot.user["is_bot"] = True
+        bot = self.user(name, id, username=f"{name.lower()}_bot")
+        bot.payload["is_bot"] = True
         return bot
 
     def group(
         self,
         title: str,
-        members: Sequence[Person] = (),
+        members: Sequence[FakeUser] = (),
         *,
         id: int | None = None,  # noqa: A002
         bot: str = "member",
-    ) -> Room:
+    ) -> FakeChat:
         """A basic group that the bot is in (`bot` is its status; "left" for not at all)."""
-        return self._room(id or -4000 - next(self._numbers), "group", title, members, bot)
+        return self._chat(id or -4000 - next(self._numbers), "group", title, members, bot)
 
     def supergroup(
         self,
         title: str,
-        members: Sequence[Person] = (),
+        members: Sequence[FakeUser] = (),
         *,
         id: int | None = None,  # noqa: A002
         bot: str = "member",
         username: str | None = None,
-    ) -> Room:
+    ) -> FakeChat:
         """A supergroup, public if it has a username."""
-        room = self._room(id or self.supergroup_id(), "supergroup", title, members, bot)
+        chat = self._chat(id or self.supergroup_id(), "supergroup", title, members, bot)
         if username:
-            room.names["username"] = username
-        return room
+            chat.names["username"] = username
+        return chat
 
-    def forum(self, title: str, members: Sequence[Person] = (), **how: Any) -> Room:
+    def forum(self, title: str, members: Sequence[FakeUser] = (), **how: Any) -> FakeChat:
         """A supergroup with topics, which `creates_topic` adds to."""
-        room = self.supergroup(title, members, **how)
-        room.is_forum = True
-        return room
+        chat = self.supergroup(title, members, **how)
+        chat.is_forum = True
+        return chat
 
-    def channel(self, title: str, *, bot: str = "administrator", username: str = "") -> Room:
+    def channel(self, title: str, *, bot: str = "administrator", username: str = "") -> FakeChat:
         """A channel of a person's, to which only they post."""
-        room = self._room(self.supergroup_id(), "channel", title, (), bot)
+        chat = self._chat(self.supergroup_id(), "channel", title, (), bot)
         if username:
-            room.names["username"] = username
-        return room
+            chat.names["username"] = username
+        return chat
 
     def supergroup_id(self) -> int:
         """An id that no supergroup or channel has yet."""
         return SUPERGROUP_BASE - next(self._numbers)
 
-    def _room(
-        self, chat_id: int, kind: str, title: str, members: Sequence[Person], bot: str
-    ) -> Room:
-        room = Room(chat_id, kind, {"title": title}, api=self)
-        room.members = {person.id: "member" for person in members}
+    def _chat(
+        self, chat_id: int, kind: str, title: str, members: Sequence[FakeUser], bot: str
+    ) -> FakeChat:
+        chat = FakeChat(chat_id, kind, {"title": title}, api=self)
+        chat.members = {user.id: "member" for user in members}
         if members and kind != "channel":
-            room.members[members[0].id] = "creator"
-        room.members[self.bot_id] = bot
+            chat.members[members[0].id] = "creator"
+        chat.members[self.bot_id] = bot
         with self.changed:
-            self.chats[chat_id] = room
-        return room
+            self.chats[chat_id] = chat
+        return chat
 
     # --- what reaches the bot ------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Scenes(World):
 
     # --- what the bot did ----------------------------------------------------------------------
 
-    def sent_to(self, where: Room | Person | int) -> list[Sent]:
+    def sent_to(self, where: FakeChat | FakeUser | int) -> list[Sent]:
         """The bot's messages to a chat (a person's private one), oldest first; no deleted ones."""
         chat_id = where if isinstance(where, int) else where.id
         with self.changed:
@@ -174,7 +174,7 @@ class Scenes(World):
 
     # --- what goes wrong -----------------------------------------------------------------------
 
-    def flood(self, chat: Room | Person | int | None, seconds: int, times: int = 1) -> None:
+    def flood(self, chat: FakeChat | FakeUser | int | None, seconds: int, times: int = 1) -> None:
         """Answer 429 to the next requests that send to a chat, or to any."""
         chat_id = chat if chat is None or isinstance(chat, int) else chat.id
         with self.changed:

@@ -110,7 +110,7 @@ class Sent:
         return None if replied is None else int(replied["message_id"])
 
 
-class World:
+class ServerState:
     """Everything Telegram knows. `changed` guards it, and is notified of every change."""
 
     def __init__(self, token: str, username: str, clock: Callable[[], datetime]) -> None:

@@ -11,19 +11,19 @@ from telegram.error import (
 )
 
 from tests.support.strategies import NOON, Clock
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 from tests.support.telegram.library_updater import bot_of, refused, updater_of, with_bot
 
 
 @pytest.fixture
 def api():
-    with BotApi(clock=Clock()) as api:
+    with FakeBotApi(clock=Clock()) as api:
         yield api
 
 
 @pytest.fixture
 def ana(api):
-    ana = api.person("Ana", id=1001)
+    ana = api.user("Ana", id=1001)
     ana.says("/start")
     return ana
 

@@ -6,7 +6,7 @@ import pytest
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, ReplyParameters
 from telegram.error import BadRequest, ChatMigrated, Forbidden, RetryAfter
 
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 from tests.support.telegram.library_updater import refused, with_bot
 
 PNG = (
@@ -16,13 +16,13 @@ PNG = (
 
 @pytest.fixture
 def api():
-    with BotApi() as api:
+    with FakeBotApi() as api:
         yield api
 
 
 @pytest.fixture
 def ana(api):
-    ana = api.person("Ana", id=1001)
+    ana = api.user("Ana", id=1001)
     ana.says("/start")
     return ana
 
@@ -105,7 +105,7 @@ def test_a_reply_goes_to_a_message_that_is_there(api, ana):
 
 
 def test_people_and_chats_that_cannot_be_written_to_are_refused_in_telegrams_words(api, ana):
-    bob, group = api.person("Bob"), api.supergroup("Team", [ana])
+    bob, group = api.user("Bob"), api.supergroup("Team", [ana])
 
     def say_to(chat_id):
         return lambda bot: bot.send_message(chat_id, "x")

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.telegram import aiogram_oracle, schema_oracle
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 from tests.support.telegram.oracles import complaints_about_update
 
 needs_schema = pytest.mark.skipif(schema_oracle.SCHEMA is None, reason=schema_oracle.ABSENT)
@@ -83,8 +83,8 @@ def test_both_find_the_fault_in_an_update(message):
 
 
 def test_everything_that_people_can_do_is_right_by_both():
-    api = BotApi()
-    ana, bob = api.person("Ana", language_code="de"), api.person("Bob", username="bob")
+    api = FakeBotApi()
+    ana, bob = api.user("Ana", language_code="de"), api.user("Bob", username="bob")
     ana.starts()
     group, forum = (
         api.group("Team", [ana, bob]),
@@ -124,8 +124,8 @@ def test_everything_that_people_can_do_is_right_by_both():
 
 
 def test_an_update_with_a_fault_is_a_complaint():
-    api = BotApi()
-    ana = api.person("Ana")
+    api = FakeBotApi()
+    ana = api.user("Ana")
     update = ana.says("x", extra={"txt": "y"}, queued=False)
     assert api.complaints
     assert complaints_about_update(update)

@@ -17,7 +17,7 @@ from telegram import (
 from telegram.error import BadRequest, Conflict, NetworkError
 from telegram.ext import Updater
 
-from tests.support.telegram.fake_server import BotApi
+from tests.support.telegram.fake_server import FakeBotApi
 from tests.support.telegram.library_updater import Recorded, bot_of, refused, with_bot
 
 SECRET = "s" * 32
@@ -25,13 +25,13 @@ SECRET = "s" * 32
 
 @pytest.fixture
 def api():
-    with BotApi() as api:
+    with FakeBotApi() as api:
         yield api
 
 
 @pytest.fixture
 def ana(api):
-    return api.person("Ana", id=1001)
+    return api.user("Ana", id=1001)
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def test_message_numbers_are_shared_by_private_chats_and_basic_groups_only(api, 
         api.supergroup("B", [ana]),
         api.supergroup("C", [ana]),
     )
-    for room in (None, group, big, other, big):
-        ana.says("x", in_=room)
+    for chat in (None, group, big, other, big):
+        ana.says("x", in_=chat)
     assert [update.message.message_id for update in fetch(api)] == [1, 2, 1, 1, 2]
 
 
@@ -72,8 +72,8 @@ def test_the_bot_writes_into_topics_that_are_there_and_open(api, ana):
     forum.closes_topic(closed)
     thread = ana.says("reply", in_=plain, reply_to=ana.says("root", in_=plain))
 
-    def say(room, number):
-        return lambda bot: bot.send_message(room.id, "x", message_thread_id=number)
+    def say(chat, number):
+        return lambda bot: bot.send_message(chat.id, "x", message_thread_id=number)
 
     with_bot(api, say(forum, topic))
     assert [sent.topic for sent in api.sent_to(forum)] == [topic]

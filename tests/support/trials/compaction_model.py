@@ -32,7 +32,7 @@ from projections.policy import Adopted, changed, policy_of
 from tests.support import strategies
 from tests.support.strategies import HOUR, Clock
 from tests.support.trials.counts import count
-from tests.support.trials.list_model import Remembered, Told, event_of, told
+from tests.support.trials.list_model import ListedEvent, ListModel, event_of, told
 from tests.support.trials.questions import CHATS, ISSUES, USERS, answers, questions
 
 MOMENTS, MOMENTS_BETWEEN = count(full=100, small=5), count(full=3, small=1)
@@ -76,7 +76,7 @@ class Compactions(RuleBasedStateMachine):
         super().__init__()
         self.folder = TemporaryDirectory()
         self.path = Path(self.folder.name) / "ledger.db"
-        self.clock, self.list, self.dice = Clock(), Remembered(), random.Random(0)
+        self.clock, self.list, self.dice = Clock(), ListModel(), random.Random(0)
         self.engagements = self._open()
 
     @initialize(seed=seeds, batch=st.builds(some_touches, st.integers(5, 25), seeds))
@@ -289,7 +289,7 @@ class Compactions(RuleBasedStateMachine):
             self.list.recorded_at = event_of(each).recorded_at
             yield each
 
-    def _told_now(self) -> list[Told]:
+    def _told_now(self) -> list[ListedEvent]:
         return [told(each) for each in self._news()]
 
     def _other_news(self, topic: str) -> list[Any]:

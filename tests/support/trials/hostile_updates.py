@@ -21,7 +21,7 @@ TEXT_LIMIT = 4096
 LAST_DATE = 2**31 - 1
 TODAY = NOON // 1_000_000
 PEOPLE = 15
-CROWD = 500
+UPDATES_OF_A_GROUP = 500
 """The number of people who talk at once, and of messages before other people take over."""
 
 KEYS = ("AI-1", "AI-1799", "DMD-480", "PLA4-16916", "Z-99999", "ABCDEFGHIJ-1", "AI-00001", "UTF-8")
@@ -78,7 +78,7 @@ ENTITIES = (
 OFFSETS = (0, 0, 1, 7, 4095, 4096, 10**6, LAST_DATE, -1, -4096)
 
 
-class Hostile:
+class HostileUpdates:
     """Random hostile texts and updates, from those of `people`."""
 
     def __init__(self, dice: random.Random) -> None:
@@ -141,8 +141,8 @@ class Hostile:
         return {"message": message}
 
     def _pressed(self, text: str) -> Update:
-        person = self._person()
-        own, dice = person["id"], self.dice
+        user = self._user()
+        own, dice = user["id"], self.dice
         data = (
             f"{CARD}{dice.choice(ARGUMENTS)}", f"{CARD}{text[:50]}", text[:60], f"forget:{own - 1}",
             f"keep:{own}", f"keep:{own}x", "forget:", CARD, f"forget:{text[:20]}",
@@ -150,7 +150,7 @@ class Hostile:
         chosen = f"forget:{own}" if dice.random() < 0.002 else dice.choice(data)
         query: Update = {
             "id": str(self.number),
-            "from": person,
+            "from": user,
             "chat_instance": "x",
             "data": chosen,
         }
@@ -170,15 +170,15 @@ class Hostile:
         return {"message": self._message(**self.dice.choice(service))}
 
     def _message(self, **content: Any) -> dict[str, Any]:
-        person, dice = self._person(), self.dice
-        crowd = self.number // CROWD
+        user, dice = self._user(), self.dice
+        group = self.number // UPDATES_OF_A_GROUP
         kind = dice.choice(("private", "private", "private", "group", "supergroup"))
-        room = {"private": person["id"], "group": -5 - crowd * 50 - dice.randrange(20)}
-        chat_id = room.get(kind, -1_000_000_000_000 - crowd * 50 - dice.randrange(20))
+        chat_ids = {"private": user["id"], "group": -5 - group * 50 - dice.randrange(20)}
+        chat_id = chat_ids.get(kind, -1_000_000_000_000 - group * 50 - dice.randrange(20))
         chat = {"id": chat_id, "type": kind, "title": dice.choice(PIECES)}
         dates = (TODAY, TODAY, TODAY - 86_400 * dice.randrange(500), 0, LAST_DATE)
         (date,) = dice.choices(dates, (60, 20, 16, 2, 2))
-        message = {"message_id": self.number, "date": date, "chat": chat, "from": person, **content}
+        message = {"message_id": self.number, "date": date, "chat": chat, "from": user, **content}
         if dice.random() < 0.3:
             message |= dice.choice(self._circumstances(chat))
         return message
@@ -209,11 +209,11 @@ class Hostile:
         if dice.random() < 0.3:
             entity["url"] = "".join(dice.choices(PIECES, k=3))
         if dice.random() < 0.3:
-            entity["user"] = dice.choice((BOT, self._person()))
+            entity["user"] = dice.choice((BOT, self._user()))
         return entity
 
-    def _person(self) -> dict[str, Any]:
-        crowd = self.number // CROWD
-        own = 1_000 + crowd * PEOPLE + self.dice.randrange(PEOPLE)
+    def _user(self) -> dict[str, Any]:
+        group = self.number // UPDATES_OF_A_GROUP
+        own = 1_000 + group * PEOPLE + self.dice.randrange(PEOPLE)
         name = self.dice.choice(PIECES) or "x"
         return {"id": own, "is_bot": False, "first_name": name, "language_code": "en"}

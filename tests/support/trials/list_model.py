@@ -32,7 +32,7 @@ from tests.support.strategies import NOON
 from tests.support.trials.questions import CHATS, LIMIT, TRIED, ZONE, Asked
 
 
-class Told(NamedTuple):
+class ListedEvent(NamedTuple):
     """An event between a user and an issue; the user is None once forgotten."""
 
     user: str | None
@@ -43,11 +43,11 @@ class Told(NamedTuple):
     key: str | None
 
 
-class Remembered:
+class ListModel:
     """Everything that was recorded in a ledger, in lists."""
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
+        self.told: list[ListedEvent] = []
         self.notifications: list[Notification] = []
         self.policies: list[Adopted] = [FIRST]
         self.barred: dict[str, int] = {}
@@ -231,10 +231,10 @@ def event_of(notification: Notification) -> Any:
     )
 
 
-def told(notification: Notification) -> Told:
+def told(notification: Notification) -> ListedEvent:
     """The entry of a notified event; the recorder does not report its user and place."""
     row, event = row_of(notification), event_of(notification)
-    return Told(None, row, event, codec.Origin(), None, None)
+    return ListedEvent(None, row, event, codec.Origin(), None, None)
 
 
 def streams_of(engagements: Engagements) -> dict[str, int]:

@@ -42,7 +42,7 @@ class Backup(NamedTuple):
     answers: Answers
 
 
-class World:
+class BackedUpLedger:
     """The ledger's folder, its backups, and what was sealed and forgotten in any of them."""
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
@@ -245,25 +245,25 @@ def rows(table: Any) -> set[tuple[Any, ...]]:
 
 
 STEPS = (
-    World.record,
-    World.record,
-    World.compact,
-    World.compact,
-    World.merge,
-    World.wait,
-    World.wait,
-    World.damage,
-    World.forget,
-    World.opt,
-    World.back_up,
-    World.lose,
+    BackedUpLedger.record,
+    BackedUpLedger.record,
+    BackedUpLedger.compact,
+    BackedUpLedger.compact,
+    BackedUpLedger.merge,
+    BackedUpLedger.wait,
+    BackedUpLedger.wait,
+    BackedUpLedger.damage,
+    BackedUpLedger.forget,
+    BackedUpLedger.opt,
+    BackedUpLedger.back_up,
+    BackedUpLedger.lose,
 )
 
 
 def history(folder: Path, dice: random.Random, steps: int) -> None:
     """Do random operations on a ledger, and check it after each."""
-    world = World(folder, dice)
+    backed_up = BackedUpLedger(folder, dice)
     for _ in range(steps):
-        dice.choice(STEPS)(world)
-        world.check()
-    world.end()
+        dice.choice(STEPS)(backed_up)
+        backed_up.check()
+    backed_up.end()

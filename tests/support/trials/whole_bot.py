@@ -84,7 +84,7 @@ class StrictReader(BaseRequest):
         return {"message_id": next(self._ids), "date": 0, "chat": chat}
 
 
-class Worries(logging.Handler):
+class LoggedWarnings(logging.Handler):
     """All logged warnings and errors."""
 
     def __init__(self) -> None:
@@ -97,13 +97,13 @@ class Worries(logging.Handler):
         self.records.append(record)
 
 
-class Talk:
+class WholeBot:
     """A bot on a ledger of its own, as an asynchronous context manager."""
 
     def __init__(self, folder: Path) -> None:
         """Prepare the ledger in `folder`."""
         self.reader = StrictReader()
-        self.worries = Worries()
+        self.worries = LoggedWarnings()
         settings = settings_of({"ENGAGEMENT_HOME": str(folder)})
         folder.mkdir(parents=True, exist_ok=True)
         self.engagements = Engagements(settings.database_url, clock=Clock())

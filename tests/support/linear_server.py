@@ -10,7 +10,7 @@ from bot.linear.demo import LocalLinear, Scripted
 PATIENCE_SECONDS = 30.0
 
 
-class Served:
+class LinearServer:
     """A local Linear that is listening, and the settings that lead to it."""
 
     def __init__(self, local: LocalLinear) -> None:
@@ -50,9 +50,9 @@ class Served:
 
 
 @contextmanager
-def serving(local: LocalLinear) -> Iterator[Served]:
+def serving(local: LocalLinear) -> Iterator[LinearServer]:
     """Serve for a block."""
-    served = Served(local)
+    served = LinearServer(local)
     served.start()
     try:
         yield served

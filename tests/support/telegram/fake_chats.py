@@ -9,23 +9,23 @@ from tests.support.telegram.server_state import Chat, Message, Sent
 from tests.support.telegram.update_queue import Update, kind_of
 
 if TYPE_CHECKING:
-    from tests.support.telegram.generated_users import Person
-    from tests.support.telegram.scenario import Scenes
+    from tests.support.telegram.fake_users import FakeUser
+    from tests.support.telegram.scenario import Scenario
 
 
 @dataclass(eq=False, kw_only=True)
-class Room(Chat):
+class FakeChat(Chat):
     """A chat of a scenario."""
 
-    api: "Scenes"
+    api: "Scenario"
 
-    def becomes_supergroup(self) -> "Room":
+    def becomes_supergroup(self) -> "FakeChat":
         """Upgrade a basic group: a service message in each; the new one has an id of its own.
 
         From now on requests for the old one are refused with the new id.
         """
         with self.api.changed:
-            new = Room(self.api.supergroup_id(), "supergroup", dict(self.names), api=self.api)
+            new = FakeChat(self.api.supergroup_id(), "supergroup", dict(self.names), api=self.api)
             new.members = dict(self.members)
             self.api.chats[new.id] = new
             by = {"from": self.api.users[self._owner()]}
@@ -37,12 +37,14 @@ class Room(Chat):
         return new
 
     def _owner(self) -> int:
-        people = (i for i, status in self.members.items() if i != self.api.bot_id)
-        return next(people, self.api.bot_id)
+        users = (i for i, status in self.members.items() if i != self.api.bot_id)
+        return next(users, self.api.bot_id)
 
-    def creates_topic(self, title: str, by: "Person | None" = None, *, queued: bool = True) -> int:
+    def creates_topic(
+        self, title: str, by: "FakeUser | None" = None, *, queued: bool = True
+    ) -> int:
         """Open a topic in a forum and return its number, which is its service message's."""
-        sender = self.api.bot if by is None else by.user
+        sender = self.api.bot if by is None else by.payload
         with self.api.changed:
             topic = {"name": title, "icon_color": 7322096}
             message = self.api.post(self, **{"from": sender}, forum_topic_created=topic)
@@ -73,7 +75,7 @@ class Room(Chat):
             self.messages[after["message_id"]] = after
             return self.api.deliver("edited_channel_post", after, self, queued=queued)
 
-    def shows_post_of(self, channel: "Room", post: Update, *, queued: bool = True) -> Update:
+    def shows_post_of(self, channel: "FakeChat", post: Update, *, queued: bool = True) -> Update:
         """The post of a linked channel, which Telegram forwards into its group by itself."""
         original = message_of(post)
         origin = {
@@ -94,14 +96,14 @@ class Room(Chat):
             )
             return self.api.deliver("message", message, self, queued=queued)
 
-    def bot_becomes(self, status: str, by: "Person", *, queued: bool = True) -> Update:
+    def bot_becomes(self, status: str, by: "FakeUser", *, queued: bool = True) -> Update:
         """Change the bot's status here: "member", "administrator", "left", "kicked"."""
         with self.api.changed:
             old = member(self.api, self, self.api.bot_id)
             self.members[self.api.bot_id] = status
             change = {
                 "chat": self.shown(),
-                "from": by.user,
+                "from": by.payload,
                 "date": self.api.seconds(),
                 "old_chat_member": old,
                 "new_chat_member": member(self.api, self, self.api.bot_id),

@@ -16,10 +16,10 @@ from bot.telegram.handlers import CARDS
 from bot.telegram.look_ups import LookUps
 from bot.telegram.sending import Outbox
 from ledger.instants import moment_of
-from tests.support.linear_server_thread import Served, serving
+from tests.support.linear_server import LinearServer, serving
 from tests.support.strategies import NOON
-from tests.support.telegram.conversation_driver import Stage
-from tests.support.telegram.generated_users import Person
+from tests.support.telegram.conversation_driver import ConversationDriver
+from tests.support.telegram.fake_users import FakeUser
 
 NOW = moment_of(NOON)
 ENGAGEMENT = "AI-1799 · score 0.680\n1 query, today at 12:00"
@@ -31,21 +31,23 @@ WHOLE = (
 
 
 @pytest.fixture
-def linear() -> Iterator[Served]:
+def linear() -> Iterator[LinearServer]:
     with serving(LocalLinear(invented(NOW), lambda: NOW)) as served:
         yield served
 
 
 @pytest.fixture
-def stage(set_stage: Callable[..., Stage], linear: Served) -> Stage:
-    return set_stage(**linear.settings)
+def driver(
+    start_driver: Callable[..., ConversationDriver], linear: LinearServer
+) -> ConversationDriver:
+    return start_driver(**linear.settings)
 
 
 @pytest.fixture
-def ana(stage: Stage) -> Person:
-    person = stage.api.person("Ana Canary", id=1001)
-    person.starts()
-    return person
+def ana(driver: ConversationDriver) -> FakeUser:
+    user = driver.api.user("Ana Canary", id=1001)
+    user.starts()
+    return user
 
 
 @pytest.fixture
@@ -54,17 +56,19 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look_ups, "CARD_SECONDS", 0.0)
 
 
-def ask_held(stage: Stage, linear: Served, ana: Person, text: str, count: int = 1) -> None:
+def ask_held(
+    driver: ConversationDriver, linear: LinearServer, ana: FakeUser, text: str, count: int = 1
+) -> None:
     """Ask for a card that is sent before Linear has answered."""
-    stage.settle()
-    before = len(stage.api.sent_to(ana))
+    driver.settle()
+    before = len(driver.api.sent_to(ana))
     linear.hold()
     ana.says(text)
-    stage.api.wait_until(lambda: len(stage.api.sent_to(ana)) == before + count)
+    driver.api.wait_until(lambda: len(driver.api.sent_to(ana)) == before + count)
 
 
-def test_a_card_says_what_the_issue_is(stage, ana):
-    card = stage.answer(ana, "What's the status of AI-1799?")
+def test_a_card_says_what_the_issue_is(driver, ana):
+    card = driver.answer(ana, "What's the status of AI-1799?")
     assert card.text == WHOLE
     assert card.buttons == ["Open AI-1799", "Hide AI-1799 from my lists"]
     assert card.rows[0][0]["url"] == "https://linear.example/wattle/issue/AI-1799"
@@ -76,17 +80,17 @@ def test_a_card_says_what_the_issue_is(stage, ana):
     assert card.edits == []
 
 
-def test_several_issues_are_one_message_and_few_requests(stage, ana, linear):
+def test_several_issues_are_one_message_and_few_requests(driver, ana, linear):
     keys = ["AI-1799", "AI-1800", "DMD-480", "AI-9999", "OPS-3", "WEB-7"]
-    card = stage.answer(ana, " ".join(keys))
+    card = driver.answer(ana, " ".join(keys))
     blocks = card.text.split("\n\n")
     assert [block.splitlines()[-2].partition(" ")[0] for block in blocks] == keys
     assert "◌ Backlog · now AI-1803 · unassigned" in blocks[2]
     assert len(linear.local.asked) == 1 + 2  # DMD-480 and AI-9999 by themselves
 
 
-def test_what_may_not_be_seen_is_answered_word_for_word_as_what_is_not_there(stage, ana):
-    hidden, unseen, none = (stage.answer(ana, key) for key in ("OPS-3", "LAW-1", "AI-9999"))
+def test_what_may_not_be_seen_is_answered_word_for_word_as_what_is_not_there(driver, ana):
+    hidden, unseen, none = (driver.answer(ana, key) for key in ("OPS-3", "LAW-1", "AI-9999"))
     assert none.text.startswith("AI-9999: not found in Linear, or I may not see it\nAI-9999 · ")
     assert hidden.text.replace("OPS-3", "AI-9999") == none.text
     assert unseen.text.replace("LAW-1", "AI-9999") == none.text
@@ -94,96 +98,98 @@ def test_what_may_not_be_seen_is_answered_word_for_word_as_what_is_not_there(sta
 
 
 def test_a_card_that_linear_keeps_waiting_is_sent_and_completed_in_place(
-    stage, ana, linear, impatient
+    driver, ana, linear, impatient
 ):
-    ask_held(stage, linear, ana, "AI-1799")
-    sent = stage.api.sent_to(ana)[-1]
+    ask_held(driver, linear, ana, "AI-1799")
+    sent = driver.api.sent_to(ana)[-1]
     assert sent.text == f"AI-1799: asking Linear …\n{ENGAGEMENT}"
     assert sent.buttons == ["Hide AI-1799 from my lists"]
     linear.release()
-    assert stage.answers(ana)[-1] is sent
+    assert driver.answers(ana)[-1] is sent
     assert sent.text == WHOLE
     assert sent.buttons == ["Open AI-1799", "Hide AI-1799 from my lists"]
     assert len(sent.edits) == 1
 
 
-def test_a_completed_card_does_not_undo_a_press(stage, ana, linear, impatient):
-    ask_held(stage, linear, ana, "AI-1799")
-    sent = stage.api.sent_to(ana)[-1]
+def test_a_completed_card_does_not_undo_a_press(driver, ana, linear, impatient):
+    ask_held(driver, linear, ana, "AI-1799")
+    sent = driver.api.sent_to(ana)[-1]
     ana.presses(sent, "Hide AI-1799 from my lists")
-    stage.api.wait_until(lambda: "hidden from your lists" in sent.text)
+    driver.api.wait_until(lambda: "hidden from your lists" in sent.text)
     linear.release()
-    stage.settle()
+    driver.settle()
     assert sent.text.startswith("Answers cite pages")
     assert "hidden from your lists" in sent.text
     assert sent.buttons == ["Open AI-1799", "Show AI-1799 in my lists again"]
 
 
 def test_another_message_is_answered_while_a_card_waits_to_be_completed(
-    stage, ana, linear, impatient
+    driver, ana, linear, impatient
 ):
-    ask_held(stage, linear, ana, "AI-1799")
+    ask_held(driver, linear, ana, "AI-1799")
     ana.says("/privacy")
-    stage.api.wait_until(lambda: "What is kept" in stage.api.sent_to(ana)[-1].text)
+    driver.api.wait_until(lambda: "What is kept" in driver.api.sent_to(ana)[-1].text)
     linear.release()
-    stage.settle()
-    assert stage.api.sent_to(ana)[-2].text == WHOLE
+    driver.settle()
+    assert driver.api.sent_to(ana)[-2].text == WHOLE
 
 
-def test_two_people_who_ask_at_once_share_a_request(stage, ana, linear, impatient):
-    bob = stage.api.person("Bob Canary", id=1002)
+def test_two_people_who_ask_at_once_share_a_request(driver, ana, linear, impatient):
+    bob = driver.api.user("Bob Canary", id=1002)
     bob.starts()
-    ask_held(stage, linear, ana, "AI-1799")
+    ask_held(driver, linear, ana, "AI-1799")
     bob.says("AI-1799")
-    stage.api.wait_until(lambda: "asking" in stage.api.sent_to(bob)[-1].text)
+    driver.api.wait_until(lambda: "asking" in driver.api.sent_to(bob)[-1].text)
     linear.release()
-    assert stage.answers(ana)[-1].text == stage.answers(bob)[-1].text == WHOLE
+    assert driver.answers(ana)[-1].text == driver.answers(bob)[-1].text == WHOLE
     assert len(linear.local.asked) == 1
 
 
-def test_where_linear_is_down_the_rest_of_the_card_is_there(stage, ana, linear):
+def test_where_linear_is_down_the_rest_of_the_card_is_there(driver, ana, linear):
     linear.local.script.append(Scripted(503, b""))
-    card = stage.answer(ana, "AI-1799")
+    card = driver.answer(ana, "AI-1799")
     assert card.text == f"AI-1799: Linear does not answer now; ask again in a minute\n{ENGAGEMENT}"
     assert card.edits == []
-    assert stage.recorded(ana) == {("AI-1799", "query"): 1}
+    assert driver.recorded(ana) == {("AI-1799", "query"): 1}
 
 
-def test_in_a_group_the_card_comes_in_private_and_is_completed_there(stage, ana, linear, impatient):
-    team = stage.api.supergroup("Team Canary", members=[ana])
+def test_in_a_group_the_card_comes_in_private_and_is_completed_there(
+    driver, ana, linear, impatient
+):
+    team = driver.api.supergroup("Team Canary", members=[ana])
     linear.hold()
-    stage.settle()
+    driver.settle()
     ana.says("@ledger_bot AI-1799", in_=team)
-    stage.api.wait_until(lambda: bool(stage.api.sent_to(team)))
+    driver.api.wait_until(lambda: bool(driver.api.sent_to(team)))
     linear.release()
-    assert stage.answers(ana)[-1].text == WHOLE
-    (note,) = stage.answers(team)
+    assert driver.answers(ana)[-1].text == WHOLE
+    (note,) = driver.answers(team)
     assert note.text == "AI-1799: I have sent you what I know in private."
 
 
-def test_a_card_that_is_opened_from_a_briefing_says_it_too(stage, ana):
-    stage.answer(ana, "AI-1799")
-    briefing = stage.answer(ana, "/briefing")
+def test_a_card_that_is_opened_from_a_briefing_says_it_too(driver, ana):
+    driver.answer(ana, "AI-1799")
+    briefing = driver.answer(ana, "/briefing")
     ana.presses(briefing, briefing.buttons[0])
-    assert stage.answers(ana)[-1].text.startswith("Answers cite pages that have moved\n")
+    assert driver.answers(ana)[-1].text.startswith("Answers cite pages that have moved\n")
 
 
-def test_a_group_that_only_talks_asks_linear_nothing(stage, ana, linear):
-    team = stage.api.supergroup("Team Canary", members=[ana])
-    stage.asks(ana, "AI-1799 is done", in_=team)
+def test_a_group_that_only_talks_asks_linear_nothing(driver, ana, linear):
+    team = driver.api.supergroup("Team Canary", members=[ana])
+    driver.asks(ana, "AI-1799 is done", in_=team)
     assert linear.local.asked == []
 
 
 def test_many_hostile_titles_are_completed_in_as_many_messages_as_they_need(
-    stage, ana, linear, impatient
+    driver, ana, linear, impatient
 ):
     keys = [f"AI-{number}" for number in range(1, 21)]
     for key in keys:
         linear.local.workspace.add(Invented(key, '"<b>&' * 40, "In Progress", "amara"), NOW)
-    ask_held(stage, linear, ana, " ".join(keys))
-    first = stage.api.sent_to(ana)[-1]
+    ask_held(driver, linear, ana, " ".join(keys))
+    first = driver.api.sent_to(ana)[-1]
     linear.release()
-    sent = stage.answers(ana)
+    sent = driver.answers(ana)
     completed = sent[sent.index(first) :]
     assert len(completed) > 1
     text = "\n\n".join(each.text for each in completed)
@@ -193,14 +199,14 @@ def test_many_hostile_titles_are_completed_in_as_many_messages_as_they_need(
     assert len(completed[-1].buttons) == 40
 
 
-def test_what_is_said_about_privacy_names_linear(stage, ana):
+def test_what_is_said_about_privacy_names_linear(driver, ana):
     assert "I ask Linear about the issues that you ask me about" in (
-        stage.answer(ana, "/privacy").text
+        driver.answer(ana, "/privacy").text
     )
 
 
-def test_no_title_and_no_name_is_logged(stage, ana, log):
-    stage.answer(ana, "AI-1799 AI-9999")
+def test_no_title_and_no_name_is_logged(driver, ana, log):
+    driver.answer(ana, "AI-1799 AI-9999")
     for told in ("Answers cite", "amara", "In Progress", "lin_api_demo"):
         assert told not in log.getvalue()
 
@@ -208,7 +214,7 @@ def test_no_title_and_no_name_is_logged(stage, ana, log):
 def test_a_card_is_completed_in_the_turn_of_its_chat():
     """So it cannot come between a press and what the press changes."""
 
-    async def scene() -> list[str]:
+    async def steps() -> list[str]:
         outbox, done = Outbox(), []
         earlier = asyncio.Event()
 
@@ -229,7 +235,7 @@ def test_a_card_is_completed_in_the_turn_of_its_chat():
         await outbox.join()
         return done
 
-    assert asyncio.run(scene()) == ["earlier", "completed"]
+    assert asyncio.run(steps()) == ["earlier", "completed"]
 
 
 class Unreachable:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tests.support.telegram.chats import Room, message_of
 from tests.support.telegram.entities import Entity, detected, utf16
+from tests.support.telegram.fake_chats import FakeChat, message_of
 from tests.support.telegram.server_state import Message, Sent, in_thread
 from tests.support.telegram.update_queue import Update
 
 if TYPE_CHECKING:
-    from tests.support.telegram.scenario import Scenes
+    from tests.support.telegram.scenario import Scenario
 
 ANONYMOUS = {
     "id": 1087968824,
@@ -24,35 +24,37 @@ Anything = Update | Message | Sent
 """A message, the update that brought it, or what the bot sent."""
 
 
-class Person:
+class FakeUser:
     """A person (or another bot) with an account. Other people's names never matter to it."""
 
-    def __init__(self, api: "Scenes", user: dict[str, Any]) -> None:
+    def __init__(self, api: "Scenario", user: dict[str, Any]) -> None:
         """Act as a user of the fake server."""
         self.api = api
-        self.user = user
+        self.payload = user
 
     @property
     def id(self) -> int:
         """The user's id, which is also the id of the private chat with the bot."""
-        return int(self.user["id"])
+        return int(self.payload["id"])
 
-    def private(self) -> Room:
+    def private(self) -> FakeChat:
         """The private chat with the bot. The bot may write there once the person has."""
-        names = {k: v for k, v in self.user.items() if k in {"first_name", "last_name", "username"}}
+        names = {
+            k: v for k, v in self.payload.items() if k in {"first_name", "last_name", "username"}
+        }
         with self.api.changed:
-            room = self.api.chats.get(self.id)
-            if room is None:
-                room = Room(self.id, "private", names, api=self.api)
-                room.members[self.id] = "member"
-                self.api.chats[self.id] = room
-        assert isinstance(room, Room)
-        return room
+            chat = self.api.chats.get(self.id)
+            if chat is None:
+                chat = FakeChat(self.id, "private", names, api=self.api)
+                chat.members[self.id] = "member"
+                self.api.chats[self.id] = chat
+        assert isinstance(chat, FakeChat)
+        return chat
 
     # --- talking -------------------------------------------------------------------------------
 
     def says(
-        self, text: str, *, in_: Room | None = None, queued: bool = True, **how: Any
+        self, text: str, *, in_: FakeChat | None = None, queued: bool = True, **how: Any
     ) -> Update:
         """Write a text: by default in private, else `in_` a chat.
 
@@ -60,19 +62,19 @@ class Person:
         `naming` (words to person, for people without username), or `entities` as given.
         `extra` fields are put into the message as they are.
         """
-        room = in_ or self.private()
+        chat = in_ or self.private()
         entities = marked(
             text, **{k: how.pop(k) for k in ("links", "naming", "entities") if k in how}
         )
         content = {"text": text} | ({"entities": entities} if entities else {})
-        return self._posts(room, content, queued=queued, **how)
+        return self._posts(chat, content, queued=queued, **how)
 
     def starts(self, *, payload: str = "") -> Update:
         """Open the private chat: /start, with what a deep link carries."""
         return self.says(f"/start {payload}".strip())
 
     def sends_photo(
-        self, caption: str = "", *, in_: Room | None = None, queued: bool = True, **how: Any
+        self, caption: str = "", *, in_: FakeChat | None = None, queued: bool = True, **how: Any
     ) -> Update:
         """Send a photo; its caption is read as a text is."""
         entities = detected(caption)
@@ -81,7 +83,7 @@ class Person:
         content |= {"caption_entities": entities} if entities else {}
         return self._posts(in_ or self.private(), content, queued=queued, **how)
 
-    def sends(self, *, in_: Room | None = None, queued: bool = True, **content: Any) -> Update:
+    def sends(self, *, in_: FakeChat | None = None, queued: bool = True, **content: Any) -> Update:
         """Send something whose fields are put into the message as they are."""
         return self._posts(in_ or self.private(), content, queued=queued)
 
@@ -89,7 +91,7 @@ class Person:
         """Change the text, or the caption, of a message."""
         with self.api.changed:
             before = message_of(message)
-            room = self.api.chats[before["chat"]["id"]]
+            chat = self.api.chats[before["chat"]["id"]]
             name, marks = (
                 ("caption", "caption_entities") if "photo" in before else ("text", "entities")
             )
@@ -97,11 +99,11 @@ class Person:
             found = detected(text)
             after = kept | {name: text} | ({marks: found} if found else {})
             after["edit_date"] = self.api.seconds()
-            room.messages[after["message_id"]] = after
-            return self.api.deliver("edited_message", after, room, queued=queued)
+            chat.messages[after["message_id"]] = after
+            return self.api.deliver("edited_message", after, chat, queued=queued)
 
     def forwards(
-        self, message: Anything, *, in_: Room | None = None, queued: bool = True
+        self, message: Anything, *, in_: FakeChat | None = None, queued: bool = True
     ) -> Update:
         """Forward a message of any sender."""
         original = message_of(message)
@@ -116,13 +118,15 @@ class Person:
         content["forward_origin"] = origin
         return self._posts(in_ or self.private(), content, queued=queued)
 
-    def says_anonymously(self, text: str, *, in_: Room, queued: bool = True, **how: Any) -> Update:
+    def says_anonymously(
+        self, text: str, *, in_: FakeChat, queued: bool = True, **how: Any
+    ) -> Update:
         """Write as an administrator who stays anonymous: the sender is the group."""
         sender = {"from": ANONYMOUS, "sender_chat": in_.shown()}
         return self.says(text, in_=in_, queued=queued, extra=sender, **how)
 
     def says_as_channel(
-        self, text: str, channel: Room, *, in_: Room, queued: bool = True, **how: Any
+        self, text: str, channel: FakeChat, *, in_: FakeChat, queued: bool = True, **how: Any
     ) -> Update:
         """Write in a group in a channel's name."""
         sender = {"from": CHANNEL_BOT, "sender_chat": channel.shown()}
@@ -130,7 +134,7 @@ class Person:
 
     def _posts(
         self,
-        room: Room,
+        chat: FakeChat,
         content: dict[str, Any],
         *,
         queued: bool,
@@ -139,12 +143,12 @@ class Person:
         extra: Mapping[str, Any] | None = None,
     ) -> Update:
         with self.api.changed:
-            if room.type == "private":
-                room.members[self.api.bot_id] = "member"
+            if chat.type == "private":
+                chat.members[self.api.bot_id] = "member"
             replied = None if reply_to is None else message_of(reply_to)
-            place = in_thread(room, topic, replied)
-            fields = {"from": self.user, **place, **content, **(extra or {})}
-            return self.api.deliver("message", self.api.post(room, **fields), room, queued=queued)
+            place = in_thread(chat, topic, replied)
+            fields = {"from": self.payload, **place, **content, **(extra or {})}
+            return self.api.deliver("message", self.api.post(chat, **fields), chat, queued=queued)
 
     # --- pressing and reacting -----------------------------------------------------------------
 
@@ -168,62 +172,62 @@ class Person:
         with self.api.changed:
             query_id = str(4_000_000_000_000_000_000 + self.api.queue.next_id)
             self.api.unanswered.add(query_id)
-            room = self.api.chats[pressed["chat"]["id"]]
-            gone_message = {"chat": room.shown(), "message_id": pressed["message_id"], "date": 0}
+            chat = self.api.chats[pressed["chat"]["id"]]
+            gone_message = {"chat": chat.shown(), "message_id": pressed["message_id"], "date": 0}
             query = {
                 "id": query_id,
-                "from": self.user,
+                "from": self.payload,
                 "message": gone_message if gone else pressed,
-                "chat_instance": str(room.id * 7),
+                "chat_instance": str(chat.id * 7),
                 "data": data,
             }
-            return self.api.deliver("callback_query", query, room, queued=queued)
+            return self.api.deliver("callback_query", query, chat, queued=queued)
 
     def reacts(self, message: Anything, emoji: str = "👍", *, queued: bool = True) -> Update:
         """React to a message; the bot hears of it in private and where it is an administrator."""
         reacted = message_of(message)
-        room = self.api.chats[reacted["chat"]["id"]]
+        chat = self.api.chats[reacted["chat"]["id"]]
         reaction = {
-            "chat": room.shown(),
+            "chat": chat.shown(),
             "message_id": reacted["message_id"],
-            "user": self.user,
+            "user": self.payload,
             "date": self.api.seconds(),
             "old_reaction": [],
             "new_reaction": [{"type": "emoji", "emoji": emoji}],
         }
-        hears = room.type == "private" or room.is_admin(self.api.bot_id)
-        return self.api.deliver("message_reaction", reaction, room, queued=queued and hears)
+        hears = chat.type == "private" or chat.is_admin(self.api.bot_id)
+        return self.api.deliver("message_reaction", reaction, chat, queued=queued and hears)
 
     # --- coming, going, letting the bot in -----------------------------------------------------
 
-    def joins(self, room: Room, *, queued: bool = True) -> Update:
+    def joins(self, chat: FakeChat, *, queued: bool = True) -> Update:
         """Enter a group: a service message."""
-        room.members[self.id] = "member"
-        return self._posts(room, {"new_chat_members": [self.user]}, queued=queued)
+        chat.members[self.id] = "member"
+        return self._posts(chat, {"new_chat_members": [self.payload]}, queued=queued)
 
-    def leaves(self, room: Room, *, queued: bool = True) -> Update:
+    def leaves(self, chat: FakeChat, *, queued: bool = True) -> Update:
         """Leave a group: a service message."""
-        room.members[self.id] = "left"
-        return self._posts(room, {"left_chat_member": self.user}, queued=queued)
+        chat.members[self.id] = "left"
+        return self._posts(chat, {"left_chat_member": self.payload}, queued=queued)
 
     def pins(self, message: Anything, *, queued: bool = True) -> Update:
         """Pin a message: a service message that holds it."""
         pinned = message_of(message)
-        room = self.api.chats[pinned["chat"]["id"]]
-        assert isinstance(room, Room)
-        return self._posts(room, {"pinned_message": pinned}, queued=queued)
+        chat = self.api.chats[pinned["chat"]["id"]]
+        assert isinstance(chat, FakeChat)
+        return self._posts(chat, {"pinned_message": pinned}, queued=queued)
 
-    def adds_bot(self, room: Room, *, status: str = "member", queued: bool = True) -> Update:
+    def adds_bot(self, chat: FakeChat, *, status: str = "member", queued: bool = True) -> Update:
         """Let the bot in, or change its status; a group gets a service message as well."""
-        came = not room.has(self.api.bot_id)
-        update = room.bot_becomes(status, self, queued=queued)
-        if came and room.type in {"group", "supergroup"}:
-            self._posts(room, {"new_chat_members": [self.api.bot]}, queued=queued)
+        came = not chat.has(self.api.bot_id)
+        update = chat.bot_becomes(status, self, queued=queued)
+        if came and chat.type in {"group", "supergroup"}:
+            self._posts(chat, {"new_chat_members": [self.api.bot]}, queued=queued)
         return update
 
-    def removes_bot(self, room: Room, *, queued: bool = True) -> Update:
+    def removes_bot(self, chat: FakeChat, *, queued: bool = True) -> Update:
         """Throw the bot out: `my_chat_member`."""
-        return room.bot_becomes("kicked", self, queued=queued)
+        return chat.bot_becomes("kicked", self, queued=queued)
 
     def blocks_bot(self, *, queued: bool = True) -> Update:
         """Block the bot in private."""
@@ -238,7 +242,7 @@ def marked(
     text: str,
     *,
     links: Mapping[str, str] | None = None,
-    naming: Mapping[str, Person] | None = None,
+    naming: Mapping[str, FakeUser] | None = None,
     entities: list[Entity] | None = None,
 ) -> list[Entity]:
     """The entities of a text: as given, else what Telegram finds, words linked and people named."""
@@ -248,8 +252,8 @@ def marked(
         _span(text, words) | {"type": "text_link", "url": u} for words, u in (links or {}).items()
     ]
     named = [
-        _span(text, words) | {"type": "text_mention", "user": person.user}
-        for words, person in (naming or {}).items()
+        _span(text, words) | {"type": "text_mention", "user": user.payload}
+        for words, user in (naming or {}).items()
     ]
     return sorted([*detected(text), *linked, *named], key=lambda entity: entity["offset"])
 

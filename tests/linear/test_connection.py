@@ -11,7 +11,7 @@ import pytest
 from bot.linear.client import Connection, Linear, connection
 from bot.linear.issue import Absent, Found, Unknown
 from bot.settings import Secret
-from tests.support.linear_client_and_server import KEY, Both, Scripted, both
+from tests.support.linear_client_and_server import KEY, ClientAndServer, Scripted, run_with_server
 
 CANARY = "canary-5180"
 ISSUE = {
@@ -131,11 +131,11 @@ def told(log: io.StringIO) -> list[str]:
 
 
 def check(log: io.StringIO, keys: list[str], *script: Scripted) -> None:
-    async def scene(both: Both) -> None:
-        both.local.script.extend(script)
-        assert await both.linear.look_up(keys) == dict.fromkeys(keys, Unknown())
+    async def steps(pair: ClientAndServer) -> None:
+        pair.local.script.extend(script)
+        assert await pair.linear.look_up(keys) == dict.fromkeys(keys, Unknown())
 
-    both(scene)
+    run_with_server(steps)
     (line,) = told(log)
     assert "WARNING bot.linear.client.linear Linear not read" in line
 
@@ -161,23 +161,23 @@ def test_there_are_forty_failures_and_more():
 
 
 def test_an_answer_that_does_not_come(log):
-    async def scene(both: Both) -> None:
-        both.local.script.append(Scripted(held=True))
-        assert (await both.linear.look_up(["AI-1799"]))["AI-1799"] == Unknown()
+    async def steps(pair: ClientAndServer) -> None:
+        pair.local.script.append(Scripted(held=True))
+        assert (await pair.linear.look_up(["AI-1799"]))["AI-1799"] == Unknown()
 
-    both(scene, patience_seconds=0.05)
+    run_with_server(steps, patience_seconds=0.05)
     assert "does not answer in time" in told(log)[0]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/graphql", "https://127.0.0.1:{port}/graphql"])
 def test_a_port_that_is_closed_or_speaks_no_tls(log, url):
-    async def scene(both: Both) -> None:
-        port = both.local.url.rpartition(":")[2].partition("/")[0]
+    async def steps(pair: ClientAndServer) -> None:
+        port = pair.local.url.rpartition(":")[2].partition("/")[0]
         linear = Linear(Connection(url.format(port=port), Secret(KEY)))
         assert (await linear.look_up(["AI-1799"]))["AI-1799"] == Unknown()
         await linear.close()
 
-    both(scene)
+    run_with_server(steps)
     (line,) = told(log)
     assert "cannot be reached" in line
 
@@ -190,10 +190,10 @@ def test_a_fault_of_our_own_is_an_answer_too(log):
         async def close(self):
             pass
 
-    async def scene() -> None:
+    async def steps() -> None:
         assert (await Linear(Faulty()).look_up(["AI-1"]))["AI-1"] == Unknown()
 
-    asyncio.run(scene())
+    asyncio.run(steps())
     assert any("by a fault of this program" in line for line in told(log))
 
 
@@ -202,35 +202,35 @@ def test_partial_answers_give_what_they_hold(log):
     errors = [{"message": CANARY, "path": ["issues", "nodes", 0, "assignee"]}]
     body = {"data": {"issues": {"nodes": [ISSUE | {"assignee": None}]}}, "errors": errors}
 
-    async def scene(both: Both) -> None:
-        both.local.script.append(scripted(body))
-        answers = await both.linear.look_up(["AI-1799", "AI-9999", "AI-1800"])
+    async def steps(pair: ClientAndServer) -> None:
+        pair.local.script.append(scripted(body))
+        answers = await pair.linear.look_up(["AI-1799", "AI-9999", "AI-1800"])
         assert isinstance(answers["AI-1799"], Found)
         assert isinstance(answers["AI-1800"], Found)
         assert answers["AI-9999"] == Absent()
-        assert both.count == 3
+        assert pair.count == 3
 
-    both(scene)
+    run_with_server(steps)
     assert told(log) == []
 
 
 def test_stopping_ends_what_is_under_way(log):
-    async def scene(both: Both) -> None:
-        both.local.script.append(Scripted(held=True))
-        await both.linear.look_up(["AI-1799"], within_seconds=0)
-        await both.linear.close()
-        assert not both.linear.is_looking_for(["AI-1799"])
+    async def steps(pair: ClientAndServer) -> None:
+        pair.local.script.append(Scripted(held=True))
+        await pair.linear.look_up(["AI-1799"], within_seconds=0)
+        await pair.linear.close()
+        assert not pair.linear.is_looking_for(["AI-1799"])
 
-    both(scene)
+    run_with_server(steps)
     assert told(log) == []
 
 
 def test_the_key_is_in_nothing_that_is_printed():
-    async def scene(both: Both) -> None:
-        await both.linear.look_up(["AI-1799"])
-        for each in (both.linear, both.linear._sender, vars(both.linear._sender)):
+    async def steps(pair: ClientAndServer) -> None:
+        await pair.linear.look_up(["AI-1799"])
+        for each in (pair.linear, pair.linear._sender, vars(pair.linear._sender)):
             assert KEY not in f"{each!r} {each!s}"
-        client = vars(both.linear._sender)["_client"]
+        client = vars(pair.linear._sender)["_client"]
         assert KEY not in f"{client!r} {client.headers!r}"
 
-    both(scene)
+    run_with_server(steps)

@@ -10,7 +10,7 @@ from bot.linear.decoding import Response
 from bot.linear.demo import KEY
 from bot.linear.documents import Request
 from bot.settings import Secret
-from tests.support.linear_client_and_server import Both, both, workspace
+from tests.support.linear_client_and_server import ClientAndServer, run_with_server, workspace
 
 CARD = "id identifier"
 ONE = f"query Issue($id: String!) {{ issue(id: $id) {{ {CARD} }} }}"
@@ -23,15 +23,17 @@ query Issues($filter: IssueFilter, $first: Int) {{
 def asked(query: str, key: str = KEY, **variables: Any) -> httpx.Response:
     """The answer of the server, at the start of its quota."""
 
-    async def scene(both: Both) -> httpx.Response:
-        return await post(both, query, key, **variables)
+    async def steps(pair: ClientAndServer) -> httpx.Response:
+        return await post(pair, query, key, **variables)
 
-    answer: httpx.Response = both(scene)
+    answer: httpx.Response = run_with_server(steps)
     return answer
 
 
-async def post(both: Both, query: str, key: str = KEY, **variables: Any) -> httpx.Response:
-    connection = Connection(both.local.url, Secret(key))
+async def post(
+    pair: ClientAndServer, query: str, key: str = KEY, **variables: Any
+) -> httpx.Response:
+    connection = Connection(pair.local.url, Secret(key))
     answer = await connection.send(Request(query, variables))
     await connection.close()
     assert isinstance(answer, Response)
@@ -156,21 +158,21 @@ def test_another_key_is_refused(key):
 
 
 def test_a_used_up_quota_is_an_error_400_with_a_reset_in_milliseconds():
-    async def scene(both: Both) -> None:
-        both.local.limits.requests = 1
-        first, second = [await post(both, ONE, id="AI-1799") for _ in range(2)]
+    async def steps(pair: ClientAndServer) -> None:
+        pair.local.limits.requests = 1
+        first, second = [await post(pair, ONE, id="AI-1799") for _ in range(2)]
         assert (first.status_code, first.headers["X-RateLimit-Requests-Remaining"]) == (200, "0")
         assert (second.status_code, code_of(second)) == (400, "RATELIMITED")
         reset = int(second.headers["X-RateLimit-Requests-Reset"])
-        assert reset == int(both.clock().timestamp() * 1_000) + 3_600_000
-        both.move(3_600)
-        assert (await post(both, ONE, id="AI-1799")).status_code == 200
+        assert reset == int(pair.clock().timestamp() * 1_000) + 3_600_000
+        pair.move(3_600)
+        assert (await post(pair, ONE, id="AI-1799")).status_code == 200
 
-    both(scene)
+    run_with_server(steps)
 
 
 def test_what_is_no_request_is_refused():
-    async def scene(both: Both) -> None:
+    async def steps(pair: ClientAndServer) -> None:
         async with httpx.AsyncClient(trust_env=False, headers={"Authorization": KEY}) as client:
             for body in (
                 b"",
@@ -180,6 +182,6 @@ def test_what_is_no_request_is_refused():
                 b"5",
                 b'{"query": "{ viewer { id } }", "variables": 5}',
             ):
-                assert (await client.post(both.local.url, content=body)).status_code == 400
+                assert (await client.post(pair.local.url, content=body)).status_code == 400
 
-    both(scene)
+    run_with_server(steps)
