@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 import pytest
 
+from ledger.commands import Interaction, interaction_of
 from ledger.instants import DAY, moment_of
 from projections.application import (
     Engagements,
     EngagementTracker,
     IssueEngagementRepository,
 )
+from projections.application.testing import NOW, given
 from tests.support.strategies import HOUR, NOON, Clock
 
 T = TypeVar("T")
@@ -44,6 +46,10 @@ def tracker(engagements: Engagements) -> EngagementTracker:
 @pytest.fixture
 def repository(engagements: Engagements) -> IssueEngagementRepository:
     return IssueEngagementRepository(engagements)
+
+
+def touch(issue_id: str, kind: str = "query", **more: Any) -> Interaction:
+    return interaction_of(USER, issue_id, kind, **more)
 
 
 def track(tracker: EngagementTracker, issue_id: str, *kinds: str, **more: Any) -> None:
@@ -87,18 +93,20 @@ def test_an_invalid_type_raises_value_error(tracker, repository):
 # --- scores --------------------------------------------------------------------------------------
 
 
-def test_an_unknown_issue_scores_0_5(tracker):
-    assert run(tracker.calculate_engagement_score(USER, "AI-9999")) == 0.5
+def score(tracker: EngagementTracker) -> object:
+    return tracker.calculate_engagement_score(USER, "AI-1799")
 
 
-def test_one_recent_interaction_scores_above_0_5_and_at_most_1(tracker):
-    track(tracker, "AI-1799", "query")
-    assert 0.5 < run(tracker.calculate_engagement_score(USER, "AI-1799")) <= 1.0
+def test_an_unknown_issue_scores_0_5():
+    given().when(score).then(0.5)
 
 
-def test_five_interactions_score_exactly_1(tracker):
-    track(tracker, "AI-1799", *["query"] * 5)
-    assert run(tracker.calculate_engagement_score(USER, "AI-1799")) == 1.0
+def test_one_recent_interaction_scores_above_0_5_and_at_most_1():
+    given(touch("AI-1799")).when(score).then(0.68)
+
+
+def test_five_interactions_score_exactly_1():
+    given(*[touch("AI-1799")] * 5).when(score).then(1.0)
 
 
 @pytest.mark.parametrize(
@@ -117,35 +125,42 @@ def test_recency_decays(tracker, engagements, clock, days, at_least, at_most):
 # --- tops and statistics -------------------------------------------------------------------------
 
 
-def test_three_queries_are_before_one_among_the_top_engaged(tracker):
-    track(tracker, "DMD-480", "query")
-    track(tracker, "AI-1799", "query", "query", "query")
-    top = run(tracker.get_top_engaged_issues(USER, limit=10))
-    assert top == [("AI-1799", 0.84), ("DMD-480", 0.68)]
+def test_three_queries_are_before_one_among_the_top_engaged():
+    given(touch("DMD-480"), *[touch("AI-1799")] * 3).when(
+        lambda tracker: tracker.get_top_engaged_issues(USER, limit=10)
+    ).then([("AI-1799", 0.84), ("DMD-480", 0.68)])
 
 
-def test_statistics_of_four_interactions_on_three_issues(tracker, clock):
-    track(tracker, "AI-1", "query", "view")
-    track(tracker, "AI-2", "query")
-    clock.move(HOUR)
-    track(tracker, "AI-3", "mention")
-    assert run(tracker.get_engagement_stats(USER)) == {
-        "total_interactions": 4,
-        "unique_issues": 3,
-        "avg_interactions_per_issue": 1.33,
-        "most_engaged_issues": ["AI-1", "AI-3", "AI-2"],
-        "last_interaction": "2026-01-01T13:00:00Z",
-    }
+def statistics(tracker: EngagementTracker) -> object:
+    return tracker.get_engagement_stats(USER)
 
 
-def test_statistics_of_an_unknown_user(tracker):
-    assert run(tracker.get_engagement_stats("nobody")) == {
-        "total_interactions": 0,
-        "unique_issues": 0,
-        "avg_interactions_per_issue": 0.0,
-        "most_engaged_issues": [],
-        "last_interaction": None,
-    }
+def test_statistics_of_four_interactions_on_three_issues():
+    an_hour_later = NOW + dt.timedelta(hours=1)
+    given(
+        *(touch("AI-1"), touch("AI-1", "view"), touch("AI-2")),
+        touch("AI-3", "mention", occurred_at=an_hour_later),
+    ).when(statistics).then(
+        {
+            "total_interactions": 4,
+            "unique_issues": 3,
+            "avg_interactions_per_issue": 1.33,
+            "most_engaged_issues": ["AI-1", "AI-3", "AI-2"],
+            "last_interaction": "2026-01-01T13:00:00Z",
+        }
+    )
+
+
+def test_statistics_of_an_unknown_user():
+    given().when(statistics).then(
+        {
+            "total_interactions": 0,
+            "unique_issues": 0,
+            "avg_interactions_per_issue": 0.0,
+            "most_engaged_issues": [],
+            "last_interaction": None,
+        }
+    )
 
 
 # --- the repository ------------------------------------------------------------------------------
@@ -206,12 +221,15 @@ def test_a_score_outside_0_to_1_is_refused(repository, score):
     assert repository.get_engagement(USER, "AI-1799").engagement_score == 0.68
 
 
-def test_0_8_set_and_31_idle_days_give_0_72_and_one_decayed(repository, clock):
-    repository.record_interaction(USER, "AI-1799", None, "query")
-    repository.update_score(USER, "AI-1799", 0.8)
-    clock.move(31 * DAY)
-    assert repository.decay_old_engagements(USER, days_threshold=30, decay_factor=0.1) == 1
-    assert repository.get_engagement(USER, "AI-1799").engagement_score == pytest.approx(0.72)
+def decayed_and_scores(repository: IssueEngagementRepository) -> tuple[int, list[float]]:
+    decayed = repository.decay_old_engagements(USER, days_threshold=30, decay_factor=0.1)
+    return decayed, [each.engagement_score for each in repository.get_all_engagements(USER)]
+
+
+def test_0_8_set_and_31_idle_days_give_0_72_and_one_decayed():
+    given(touch("AI-1799"), client=IssueEngagementRepository).when(
+        lambda repository: repository.update_score(USER, "AI-1799", 0.8)
+    ).after(dt.timedelta(days=31)).when(decayed_and_scores).then((1, [0.72]))
 
 
 def test_two_users_engagements_with_one_issue_are_apart(repository):

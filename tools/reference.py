@@ -65,6 +65,9 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
         "projections.statistics": ("Statistics",),
         "projections.timeline": ("timeline", "score_series", "ScoreSeries"),
     },
+    "Testing": {
+        "projections.application.testing": ("given", "Given", "When"),
+    },
     "The bot": {
         "bot.telegram.recording": ("install", "Recorder"),
         "bot.spool.durable_writer": ("Keeper",),
@@ -443,7 +446,7 @@ def _members(module: ModuleType, names: Iterable[str]) -> Iterator[str]:
     for name in names:
         home = importlib.import_module(getattr(module, name).__module__)
         body = ast.parse(inspect.getsource(home)).body
-        node = next(each for each in body if isinstance(each, kinds) and each.name == name)
+        *_, node = (each for each in body if isinstance(each, kinds) and each.name == name)
         yield f"### {name}"
         yield f"From `{module.__name__}`."
         yield from _class(node) if isinstance(node, ast.ClassDef) else _function(node)
@@ -495,7 +498,9 @@ def _arguments(node: ast.arguments) -> Iterator[str]:
     positional = [*node.posonlyargs, *node.args]
     defaults = [None] * (len(positional) - len(node.defaults)) + list(node.defaults)
     yield from map(_argument, positional, defaults)
-    if node.kwonlyargs:
+    if node.vararg:
+        yield f"*{_argument(node.vararg, None)}"
+    elif node.kwonlyargs:
         yield "*"
     yield from map(_argument, node.kwonlyargs, node.kw_defaults)
 
