@@ -1,6 +1,8 @@
 """The papers for contributors say what is so: targets, hooks, settings and file modes."""
 
+import datetime as dt
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,15 @@ def test_what_must_pass_before_a_merge_is_what_contributing_says():
     assert (
         "`.ci/run` is what must pass before a merge: `make check`, then `make test`" in CONTRIBUTING
     )
+
+
+def test_the_changelog_begins_with_what_is_unreleased_and_then_the_version_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    sections = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    unreleased, latest, *_ = sections
+    version, _, date = latest.partition(" - ")
+    assert (unreleased, version) == ("Unreleased", project["version"])
+    assert dt.date.fromisoformat(date)
 
 
 def test_security_names_settings_that_exist():
