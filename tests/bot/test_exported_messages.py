@@ -37,8 +37,8 @@ NAME = "ledger_bot"
 AT_NOON = moment_of(NOON)
 
 
-class Quiet(Scenario):
-    """A world whose updates are not fetched."""
+class UnfetchedScenario(Scenario):
+    """A scenario whose updates are not fetched."""
 
     strict = False
 
@@ -82,11 +82,11 @@ _STEPS = st.lists(
 )
 
 
-class Played:
+class GeneratedChat:
     """A supergroup in which things are said, and the last update of each message."""
 
     def __init__(self) -> None:
-        self.api = Quiet(f"{OURS}:token", NAME, Clock())
+        self.api = UnfetchedScenario(f"{OURS}:token", NAME, Clock())
         self.bot: Any = SimpleNamespace(id=OURS, username=NAME)
         self.users = [
             self.api.user("Ana", 1001),
@@ -97,7 +97,7 @@ class Played:
         self.last: dict[int, Update] = {}
         self.topic: int | None = None
 
-    def play(self, who: int, act: str, text: str, back: int) -> None:
+    def apply(self, who: int, act: str, text: str, back: int) -> None:
         """Let something happen; `back` says which earlier message it is about, if any."""
         self.api.clock.move(7_000_000 * (back % 3))  # type: ignore[attr-defined]
         user = self.users[who % 3]
@@ -151,14 +151,14 @@ class Played:
 
 @given(_STEPS)
 def test_a_message_in_a_supergroup_leaves_the_same_live_and_exported(steps):
-    played = Played()
+    generated = GeneratedChat()
     for step in steps:
-        played.play(*step)
-    heard = listened(supergroup_of(played.chat.id, played.chat.messages.values()))
-    assert {number: heard[number] for number in played.last} == {
-        number: played.live(number) for number in played.last
+        generated.apply(*step)
+    heard = listened(supergroup_of(generated.chat.id, generated.chat.messages.values()))
+    assert {number: heard[number] for number in generated.last} == {
+        number: generated.live(number) for number in generated.last
     }
-    assert not any(found for number, found in heard.items() if number not in played.last)
+    assert not any(found for number, found in heard.items() if number not in generated.last)
 
 
 # --- every form of text --------------------------------------------------------------------------

@@ -14,14 +14,14 @@ import pytest
 
 from bot.cli.context import Session, settings_from_environment
 from ledger.intake.csv_history import ROW_LIMIT
-from tests.support.command_line import CommandLine, Done
+from tests.support.command_line import CommandLine, CompletedCommand
 from tests.support.csv_files import HEADER, history, row, rows, written
 from tests.support.disks import remount, small_disk
 
 REFUSED, USAGE = 1, 2
 
 
-def complaint(done: Done, code: int = REFUSED) -> str:
+def complaint(done: CompletedCommand, code: int = REFUSED) -> str:
     """The one line that a failed command says, and nothing else."""
     assert (done.code, done.out) == (code, "")
     (line,) = done.errors

@@ -11,7 +11,7 @@ from bot.listening.classification import private_key, supergroup_key
 from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.instants import Instant, moment_of
 from ledger.validation import UserId
-from tests.support.command_line import CommandLine, Done
+from tests.support.command_line import CommandLine, CompletedCommand
 from tests.support.csv_files import history, row, rows, written
 from tests.support.shared_cases import CASES, needs_cases
 from tests.support.telegram.desktop_exports import Line, chat_of, full_export
@@ -42,12 +42,12 @@ def in_group(*lines: Line) -> Line:
     return chat_of(GROUP, "private_group", lines)
 
 
-def imports(cli: CommandLine, export: Line, *options: str) -> Done:
+def imports(cli: CommandLine, export: Line, *options: str) -> CompletedCommand:
     path = written(cli.home, packed(export), "result.json")
     return cli("import", "telegram", path, "--bot", str(BOT), "--bot-name", "@ledger_bot", *options)
 
 
-def report(done: Done) -> tuple[int, ...]:
+def report(done: CompletedCommand) -> tuple[int, ...]:
     """Recorded, duplicates, outside, opted out, refused."""
     names = ("recorded", "duplicates", "outside", "opted_out", "refused")
     document = done.json

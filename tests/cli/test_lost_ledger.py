@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import DAY, CommandLine, Done
+from tests.support.command_line import DAY, CommandLine, CompletedCommand
 from tests.support.sealed_ledgers import small_segments
 
 SENTENCE = "is missing or empty, but an archive with 1 segment lies beside it: restore a backup"
@@ -27,7 +27,7 @@ def empty(cli: CommandLine) -> None:
     cli.ledger.touch()
 
 
-def words(done: Done) -> str:
+def words(done: CompletedCommand) -> str:
     """The output of a command, without the widths of its columns."""
     return " ".join(done.out.split())
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from bot.cli.main import Listed, engagement, imports
-from tests.support.command_line import CommandLine, Done
+from tests.support.command_line import CommandLine, CompletedCommand
 
 LIBRARIES = {
     "eventsourcing",
@@ -36,12 +36,14 @@ main()
 """
 
 
-def started(cli: CommandLine, *arguments: str, **settings: str) -> tuple[Done, set[str]]:
+def started(
+    cli: CommandLine, *arguments: str, **settings: str
+) -> tuple[CompletedCommand, set[str]]:
     """The output of a command, and the libraries that were imported at its end."""
     cli.settings |= settings
     done = cli.process(*arguments, program=(sys.executable, "-c", IMPORTED))
     said, _, modules = done.err.rpartition("\0")
-    return Done(done.code, done.out, said), LIBRARIES & set(modules.split())
+    return CompletedCommand(done.code, done.out, said), LIBRARIES & set(modules.split())
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def opted_in(user: str, at: Instant) -> OptOut:
 
 
 @dataclass
-class Person:
+class UserState:
     """The expected knowledge of one person."""
 
     barriers: list[Instant] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Run:
 
     def __init__(self, engagements: Engagements, clock: Clock, *, batches: bool) -> None:
         self.engagements, self.clock, self.batches = engagements, clock, batches
-        self.people = {user: Person() for user in USERS}
+        self.states = {user: UserState() for user in USERS}
         self.waiting: list[tuple[Entry, object]] = []
 
     def do(self, step: tuple[str, str, int]) -> None:
@@ -107,18 +107,18 @@ class Run:
             self.flush()
             self.erase(user)
         elif what == "deliver":
-            self.enter(message(user, number), self.delivered(self.people[user], number))
+            self.enter(message(user, number), self.delivered(self.states[user], number))
         else:
             at = FOREVER if what == "out" else self.clock.at
-            if at == FOREVER or self.people[user].opted == FOREVER:
-                self.people[user].opted = at
+            if at == FOREVER or self.states[user].opted == FOREVER:
+                self.states[user].opted = at
             self.enter(OptOut(UserId(user), at), True)
 
-    def delivered(self, person: Person, number: int) -> object:
-        if not person.wants(number):
+    def delivered(self, state: UserState, number: int) -> object:
+        if not state.wants(number):
             return OptedOutError
-        new = number not in person.visible
-        person.visible.add(number)
+        new = number not in state.visible
+        state.visible.add(number)
         return new
 
     def enter(self, entry: Entry, expected: object) -> None:
@@ -138,8 +138,8 @@ class Run:
         before = [self.answers(other) for other in others]
         self.engagements.erase(user)
         assert [self.answers(other) for other in others] == before
-        self.people[user].barriers.append(self.clock.at)
-        self.people[user].visible.clear()
+        self.states[user].barriers.append(self.clock.at)
+        self.states[user].visible.clear()
 
     def answers(self, user: str) -> object:
         asked = self.engagements
@@ -157,17 +157,17 @@ class Run:
         for repair in (False, True, False):
             replayed = self.engagements.replay(repair=repair, progress=lambda _: None)
             assert replayed.difference is None
-        assert replayed.events == sum(len(person.visible) for person in self.people.values())
-        for user, person in self.people.items():
+        assert replayed.events == sum(len(state.visible) for state in self.states.values())
+        for user, state in self.states.items():
             hours = sorted((row.occurred_at - NOON) // HOUR for row in self.rows(user))
-            assert hours == sorted(person.visible)
+            assert hours == sorted(state.visible)
             counts = {each.issue_id: each.engagement.count for each in self.ranking(user)}
-            wanted = [f"AI-{number % 3}" for number in person.visible]
+            wanted = [f"AI-{number % 3}" for number in state.visible]
             assert counts == {issue: wanted.count(issue) for issue in set(wanted)}
             for number in range(MESSAGES):
                 at = Instant(NOON + number * HOUR)
-                assert self.engagements.ledger.is_opted_out(user, at) is not person.wants(number)
-            known = bool(person.visible or person.barriers or person.opted)
+                assert self.engagements.ledger.is_opted_out(user, at) is not state.wants(number)
+            known = bool(state.visible or state.barriers or state.opted)
             assert self.engagements.ledger.knows(user) is known
 
     def rows(self, user: str):

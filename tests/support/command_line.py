@@ -32,7 +32,7 @@ def at(days_ago: float) -> str:
 
 
 @dataclass(frozen=True)
-class Done:
+class CompletedCommand:
     """The output of a command, and its exit code."""
 
     code: int
@@ -63,14 +63,14 @@ class CommandLine:
         """The SQLite file, unless the settings name another database."""
         return self.home / "ledger.db"
 
-    def __call__(self, *arguments: str) -> Done:
+    def __call__(self, *arguments: str) -> CompletedCommand:
         """Run a command here, at `now`."""
         with (
             contextlib.redirect_stdout(io.StringIO()) as out,
             contextlib.redirect_stderr(io.StringIO()) as err,
         ):
             code = execute(engagement, arguments, self.session)
-        return Done(code, out.getvalue(), err.getvalue())
+        return CompletedCommand(code, out.getvalue(), err.getvalue())
 
     def fold(self) -> None:
         """Fold what was recorded into the read model, as happens once there is enough of it."""
@@ -83,7 +83,7 @@ class CommandLine:
         stdin: bytes = b"",
         program: tuple[str, ...] = ENGAGEMENT,
         **settings: str | bytes,
-    ) -> Done:
+    ) -> CompletedCommand:
         """Run a command as a process of its own, at the real time."""
         done = subprocess.run(
             [*program, *arguments],
@@ -94,11 +94,11 @@ class CommandLine:
             timeout=PATIENCE_SECONDS,
             check=False,
         )
-        return Done(done.returncode, _text(done.stdout), _text(done.stderr))
+        return CompletedCommand(done.returncode, _text(done.stdout), _text(done.stderr))
 
     def forked(
         self, *arguments: str, stdin: bytes = b"", program: Callable[[], object] = main
-    ) -> Done:
+    ) -> CompletedCommand:
         """Run a command as `process` does, but in a fork: at once, and without loading anything."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             fork = Fork(
@@ -113,7 +113,9 @@ class CommandLine:
                 fork.stdin.write(stdin)
             code = fork.wait(PATIENCE_SECONDS)
             assert code is not None
-            return Done(code, *(_text(os.pread(each.fileno(), 1 << 30, 0)) for each in (out, err)))
+            return CompletedCommand(
+                code, *(_text(os.pread(each.fileno(), 1 << 30, 0)) for each in (out, err))
+            )
 
     def environment(self, settings: Mapping[str, str | bytes] | None = None) -> dict[str, Any]:
         """The environment of a process that is to work on this ledger."""

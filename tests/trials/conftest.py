@@ -27,6 +27,6 @@ def forks(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory):
+def ledgers(tmp_path_factory):
     with prepared(tmp_path_factory.mktemp("bench")) as made:
         yield made

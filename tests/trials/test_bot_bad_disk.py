@@ -15,7 +15,7 @@ from tests.support.disks import remount, small_disk
 from tests.support.telegram.bot_process import BotProcess
 from tests.support.telegram.fake_server import FakeBotApi
 from tests.support.trials.counts import count, tell
-from tests.trials.test_bot_unwritable import PATIENCE_SECONDS, Office, await_answers, recorded
+from tests.trials.test_bot_unwritable import PATIENCE_SECONDS, BusyChats, await_answers, recorded
 from tests.trials.test_disk_full import fill
 
 pytestmark = pytest.mark.trial
@@ -45,20 +45,20 @@ def polling(api: FakeBotApi, folder: Path, fault: str) -> BotProcess:
 
 
 def talk_through_a_full_disk(
-    api: FakeBotApi, office: Office, disk: Path, seconds: float, fault: str
+    api: FakeBotApi, busy_chats: BusyChats, disk: Path, seconds: float, fault: str
 ) -> str:
     """Fill the disk while people talk, and free it; return what the bot logged."""
     home, ballast = disk / "home", disk / "ballast"
     bot = polling(api, home, fault)
-    office.talk(0.2)
+    busy_chats.talk(0.2)
     api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
     for _ in range(count(full=4, small=1)):
         fill(ballast)
-        office.talk(seconds)
+        busy_chats.talk(seconds)
         ballast.unlink()
-        office.talk(0.2)
+        busy_chats.talk(0.2)
         api.wait_until(lambda: api.pending() == 0 and not waiting(home), PATIENCE_SECONDS)
-    await_answers(api, office)
+    await_answers(api, busy_chats)
     assert bot.terminate() == 0
     return bot.log
 
@@ -70,19 +70,19 @@ def waiting(home: Path) -> bool:
 
 def test_while_the_disk_is_full_nothing_acknowledged_is_lost(disk):
     with FakeBotApi(strict=False) as api:
-        office = Office(api)
-        log = talk_through_a_full_disk(api, office, disk, SECONDS, "has little room")
+        busy_chats = BusyChats(api)
+        log = talk_through_a_full_disk(api, busy_chats, disk, SECONDS, "has little room")
     assert NOTHING_KEPT in log
-    assert recorded(disk / "home") == office.said
-    tell(f"{len(office.said)} interactions, each there once, each question answered once")
+    assert recorded(disk / "home") == busy_chats.said
+    tell(f"{len(busy_chats.said)} interactions, each there once, each question answered once")
 
 
 def test_a_bot_that_acknowledges_what_it_could_not_keep_is_caught(disk):
     with FakeBotApi(strict=False) as api:
-        office = Office(api)
-        log = talk_through_a_full_disk(api, office, disk, 0.5, "acknowledges all")
+        busy_chats = BusyChats(api)
+        log = talk_through_a_full_disk(api, busy_chats, disk, 0.5, "acknowledges all")
     assert NOTHING_KEPT in log
-    assert office.said - recorded(disk / "home")
+    assert busy_chats.said - recorded(disk / "home")
 
 
 def test_a_bot_on_a_read_only_disk_goes_on_once_it_can_write(disk):
@@ -91,17 +91,17 @@ def test_a_bot_on_a_read_only_disk_goes_on_once_it_can_write(disk):
     with Engagements(f"sqlite:///{home}/ledger.db"):
         pass  # which creates the ledger
     with FakeBotApi(strict=False) as api:
-        office = Office(api)
+        busy_chats = BusyChats(api)
         for _ in range(count(full=5, small=1)):
             remount(disk, "ro")
             bot = polling(api, home, "has little room")
-            office.talk(SECONDS)
+            busy_chats.talk(SECONDS)
             assert api.pending() > 0
             remount(disk, "rw")
-            office.talk(0.2)
+            busy_chats.talk(0.2)
             api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
-            await_answers(api, office)
+            await_answers(api, busy_chats)
             assert bot.terminate() == 0
             assert NOTHING_KEPT in bot.log
-    assert recorded(home) == office.said
-    tell(f"{len(office.said)} interactions, each there once, each question answered once")
+    assert recorded(home) == busy_chats.said
+    tell(f"{len(busy_chats.said)} interactions, each there once, each question answered once")

@@ -22,7 +22,7 @@ LONGEST_LIFE_SECONDS = 0.4
 PATIENCE_SECONDS = 60.0
 
 
-class Office:
+class BusyChats:
     """Twenty people in a group and in private chats, each message about issues of its own."""
 
     def __init__(self, api: FakeBotApi, chance: random.Random) -> None:
@@ -45,13 +45,13 @@ class Office:
 
 
 def live_through(
-    api: FakeBotApi, office: Office, folder: Path, kills: int, fault: str | None = None
+    api: FakeBotApi, busy_chats: BusyChats, folder: Path, kills: int, fault: str | None = None
 ) -> None:
     """Kill the bot repeatedly at random moments while people write; then let it catch up."""
     for _ in range(kills):
-        office.talk(office.chance.randint(5, 60))
+        busy_chats.talk(busy_chats.chance.randint(5, 60))
         bot = polling(api, folder, fault=fault)
-        bot.process.join(office.chance.uniform(0, LONGEST_LIFE_SECONDS))
+        bot.process.join(busy_chats.chance.uniform(0, LONGEST_LIFE_SECONDS))
         bot.kill()
     bot = polling(api, folder, fault=fault)
     api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
@@ -81,20 +81,20 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
 @pytest.mark.long
 def test_whatever_telegram_was_told_is_recorded_once(tmp_path):
     with FakeBotApi(strict=False) as api:
-        office = Office(api, chance())
+        busy_chats = BusyChats(api, chance())
         kills = count(full=80, small=4, more="BOT_KILLS")
-        live_through(api, office, tmp_path, kills)
-        assert recorded(tmp_path) == office.said
-        tell(f"{kills} kills, {len(office.said):,} interactions, each there once")
+        live_through(api, busy_chats, tmp_path, kills)
+        assert recorded(tmp_path) == busy_chats.said
+        tell(f"{kills} kills, {len(busy_chats.said):,} interactions, each there once")
 
 
 def test_recording_in_a_handler_loses_what_telegram_was_told(tmp_path):
     with FakeBotApi(strict=False) as api:
         for attempt in range(20):
             folder = tmp_path / str(attempt)
-            office = Office(api, random.Random(attempt))
-            office.talk(100)
-            live_through(api, office, folder, 3, fault="records late")
-            if office.said - recorded(folder):
+            busy_chats = BusyChats(api, random.Random(attempt))
+            busy_chats.talk(100)
+            live_through(api, busy_chats, folder, 3, fault="records late")
+            if busy_chats.said - recorded(folder):
                 return
     pytest.fail("nothing was lost in twenty times three kills: the planted fault was not caught")

@@ -28,7 +28,7 @@ MENTIONS_A_TICK, TICKS_A_SECOND = 5, 20
 PATIENCE_SECONDS = 60.0
 
 
-class Office:
+class BusyChats:
     """Twenty people: at each tick one asks the bot, and some talk in the group."""
 
     def __init__(self, api: FakeBotApi) -> None:
@@ -80,46 +80,46 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
 def test_everybody_is_answered_and_everything_is_there_in_the_end_once(tmp_path, ends):
     seconds = count(full=10, small=2, more="UNWRITABLE_SECONDS")
     with FakeBotApi(strict=False) as api:
-        office = Office(api)
+        busy_chats = BusyChats(api)
         bot = BotProcess(api, tmp_path, log_level="warning")
         api.wait_until(lambda: api.asked("getUpdates"), PATIENCE_SECONDS)
-        office.talk(1)
+        busy_chats.talk(1)
         with unwritable(tmp_path):
-            office.talk(seconds)
+            busy_chats.talk(seconds)
             api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
             (spool,) = tmp_path.glob("ledger.db.spool-*")
             waited = spool.read_bytes().count(b"\n")
             assert waited > 0
-            await_answers(api, office)
+            await_answers(api, busy_chats)
             if ends == "after a kill":
                 bot.kill()
         if ends == "after a kill":
             bot = BotProcess(api, tmp_path, log_level="warning")
-        office.talk(1)
+        busy_chats.talk(1)
         api.wait_until(lambda: api.pending() == 0 and Spool(spool).is_empty, PATIENCE_SECONDS)
-        await_answers(api, office)
+        await_answers(api, busy_chats)
         assert bot.terminate() == 0
     assert Spool(spool).is_empty
-    assert recorded(tmp_path) == office.said
-    tell(f"{ends}: {len(office.said)} interactions, {waited} of them waited, each there once")
+    assert recorded(tmp_path) == busy_chats.said
+    tell(f"{ends}: {len(busy_chats.said)} interactions, {waited} of them waited, each there once")
 
 
 def test_a_spool_that_keeps_nothing_is_noticed(tmp_path):
     with FakeBotApi(strict=False) as api:
-        office = Office(api)
+        busy_chats = BusyChats(api)
         bot = BotProcess(api, tmp_path, log_level="warning", fault="spools nothing")
         api.wait_until(lambda: api.asked("getUpdates"), PATIENCE_SECONDS)
-        office.talk(0.2)
+        busy_chats.talk(0.2)
         with unwritable(tmp_path):
-            office.talk(0.2)
+            busy_chats.talk(0.2)
             api.wait_until(lambda: api.pending() == 0, PATIENCE_SECONDS)
         assert bot.terminate() == 0
-    assert office.said - recorded(tmp_path)
+    assert busy_chats.said - recorded(tmp_path)
 
 
-def await_answers(api: FakeBotApi, office: Office) -> None:
+def await_answers(api: FakeBotApi, busy_chats: BusyChats) -> None:
     answered = api.wait_until(
-        lambda: all(len(api.sent_to(user)) == times for user, times in office.asked.items()),
+        lambda: all(len(api.sent_to(user)) == times for user, times in busy_chats.asked.items()),
         PATIENCE_SECONDS,
     )
     assert answered

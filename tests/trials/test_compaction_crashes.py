@@ -16,7 +16,7 @@ import pytest
 from tests.support.trials.counts import chance, count, tell
 from tests.support.trials.prepared_ledgers import (
     PROGRAMS,
-    Bench,
+    PreparedLedgers,
     end_at_once,
     sealed_segments,
     unfinished,
@@ -38,20 +38,22 @@ KILLS = count(full=200, small=5, more="COMPACTION_KILLS")
 # --- at every system call ------------------------------------------------------------------------
 
 
-def runs(bench: Bench, program: str, hows: Sequence[str], times: int = 1) -> Iterator[Run]:
+def runs(
+    ledgers: PreparedLedgers, program: str, hows: Sequence[str], times: int = 1
+) -> Iterator[Run]:
     """Disturb a program at each system call, or at some, in `times` of the given ways."""
     dice = chance()
-    calls = bench.forks.calls(program, str(bench.copy(program)))
+    calls = ledgers.forks.calls(program, str(ledgers.copy(program)))
     places = some_of(dice, calls) if SOME else every(calls)
     going: dict[str, bool] = dict.fromkeys(calls, True)
     for call, number in places:
         for how in dice.sample(hows, times if going[call] else 0):
-            run = bench.forks.disturbed(how, call, number, program, str(bench.copy(program)))
+            run = ledgers.forks.disturbed(how, call, number, program, str(ledgers.copy(program)))
             going[call] = run.call is not None
             if going[call]:
                 yield run
             else:
-                assert run.code == 0, bench.forks.said.read_text()
+                assert run.code == 0, ledgers.forks.said.read_text()
     assert SOME or not any(going.values()), "some run did not come to its end untouched"
 
 
@@ -68,9 +70,9 @@ def every(calls: Counter[str]) -> Iterator[tuple[str, int]]:
         yield from ((call, number) for number in range(1, times + MORE))
 
 
-def expect_nothing_wrong(bench: Bench, run: Run) -> None:
+def expect_nothing_wrong(ledgers: PreparedLedgers, run: Run) -> None:
     """Assert that the copy is intact after a run."""
-    assert bench.wrong(bench.folder) == [], run.call
+    assert ledgers.wrong(ledgers.folder) == [], run.call
 
 
 def told(program: str, how: str, found: Counter[str]) -> None:
@@ -81,11 +83,11 @@ def told(program: str, how: str, found: Counter[str]) -> None:
 @pytest.mark.long
 @needs_strace
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_whichever_call_it_is_killed_at_nothing_is_lost(bench, program):
+def test_whichever_call_it_is_killed_at_nothing_is_lost(ledgers, program):
     found: Counter[str] = Counter()
-    for run in runs(bench, program, [KILL]):
+    for run in runs(ledgers, program, [KILL]):
         assert run.code == KILLED
-        expect_nothing_wrong(bench, run)
+        expect_nothing_wrong(ledgers, run)
         found[run.name] += 1
     told(program, "killed", found)
 
@@ -93,28 +95,28 @@ def test_whichever_call_it_is_killed_at_nothing_is_lost(bench, program):
 @pytest.mark.long
 @needs_strace
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(bench, program):
-    prepared = bench.prepared[program]
+def test_whichever_call_fails_nothing_is_deleted_that_is_not_safe(ledgers, program):
+    prepared = ledgers.prepared[program]
     left = unfinished(prepared)
     found: Counter[str] = Counter()
-    for run in runs(bench, program, [EIO, ENOSPC], ERRORS):
-        assert run.code in {0, REFUSED}, bench.forks.said.read_text()
+    for run in runs(ledgers, program, [EIO, ENOSPC], ERRORS):
+        assert run.code in {0, REFUSED}, ledgers.forks.said.read_text()
         if run.name == "fsync":  # of the archive; SQLite uses fdatasync
             assert run.code == REFUSED, run.call
-        assert unfinished(bench.folder) <= left, run.call
-        expect_nothing_wrong(bench, run)
+        assert unfinished(ledgers.folder) <= left, run.call
+        expect_nothing_wrong(ledgers, run)
         found[f"{run.name} {'refused' if run.code else 'survived'}"] += 1
     told(program, "an error", found)
 
 
 @needs_strace
-def test_rows_that_are_deleted_before_their_file_has_its_name_are_caught(bench):
+def test_rows_that_are_deleted_before_their_file_has_its_name_are_caught(ledgers):
     program = ("faulty", "rows-first", "0", "compact")
     for number in range(3, 8):  # the first two name the first files
-        copy = bench.copy("compact")
-        run = bench.forks.disturbed(KILL, "rename", number, *program, str(copy))
+        copy = ledgers.copy("compact")
+        run = ledgers.forks.disturbed(KILL, "rename", number, *program, str(copy))
         assert run.call, "the planted fault was not caught"
-        if "MissingSegmentError" in " ".join(bench.wrong(copy)):
+        if "MissingSegmentError" in " ".join(ledgers.wrong(copy)):
             tell(f"caught at rename {number}")
             return
 
@@ -133,37 +135,37 @@ def killer(pid: int, seconds: float) -> Callable[[], None]:
 
 
 @pytest.mark.long
-def test_whenever_it_is_killed_nothing_is_lost(bench):
+def test_whenever_it_is_killed_nothing_is_lost(ledgers):
     dice, codes = chance(), Counter[int]()
-    longest = {program: bench.seconds(program) for program in PROGRAMS}
+    longest = {program: ledgers.seconds(program) for program in PROGRAMS}
     kills = 0
     while kills < KILLS:
         program = dice.choice(PROGRAMS)
-        copy = bench.copy(program)
+        copy = ledgers.copy(program)
         for _ in range(dice.randint(1, 2)):  # the next one may be killed as well
-            pid = bench.forks.begin(program, str(copy))
-            code = bench.forks.end(killer(pid, dice.uniform(0, longest[program])))
-            assert code in {0, KILLED}, bench.forks.said.read_text()
+            pid = ledgers.forks.begin(program, str(copy))
+            code = ledgers.forks.end(killer(pid, dice.uniform(0, longest[program])))
+            assert code in {0, KILLED}, ledgers.forks.said.read_text()
             codes[code] += 1
             kills += code == KILLED
-        assert bench.wrong(copy) == []
+        assert ledgers.wrong(copy) == []
     tell(f"{codes[KILLED]} kills, {codes[0]} were done before")
 
 
 # --- something else is sealed --------------------------------------------------------------------
 
 
-def test_what_is_folded_wrong_is_not_certified(bench):
-    copy = bench.copy("compact")
-    bench.forks.begin("faulty", "last-query-lost", "0", "compact", str(copy))
-    assert bench.forks.end() == REFUSED
-    assert "CertificateError: nothing was deleted" in bench.forks.said.read_text()
+def test_what_is_folded_wrong_is_not_certified(ledgers):
+    copy = ledgers.copy("compact")
+    ledgers.forks.begin("faulty", "last-query-lost", "0", "compact", str(copy))
+    assert ledgers.forks.end() == REFUSED
+    assert "CertificateError: nothing was deleted" in ledgers.forks.said.read_text()
     assert sealed_segments(copy) == 0
-    assert bench.wrong(copy) == []
+    assert ledgers.wrong(copy) == []
 
 
-def test_what_is_sealed_wrong_without_a_certificate_is_caught(bench):
-    copy = bench.copy("compact")
-    bench.forks.begin("faulty", "uncertified", "0", "compact", str(copy))
-    assert bench.forks.end() == 0
-    assert "differs" in " ".join(bench.wrong(copy))
+def test_what_is_sealed_wrong_without_a_certificate_is_caught(ledgers):
+    copy = ledgers.copy("compact")
+    ledgers.forks.begin("faulty", "uncertified", "0", "compact", str(copy))
+    assert ledgers.forks.end() == 0
+    assert "differs" in " ".join(ledgers.wrong(copy))

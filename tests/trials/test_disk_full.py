@@ -16,7 +16,7 @@ import sqlalchemy
 
 from ledger.errors import DiskFullError
 from projections.application import Engagements
-from tests.support.command_line import CommandLine, Done
+from tests.support.command_line import CommandLine, CompletedCommand
 from tests.support.csv_files import written
 from tests.support.disks import remount, small_disk
 from tests.support.trials import invariants, programs
@@ -67,7 +67,7 @@ def page_count(ledger: Path) -> int:
         return int(pages)
 
 
-def expect_full(done: Done) -> None:
+def expect_full(done: CompletedCommand) -> None:
     """Assert one line of error that names the cause, and exit code 1."""
     (line,) = done.errors
     assert line.startswith("error: ")

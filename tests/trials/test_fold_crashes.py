@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.trials.counts import EVERY, count, tell
-from tests.support.trials.fold_steps import APART, BESIDE, make, said_by
+from tests.support.trials.fold_steps import APART, BESIDE, answers_of, make
 from tests.support.trials.killing import copied, expect_unharmed, killed_at_syncs
 from tests.support.trials.system_calls import needs_strace
 
@@ -29,13 +29,13 @@ def unfolded(tmp_path) -> Path:
 @needs_strace
 @pytest.mark.parametrize("how", ["", BESIDE])
 def test_whichever_call_it_is_killed_at_the_next_reader_is_right(forks, unfolded, how):
-    expect_unharmed(forks, ("fold", how), unfolded, said_by, KILLS)
+    expect_unharmed(forks, ("fold", how), unfolded, answers_of, KILLS)
 
 
 @needs_strace
 def test_a_watermark_in_a_transaction_of_its_own_is_caught(forks, unfolded):
-    expected = said_by(copied(unfolded))
+    expected = answers_of(copied(unfolded))
     for number, copy in killed_at_syncs(forks, "fold", unfolded, APART):
-        if said_by(copy) != expected:
+        if answers_of(copy) != expected:
             tell(f"caught at sync {number}")
             return

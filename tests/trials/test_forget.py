@@ -67,7 +67,7 @@ def found(folder: Path, needles: list[bytes]) -> int:
     return sum(needle in content for content in contents for needle in needles)
 
 
-class WholeBot:
+class BusyLedger:
     """A ledger in which all users keep talking and asking until `stop` is set."""
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
@@ -129,9 +129,9 @@ class WholeBot:
 
 
 @contextlib.contextmanager
-def talking(folder: Path) -> Iterator[WholeBot]:
+def talking(folder: Path) -> Iterator[BusyLedger]:
     """A talk that goes on in its own threads."""
-    talk = WholeBot(folder, chance())
+    talk = BusyLedger(folder, chance())
     talk.begin()
     with talk.engagements, ThreadPoolExecutor(RECORDERS + 1) as pool:
         doing = [pool.submit(talk.record, seed) for seed in range(RECORDERS)]

@@ -12,7 +12,7 @@ from ledger.errors import LedgerError
 from tests.support.trials.counts import EVERY, count, tell
 from tests.support.trials.killing import expect_unharmed, killed_at_syncs
 from tests.support.trials.system_calls import needs_strace
-from tests.support.trials.upgrades import IN_TWO, VERSIONS, make, said_by
+from tests.support.trials.upgrades import IN_TWO, VERSIONS, answers_of, make
 
 pytestmark = pytest.mark.trial
 
@@ -31,7 +31,7 @@ def old(request, tmp_path) -> Path:
 @pytest.mark.long
 @needs_strace
 def test_whichever_call_it_is_killed_at_the_ledger_answers_as_before(forks, old):
-    expect_unharmed(forks, ("upgrade",), old, said_by, KILLS)
+    expect_unharmed(forks, ("upgrade",), old, answers_of, KILLS)
 
 
 @needs_strace
@@ -39,7 +39,7 @@ def test_an_upgrade_in_two_transactions_is_caught(forks, tmp_path):
     make(folder := tmp_path / "old", 4)
     for number, copy in killed_at_syncs(forks, "upgrade", folder, IN_TWO):
         try:
-            said_by(copy)
+            answers_of(copy)
         except LedgerError as error:
             tell(f"caught at sync {number}: {error}")
             return

@@ -45,7 +45,7 @@ def refused(
     assert why.casefold() in str(raised.value).casefold()  # the library changes capitals
 
 
-class Recorded(asyncio.Queue[object]):
+class ReceivedUpdates(asyncio.Queue[object]):
     """An update queue that fails a given number of times, and keeps the texts it took."""
 
     def __init__(self) -> None:
@@ -63,9 +63,9 @@ class Recorded(asyncio.Queue[object]):
 @asynccontextmanager
 async def updater_of(
     api: FakeBotApi, errors: list[TelegramError] | None = None
-) -> AsyncIterator[tuple[Updater, Recorded]]:
+) -> AsyncIterator[tuple[Updater, ReceivedUpdates]]:
     """A polling updater; the errors of its polls are collected."""
-    queue = Recorded()
+    queue = ReceivedUpdates()
     collect = (errors if errors is not None else []).append
     async with Updater(bot_of(api), update_queue=queue) as updater:
         await updater.start_polling(timeout=5, allowed_updates=KINDS, error_callback=collect)

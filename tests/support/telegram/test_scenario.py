@@ -18,7 +18,7 @@ from telegram.error import BadRequest, Conflict, NetworkError
 from telegram.ext import Updater
 
 from tests.support.telegram.fake_server import FakeBotApi
-from tests.support.telegram.library_updater import Recorded, bot_of, refused, with_bot
+from tests.support.telegram.library_updater import ReceivedUpdates, bot_of, refused, with_bot
 
 SECRET = "s" * 32
 
@@ -214,7 +214,7 @@ async def listen(api, queue, unused_port, act, told=SECRET):
 
 
 def test_a_webhook_gets_a_chats_updates_in_order_with_the_secret(api, ana, unused_port):
-    queue = Recorded()
+    queue = ReceivedUpdates()
 
     async def act(_bot):
         for number in range(50):
@@ -228,7 +228,7 @@ def test_a_webhook_gets_a_chats_updates_in_order_with_the_secret(api, ana, unuse
 
 def test_a_webhook_that_fails_gets_the_update_again(api, ana, unused_port, caplog):
     caplog.set_level(logging.CRITICAL + 1, "tornado")
-    queue = Recorded()
+    queue = ReceivedUpdates()
     queue.failures = [NetworkError("down")] * 2
 
     async def act(_bot):
@@ -241,7 +241,7 @@ def test_a_webhook_that_fails_gets_the_update_again(api, ana, unused_port, caplo
 
 
 def test_a_wrong_secret_is_refused_by_the_bot_and_nothing_is_lost(api, ana, unused_port):
-    queue = Recorded()
+    queue = ReceivedUpdates()
 
     async def act(_bot):
         ana.says("kept")

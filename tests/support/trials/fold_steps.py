@@ -42,7 +42,7 @@ def fold(folder: Path, how: str = "") -> None:
         engagements.ledger.fold()
 
 
-class Said(NamedTuple):
+class Answers(NamedTuple):
     """The answers of a ledger, and its rows after the rest of the tail is folded."""
 
     rankings: Any
@@ -52,14 +52,14 @@ class Said(NamedTuple):
     rows: list[Any]
 
 
-def said_by(folder: Path) -> Said:
+def answers_of(folder: Path) -> Answers:
     """The answers of the ledger, which is opened without help and then folded to the end."""
     with opened(folder) as engagements:
         view = _asked(folder, "SELECT user_id, issue_id, interaction_count FROM issue_engagements")
         rankings = [engagements.ranking(each) for each in USERS]
         size, findings = engagements.size(), engagements.verify().findings
         engagements.ledger.fold()
-        return Said(rankings, size, view, findings, _asked(folder, "SELECT * FROM engagements"))
+        return Answers(rankings, size, view, findings, _asked(folder, "SELECT * FROM engagements"))
 
 
 @contextmanager

@@ -24,20 +24,20 @@ def expect_unharmed(
     forks: Forks,
     program: Sequence[str],
     folder: Path,
-    said_by: Callable[[Path], Any],
+    answers_of: Callable[[Path], Any],
     kills: int,
 ) -> None:
     """Assert that a ledger says the same after a kill at any system call, or at random ones.
 
     `program` is the name of a program and its arguments after the folder.
     """
-    expected, found = said_by(copied(folder)), Counter[str]()
+    expected, found = answers_of(copied(folder)), Counter[str]()
     assert expected.findings == []
     for call, number in _places(forks, program, folder)[:kills]:
         copy = copied(folder)
         run = forks.disturbed(KILL, call, number, program[0], str(copy), *program[1:])
         assert run.code in {0, KILLED}, forks.said.read_text()
-        assert said_by(copy) == expected, run.call
+        assert answers_of(copy) == expected, run.call
         found.update([run.name] if run.call else [])
     assert found
     tell(f"{' '.join(program)} {folder.name}: {found.total()} kills: {dict(found.most_common())}")

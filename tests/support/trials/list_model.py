@@ -29,7 +29,7 @@ from projections.read_model.adopted_policies import FIRST
 from projections.timeline import score_series
 from tests.support.reference_statistics import statistics_of
 from tests.support.strategies import NOON
-from tests.support.trials.questions import CHATS, LIMIT, TRIED, ZONE, Asked
+from tests.support.trials.questions import CHATS, LIMIT, TRIED, ZONE, Question
 
 
 class ListedEvent(NamedTuple):
@@ -85,27 +85,27 @@ class ListModel:
         ]
         return had - sum(each.origin != codec.Origin() for each in self.told)
 
-    def answers(self, asked: Asked, engagements: Engagements) -> dict[str, object]:
+    def answers(self, question: Question, engagements: Engagements) -> dict[str, object]:
         """The answers that the ledger must give; it supplies only the numbers of the accounts."""
         now = instant_of(engagements.clock())
         streams = streams_of(engagements)
-        rows = self._rows(asked.user, streams.get(asked.user, 0))
-        as_of, adopted = AsOf(asked.at, asked.known_at), self._adopted(asked.known_at)
+        rows = self._rows(question.user, streams.get(question.user, 0))
+        as_of, adopted = AsOf(question.at, question.known_at), self._adopted(question.known_at)
         instant = as_of.instant(now)
         folded = engagements_as_of(rows, as_of)
         order = ranking(folded, instant, adopted.policy)
         first = order[:LIMIT]
-        own = dict(folded).get(asked.issue, NONE)
+        own = dict(folded).get(question.issue, NONE)
         sourced = [
             Sourced(each.row, each.origin.source)
             for each in self.told
-            if (each.user, each.row.issue_id) == (asked.user, asked.issue)
+            if (each.user, each.row.issue_id) == (question.user, question.issue)
         ]
-        known = AsOf(None, asked.known_at).of(rows)
-        history = self._history(asked.user, as_of)
-        of_one = [each for each in history if each.event.issue_id == asked.issue]
+        known = AsOf(None, question.known_at).of(rows)
+        history = self._history(question.user, as_of)
+        of_one = [each for each in history if each.event.issue_id == question.issue]
         found = {
-            "ask": ranked(asked.issue, own, instant, adopted.policy),
+            "ask": ranked(question.issue, own, instant, adopted.policy),
             "top": first,
             "ranking": order,
             "statistics": statistics_of(order),
@@ -114,18 +114,18 @@ class ListModel:
             "first of history": Page(history[:LIMIT], len(history)),
             "latest of history": Page(history[::-1][:LIMIT], len(history)),
             "latest of one": Page(of_one[::-1][:LIMIT], len(of_one)),
-            "explain": explain(sourced, asked.issue, as_of, instant, adopted),
+            "explain": explain(sourced, question.issue, as_of, instant, adopted),
             "explain_order": (
                 explain_order(first[0], first[1], instant, adopted) if len(first) > 1 else None
             ),
-            "series": score_series(asked.issue, known, *asked.span, adopted.policy),
-            **self.recorded(asked),
+            "series": score_series(question.issue, known, *question.span, adopted.policy),
+            **self.recorded(question),
         }
-        if asked.is_laborious:
+        if question.is_laborious:
             found |= {
-                "try_policy": self._tried(asked, now),
-                "audit": self._audit(asked, streams, None),
-                "audit of one": self._audit(asked, streams, asked.user),
+                "try_policy": self._tried(question, now),
+                "audit": self._audit(question, streams, None),
+                "audit of one": self._audit(question, streams, question.user),
                 "spans": {chat: self._spans(chat) for chat in CHATS},
             }
         return found
@@ -147,8 +147,8 @@ class ListModel:
         ]
         return sorted(seen, key=lambda entry: (entry.event.occurred_at, entry.position))
 
-    def _tried(self, asked: Asked, now: Instant) -> past_queries.PolicyTrial:
-        as_of, in_force = AsOf(asked.at), self.policies[-1].policy
+    def _tried(self, question: Question, now: Instant) -> past_queries.PolicyTrial:
+        as_of, in_force = AsOf(question.at), self.policies[-1].policy
         accounts = sorted(
             {(str(each.event.originator_id), each.user) for each in self.told if each.user}
         )
@@ -157,18 +157,18 @@ class ListModel:
         moment = (as_of, as_of.instant(now))
         return past_queries.tried(everybody, (in_force, TRIED), moment, judge, lambda _: None)
 
-    def _audit(self, asked: Asked, streams: dict[str, int], user: str | None) -> Audited:
+    def _audit(self, question: Question, streams: dict[str, int], user: str | None) -> Audited:
         rows = [
             row
             for name, stream in streams.items()
             if user in {None, name}
             for row in self._rows(name, stream)
         ]
-        start, end = asked.span
+        start, end = question.span
         names = {stream: name for name, stream in streams.items()}
         span = (None if user is None else start, end)
-        adopted = self._adopted(asked.known_at)
-        found = audit(rows, names, adopted, span, asked.known_at, ZONE)
+        adopted = self._adopted(question.known_at)
+        found = audit(rows, names, adopted, span, question.known_at, ZONE)
         forgotten = sum(each.user is None for each in self.told)
         return Audited(found, Uncounted(forgotten, len(self.keys)))
 
@@ -179,15 +179,15 @@ class ListModel:
                 found[each.user].append(each.row.occurred_at)
         return {user: (min(instants), max(instants)) for user, instants in found.items()}
 
-    def recorded(self, asked: Asked) -> dict[str, object]:
+    def recorded(self, question: Question) -> dict[str, object]:
         """The answers that the recorder must give about all events, the ledger's own included."""
-        least, most = asked.position, asked.position + asked.limit
+        least, most = question.position, question.position + question.limit
         return {
             "notifications": [
                 each
                 for each in self.notifications
-                if each.id >= least and each.topic in (asked.topics or {each.topic})
-            ][: asked.limit],
+                if each.id >= least and each.topic in (question.topics or {each.topic})
+            ][: question.limit],
             "notifications between": [
                 each for each in self.notifications if least < each.id <= most
             ],
@@ -195,12 +195,12 @@ class ListModel:
                 (
                     StoredEvent(each.originator_id, each.originator_version, each.topic, each.state)
                     for each in self.notifications
-                    if each.originator_id == asked.originator
-                    and each.originator_version > asked.limit // 4
+                    if each.originator_id == question.originator
+                    and each.originator_version > question.limit // 4
                 ),
                 key=lambda event: event.originator_version,
-                reverse=asked.desc,
-            )[: asked.limit],
+                reverse=question.desc,
+            )[: question.limit],
             "last": len(self.notifications) or None,
         }
 

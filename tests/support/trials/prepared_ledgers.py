@@ -18,7 +18,7 @@ from tests.support.trials.system_calls import Forks
 PROGRAMS = ("compact", "merge")
 
 
-class Bench(NamedTuple):
+class PreparedLedgers(NamedTuple):
     """A ledger for each program, which every run copies, and the answers of all of them."""
 
     prepared: dict[str, Path]
@@ -46,8 +46,8 @@ class Bench(NamedTuple):
 
 
 @contextmanager
-def prepared(folder: Path) -> Iterator[Bench]:
-    """Yield a bench in a folder."""
+def prepared(folder: Path) -> Iterator[PreparedLedgers]:
+    """Yield them in a folder."""
     hot, sealed = folder / "hot", folder / "sealed"
     hot.mkdir()
     model = compaction_ledger.recorded(hot)
@@ -58,7 +58,9 @@ def prepared(folder: Path) -> Iterator[Bench]:
     forks = Forks(folder)
     try:
         ledgers = {"compact": hot, "merge": sealed}
-        yield Bench(ledgers, expected, forks, folder / "copy", cycle(compaction_ledger.USERS))
+        yield PreparedLedgers(
+            ledgers, expected, forks, folder / "copy", cycle(compaction_ledger.USERS)
+        )
     finally:
         forks.close()
 

@@ -25,7 +25,7 @@ NOBODY = UUID(int=0)
 TRIED = changed(ScoringPolicy(), ["recency_weight=0.8", "pin_hours=8"])
 
 
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """A user, an issue and the moments of a question, and the arguments for the recorder."""
 
     user: str
@@ -51,10 +51,10 @@ class Asked(NamedTuple):
         return Instant(middle - 30 * DAY), Instant(middle + 10 * DAY)
 
 
-def answers(engagements: Engagements, asked: Asked) -> dict[str, object]:
+def answers(engagements: Engagements, question: Question) -> dict[str, object]:
     """The answers of the ledger."""
-    user, issue, moments = asked.user, asked.issue, asked.moments
-    start, end = (moment_of(each) for each in asked.span)
+    user, issue, moments = question.user, question.issue, question.moments
+    start, end = (moment_of(each) for each in question.span)
     recorder = engagements.ledger.recorder
     found = {
         "ask": engagements.ask(user, issue, *moments),
@@ -70,17 +70,17 @@ def answers(engagements: Engagements, asked: Asked) -> dict[str, object]:
         "explain_order": engagements.explain_order(user, *moments),
         "series": engagements.series(user, issue, start, end, moments[1]),
         "notifications": recorder.select_notifications(
-            asked.position, asked.limit, topics=asked.topics
+            question.position, question.limit, topics=question.topics
         ),
         "notifications between": recorder.select_notifications(
-            asked.position, 1_000, asked.position + asked.limit, inclusive_of_start=False
+            question.position, 1_000, question.position + question.limit, inclusive_of_start=False
         ),
         "events": recorder.select_events(
-            asked.originator, gt=asked.limit // 4, desc=asked.desc, limit=asked.limit
+            question.originator, gt=question.limit // 4, desc=question.desc, limit=question.limit
         ),
         "last": recorder.max_notification_id(),
     }
-    if asked.is_laborious:
+    if question.is_laborious:
         found |= {
             "try_policy": engagements.try_policy(TRIED, moments[0], ZONE, lambda _: None),
             "audit": read_audit(engagements, ZONE, end, known_at=moments[1]),
@@ -94,7 +94,7 @@ def answers(engagements: Engagements, asked: Asked) -> dict[str, object]:
 
 def questions(
     dice: random.Random, instants: list[int], originators: list[UUID | str], number: int
-) -> list[Asked]:
+) -> list[Question]:
     """The given number of questions about random moments, many of them at given instants.
 
     `originators` are those of all events, in their order.
@@ -106,7 +106,7 @@ def questions(
         return dice.choice([None, Instant(exact), Instant(dice.randrange(begin, end))])
 
     return [
-        Asked(
+        Question(
             dice.choice(USERS),
             dice.choice(ISSUES),
             moment(),

@@ -35,7 +35,7 @@ def upgrade(folder: Path, how: str = "") -> None:
         _opened(folder).close()
 
 
-class Said(NamedTuple):
+class Answers(NamedTuple):
     """The answers of a ledger, and the findings about it."""
 
     rankings: object
@@ -45,10 +45,10 @@ class Said(NamedTuple):
     findings: list[Finding]
 
 
-def said_by(folder: Path) -> Said:
+def answers_of(folder: Path) -> Answers:
     """The answers of the ledger, which is opened without help."""
     with _opened(folder) as engagements:
-        return Said(
+        return Answers(
             [engagements.ranking(each) for each in USERS],
             [list(engagements.history(each)) for each in USERS],
             engagements.policies(),
