@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ledger.as_of import AsOf
 from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
-from projections.as_of import AsOf, engagements_as_of
+from projections.engagement import engagements_as_of
 from projections.explanation import Explanation, Sourced, explain
 from projections.policy import Adopted
 from projections.ranking import Ranked, ranking

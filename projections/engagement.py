@@ -4,11 +4,13 @@
 any order of arrival, folds to the same engagement.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
 
+from ledger.as_of import AsOf
 from ledger.commands import Kind
 from ledger.events import EventRow
 
@@ -153,3 +155,19 @@ def _later(a: int | None, b: int | None) -> int | None:
     if a is None or b is None:
         return b if a is None else a
     return max(a, b)
+
+
+# Folds of the events that a question includes.
+
+
+def engagements_as_of(rows: Iterable[EventRow], as_of: AsOf) -> list[tuple[str, Engagement]]:
+    """The engagements of one user with their issues, in no particular order."""
+    return [pair for pair in folds_as_of(rows, as_of).items() if pair[1].count]
+
+
+def folds_as_of(rows: Iterable[EventRow], as_of: AsOf) -> dict[str, Engagement]:
+    """The folds by issue of some events of one user, which need not be all or the first ones."""
+    groups: dict[str, list[EventRow]] = defaultdict(list)
+    for row in as_of.of(rows):
+        groups[row.issue_id].append(row)
+    return {issue_id: fold(group) for issue_id, group in groups.items()}

@@ -9,10 +9,10 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from ledger.as_of import AsOf
 from ledger.commands import FOREVER, Kind
 from ledger.events import EventRow, is_late
 from ledger.instants import DAY, Instant
-from projections.as_of import AsOf
 from projections.engagement import NONE, Engagement, fold, merge, of_kinds
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import Ranked, pin_ends_at, rank_key, ranked

@@ -5,9 +5,9 @@ from heapq import merge as merge_sorted
 from math import ceil
 from typing import NamedTuple
 
+from ledger.as_of import AsOf
 from ledger.events import EngagementHidden
 from ledger.instants import DAY, Instant
-from projections.as_of import AsOf
 from projections.engagement import Engagement, of_kinds
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import Score, score

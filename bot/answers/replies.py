@@ -16,10 +16,10 @@ from bot.dates.format import since, when
 from bot.language import words
 from bot.listening.bot_commands import COMMANDS, Asked
 from bot.listening.classification import CARD, HIDE_BUTTON, LISTED_BUTTON, UNHIDE_BUTTON
+from ledger.as_of import AsOf
 from ledger.commands import Kind
 from ledger.events import AccountEvent, EngagementHidden, InteractionRecorded, ScoreOverridden
 from ledger.instants import Instant, iso, moment_of
-from projections.as_of import AsOf
 from projections.engagement import Engagement, of_kinds
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked, hidden_issues

@@ -45,7 +45,10 @@ _CODED = pa.dictionary(pa.int32(), pa.string())
 TEXTS = ("account", "issue_id", "linear_id", "place")
 """The columns with few different texts, which are dictionary-encoded in memory and file."""
 
-SORTED_BY = ("account", "issue_id", "occurred_second", "occurred_microsecond", "position")
+SOUGHT = ("account", "issue_id")
+"""The columns by which events are sought."""
+
+SORTED_BY = (*SOUGHT, "occurred_second", "occurred_microsecond", "position")
 """The first columns, by which the rows of a file are sorted; no two rows agree in them."""
 
 SCHEMA = pa.schema(
@@ -73,6 +76,9 @@ FILE_SCHEMA = SCHEMA.set(
     SCHEMA.names.index("version"), pa.field("versions_before", pa.int32(), nullable=False)
 )
 """The columns of a file; `ledger.archive.columns` says how it tells versions."""
+
+MOMENT_COLUMNS = ("position", "occurred_second", "occurred_microsecond", "recorded_after")
+"""The columns that `occurred_at`, `recorded_at` and their corrections read."""
 
 _ROWS_AT_ONCE = 65_536
 

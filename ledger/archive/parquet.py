@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ledger.archive.columns import (
     FILE_SCHEMA,
+    SOUGHT,
     TEXTS,
     TOLD_BY,
     Integers,
@@ -35,9 +36,6 @@ from ledger.segment import FORMAT_VERSION, Segment
 
 ROWS_OF_A_GROUP = 32_768
 """The most rows of a row group."""
-
-SOUGHT = ("account", "issue_id")
-"""The first columns, by which rows are sorted."""
 
 METADATA = b"engagement_ledger"
 """The key of a file's metadata."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.archive.columns import (
-    SORTED_BY,
+    SOUGHT,
     Integers,
     integers,
     occurred_at,
@@ -45,7 +45,7 @@ def corrected(table: pa.Table, corrections: Corrections) -> pa.Table:
     table = timed(table, effective, recorded)
     if np.array_equal(effective, occurred):
         return table
-    account, issue = (ranks(table[name]) for name in SORTED_BY[:2])
+    account, issue = (ranks(table[name]) for name in SOUGHT)
     return table.take(pa.array(np.lexsort((positions, effective, issue, account))))
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from ledger.archive.columns import (
     SCHEMA,
+    SOUGHT,
     Integers,
     as_in_file,
     by_position,
@@ -25,7 +26,6 @@ from ledger.archive.columns import (
 from ledger.archive.digests import Columns, Range, differing, digest
 from ledger.archive.file_integrity import CheckedFile, sync
 from ledger.archive.parquet import (
-    SOUGHT,
     Sought,
     account_bounds,
     between,

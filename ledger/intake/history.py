@@ -270,8 +270,7 @@ class Ordinals:
 
     def _on_disk(self, content: bytes) -> int:
         query = "SELECT times FROM seen WHERE content = ?"
-        row = self._disk.execute(query, (content,)).fetchone()
-        return row[0] if row else 0
+        return next((times for (times,) in self._disk.execute(query, (content,))), 0)
 
     def _spill(self) -> None:
         rows = sorted(self._recent.items())
@@ -280,7 +279,7 @@ class Ordinals:
         except sqlite3.Error as error:
             message = f"cannot count equal entries in the temporary folder: {error}"
             raise UnreadableHistoryError(message) from error
-        first, last = rows[0][0], rows[-1][0]
+        first, last = min(self._recent), max(self._recent)
         is_first = not self._last
         self._first = first if is_first else min(first, self._first)
         self._last = max(last, self._last)

@@ -16,7 +16,6 @@ from ledger.store.append import Outcome, Receipt
 from ledger.store.database import Database
 from ledger.store.opt_outs import OptOuts
 from ledger.store.sources import SEEN
-from ledger.store.statements import Row
 from ledger.store.streams import Head
 
 
@@ -24,7 +23,7 @@ class _Known(NamedTuple):
     """A snapshot of the ledger's users, keys and opt-outs."""
 
     recorded_at: Instant
-    find_source: Callable[[bytes], Row | None]
+    find_source: Callable[[bytes], int | None]
     refuses: Callable[[str, Instant], bool]
 
 

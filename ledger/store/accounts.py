@@ -11,23 +11,39 @@ from ledger.events import HIDING, EngagementHidden, Placed
 from ledger.store import tables
 from ledger.store.clock_corrections import corrections
 from ledger.store.rows import change
-from ledger.store.statements import Statement, stored_uuid
+from ledger.store.statements import Query, stored_uuid
 
 # Display names of accounts, within one transaction.
 
 _a = tables.accounts
 
-_NAME = Statement(
-    select(_a.c.display_name).where(_a.c.user_id == bindparam("user_id")),
-    "user_id",
+
+class User(NamedTuple):
+    """A user, and the number of the account."""
+
+    stream: int
+    user_id: str
+    display_name: str | None
+
+
+_ALL = select(*_a.c[User._fields])
+_USERS = Query(User, _ALL)
+_BY_ID = Query(User, _ALL.where(_a.c.user_id == bindparam("user_id")), "user_id")
+BY_ORIGINATOR = Query(
+    User,
+    _ALL.join(tables.streams, tables.streams.c.id == _a.c.stream).where(
+        tables.streams.c.originator_id == bindparam("originator")
+    ),
+    "originator",
 )
+"""Finds the user of an account by the bytes of its UUID."""
 
 
 def changed_names(connection: Connection, names: Mapping[str, str]) -> dict[str, str]:
     """The `names`, by user id, that differ from the names of existing accounts."""
-    find = _NAME.finder(connection)
-    found = ((user, name, find(user)) for user, name in names.items())
-    return {user: name for user, name, row in found if row is not None and row[0] != name}
+    find = _BY_ID.finder(connection)
+    found = ((find(user_id), name) for user_id, name in names.items())
+    return {user.user_id: name for user, name in found if user and user.display_name != name}
 
 
 def rename_users(connection: Connection, names: Mapping[str, str]) -> None:
@@ -40,33 +56,35 @@ def rename_users(connection: Connection, names: Mapping[str, str]) -> None:
 
 _s = tables.streams
 
-_USERS = Statement(select(_a.c.stream, _a.c.user_id, _a.c.display_name))
-_ACCOUNTS = Statement(select(_s.c.originator_id).join(_a, _a.c.stream == _s.c.id))
-
-
-class User(NamedTuple):
-    """A user, and the number of the account."""
-
-    stream: int
-    user_id: str
-    display_name: str | None
+_ACCOUNTS = Query(stored_uuid, select(_s.c.originator_id).join(_a, _a.c.stream == _s.c.id))
 
 
 def users(connection: Connection) -> list[User]:
     """All users who have an account."""
-    return [User(*row) for row in _USERS.run(connection)]
+    return list(_USERS.all(connection))
 
 
 def known_accounts(connection: Connection) -> set[str]:
     """The UUIDs of the accounts of all users who were not forgotten."""
-    return {str(stored_uuid(originator)) for (originator,) in _ACCOUNTS.run(connection)}
+    return set(map(str, _ACCOUNTS.all(connection)))
 
 
 # Reading of a user's hidings.
 
 _e = tables.events.c
 
-_HIDINGS = Statement(
+
+def _read(position: int, originator: bytes, version: int, state: bytes) -> Placed[EngagementHidden]:
+    try:
+        event = codec.decode(HIDING, stored_uuid(originator), version, state)
+    except UnknownTopicError as error:
+        message = f"the event at position {position} cannot be read"
+        raise LedgerDamagedError(message) from error
+    return position, cast("EngagementHidden", event)
+
+
+_HIDINGS = Query(
+    _read,
     select(_e.position, _s.c.originator_id, _e.version, _e.state)
     .join(_s, _s.c.id == _e.stream)
     .join(_a, _a.c.stream == _e.stream)
@@ -78,16 +96,5 @@ _HIDINGS = Statement(
 
 def hidings_of_user(connection: Connection, user_id: str) -> list[Placed[EngagementHidden]]:
     """Return the user's hidings with their effective instants, by position."""
-    rows = _HIDINGS.run(connection, user_id).fetchall()
-    if not rows:
-        return []
-    return list(corrections(connection).of_events([_read(*row) for row in rows]))
-
-
-def _read(position: int, originator: bytes, version: int, state: bytes) -> Placed[EngagementHidden]:
-    try:
-        event = codec.decode(HIDING, stored_uuid(originator), version, state)
-    except UnknownTopicError as error:
-        message = f"the event at position {position} cannot be read"
-        raise LedgerDamagedError(message) from error
-    return position, cast("EngagementHidden", event)
+    placed = list(_HIDINGS.all(connection, user_id))
+    return list(corrections(connection).of_events(placed)) if placed else []

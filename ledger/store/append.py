@@ -25,14 +25,14 @@ from ledger.errors import (
     PolicyConflictError,
     UnknownEngagementError,
 )
-from ledger.events import INTERACTION, OVERRIDE, EngagementHidden, Event, PolicyAdopted
+from ledger.events import INTERACTION, OVERRIDE, EngagementHidden, PolicyAdopted
 from ledger.idempotency import digest, former_digest
 from ledger.instants import DAY, Instant, instant_of
 from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.known import Known
 from ledger.store.projection import BackgroundFold, Projection
-from ledger.store.rows import event_row, event_rows, opaque_row
+from ledger.store.rows import EventValues, event_row, event_rows, opaque_values
 from ledger.store.statements import stored_uuid
 from ledger.store.streams import Stream
 
@@ -189,9 +189,16 @@ class Batch:
             return Receipt(counted_as, counted=False)
         position = self.head.next_position()
         place, commitment = self._places.of_chat(entry.chat_id), self._commitment(position, entry)
-        facts = (entry.issue_id, int(entry.kind), occurred_at, entry.linear_id, None)
         return self._add(
-            self._streams.of_user(entry.user_id), INTERACTION, facts, place, commitment
+            EventValues(
+                *self._header(self._streams.of_user(entry.user_id), INTERACTION),
+                issue_id=entry.issue_id,
+                kind=int(entry.kind),
+                occurred_at=occurred_at,
+                linear_id=entry.linear_id,
+                place=place,
+                commitment=commitment,
+            )
         )
 
     def _add_decision(self, entry: Override | Hiding, occurred_at: Instant) -> Outcome:
@@ -205,8 +212,14 @@ class Batch:
 
     def _add_override(self, stream: Stream, entry: Override, occurred_at: Instant) -> Receipt:
         self.head.next_position()
-        facts = (entry.issue_id, None, occurred_at, None, entry.score)
-        return self._add(stream, OVERRIDE, facts, None, None)
+        return self._add(
+            EventValues(
+                *self._header(stream, OVERRIDE),
+                issue_id=entry.issue_id,
+                occurred_at=occurred_at,
+                score=entry.score,
+            )
+        )
 
     def _add_hiding(self, stream: Stream, entry: Hiding, occurred_at: Instant) -> Receipt:
         counted_as = self._sources.counted_as(entry.source_key, self.head.position + 1)
@@ -221,7 +234,7 @@ class Batch:
             occurred_at,
             entry.hidden,
         )
-        return self._add_opaque(stream, event)
+        return self._add(opaque_values(self.head.next_position(), stream.id, event))
 
     def _add_adoption(self, entry: Adoption) -> Outcome:
         if entry.replaces != self.head.policy_version:
@@ -232,29 +245,18 @@ class Batch:
         self.adopts = True
         version, recorded_at = self.head.policy_version, self.head.recorded_at
         event = PolicyAdopted(own_id, stream.version, recorded_at, version, entry.fields)
-        return self._add_opaque(stream, event)
+        return self._add(opaque_values(self.head.next_position(), stream.id, event))
 
-    def _add_opaque(self, stream: Stream, event: Event) -> Receipt:
-        position, topic = self.head.next_position(), codec.topic_of(event)
-        header = (position, stream.id, event.originator_version, topic, event.recorded_at)
-        self.events.append(opaque_row(header, codec.encode(event)))
-        return Receipt(position, counted=True)
-
-    def _add(
-        self,
-        stream: Stream,
-        topic: str,
-        facts: tuple[Any, ...],
-        place: int | None,
-        commitment: bytes | None,
-    ) -> Receipt:
-        """Add the event at the head; its facts stand in the order of the table's columns."""
+    def _header(self, stream: Stream, topic: str) -> tuple[int, int, int, str, Instant]:
+        """The first columns of the event at the head, which is the next of its stream."""
         stream.version += 1
-        position = self.head.position
-        header = (position, stream.id, stream.version, topic, self.head.recorded_at)
-        self.events.append(event_row((*header, *facts, place, commitment, None)))
-        self._touched.add((stream.id, facts[0]))
-        return Receipt(position, counted=True)
+        return self.head.position, stream.id, stream.version, topic, self.head.recorded_at
+
+    def _add(self, values: EventValues) -> Receipt:
+        self.events.append(event_row(values))
+        if values.issue_id is not None:
+            self._touched.add((values.stream, values.issue_id))
+        return Receipt(values.position, counted=True)
 
     def _is_touched(self, stream: int, issue_id: str) -> bool:
         return (stream, issue_id) in self._touched or self._knows(
@@ -331,13 +333,20 @@ class _Bulk(Batch):
         self._sources.add(zip(marks, positions, strict=True))
         streams, versions = self._next_versions([each.user_id for each in new])
         commitments = self._commitments(positions, new)
-        places = map(self._places.of_chat, [each.chat_id for each in new])
-        issues, kinds = [each.issue_id for each in new], [int(each.kind) for each in new]
-        occurred, linear = [each.occurred_at for each in new], [each.linear_id for each in new]
-        recorded, none = repeat(self.head.recorded_at), repeat(None)
-        head = (positions, streams, versions, repeat(INTERACTION), recorded)
-        facts = (issues, kinds, occurred, linear, none)
-        self.events += event_rows(zip(*head, *facts, places, commitments, none, strict=False))
+        columns = {
+            "position": positions,
+            "stream": streams,
+            "version": versions,
+            "topic": repeat(INTERACTION),
+            "recorded_at": repeat(self.head.recorded_at),
+            "issue_id": [each.issue_id for each in new],
+            "kind": [int(each.kind) for each in new],
+            "occurred_at": [each.occurred_at for each in new],
+            "linear_id": [each.linear_id for each in new],
+            "place": map(self._places.of_chat, [each.chat_id for each in new]),
+            "commitment": commitments,
+        }
+        self.events += event_rows(columns)
 
     def _next_versions(self, users: Sequence[str]) -> tuple[list[int], list[int]]:
         """Return the stream of each user, and the version that is next in it each time."""

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
-from ledger import codec
 from ledger.commands import EARLIEST
 from ledger.errors import ClockNotAheadError
 from ledger.events import CLOCK, ClockCorrected, Correction, Corrections
@@ -14,9 +13,9 @@ from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.job_runs import last_ran_at, take_back_runs
 from ledger.store.opt_outs import correct_barriers, latest_barrier_at
-from ledger.store.rows import INSERT_EVENT, opaque_row
+from ledger.store.rows import INSERT_EVENT, event_row, opaque_values
 from ledger.store.segment_rows import segments
-from ledger.store.statements import Statement, decoding
+from ledger.store.statements import Query, Statement, decoding, value
 from ledger.store.streams import Head, Streams
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _CORRECTIONS = Statement(
 )
 
 
-_HEAD_AT = Statement(select(tables.head.c.recorded_at))
+_HEAD_AT: Query[Instant] = Query(value, select(tables.head.c.recorded_at))
 _DAYS = Statement(
     select(func.min(_e.recorded_at), func.max(_e.recorded_at))
     .where(_e.position >= bindparam("first"))
@@ -56,8 +55,8 @@ def corrections(connection: Connection) -> Corrections:
 
 def ahead_until(connection: Connection) -> Instant:
     """The latest instant in the ledger: of an event, a job run or a barrier."""
-    (head_at,) = _HEAD_AT.run(connection).fetchone()
-    return Instant(max(head_at, last_ran_at(connection) or 0, latest_barrier_at(connection) or 0))
+    others = last_ran_at(connection) or 0, latest_barrier_at(connection) or 0
+    return Instant(max(_HEAD_AT.one(connection), *others))
 
 
 def given_instants(connection: Connection) -> list[Instant]:
@@ -110,8 +109,8 @@ def _append(connection: Connection, head: Head, at: Instant, reason: str) -> Non
     own_id, stream = Streams(connection).own()
     stream.version += 1
     event = ClockCorrected(own_id, stream.version, at, reason)
-    header = (head.next_position(), stream.id, stream.version, CLOCK, at)
+    values = opaque_values(head.next_position(), stream.id, event)
     head.write(connection)
-    INSERT_EVENT.run(connection, *opaque_row(header, codec.encode(event)))
+    INSERT_EVENT.run(connection, *event_row(values))
     head.recorded_at = at
     head.write(connection)

@@ -11,13 +11,13 @@ so there must be few.
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import Connection, Table, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from ledger.archive.columns import (
     SCHEMA,
@@ -43,7 +43,7 @@ from ledger.store.job_runs import job_alone
 from ledger.store.projection import Progress, Sealable
 from ledger.store.recovery import Recovery, recover
 from ledger.store.retention import clear_unknown, remove_retired
-from ledger.store.rows import checked, checksums
+from ledger.store.rows import EventValues, checked, checksums
 from ledger.store.segment_rows import (
     Certificate,
     Comparison,
@@ -53,7 +53,7 @@ from ledger.store.segment_rows import (
     sealed_position,
     segments,
 )
-from ledger.store.statements import Statement
+from ledger.store.statements import Query, Statement, value
 
 # The hot events of a range as the table of a segment.
 #
@@ -73,13 +73,22 @@ _HOT_ROWS = Statement(
     "first",
     "last",
 )
-_NAMES = {
-    table.name: Statement(select(table.c.id, uuid, table))
-    for table, uuid in (
-        (tables.streams, tables.streams.c.originator_id),
-        (tables.places, tables.places.c.place),
-    )
-}
+
+
+def _accounts(*row: Any) -> tuple[int, str]:  # noqa: ANN401 - of any column
+    number, uuid, _version = checked(tables.streams.name, row)
+    return number, str(UUID(bytes=uuid))
+
+
+def _places(*row: Any) -> tuple[int, str]:  # noqa: ANN401 - of any column
+    number, uuid, _chat_id = checked(tables.places.name, row)
+    return number, str(UUID(bytes=uuid))
+
+
+_ACCOUNTS = Query(_accounts, select(tables.streams))
+_PLACES = Query(_places, select(tables.places))
+"""Find the numbers of streams and places, and the UUIDs that these stand for, as texts."""
+
 _READ_AT_ONCE = 4_096
 
 Row = tuple[Any, ...]
@@ -91,8 +100,8 @@ class HotEvents:
     def __init__(self, connection: Connection) -> None:
         """Read through `connection`; raises LedgerDamagedError for a damaged stream or place."""
         self._connection = connection
-        self._accounts = _names(connection, tables.streams)
-        self._places = _names(connection, tables.places)
+        self._accounts = dict(_ACCOUNTS.all(connection))
+        self._places = dict(_PLACES.all(connection))
         self._stream_of = {name: number for number, name in self._accounts.items()}
         self._number_of = {name: number for number, name in self._places.items()}
 
@@ -107,59 +116,49 @@ class HotEvents:
             try:
                 batch = self._batch(rows)
             except (pa.ArrowException, ArithmeticError, LookupError, TypeError, ValueError):
-                _expect_sound(rows, (row[:-1] for row in rows))
-                raise _damaged(rows[0]) from None  # wrong type, no checksum
+                _expect_sound(rows, (values for *values, _ in rows))
+                row, *_ = rows  # of a wrong type, and without a checksum
+                raise _damaged(row) from None
             _expect_sound(rows, self._rows(batch))
             batches.append(batch)
         return one_table([pa.Table.from_batches(batches, SCHEMA)])
 
     def _batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
-        position, stream, version, _, recorded, issue, kind, occurred, linear_id, score, *rest = (
-            zip(*rows, strict=True)
-        )
-        place, commitment, *_ = rest
+        column = dict(zip(_events.c.keys(), zip(*rows, strict=True), strict=True))
         return event_batch(
-            _coded(stream, self._accounts),
-            issue,
-            occurred,
-            position,
-            version,
-            recorded,
-            kind,
-            linear_id,
-            score,
-            _coded(place, self._places),
-            commitment,
+            account=_coded(column["stream"], self._accounts),
+            issue=column["issue_id"],
+            occurred=column["occurred_at"],
+            position=column["position"],
+            version=column["version"],
+            recorded=column["recorded_at"],
+            kind=column["kind"],
+            linear_id=column["linear_id"],
+            score=column["score"],
+            place=_coded(column["place"], self._places),
+            commitment=column["commitment"],
         )
 
     def _rows(self, batch: pa.RecordBatch) -> Iterator[Row]:
         """Yield the rows of events as in the hot store, without checksums."""
         said = pa.Table.from_batches([batch])
         kinds = said["kind"].to_pylist()
-        return zip(
-            said["position"].to_pylist(),
-            _numbers(batch.column("account"), self._stream_of),
-            said["version"].to_pylist(),
-            [OVERRIDE if kind is None else INTERACTION for kind in kinds],
-            recorded_at(said).tolist(),
-            listed(said["issue_id"]),
-            kinds,
-            occurred_at(said).tolist(),
-            listed(said["linear_id"]),
-            said["score"].to_pylist(),
-            _numbers(batch.column("place"), self._number_of),
-            listed(said["commitment"]),
-            repeat(None),  # the state: these events are stored in columns alone
-        )
-
-
-def _names(connection: Connection, table: Table) -> dict[int, str]:
-    """The UUIDs of the streams or places as texts, by their numbers."""
-    found = {}
-    for number, uuid, *row in _NAMES[table.name].run(connection):
-        checked(table.name, row)
-        found[number] = str(UUID(bytes=uuid))
-    return found
+        column: dict[str, Iterable[Any]] = {
+            "position": said["position"].to_pylist(),
+            "stream": _numbers(batch.column("account"), self._stream_of),
+            "version": said["version"].to_pylist(),
+            "topic": [OVERRIDE if kind is None else INTERACTION for kind in kinds],
+            "recorded_at": recorded_at(said).tolist(),
+            "issue_id": listed(said["issue_id"]),
+            "kind": kinds,
+            "occurred_at": occurred_at(said).tolist(),
+            "linear_id": listed(said["linear_id"]),
+            "score": said["score"].to_pylist(),
+            "place": _numbers(batch.column("place"), self._number_of),
+            "commitment": listed(said["commitment"]),
+            "state": repeat(None),  # these events are stored in columns alone
+        }
+        return zip(*(column[name] for name in EventValues._fields), strict=False)
 
 
 def _coded(numbers: Sequence[int | None], names: dict[int, str]) -> pa.DictionaryArray:
@@ -180,18 +179,19 @@ def _expect_sound(rows: Sequence[Row], rebuilt: Iterator[Row]) -> None:
     Raises LedgerDamagedError for the first row that differs.
     """
     others = list(rebuilt)
-    written = [row[-1] for row in rows]
     found = checksums(_events.name, others)
-    if found == written:
+    if found == [written for *_, written in rows]:
         return
     for row, other, sum_ in zip(rows, others, found, strict=True):
-        if other != row[:-1] if row[-1] is None else sum_ != row[-1]:
+        *values, written = row
+        if [*other] != values if written is None else sum_ != written:
             raise _damaged(row)
 
 
 def _damaged(row: Row) -> LedgerDamagedError:
+    position, *_ = row
     return LedgerDamagedError(
-        f"the event at position {row[0]} is not what was written; nothing is sealed"
+        f"the event at position {position} is not what was written; nothing is sealed"
     )
 
 
@@ -214,14 +214,16 @@ JOB = "compaction"
 _e = tables.events.c
 
 _HOT = and_(_e.issue_id.is_not(None), _e.position <= bindparam("through"))
-_COUNT = Statement(select(func.count()).where(_HOT), "through")
-_LAST = Statement(select(func.max(_e.position)).where(_HOT), "through")
-_NEXT = Statement(
+_COUNT: Query[int] = Query(value, select(func.count()).where(_HOT), "through")
+_LAST: Query[int | None] = Query(value, select(func.max(_e.position)).where(_HOT), "through")
+_NEXT: Query[int] = Query(
+    value,
     select(_e.position).where(_e.position > bindparam("sealed"), _HOT).order_by(_e.position),
     "sealed",
     "through",
 )
-_LAST_BEFORE = Statement(
+_LAST_BEFORE: Query[int | None] = Query(
+    value,
     select(func.max(_e.position)).where(_e.issue_id.is_not(None), _e.recorded_at < bindparam("at")),
     "at",
 )
@@ -281,13 +283,13 @@ class Compactor:
         """The last hot position that was recorded before an instant, or 0."""
         with self._database.read() as connection:
             corrected = corrections(connection).last_before(at)
-            last = self._scalar(connection, _LAST, corrected)
-            return max(last, self._scalar(connection, _LAST_BEFORE, at))
+            last = _LAST.one(connection, corrected), _LAST_BEFORE.one(connection, at)
+            return max(filter(None, last), default=0)
 
     def sealable(self, through: int) -> int:
         """The number of events that `compact` would seal."""
         with self._database.read() as connection:
-            return self._scalar(connection, _COUNT, through)
+            return _COUNT.one(connection, through)
 
     def compact(self, through: int, progress: Progress = lambda _: None) -> Compaction:
         """Seal the hot events up to the position `through`, one transaction per segment.
@@ -298,7 +300,7 @@ class Compactor:
         with job_alone(self._database, JOB):
             recovery, swept, before = *self._prepared(), self._size()
             with self._database.read() as connection:
-                last = self._scalar(connection, _LAST, through)
+                last = _LAST.one(connection, through) or 0
             if last:
                 self._expect_none_lost(recovery)
                 self._projection.prepare_sealing(self._database)
@@ -370,10 +372,10 @@ class Compactor:
         with self._database.read() as connection:
             last, hot = sealed_position(connection), HotEvents(connection)
             for _ in range(SEALED_TOGETHER):
-                next_ = _NEXT.run(connection, last, through).fetchmany(SEALED_AT_ONCE)
-                if not next_:
+                following = list(islice(_NEXT.all(connection, last, through), SEALED_AT_ONCE))
+                if not following:
                     return
-                first, last = last + 1, next_[-1][0]
+                first, last = last + 1, following[-1]
                 table = hot.table(first, last)
                 yield self._archive.publish(table, first, last)
                 progress(len(table))
@@ -422,10 +424,6 @@ class Compactor:
             finally:  # also after a full disk
                 with suppress(LedgerUnavailableError):  # if a reader keeps the log, it is cut later
                     self._database.truncate_log()
-
-    def _scalar(self, connection: Connection, statement: Statement, *parameters: int) -> int:
-        value: int | None = statement.run(connection, *parameters).fetchone()[0]
-        return value or 0
 
 
 def _in_proportion(progress: Progress, told: int, of: int) -> Progress:

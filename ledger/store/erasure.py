@@ -83,7 +83,8 @@ def delete_user(
 
 def _delete_sources(connection: Connection, positions: Select[Any]) -> None:
     gone = delete(_sources).where(_sources.c.position.in_(positions))
-    rows = [(row[0], row[1]) for row in connection.execute(gone.returning(*_sources.c))]
+    returned = connection.execute(gone.returning(_sources.c.digest, _sources.c.position))
+    rows = [(digest, position) for digest, position in returned]
     head = Head.read(connection)
     if head.sources_sum is not None:
         head.sources_sum = without_sources(head.sources_sum, rows)

@@ -1,14 +1,13 @@
 """Queries of events, hot and sealed: by user, of all users, by position, and by place."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from heapq import merge
-from itertools import chain, groupby, repeat
-from operator import itemgetter
+from itertools import chain, groupby, repeat, starmap
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +15,7 @@ from eventsourcing.persistence import Notification, StoredEvent
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from ledger import codec
-from ledger.archive.columns import SCHEMA, integers, occurred_at
+from ledger.archive.columns import MOMENT_COLUMNS, SCHEMA, SOUGHT, integers, occurred_at
 from ledger.archive.digests import WINDOW
 from ledger.archive.reading import (
     FOLDED_COLUMNS,
@@ -33,12 +32,12 @@ from ledger.events import SEALED_TOPICS, AccountEvent, EventRow
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store import tables
-from ledger.store.accounts import known_accounts
+from ledger.store.accounts import BY_ORIGINATOR, known_accounts
 from ledger.store.clock_corrections import corrections
 from ledger.store.places import place_of
 from ledger.store.rows import FOLDED, folded_event
 from ledger.store.segment_rows import segments
-from ledger.store.statements import Statement, decoding, stored_uuid
+from ledger.store.statements import Query, Statement, stored_uuid, value
 
 # Reading of one user's events, or of all users' one after the other: hot and sealed ones.
 
@@ -52,32 +51,58 @@ def of_user(query: Select[Any]) -> Select[Any]:
     )
 
 
-_ACCOUNT = Statement(
+class Account(NamedTuple):
+    """The account of a user: its number in this ledger, and its UUID."""
+
+    stream: int
+    uuid: str
+
+
+def _account(stream: int, originator: bytes) -> Account:
+    return Account(stream, str(stored_uuid(originator)))
+
+
+def _folded(*columns: object) -> EventRow:
+    return folded_event(columns)
+
+
+class _OfAccount(NamedTuple):
+    """A row for folds, and the bytes of the UUID of its account."""
+
+    originator: bytes
+    row: EventRow
+
+
+def _of_account(originator: bytes, *columns: object) -> _OfAccount:
+    return _OfAccount(originator, folded_event(columns))
+
+
+_ACCOUNT = Query(
+    _account,
     select(_s.c.id, _s.c.originator_id)
     .join(_a, _a.c.stream == _s.c.id)
     .where(_a.c.user_id == bindparam("user_id")),
     "user_id",
 )
-_ROWS_OF_USER = Statement(of_user(select(*FOLDED)), "user_id")
-_ROWS_OF_ISSUE = Statement(
-    of_user(select(*FOLDED)).where(_e.c.issue_id == bindparam("issue")), "user_id", "issue"
+_ROWS_OF_USER = Query(_folded, of_user(select(*FOLDED)), "user_id")
+_ROWS_OF_ISSUE = Query(
+    _folded,
+    of_user(select(*FOLDED)).where(_e.c.issue_id == bindparam("issue")),
+    "user_id",
+    "issue",
 )
-_ORIGIN = Statement(
+_ORIGIN = Query(
+    codec.origin_of,
     select(_o.c.context, _o.c.metadata, _o.c.source).where(_o.c.position == bindparam("position")),
     "position",
 )
-_ROWS_BY_ACCOUNT = Statement(
+_ROWS_BY_ACCOUNT = Query(
+    _of_account,
     select(_s.c.originator_id, *FOLDED)
     .join(_s, _s.c.id == _e.c.stream)
     .join(_a, _a.c.stream == _e.c.stream)
     .where(_e.c.issue_id.is_not(None))
-    .order_by(_s.c.originator_id)
-)
-_USER = Statement(
-    select(_a.c.stream, _a.c.user_id, _a.c.display_name)
-    .join(_s, _s.c.id == _a.c.stream)
-    .where(_s.c.originator_id == bindparam("originator")),
-    "originator",
+    .order_by(_s.c.originator_id),
 )
 
 
@@ -97,10 +122,9 @@ class UserRows(NamedTuple):
     rows: list[EventRow]
 
 
-def account_of(connection: Connection, user_id: str) -> tuple[int, str] | None:
-    """The number and the UUID of the user's account, or None."""
-    row = _ACCOUNT.run(connection, user_id).fetchone()
-    return None if row is None else (row[0], str(stored_uuid(row[1])))
+def account_of(connection: Connection, user_id: str) -> Account | None:
+    """The user's account, or None."""
+    return _ACCOUNT.first(connection, user_id)
 
 
 def rows_of_user(
@@ -130,26 +154,22 @@ def hot_rows_of_user(
 ) -> list[EventRow]:
     """The hot ones of `rows_of_user`."""
     if issue_id is None:
-        hot = _ROWS_OF_USER.run(connection, user_id)
+        hot = _ROWS_OF_USER.all(connection, user_id)
     else:
-        hot = _ROWS_OF_ISSUE.run(connection, user_id, issue_id)
-    return corrections(connection).of([*map(folded_event, hot)])
+        hot = _ROWS_OF_ISSUE.all(connection, user_id, issue_id)
+    return corrections(connection).of([*hot])
 
 
 def rows_by_user(connection: Connection, archive: Archive) -> Iterator[UserRows]:
     """Yield every user who has events, one in memory at a time, by account."""
-    sealed = (tables_by_account(archive, segment) for segment in segments(connection))
-    find, known = _USER.finder(connection), corrections(connection)
-    parts = merge(_hot_by_account(connection), *sealed, key=itemgetter(0))
-    for account, tables_of_account in groupby(parts, key=itemgetter(0)):
+    sealed = (_sealed_by_account(archive, segment) for segment in segments(connection))
+    find, known = BY_ORIGINATOR.finder(connection), corrections(connection)
+    parts = merge(_hot_by_account(connection), *sealed, key=attrgetter("account"))
+    for account, parts_of_account in groupby(parts, key=attrgetter("account")):
         user = find(UUID(account).bytes)
         if user is not None:
-            stream, user_id, display_name = user
-            rows = chain.from_iterable(
-                event_rows(part, repeat(stream)) if isinstance(part, pa.Table) else part
-                for _, part in tables_of_account
-            )
-            yield UserRows(user_id, display_name, known.of(list(rows)))
+            rows = chain.from_iterable(part.rows(user.stream) for part in parts_of_account)
+            yield UserRows(user.user_id, user.display_name, known.of(list(rows)))
 
 
 def sealed_positions_of(connection: Connection, archive: Archive, user_id: str) -> list[int]:
@@ -166,16 +186,32 @@ def _sealed(
     columns: Sequence[str] = SCHEMA.names,
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield the user's events of each segment, and the number of the account."""
-    found = account_of(connection, user_id)
-    if found is not None:
-        stream, account = found
+    account = account_of(connection, user_id)
+    if account is not None:
         for segment in segments(connection):
-            yield stream, archive.read_account(segment, account, issue_id, columns)
+            yield account.stream, archive.read_account(segment, account.uuid, issue_id, columns)
 
 
-def _hot_by_account(connection: Connection) -> Iterator[tuple[str, list[EventRow]]]:
-    for originator, rows in groupby(_ROWS_BY_ACCOUNT.run(connection), key=itemgetter(0)):
-        yield str(stored_uuid(originator)), [folded_event(row[1:]) for row in rows]
+class _Part(NamedTuple):
+    """Some events of an account: hot ones, or columns of a segment."""
+
+    account: str
+    events: list[EventRow] | pa.Table
+
+    def rows(self, stream: int) -> Iterable[EventRow]:
+        """The rows for folds, with the number of the account."""
+        is_sealed = isinstance(self.events, pa.Table)
+        return event_rows(self.events, repeat(stream)) if is_sealed else self.events
+
+
+def _hot_by_account(connection: Connection) -> Iterator[_Part]:
+    of_all = _ROWS_BY_ACCOUNT.all(connection)
+    for originator, of_account in groupby(of_all, key=attrgetter("originator")):
+        yield _Part(str(stored_uuid(originator)), [each.row for each in of_account])
+
+
+def _sealed_by_account(archive: Archive, segment: Segment) -> Iterator[_Part]:
+    return starmap(_Part, tables_by_account(archive, segment))
 
 
 def origins_of(connection: Connection) -> Callable[[int], codec.Origin]:
@@ -183,20 +219,20 @@ def origins_of(connection: Connection) -> Callable[[int], codec.Origin]:
     find = _ORIGIN.finder(connection)
 
     def origin_of(position: int) -> codec.Origin:
-        context, metadata, source = find(position) or (None, None, None)
-        return codec.Origin(context, None if metadata is None else msgspec.Raw(metadata), source)
+        return find(position) or codec.Origin()
 
     return origin_of
 
 
 # Reading of the events of all users who were not forgotten.
 
-_FORGOTTEN = Statement(
+_FORGOTTEN: Query[int] = Query(
+    value,
     select(func.count())
     .select_from(_e)
-    .where(_e.c.issue_id.is_not(None), _e.c.stream.not_in(select(_a.c.stream)))
+    .where(_e.c.issue_id.is_not(None), _e.c.stream.not_in(select(_a.c.stream))),
 )
-_KEYS = Statement(select(func.count()).select_from(tables.sources))
+_KEYS: Query[int] = Query(value, select(func.count()).select_from(tables.sources))
 
 
 class Uncounted(NamedTuple):
@@ -213,7 +249,7 @@ def rows_of_everybody(connection: Connection, archive: Archive) -> list[EventRow
 
 def uncounted(connection: Connection, archive: Archive) -> Uncounted:
     """Count both."""
-    (forgotten,), (keys,) = (each.run(connection).fetchone() for each in (_FORGOTTEN, _KEYS))
+    forgotten, keys = _FORGOTTEN.one(connection), _KEYS.one(connection)
     known = known_accounts(connection)
     for segment in segments(connection):
         counts = events_by_account(archive, segment)
@@ -222,13 +258,6 @@ def uncounted(connection: Connection, archive: Archive) -> Uncounted:
 
 
 # Sealed events as the eventsourcing package stores events.
-
-_STREAM = Statement(
-    select(_s.c.id)
-    .join(_a, _a.c.stream == _s.c.id)
-    .where(_s.c.originator_id == bindparam("originator")),
-    "originator",
-)
 
 _PAGE = 1_000
 
@@ -276,13 +305,13 @@ def sealed_rows(
     connection: Connection, archive: Archive, first: int, last: int
 ) -> Iterator[EventRow]:
     """Yield the rows for folds of a range's sealed events that belong to a user, by position."""
-    find, known = _STREAM.finder(connection), corrections(connection)
+    find, known = BY_ORIGINATOR.finder(connection), corrections(connection)
     for table in _windows(connection, archive, first, last):
         accounts = table["account"].to_pylist()
-        streams = {account: find(UUID(account).bytes) for account in set(accounts)}
+        users = {account: find(UUID(account).bytes) for account in set(accounts)}
         read = known.of(list(event_rows(table, repeat(0))))
-        rows = zip(read, map(streams.get, accounts), strict=True)
-        yield from (row._replace(stream=stream[0]) for row, stream in rows if stream)
+        rows = zip(read, map(users.get, accounts), strict=True)
+        yield from (row._replace(stream=user.stream) for row, user in rows if user)
 
 
 def _windows(connection: Connection, archive: Archive, first: int, last: int) -> Iterator[pa.Table]:
@@ -317,22 +346,8 @@ _INSTANTS = Statement(
     .where(_e.c.place == bindparam("place")),
     "place",
 )
-_USER_OF_STREAM = Statement(
-    select(_a.c.user_id)
-    .join(_s, _s.c.id == _a.c.stream)
-    .where(_s.c.originator_id == bindparam("originator")),
-    "originator",
-)
-_PLACE = Statement(select(_p.c.place).where(_p.c.id == bindparam("id")), "id")
-_COLUMNS = (
-    "account",
-    "issue_id",
-    "occurred_second",
-    "occurred_microsecond",
-    "position",
-    "recorded_after",
-    "place",
-)
+_PLACE = Query(stored_uuid, select(_p.c.place).where(_p.c.id == bindparam("id")), "id")
+_COLUMNS = (*SOUGHT, *MOMENT_COLUMNS, "place")
 
 
 def spans_at(connection: Connection, archive: Archive, chat_id: str) -> dict[str, Span]:
@@ -345,15 +360,14 @@ def spans_at(connection: Connection, archive: Archive, chat_id: str) -> dict[str
         return {}
     found: dict[str, list[Instant]] = {}
     known = corrections(connection)
-    for user, *instants in _INSTANTS.run(connection, place):
-        _widen(found, user, [Instant(known.instants(*instants)[0])])
-    user_of = _USER_OF_STREAM.finder(connection)
-    with decoding(f"the place {place}"):
-        originator = stored_uuid(_PLACE.run(connection, place).fetchone()[0])
-    for account, instants in _sealed_spans(connection, archive, str(originator)):
-        row = user_of(UUID(account).bytes)
-        if row is not None:
-            _widen(found, row[0], instants)
+    for user_id, position, occurred, recorded in _INSTANTS.run(connection, place):
+        effective, _ = known.instants(position, occurred, recorded)
+        _widen(found, user_id, [Instant(effective)])
+    find = BY_ORIGINATOR.finder(connection)
+    for account, instants in _sealed_spans(connection, archive, str(_PLACE.one(connection, place))):
+        user = find(UUID(account).bytes)
+        if user is not None:
+            _widen(found, user.user_id, instants)
     return {user: (first, last) for user, (first, last) in found.items()}
 
 

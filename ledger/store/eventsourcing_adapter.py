@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from heapq import merge
-from itertools import islice
+from itertools import islice, starmap
 from operator import attrgetter
 from typing import Any, NoReturn, TypeVar, cast
 from uuid import UUID
@@ -31,10 +31,11 @@ from ledger.store import schema, tables
 from ledger.store.database import Database
 from ledger.store.rows import (
     INSERT_EVENT,
+    EventValues,
+    StoredRow,
     change,
-    opaque_row,
+    event_row,
     select_stored,
-    stored_state,
     with_checksum,
 )
 from ledger.store.sqlite import PATIENCE_SECONDS
@@ -119,8 +120,8 @@ class StoreApplicationRecorder(ApplicationRecorder):
         query = _by_version(query, version, gt=gt, lte=lte, desc=desc, limit=limit)
         with self.database.read() as connection:
             hot = [
-                StoredEvent(originator_id, row[2], row[3], stored_state(row))
-                for row in connection.execute(query)
+                StoredEvent(originator_id, row.version, row.topic, row.encoded)
+                for row in starmap(StoredRow, connection.execute(query))
             ]
             sealed = store.event_queries.sealed_events_of(
                 connection, self.database.archive, originator_id
@@ -155,7 +156,7 @@ class StoreApplicationRecorder(ApplicationRecorder):
             sealed = store.event_queries.sealed_notifications(
                 connection, archive, first, last, topics
             )
-            hot = map(_notification, connection.execute(query))
+            hot = starmap(_notification, connection.execute(query))
             return list(islice(merge(sealed, hot, key=attrgetter("id")), limit))
 
     def max_notification_id(self) -> int | None:
@@ -176,13 +177,13 @@ class StoreApplicationRecorder(ApplicationRecorder):
         head = Head.read(connection)
         head.advance(instant_of(self._clock()))
         streams = Streams(connection)
-        rows = [
-            _row(head, streams.of_originator(_uuid(event.originator_id)), event)
+        values = [
+            _values(head, streams.of_originator(_uuid(event.originator_id)), event)
             for event in stored_events
         ]
         head.write(connection)
-        INSERT_EVENT.run_many(connection, rows)
-        return [row[0] for row in rows]
+        INSERT_EVENT.run_many(connection, list(map(event_row, values)))
+        return [each.position for each in values]
 
 
 class StoreTrackingRecorder(TrackingRecorder):
@@ -211,7 +212,7 @@ class StoreProcessRecorder(StoreTrackingRecorder, StoreApplicationRecorder, Proc
         StoreApplicationRecorder.__init__(self, database, clock)
 
 
-def _row(head: Head, stream: Stream, event: StoredEvent) -> tuple[Any, ...]:
+def _values(head: Head, stream: Stream, event: StoredEvent) -> EventValues:
     version = event.originator_version
     if event.topic in TOPICS:
         message = f"{event.topic} events are written by EngagementLedger.record, not by save"
@@ -221,16 +222,17 @@ def _row(head: Head, stream: Stream, event: StoredEvent) -> tuple[Any, ...]:
         raise IntegrityError(message)
     stream.version = version
     header = (head.next_position(), stream.id, version, event.topic, head.recorded_at)
-    return opaque_row(header, event.state)
+    return EventValues(*header, state=event.state)
 
 
-def _notification(row: Sequence[Any]) -> Notification:
+def _notification(*columns: Any) -> Notification:  # noqa: ANN401 - of a `StoredRow`
+    row = StoredRow(*columns)
     return Notification(
-        originator_id=stored_uuid(row[1]),
-        originator_version=row[2],
-        topic=row[3],
-        state=stored_state(row),
-        id=row[0],
+        originator_id=stored_uuid(row.originator_id),
+        originator_version=row.version,
+        topic=row.topic,
+        state=row.encoded,
+        id=row.position,
     )
 
 

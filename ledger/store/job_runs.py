@@ -12,17 +12,10 @@ from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.rows import with_checksum
 from ledger.store.sqlite import FileLock, followed
-from ledger.store.statements import Statement, decoding
+from ledger.store.statements import Query, Statement, decoding, value
 from ledger.store.streams import Head
 
 _t = tables.job_runs
-
-_RUNS = select(_t.c.day, _t.c.ran_at, _t.c.counted).where(_t.c.job == bindparam("job"))
-_DAYS = Statement(_RUNS.order_by(_t.c.day), "job")
-_LATEST_FIRST = Statement(_RUNS.order_by(_t.c.day.desc()), "job")
-_INSERT = Statement(insert(_t), *_t.c.keys())
-_LAST_RAN_AT = Statement(select(func.max(_t.c.ran_at)))
-_TAKE_BACK = Statement(delete(_t).where(_t.c.ran_at > bindparam("at")), "at")
 
 
 class Run(NamedTuple):
@@ -33,17 +26,28 @@ class Run(NamedTuple):
     counted: int
 
 
+def _run(day: str, ran_at: Instant, counted: int) -> Run:
+    with decoding("the day of a job"):
+        return Run(dt.date.fromisoformat(day), ran_at, counted)
+
+
+_RUNS = select(*_t.c[Run._fields]).where(_t.c.job == bindparam("job"))
+_EARLIEST_FIRST = Query(_run, _RUNS.order_by(_t.c.day), "job")
+_LATEST_FIRST = Query(_run, _RUNS.order_by(_t.c.day.desc()), "job")
+_LAST_RAN_AT: Query[Instant | None] = Query(value, select(func.max(_t.c.ran_at)))
+_INSERT = Statement(insert(_t), *_t.c.keys())
+_TAKE_BACK = Statement(delete(_t).where(_t.c.ran_at > bindparam("at")), "at")
+
+
 def last_run(database: Database, job: str) -> Run | None:
     """The run for the latest day that is done, or None."""
     with database.read() as connection:
-        row = _LATEST_FIRST.run(connection, job).fetchone()
-    return None if row is None else Run(_day(row[0]), *row[1:])
+        return _LATEST_FIRST.first(connection, job)
 
 
 def last_ran_at(connection: Connection) -> Instant | None:
     """The instant of the latest run of any job, or None."""
-    ran_at: Instant | None = _LAST_RAN_AT.run(connection).fetchone()[0]
-    return ran_at
+    return _LAST_RAN_AT.one(connection)
 
 
 def take_back_runs(connection: Connection, after: Instant) -> int:
@@ -54,7 +58,7 @@ def take_back_runs(connection: Connection, after: Instant) -> int:
 def days_done(database: Database, job: str) -> list[dt.date]:
     """The days that are done, the earliest first."""
     with database.read() as connection:
-        return [_day(row[0]) for row in _DAYS.run(connection, job)]
+        return [run.day for run in _EARLIEST_FIRST.all(connection, job)]
 
 
 def note_runs(
@@ -66,16 +70,11 @@ def note_runs(
     """
     with database.write() as connection:
         Head.read(connection)  # serializes notes, even if the database allows several writers
-        known = {row[0] for row in _DAYS.run(connection, job)}
-        new = [day for day in dict.fromkeys(days) if day.isoformat() not in known]
+        known = {run.day for run in _EARLIEST_FIRST.all(connection, job)}
+        new = [day for day in dict.fromkeys(days) if day not in known]
         rows = [(job, day.isoformat(), ran_at, counted) for day in new]
         _INSERT.run_many(connection, [with_checksum(_t.name, row) for row in rows])
     return new
-
-
-def _day(text: str) -> dt.date:
-    with decoding("the day of a job"):
-        return dt.date.fromisoformat(text)
 
 
 @contextmanager

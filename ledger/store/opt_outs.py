@@ -3,7 +3,7 @@
 import logging
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from ledger.idempotency import user_digest
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.rows import change, checked, is_sound, with_checksum
-from ledger.store.statements import Statement, stored_uuid
+from ledger.store.statements import Query, Statement, stored_uuid, value
 
 # Barriers in a file next to the database: opt-outs and deletions survive restoring a backup.
 #
@@ -176,18 +176,36 @@ def _unavailable(what: str, error: OSError) -> LedgerUnavailableError:
 
 _t = tables.opt_outs
 
-_ROW = Statement(select(_t).where(_t.c.user_digest == bindparam("digest")), "digest")
-_ALL = Statement(select(_t))
-_LATEST = Statement(
-    select(func.max(_t.c.before_at)).where(_t.c.before_at < bindparam("forever")), "forever"
-)
-_LATEST_ERASED = Statement(select(func.max(_t.c.erased_at)))
-_INSERT = Statement(insert(_t), *_t.c.keys())
-
 _NEVER = Instant(-(2**63))
 
-_Row = tuple[Instant, Instant | None, int]
-_NO_ROW: _Row = (_NEVER, None, 0)
+
+class _InForce(NamedTuple):
+    """A row of opt-outs, without the user's digest."""
+
+    barrier: Barrier = Barrier(_NEVER)
+    traces: int = 0
+
+
+_NONE_IN_FORCE = _InForce()
+
+
+def _in_force(*row: Any) -> _InForce:  # noqa: ANN401 - of any column
+    _, before_at, erased_at, traces = checked(_t.name, row)
+    return _InForce(Barrier(before_at, erased_at), traces)
+
+
+def _by_digest(*row: Any) -> tuple[bytes, Barrier | None]:  # noqa: ANN401 - of any column
+    digest, before_at, erased_at, *_ = row
+    return digest, Barrier(before_at, erased_at) if is_sound(_t.name, row) else None
+
+
+_OF_USER = Query(_in_force, select(_t).where(_t.c.user_digest == bindparam("digest")), "digest")
+_ALL = Query(_by_digest, select(_t))
+_LATEST: Query[Instant | None] = Query(
+    value, select(func.max(_t.c.before_at)).where(_t.c.before_at < bindparam("forever")), "forever"
+)
+_LATEST_ERASED: Query[Instant | None] = Query(value, select(func.max(_t.c.erased_at)))
+_INSERT = Statement(insert(_t), *_t.c.keys())
 
 
 class OptOuts:
@@ -201,66 +219,60 @@ class OptOuts:
         self._connection = connection
         self._secret = secret
         self._file = file
-        self._find = _ROW.finder(connection)
-        self._rows: dict[str, _Row] = {}
+        self._find = _OF_USER.finder(connection)
+        self._known: dict[str, _InForce] = {}
 
     def refuses(self, user_id: str, occurred_at: Instant) -> bool:
         """Whether a barrier of the user keeps out what occurred then."""
-        return occurred_at < self._row(user_id)[0]
+        return occurred_at < self._in_force(user_id).barrier.before_at
 
     def knows(self, user_id: str) -> bool:
         """Whether the user ever opted out or was forgotten."""
-        return self._row(user_id) is not _NO_ROW
+        return self._in_force(user_id) is not _NONE_IN_FORCE
 
     def has_traces(self, user_id: str) -> bool:
         """Whether deleted bytes of the user's may still be in the database's files."""
-        return bool(self._row(user_id)[2])
+        return bool(self._in_force(user_id).traces)
 
     def put(self, user_id: str, before: Instant) -> None:
         """Opt out or in; the barrier never moves to before the last deletion.
 
         An opt-in only counts after an opt-out, or it would bar a past that was never refused.
         """
-        in_force, erased_at, traces = self._row(user_id)
+        (in_force, erased_at), traces = self._in_force(user_id)
         if FOREVER not in {before, in_force}:
             return
         before = before if erased_at is None else max(before, erased_at)
-        self._write(user_id, (before, erased_at, traces))
+        self._write(user_id, _InForce(Barrier(before, erased_at), traces))
 
     def erase(self, user_id: str, at: Instant, *, traces: bool) -> None:
         """Bar for ever what occurred before `at`; an opt-out stays in force."""
-        before, erased_at, had_traces = self._row(user_id)
-        erased_at = at if erased_at is None else max(at, erased_at)
-        self._write(user_id, (max(before, at), erased_at, int(traces or had_traces)))
+        (before, erased_at), had_traces = self._in_force(user_id)
+        barrier = Barrier(max(before, at), at if erased_at is None else max(at, erased_at))
+        self._write(user_id, _InForce(barrier, int(traces or had_traces)))
 
     def clear_traces(self, user_id: str) -> None:
         """Note that no deleted byte of the user is left."""
-        before, erased_at, _ = self._row(user_id)
-        self._write(user_id, (before, erased_at, 0))
+        self._write(user_id, self._in_force(user_id)._replace(traces=0))
 
-    def _row(self, user_id: str) -> _Row:
-        row = self._rows.get(user_id)
-        if row is None:
+    def _in_force(self, user_id: str) -> _InForce:
+        known = self._known.get(user_id)
+        if known is None:
             found = self._find(user_digest(user_id, self._secret))
-            row = self._rows[user_id] = _NO_ROW if found is None else _row_of(found)
-        return row
+            known = self._known[user_id] = found or _NONE_IN_FORCE
+        return known
 
-    def _write(self, user_id: str, row: _Row) -> None:
-        before = self._row(user_id)
-        digest = user_digest(user_id, self._secret)
-        if self._file is not None and row[:2] != before[:2]:
-            self._file.append(own_id(self._connection), {digest: Barrier(*row[:2])})
+    def _write(self, user_id: str, new: _InForce) -> None:
+        before, digest = self._in_force(user_id), user_digest(user_id, self._secret)
+        if self._file is not None and new.barrier != before.barrier:
+            self._file.append(own_id(self._connection), {digest: new.barrier})
         if self.knows(user_id):
-            new = dict(zip(_t.c.keys()[1:], row, strict=False))  # all but the checksum
-            change(self._connection, _t, _t.c.user_digest == digest, **new)
+            values = {**new.barrier._asdict(), "traces": new.traces}
+            change(self._connection, _t, _t.c.user_digest == digest, **values)
         else:
-            _INSERT.run(self._connection, *with_checksum(_t.name, (digest, *row)))
-        self._rows[user_id] = row
-
-
-def _row_of(row: Sequence[Any]) -> _Row:
-    _, before_at, erased_at, traces = checked(_t.name, row)
-    return before_at, erased_at, traces
+            row = (digest, *new.barrier, new.traces)
+            _INSERT.run(self._connection, *with_checksum(_t.name, row))
+        self._known[user_id] = new
 
 
 def own_id(connection: Connection) -> bytes:
@@ -270,10 +282,7 @@ def own_id(connection: Connection) -> bytes:
 
 def barriers(connection: Connection) -> dict[bytes, Barrier | None]:
     """The barriers of all users by digest, with None for damaged rows."""
-    return {
-        row[0]: Barrier(*row[1:3]) if is_sound(_t.name, row) else None
-        for row in _ALL.run(connection)
-    }
+    return dict(_ALL.all(connection))
 
 
 def put_barrier(connection: Connection, digest: bytes, barrier: Barrier, *, traces: bool) -> None:
@@ -285,9 +294,8 @@ def put_barrier(connection: Connection, digest: bytes, barrier: Barrier, *, trac
 
 def latest_barrier_at(connection: Connection) -> Instant | None:
     """The latest instant of a barrier, except for opt-outs in force."""
-    (before,) = _LATEST.run(connection, FOREVER).fetchone()
-    (erased,) = _LATEST_ERASED.run(connection).fetchone()
-    return max(filter(None, (before, erased)), default=None)
+    latest = _LATEST.one(connection, FOREVER), _LATEST_ERASED.one(connection)
+    return max(filter(None, latest), default=None)
 
 
 def correct_barriers(connection: Connection, file: BarrierFile | None, at: Instant) -> None:

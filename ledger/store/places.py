@@ -6,15 +6,18 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from ledger.store import tables
 from ledger.store.rows import change, with_checksum
-from ledger.store.statements import Statement
+from ledger.store.statements import Query, Statement, value
 
 _t, _alias = tables.places, tables.aliases
 
-_BY_CHAT = Statement(select(_t.c.id).where(_t.c.chat_id == bindparam("chat_id")), "chat_id")
-_BY_ALIAS = Statement(
-    select(_alias.c.place).where(_alias.c.chat_id == bindparam("chat_id")), "chat_id"
+_BY_CHAT: Query[int] = Query(
+    value, select(_t.c.id).where(_t.c.chat_id == bindparam("chat_id")), "chat_id"
 )
-_NEW_PLACE = Statement(
+_BY_ALIAS: Query[int] = Query(
+    value, select(_alias.c.place).where(_alias.c.chat_id == bindparam("chat_id")), "chat_id"
+)
+_NEW_PLACE: Query[int] = Query(
+    value,
     insert(_t).values(place=bindparam("place"), chat_id=bindparam("chat_id")).returning(_t.c.id),
     "place",
     "chat_id",
@@ -48,9 +51,8 @@ class Places:
 
 def place_of(connection: Connection, chat_id: str) -> int | None:
     """The number of the chat's place by its present or a former id, or None."""
-    row = _BY_CHAT.run(connection, chat_id).fetchone()
-    row = row or _BY_ALIAS.run(connection, chat_id).fetchone()
-    return row[0] if row else None
+    place = _BY_CHAT.first(connection, chat_id)
+    return _BY_ALIAS.first(connection, chat_id) if place is None else place
 
 
 def migrate(connection: Connection, old: str, new: str) -> None:
@@ -91,6 +93,6 @@ def _add_alias(connection: Connection, chat_id: str, place: int) -> None:
 
 
 def _new_place(connection: Connection, chat_id: str) -> int:
-    number: int = _NEW_PLACE.run(connection, uuid4().bytes, chat_id).fetchone()[0]
+    number = _NEW_PLACE.one(connection, uuid4().bytes, chat_id)
     change(connection, _t, _t.c.id == number)  # the checksum covers the number
     return number

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
-from ledger.archive.columns import integers, recorded_at
+from ledger.archive.columns import MOMENT_COLUMNS, integers, recorded_at
 from ledger.archive.segment_files import is_content, range_of, segment_in
 from ledger.archive.segment_store import Archive
 from ledger.instants import Instant
@@ -21,8 +21,6 @@ from ledger.store.segment_rows import Retired, bound_retired, forget_retired, re
 
 EXPIRED_AT_ONCE = 1_000
 """Rows per transaction, which bounds how long recording waits."""
-
-_WHEN = ("position", "occurred_second", "occurred_microsecond", "recorded_after")
 
 _e, _o = tables.events.c, tables.origins.c
 
@@ -61,7 +59,7 @@ def _last_written_before(connection: Connection, archive: Archive, before: Insta
     segment = begun[-1]
     if segment.last_recorded_at < before:
         return segment.last_position
-    groups = archive.row_groups(segment, _WHEN)
+    groups = archive.row_groups(segment, MOMENT_COLUMNS)
     return max(
         int(integers(each["position"])[recorded_at(each) < before].max(initial=0))
         for each in groups
@@ -101,7 +99,7 @@ def remove_retired(database: Database, now: Instant) -> int:
     due = [each for each in old if now > each.retired_at + RETIRED_FOR]
     sound = [each for each in kept if _replaces_any(each, due) and archive.files.is_sound(each)]
     for each in due:
-        if any(segment.covers(*each[:2]) for segment in sound):
+        if any(segment.covers(*each.range) for segment in sound):
             freed += _remove(archive, each)
             with database.write() as connection:
                 forget_retired(connection, each)
@@ -118,7 +116,7 @@ def clear_unknown(database: Database) -> Cleared:
     archive = database.archive
     with database.read() as connection:
         kept = segments(connection)
-        known = {each.range for each in kept} | {each[:2] for each in retired(connection)}
+        known = {each.range for each in kept} | {each.range for each in retired(connection)}
     unknown = [path for path in archive.files.in_place() if range_of(path) not in known]
     set_aside = freed = 0
     for path in (*unknown, *archive.files.moved_aside()):
@@ -134,12 +132,12 @@ def clear_unknown(database: Database) -> Cleared:
 
 
 def _replaces_any(segment: Segment, old: Sequence[Retired]) -> bool:
-    return any(segment.covers(*each[:2]) for each in old)
+    return any(segment.covers(*each.range) for each in old)
 
 
 def _remove(archive: Archive, old: Retired) -> int:
     """Remove the file of a replaced segment; a file with other bytes becomes an unknown one."""
-    path = archive.files.place(old[:2])
+    path = archive.files.place(old.range)
     return archive.files.remove(path) if is_content(path, old.size_bytes, old.blocks) else 0
 
 

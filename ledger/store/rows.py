@@ -1,9 +1,10 @@
 """Rows of truth: their checksums, and rows of the events table as the events they say."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from itertools import repeat
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,7 @@ from ledger.errors import LedgerDamagedError
 from ledger.events import (
     OVERRIDE,
     SEALED_TOPICS,
+    Event,
     EventRow,
     FoldedEvent,
     InteractionRecorded,
@@ -24,6 +26,7 @@ from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.statements import Statement, decoding
 from ledger.store.tables import CHECKSUM
+from ledger.validation import IssueId
 
 # Checksums: four bytes in each row of truth, to detect damage.
 #
@@ -68,7 +71,8 @@ def _start(table: str) -> int:
 
 def is_sound(table: str, row: Sequence[Any]) -> bool:
     """Whether a complete row is as it was written; one without a checksum counts as sound."""
-    return row[-1] is None or row[-1] == checksum(table, row[:-1])
+    *values, written = row
+    return written is None or written == checksum(table, values)
 
 
 def checked(table: str, row: Sequence[Any]) -> Sequence[Any]:
@@ -79,7 +83,8 @@ def checked(table: str, row: Sequence[Any]) -> Sequence[Any]:
     if not is_sound(table, row):
         message = f"a row of the table {table} is not what was written"
         raise LedgerDamagedError(message)
-    return row[:-1]
+    *values, _ = row
+    return values
 
 
 def change(
@@ -91,7 +96,7 @@ def change(
     does not match, because a new one would hide the damage.
     """
     found = connection.execute(select(table).where(where)).fetchall()
-    names = table.c.keys()[:-1]
+    *names, _ = table.c.keys()
     for row in found:
         old = dict(zip(names, checked(table.name, row), strict=True))
         new = old | values
@@ -119,96 +124,106 @@ _e = tables.events
 INSERT_EVENT = Statement(insert(_e), *_e.c.keys())
 """Takes a whole row, in the order of the table's columns, as `event_row` returns it."""
 
-FOLDED = (
-    _e.c.position,
-    _e.c.stream,
-    _e.c.issue_id,
-    _e.c.kind,
-    _e.c.occurred_at,
-    _e.c.linear_id,
-    _e.c.score,
-    _e.c.recorded_at,
-)
+FOLDED = tuple(_e.c[EventRow._fields])
 """The columns that make an `EventRow`."""
 
 
 def folded_event(row: Sequence[Any]) -> EventRow:
     """The `EventRow` of the columns `FOLDED`; raises LedgerDamagedError for other types."""
-    with decoding(f"the event at position {row[0]}"):
+    position, *_ = row
+    with decoding(f"the event at position {position}"):
         event = msgspec.convert(row, EventRow)
         if (event.kind is None) == (event.score is None):
             raise ValueError
         return event
 
 
-def event_row(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Complete a row of an event: the values of all columns but the checksum, and the checksum."""
+class EventValues(NamedTuple):
+    """The values of an event's row: all columns of the table but the checksum, in its order.
+
+    An event has either typed columns or a `state`.
+    """
+
+    position: int
+    stream: int
+    version: int
+    topic: str
+    recorded_at: Instant
+    issue_id: str | None = None
+    kind: int | None = None
+    occurred_at: Instant | None = None
+    linear_id: str | None = None
+    score: float | None = None
+    place: int | None = None
+    commitment: bytes | None = None
+    state: bytes | None = None
+
+
+def opaque_values(position: int, stream: int, event: Event) -> EventValues:
+    """The values of an event whose fields are only in its state, apart from the first columns."""
+    topic, version, recorded_at = codec.topic_of(event), event.originator_version, event.recorded_at
+    return EventValues(position, stream, version, topic, recorded_at, state=codec.encode(event))
+
+
+def event_row(values: EventValues) -> tuple[Any, ...]:
+    """Complete the row of an event by its checksum."""
     return with_checksum(_e.name, values)
 
 
-def event_rows(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """`event_row` for many rows."""
+def event_rows(columns: Mapping[str, Iterable[Any]]) -> list[tuple[Any, ...]]:
+    """`event_row` for many rows, given as columns by the fields of `EventValues`."""
+    rows = zip(*(columns.get(name, repeat(None)) for name in EventValues._fields), strict=False)
     return with_checksums(_e.name, list(rows))
 
 
-def opaque_row(head: tuple[int, int, int, str, Instant], state: bytes) -> tuple[Any, ...]:
-    """The row of an event whose fields are only in its state, apart from the head.
+class StoredRow(NamedTuple):
+    """A full event as `select_stored` finds it, with the UUIDs of its stream and its place."""
 
-    The head is position, stream, version, topic and recorded_at.
-    """
-    return event_row((*head, *(None,) * 7, state))
+    position: int
+    originator_id: bytes
+    version: int
+    topic: str
+    state: bytes
+    recorded_at: Instant
+    issue_id: IssueId
+    kind: int | None
+    occurred_at: Instant
+    linear_id: str | None
+    place: bytes | None
+    commitment: bytes | None
+    score: float
+
+    @property
+    def encoded(self) -> bytes:
+        """The canonical state of the event, rebuilt from typed columns if it has them."""
+        if self.topic not in SEALED_TOPICS:
+            return self.state
+        with decoding(f"the event at position {self.position}"):
+            return codec.encode(self.event)
+
+    @property
+    def event(self) -> FoldedEvent:
+        """The domain event of an interaction's or override's row."""
+        with decoding(f"the event at position {self.position}"):
+            head = UUID(bytes=self.originator_id), self.version, self.recorded_at, self.issue_id
+            if self.topic == OVERRIDE:
+                return ScoreOverridden(*head, self.occurred_at, self.score)
+            return InteractionRecorded(
+                *head,
+                kind=Kind(self.kind or 0),
+                occurred_at=self.occurred_at,
+                linear_id=self.linear_id,
+                place=UUID(bytes=self.place) if self.place else None,
+                commitment=self.commitment,
+            )
 
 
 def select_stored() -> Select[Any]:
-    """A query of full events, in the form that `stored_state` reads."""
+    """A query of the columns of a `StoredRow`."""
+    uuids = {"originator_id": tables.streams.c.originator_id, "place": tables.places.c.place}
+    columns = {**_e.c, **uuids}
     return (
-        select(
-            _e.c.position,
-            tables.streams.c.originator_id,
-            _e.c.version,
-            _e.c.topic,
-            _e.c.state,
-            _e.c.recorded_at,
-            _e.c.issue_id,
-            _e.c.kind,
-            _e.c.occurred_at,
-            _e.c.linear_id,
-            tables.places.c.place,
-            _e.c.commitment,
-            _e.c.score,
-        )
+        select(*(columns[name] for name in StoredRow._fields))
         .join(tables.streams, tables.streams.c.id == _e.c.stream)
         .outerjoin(tables.places, tables.places.c.id == _e.c.place)
     )
-
-
-def stored_state(row: Sequence[Any]) -> bytes:
-    """The state of a stored event, rebuilt from typed columns if it has them."""
-    topic: str = row[3]
-    if topic in SEALED_TOPICS:
-        event = event_of(row)
-        with decoding(f"the event at position {row[0]}"):
-            return codec.encode(event)
-    state: bytes = row[4]
-    return state
-
-
-def event_of(row: Sequence[Any]) -> FoldedEvent:
-    """The domain event of an interaction's or override's row."""
-    _, originator, version, topic, _, recorded_at, issue_id, kind, occurred_at, *rest = row
-    linear_id, place, commitment, score = rest
-    with decoding(f"the event at position {row[0]}"):
-        account = UUID(bytes=originator)
-        if topic == OVERRIDE:
-            return ScoreOverridden(account, version, recorded_at, issue_id, occurred_at, score)
-        return InteractionRecorded(
-            originator_id=account,
-            originator_version=version,
-            recorded_at=recorded_at,
-            issue_id=issue_id,
-            kind=Kind(kind),
-            occurred_at=occurred_at,
-            linear_id=linear_id,
-            place=UUID(bytes=place) if place else None,
-            commitment=commitment,
-        )

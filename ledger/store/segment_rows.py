@@ -6,28 +6,35 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from ledger import codec
 from ledger.errors import ArchiveUnavailableError, LedgerError
-from ledger.events import SEALING, HistorySealed
+from ledger.events import HistorySealed
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store import tables
-from ledger.store.rows import INSERT_EVENT, change, opaque_row, with_checksum
-from ledger.store.statements import Statement, decoding
+from ledger.store.rows import INSERT_EVENT, change, event_row, opaque_values, with_checksum
+from ledger.store.statements import Query, Statement, decoding, value
 from ledger.store.streams import Head, Streams, keep_versions
 
 _s, _e = tables.segments.c, tables.events.c
 
 _FIELDS = Segment.__struct_fields__
-_SEGMENTS = Statement(select(*(_s[name] for name in _FIELDS)).order_by(_s.first_position))
-_CERTIFICATES = Statement(
+
+
+def _segment(*row: object) -> Segment:
+    with decoding("a segment's row"):
+        return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Segment)
+
+
+_SEGMENTS = Query(_segment, select(*_s[_FIELDS]).order_by(_s.first_position))
+_CERTIFICATES: Query[str] = Query(
+    value,
     select(_s.certificates).where(
         _s.first_position == bindparam("first"), _s.last_position == bindparam("last")
     ),
     "first",
     "last",
 )
-_SEALED = Statement(select(func.max(_s.last_position)))
+_SEALED: Query[int | None] = Query(value, select(func.max(_s.last_position)))
 _INSERT = Statement(insert(tables.segments), *tables.segments.c.keys())
 _DELETE = Statement(
     delete(tables.segments).where(
@@ -46,9 +53,24 @@ _DELETE_EVENTS = Statement(
     "last",
 )
 
-_RETIRED_FIELDS = ("first_position", "last_position", "retired_at", "size_bytes", "blocks")
+
+class Retired(NamedTuple):
+    """A segment that a merged one replaced: its range, when, and the digests of its file."""
+
+    first_position: int
+    last_position: int
+    retired_at: Instant
+    size_bytes: int
+    blocks: bytes
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The first and the last position."""
+        return self.first_position, self.last_position
+
+
 _r = tables.retired.c
-_RETIRED = Statement(select(*(_r[name] for name in _RETIRED_FIELDS)).order_by(_r.first_position))
+_RETIRED = Query(Retired, select(*_r[Retired._fields]).order_by(_r.first_position))
 _RETIRE = Statement(insert(tables.retired), *tables.retired.c.keys())
 _FORGET_RETIRED = Statement(
     delete(tables.retired).where(
@@ -65,30 +87,14 @@ Certificate = dict[str, Any]
 """The proof that the rows of a range could be deleted: range, digest and comparison."""
 
 
-class Retired(NamedTuple):
-    """A segment that a merged one replaced: its range, when, and the digests of its file."""
-
-    first_position: int
-    last_position: int
-    retired_at: Instant
-    size_bytes: int
-    blocks: bytes
-
-
 def segments(connection: Connection) -> list[Segment]:
     """All segments, the oldest first; they cover the positions from 1 on without a gap."""
-    with decoding("a segment's row"):
-        return [_read(row) for row in _SEGMENTS.run(connection)]
-
-
-def _read(row: Sequence[Any]) -> Segment:
-    return msgspec.convert(dict(zip(_FIELDS, row, strict=True)), Segment)
+    return list(_SEGMENTS.all(connection))
 
 
 def sealed_position(connection: Connection) -> int:
     """The last sealed position, or 0."""
-    position: int | None = _SEALED.run(connection).fetchone()[0]
-    return position or 0
+    return _SEALED.one(connection) or 0
 
 
 def certificates(connection: Connection, segment: Segment) -> list[Certificate]:
@@ -96,12 +102,12 @@ def certificates(connection: Connection, segment: Segment) -> list[Certificate]:
 
     Raises ArchiveUnavailableError if a larger segment has replaced it.
     """
-    row = _CERTIFICATES.run(connection, *segment.range).fetchone()
-    if row is None:
+    stored = _CERTIFICATES.first(connection, *segment.range)
+    if stored is None:
         message = f"{segment.name} was merged into a larger segment meanwhile; ask again"
         raise ArchiveUnavailableError(message)
     with decoding(f"what was certified of {segment.name}"):
-        return msgspec.json.decode(row[0], type=list[Certificate])
+        return msgspec.json.decode(stored, type=list[Certificate])
 
 
 def seal(connection: Connection, segment: Segment, certificate: Certificate, at: Instant) -> None:
@@ -130,7 +136,7 @@ def replace(connection: Connection, merged: Segment, parts: Sequence[Segment], a
 
 def retired(connection: Connection) -> list[Retired]:
     """The replaced segments whose files were not removed yet."""
-    return [Retired(*row) for row in _RETIRED.run(connection)]
+    return list(_RETIRED.all(connection))
 
 
 def bound_retired(connection: Connection, at: Instant) -> None:
@@ -140,7 +146,7 @@ def bound_retired(connection: Connection, at: Instant) -> None:
 
 def forget_retired(connection: Connection, each: Retired) -> None:
     """Delete the row of a replaced segment whose file was removed."""
-    _FORGET_RETIRED.run(connection, *each[:2])
+    _FORGET_RETIRED.run(connection, *each.range)
 
 
 def _insert(connection: Connection, segment: Segment, kept: list[Certificate]) -> None:
@@ -162,6 +168,6 @@ def _record(connection: Connection, segment: Segment, at: Instant) -> None:
         segment.events,
         segment.digest.hex(),
     )
-    header = (head.next_position(), stream.id, stream.version, SEALING, head.recorded_at)
+    values = opaque_values(head.next_position(), stream.id, event)
     head.write(connection)
-    INSERT_EVENT.run(connection, *opaque_row(header, codec.encode(event)))
+    INSERT_EVENT.run(connection, *event_row(values))

@@ -7,15 +7,18 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from ledger.idempotency import SourceKey, digest, former_digest
 from ledger.store import tables
 from ledger.store.rows import sum_of_sources, without_sources
-from ledger.store.statements import Statement
+from ledger.store.statements import Query, Statement, value
 from ledger.store.streams import Head
 
 _t = tables.sources
 
-SEEN = Statement(select(_t.c.position).where(_t.c.digest == bindparam("digest")), "digest")
+SEEN: Query[int] = Query(
+    value, select(_t.c.position).where(_t.c.digest == bindparam("digest")), "digest"
+)
 """Finds the position that a source key's digest counted as."""
 
-_FIRST = Statement(
+_FIRST: Query[bytes | None] = Query(
+    value,
     select(func.min(_t.c.digest)).where(
         _t.c.digest >= bindparam("first"), _t.c.digest <= bindparam("last")
     ),
@@ -58,15 +61,13 @@ class Sources:
         """Return where the key of this digest was counted."""
         position = self._new.get(mark)
         if position is None:
-            row = self._find(mark)
-            position = row[0] if row else None
+            position = self._find(mark)
         return position
 
     def seen_among(self, marks: Collection[bytes]) -> set[bytes]:
         """Return those of `marks` that the ledger has, by one query where it has none nearby."""
-        first = self._first(min(marks), max(marks)) if marks else None
-        is_any_near = first is not None and first[0] is not None
-        return {mark for mark in marks if self._find(mark)} if is_any_near else set()
+        is_any_near = bool(marks) and self._first(min(marks), max(marks)) is not None
+        return {mark for mark in marks if self._find(mark) is not None} if is_any_near else set()
 
     def add(self, counted: Iterable[tuple[bytes, int]]) -> None:
         """Count digests that are certainly new at their positions."""
@@ -91,8 +92,7 @@ class Sources:
     def _taken_over(self, key: SourceKey, mark: bytes) -> int | None:
         """Return where the key's former text counted, and replace that text by the key."""
         former = former_digest(key, self._secret)
-        row = None if former is None or former in self._former else self._find(former)
-        if former is None or row is None:
-            return None
-        self._former[former] = self._new[mark] = row[0]
-        return self._new[mark]
+        counted = None if former is None or former in self._former else self._find(former)
+        if former is not None and counted is not None:
+            self._former[former] = self._new[mark] = counted
+        return counted

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import starmap
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,6 +21,7 @@ from ledger.errors import LedgerDamagedError, LedgerError
 # no type needs conversion.
 
 Row = Sequence[Any]
+Read = TypeVar("Read")
 
 
 class Statement:
@@ -72,6 +74,47 @@ class Statement:
                 self._construct, self._names, dialect
             )
         return sql
+
+
+class Query(Generic[Read]):
+    """A statement together with the reader of the rows that it finds."""
+
+    def __init__(self, reader: Callable[..., Read], construct: ClauseElement, *names: str) -> None:
+        """Call `reader` with the columns of each row, in the order in which `construct` has them.
+
+        The parameters are those of a `Statement`.
+        """
+        self._reader = reader
+        self._statement = Statement(construct, *names)
+
+    def all(self, connection: Connection, *parameters: object) -> Iterator[Read]:
+        """Execute, and yield what is read from each row."""
+        return starmap(self._reader, self._statement.run(connection, *parameters))
+
+    def first(self, connection: Connection, *parameters: object) -> Read | None:
+        """Execute, and return what is read from the first row, or None if there is none."""
+        return next(self.all(connection, *parameters), None)
+
+    def one(self, connection: Connection, *parameters: object) -> Read:
+        """`first` of a row that must exist; raises LedgerDamagedError if it does not."""
+        for read in self.all(connection, *parameters):
+            return read
+        raise LedgerDamagedError("a row that must exist is missing")
+
+    def finder(self, connection: Connection) -> Callable[..., Read | None]:
+        """A function that does what `first` does, faster if it is called repeatedly."""
+        find, reader = self._statement.finder(connection), self._reader
+
+        def find_and_read(*parameters: object) -> Read | None:
+            row = find(*parameters)
+            return None if row is None else reader(*row)
+
+        return find_and_read
+
+
+def value(only: Any) -> Any:  # noqa: ANN401 - of any column
+    """The reader of rows with one column."""
+    return only
 
 
 def compile_positional(construct: ClauseElement, names: Sequence[str], dialect: Dialect) -> str:

@@ -1,6 +1,6 @@
 """Positions and versions within one transaction: the head of the ledger, and its streams."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,19 +11,17 @@ from ledger.errors import ClockBehindError
 from ledger.instants import DAY, Instant, iso
 from ledger.store import tables
 from ledger.store.rows import checked, checksum, with_checksum
-from ledger.store.statements import Statement, stored_uuid
+from ledger.store.statements import Query, Statement, stored_uuid, value
 
 # The head of the ledger within one transaction: the last position and instant, and the policy.
 
-# The lock serializes appends if the database allows several writers at once.
 _h = tables.head
-_READ = Statement(select(_h).with_for_update())
-_FIELDS = _h.c.keys()[1:]
+_ID = 1
+_, *_FIELDS = _h.c.keys()
 _WRITE = Statement(
     update(_h).values({name: bindparam(f"{name}_") for name in _FIELDS}),
     *(f"{name}_" for name in _FIELDS),
 )
-_ID = 1
 
 
 @dataclass(slots=True)
@@ -41,7 +39,7 @@ class Head:
 
         Raises LedgerDamagedError if its checksum does not match.
         """
-        return cls(*checked(_h.name, _READ.run(connection).fetchone())[1:])
+        return _HEAD.one(connection)
 
     def copy(self) -> "Head":
         """An independent head at the same position."""
@@ -68,7 +66,17 @@ class Head:
     def write(self, connection: Connection) -> None:
         """Store the head, which triggers require before events up to it are inserted."""
         row = (_ID, self.position, self.recorded_at, self.policy_version, self.sources_sum)
-        _WRITE.run(connection, *with_checksum(_h.name, row)[1:])
+        _, *written = with_checksum(_h.name, row)
+        _WRITE.run(connection, *written)
+
+
+def _head(*row: object) -> Head:
+    _, *fields = checked(_h.name, row)
+    return Head(*fields)
+
+
+# The lock serializes appends if the database allows several writers at once.
+_HEAD = Query(_head, select(_h).with_for_update())
 
 
 # Streams within one transaction: their numbers, and the next version of each.
@@ -80,15 +88,37 @@ _t = tables.streams
 
 _of_stream = tables.events.c.stream == _t.c.id
 _LAST_HOT = select(func.max(tables.events.c.version)).where(_of_stream).scalar_subquery()
+NO_VERSION = -1
+
+
+@dataclass(slots=True)
+class Stream:
+    """An interned account or aggregate, and its last version."""
+
+    id: int
+    originator_id: bytes
+    version: int = NO_VERSION
+
+
+def _stream(*row: Any) -> Stream:  # noqa: ANN401 - of any column
+    *stored, last_hot = row
+    stream = Stream(*checked(_t.name, stored))
+    if last_hot is not None:
+        stream.version = max(stream.version, last_hot)
+    return stream
+
+
 _WHOLE = select(*_t.c, _LAST_HOT)
-_BY_USER = Statement(
+_BY_USER = Query(
+    _stream,
     _WHOLE.join(tables.accounts).where(tables.accounts.c.user_id == bindparam("user_id")),
     "user_id",
 )
-_BY_ORIGINATOR = Statement(
-    _WHOLE.where(_t.c.originator_id == bindparam("originator_id")), "originator_id"
+_BY_ORIGINATOR = Query(
+    _stream, _WHOLE.where(_t.c.originator_id == bindparam("originator_id")), "originator_id"
 )
-_NEW_STREAM = Statement(
+_NEW_STREAM: Query[int] = Query(
+    value,
     insert(_t)
     .values(originator_id=bindparam("originator_id"), version=bindparam("version"))
     .returning(_t.c.id),
@@ -104,7 +134,8 @@ _WRITE_VERSION = Statement(
     "checksum_",
     "id_",
 )
-_IN_RANGE = Statement(
+_IN_RANGE = Query(
+    _stream,
     select(_t, func.max(tables.events.c.version))
     .join(tables.events, _of_stream)
     .where(
@@ -117,17 +148,6 @@ _IN_RANGE = Statement(
 )
 
 _OWN = select(tables.ledger.c.originator_id)
-
-NO_VERSION = -1
-
-
-@dataclass(slots=True)
-class Stream:
-    """An interned account or aggregate, and its last version."""
-
-    id: int
-    originator_id: bytes
-    version: int = NO_VERSION
 
 
 class Streams:
@@ -154,17 +174,17 @@ class Streams:
         """The stream of the user's account, or None if there is no account."""
         stream = self._by_user.get(user_id)
         if stream is None:
-            row = _BY_USER.run(self._connection, user_id).fetchone()
-            if row:
-                stream = self._by_user[user_id] = _read(row)
+            stream = _BY_USER.first(self._connection, user_id)
+            if stream is not None:
+                self._by_user[user_id] = stream
         return stream
 
     def of_originator(self, originator_id: UUID) -> Stream:
         """The stream of an account or aggregate by its UUID; a missing one is created."""
         stream = self._by_originator.get(originator_id)
         if stream is None:
-            row = _BY_ORIGINATOR.run(self._connection, originator_id.bytes).fetchone()
-            stream = _read(row) if row else self._new_stream(originator_id)
+            stream = _BY_ORIGINATOR.first(self._connection, originator_id.bytes)
+            stream = stream or self._new_stream(originator_id)
             self._by_originator[originator_id] = stream
         return stream
 
@@ -180,25 +200,20 @@ class Streams:
         return stream
 
     def _new_stream(self, originator_id: UUID) -> Stream:
-        cursor = _NEW_STREAM.run(self._connection, originator_id.bytes, NO_VERSION)
-        stream = Stream(cursor.fetchone()[0], originator_id.bytes)
+        number = _NEW_STREAM.one(self._connection, originator_id.bytes, NO_VERSION)
+        stream = Stream(number, originator_id.bytes)
         _write(self._connection, [stream])  # the checksum covers the number
         return stream
 
 
 def keep_versions(connection: Connection, first: int, last: int) -> None:
     """Write the last version of each stream that has events in a range, before they are deleted."""
-    _write(connection, [_read(row) for row in _IN_RANGE.run(connection, first, last).fetchall()])
-
-
-def _read(row: Sequence[Any]) -> Stream:
-    *stored, last_hot = row
-    stream = Stream(*checked(_t.name, stored))
-    if last_hot is not None:
-        stream.version = max(stream.version, last_hot)
-    return stream
+    _write(connection, list(_IN_RANGE.all(connection, first, last)))
 
 
 def _write(connection: Connection, streams: Iterable[Stream]) -> None:
-    rows = [(each.id, each.originator_id, each.version) for each in streams]
-    _WRITE_VERSION.run_many(connection, [(row[2], checksum(_t.name, row), row[0]) for row in rows])
+    rows = [
+        (each.version, checksum(_t.name, (each.id, each.originator_id, each.version)), each.id)
+        for each in streams
+    ]
+    _WRITE_VERSION.run_many(connection, rows)

@@ -12,20 +12,30 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, bindparam, select
 
-from ledger.archive.columns import SCHEMA, Integers, integers, occurred_at, recorded_at
+from ledger.archive.columns import (
+    MOMENT_COLUMNS,
+    SCHEMA,
+    Integers,
+    integers,
+    occurred_at,
+    recorded_at,
+)
 from ledger.archive.reading import corrected, effective_instants, events_in_time
 from ledger.archive.segment_store import Archive
+from ledger.as_of import AsOf
 from ledger.events import AccountEvent, Corrections
 from ledger.store import tables
 from ledger.store.accounts import hidings_of_user
 from ledger.store.clock_corrections import corrections
 from ledger.store.event_queries import HistoryEntry, account_of, of_user, origins_of
-from ledger.store.rows import event_of, select_stored
+from ledger.store.rows import StoredRow, select_stored
 from ledger.store.segment_rows import sealed_position, segments
-from ledger.store.statements import Statement, decoding
+from ledger.store.statements import Query, Statement, decoding
 
 READ_AT_ONCE = 65_536
 """The most full events in memory, as columns, while a history is read."""
+
+_Placed = tuple[int, AccountEvent]
 
 _e = tables.events.c
 _MOMENTS = select(_e.position, _e.occurred_at, _e.recorded_at)
@@ -33,24 +43,27 @@ _OF_USER = Statement(of_user(_MOMENTS), "user_id")
 _OF_ISSUE = Statement(
     of_user(_MOMENTS).where(_e.issue_id == bindparam("issue")), "user_id", "issue"
 )
-_EVENT = Statement(
+
+
+def _placed(*columns: Any) -> _Placed:  # noqa: ANN401 - of a `StoredRow`
+    row = StoredRow(*columns)
+    return row.position, row.event
+
+
+_EVENT = Query(
+    _placed,
     select_stored().where(_e.position == bindparam("position"), _e.issue_id.is_not(None)),
     "position",
 )
-_MOMENT_COLUMNS = ("position", "occurred_second", "occurred_microsecond", "recorded_after")
-
 _MOMENT = np.dtype([(column.name, np.int64) for column in _MOMENTS.selected_columns])
-
-_Placed = tuple[int, AccountEvent]
 
 
 class HistoryQuery(NamedTuple):
-    """A query: a user, one issue or all, and the last instants of occurrence and of recording."""
+    """A query: a user, one issue or all, and the moments that bound what it includes."""
 
     user_id: str
     issue_id: str | None = None
-    at: int | None = None
-    known_at: int | None = None
+    as_of: AsOf = AsOf()
 
 
 class Page(NamedTuple):
@@ -134,11 +147,7 @@ def _seen(query: HistoryQuery, by: Corrections, columns: Sequence[Any]) -> Momen
     positions, occurred, recorded = columns
     if by:
         occurred, recorded = effective_instants(by, positions, occurred, recorded)
-    is_seen = np.ones(len(positions), bool)
-    if query.at is not None:
-        is_seen &= occurred <= query.at
-    if query.known_at is not None:
-        is_seen &= recorded <= query.known_at
+    is_seen = np.ones(len(positions), bool) & query.as_of.sees(occurred, recorded)
     return Moments(occurred[is_seen], positions[is_seen])
 
 
@@ -160,8 +169,8 @@ class _Hot:
 
     def events(self, positions: Integers) -> Iterator[_Placed]:
         hot = positions[positions > sealed_position(self._connection)]
-        rows = filter(None, map(_EVENT.finder(self._connection), hot.tolist()))
-        return iter(self._by.of_events((row[0], event_of(row)) for row in rows))
+        placed = filter(None, map(_EVENT.finder(self._connection), hot.tolist()))
+        return iter(self._by.of_events(placed))
 
 
 class _Hidings:
@@ -169,7 +178,13 @@ class _Hidings:
 
     def __init__(self, connection: Connection, query: HistoryQuery) -> None:
         found = hidings_of_user(connection, query.user_id)
-        self._placed = sorted((each for each in found if _is_seen(query, each[1])), key=_moment)
+        seen = (
+            (position, event)
+            for position, event in found
+            if query.issue_id in {None, event.issue_id}
+            and query.as_of.sees(event.occurred_at, event.recorded_at)
+        )
+        self._placed = sorted(seen, key=_moment)
 
     def moments(self) -> Iterator[Moments]:
         placed = [_moment(each) for each in self._placed]
@@ -177,15 +192,7 @@ class _Hidings:
 
     def events(self, positions: Integers) -> Iterator[_Placed]:
         chosen = set(positions.tolist())
-        return (each for each in self._placed if each[0] in chosen)
-
-
-def _is_seen(query: HistoryQuery, event: AccountEvent) -> bool:
-    return (
-        query.issue_id in {None, event.issue_id}
-        and (query.at is None or event.occurred_at <= query.at)
-        and (query.known_at is None or event.recorded_at <= query.known_at)
-    )
+        return ((position, event) for position, event in self._placed if position in chosen)
 
 
 class _Sealed:
@@ -195,12 +202,12 @@ class _Sealed:
         self, connection: Connection, archive: Archive, query: HistoryQuery, by: Corrections
     ) -> None:
         found = account_of(connection, query.user_id)
-        self._account = None if found is None else found[1]
+        self._account = None if found is None else found.uuid
         self._segments = [] if found is None else segments(connection)
         self._archive, self._query, self._by = archive, query, by
 
     def moments(self) -> Iterator[Moments]:
-        for table in self._tables(_MOMENT_COLUMNS):
+        for table in self._tables(MOMENT_COLUMNS):
             columns = integers(table["position"]), occurred_at(table), recorded_at(table)
             yield _seen(self._query, self._by, columns)
 

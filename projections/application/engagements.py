@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Self
 
-import msgspec
 from sqlalchemy import Connection
 
 from ledger import store
 from ledger.application import EngagementLedger
+from ledger.as_of import AsOf
 from ledger.clock import Clock, utc_now
 from ledger.commands import Adoption, hiding_of, override_of
 from ledger.events import EngagementHidden, EventRow
@@ -21,7 +21,6 @@ from ledger.store.collecting import without_collecting
 from ledger.store.sqlite import PATIENCE_SECONDS
 from ledger.validation import issue_id_of, user_id_of
 from projections import read_model
-from projections.as_of import AsOf
 from projections.engagement import NONE
 from projections.explanation import Explanation, OrderExplanation, Sourced, explain, explain_order
 from projections.policy import Adopted, ScoringPolicy, fields_of
@@ -395,6 +394,4 @@ def _history_query(
     user_id: str, issue_id: str | None, at: Moment, known_at: Moment
 ) -> "store.user_history.HistoryQuery":
     issue = None if issue_id is None else issue_id_of(issue_id)
-    return store.user_history.HistoryQuery(
-        user_id_of(user_id), issue, *msgspec.structs.astuple(_as_of(at, known_at))
-    )
+    return store.user_history.HistoryQuery(user_id_of(user_id), issue, _as_of(at, known_at))

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, func, literal_column, select
 from ledger.archive.columns import coded, occurred_at, one_table, ranks, recorded_at
 from ledger.archive.reading import FOLDED_COLUMNS, corrected, effective_instants
 from ledger.archive.segment_store import Archive
+from ledger.as_of import AsOf
 from ledger.events import Corrections
 from ledger.instants import Instant
 from ledger.segment import Segment
@@ -22,9 +23,8 @@ from ledger.store.event_queries import UserRows, account_of, of_user
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement, decoding
 from ledger.store.tables import events
-from projections.as_of import AsOf, engagements_as_of
 from projections.columnar import EventColumns, order
-from projections.engagement import Engagement
+from projections.engagement import Engagement, engagements_as_of
 from projections.evaluation import Judge, Quality, TopChange, top_change
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked, ranked
@@ -85,12 +85,12 @@ class PastEngagements:
     ) -> None:
         """Read and fold every event of theirs that is seen."""
         self._connection = connection
-        found = account_of(connection, user_id)
+        account = account_of(connection, user_id)
         parts: Iterable[pa.Table] = ()
-        if found is not None:
+        if account is not None:
             by = corrections(connection)
-            hot = _hot(connection, (user_id, found[1], issue_id), as_of, by)
-            sealed = _sealed(connection, archive, (found[1], issue_id), as_of, by)
+            hot = _hot(connection, (user_id, account.uuid, issue_id), as_of, by)
+            sealed = _sealed(connection, archive, (account.uuid, issue_id), as_of, by)
             parts = chain(hot, sealed)
         self._table = _touched(_joined(parts))
 

@@ -96,15 +96,12 @@ def test_an_event_that_is_lost_is_missed(engagements, monkeypatch, lose, error, 
     "name", ["issue", "occurred", "version", "recorded", "kind", "linear_id", "commitment"]
 )
 def test_a_value_that_changes_on_its_way_into_columns_is_found(engagements, monkeypatch, name):
-    at = event_batch.__code__.co_varnames.index(name)
-
-    def changed(*columns: Any) -> pa.RecordBatch:
-        others = [each for each in columns[at] if each != columns[at][0]] or [None]
-        wrong = [others[0] or columns[at][0], *columns[at][1:]]
-        if wrong[0] == columns[at][0]:
-            wrong[0] = "lin-x" if name == "linear_id" else wrong[0] + 1
-        given = [*columns[:at], wrong, *columns[at + 1 :]]
-        return event_batch(*given)
+    def changed(**columns: Any) -> pa.RecordBatch:
+        first, *rest = columns[name]
+        wrong = next((each for each in rest if each != first), None) or first
+        if wrong == first:
+            wrong = "lin-x" if name == "linear_id" else wrong + 1
+        return event_batch(**columns | {name: [wrong, *rest]})
 
     monkeypatch.setattr(compaction, "event_batch", changed)
     refused(engagements, LedgerDamagedError, "the event at position .* is not what was written")

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ledger.as_of import AsOf
 from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, moment_of
-from projections.as_of import AsOf, engagements_as_of
+from projections.engagement import engagements_as_of
 from projections.evaluation import ONE, Figures, Judge, Judged, Quality, Weeks
 from projections.policy import ALL_KINDS, DEFAULT_POLICY, ScoringPolicy, changed
 from projections.rank_history import BandStandings, PlainStandings, Steps, numbered, standings

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.as_of import AsOf
 from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
-from projections.as_of import AsOf, engagements_as_of
-from projections.engagement import NONE, Engagement, fold, merge
+from projections.engagement import NONE, Engagement, engagements_as_of, fold, merge
 from projections.explanation import (
     LOOKED_AHEAD_DAYS,
     Difference,

@@ -18,15 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.archive import parquet, reading
+from ledger.as_of import AsOf
 from ledger.commands import Kind, interaction_of, override_of
 from ledger.errors import ClockNotAheadError, UnknownEngagementError
 from ledger.events import Corrections, EventRow
 from ledger.instants import DAY, Instant, moment_of
 from ledger.store import user_history
-from ledger.store.rows import event_of
+from ledger.store.rows import StoredRow
 from projections.application import Engagements
-from projections.as_of import AsOf, engagements_as_of
-from projections.engagement import NONE
+from projections.engagement import NONE, engagements_as_of
 from projections.ranking import ranked, ranking
 from projections.read_model import past_queries
 from tests.support import strategies
@@ -167,6 +167,7 @@ LATE = [
 @pytest.mark.parametrize("latest", [True, False])
 def test_a_page_reads_no_more_whole_events_than_it_has(sealed, latest):
     made: list[int] = []
+    stored_event: Callable[..., Any] = StoredRow.event.fget  # type: ignore[attr-defined]
 
     def counted(make: Callable[..., Any]) -> Callable[..., Any]:
         def make_and_count(*given: Any) -> Any:
@@ -178,7 +179,7 @@ def test_a_page_reads_no_more_whole_events_than_it_has(sealed, latest):
     with (
         recorded(LATE, sealed, 0) as engagements,
         mock.patch.object(reading, "_placed", counted(reading._placed)),
-        mock.patch.object(user_history, "event_of", counted(event_of)),
+        mock.patch.object(StoredRow, "event", property(counted(stored_event))),
     ):
         page = engagements.page(USER, limit=LIMIT, latest=latest)
     assert (len(page.entries), page.total) == (LIMIT, len(LATE))

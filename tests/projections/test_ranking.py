@@ -13,11 +13,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.application import EngagementLedger
+from ledger.as_of import AsOf
 from ledger.commands import Adoption, Interaction, Kind, Override
 from ledger.events import EngagementHidden, EventRow
 from ledger.instants import DAY, Instant, moment_of
 from ledger.validation import IssueId, UserId
-from projections.as_of import AsOf
 from projections.engagement import Engagement, fold
 from projections.policy import DEFAULT_POLICY, ScoringPolicy, fields_of
 from projections.ranking import (

@@ -146,7 +146,5 @@ def test_what_was_answered_after_each_batch_is_what_was_known_then(histories):
 
 
 def test_answers_by_what_became_known_later_are_caught(histories, monkeypatch):
-    monkeypatch.setattr(
-        "projections.as_of.AsOf.sees", lambda as_of, at, _: at <= (as_of.at or FOREVER)
-    )
+    monkeypatch.setattr("ledger.as_of.AsOf.sees", lambda as_of, at, _: at <= (as_of.at or FOREVER))
     assert said_otherwise(histories) == BATCHES - 1

@@ -10,6 +10,7 @@ from uuid import UUID
 from eventsourcing.persistence import Notification, StoredEvent
 
 from ledger import codec
+from ledger.as_of import AsOf
 from ledger.events import AccountEvent, EventRow, InteractionRecorded
 from ledger.instants import Instant, instant_of
 from ledger.store.accounts import users
@@ -17,9 +18,8 @@ from ledger.store.event_queries import HistoryEntry, Uncounted, UserRows
 from ledger.store.user_history import Page
 from projections.application import Engagements
 from projections.application.audit_reader import Audited
-from projections.as_of import AsOf, engagements_as_of
 from projections.audit import audit
-from projections.engagement import NONE
+from projections.engagement import NONE, engagements_as_of
 from projections.evaluation import Judge
 from projections.explanation import Sourced, explain, explain_order
 from projections.policy import Adopted

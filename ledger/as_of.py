@@ -1,6 +1,5 @@
 """Questions about the past: the events that occurred by T and were recorded by K (R8)."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, overload
 
@@ -8,7 +7,6 @@ import msgspec
 
 from ledger.events import EventRow
 from ledger.instants import Instant
-from projections.engagement import Engagement, fold
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,16 +50,3 @@ class AsOf(msgspec.Struct, frozen=True):
     def of(self, rows: Iterable[EventRow]) -> list[EventRow]:
         """The `rows` that the question includes."""
         return [row for row in rows if self.sees(row.occurred_at, row.recorded_at)]
-
-
-def engagements_as_of(rows: Iterable[EventRow], as_of: AsOf) -> list[tuple[str, Engagement]]:
-    """The engagements of one user with their issues, in no particular order."""
-    return [pair for pair in folds_as_of(rows, as_of).items() if pair[1].count]
-
-
-def folds_as_of(rows: Iterable[EventRow], as_of: AsOf) -> dict[str, Engagement]:
-    """The folds by issue of some events of one user, which need not be all or the first ones."""
-    groups: dict[str, list[EventRow]] = defaultdict(list)
-    for row in as_of.of(rows):
-        groups[row.issue_id].append(row)
-    return {issue_id: fold(group) for issue_id, group in groups.items()}
