@@ -197,10 +197,11 @@ class People(NamedTuple):
 
     def leaves_out(self, contact: Contact) -> bool:
         """Whether the interactions of a contact are left out."""
-        for address in contact[:2]:
+        addresses = contact.written, contact.present
+        for address in addresses:
             if address in self.users:
                 return self.users[address] is None
-        is_other = not self.other_bots.isdisjoint(contact[:2])
+        is_other = not self.other_bots.isdisjoint(addresses)
         return is_other or is_automation(contact.present, contact.name)
 
 

@@ -22,7 +22,7 @@ from ledger.validation import IssueId, UserId, context_of, issue_id_of, linear_i
 SEPARATORS = ",;\t|"
 """Possible separators; the first one is the default."""
 
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t|]*\r?\n?', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>.)"?[,;\t|]*\r?\n?', re.IGNORECASE)
 
 
 class InvalidHeaderError(LedgerError, ValueError):
@@ -80,10 +80,10 @@ def _named(line: str) -> str | None:
     match = _SEPARATOR_LINE.fullmatch(line)
     if match is None:
         return None
-    if match[1] not in SEPARATORS:
+    if match["separator"] not in SEPARATORS:
         message = "sep= must name a comma, semicolon, tab or bar"
         raise InvalidHeaderError(message)
-    return match[1]
+    return match["separator"]
 
 
 def _found(line: str, is_known: Callable[[str], bool]) -> str:

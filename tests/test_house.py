@@ -148,6 +148,23 @@ def test_a_planted_import_breaks_its_contract(copy):
     assert unnoticed == [], output
 
 
+def test_a_planted_circle_breaks_its_contract(copy):
+    circles = [
+        ("ledger.instants", "ledger.events"),
+        ("ledger.store.rows", "ledger.store.append"),
+        ("projections.read_model.tables", "projections.read_model.replay"),
+        ("bot.answers.replies", "bot.answers.explanations"),
+    ]
+    for module, imported in circles:
+        plant(copy, module, f"import {imported}")
+    status, output = lint_imports(copy)
+    assert status == 1, output
+    said = said_of("circles", output)
+    packages = [module.rpartition(".")[0] for module, _ in circles]
+    unnoticed = [each for each in packages if f"No cycles are allowed in {each}.\n" not in said]
+    assert unnoticed == [], output
+
+
 def said_of(contract: str, output: str) -> str:
     """The part of the output on one broken contract, which is below its underlined name."""
     name = CONTRACTS[contract]["name"]

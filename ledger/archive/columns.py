@@ -277,13 +277,15 @@ def versions_by_group(groups: Iterable[pa.Table]) -> Iterator[pa.Array]:
     """
     sizes: deque[int] = deque()
     known, unfinished = pa.array([], SCHEMA.field(_PLACE).type), list[pa.Table]()
+    of_unfinished = ""
     for group in groups:
         sizes.append(len(group))
         begin, account = _last_account(group)
-        if begin or (unfinished and _last_account(unfinished[-1])[1] != account):
+        if begin or (unfinished and of_unfinished != account):
             known = _more(known, [*unfinished, group.slice(0, begin)])
             unfinished = []
         unfinished.append(group.slice(begin))
+        of_unfinished = account
         while sizes[0] <= len(known):
             yield known.slice(0, sizes[0])
             known = known.slice(sizes.popleft())

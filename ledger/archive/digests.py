@@ -93,7 +93,8 @@ class _Window:
             row, rows = rows[: len(chunk)], rows[len(chunk) :]
             values[row] = _bytes_in(chunk.fill_null(bytes(type_.byte_width)))
             is_valid[row] = chunk.is_valid()
-        buffers = [pa.array(is_valid).buffers()[1], pa.py_buffer(values)]
+        _, validity = pa.array(is_valid).buffers()
+        buffers = [validity, pa.py_buffer(values)]
         return pa.chunked_array([pa.Array.from_buffers(type_, len(values), buffers)])
 
     def _chunks(self, name: str) -> Iterator[pa.Array]:
@@ -135,5 +136,6 @@ def _ended(texts: pa.Array) -> bytes:
 
 def _bytes_in(column: pa.Array) -> NDArray[np.uint8]:
     """The memory of a column of bytes, including that of nulls."""
-    values = np.frombuffer(column.buffers()[1], np.uint8).reshape(-1, column.type.byte_width)
+    _, stored = column.buffers()
+    values = np.frombuffer(stored, np.uint8).reshape(-1, column.type.byte_width)
     return values[column.offset : column.offset + len(column)]

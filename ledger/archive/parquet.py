@@ -155,8 +155,8 @@ def in_file(columns: Iterable[str]) -> list[str]:
 def groups_of(metadata: pq.FileMetaData, account: str, issue_id: str | None) -> list[int]:
     """The row groups that may contain events of an account and issue; they are sorted by both."""
     groups = range(metadata.num_row_groups)
-    first = bisect_left(groups, account, key=lambda group: account_bounds(metadata, group)[1])
-    end = bisect_right(groups, account, key=lambda group: account_bounds(metadata, group)[0])
+    first = bisect_left(groups, account, key=lambda group: account_bounds(metadata, group).last)
+    end = bisect_right(groups, account, key=lambda group: account_bounds(metadata, group).first)
     return [
         group
         for group in groups[first:end]
@@ -209,10 +209,17 @@ def positions_of(file: pq.ParquetFile, account: str) -> Integers:
     return np.sort(integers(table["position"].filter(pc.equal(table["account"], account))))
 
 
-def account_bounds(metadata: pq.FileMetaData, group: int) -> tuple[str, str]:
+class Bounds(NamedTuple):
     """The first and the last account of a row group."""
+
+    first: str
+    last: str
+
+
+def account_bounds(metadata: pq.FileMetaData, group: int) -> Bounds:
+    """The accounts between which a row group lies, by the statistics of the file."""
     statistics = metadata.row_group(group).column(0).statistics
-    return statistics.min, statistics.max
+    return Bounds(statistics.min, statistics.max)
 
 
 def between(table: pa.Table, after: str, upto: str) -> pa.Table:

@@ -30,7 +30,7 @@ ASIDE = "unknown"
 
 UNFINISHED = ".unfinished"
 
-_NAME = re.compile(r"(\d{19})-(\d{19})\.parquet(\.\d+)?")
+_NAME = re.compile(r"(?P<first>\d{19})-(?P<last>\d{19})\.parquet(\.\d+)?")
 
 
 class Files:
@@ -135,7 +135,7 @@ class Files:
 def range_of(path: Path) -> "Range":
     """The range of positions in a file's name."""
     found = _NAME.fullmatch(path.name)
-    return (int(found[1]), int(found[2])) if found else (0, -1)
+    return (int(found["first"]), int(found["last"])) if found else (0, -1)
 
 
 def is_content(path: Path, size_bytes: int, blocks: bytes) -> bool:
@@ -206,7 +206,9 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _overlaps(one: "Range", other: "Range") -> bool:
-    return one[0] <= other[1] and other[0] <= one[1]
+    first, last = one
+    begin, end = other
+    return first <= end and begin <= last
 
 
 def _holds(path: Path, segment: Segment) -> bool:

@@ -165,10 +165,8 @@ class Database:
         """The unused share of the file, from 0 to 1."""
         with self.read() as connection:
             cursor = connection.connection.cursor()
-            free, pages = (
-                cursor.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("freelist_count", "page_count")
-            )
+            (free,) = cursor.execute("PRAGMA freelist_count").fetchone()
+            (pages,) = cursor.execute("PRAGMA page_count").fetchone()
         return float(free / pages)
 
     def truncate_log(self) -> None:
@@ -205,7 +203,7 @@ class Database:
         with self._writing() as connection:
             connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_WAITS_MILLISECONDS}").close()
             try:
-                busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
                 waiting = int(self.patience_seconds * 1000)
                 connection.execute(f"PRAGMA busy_timeout={waiting}").close()
@@ -272,11 +270,15 @@ class Database:
             self._disconnect()
             self._readers.dispose()
             raise StoreUnavailableError(_REPLACED)
-        if self._log is not None and self._log[1] != _identity(self._log[0]):
+        if self._is_log_moved():
             self._save_log()
 
     def _is_moved(self) -> bool:
         return self._file is not None and self._file != _identity(str(self.url.database))
+
+    def _is_log_moved(self) -> bool:
+        path, identity = self._log or ("", None)
+        return self._log is not None and identity != _identity(path)
 
     def _save_log(self) -> None:
         """Checkpoint a deleted write-ahead log into the database's file.
@@ -353,7 +355,8 @@ def stamp_of(connection: Connection) -> Stamp | None:
     if connection.dialect.name != "sqlite":
         return None
     driver: Any = connection.connection.driver_connection
-    return Stamp(driver, driver.execute("PRAGMA data_version").fetchone()[0], driver.total_changes)
+    (version,) = driver.execute("PRAGMA data_version").fetchone()
+    return Stamp(driver, version, driver.total_changes)
 
 
 def _identity(path: Path | str) -> tuple[int, int] | None:

@@ -98,7 +98,8 @@ def _frozen_options(seen: tuple[Stamp, Stamp] | None) -> str:
     """
     if seen is None:
         return ""
-    return "&immutable=1" if seen[1] == _NO_FILE else "&vfs=unix-none"
+    _file, log = seen
+    return "&immutable=1" if log == _NO_FILE else "&vfs=unix-none"
 
 
 def _check_thaw(path: Path, connection: object, *_: object) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
@@ -22,12 +23,12 @@ from ledger.verification.findings import Finding, derived, of_replay, truth
 # would be lost. The formats are those of https://www.sqlite.org/fileformat2.html.
 
 _MAGIC = b"SQLite format 3\0"
-_HEADER_BYTES = 100
+_HEADER = struct.Struct(">16xH6B4xI12xI8xI12x20s8x")
 _FRACTIONS = (64, 32, 32)
 _FORMAT, _UTF8 = 4, 1
 _JOURNALS = ((1, 1), (2, 2))  # 1 in a backup that was never opened
 _LOG_HEADER, _FRAME_HEADER = struct.Struct(">8I"), struct.Struct(">6I")
-_LOG_MAGICS, _LOG_VERSION = (0x377F0682, 0x377F0683), 3_007_000
+_ORDERS, _LOG_VERSION = {0x377F0682: "<u4", 0x377F0683: ">u4"}, 3_007_000
 _UNREADABLE = "it cannot be read, or is misread"
 _LOST = "transactions that were committed may be lost"
 
@@ -53,11 +54,11 @@ def _header_of(path: Path) -> bytes:
         for descriptor in map(int, os.listdir("/dev/fd")):  # noqa: PTH208 - names alone
             with suppress(OSError):  # closed meanwhile, or the descriptor of the folder itself
                 if _identity(os.fstat(descriptor)) == file:
-                    header = os.pread(descriptor, _HEADER_BYTES, 0)
+                    header = os.pread(descriptor, _HEADER.size, 0)
                     if _identity(os.fstat(descriptor)) == file:  # still the same file
                         return header
     with path.open("rb") as opened:
-        return opened.read(_HEADER_BYTES)
+        return opened.read(_HEADER.size)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -65,24 +66,24 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 
 def _wrong_in(header: bytes, size: int, *, has_log: bool) -> str | None:
-    if len(header) < _HEADER_BYTES or not header.startswith(_MAGIC):
+    if len(header) < _HEADER.size or not header.startswith(_MAGIC):
         return "it is not a database"
-    page, *fields = struct.unpack(">H5B", header[16:23])
+    page, writes, reads, reserved, *fractions, pages, format_, encoding, unused = _HEADER.unpack(
+        header
+    )
     page = 65_536 if page == 1 else page
     if page < 512 or page & (page - 1):  # noqa: PLR2004 - the smallest page
         return "its header names no valid page size"
     if size % page:
         return f"its size of {size} bytes is not a multiple of the page size, {page}"
-    (pages,) = struct.unpack(">I", header[28:32])
     if pages != size // page and not has_log:
         return f"its header says {pages} pages, but there are {size // page}"
-    (format_,), (encoding,) = (struct.unpack(">I", header[at : at + 4]) for at in (44, 56))
-    is_journaled = tuple(fields[:2]) in _JOURNALS
-    is_ours = is_journaled and (fields[2], *fields[3:], header[23]) == (0, *_FRACTIONS)
+    is_journaled = (writes, reads) in _JOURNALS
+    is_ours = is_journaled and (reserved, *fractions) == (0, *_FRACTIONS)
     known = (
         {(_FORMAT, _UTF8), (0, 0)} if has_log else {(_FORMAT, _UTF8)}
     )  # 0 until the log is checkpointed
-    if not is_ours or (format_, encoding) not in known or any(header[72:92]):
+    if not is_ours or (format_, encoding) not in known or any(unused):
         return "its header is not that of a ledger"
     return None
 
@@ -103,11 +104,10 @@ def log_findings(log: bytes) -> Iterator[Finding]:
     """
     if len(log) < _LOG_HEADER.size:
         return
-    magic, version, page, *_ = _LOG_HEADER.unpack_from(log)
-    stored = _LOG_HEADER.unpack_from(log)[6:]
-    order = ">u4" if magic == _LOG_MAGICS[1] else "<u4"
-    is_sound = _summed((0, 0), log[:24], order) == stored and (version == _LOG_VERSION)
-    if magic not in _LOG_MAGICS or not is_sound:
+    magic, version, page, _, _, _, *stored = _LOG_HEADER.unpack_from(log)
+    order = _ORDERS.get(magic, "<u4")
+    is_sound = _summed((0, 0), log[:24], order) == tuple(stored) and version == _LOG_VERSION
+    if magic not in _ORDERS or not is_sound:
         yield truth("the log", "its header is damaged, and SQLite ignores all of it", _LOST)
         return
     damaged: int | None = None
@@ -124,15 +124,14 @@ def log_findings(log: bytes) -> Iterator[Finding]:
 
 
 def _frames(log: bytes, page: int, order: str) -> Iterator[Frame]:
-    header = _LOG_HEADER.unpack_from(log)
-    salts, sums, size = header[4:6], header[6:], _FRAME_HEADER.size + page
+    _, _, _, _, *salts, first, second = _LOG_HEADER.unpack_from(log)
+    sums, size = (first, second), _FRAME_HEADER.size + page
     for number, at in enumerate(range(_LOG_HEADER.size, len(log) - size + 1, size), start=1):
-        _, pages, *rest = _FRAME_HEADER.unpack_from(log, at)
+        _, pages, *own_salts, first, second = _FRAME_HEADER.unpack_from(log, at)
         payload = log[at : at + 8] + log[at + _FRAME_HEADER.size : at + size]
-        stored = (rest[2], rest[3])
-        is_sound = _summed((sums[0], sums[1]), payload, order) == stored
-        yield Frame(number, tuple(rest[:2]) == salts, is_sound, pages > 0)
-        sums = stored
+        is_sound = _summed(sums, payload, order) == (first, second)
+        yield Frame(number, own_salts == salts, is_sound, pages > 0)
+        sums = first, second
 
 
 def _summed(begun: Sums, data: bytes, order: str) -> Sums:
@@ -162,9 +161,10 @@ def _summed(begun: Sums, data: bytes, order: str) -> Sums:
 def _fibonacci(count: int) -> Any:  # noqa: ANN401 - an array
     known = _KNOWN.get(count)
     if known is None:
-        numbers = [0, 1]
-        while len(numbers) < count:
-            numbers.append((numbers[-1] + numbers[-2]) % 2**32)
+        numbers, one, next_ = list[int](), 0, 1
+        for _ in range(count):
+            numbers.append(one)
+            one, next_ = next_, (one + next_) % 2**32
         known = _KNOWN[count] = np.array(numbers, np.uint32)
     return known
 
@@ -174,7 +174,7 @@ _KNOWN: dict[int, Any] = {}
 
 # SQLite's own integrity checks, and a comparison of the schema with a ledger's.
 
-_MOST_ERRORS = 100
+_OK, _WHOLE_CHECK = "ok", "integrity_check(100)"
 _OBJECTS = "SELECT name, type, tbl_name, sql FROM sqlite_master"
 _REPLAY = "replay_"  # followed by the name of a read model beside the live one
 _MISREAD = "answers from it may be wrong"
@@ -185,12 +185,11 @@ Objects = dict[str, tuple[Any, ...]]
 
 def integrity_findings(connection: Connection) -> Iterator[Finding]:
     """Let SQLite check pages, indexes against tables, and references between tables."""
-    errors = _pragma(connection, f"integrity_check({_MOST_ERRORS})")
-    if errors != [("ok",)]:
-        yield from _blamed(connection, str(errors[0][0]).splitlines()[-1], len(errors))
-    nowhere = _pragma(connection, "foreign_key_check")
-    for table in sorted({str(row[0]) for row in nowhere}):
-        count = sum(row[0] == table for row in nowhere)
+    first, *others = (str(error) for (error,) in _pragma(connection, _WHOLE_CHECK))
+    if [first, *others] != [_OK]:
+        yield from _blamed(connection, first.splitlines()[-1], 1 + len(others))
+    nowhere = Counter(str(table) for table, *_ in _pragma(connection, "foreign_key_check"))
+    for table, count in sorted(nowhere.items()):
         yield _of(table, f"{count} of its rows refer to rows that do not exist")
 
 
@@ -208,7 +207,7 @@ def _blamed(connection: Connection, first: str, count: int) -> Iterator[Finding]
 def is_whole(connection: Connection, table: str) -> bool:
     """Whether SQLite finds the pages and indexes of a table sound."""
     quoted = table.replace("'", "''")
-    return _pragma(connection, f"integrity_check('{quoted}')") == [("ok",)]
+    return _pragma(connection, f"integrity_check('{quoted}')") == [(_OK,)]
 
 
 def _harmless(message: str) -> str:

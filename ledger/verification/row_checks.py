@@ -30,7 +30,7 @@ from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.rows import checksum, is_sound, sum_of_sources
 from ledger.store.segment_rows import segments
-from ledger.store.statements import Statement, stored_uuid
+from ledger.store.statements import Query, Statement, stored_uuid, value
 from ledger.store.streams import Head
 from ledger.verification.findings import Finding, truth
 
@@ -38,8 +38,10 @@ from ledger.verification.findings import Finding, truth
 
 TABLES = tables.metadata.sorted_tables
 _ALL = {table.name: Statement(select(table)) for table in TABLES}
-_COUNTS = [Statement(select(func.count()).select_from(table)) for table in TABLES]
-_SUM = Statement(select(tables.head.c.sources_sum))
+_COUNTS: list[Query[int]] = [
+    Query(value, select(func.count()).select_from(table)) for table in TABLES
+]
+_SUM: Query[int | None] = Query(value, select(tables.head.c.sources_sum))
 _AT_ONCE = 5_000
 _NUMBERED = ("position", "id", "stream", "first_position")
 """Names of keys that do not identify people, so that a finding may quote their values."""
@@ -51,7 +53,7 @@ Progress = Callable[[int], object]
 
 def count_rows(connection: Connection) -> int:
     """The number of rows of truth."""
-    return sum(each.run(connection).fetchone()[0] for each in _COUNTS)
+    return sum(each.one(connection) for each in _COUNTS)
 
 
 def row_findings(connection: Connection, progress: Progress) -> Iterator[Finding]:
@@ -77,9 +79,9 @@ def _findings_in(connection: Connection, table: Table, progress: Progress) -> It
 
 def source_findings(connection: Connection) -> Iterator[Finding]:
     """Check that the rows of `sources` add up to the sum in the head."""
-    (kept,) = _SUM.run(connection).fetchone()
-    rows = ((row[0], row[1]) for row in _rows(connection, tables.sources, lambda _: None))
-    if kept is not None and sum_of_sources(rows) != kept:
+    kept = _SUM.one(connection)
+    rows = _rows(connection, tables.sources, lambda _: None)
+    if kept is not None and sum_of_sources((digest, at) for digest, at in rows) != kept:
         meaning = "an interaction may be counted twice or not at all when it comes again"
         yield truth("sources", "its rows are not those that were written", meaning)
 
@@ -106,10 +108,9 @@ def _is_sound(table: Table, row: Row) -> bool:
 
 
 def _where(table: Table, number: int, key: tuple[Any, ...]) -> str:
-    name, *_ = (each.name for each in table.primary_key)
-    value = key[0]
-    is_number = name in _NUMBERED and isinstance(value, int)
-    return f"the row with the {name} {value}" if is_number else f"row number {number}"
+    (name, *_), (first, *_) = (each.name for each in table.primary_key), key
+    is_number = name in _NUMBERED and isinstance(first, int)
+    return f"the row with the {name} {first}" if is_number else f"row number {number}"
 
 
 def _meaning(table: Table) -> str:
@@ -191,7 +192,7 @@ def version_findings(connection: Connection, archive: Archive) -> Iterator[Findi
     for segment in segments(connection):
         sealed.update(events_by_account(archive, segment))
     others = {stream for (stream,) in _all(connection, _others())}
-    hot = {stream: rest for stream, *rest in _all(connection, _HOT)}
+    hot = {stream: (count, last) for stream, count, last in _all(connection, _HOT)}
     for stream, originator, version in _all(connection, _STREAMS):
         count, last = hot.get(stream, (0, -1))
         ends_at = max(version, last)
@@ -295,8 +296,8 @@ def _row(connection: Connection, query: str, *parameters: object) -> tuple[Any, 
 
 
 def _one(connection: Connection, query: str, *parameters: object) -> int:
-    row = _row(connection, query, *parameters)
-    return 0 if row is None or row[0] is None else row[0]
+    (found,) = _row(connection, query, *parameters) or (0,)
+    return 0 if found is None else found
 
 
 # Checksums for rows of older versions, after a verification found no damage.
@@ -325,7 +326,7 @@ def fill(database: Database, progress: Progress = lambda _: None) -> int:
         unsummed = _unsummed(connection)
         if unsummed:
             head = Head.read(connection)
-            head.sources_sum = sum_of_sources((row[0], row[1]) for row in _SOURCES.run(connection))
+            head.sources_sum = sum_of_sources(_SOURCES.run(connection))
             head.write(connection)
     progress(unsummed)
     return filled + unsummed
@@ -362,4 +363,5 @@ def _fill_table(database: Database, table: Table, progress: Progress) -> int:
 def _change_of(table: Table, row: Sequence[Any]) -> dict[str, Any]:
     values = dict(zip(table.c.keys(), row, strict=True))
     kept = {f"{column.name}_": values[column.name] for column in table.primary_key}
-    return kept | {"checksum_": checksum(table.name, row[:-1])}
+    *unsummed, _ = row
+    return kept | {"checksum_": checksum(table.name, unsummed)}
