@@ -25,7 +25,7 @@ _e, _s, _l = tables.events.c, tables.streams.c, tables.ledger.c
 
 _own_stream = select(_s.id).join(tables.ledger, _l.originator_id == _s.originator_id)
 _CORRECTIONS = Statement(
-    select(_e.position, _e.recorded_at).where(
+    select(*_e[Correction._fields]).where(
         _e.stream == _own_stream.scalar_subquery(), _e.topic == bindparam("topic")
     ),
     "topic",

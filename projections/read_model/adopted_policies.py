@@ -9,7 +9,7 @@ from ledger import codec
 from ledger.events import POLICY, Corrections, PolicyAdopted
 from ledger.instants import Instant
 from ledger.store.clock_corrections import corrections
-from ledger.store.statements import Statement, decoding
+from ledger.store.statements import Query, Statement, decoding, value
 from ledger.store.tables import events, head, ledger, streams
 from projections.policy import DEFAULT_POLICY, DEFAULT_POLICY_VERSION, Adopted, policy_of
 
@@ -22,7 +22,7 @@ _ADOPTIONS = Statement(
     .order_by(events.c.version),
     "topic",
 )
-IN_FORCE = Statement(select(head.c.policy_version))
+IN_FORCE: Query[int] = Query(value, select(head.c.policy_version))
 """Finds the version of the policy in force."""
 
 
@@ -42,7 +42,7 @@ class Policies:
 
     def in_force(self, connection: Connection) -> Adopted:
         """The policy in force in the snapshot of `connection`."""
-        return self.of_version(connection, IN_FORCE.run(connection).fetchone()[0])
+        return self.of_version(connection, IN_FORCE.one(connection))
 
     def history(self, connection: Connection) -> list[Adopted]:
         """All policies up to the one in force, the oldest first.

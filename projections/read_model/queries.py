@@ -174,7 +174,7 @@ def details_of(connection: Connection, user_id: str, issue_id: str) -> Details |
     found = _one(connection, user_id, issue_id)
     if found is None:
         return None
-    (version,) = IN_FORCE.run(connection).fetchone()
+    version = IN_FORCE.one(connection)
     context, metadata = _ORIGIN.run(connection, found.last_position).fetchone() or (None, None)
     return Details(found.id, version, context, metadata)
 

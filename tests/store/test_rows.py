@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from ledger.commands import interaction_of
 from ledger.errors import LedgerDamagedError
+from ledger.instants import Instant
 from ledger.store import tables
-from ledger.store.rows import checksum, sum_of_sources
+from ledger.store.rows import EventValues, checksum, event_row, event_rows, sum_of_sources
 from projections.application import Engagements
 from tests.support.every_write import WRITES, write_everything
 from tests.support.sealed_ledgers import opened
@@ -108,3 +109,18 @@ def _write(engagements: Engagements, what: str) -> None:
             engagements.ledger.migrate_chat("-9", "-1009")
         case "erase":
             engagements.erase("ben")
+
+
+def test_the_values_of_an_event_are_the_columns_of_its_table():
+    assert [*EventValues._fields, tables.CHECKSUM] == tables.events.c.keys()
+
+
+def test_events_in_columns_become_the_rows_that_they_become_one_by_one():
+    ones = [
+        EventValues(at, 2, at - 1, "interaction", Instant(at), issue_id="AI-1", place=at or None)
+        for at in range(3)
+    ]
+    columns = {name: [getattr(one, name) for one in ones] for name in EventValues._fields}
+    sparse = {name: each for name, each in columns.items() if any(each)}
+    assert len(sparse) < len(columns)
+    assert event_rows(columns) == event_rows(sparse) == [event_row(one) for one in ones]
