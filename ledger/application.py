@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from ledger import codec, store, verification
 from ledger.clock import Clock, utc_now
-from ledger.commands import Adoption, Interaction, Override
+from ledger.commands import Interaction
 from ledger.errors import SettingsError
 from ledger.events import Event
 from ledger.idempotency import pseudonym
@@ -140,7 +140,9 @@ class EngagementLedger(Application[UUID]):
     def record(self, entry: Entry) -> Receipt:
         """Record durably and return the receipt; concurrent calls share commits.
 
-        Raises OptedOutError if the user has opted out or was forgotten.
+        Raises OptedOutError if the user has opted out or was forgotten, UnknownEngagementError for
+        an override or a hiding of an issue that the user never touched, and PolicyConflictError for
+        an adoption that replaces a former policy.
         """
         return self._group_commit.submit(entry)
 
@@ -186,23 +188,17 @@ class EngagementLedger(Application[UUID]):
         """The user id in this ledger for a person with `address`; see `pseudonym`."""
         return pseudonym(address, self._appender.secret)
 
-    def override(self, override: Override) -> Receipt:
-        """Record an override; raises UnknownEngagementError if there is no interaction."""
-        return self._group_commit.submit(override)
-
-    def adopt(self, adoption: Adoption) -> Receipt:
-        """Put another policy in force; raises PolicyConflictError if it replaces a former one."""
-        return self._group_commit.submit(adoption)
-
-    def erase(self, user_id: str, at: Instant) -> None:
+    def erase(self, user_id: str) -> Instant:
         """Forget the user: delete account, texts, digests and read model; the events stay.
 
-        Nothing of the user's that occurred before `at` is ever recorded again, and no byte of the
-        deleted rows is left in the database's files. Writers wait while the file is rewritten.
-        Raises TracesLeftError if the rows were deleted but copies may be left; calling it again
-        finishes. For an unknown user only the barrier is set.
+        Returns the instant: nothing of the user's that occurred before it is ever recorded again.
+        No byte of the deleted rows is left in the database's files; writers wait while the file is
+        rewritten. Raises TracesLeftError if the rows were deleted but copies may be left; calling
+        it again finishes. For an unknown user only the barrier is set.
         """
-        erase(self.database, self._projection, self._appender.secret, user_id_of(user_id), at)
+        user, at = user_id_of(user_id), instant_of(self._clock())
+        erase(self.database, self._projection, self._appender.secret, user, at)
+        return at
 
     def expire_origins(self, before: Instant) -> int:
         """Delete the origins of events recorded before an instant; return their number."""

@@ -1,16 +1,21 @@
 """Questions about the past: the events that occurred by T and were recorded by K (R8)."""
 
+import datetime as dt
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import msgspec
 
 from ledger.events import EventRow
-from ledger.instants import Instant
+from ledger.instants import Instant, instant_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+Moment = dt.datetime | None
+"""An aware moment, or None for the present."""
 
 
 class AsOf(msgspec.Struct, frozen=True):
@@ -18,6 +23,14 @@ class AsOf(msgspec.Struct, frozen=True):
 
     at: Instant | None = None
     known_at: Instant | None = None
+
+    @classmethod
+    def of_moments(cls, at: Moment, known_at: Moment) -> Self:
+        """The question of two aware moments."""
+        return cls(
+            None if at is None else instant_of(at),
+            None if known_at is None else instant_of(known_at),
+        )
 
     @property
     def is_present(self) -> bool:

@@ -117,7 +117,7 @@ def test_five_interactions_score_exactly_1():
 def test_recency_decays(tracker, engagements, clock, days, at_least, at_most):
     track(tracker, "AI-1799", "query")
     clock.move(days * DAY)
-    recency = engagements.ask(USER, "AI-1799").score.recency
+    recency = engagements.questions.ask(USER, "AI-1799").score.recency
     assert recency is not None
     assert at_least <= recency <= at_most
 

@@ -42,6 +42,10 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
     "Recording and asking": {
         "projections.application": (
             "Engagements",
+            "Questions",
+            "Adjustments",
+            "PolicyHistory",
+            "Maintenance",
             "EngagementTracker",
             "IssueEngagementRepository",
             "IssueEngagement",
@@ -93,7 +97,6 @@ OWN_FEW = {
         "record_async",
         "record_many",
         "record_bulk",
-        "override",
         "history",
         "erase",
         "is_opted_out",
@@ -103,6 +106,9 @@ OWN_FEW = {
     }
 }
 """Classes of which only some methods are for callers; the others are their base class's."""
+
+OWNED = {"Questions", "Adjustments", "PolicyHistory", "Maintenance"}
+"""Classes that callers do not create: `Engagements` owns an object of each."""
 
 EXAMPLES = {
     "init": ("init --json",),
@@ -465,7 +471,7 @@ def _class(node: ast.ClassDef) -> Iterator[str]:
 def _is_public(method: ast.FunctionDef | ast.AsyncFunctionDef, owner: str) -> bool:
     few = OWN_FEW.get(owner)
     if method.name == "__init__":
-        return True
+        return owner not in OWNED
     return method.name in few if few else not method.name.startswith("_")
 
 

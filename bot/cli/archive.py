@@ -17,10 +17,7 @@ from ledger.instants import Instant, instant_of, iso
 from ledger.segment import RETAINED_DAYS, STAGES, Segment, events_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ledger.store.compaction import Compaction, Compactor
-    from ledger.store.database import Database
     from projections.application import Engagements
 
 _LATEST = 2**63 - 1  # of all positions
@@ -232,14 +229,15 @@ def check(session: Session, independent: bool) -> int:  # noqa: FBT001 - click p
 
     If all can be read, the stored engagements are also compared with a fold of the segments.
     """
-    by_duckdb = _by_duckdb() if independent else lambda _: None
+    if independent:
+        _require_duckdb()
     with session.engagements() as engagements:
         compactor = engagements.ledger.compactor
         segments = compactor.segments()
         bad = _check_all(compactor, segments)
         difference = None if bad else compactor.sealed_difference()
-        if not bad and difference is None:
-            difference = by_duckdb(engagements.ledger.database)
+        if independent and not bad and difference is None:
+            difference = engagements.maintenance.sealed_difference_by_duckdb()
     if difference is not None:
         bad.append(f"{difference}; `engagement replay --repair` fixes it")
     if session.as_json:
@@ -252,11 +250,10 @@ def check(session: Session, independent: bool) -> int:  # noqa: FBT001 - click p
     return int(bool(bad))
 
 
-def _by_duckdb() -> "Callable[[Database], str | None]":
-    """A function that compares by DuckDB; raises MissingExtraError if DuckDB is not installed."""
+def _require_duckdb() -> None:
+    """Raise MissingExtraError if DuckDB is not installed."""
     with extra("independent"):
-        from projections.read_model.duckdb_check import difference  # noqa: PLC0415 - of an extra
-    return difference
+        import duckdb  # noqa: F401, PLC0415 - of an extra
 
 
 def _check_all(compactor: "Compactor", segments: list[Segment]) -> list[str]:

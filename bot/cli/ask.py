@@ -36,8 +36,8 @@ def score(session: Session, user: str, issue: str, at: str | None, known_at: str
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
         user = user_of(engagements, user)
-        ranked = engagements.ask(user, issue, *moments)
-        policy = engagements.policy_known_at(moments[1]).policy
+        ranked = engagements.questions.ask(user, issue, *moments)
+        policy = engagements.policies.known_at(moments[1]).policy
     if not ranked.engagement.count:
         suggest_issue(issue)
     instant = instant_of(moments[0] or moments[1] or session.clock())
@@ -58,8 +58,8 @@ def top(session: Session, user: str, limit: int, at: str | None, known_at: str |
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
         user = user_of(engagements, user)
-        ranked = engagements.top(user, limit, *moments)
-        hidden = () if ranked else engagements.hidden(user, *moments)
+        ranked = engagements.questions.top(user, limit, *moments)
+        hidden = () if ranked else engagements.questions.hidden(user, *moments)
     _show_ranked(session, ranked, NONE_BUT_HIDDEN if hidden else NO_ENGAGEMENTS)
 
 
@@ -75,7 +75,7 @@ def engagements(
     """Show all issues that USER ever touched, including hidden ones."""
     moments = session.moments(at, known_at)
     with session.engagements() as opened:
-        ranked = opened.ranking(user_of(opened, user), *moments)
+        ranked = opened.questions.ranking(user_of(opened, user), *moments)
     found = [each for each in ranked if each.score.value >= min_score]
     _show_ranked(session, found, NO_ENGAGEMENTS)
 
@@ -91,7 +91,7 @@ def stats(session: Session, user: str, at: str | None, known_at: str | None) -> 
 
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
-        found = engagements.statistics(user_of(engagements, user), *moments)
+        found = engagements.questions.statistics(user_of(engagements, user), *moments)
     totals = engagement_stats(found)
     if session.as_json:
         show_json(totals)
@@ -125,7 +125,7 @@ def history(
     moments = session.moments(at, known_at)
     with session.engagements() as engagements:
         user, most = user_of(engagements, user), limit or sys.maxsize
-        page = engagements.page(user, issue, *moments, limit=most, latest=latest)
+        page = engagements.questions.page(user, issue, *moments, limit=most, latest=latest)
     if issue is not None and not page.total:
         suggest_issue(issue)
     entries = [_history_document(each) for each in page.entries]

@@ -52,9 +52,9 @@ def explain(
     with session.engagements() as engagements:
         user = user_of(engagements, user)
         if issue is None:
-            _show_order(session, engagements.explain_order(user, *moments))
+            _show_order(session, engagements.questions.explain_order(user, *moments))
         else:
-            explanation = engagements.explain(user, issue, *moments)
+            explanation = engagements.questions.explain(user, issue, *moments)
             if not explanation.events:
                 suggest_issue(issue)
             _show(session, user, explanation, None if everything else SHOWN)

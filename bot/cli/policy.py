@@ -178,7 +178,7 @@ def policy() -> None:
 def show(session: Session, known_at: str | None) -> None:
     """Show the policy in force, and its differences from the default."""
     with session.engagements() as engagements:
-        adopted = engagements.policy_known_at(session.moment(known_at))
+        adopted = engagements.policies.known_at(session.moment(known_at))
     if session.as_json:
         show_json(_adopted_document(adopted))
         return
@@ -202,12 +202,12 @@ def adopt(session: Session, assignments: tuple[str, ...]) -> None:
     weights is enough. Kinds are written as in kinds=query,mention.
     """
     with session.engagements() as engagements:
-        in_force = engagements.policy_known_at(None)
+        in_force = engagements.policies.known_at(None)
         after = changed(in_force.policy, assignments)
         changes = differences(in_force.policy, after)
         if not changes:
             raise InvalidPolicyError("policy", f"{in_force.version} already has these values")
-        position = engagements.adopt(after, replaces=in_force.version).position
+        position = engagements.policies.adopt(after, replaces=in_force.version).position
     version = in_force.version + 1
     if session.as_json:
         show_json({"version": version, "position": position, "changes": _changes(changes)})
@@ -223,7 +223,7 @@ def adopt(session: Session, assignments: tuple[str, ...]) -> None:
 def history(session: Session) -> None:
     """Show all policies that were ever in force, the oldest first."""
     with session.engagements() as engagements:
-        adopted = engagements.policies()
+        adopted = engagements.policies.all()
     if session.as_json:
         show_json([_adopted_document(each) for each in adopted])
         return
@@ -255,11 +255,11 @@ def try_(session: Session, assignments: tuple[str, ...], at: str | None) -> None
     """
     moment = session.moment(at)
     with session.engagements() as engagements:
-        in_force = engagements.policy
+        in_force = engagements.policies.in_force
         after = changed(in_force, assignments)
         total, _ = engagements.ledger.size()
         with counting("policy try", "events", total) as advance:
-            found = engagements.try_policy(after, moment, session.settings.zone, advance)
+            found = engagements.policies.try_out(after, moment, session.settings.zone, advance)
     changes = differences(in_force, after)
     if session.as_json:
         moment_asked = iso(instant_of(moment or session.clock()))

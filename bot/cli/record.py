@@ -73,7 +73,7 @@ def set_score(session: Session, user: str, issue: str, score: float) -> None:
     It holds until a later interaction of USER with ISSUE.
     """
     with session.engagements() as engagements, suggesting_issue(issue):
-        receipt = engagements.override(user_of(engagements, user), issue, score)
+        receipt = engagements.adjustments.override(user_of(engagements, user), issue, score)
     if session.as_json:
         show_json(receipt)
     else:
@@ -111,7 +111,7 @@ def unhide(session: Session, user: str, issue: str | None) -> None:
 
 def _set_hidden(session: Session, user: str, issue: str, *, hidden: bool) -> None:
     with session.engagements() as engagements, suggesting_issue(issue):
-        receipt = engagements.hide(user_of(engagements, user), issue, hidden=hidden)
+        receipt = engagements.adjustments.hide(user_of(engagements, user), issue, hidden=hidden)
     named = printable(issue.upper())
     if session.as_json:
         show_json(receipt or {"position": None, "counted": False})
@@ -124,7 +124,7 @@ def _set_hidden(session: Session, user: str, issue: str, *, hidden: bool) -> Non
 
 def _list_hidden(session: Session, user: str) -> None:
     with session.engagements() as engagements:
-        hidden = sorted(engagements.hidden(user_of(engagements, user)))
+        hidden = sorted(engagements.questions.hidden(user_of(engagements, user)))
     if session.as_json:
         show_json(hidden)
     else:

@@ -86,11 +86,9 @@ def _replay_live(session: Session, *, repair: bool, afresh: bool) -> int:
 
 
 def _replay(engagements: "Engagements", *, repair: bool, afresh: bool) -> "Replay":
-    from projections.read_model.replay import count_events  # noqa: PLC0415 - loads Arrow
-
-    total = count_events(engagements.ledger.database, repair=repair)
+    total = engagements.maintenance.count_to_replay(repair=repair)
     with counting("replay", "events", total) as advance:
-        return engagements.replay(repair=repair, progress=advance, afresh=afresh)
+        return engagements.maintenance.replay(repair=repair, progress=advance, afresh=afresh)
 
 
 def _sentence(found: "Replay", seconds: float, *, repaired: bool) -> str:
@@ -109,7 +107,7 @@ def _sentence(found: "Replay", seconds: float, *, repaired: bool) -> str:
 
 def _replay_into(session: Session, name: str) -> int:
     with session.engagements() as engagements:
-        begun = engagements.replays.begin(name).position
+        begun = engagements.maintenance.replays.begin(name).position
         if begun and not session.as_json:
             click.echo(f"goes on after position {begun:,}")
         started = time.perf_counter()
@@ -138,11 +136,11 @@ def _replay_into(session: Session, name: str) -> int:
 
 
 def _folded_and_compared(engagements: "Engagements", name: str, begun: int) -> "Compared":
-    replays = engagements.replays
+    replays = engagements.maintenance.replays
     events, _ = engagements.ledger.size()
     with progress(f"replay into {name}", "events", events) as update:
         replays.fold(name, lambda position: update(position, position - begun))
-    with progress("compare", "engagements", engagements.size()) as update:
+    with progress("compare", "engagements", engagements.maintenance.count()) as update:
         return replays.compare(name, lambda done: update(done, done))
 
 
@@ -159,7 +157,7 @@ def switch(session: Session, name: str, different: bool) -> None:  # noqa: FBT00
     switch is dropped.
     """
     with session.engagements() as engagements:
-        position = engagements.replays.switch(name, different=different)
+        position = engagements.maintenance.replays.switch(name, different=different)
     _show_switched(session, name, position)
 
 
@@ -173,7 +171,7 @@ def back(session: Session) -> None:
     this.
     """
     with session.engagements() as engagements:
-        position = engagements.replays.back()
+        position = engagements.maintenance.replays.back()
     _show_switched(session, "previous", position)
 
 
@@ -190,7 +188,7 @@ def _show_switched(session: Session, name: str, position: int) -> None:
 def listed(session: Session) -> None:
     """Show the read models beside the live one, and the progress of each."""
     with session.engagements() as engagements:
-        found = engagements.replays.listed()
+        found = engagements.maintenance.replays.listed()
         head, _ = engagements.ledger.size()
     if session.as_json:
         show_json({"head": head, "replays": [each._asdict() for each in found]})
@@ -212,7 +210,7 @@ def _compared(identical: bool | None) -> str | None:  # noqa: FBT001 - as it is 
 def drop(session: Session, name: str) -> None:
     """Drop the read model NAME, which may be `previous`."""
     with session.engagements() as engagements:
-        engagements.replays.drop(name)
+        engagements.maintenance.replays.drop(name)
     if session.as_json:
         show_json({"dropped": name})
     else:

@@ -89,11 +89,11 @@ def timeline(
         issues = (
             _highest(engagements, user, until, known) if issue is None else [issue_id_of(issue)]
         )
-        rows = {each: engagements.known(user, each, known)[0] for each in issues}
-        policy = engagements.policy_known_at(known).policy
+        rows = {each: engagements.questions.known(user, each, known)[0] for each in issues}
+        policy = engagements.policies.known_at(known).policy
         if issue is not None and not rows[issues[0]]:
             suggest_issue(issue)
-        first = engagements.page(user, known_at=known, limit=1, latest=False).entries
+        first = engagements.questions.page(user, known_at=known, limit=1, latest=False).entries
     since = first[0].event.occurred_at if first else until
     with session.calendar():
         span = _span(session, since, start, until, every)
@@ -124,7 +124,7 @@ def _span(
 def _highest(
     engagements: "Engagements", user: str, until: Instant, known: dt.datetime | None
 ) -> list[str]:
-    ranked = engagements.top(user, ISSUES_SHOWN, moment_of(until), known)
+    ranked = engagements.questions.top(user, ISSUES_SHOWN, moment_of(until), known)
     return [each.issue_id for each in ranked]
 
 

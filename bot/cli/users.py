@@ -151,7 +151,7 @@ def forget(session: Session, user: str, yes: bool) -> None:  # noqa: FBT001 - cl
                 f"Forget {printable(user_id)}? This cannot be undone", abort=True, err=True
             )
         _forget_waiting(session, engagements, user_id)
-        engagements.erase(user_id)
+        engagements.ledger.erase(user_id)
     _delete_saved(Path(session.settings.home), user_id)
     if session.as_json:
         show_json({"forgotten": True})
@@ -202,7 +202,7 @@ def export(session: Session, user: str, output: str | None) -> None:
 
     path = Path(output or f"engagement-{session.clock().astimezone(dt.UTC):%Y-%m-%d}.zip")
     with session.engagements() as engagements:
-        entries = engagements.history(user_of(engagements, user))
+        entries = engagements.questions.history(user_of(engagements, user))
         export = made(entries, path.absolute().parent)
     with export.parts[0] as part:
         part.seek(0)

@@ -51,8 +51,10 @@ class EngagementJobs:
 
         Returns the number of engagements under decay at the last run.
         """
-        idle_longer_than_days = self._engagements.policy.decay_after_days
-        return self._do(DECAY, lambda _: self._engagements.refresh_scores(idle_longer_than_days))
+        idle_longer_than_days = self._engagements.policies.in_force.decay_after_days
+        return self._do(
+            DECAY, lambda _: self._engagements.maintenance.refresh_scores(idle_longer_than_days)
+        )
 
     def cleanup(self) -> int:
         """Move events that were recorded long ago into the archive, once a week (R7).
@@ -71,11 +73,11 @@ class EngagementJobs:
                 retained = Instant(now - RETAINED_DAYS * DAY)
                 done = compactor.compact(compactor.last_recorded_before(retained))
                 _log.info("compacted", extra=msgspec.structs.asdict(done))
-        return self._engagements.count_dormant()
+        return self._engagements.maintenance.count_dormant()
 
     def _is_sound(self) -> bool:
         """Whether a verification finds no damage, which sealing would hide."""
-        findings = self._engagements.verify().findings
+        findings = self._engagements.maintenance.verify().findings
         for each in findings:
             _log.error("damaged", extra={"finding": each.says})
         first = {each.where: each.says for each in reversed(findings)}

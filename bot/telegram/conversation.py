@@ -331,7 +331,7 @@ class Conversation:
         try:
             latest = self._recorder.latest_update_id
             self._recorder.keeper.forget(user_id)
-            self._recorder.forget(user_id, self._engagements.erase(user_id), latest)
+            self._recorder.forget(user_id, self._engagements.ledger.erase(user_id), latest)
         except TracesLeftError:
             return Reply(words.FORGET_LATER, forget_buttons(user_id))
         except (LedgerError, OSError) as error:

@@ -83,7 +83,7 @@ class Exports:
 
     async def _made(self, user_id: int, stopped: threading.Event) -> Export:
         async with self._making:
-            entries = self._engagements.history(str(user_id))
+            entries = self._engagements.questions.history(str(user_id))
             return await asyncio.to_thread(made, entries, self._home, PART_BYTES, stopped)
 
     async def _send(self, bot: telegram.Bot, to: Address, export: Export) -> None:

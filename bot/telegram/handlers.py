@@ -187,35 +187,35 @@ def answer(question: Question) -> Reply:
 
 def _cards(question: Question) -> Reply:
     engagements = question.engagements
-    ranked = [engagements.ask(question.user, issue) for issue in question.asked.arguments]
+    ranked = [engagements.questions.ask(question.user, issue) for issue in question.asked.arguments]
     time = question.time()
     facts = facts_of(question.answers, time.today)
-    return replies.cards(ranked, time, engagements.hidden(question.user), facts)
+    return replies.cards(ranked, time, engagements.questions.hidden(question.user), facts)
 
 
 def _score(question: Question) -> Reply:
     word, *rest = question.asked.arguments or [""]
     issue, at = question.issue(word), question.moment(rest)
-    ranked = question.engagements.ask(question.user, issue, at)
-    return replies.score(ranked, question.engagements.policy, question.time(at))
+    ranked = question.engagements.questions.ask(question.user, issue, at)
+    return replies.score(ranked, question.engagements.policies.in_force, question.time(at))
 
 
 def _why(question: Question) -> Reply:
     word, *rest = question.asked.arguments or [""]
     issue, at = question.issue(word), question.moment(rest)
-    explanation = question.engagements.explain(question.user, issue, at)
+    explanation = question.engagements.questions.explain(question.user, issue, at)
     return explanations.why(explanation, question.time(at))
 
 
 def _top(question: Question) -> Reply:
     limit, rest = question.limit(BRIEFED)
     at = question.moment(rest)
-    ranked = question.engagements.top(question.user, min(limit, RANKED_AT_MOST), at)
+    ranked = question.engagements.questions.top(question.user, min(limit, RANKED_AT_MOST), at)
     return replies.top(ranked, question.time(at), all_hidden=_all_hidden(question, ranked, at))
 
 
 def _briefing(question: Question) -> Reply:
-    ranked = question.engagements.top(question.user, BRIEFED)
+    ranked = question.engagements.questions.top(question.user, BRIEFED)
     return replies.briefing(ranked, question.time(), all_hidden=_all_hidden(question, ranked))
 
 
@@ -223,7 +223,7 @@ def _all_hidden(
     question: Question, ranked: Sequence[Ranked], at: dt.datetime | None = None
 ) -> bool:
     """Whether a list is empty because all of its issues are hidden."""
-    return not ranked and bool(question.engagements.hidden(question.user, at))
+    return not ranked and bool(question.engagements.questions.hidden(question.user, at))
 
 
 def _hide(question: Question) -> Reply:
@@ -232,7 +232,7 @@ def _hide(question: Question) -> Reply:
 
 def _unhide(question: Question) -> Reply:
     if not replies.without_courtesies(question.asked.arguments):
-        return replies.hidden_list(question.engagements.hidden(question.user))
+        return replies.hidden_list(question.engagements.questions.hidden(question.user))
     return _set_hidden(question, hidden=False)
 
 
@@ -241,7 +241,7 @@ def _set_hidden(question: Question, *, hidden: bool) -> Reply:
     issue = question.issue_meant()
     if question.is_behind:
         return say(words.HIDING_WAITS)
-    hidings = question.engagements.hidings(question.user)
+    hidings = question.engagements.questions.hidings(question.user)
     return replies.hiding(issue, hidings, hidden=hidden) or _not_recorded(question, issue)
 
 
@@ -249,19 +249,21 @@ def _not_recorded(question: Question, issue: str) -> Reply:
     engagements, user = question.engagements, question.user
     if engagements.ledger.is_opted_out(user, instant_of(question.now)):
         return say(words.HIDING_OPTED_OUT)
-    if not engagements.ask(user, issue).engagement.count:
+    if not engagements.questions.ask(user, issue).engagement.count:
         return say(words.NEVER_TOUCHED, issue=issue)
     return say(words.NOT_NOTED)
 
 
 def _stats(question: Question) -> Reply:
     at = question.moment(question.asked.arguments)
-    return replies.stats(question.engagements.statistics(question.user, at), question.time(at))
+    return replies.stats(
+        question.engagements.questions.statistics(question.user, at), question.time(at)
+    )
 
 
 def _history(question: Question) -> Reply:
     issue, at = question.issue_and_moment()
-    page = question.engagements.page(
+    page = question.engagements.questions.page(
         question.user, issue, at, limit=replies.HISTORY_SHOWN, latest=True
     )
     shown = [(each.event, each.origin.context) for each in page.entries]
@@ -276,12 +278,12 @@ def _chart(question: Question) -> Reply:
 def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply:
     engagements, until = question.engagements, at or question.now
     end, moment = instant_of(until), question.time(at).moment
-    first_at = engagements.ask(question.user, issue, at).engagement.first_at
+    first_at = engagements.questions.ask(question.user, issue, at).engagement.first_at
     if first_at is None:
         of_issue = words.HISTORY_OF.format(issue=issue)
         return say(words.NO_CHART, of_issue=of_issue, moment=moment)
     start = moment_of(Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end))))
-    series = engagements.series(question.user, issue, start, until)
+    series = engagements.questions.series(question.user, issue, start, until)
     picture = score_chart(series, question.settings.zone, words.CHART)
     last = series.points[-1][1]
     caption = fill(
@@ -295,7 +297,10 @@ def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply:
 
 
 def _chart_of_top(question: Question, at: dt.datetime | None) -> Reply:
-    ranked, moment = question.engagements.top(question.user, CHARTED, at), question.time(at).moment
+    ranked, moment = (
+        question.engagements.questions.top(question.user, CHARTED, at),
+        question.time(at).moment,
+    )
     if not ranked:
         template = words.ALL_HIDDEN if _all_hidden(question, ranked, at) else words.NO_CHART
         return say(template, of_issue="", moment=moment)

@@ -5,7 +5,7 @@ The modules that need Arrow are imported on first use, because recording needs n
 
 from typing import TYPE_CHECKING
 
-from ledger.lazy_modules import lazy_modules
+from ledger.lazy_imports import lazy_modules
 from ledger.store.eventsourcing_adapter import StoreFactory
 
 if TYPE_CHECKING:

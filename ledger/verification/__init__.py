@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING
 
-from ledger.lazy_modules import lazy_modules
+from ledger.lazy_imports import lazy_modules
 
 if TYPE_CHECKING:
     from ledger.verification import truth

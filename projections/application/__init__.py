@@ -1,14 +1,15 @@
 """Engagements, and two client interfaces: EngagementTracker and IssueEngagementRepository.
 
-The client interfaces are imported on first use, since most commands need neither.
+Every name is imported on first use, since most commands need few of them.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from projections.application.engagements import Engagements
+from ledger.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from projections.application.adjustments import Adjustments
+    from projections.application.audit_reader import Audited, read_audit
     from projections.application.client_api import (
         EngagementStats,
         EngagementTracker,
@@ -16,19 +17,41 @@ if TYPE_CHECKING:
         IssueEngagementRepository,
         engagement_stats,
     )
+    from projections.application.engagements import Engagements
+    from projections.application.maintenance import Maintenance
+    from projections.application.policy_history import PolicyHistory
+    from projections.application.questions import Questions
 
 __all__ = [
+    "Adjustments",
+    "Audited",
     "EngagementStats",
     "EngagementTracker",
     "Engagements",
     "IssueEngagement",
     "IssueEngagementRepository",
+    "Maintenance",
+    "PolicyHistory",
+    "Questions",
     "engagement_stats",
+    "read_audit",
 ]
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    """Import a name of one of the client interfaces."""
-    if name in __all__:
-        return getattr(import_module(f"{__name__}.client_api"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "projections.application.adjustments": ["Adjustments"],
+        "projections.application.audit_reader": ["Audited", "read_audit"],
+        "projections.application.client_api": [
+            "EngagementStats",
+            "EngagementTracker",
+            "IssueEngagement",
+            "IssueEngagementRepository",
+            "engagement_stats",
+        ],
+        "projections.application.engagements": ["Engagements"],
+        "projections.application.maintenance": ["Maintenance"],
+        "projections.application.policy_history": ["PolicyHistory"],
+        "projections.application.questions": ["Questions"],
+    },
+)

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypedDict, TypeVar, cast
+from typing import Any, NamedTuple, Self, TypedDict, TypeVar, cast
 from weakref import WeakSet
 
 import msgspec
@@ -142,7 +142,6 @@ def _close_all() -> None:
 
 # EngagementTracker: the asynchronous client interface.
 
-Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
 
@@ -202,32 +201,27 @@ class EngagementTracker(Door):
 
     async def calculate_engagement_score(self, user_id: str, issue_id: str) -> float:
         """Return the score now, 0.0..1.0; 0.5 for a user who never touched the issue."""
-        ranked = await self._asked(Engagements.ask, user_id, issue_id)
+        ranked = await self._asked(lambda each: each.questions.ask(user_id, issue_id))
         return ranked.score.value
 
     async def get_top_engaged_issues(
         self, user_id: str, limit: int = 10
     ) -> list[tuple[str, float]]:
         """Return the first `limit` issues with their scores, the highest first."""
-        ranked = await self._asked(Engagements.top, user_id, limit)
+        ranked = await self._asked(lambda each: each.questions.top(user_id, limit))
         return [(each.issue_id, each.score.value) for each in ranked]
 
     async def get_engagement_stats(self, user_id: str) -> EngagementStats:
         """Return the user's totals; zeros, an empty list and None for an unknown user."""
-        return engagement_stats(await self._asked(Engagements.statistics, user_id))
+        return engagement_stats(await self._asked(lambda each: each.questions.statistics(user_id)))
 
     async def decay_old_engagements(self, days: int = 30) -> int:
         """Bring the read model's score column up to date; return the number idle for longer."""
-        return await self._asked(Engagements.refresh_scores, days)
+        return await self._asked(lambda each: each.maintenance.refresh_scores(days))
 
-    async def _asked(
-        self,
-        question: Callable[Concatenate[Engagements, Asked], Answer],
-        *args: Asked.args,
-        **kwargs: Asked.kwargs,
-    ) -> Answer:
-        engagements = await self._engagements_soon()
-        return await asyncio.to_thread(question, engagements, *args, **kwargs)
+    async def _asked(self, question: Callable[[Engagements], Answer]) -> Answer:
+        """Ask in a thread, which also opens what the question needs."""
+        return await asyncio.to_thread(question, await self._engagements_soon())
 
 
 # IssueEngagementRepository: the synchronous client interface.
@@ -285,17 +279,17 @@ class IssueEngagementRepository(Door):
 
     def get_engagement(self, user_id: str, issue_id: str) -> IssueEngagement | None:
         """Return the engagement, or None for a user who never touched the issue."""
-        shown = self._shown(user_id, [self.engagements.ask(user_id, issue_id)])
+        shown = self._shown(user_id, [self.engagements.questions.ask(user_id, issue_id)])
         return shown[0] if shown else None
 
     def get_all_engagements(self, user_id: str, min_score: float = 0.0) -> list[IssueEngagement]:
         """Return all engagements that score at least `min_score`, in their order (R5)."""
-        ranked = self.engagements.ranking(user_id)
+        ranked = self.engagements.questions.ranking(user_id)
         return self._shown(user_id, [each for each in ranked if each.score.value >= min_score])
 
     def get_top_engaged(self, user_id: str, limit: int = 10) -> list[IssueEngagement]:
         """Return the first `limit` engagements in their order (R5)."""
-        return self._shown(user_id, self.engagements.top(user_id, limit))
+        return self._shown(user_id, self.engagements.questions.top(user_id, limit))
 
     def update_score(self, user_id: str, issue_id: str, new_score: float) -> IssueEngagement:
         """Override the score's base with `new_score` until a later interaction (R6).
@@ -303,7 +297,7 @@ class IssueEngagementRepository(Door):
         Raises InvalidScoreError, a ValueError ("Score must be between 0.0 and 1.0, …"), and
         UnknownEngagementError if the user never touched the issue.
         """
-        self.engagements.override(user_id, issue_id, new_score)
+        self.engagements.adjustments.override(user_id, issue_id, new_score)
         return self._changed(user_id, issue_id)
 
     def decay_old_engagements(
@@ -317,14 +311,14 @@ class IssueEngagementRepository(Door):
         if not 0.0 <= decay_factor <= 1.0:
             message = f"decay_factor must be between 0.0 and 1.0, not {decay_factor!r}"
             raise ValueError(message)
-        in_force = self.engagements.policy.decay_rate_per_day
+        in_force = self.engagements.policies.in_force.decay_rate_per_day
         if decay_factor != in_force:
             message = (
                 f"decay_factor is {in_force} in the policy in force; scores with another one "
                 "need another ScoringPolicy, not another call"
             )
             raise ValueError(message)
-        return self.engagements.refresh_scores(days_threshold, user_id)
+        return self.engagements.maintenance.refresh_scores(days_threshold, user_id)
 
     def _changed(self, user_id: str, issue_id: str) -> IssueEngagement:
         shown = self.get_engagement(user_id, issue_id)

@@ -6,13 +6,14 @@ of them.
 
 from typing import TYPE_CHECKING
 
-from ledger.lazy_modules import lazy_modules
+from ledger.lazy_imports import lazy_modules
 
 if TYPE_CHECKING:
     from projections.read_model import (
         certificate,
         columnar_fold,
         compare,
+        duckdb_check,
         full_fold,
         past_queries,
         rebuild,
@@ -24,6 +25,7 @@ __all__ = [
     "certificate",
     "columnar_fold",
     "compare",
+    "duckdb_check",
     "full_fold",
     "past_queries",
     "rebuild",

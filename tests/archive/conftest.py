@@ -59,4 +59,4 @@ def record(opened: Engagements, clock: Clock, dice: random.Random) -> None:
         )
         for score in dice.sample([0.0, 0.3, 0.68, 1.0], 2):
             late = moment_of(Instant(clock.at - dice.choice([0, ago])))
-            opened.ledger.override(override_of(user, issues[0], score, occurred_at=late))
+            opened.ledger.record(override_of(user, issues[0], score, occurred_at=late))

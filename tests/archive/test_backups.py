@@ -24,7 +24,7 @@ def test_a_backup_answers_as_the_ledger_did(tmp_path, meanwhile):
     with opened(tmp_path, clock) as engagements:
         fill(engagements, clock)
         before = {name: question(engagements) for name, question in COMPARED.items()}
-        history = [list(engagements.history(user)) for user in USERS]
+        history = [list(engagements.questions.history(user)) for user in USERS]
         with closing(sqlite3.connect(f"file:{tmp_path}/ledger.db?mode=ro", uri=True)) as database:
             database.execute("VACUUM INTO ?", (f"{copy}/ledger.db",))
         if meanwhile == "record":
@@ -34,10 +34,10 @@ def test_a_backup_answers_as_the_ledger_did(tmp_path, meanwhile):
         shutil.copytree(engagements.ledger.archive.folder, copy / "ledger.db.archive")
     with opened(copy, clock) as restored:
         assert {name: question(restored) for name, question in COMPARED.items()} == before
-        assert [list(restored.history(user)) for user in USERS] == history
-        assert restored.replay(repair=False, progress=lambda _: None).difference is None
+        assert [list(restored.questions.history(user)) for user in USERS] == history
+        assert restored.maintenance.replay(repair=False, progress=lambda _: None).difference is None
         record(restored, 0)  # what was counted is not counted again
-        assert [list(restored.history(user)) for user in USERS] == history
+        assert [list(restored.questions.history(user)) for user in USERS] == history
 
 
 def test_a_backup_without_its_archive_says_what_it_lacks(tmp_path):
@@ -47,6 +47,6 @@ def test_a_backup_without_its_archive_says_what_it_lacks(tmp_path):
         fill(engagements, clock)
     shutil.copy(tmp_path / "ledger.db", copy)
     with opened(copy, clock) as restored:
-        assert len(restored.top("ana")) == 3
+        assert len(restored.questions.top("ana")) == 3
         with pytest.raises(MissingSegmentError, match="is missing; it held 6 events"):
-            list(restored.history("ana"))
+            list(restored.questions.history("ana"))

@@ -140,7 +140,7 @@ def test_a_wrong_sum_of_an_account_is_found(engagements, wrong):
         engagements, CertificateError, "the checksum that is kept of a user's sealed engagements"
     )
     assert "checksum" in str(engagements.ledger.compactor.sealed_difference())
-    engagements.replay(repair=True, progress=lambda _: None)
+    engagements.maintenance.replay(repair=True, progress=lambda _: None)
     assert engagements.ledger.compactor.compact(ALL).events == EVENTS
 
 
@@ -194,7 +194,7 @@ def test_rows_that_do_not_read_back_are_found(engagements, monkeypatch):
 
 
 def test_a_forgotten_users_events_are_sealed_and_nobody_is_summed_up(engagements):
-    engagements.erase("ana")
+    engagements.ledger.erase("ana")
     assert engagements.ledger.compactor.compact(ALL).events == EVENTS
     assert engagements.ledger.compactor.sealed_difference() is None
 

@@ -75,9 +75,9 @@ def test_through_a_link_the_archive_is_the_same(tmp_path):
     (tmp_path / "ledger.db").symlink_to(tmp_path / "real" / "ledger.db")
     with opened(tmp_path / "real", clock) as engagements:
         fill(engagements, clock)
-        history = list(engagements.history("ana"))
+        history = list(engagements.questions.history("ana"))
     with opened(tmp_path, clock) as engagements:
-        assert list(engagements.history("ana")) == history
+        assert list(engagements.questions.history("ana")) == history
         assert engagements.ledger.compactor.compact(1_000).events == EVENTS
 
 

@@ -64,7 +64,7 @@ def test_a_ledger_without_segments_is_fine(cli: CommandLine):
 
 
 def test_the_forgotten_have_no_engagements(engagements: Engagements):
-    engagements.erase("ben")
+    engagements.ledger.erase("ben")
     assert independent.difference(engagements.ledger.database) is None
 
 

@@ -285,8 +285,8 @@ def test_what_does_not_need_the_file_goes_on(engagements, clock, path, first, da
         assert again.ledger.size()[0] == size
         receipt = again.ledger.record(interaction_of("ana", "AI-1", "query"))
         assert receipt.position == size + 1
-        again.override("ana", "AI-1", 0.8)
-        assert again.ask("ana", "AI-1").engagement.override == 0.8
+        again.adjustments.override("ana", "AI-1", 0.8)
+        assert again.questions.ask("ana", "AI-1").engagement.override == 0.8
 
 
 @any_damage
@@ -304,16 +304,16 @@ def test_nothing_is_deleted_where_an_older_segment_cannot_be_read(engagements, p
 
 @any_damage
 def test_all_is_well_again_once_the_file_is_back(tmp_path, engagements, path, first, damage, words):
-    before = [list(engagements.history(user)) for user in USERS]
+    before = [list(engagements.questions.history(user)) for user in USERS]
     shutil.copy(path, tmp_path / "kept")
     damage(path)
     with pytest.raises(ArchiveUnavailableError):
-        list(engagements.history("ana"))
+        list(engagements.questions.history("ana"))
     if path.is_dir():
         path.rmdir()
     shutil.copy(tmp_path / "kept", path)
-    assert [list(engagements.history(user)) for user in USERS] == before
-    assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+    assert [list(engagements.questions.history(user)) for user in USERS] == before
+    assert engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
     assert sum(map(len, before)) == 3 * EVENTS
 
 
@@ -323,17 +323,17 @@ def test_who_is_to_be_forgotten_is_not_forgotten_by_half(
 ):
     """Which words are the user's is said by the segments alone, so erasing needs all of them."""
     shutil.copy(path, tmp_path / "kept")
-    before = engagements.ranking("ana"), list(engagements.history("ana"))
+    before = engagements.questions.ranking("ana"), list(engagements.questions.history("ana"))
     damage(path)
     with pytest.raises(ArchiveUnavailableError, match=f"file {first.name}{words}"):
-        engagements.erase("ana")
-    assert engagements.ranking("ana") == before[0]
+        engagements.ledger.erase("ana")
+    assert engagements.questions.ranking("ana") == before[0]
     if path.is_dir():
         path.rmdir()
     shutil.copy(tmp_path / "kept", path)
-    assert list(engagements.history("ana")) == before[1]
-    engagements.erase("ana")
-    assert engagements.ranking("ana") == list(engagements.history("ana")) == []
+    assert list(engagements.questions.history("ana")) == before[1]
+    engagements.ledger.erase("ana")
+    assert engagements.questions.ranking("ana") == list(engagements.questions.history("ana")) == []
     content = (tmp_path / "ledger.db").read_bytes()
     words_left = [number for number in range(EVENTS) if f"word 0 {number}".encode() in content]
     assert words_left == [number for number in range(EVENTS) if number % 2]  # those are ben's

@@ -70,7 +70,7 @@ def names(folder: Path, within: str = "") -> list[str]:
 
 
 def histories(engagements: Engagements) -> list[list[object]]:
-    return [list(engagements.history(user)) for user in USERS]
+    return [list(engagements.questions.history(user)) for user in USERS]
 
 
 def compact(engagements: Engagements) -> None:
@@ -266,7 +266,10 @@ def test_an_older_database_and_then_a_newer_one_answer_as_they_did(folder, clock
             clock.move(2 * HOUR)
             compact(engagements)
             assert histories(engagements) == before
-            assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+            assert (
+                engagements.maintenance.replay(repair=False, progress=lambda _: None).difference
+                is None
+            )
 
 
 def test_what_an_older_database_moved_aside_is_read_where_it_lies(folder, clock):
@@ -293,7 +296,7 @@ def test_what_was_merged_since_is_made_again(folder, clock):
     with opened(folder, clock) as engagements:
         parts = segments_of(engagements)
         with pytest.raises(ArchiveUnavailableError, match="`engagement archive recover` looks"):
-            list(engagements.history("ana"))
+            list(engagements.questions.history("ana"))
         recovered = engagements.ledger.compactor.recover()
         assert recovered.mended == tuple(each.name for each in parts)
         assert all(map(engagements.ledger.archive.files.is_sound, parts))

@@ -38,10 +38,10 @@ _MICROSECONDS = 1e6
 Question = Callable[[Engagements, str, str], object]
 
 QUESTIONS: dict[str, Question] = {
-    "top": lambda ours, user, _: ours.top(user),
-    "score": lambda ours, user, issue: ours.ask(user, issue),
-    "history": lambda ours, user, _: deque(ours.history(user), maxlen=0),
-    "explain": lambda ours, user, issue: ours.explain(user, issue),
+    "top": lambda ours, user, _: ours.questions.top(user),
+    "score": lambda ours, user, issue: ours.questions.ask(user, issue),
+    "history": lambda ours, user, _: deque(ours.questions.history(user), maxlen=0),
+    "explain": lambda ours, user, issue: ours.questions.explain(user, issue),
 }
 
 
@@ -150,7 +150,7 @@ def _record(ours: Engagements, touches: list[Touch]) -> None:
 def _milliseconds(folder: Path, calls: int) -> dict[str, float]:
     with open_ledger(folder / "ledger.db", lambda: LAST_DAY) as ours:
         user = user_name(0)
-        issue = next(ours.history(user)).event.issue_id
+        issue = next(ours.questions.history(user)).event.issue_id
         return {
             name: 1_000 / rate(calls, partial(_ask, question, ours, user, issue, calls))
             for name, question in QUESTIONS.items()

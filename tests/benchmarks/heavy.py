@@ -28,17 +28,19 @@ _SHOWN = 20
 
 
 def _issue(ours: Engagements) -> str:
-    return ours.top(_USER, 1)[0].issue_id
+    return ours.questions.top(_USER, 1)[0].issue_id
 
 
 QUESTIONS: dict[str, Callable[[Engagements], object]] = {
-    "stats": lambda ours: ours.statistics(_USER),
-    "stats yesterday": lambda ours: ours.statistics(_USER, _YESTERDAY),
-    "top yesterday": lambda ours: ours.top(_USER, 10, _YESTERDAY),
-    "history": lambda ours: ours.page(_USER, limit=_SHOWN, latest=True),
-    "history of an issue": lambda ours: ours.page(_USER, _issue(ours), limit=_SHOWN, latest=True),
-    "score yesterday": lambda ours: ours.ask(_USER, _issue(ours), _YESTERDAY),
-    "explain": lambda ours: ours.explain(_USER, _issue(ours)),
+    "stats": lambda ours: ours.questions.statistics(_USER),
+    "stats yesterday": lambda ours: ours.questions.statistics(_USER, _YESTERDAY),
+    "top yesterday": lambda ours: ours.questions.top(_USER, 10, _YESTERDAY),
+    "history": lambda ours: ours.questions.page(_USER, limit=_SHOWN, latest=True),
+    "history of an issue": lambda ours: ours.questions.page(
+        _USER, _issue(ours), limit=_SHOWN, latest=True
+    ),
+    "score yesterday": lambda ours: ours.questions.ask(_USER, _issue(ours), _YESTERDAY),
+    "explain": lambda ours: ours.questions.explain(_USER, _issue(ours)),
 }
 
 

@@ -44,7 +44,7 @@ def _peak_mib(path: Path, first: int, present: int, wanted: int) -> float:
     """
     _repeat(path, first, range(present // first, wanted // first))
     with open_ledger(path) as ours:
-        ours.replay(repair=True, progress=lambda _: None)
+        ours.maintenance.replay(repair=True, progress=lambda _: None)
     command = [sys.executable, "-m", "tests.benchmarks.peak", str(path)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return float(done.stdout)

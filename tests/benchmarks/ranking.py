@@ -1,6 +1,6 @@
 """The first ten of one user's many engagements.
 
-Ours is `Engagements.top`, a question to the database. The peer has all engagements in memory
+Ours is `Questions.top`, a question to the database. The peer has all engagements in memory
 already, scores each of them, sorts them and takes ten: reading them is not counted against it.
 """
 
@@ -25,7 +25,7 @@ def rows(folder: Path, sizes: Sizes) -> list[Row]:
     with open_ledger(folder / "ranking.db", lambda: LAST_DAY) as ours:
         import_all(ours, one_user(sizes.ranked_engagements))
         peer = SortedInPython(ours)
-        if ours.top(peer.user_id, LIMIT) != peer.top():
+        if ours.questions.top(peer.user_id, LIMIT) != peer.top():
             raise AssertionError("the two rankings differ")
         calls, sorts = alternate(
             sizes.rounds,
@@ -44,7 +44,7 @@ class SortedInPython:
 
     def __init__(self, engagements: Engagements) -> None:
         self.user_id = user_name(0)
-        everything = engagements.ranking(self.user_id)
+        everything = engagements.questions.ranking(self.user_id)
         self._pairs = sorted((each.issue_id, each.engagement) for each in everything)
 
     def top(self) -> list[Ranked]:
@@ -54,4 +54,4 @@ class SortedInPython:
 
 def _ask(ours: Engagements, user_id: str, calls: int) -> None:
     for _ in range(calls):
-        ours.top(user_id, LIMIT)
+        ours.questions.top(user_id, LIMIT)

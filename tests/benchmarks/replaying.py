@@ -48,6 +48,6 @@ def fold_everything(engagements: Engagements) -> None:
 
 def replay(engagements: Engagements) -> None:
     """Replay, and insist that the read model is what the events say."""
-    found = engagements.replay(repair=False, progress=lambda _: None)
+    found = engagements.maintenance.replay(repair=False, progress=lambda _: None)
     if found.difference is not None:
         raise AssertionError(found.difference)

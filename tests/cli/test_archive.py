@@ -183,7 +183,7 @@ def test_who_was_forgotten_stays_forgotten_when_the_rest_is_sealed(ana):
     ana("record", "ben", "AI-2", "query", "--key", "chat-9:1", "--context", "a secret of ben's")
     ana("compact", "--through", "6")
     with Engagements(f"sqlite:///{ana.ledger}", clock=lambda: ana.now + dt.timedelta(1)) as held:
-        held.erase("ben")
+        held.ledger.erase("ben")
     ana.now += 2 * DAY
     assert ana("history", "ben").code == ana("top", "ben").code
     assert ana("compact", "--all").code == 0

@@ -286,7 +286,7 @@ def test_who_opted_out_is_counted_and_not_named(cli):
 def test_who_was_forgotten_stays_forgotten(cli):
     imports(cli, in_supergroup(line(1) | {"from": "Canary Name"}))
     with cli.session().engagements() as engagements:
-        engagements.erase("1001")
+        engagements.ledger.erase("1001")
     assert b"Canary Name" not in cli.ledger.read_bytes()
     done = imports(cli, in_supergroup(line(1) | {"from": "Canary Name"}), "--json")
     assert report(done) == (0, 0, 0, 1, 0)

@@ -40,7 +40,7 @@ def guard(engagements, doubts):
 
 
 def texts(engagements):
-    return [each.origin.context for each in engagements.history("ana")]
+    return [each.origin.context for each in engagements.questions.history("ana")]
 
 
 def test_nothing_that_cannot_be_taken_back_is_done_by_a_clock_that_is_ahead(

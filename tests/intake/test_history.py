@@ -73,7 +73,7 @@ def before(tmp_path_factory) -> Path:
             ledger.record(as_version_0_1_did(context.replace("\n", "\r\n")))
         ledger.record(touch("cleo", "hi", "key of cleo"))
         ledger.record(OptOut(UserId("ben"), FOREVER))
-        engagements.erase("cleo")
+        engagements.ledger.erase("cleo")
     return folder
 
 

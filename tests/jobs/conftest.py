@@ -5,7 +5,7 @@ import pytest
 from bot.clocks import ClockGuard
 from bot.jobs import EngagementJobs
 from ledger.instants import DAY
-from projections.application import Engagements
+from projections.application import Engagements, Maintenance
 from tests.support.scheduled_work import ZONE, touch
 from tests.support.strategies import Clock
 
@@ -53,5 +53,5 @@ def worked(monkeypatch):
         return note_and_work
 
     for name, method in (("decay", "refresh_scores"), ("cleanup", "count_dormant")):
-        monkeypatch.setattr(Engagements, method, noting(name, getattr(Engagements, method)))
+        monkeypatch.setattr(Maintenance, method, noting(name, getattr(Maintenance, method)))
     return done

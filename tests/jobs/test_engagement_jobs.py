@@ -57,18 +57,18 @@ def test_the_decay_brings_the_scores_up_to_date_and_counts_what_is_under_decay(e
 def test_the_cleanup_counts_the_dormant_and_leaves_them(engagements, jobs):
     assert asyncio.run(cleanup_zero_engagements_job(jobs)) == DORMANT
     assert done(engagements) == ([], [SUNDAY])
-    assert [each.issue_id for each in engagements.ranking("ana")] == ["AI-1"]
+    assert [each.issue_id for each in engagements.questions.ranking("ana")] == ["AI-1"]
 
 
 def test_the_cleanup_seals_what_was_recorded_long_ago_and_changes_nothing(
     engagements, jobs, caplog
 ):
-    before = [engagements.ranking(user) for user in ("ana", "ben")]
+    before = [engagements.questions.ranking(user) for user in ("ana", "ben")]
     caplog.set_level(logging.INFO)
     jobs.cleanup()
     (segment,) = engagements.ledger.compactor.segments()
     assert (segment.events, segment.last_recorded_at) == (1, NOON - 200 * DAY)
-    assert [engagements.ranking(user) for user in ("ana", "ben")] == before
+    assert [engagements.questions.ranking(user) for user in ("ana", "ben")] == before
     (said,) = (vars(record) for record in caplog.records if record.msg == "compacted")
     assert (said["events"], said["archived_bytes"]) == (1, segment.size_bytes)
 
@@ -165,7 +165,9 @@ def test_without_a_lock_the_days_are_noted_once_all_the_same(url, engagements, c
     meeting = Barrier(2)
     with Engagements(url, clock=clock) as second, ThreadPoolExecutor(2) as threads:
         for opened in (engagements, second):
-            monkeypatch.setattr(opened, "count_dormant", lambda: meeting.wait(10) * 0 + DORMANT)
+            monkeypatch.setattr(
+                opened.maintenance, "count_dormant", lambda: meeting.wait(10) * 0 + DORMANT
+            )
         both = [EngagementJobs(opened, ZONE) for opened in (engagements, second)]
         list(threads.map(EngagementJobs.cleanup, both))
     assert not meeting.broken  # both were at it at the same time
@@ -189,9 +191,9 @@ def test_others_may_write_while_a_job_runs(engagements, jobs, monkeypatch):
         touch(engagements, "ana", "AI-3")
         return 7
 
-    monkeypatch.setattr(engagements, "count_dormant", count)
+    monkeypatch.setattr(engagements.maintenance, "count_dormant", count)
     assert jobs.cleanup() == 7
-    assert engagements.ask("ana", "AI-3").engagement.count == 1
+    assert engagements.questions.ask("ana", "AI-3").engagement.count == 1
 
 
 # --- breaking off --------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ def test_a_run_that_fails_is_done_again_and_noted_once(engagements, jobs, monkey
         raise LedgerUnavailableError
 
     with monkeypatch.context() as broken:
-        broken.setattr(engagements, "count_dormant", fail)
+        broken.setattr(engagements.maintenance, "count_dormant", fail)
         with pytest.raises(LedgerUnavailableError):
             jobs.cleanup()
         assert done(engagements) == ([], [])
@@ -223,7 +225,7 @@ def count():
     print("counting", flush=True)
     sys.stdin.read()  # until killed
 
-engagements.count_dormant = count
+engagements.maintenance.count_dormant = count
 EngagementJobs(engagements, ZoneInfo("Europe/Berlin")).cleanup()
 """
 
@@ -317,12 +319,12 @@ def test_the_dormant_are_those_whose_score_says_so(memory, known, at, policy):
 
 def test_an_engagement_is_dormant_from_the_ninety_first_day_on(engagements, clock):
     clock.move(51 * DAY - 1)  # a user's first touch was forty days before noon
-    assert engagements.count_dormant() == 1
+    assert engagements.maintenance.count_dormant() == 1
     clock.move(1)
-    assert engagements.count_dormant() == 2
+    assert engagements.maintenance.count_dormant() == 2
 
 
 def test_an_override_keeps_an_engagement_awake(engagements):
-    assert engagements.count_dormant() == 1
-    engagements.override("ana", "AI-1", 0.9)
-    assert engagements.count_dormant() == 0
+    assert engagements.maintenance.count_dormant() == 1
+    engagements.adjustments.override("ana", "AI-1", 0.9)
+    assert engagements.maintenance.count_dormant() == 0

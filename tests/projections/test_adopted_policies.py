@@ -51,17 +51,17 @@ def test_another_process_asks_and_records_by_what_was_adopted(tmp_path):
         for _ in range(3):
             touch(one, "OLD-1", ago=2 * DAY)
         touch(one, "NEW-1", ago=HOUR)
-        assert [each.issue_id for each in other.top("ana")] == ["OLD-1", "NEW-1"]
-        one.adopt(PINNED, replaces=1)
-        assert [each.issue_id for each in other.top("ana")] == ["NEW-1", "OLD-1"]
+        assert [each.issue_id for each in other.questions.top("ana")] == ["OLD-1", "NEW-1"]
+        one.policies.adopt(PINNED, replaces=1)
+        assert [each.issue_id for each in other.questions.top("ana")] == ["NEW-1", "OLD-1"]
         touch(other, "NEW-2", "view")
         with other.ledger.database.read() as connection:
             details = queries.details_of(connection, "ana", "NEW-2")
         assert details is not None
         assert details.policy_version == 2
         with pytest.raises(PolicyConflictError, match="policy 2 was adopted meanwhile"):
-            other.adopt(FADING, replaces=1)
-        assert other.replay(repair=False, progress=lambda _: None).difference is None
+            other.policies.adopt(FADING, replaces=1)
+        assert other.maintenance.replay(repair=False, progress=lambda _: None).difference is None
 
 
 def test_an_adoption_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -76,13 +76,13 @@ def test_an_adoption_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
         with monkeypatch.context() as planted:
             planted.setattr(ReadModel, "fold", fail)
             with pytest.raises(RuntimeError, match="planted"):
-                one.adopt(PINNED, replaces=1)
-        assert one.policy == DEFAULT_POLICY
-        other.adopt(FADING, replaces=1)
-        assert one.policy == other.policy == FADING
+                one.policies.adopt(PINNED, replaces=1)
+        assert one.policies.in_force == DEFAULT_POLICY
+        other.policies.adopt(FADING, replaces=1)
+        assert one.policies.in_force == other.policies.in_force == FADING
         touch(one, "AI-2")
-        assert one.top("ana") == other.top("ana")
-        assert one.replay(repair=False, progress=lambda _: None).difference is None
+        assert one.questions.top("ana") == other.questions.top("ana")
+        assert one.maintenance.replay(repair=False, progress=lambda _: None).difference is None
 
 
 # --- any steps in any order -----------------------------------------------------------------------
@@ -116,11 +116,11 @@ def do(engagements: Engagements, clock: Clock, step: tuple[Any, ...]) -> None:
         case ("record", issue, kind, ago):
             touch(engagements, issue, kind, ago)
         case ("override", issue, value):
-            if engagements.ask("ana", issue).engagement.count:
-                engagements.override("ana", issue, value)
+            if engagements.questions.ask("ana", issue).engagement.count:
+                engagements.adjustments.override("ana", issue, value)
         case ("adopt", assignment):
-            in_force = engagements.policy_known_at(None)
-            engagements.adopt(changed(in_force.policy, [assignment]), in_force.version)
+            in_force = engagements.policies.known_at(None)
+            engagements.policies.adopt(changed(in_force.policy, [assignment]), in_force.version)
         case ("move", by):
             clock.move(by)
         case ("fold",):
@@ -135,9 +135,9 @@ def test_in_whatever_order_the_read_model_ranks_as_the_folds_do(steps):
         for process, step in steps:
             do(both[process], clock, step)
         for each in both:
-            past = each.ranking("ana", at=moment_of(clock.at))
+            past = each.questions.ranking("ana", at=moment_of(clock.at))
             pairs = [(one.issue_id, one.engagement) for one in past]
-            folded = ranking(pairs, clock.at, both[0].policy)
+            folded = ranking(pairs, clock.at, both[0].policies.in_force)
             for limit in (1, 3, 20):
-                assert each.top("ana", limit) == folded[:limit]
-        assert both[0].replay(repair=False, progress=lambda _: None).difference is None
+                assert each.questions.top("ana", limit) == folded[:limit]
+        assert both[0].maintenance.replay(repair=False, progress=lambda _: None).difference is None

@@ -78,9 +78,9 @@ def tables_and_indexes(folder: Path | str) -> tuple[set[str], set[str]]:
 
 
 def expect_identical(engagements: Engagements) -> None:
-    replayed = engagements.replay(repair=False, progress=lambda _: None, afresh=True)
+    replayed = engagements.maintenance.replay(repair=False, progress=lambda _: None, afresh=True)
     assert replayed.difference is None
-    assert engagements.verify().findings == []
+    assert engagements.maintenance.verify().findings == []
 
 
 writes = st.lists(st.sampled_from(WRITES), max_size=4)
@@ -177,7 +177,7 @@ def test_a_refreshed_score_stays_where_the_tail_does_not_touch_it(tmp_path):
     with in_small_steps(tmp_path) as (engagements, clock):
         engagements.ledger.record(interaction_of("ana", "AI-1", "view"))
         clock.move(DAY)
-        engagements.refresh_scores(30)
+        engagements.maintenance.refresh_scores(30)
         before = rows(tmp_path)
         engagements.ledger.record_many([interaction_of("ana", "AI-2", "view")] * 9)
         assert catch_up(engagements, never)
@@ -217,7 +217,9 @@ def test_what_is_being_filled_is_neither_listed_nor_verified(far_behind):
     seen: list[object] = []
 
     def is_ended() -> bool:
-        seen.extend((far_behind.replays.listed(), far_behind.verify().findings))
+        seen.extend(
+            (far_behind.maintenance.replays.listed(), far_behind.maintenance.verify().findings)
+        )
         return False
 
     assert catch_up(far_behind, is_ended)
@@ -235,7 +237,7 @@ def fold_in_place(engagements: Engagements) -> None:
 
 def forget_all(engagements: Engagements) -> None:
     for user in USERS:
-        engagements.erase(user)
+        engagements.ledger.erase(user)
 
 
 def record_more(engagements: Engagements) -> None:
@@ -304,4 +306,6 @@ def is_filled_wrongly(engagements: Engagements, is_ended: Callable[[], bool]) ->
         assert catch_up(engagements, is_ended)
     except StoreConflictError:
         return True
-    return engagements.replay(repair=False, progress=lambda _: None).difference is not None
+    return (
+        engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is not None
+    )

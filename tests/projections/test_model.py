@@ -364,13 +364,13 @@ class Run:
                 self.engagements.read_model.advance(connection, archive)
 
     def compare(self) -> Replay:
-        return self.engagements.replay(repair=False, progress=lambda _: None)
+        return self.engagements.maintenance.replay(repair=False, progress=lambda _: None)
 
     def repair(self) -> Replay:
-        return self.engagements.replay(repair=True, progress=lambda _: None)
+        return self.engagements.maintenance.replay(repair=True, progress=lambda _: None)
 
     def _refresh(self, command: Refresh) -> None:
-        idle = self.engagements.refresh_scores(command.days, command.user)
+        idle = self.engagements.maintenance.refresh_scores(command.days, command.user)
         expected = 0
         for user in USERS if command.user is None else [command.user]:
             rows = self.model.ranking(user, math.inf, self.clock.at)
@@ -422,7 +422,7 @@ class Run:
             command.user, command.issue, command.score, occurred_at=self._moment(command.ago or 0)
         )
         try:
-            receipt = self.engagements.ledger.override(override)
+            receipt = self.engagements.ledger.record(override)
         except UnknownEngagementError:
             assert not self.model.touched(command.user, command.issue)
         except ClockBehindError:
@@ -484,16 +484,16 @@ def assert_answers_agree(run: Run, at: int | None, known_at: int | None = None) 
     until = math.inf if at is None else at
     for user in USERS:
         rows = model.ranking(user, until, asked_at)
-        assert [shown(each) for each in run.engagements.ranking(user, *moments)] == [
+        assert [shown(each) for each in run.engagements.questions.ranking(user, *moments)] == [
             *map(said, rows)
         ]
         hidden = model.hidden(user, until)
-        assert run.engagements.hidden(user, *moments) == hidden
+        assert run.engagements.questions.hidden(user, *moments) == hidden
         listed = [row for row in rows if row["issue"] not in hidden]
         for limit in (0, 1, 2, 10):
-            found = run.engagements.top(user, limit, *moments)
+            found = run.engagements.questions.top(user, limit, *moments)
             assert [shown(each) for each in found] == [said(row) for row in listed[:limit]]
-        totals = run.engagements.statistics(user, *moments)
+        totals = run.engagements.questions.statistics(user, *moments)
         interactions = sum(sum(row["ranks"]) for row in rows)
         assert totals.total_interactions == interactions
         assert totals.unique_issues == len(rows)
@@ -504,7 +504,7 @@ def assert_answers_agree(run: Run, at: int | None, known_at: int | None = None) 
         assert totals.last_interaction == max((row["last_at"] for row in rows), default=None)
         for issue in ISSUES:
             row = model.engagement(user, issue, until, asked_at)
-            found_one = run.engagements.ask(user, issue, *moments)
+            found_one = run.engagements.questions.ask(user, issue, *moments)
             if row is None:
                 assert (found_one.engagement.count, found_one.score.value) == (0, 0.5)
             else:
@@ -599,7 +599,7 @@ def test_what_is_hidden_is_left_out_of_lists_at_any_moment_hot_and_sealed(comman
             assert_answers_agree(run, at, known_at)
         seal(run, end, 3)
         run.repair()
-        assert not run.engagements.verify().findings
+        assert not run.engagements.maintenance.verify().findings
         for at, known_at in [(None, None), *moments]:
             assert_answers_agree(run, at, known_at)
 
@@ -612,11 +612,13 @@ def test_what_was_answered_is_what_was_known_then(batches):
         for batch in batches:
             for command in batch:
                 run.do(command)
-            rankings = [run.engagements.ranking(user) for user in USERS]
+            rankings = [run.engagements.questions.ranking(user) for user in USERS]
             said_then.append((moment_of(run.clock.at), rankings))
             run.clock.move(5 * DAY)
         for moment, rankings in said_then:
-            assert [run.engagements.ranking(user, None, moment) for user in USERS] == rankings
+            assert [
+                run.engagements.questions.ranking(user, None, moment) for user in USERS
+            ] == rankings
 
 
 @half_as_often
@@ -742,10 +744,10 @@ def test_refreshed_scores_come_back_when_they_are_refreshed_again(commands):
     with running() as run:
         for command in commands:
             run.do(command)
-        run.engagements.refresh_scores(30)
+        run.engagements.maintenance.refresh_scores(30)
         before = stored(run)
         assert_brought_back(run)
-        run.engagements.refresh_scores(30)
+        run.engagements.maintenance.refresh_scores(30)
         assert stored(run) == before
 
 
@@ -849,8 +851,8 @@ def test_a_row_whose_issue_was_changed_is_named_and_mended(run):
 
 def test_a_replay_says_how_far_it_is(run):
     told: list[int] = []
-    run.engagements.replay(repair=False, progress=told.append)
-    run.engagements.replay(repair=True, progress=told.append)
+    run.engagements.maintenance.replay(repair=False, progress=told.append)
+    run.engagements.maintenance.replay(repair=True, progress=told.append)
     assert sum(told) == 2 * len(run.model.known)
 
 
@@ -889,7 +891,7 @@ def test_what_the_read_model_cannot_fold_is_recorded_and_answered_all_the_same(t
         with pytest.raises(RuntimeError):
             ledger.fold()
         with pytest.raises(RuntimeError):
-            ledger.adopt(Adoption({"pin_hours": 8.0}, 1))
+            ledger.record(Adoption({"pin_hours": 8.0}, 1))
     with closing(sqlite3.connect(path)) as connection:
         counts = [
             connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0]  # noqa: S608 - our own words
@@ -899,7 +901,7 @@ def test_what_the_read_model_cannot_fold_is_recorded_and_answered_all_the_same(t
         (watermark,) = connection.execute("SELECT position FROM read_models").fetchone()
         assert watermark == 0
     with Engagements(f"sqlite:///{path}") as engagements:
-        assert [each.issue_id for each in engagements.top("4711")] == ["AI-1"]
+        assert [each.issue_id for each in engagements.questions.top("4711")] == ["AI-1"]
         assert engagements.ledger.record(interaction) == Receipt(1, counted=False)
         engagements.ledger.fold()
-        assert [each.issue_id for each in engagements.top("4711")] == ["AI-1"]
+        assert [each.issue_id for each in engagements.questions.top("4711")] == ["AI-1"]

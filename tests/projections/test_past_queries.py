@@ -82,7 +82,7 @@ def record(engagements: Engagements, row: EventRow) -> None:
     user, at = (USER, OTHER)[row.stream - 1], moment_of(Instant(row.occurred_at))
     if row.score is not None:
         with suppress(UnknownEngagementError):
-            engagements.ledger.override(override_of(user, row.issue_id, row.score, occurred_at=at))
+            engagements.ledger.record(override_of(user, row.issue_id, row.score, occurred_at=at))
         return
     kind = Kind(row.kind or 0).label
     engagements.ledger.record(
@@ -96,34 +96,34 @@ def moment(at: Instant | None) -> dt.datetime | None:
 
 def seen(engagements: Engagements, as_of: AsOf) -> list[EventRow]:
     """The user's history, in its order."""
-    rows = as_of.of(engagements.known(USER)[0])
+    rows = as_of.of(engagements.questions.known(USER)[0])
     return sorted(rows, key=lambda row: (row.occurred_at, row.position))
 
 
 def assert_pages_agree(engagements: Engagements, as_of: AsOf, issue: str | None) -> None:
     moments = moment(as_of.at), moment(as_of.known_at)
     own = [row.position for row in seen(engagements, as_of) if issue in {None, row.issue_id}]
-    whole = list(engagements.history(USER, issue, *moments))
+    whole = list(engagements.questions.history(USER, issue, *moments))
     assert [entry.position for entry in whole] == own
     for limit in (0, 1, LIMIT, 100):
-        first = engagements.page(USER, issue, *moments, limit=limit, latest=False)
-        latest = engagements.page(USER, issue, *moments, limit=limit, latest=True)
+        first = engagements.questions.page(USER, issue, *moments, limit=limit, latest=False)
+        latest = engagements.questions.page(USER, issue, *moments, limit=limit, latest=True)
         assert first == (whole[:limit], len(own))
         assert latest == (whole[::-1][:limit], len(own))
 
 
 def assert_the_past_agrees(engagements: Engagements, as_of: AsOf) -> None:
     moments = moment(as_of.at), moment(as_of.known_at)
-    policy = engagements.policy
+    policy = engagements.policies.in_force
     instant = as_of.instant(NOON)
     folded = engagements_as_of(seen(engagements, as_of), as_of)
     order = ranking(folded, instant, policy)
-    assert engagements.ranking(USER, *moments) == order
-    assert engagements.top(USER, LIMIT, *moments) == order[:LIMIT]
-    assert engagements.statistics(USER, *moments) == statistics_of(order)
+    assert engagements.questions.ranking(USER, *moments) == order
+    assert engagements.questions.top(USER, LIMIT, *moments) == order[:LIMIT]
+    assert engagements.questions.statistics(USER, *moments) == statistics_of(order)
     for issue in ("AI-1", "AI-10", "NO-1"):
         expected = ranked(issue, dict(folded).get(issue, NONE), instant, policy)
-        assert engagements.ask(USER, issue, *moments) == expected
+        assert engagements.questions.ask(USER, issue, *moments) == expected
 
 
 histories = strategies.event_rows(max_size=25)
@@ -181,7 +181,7 @@ def test_a_page_reads_no_more_whole_events_than_it_has(sealed, latest):
         mock.patch.object(reading, "_placed", counted(reading._placed)),
         mock.patch.object(StoredRow, "event", property(counted(stored_event))),
     ):
-        page = engagements.page(USER, limit=LIMIT, latest=latest)
+        page = engagements.questions.page(USER, limit=LIMIT, latest=latest)
     assert (len(page.entries), page.total) == (LIMIT, len(LATE))
     assert len(made) == LIMIT
 
@@ -198,7 +198,7 @@ def test_the_top_of_the_past_makes_objects_of_what_it_shows_alone(sealed):
         recorded(LATE, sealed, 0) as engagements,
         mock.patch.object(past_queries, "ranked", counted),
     ):
-        shown = engagements.top(USER, LIMIT, moment_of(NOON))
+        shown = engagements.questions.top(USER, LIMIT, moment_of(NOON))
     assert len(shown) == len(made) == LIMIT
 
 

@@ -116,20 +116,20 @@ def do(engagements: Engagements, step: Step) -> object:  # noqa: PLR0911 - one f
             return engagements.ledger.record(touch)
         case ("override", user, issue, value):
             try:
-                return engagements.override(user, issue, value)
+                return engagements.adjustments.override(user, issue, value)
             except UnknownEngagementError:
                 return "unknown"
         case ("adopt", assignment):
-            in_force = engagements.policy_known_at(None)
+            in_force = engagements.policies.known_at(None)
             policy = changed(in_force.policy, [assignment])
-            return engagements.adopt(policy, in_force.version)
+            return engagements.policies.adopt(policy, in_force.version)
         case ("erase", user):
-            return engagements.erase(user)
+            return engagements.ledger.erase(user)
         case ("compact", through):
             with small_segments(5):
                 return engagements.ledger.compactor.compact(through).events
         case ("refresh", user):
-            return engagements.refresh_scores(30, user)
+            return engagements.maintenance.refresh_scores(30, user)
     raise AssertionError(step)
 
 
@@ -140,18 +140,18 @@ SCORE, SCORED_AT = 6, 11
 def answers(engagements: Engagements, path: Path) -> list[Any]:
     """Everything that is said of the present."""
     repository = IssueEngagementRepository(engagements)
-    said: list[Any] = [engagements.size(), engagements.count_dormant()]
+    said: list[Any] = [engagements.maintenance.count(), engagements.maintenance.count_dormant()]
     for user in USERS:
-        said += [engagements.ranking(user), engagements.statistics(user)]
-        said += [engagements.top(user, limit) for limit in (1, 3, 20)]
+        said += [engagements.questions.ranking(user), engagements.questions.statistics(user)]
+        said += [engagements.questions.top(user, limit) for limit in (1, 3, 20)]
         said += repository.get_all_engagements(user)
-        said += [engagements.ask(user, issue) for issue in ISSUES]
+        said += [engagements.questions.ask(user, issue) for issue in ISSUES]
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute(VIEW).fetchall()
     said += [(*row[:SCORE], *row[SCORE + 1 : SCORED_AT], row[-1]) for row in rows]
-    policy = engagements.policy
+    policy = engagements.policies.in_force
     for row in rows:
-        engagement = engagements.ask(row[1], row[2]).engagement
+        engagement = engagements.questions.ask(row[1], row[2]).engagement
         at = dt.datetime.fromisoformat(row[SCORED_AT]).replace(tzinfo=dt.UTC)
         assert row[SCORE] == score(engagement, instant_of(at), policy).value
     return said
@@ -272,7 +272,7 @@ def test_a_short_tail_is_left_and_a_longer_one_is_folded_by_the_end(engagements,
     do(engagements, ("record", "ana", "AI-1", "query", 0, None, None))
     engagements.ledger._appender.close()  # which lets the step end that has begun
     assert watermark(engagements) == 6
-    assert engagements.ask("ana", "AI-1").engagement.count == 6
+    assert engagements.questions.ask("ana", "AI-1").engagement.count == 6
 
 
 def test_a_fold_that_fails_is_tried_again_after_the_next_record(engagements, monkeypatch, caplog):
@@ -307,13 +307,16 @@ def test_what_another_process_or_an_erasure_wrote_is_read_again(tmp_path):
         for _ in range(2):
             for each in (one, other):
                 do(each, ("record", "ana", "AI-1", "query", 0, None, None))
-        assert [each.ask("ana", "AI-1").engagement.count for each in (one, other)] == [4, 4]
-        one.erase("ana")
+        assert [each.questions.ask("ana", "AI-1").engagement.count for each in (one, other)] == [
+            4,
+            4,
+        ]
+        one.ledger.erase("ana")
         one.clock.move(1)
         for each in (one, other):
             do(each, ("record", "ana", "AI-1", "query", 0, None, None))
-        assert one.ask("ana", "AI-1").engagement.count == 2
-        assert one.verify().findings == []
+        assert one.questions.ask("ana", "AI-1").engagement.count == 2
+        assert one.maintenance.verify().findings == []
 
 
 @contextmanager

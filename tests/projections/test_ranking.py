@@ -273,7 +273,7 @@ def issues_many(rows: list[EventRow]) -> list[EventRow]:
 )
 def test_the_top_of_a_ledger_is_the_first_of_all(rows, at, policy, limit, where):
     with TemporaryDirectory() as folder, opened(Path(folder)) as ledger:
-        ledger.adopt(Adoption(fields_of(policy), 1))
+        ledger.record(Adoption(fields_of(policy), 1))
         ledger._appender.append([entries(row) for row in rows])
         if where == "folded":
             ledger.fold()
@@ -306,7 +306,7 @@ def test_policies_of_more_than_twenty_bands_look_at_every_engagement_instead(
 ):
     policy = ScoringPolicy(frequency_per_interaction=per_interaction)
     with opened(tmp_path) as ledger:
-        ledger.adopt(Adoption(fields_of(policy), 1))
+        ledger.record(Adoption(fields_of(policy), 1))
         ledger.record(Interaction(USER, IssueId("AI-1"), Kind.QUERY))
         ledger.fold()
         with ledger.database.read() as connection:

@@ -75,46 +75,46 @@ class Run:
         self.engagements.ledger.record(interaction_of(user, issue, kind, occurred_at=at))
 
     def override(self, user: str, issue: str, score: float) -> None:
-        self.engagements.override(user, issue, score)
+        self.engagements.adjustments.override(user, issue, score)
 
     def adopt(self, changes: list[str]) -> None:
-        known = self.engagements.policy_known_at(None)
-        self.engagements.adopt(changed(known.policy, changes), known.version)
+        known = self.engagements.policies.known_at(None)
+        self.engagements.policies.adopt(changed(known.policy, changes), known.version)
 
     def erase(self, user: str) -> None:
-        self.engagements.erase(user)
+        self.engagements.ledger.erase(user)
         self.clock.move(1)
 
     def refresh(self) -> None:
-        self.engagements.refresh_scores(30)
+        self.engagements.maintenance.refresh_scores(30)
 
     def move(self, by: int) -> None:
         self.clock.move(by)
 
     def fold_a_chunk(self, name: str) -> None:
         """Begin or go on with a replay, and be killed after a chunk."""
-        self.engagements.replays.begin(name)
+        self.engagements.maintenance.replays.begin(name)
         with suppress(Stopped):
-            self.engagements.replays.fold(name, stop)
+            self.engagements.maintenance.replays.fold(name, stop)
 
     def build(self, name: str) -> rebuild.Compared:
-        self.engagements.replays.begin(name)
-        self.engagements.replays.fold(name)
-        return self.engagements.replays.compare(name)
+        self.engagements.maintenance.replays.begin(name)
+        self.engagements.maintenance.replays.fold(name)
+        return self.engagements.maintenance.replays.compare(name)
 
     def switch(self, name: str) -> None:
         assert self.build(name).difference is None
-        self.engagements.replays.switch(name)
+        self.engagements.maintenance.replays.switch(name)
 
     def switch_late(self, name: str) -> None:
         """Switch to one that was compared a while ago."""
-        self.engagements.replays.switch(name)
+        self.engagements.maintenance.replays.switch(name)
 
     def back(self) -> None:
-        self.engagements.replays.back()
+        self.engagements.maintenance.replays.back()
 
     def drop(self, name: str) -> None:
-        self.engagements.replays.drop(name)
+        self.engagements.maintenance.replays.drop(name)
 
     def rows(self, statements: TableStatements = LIVE) -> list[Row]:
         """All rows of a table, the live one's if none is named; that is folded before."""
@@ -133,7 +133,7 @@ class Run:
         return sorted(anew, key=place_of)
 
     def compare(self) -> replay.Replay:
-        return self.engagements.replay(repair=False, progress=lambda _: None)
+        return self.engagements.maintenance.replay(repair=False, progress=lambda _: None)
 
     def tables_of_engagements(self) -> set[str]:
         with closing(sqlite3.connect(self.path)) as connection:
@@ -209,7 +209,7 @@ steps = (
 
 
 def assert_all_hold_what_the_events_say(run: Run) -> None:
-    listed = run.engagements.replays.listed()
+    listed = run.engagements.maintenance.replays.listed()
     besides = {f"replay_{each.name}" for each in listed}
     assert run.tables_of_engagements() == {"engagements", *besides}
     for each in listed:
@@ -279,7 +279,7 @@ def test_what_was_recorded_after_the_comparison_is_there_after_the_switch(run):
     run.build("one")
     run.touch("dan", "AI-9")
     run.adopt(["kinds=view"])
-    run.engagements.replays.switch("one")
+    run.engagements.maintenance.replays.switch("one")
     assert run.compare() == replay.Replay(10, 10, None)
 
 
@@ -287,8 +287,8 @@ def test_a_replay_goes_on_where_it_was(run):
     told: list[int] = []
     run.fold_a_chunk("one")
     run.reopen()
-    assert run.engagements.replays.begin("one").position == 3
-    run.engagements.replays.fold("one", told.append)
+    assert run.engagements.maintenance.replays.begin("one").position == 3
+    run.engagements.maintenance.replays.fold("one", told.append)
     assert told == [6, 9]
 
 
@@ -337,8 +337,8 @@ def test_switching_disturbs_nobody_who_asks_or_records(run):
             troubles.append(error)
 
     def ask(who: Engagements) -> None:
-        assert len(who.top("ana")) == 3
-        assert who.ask("ana", "AI-1").engagement.count >= 1
+        assert len(who.questions.top("ana")) == 3
+        assert who.questions.ask("ana", "AI-1").engagement.count >= 1
 
     with run.open() as other:
         works = ((ask, run.engagements), (ask, other), (lambda _: run.touch("ben", "AI-1"), other))
@@ -396,18 +396,18 @@ def test_a_row_that_one_of_them_lacks_is_named(run, table, found, issue):
 
 
 def test_a_read_model_is_not_switched_to_before_it_was_compared(run):
-    run.engagements.replays.begin("one")
-    run.engagements.replays.fold("one")
+    run.engagements.maintenance.replays.begin("one")
+    run.engagements.maintenance.replays.fold("one")
     with pytest.raises(ReplayRefusedError, match="was not compared yet"):
-        run.engagements.replays.switch("one", different=True)
+        run.engagements.maintenance.replays.switch("one", different=True)
 
 
 def test_a_different_one_is_switched_to_only_where_that_is_wanted(run):
     spoil(run, "UPDATE engagements SET views = views + 1")
     assert run.build("one").difference is not None
     with pytest.raises(ReplayRefusedError, match="--different"):
-        run.engagements.replays.switch("one")
-    run.engagements.replays.switch("one", different=True)
+        run.engagements.maintenance.replays.switch("one")
+    run.engagements.maintenance.replays.switch("one", different=True)
     assert run.compare().difference is None
 
 
@@ -418,14 +418,17 @@ def test_there_is_nothing_to_go_back_to_before_a_switch(run):
 
 @pytest.mark.parametrize("name", ["", "One", "1st", "a-b", "a" * 32, "previous", "a\n", 'a"; --'])
 def test_what_is_no_name_is_refused(run, name):
-    for work in (run.engagements.replays.begin, run.engagements.replays.switch):
+    for work in (
+        run.engagements.maintenance.replays.begin,
+        run.engagements.maintenance.replays.switch,
+    ):
         with pytest.raises(InvalidReplayError):
             work(name)
     assert run.tables_of_engagements() == {"engagements"}
 
 
 def test_a_name_that_nobody_has_is_refused(run):
-    replays_ = run.engagements.replays
+    replays_ = run.engagements.maintenance.replays
     for work in (replays_.fold, replays_.compare, replays_.switch, replays_.drop):
         with pytest.raises(UnknownReplayError):
             work("one")
@@ -441,7 +444,7 @@ def test_where_a_derived_table_is_lost_no_replay_is_left_lying_about(run, lost):
         connection.commit()
     run.reopen()
     assert run.tables_of_engagements() == {"engagements"}
-    assert run.engagements.replays.listed() == []
+    assert run.engagements.maintenance.replays.listed() == []
     assert [row[:13] for row in run.rows()] == [row[:13] for row in before]
     assert run.compare().difference is None
 
@@ -463,7 +466,7 @@ def killed_after(events: int) -> Callable[[int], None]:
 
 def kill_comparison(run: Run, events: int) -> None:
     with pytest.raises(Stopped):
-        run.engagements.replay(repair=False, progress=killed_after(events))
+        run.engagements.maintenance.replay(repair=False, progress=killed_after(events))
 
 
 def noted(run: Run) -> list[Row]:
@@ -488,7 +491,7 @@ def test_a_comparison_that_was_killed_goes_on(run):
 
 def test_a_comparison_may_begin_afresh(run):
     kill_comparison(run, 4)
-    found = run.engagements.replay(repair=False, progress=lambda _: None, afresh=True)
+    found = run.engagements.maintenance.replay(repair=False, progress=lambda _: None, afresh=True)
     assert found == replay.Replay(9, 9, None)
     assert noted(run) == []
 
@@ -506,9 +509,9 @@ def test_a_note_does_not_outlive_the_table_that_it_is_about(run, work):
     run.build("one")
     kill_comparison(run, 4)
     if work == "repair":
-        run.engagements.replay(repair=True, progress=lambda _: None)
+        run.engagements.maintenance.replay(repair=True, progress=lambda _: None)
     else:
-        run.engagements.replays.switch("one")
+        run.engagements.maintenance.replays.switch("one")
     assert run.compare().resumed_after == 0
 
 

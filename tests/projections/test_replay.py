@@ -62,7 +62,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def replayed(engagements: Engagements) -> tuple[Replay, int]:
     told: list[int] = []
-    found = engagements.replay(repair=False, progress=told.append, afresh=True)
+    found = engagements.maintenance.replay(repair=False, progress=told.append, afresh=True)
     return found, sum(told)
 
 

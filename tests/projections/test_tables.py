@@ -61,7 +61,7 @@ def test_what_is_asked_of_the_last_interaction_is_answered_by_an_index(folder):
 
 def test_a_view_of_another_form_is_made_anew_with_its_indexes(folder):
     with opened(folder) as engagements:
-        engagements.replays.begin("beside")
+        engagements.maintenance.replays.begin("beside")
         names = ["engagements", "replay_beside"]
     with closing(sqlite3.connect(f"{folder}/ledger.db", isolation_level=None)) as ledger:
         ledger.execute("DROP VIEW issue_engagements")
@@ -99,8 +99,8 @@ def test_an_override_in_the_tail_is_rounded_as_the_api_rounds_it(tmp_path):
         for number, value in enumerate(digits):
             issue = f"AI-{number}"
             engagements.ledger.record(interaction_of("1", issue, "view"))
-            engagements.override("1", issue, value)
-        scores = {each.issue_id: each.score.value for each in engagements.ranking("1")}
+            engagements.adjustments.override("1", issue, value)
+        scores = {each.issue_id: each.score.value for each in engagements.questions.ranking("1")}
         assert sorted(asked(tmp_path, query)) == sorted(scores.items())
 
 

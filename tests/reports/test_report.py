@@ -42,7 +42,7 @@ def busy(engagements):
         ("ben", "AI-3", "query", 200),
     ):
         touch(engagements, user, issue, kind, days_ago)
-    engagements.override("ana", "AI-2", 0.9)
+    engagements.adjustments.override("ana", "AI-2", 0.9)
     return engagements
 
 
@@ -70,11 +70,11 @@ def test_every_score_is_what_the_ledger_answers_and_links_to_its_explanation(bus
     audited = read_audit(busy, UTC, NOON, known_at=known_at)
     page = page_of(audited)
     for number, user in enumerate(("ana", "ben"), 1):
-        ranked = busy.top(user, 5, NOON, known_at)
+        ranked = busy.questions.top(user, 5, NOON, known_at)
         stories = audited.audit.portraits[number - 1].stories
         assert [story.explanation.ranked for story in stories] == ranked
         for place, (each, story) in enumerate(zip(ranked, stories, strict=True), 1):
-            why = busy.explain(user, each.issue_id, NOON, known_at)
+            why = busy.questions.explain(user, each.issue_id, NOON, known_at)
             assert story.explanation.value == why.value == each.score.value
             assert (f"#why-{number}-{place}", f"{each.score.value:.3f}") in page.links
             assert f"{each.score.value:.12f}" in page.text
@@ -96,16 +96,16 @@ def test_every_count_and_score_in_a_table_of_many_is_a_link(busy):
 
 
 def test_what_is_pinned_says_why_it_stands_first(busy):
-    busy.adopt(changed(busy.policy, ["pin_hours=24"]), replaces=1)
+    busy.policies.adopt(changed(busy.policies.in_force, ["pin_hours=24"]), replaces=1)
     page = page_of(read_audit(busy, UTC, NOON))
-    first, second = busy.top("ana", 2)
+    first, second = busy.questions.top("ana", 2)
     assert first.score.value < second.score.value
     assert page.text.count("; pinned above all scores") == 1
 
 
 def test_overrides_that_are_not_listed_are_counted(busy):
     for _ in range(24):
-        busy.override("ana", "AI-2", 0.9)
+        busy.adjustments.override("ana", "AI-2", 0.9)
     page = page_of(read_audit(busy, UTC, NOON))
     assert page.text.count("Set to 0.9") == 20
     assert "And 5 earlier ones." in page.text
@@ -116,7 +116,10 @@ def test_a_report_of_one_user_has_no_other(busy):
     page = page_of(audited, "ana")
     assert wrong_with(page) == []
     assert "ben" not in page.text
-    assert audited.audit.activity.tally.total == busy.statistics("ana", NOON).total_interactions
+    assert (
+        audited.audit.activity.tally.total
+        == busy.questions.statistics("ana", NOON).total_interactions
+    )
 
 
 def test_scores_take_in_what_occurred_before_the_span(busy):
@@ -124,14 +127,14 @@ def test_scores_take_in_what_occurred_before_the_span(busy):
     audited = read_audit(busy, UTC, NOON, start=start, user_id="ana")
     assert audited.audit.activity.tally.total == 1
     first = audited.audit.portraits[0].stories
-    assert [story.explanation.ranked for story in first] == busy.top("ana", 5, NOON)
+    assert [story.explanation.ranked for story in first] == busy.questions.top("ana", 5, NOON)
 
 
 def test_what_has_been_quiet_for_long_is_shown_and_marked(busy):
     end = NOON + dt.timedelta(days=900)
     audited = read_audit(busy, UTC, end, user_id="ana")
     (portrait,) = audited.audit.portraits
-    assert portrait.ranked == busy.top("ana", 5, end)
+    assert portrait.ranked == busy.questions.top("ana", 5, end)
     page = page_of(audited, "ana")
     assert wrong_with(page) == []
     assert "All of them are long inactive." in page.text
@@ -149,7 +152,7 @@ def test_a_line_begins_with_what_there_is_to_see_and_stays_within_the_span(busy)
                 assert len(series.interactions) == len(
                     [
                         each
-                        for each in busy.history(
+                        for each in busy.questions.history(
                             audit.names[portrait.stream], series.issue_id, NOON
                         )
                         if isinstance(each.event, InteractionRecorded)

@@ -71,8 +71,10 @@ def test_two_ledgers_on_one_file_record_as_one_would(tmp_path_factory, given_com
         for command in given_commands:
             clock.move(1_000_000)
             assert done(two[command.by], command) == done(one, command)
-        assert all(each.verify().findings == [] for each in (one, *two))
-        assert [two[0].ranking(user) for user in USERS] == [one.ranking(user) for user in USERS]
+        assert all(each.maintenance.verify().findings == [] for each in (one, *two))
+        assert [two[0].questions.ranking(user) for user in USERS] == [
+            one.questions.ranking(user) for user in USERS
+        ]
     assert not list(apart.parent.glob("*-wal"))  # which a connection that is left open keeps
 
 
@@ -94,7 +96,7 @@ def done(engagements: Engagements, command: Recorded | Renewed) -> Receipt | Non
         case "fold":
             ledger.fold()
         case "erase":
-            engagements.erase(command.user)
+            engagements.ledger.erase(command.user)
         case "opt out and in":
             user = UserId(command.user)
             ledger.record(OptOut(user, FOREVER))

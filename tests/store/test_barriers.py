@@ -91,21 +91,26 @@ def test_the_forgotten_are_forgotten_again(ledger, clock, sealed):
             engagements.ledger.compactor.compact(100)
         shutil.copy(ledger / "ledger.db", ledger / "backup")
     with opened(ledger, clock) as engagements:
-        engagements.erase(gone)
-        before = [list(engagements.history(other)), engagements.ranking(other)]
+        engagements.ledger.erase(gone)
+        before = [list(engagements.questions.history(other)), engagements.questions.ranking(other)]
         events = list(engagements.ledger.recorder.select_notifications(1, 100))
     put_back(ledger)
     assert traces(ledger, gone)
     with opened(ledger, clock) as engagements:
         assert traces(ledger, gone) == []
-        assert not list(engagements.history(gone))
-        assert not engagements.ranking(gone)
+        assert not list(engagements.questions.history(gone))
+        assert not engagements.questions.ranking(gone)
         assert engagements.ledger.knows(gone)
         with pytest.raises(OptedOutError):
             engagements.ledger.record(said(gone, 9))
-        assert [list(engagements.history(other)), engagements.ranking(other)] == before
+        assert [
+            list(engagements.questions.history(other)),
+            engagements.questions.ranking(other),
+        ] == before
         assert list(engagements.ledger.recorder.select_notifications(1, 100)) == events
-        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+        assert (
+            engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
+        )
     assert traces(ledger, gone) == []
 
 
@@ -119,11 +124,11 @@ def test_an_older_database_that_lacks_a_merged_segment_forgets_too(ledger, clock
         clock.move(2 * HOUR)
         engagements.ledger.compactor.compact(0)
         assert len(engagements.ledger.archive.files.in_place()) == 1
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
     put_back(ledger)
     with opened(ledger, clock) as engagements:
-        assert not list(engagements.history(USERS[0]))
-        assert len(list(engagements.history(USERS[1]))) == 4
+        assert not list(engagements.questions.history(USERS[0]))
+        assert len(list(engagements.questions.history(USERS[1]))) == 4
     assert traces(ledger, USERS[0]) == []
 
 
@@ -144,7 +149,7 @@ def test_the_last_word_of_a_user_counts(ledger, clock, steps, refused):
         for step in steps:
             clock.move(HOUR)
             if step == "erase":
-                engagements.erase(user)
+                engagements.ledger.erase(user)
             else:
                 opt(engagements, user, FOREVER if step == "out" else clock.at)
         rows = barriers_of(ledger)
@@ -165,7 +170,7 @@ def barriers_of(folder: Path) -> set[tuple[object, ...]]:
 def test_an_earlier_versions_barriers_are_put_into_the_file(ledger, clock):
     with opened(ledger, clock) as engagements:
         opt(engagements, USERS[1], FOREVER)
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
         rows = barriers_of(ledger)
     (ledger / "ledger.db.barriers").unlink()
     opened(ledger, clock).close()
@@ -187,8 +192,8 @@ def test_who_is_forgotten_while_another_is_forgotten_again_is_forgotten_too(
     ledger, clock, monkeypatch
 ):
     with opened(ledger, clock) as engagements:
-        engagements.erase(USERS[0])
-        engagements.erase(USERS[1])
+        engagements.ledger.erase(USERS[0])
+        engagements.ledger.erase(USERS[1])
     put_back(ledger)
     file = ledger / "ledger.db.barriers"
     first, *others = file.read_bytes().splitlines(keepends=True)
@@ -202,12 +207,12 @@ def test_who_is_forgotten_while_another_is_forgotten_again_is_forgotten_too(
         patch.setattr(erasure, "remove_traces", meanwhile)
         opened(ledger, clock).close()
     with opened(ledger, clock) as engagements:
-        assert not list(engagements.history(USERS[1]))
+        assert not list(engagements.questions.history(USERS[1]))
 
 
 def test_nobody_is_answered_about_where_a_barrier_cannot_be_put(ledger, clock, monkeypatch):
     with opened(ledger, clock) as engagements:
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
     put_back(ledger)
     with monkeypatch.context() as patch:
         patch.setattr(FileLock, "__enter__", cannot_lock)
@@ -216,7 +221,7 @@ def test_nobody_is_answered_about_where_a_barrier_cannot_be_put(ledger, clock, m
     opened(ledger, clock).close()
     monkeypatch.setattr(FileLock, "__enter__", cannot_lock)
     with opened(ledger, clock) as engagements:  # nothing is lacking now
-        assert not list(engagements.history(USERS[0]))
+        assert not list(engagements.questions.history(USERS[0]))
 
 
 def cannot_lock(_: FileLock) -> None:
@@ -227,21 +232,21 @@ def test_who_is_forgotten_again_though_bytes_are_left_is_barred_and_can_be_erase
     ledger, clock, monkeypatch
 ):
     with opened(ledger, clock) as engagements:
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
     put_back(ledger)
     with monkeypatch.context() as patch:
         patch.setattr(Database, "vacuum", fails)
         with opened(ledger, clock) as engagements:
-            assert not list(engagements.history(USERS[0]))
+            assert not list(engagements.questions.history(USERS[0]))
     assert [has_traces for *_, has_traces in barriers_of(ledger)] == [1]
     with opened(ledger, clock) as engagements:
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
         assert traces(ledger, USERS[0]) == []
 
 
 def test_a_kill_before_the_barrier_is_noted_forgets_again(ledger, clock, monkeypatch):
     with opened(ledger, clock) as engagements:
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
     put_back(ledger)
     with monkeypatch.context() as patch:
         patch.setattr(erasure, "remove_traces", killed)
@@ -253,16 +258,16 @@ def test_a_kill_before_the_barrier_is_noted_forgets_again(ledger, clock, monkeyp
 
 def test_a_ledger_that_is_open_does_not_go_on_in_a_backup_that_is_put_in_its_place(ledger, clock):
     with opened(ledger, clock) as asked, opened(ledger, clock) as engagements:
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
         put_back(ledger)
         for each in (asked, engagements):
             for _ in range(2):
                 with pytest.raises(LedgerUnavailableError, match="replaced while it was open"):
-                    each.ranking(USERS[0])
+                    each.questions.ranking(USERS[0])
                 with pytest.raises(LedgerUnavailableError, match="replaced while it was open"):
                     each.ledger.record(said(USERS[1], 9))
     with opened(ledger, clock) as engagements:
-        assert not engagements.ranking(USERS[0])
+        assert not engagements.questions.ranking(USERS[0])
 
 
 def test_a_ledger_whose_file_goes_while_it_is_open_does_not_make_another(ledger, clock):
@@ -278,7 +283,7 @@ def test_what_waits_in_a_spool_is_recorded_only_where_no_barrier_stands(ledger, 
     spool = Spool(ledger / "spool")
     with opened(ledger, clock) as engagements:
         spool.append([Waiting(said(user, 9)) for user in USERS])
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
     put_back(ledger)
     with opened(ledger, clock) as engagements:
         entries: list[Waiting] = []
@@ -286,7 +291,7 @@ def test_what_waits_in_a_spool_is_recorded_only_where_no_barrier_stands(ledger, 
         waited = [cast("Interaction", each.entry) for each in entries]
         outcomes = engagements.ledger.record_many(waited)
         assert [isinstance(each, OptedOutError) for each in outcomes] == [True, False, False]
-        assert not list(engagements.history(USERS[0]))
+        assert not list(engagements.questions.history(USERS[0]))
 
 
 def fails(_: Database) -> None:
@@ -305,10 +310,10 @@ def test_what_cannot_be_noted_beside_the_database_is_not_done(ledger, clock, mon
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", no_disk)
             with pytest.raises(LedgerUnavailableError, match="barriers beside the ledger cannot"):
-                engagements.erase(USERS[0])
+                engagements.ledger.erase(USERS[0])
             with pytest.raises(LedgerUnavailableError, match="barriers beside the ledger cannot"):
                 opt(engagements, USERS[1], FOREVER)
-        assert len(list(engagements.history(USERS[0]))) == 4
+        assert len(list(engagements.questions.history(USERS[0]))) == 4
         assert not engagements.ledger.is_opted_out(USERS[1], clock.at)
 
 
@@ -321,10 +326,10 @@ def test_a_barrier_is_noted_before_it_commits(ledger, clock, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr("ledger.store.erasure.OptOuts.has_traces", killed_at)
             with pytest.raises(KeyboardInterrupt):
-                engagements.erase(USERS[0])
-        assert len(list(engagements.history(USERS[0]))) == 4
+                engagements.ledger.erase(USERS[0])
+        assert len(list(engagements.questions.history(USERS[0]))) == 4
     with opened(ledger, clock) as engagements:
-        assert not list(engagements.history(USERS[0]))
+        assert not list(engagements.questions.history(USERS[0]))
 
 
 def test_a_barrier_is_on_the_disk_when_it_is_noted(tmp_path, synced, monkeypatch):
@@ -346,7 +351,7 @@ def killed_at(*_: object) -> bool:
 
 def test_the_file_is_nobody_elses_to_read_and_names_nobody(ledger, clock):
     with opened(ledger, clock) as engagements:
-        engagements.erase(USERS[0])
+        engagements.ledger.erase(USERS[0])
     path = ledger / "ledger.db.barriers"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert b"canary" not in path.read_bytes()

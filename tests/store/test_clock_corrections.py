@@ -69,7 +69,7 @@ def test_recording_goes_on_after_a_correction(engagements):
         touch(engagements, "AI-3")
     engagements.ledger.correct_clock("the battery")
     touch(engagements, "AI-3")
-    assert [each.issue_id for each in engagements.top("ana")] == ["AI-2", "AI-3", "AI-1"]
+    assert [each.issue_id for each in engagements.questions.top("ana")] == ["AI-2", "AI-3", "AI-1"]
 
 
 def test_the_correction_is_an_event_that_says_the_present_and_the_reason(engagements):
@@ -93,32 +93,32 @@ def test_what_was_recorded_ahead_counts_as_of_the_correction(engagements, clock,
         engagements.ledger.compactor.compact(10)
         clock.move(-YEARS)
     engagements.ledger.correct_clock("it ran ahead")
-    before = engagements.ask("ana", "AI-2", known_at=moment_of(Instant(NOON - 1)))
+    before = engagements.questions.ask("ana", "AI-2", known_at=moment_of(Instant(NOON - 1)))
     assert before.engagement.count == 0
-    now = engagements.ask("ana", "AI-2", known_at=moment_of(NOON))
+    now = engagements.questions.ask("ana", "AI-2", known_at=moment_of(NOON))
     assert (now.engagement.count, now.engagement.last_at) == (1, NOON)
-    (entry,) = engagements.history("ana", "AI-2")
+    (entry,) = engagements.questions.history("ana", "AI-2")
     assert (entry.event.occurred_at, entry.event.recorded_at) == (NOON, NOON)
     clock.move(40 * DAY)
-    assert engagements.ask("ana", "AI-2").score.idle_days == 40
-    assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+    assert engagements.questions.ask("ana", "AI-2").score.idle_days == 40
+    assert engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
     assert engagements.ledger.compactor.sealed_difference() is None
 
 
 def test_scores_that_were_refreshed_ahead_are_brought_back(engagements, clock):
     clock.move(YEARS)
-    engagements.refresh_scores(30)
+    engagements.maintenance.refresh_scores(30)
     clock.move(-YEARS)
     engagements.ledger.correct_clock("it ran ahead")
     clock.move(HOUR)
-    engagements.refresh_scores(30)
+    engagements.maintenance.refresh_scores(30)
     with engagements.ledger.database.read() as connection:
         rows = connection.exec_driver_sql("SELECT DISTINCT scored_at FROM engagements").all()
     assert rows == [(NOON + HOUR,)]
 
 
 def test_replays_beside_begin_anew_and_are_as_the_live_one(engagements):
-    replays = engagements.replays
+    replays = engagements.maintenance.replays
     replays.begin("again")
     replays.fold("again")
     engagements.ledger.correct_clock("it ran ahead")
@@ -130,14 +130,14 @@ def test_replays_beside_begin_anew_and_are_as_the_live_one(engagements):
 
 def test_another_process_answers_by_the_correction_at_once(engagements, url, clock):
     with Engagements(url, clock=clock) as other:
-        policy = engagements.policy
+        policy = engagements.policies.in_force
         clock.move(YEARS)
-        other.adopt(policy, 1)
+        other.policies.adopt(policy, 1)
         clock.move(-YEARS)
-        assert other.policy_known_at(moment_of(NOON)).version == 1
+        assert other.policies.known_at(moment_of(NOON)).version == 1
         engagements.ledger.correct_clock("it ran ahead")
-        assert other.policy_known_at(moment_of(NOON)).version == 2
-        assert other.policies()[-1].adopted_at == NOON
+        assert other.policies.known_at(moment_of(NOON)).version == 2
+        assert other.policies.all()[-1].adopted_at == NOON
 
 
 def test_a_second_correction_counts_where_the_first_was_still_ahead(engagements, clock):
@@ -145,7 +145,7 @@ def test_a_second_correction_counts_where_the_first_was_still_ahead(engagements,
     engagements.ledger.correct_clock("by a clock that was still wrong")
     clock.move(-30 * DAY)
     engagements.ledger.correct_clock("now it is right")
-    (entry,) = engagements.history("ana", "AI-2")
+    (entry,) = engagements.questions.history("ana", "AI-2")
     assert entry.event.recorded_at == NOON
 
 
@@ -249,7 +249,7 @@ def forgotten(tmp_path, url, clock):
         with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
             database.execute("VACUUM INTO ?", (f"{tmp_path}/backup",))
         clock.move(YEARS)
-        opened.erase("ana")
+        opened.ledger.erase("ana")
         for before in (FOREVER, clock.at):
             opened.ledger.record_many([OptOut(UserId("ben"), before)])
         clock.move(-YEARS)
@@ -291,7 +291,7 @@ def test_an_opt_out_that_is_in_force_outlasts_a_correction(url, clock):
     with Engagements(url, clock=clock) as opened:
         opened.ledger.record_many([OptOut(UserId("ana"), FOREVER)])
         clock.move(YEARS)
-        opened.erase("ana")
+        opened.ledger.erase("ana")
         clock.move(-YEARS)
         opened.ledger.correct_clock("the battery")
         with pytest.raises(OptedOutError):

@@ -34,7 +34,7 @@ def engagements(tmp_path, clock) -> Iterator[Engagements]:
     """A ledger of eight users who talked in private and in a group, an hour ago."""
     with opened(tmp_path, clock) as opened_engagements:
         opened_engagements.ledger.record_many([said(user, n) for n in range(6) for user in USERS])
-        opened_engagements.override(GONE, "AI-1", 0.25)
+        opened_engagements.adjustments.override(GONE, "AI-1", 0.25)
         opened_engagements.ledger.record(hidden_by(GONE))
         name_everybody(opened_engagements)
         clock.move(HOUR)
@@ -86,13 +86,17 @@ def copies(folder: Path, *needles: bytes) -> int:
 def answers(engagements: Engagements) -> list[object]:
     others = [user for user in USERS if user != GONE]
     return [
-        (engagements.top(user), engagements.statistics(user), list(engagements.history(user)))
+        (
+            engagements.questions.top(user),
+            engagements.questions.statistics(user),
+            list(engagements.questions.history(user)),
+        )
         for user in others
     ]
 
 
 def accounts_and_places(engagements: Engagements, user: str) -> set[UUID | None]:
-    events = [entry.event for entry in engagements.history(user)]
+    events = [entry.event for entry in engagements.questions.history(user)]
     return {each.originator_id for each in events} | {
         getattr(each, "place", None) for each in events
     }
@@ -103,7 +107,7 @@ def test_no_byte_of_the_user_is_left(engagements, tmp_path):
     assert len(needles) == 8
     assert copies(tmp_path, f"name of {GONE}".encode()) > 0
     assert all(copies(tmp_path, needle) for needle in needles)
-    engagements.erase(GONE)
+    engagements.ledger.erase(GONE)
     assert copies(tmp_path, *needles) == 0
     engagements.close()
     assert copies(tmp_path, *needles) == 0
@@ -115,7 +119,7 @@ def test_the_look_for_bytes_sees_when_a_step_is_left_out(engagements, tmp_path, 
     if step == "vacuum":  # which only makes up for what secure_delete overlooks
         with engagements.ledger.database._writing() as connection:
             connection.execute("PRAGMA secure_delete=OFF").close()
-    engagements.erase(GONE)
+    engagements.ledger.erase(GONE)
     assert copies(tmp_path, GONE.encode()) > 0
 
 
@@ -127,7 +131,7 @@ def test_secure_delete_is_on_for_the_writer(engagements):
 
 def test_the_events_stay_as_they_are(engagements):
     before = events(engagements)
-    engagements.erase(GONE)
+    engagements.ledger.erase(GONE)
     assert events(engagements) == before
 
 
@@ -138,42 +142,42 @@ def events(engagements: Engagements) -> list[object]:
 
 def test_nobody_else_notices(engagements):
     before = answers(engagements)
-    engagements.erase(GONE)
+    engagements.ledger.erase(GONE)
     assert answers(engagements) == before
     engagements.ledger.fold()
     for repair in (False, True, False):
-        replayed = engagements.replay(repair=repair, progress=lambda _: None)
+        replayed = engagements.maintenance.replay(repair=repair, progress=lambda _: None)
         assert (replayed.events, replayed.difference) == (6 * 7, None)
     assert answers(engagements) == before
 
 
 def test_the_ledger_knows_nothing_of_the_user_any_more(engagements):
-    engagements.erase(GONE)
-    assert not engagements.ranking(GONE)
-    assert not engagements.ranking(GONE, moment_of(NOON))
-    assert not list(engagements.history(GONE))
-    assert engagements.statistics(GONE).total_interactions == 0
-    assert engagements.ask(GONE, "AI-1").score.value == 0.5
+    engagements.ledger.erase(GONE)
+    assert not engagements.questions.ranking(GONE)
+    assert not engagements.questions.ranking(GONE, moment_of(NOON))
+    assert not list(engagements.questions.history(GONE))
+    assert engagements.questions.statistics(GONE).total_interactions == 0
+    assert engagements.questions.ask(GONE, "AI-1").score.value == 0.5
     with engagements.ledger.database.read() as connection:
         query = "SELECT COUNT(DISTINCT user_id) FROM issue_engagements"
         assert connection.exec_driver_sql(query).scalar() == len(USERS) - 1
 
 
 def test_what_comes_again_is_not_recorded(engagements):
-    engagements.erase(GONE)
+    engagements.ledger.erase(GONE)
     outcomes = engagements.ledger.record_many([said(GONE, number) for number in range(9)])
     assert {type(outcome) for outcome in outcomes} == {OptedOutError}
-    assert not engagements.ranking(GONE)
+    assert not engagements.questions.ranking(GONE)
 
 
 def test_a_user_who_comes_back_is_somebody_new(engagements, clock):
     before = accounts_and_places(engagements, GONE)
-    engagements.erase(GONE)
+    engagements.ledger.erase(GONE)
     back = interaction_of(GONE, "AI-1", "query", occurred_at=clock(), chat_id=GONE)
     engagements.ledger.record(back)
     assert accounts_and_places(engagements, GONE).isdisjoint(before)
-    assert engagements.ask(GONE, "AI-1").engagement.count == 1
-    assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+    assert engagements.questions.ask(GONE, "AI-1").engagement.count == 1
+    assert engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
 
 
 def test_a_user_whom_nobody_knows_is_barred_and_no_file_is_written_anew(
@@ -181,14 +185,14 @@ def test_a_user_whom_nobody_knows_is_barred_and_no_file_is_written_anew(
 ):
     monkeypatch.setattr(Database, "vacuum", _no_space)
     for _ in range(2):
-        engagements.erase("unknown")
+        engagements.ledger.erase("unknown")
     assert engagements.ledger.is_opted_out("unknown", NOON)
     assert not engagements.ledger.is_opted_out("unknown", clock.at)
 
 
 def test_a_user_who_is_no_user_id_is_refused(engagements):
     with pytest.raises(ValueError, match="user_id"):
-        engagements.erase("")
+        engagements.ledger.erase("")
 
 
 def test_a_reader_that_holds_the_log_is_told_of_and_the_next_time_finishes(
@@ -198,10 +202,10 @@ def test_a_reader_that_holds_the_log_is_told_of_and_the_next_time_finishes(
         with engagements.ledger.database.read() as connection:
             connection.exec_driver_sql("SELECT COUNT(*) FROM accounts").fetchall()
             with pytest.raises(TracesLeftError, match="erasing again"):
-                hasty.erase(GONE)
-            assert hasty.ask(GONE, "AI-1").engagement.count == 0
+                hasty.ledger.erase(GONE)
+            assert hasty.questions.ask(GONE, "AI-1").engagement.count == 0
             assert copies(tmp_path, GONE.encode()) > 0
-        hasty.erase(GONE)
+        hasty.ledger.erase(GONE)
         assert copies(tmp_path, GONE.encode()) == 0
 
 
@@ -209,16 +213,16 @@ def test_a_full_disk_is_told_of_and_the_next_time_finishes(engagements, tmp_path
     with monkeypatch.context() as patch:
         patch.setattr(Database, "vacuum", _no_space)
         with pytest.raises(TracesLeftError, match="disk is full"):
-            engagements.erase(GONE)
-    assert not engagements.ranking(GONE)
-    engagements.erase(GONE)
+            engagements.ledger.erase(GONE)
+    assert not engagements.questions.ranking(GONE)
+    engagements.ledger.erase(GONE)
     assert copies(tmp_path, GONE.encode()) == 0
 
 
 def test_once_the_bytes_are_gone_erasing_again_writes_no_file_anew(engagements, monkeypatch):
-    engagements.erase(GONE)
+    engagements.ledger.erase(GONE)
     monkeypatch.setattr(Database, "vacuum", _no_space)
-    engagements.erase(GONE)
+    engagements.ledger.erase(GONE)
 
 
 def _no_space(_: Database) -> None:
@@ -236,7 +240,7 @@ url, user, step = sys.argv[1:]
 setattr(Database, step, lambda _: os.kill(os.getpid(), signal.SIGKILL))
 clock = Clock()
 clock.move(HOUR)
-Engagements(url, clock=clock).erase(user)
+Engagements(url, clock=clock).ledger.erase(user)
 """
 
 
@@ -247,17 +251,17 @@ def test_a_kill_between_the_rows_and_the_bytes_is_mended_by_erasing_again(
     url = f"sqlite:///{tmp_path}/ledger.db"
     killed = subprocess.run([sys.executable, "-c", KILLED, url, GONE, step], check=False)
     assert killed.returncode == -9
-    assert not engagements.ranking(GONE)
+    assert not engagements.questions.ranking(GONE)
     assert copies(tmp_path, GONE.encode()) > 0
     with opened(tmp_path, clock) as again:
-        again.erase(GONE)
+        again.ledger.erase(GONE)
         assert copies(tmp_path, GONE.encode()) == 0
 
 
 def test_what_was_forgotten_between_two_looks_is_not_shown(engagements):
     repository = IssueEngagementRepository(engagements)
-    ranked = engagements.ranking(GONE)
-    engagements.erase(GONE)
+    ranked = engagements.questions.ranking(GONE)
+    engagements.ledger.erase(GONE)
     assert repository._shown(GONE, ranked) == []
     assert repository.get_engagement(GONE, "AI-1") is None
 
@@ -267,7 +271,7 @@ def test_what_is_forgotten_while_it_is_recorded_is_no_engagement(engagements, mo
 
     def record_and_forget(entry: Interaction) -> None:
         record(entry)
-        engagements.erase(GONE)
+        engagements.ledger.erase(GONE)
 
     monkeypatch.setattr(engagements.ledger, "record", record_and_forget)
     with pytest.raises(OptedOutError):
@@ -286,7 +290,7 @@ def test_a_writer_waits_for_another_process_as_long_as_it_is_told(tmp_path, cloc
 def test_the_patience_is_also_sqlites_for_the_writer_and_not_for_readers(tmp_path, clock):
     with opened(tmp_path, clock, 5) as patient:
         database = patient.ledger.database
-        patient.erase("4711")
+        patient.ledger.erase("4711")
         with database.write() as writer:
             assert writer.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5_000
         with database.read() as reader:

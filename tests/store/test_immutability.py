@@ -113,9 +113,9 @@ def ledger(path: Path) -> Iterator[EngagementLedger]:
         opened.record(interaction_of("4711", "AI-1", "query", context="said", source_key="k"))
         opened.record(interaction_of("4711", "AI-2", "view", linear_id="lin-2", chat_id="-100"))
         clock.move(HOUR)
-        opened.override(override_of("4711", "AI-1", 0.8))
+        opened.record(override_of("4711", "AI-1", 0.8))
         opened.record(interaction_of("42", "AI-1", "mention"))
-        opened.erase("43", clock.at)
+        opened.erase("43")
         yield opened
 
 
@@ -291,9 +291,9 @@ def sealed(path: Path) -> Iterator[EngagementLedger]:
     clock = Clock()
     with EngagementLedger(f"sqlite:///{path}", projection=ReadModel(), clock=clock) as opened:
         opened.record(interaction_of("4711", "AI-1", "query", context="said", source_key="k"))
-        opened.adopt(Adoption(fields_of(changed(ScoringPolicy(), ["pin_hours=8"])), 1))
+        opened.record(Adoption(fields_of(changed(ScoringPolicy(), ["pin_hours=8"])), 1))
         opened.record(interaction_of("4711", "AI-2", "view", linear_id="lin-2", chat_id="-100"))
-        opened.override(override_of("4711", "AI-1", 0.8))
+        opened.record(override_of("4711", "AI-1", 0.8))
         opened.record(interaction_of("42", "AI-1", "mention"))
         with small_segments(2):
             opened.compactor.compact(4)

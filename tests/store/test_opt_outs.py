@@ -136,7 +136,7 @@ class Run:
     def erase(self, user: str) -> None:
         others = [other for other in USERS if other != user]
         before = [self.answers(other) for other in others]
-        self.engagements.erase(user)
+        self.engagements.ledger.erase(user)
         assert [self.answers(other) for other in others] == before
         self.states[user].barriers.append(self.clock.at)
         self.states[user].visible.clear()
@@ -144,18 +144,18 @@ class Run:
     def answers(self, user: str) -> object:
         asked = self.engagements
         return (
-            asked.top(user),
-            asked.ranking(user),
-            asked.statistics(user),
-            asked.ask(user, "AI-1"),
-            asked.ranking(user, moment_of(Instant(NOON + 3 * HOUR))),
-            list(asked.history(user)),
+            asked.questions.top(user),
+            asked.questions.ranking(user),
+            asked.questions.statistics(user),
+            asked.questions.ask(user, "AI-1"),
+            asked.questions.ranking(user, moment_of(Instant(NOON + 3 * HOUR))),
+            list(asked.questions.history(user)),
         )
 
     def check(self) -> None:
         self.flush()
         for repair in (False, True, False):
-            replayed = self.engagements.replay(repair=repair, progress=lambda _: None)
+            replayed = self.engagements.maintenance.replay(repair=repair, progress=lambda _: None)
             assert replayed.difference is None
         assert replayed.events == sum(len(state.visible) for state in self.states.values())
         for user, state in self.states.items():
@@ -171,10 +171,10 @@ class Run:
             assert self.engagements.ledger.knows(user) is known
 
     def rows(self, user: str):
-        return self.engagements.known(user)[0]
+        return self.engagements.questions.known(user)[0]
 
     def ranking(self, user: str):
-        return self.engagements.ranking(user)
+        return self.engagements.questions.ranking(user)
 
 
 @settings(max_examples=max(10, settings().max_examples // 2))
@@ -227,7 +227,7 @@ def test_an_opt_out_counts_for_what_comes_later_in_its_batch(engagements):
 
 
 def test_what_carries_no_instant_is_recorded_now_and_judged_so(engagements, clock):
-    engagements.erase("4711")
+    engagements.ledger.erase("4711")
     assert engagements.ledger.record(interaction_of("4711", "AI-1", "query")).counted
     clock.move(-1)  # the ledger's own clock does not go back
     assert engagements.ledger.record(interaction_of("4711", "AI-1", "query")).counted
@@ -235,7 +235,7 @@ def test_what_carries_no_instant_is_recorded_now_and_judged_so(engagements, cloc
 
 def test_an_opt_in_never_goes_behind_a_deletion(engagements, clock):
     clock.move(HOUR)
-    engagements.erase("4711")
+    engagements.ledger.erase("4711")
     engagements.ledger.record(opted_in("4711", Instant(NOON - HOUR)))
     with pytest.raises(OptedOutError):
         engagements.ledger.record(said("4711"))
@@ -244,7 +244,7 @@ def test_an_opt_in_never_goes_behind_a_deletion(engagements, clock):
 
 def test_a_deletion_leaves_an_opt_out_in_force(engagements, clock):
     engagements.ledger.record(opted_out("4711"))
-    engagements.erase("4711")
+    engagements.ledger.erase("4711")
     clock.move(HOUR)
     with pytest.raises(OptedOutError):
         engagements.ledger.record(said("4711", clock.at))
@@ -254,22 +254,22 @@ def test_overrides_of_an_opted_out_user_are_refused(engagements):
     engagements.ledger.record(said("4711"))
     engagements.ledger.record(opted_out("4711"))
     with pytest.raises(OptedOutError):
-        engagements.override("4711", "AI-1", 0.5)
+        engagements.adjustments.override("4711", "AI-1", 0.5)
 
 
 def test_hidings_of_an_opted_out_user_are_refused(engagements):
     engagements.ledger.record(said("4711"))
     engagements.ledger.record(opted_out("4711"))
     with pytest.raises(OptedOutError):
-        engagements.hide("4711", "AI-1")
-    assert engagements.hidden("4711") == frozenset()
+        engagements.adjustments.hide("4711", "AI-1")
+    assert engagements.questions.hidden("4711") == frozenset()
 
 
 def test_what_was_never_touched_cannot_be_hidden(engagements):
     engagements.ledger.record(said("4711", issue="AI-2"))
     for user in ("4711", "nobody"):
         with pytest.raises(UnknownEngagementError):
-            engagements.hide(user, "AI-1")
+            engagements.adjustments.hide(user, "AI-1")
     assert not engagements.ledger.knows("nobody")
 
 

@@ -24,7 +24,7 @@ def record(engagements: Engagements, number: int) -> None:
 
 
 def contexts(engagements: Engagements) -> list[str | None]:
-    return [each.origin.context for each in engagements.history("ana")]
+    return [each.origin.context for each in engagements.questions.history("ana")]
 
 
 @settings(max_examples=count(full=1_000, small=30))  # each example is a ledger of its own
@@ -43,13 +43,18 @@ def test_only_what_was_recorded_before_the_instant_goes(tmp_path_factory, gaps, 
             record(engagements, number)
             recorded.append(clock.at)
         before = Instant(NOON + days * DAY)
-        top, scored = engagements.top("ana"), engagements.statistics("ana")
+        top, scored = engagements.questions.top("ana"), engagements.questions.statistics("ana")
         gone = sum(at < before for at in recorded)
         assert engagements.ledger.expire_origins(before) == gone
         kept = [f"canary {number}" for number in range(gone, len(gaps))]
         assert contexts(engagements) == [None] * gone + kept
-        assert (engagements.top("ana"), engagements.statistics("ana")) == (top, scored)
-        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+        assert (engagements.questions.top("ana"), engagements.questions.statistics("ana")) == (
+            top,
+            scored,
+        )
+        assert (
+            engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
+        )
         record(engagements, 0)  # its words are deleted, and it still counts once
         assert len(contexts(engagements)) == len(gaps)
 

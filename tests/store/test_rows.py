@@ -88,7 +88,7 @@ def test_a_damaged_row_is_not_written_on(tmp_path, damage, write):
     clock = Clock()
     with opened(tmp_path, clock) as engagements:
         engagements.ledger.record(interaction_of("ana", "AI-1", "view", chat_id="-100"))
-        engagements.erase("ben")
+        engagements.ledger.erase("ben")
     path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(damage)
@@ -108,7 +108,7 @@ def _write(engagements: Engagements, what: str) -> None:
         case "migrate":
             engagements.ledger.migrate_chat("-9", "-1009")
         case "erase":
-            engagements.erase("ben")
+            engagements.ledger.erase("ben")
 
 
 def test_the_values_of_an_event_are_the_columns_of_its_table():

@@ -72,31 +72,33 @@ def test_an_upgraded_ledger_is_laid_out_as_a_new_one(path, version, tmp_path, cl
 
 def test_an_upgraded_ledger_answers_as_before_and_records_on(path, clock):
     with opened(path, clock) as engagements:
-        found = [(each.issue_id, each.score.value) for each in engagements.top("4711")]
+        found = [(each.issue_id, each.score.value) for each in engagements.questions.top("4711")]
         assert found == [("AI-1", 0.8), ("AI-2", 0.68)]
         again = interaction_of("4711", "AI-1", "query", chat_id="4711", source_key="4711 1")
         assert engagements.ledger.record(again) == Receipt(1, counted=False)
         new = interaction_of("42", "AI-1", "query", context="more", source_key="-100 9")
         assert engagements.ledger.record(new) == Receipt(5, counted=True)
-        assert engagements.ask("42", "AI-1").engagement.count == 2
+        assert engagements.questions.ask("42", "AI-1").engagement.count == 2
         engagements.ledger.fold()
-        replayed = engagements.replay(repair=False, progress=lambda _: None)
+        replayed = engagements.maintenance.replay(repair=False, progress=lambda _: None)
         assert (replayed.events, replayed.difference) == (5, None)
 
 
 def test_what_is_new_works_on_what_is_old(path, clock):
     with opened(path, clock) as engagements:
-        engagements.hide("4711", "AI-1")
-        assert [each.issue_id for each in engagements.top("4711")] == ["AI-2"]
-        engagements.erase("4711")
-        assert not engagements.top("4711")
+        engagements.adjustments.hide("4711", "AI-1")
+        assert [each.issue_id for each in engagements.questions.top("4711")] == ["AI-2"]
+        engagements.ledger.erase("4711")
+        assert not engagements.questions.top("4711")
         engagements.ledger.record(OptOut(UserId("42"), FOREVER))
         with pytest.raises(OptedOutError):
             engagements.ledger.record(interaction_of("42", "AI-1", "query"))
         engagements.ledger.migrate_chat("-100", "-1001")
         assert engagements.ledger.migrations() == {"-100": "-1001"}
-        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
-        assert engagements.ask("42", "AI-1").engagement.count == 1
+        assert (
+            engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
+        )
+        assert engagements.questions.ask("42", "AI-1").engagement.count == 1
     assert b"what of AI-1?" not in path.read_bytes()
 
 
@@ -117,17 +119,17 @@ def test_read_models_from_before_there_were_watermarks_are_not_folded_again(
         for number in range(4):
             engagements.ledger.record(interaction_of("4711", f"AI-{number}", "query"))
         engagements.ledger.fold()
-        engagements.replays.begin("other")
-        engagements.replays.fold("other")
+        engagements.maintenance.replays.begin("other")
+        engagements.maintenance.replays.fold("other")
     before = objects(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(LISTED_AS_BEFORE)
     monkeypatch.delattr(ReadModel, "_make")
     with opened(path, clock) as engagements:
-        assert [each.position for each in engagements.replays.listed()] == [4]
-        assert engagements.replay(repair=False, progress=lambda _: None).events == 4
+        assert [each.position for each in engagements.maintenance.replays.listed()] == [4]
+        assert engagements.maintenance.replay(repair=False, progress=lambda _: None).events == 4
         engagements.ledger.record(interaction_of("4711", "AI-9", "query"))
-        assert len(engagements.top("4711")) == 5
+        assert len(engagements.questions.top("4711")) == 5
     assert objects(path) == before
 
 
@@ -135,7 +137,7 @@ def test_several_at_once_bring_it_up_once(path, clock):
     with ThreadPoolExecutor(4) as pool:
         ledgers = list(pool.map(lambda _: opened(path, clock), range(4)))
     for each in ledgers:
-        assert len(each.top("4711")) == 2
+        assert len(each.questions.top("4711")) == 2
         each.close()
     assert version_of(path) == schema.VERSION
 
@@ -157,7 +159,7 @@ def test_what_another_process_brought_up_meanwhile_is_not_brought_up_again(
 ):
     upgrade_meanwhile(path, clock, monkeypatch)
     with opened(path, clock) as engagements:
-        assert len(engagements.top("4711")) == 2
+        assert len(engagements.questions.top("4711")) == 2
     assert version_of(path) == schema.VERSION
 
 

@@ -32,7 +32,7 @@ def touch(number: int) -> Interaction:
 
 
 def counted(engagements: Engagements) -> int:
-    return engagements.statistics(USER).total_interactions
+    return engagements.questions.statistics(USER).total_interactions
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_a_log_that_is_deleted_is_noticed_at_once_and_loses_nothing(engagements,
     assert counted(engagements) == 50
     with opened(tmp_path) as another:
         assert counted(another) == 50
-        assert another.replay(repair=False, progress=lambda _: None).difference is None
+        assert another.maintenance.replay(repair=False, progress=lambda _: None).difference is None
 
 
 def test_a_log_that_is_deleted_while_somebody_reads_is_saved_when_they_are_done(

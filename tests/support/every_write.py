@@ -47,7 +47,7 @@ def record(engagements: Engagements, clock: Clock, dice: Random) -> None:
 
 def override(engagements: Engagements, clock: Clock, dice: Random) -> None:
     engagements.ledger.record(interaction_of("ana", "AI-1", "view"))
-    engagements.override("ana", "AI-1", dice.choice([0, 0.25, 1]))
+    engagements.adjustments.override("ana", "AI-1", dice.choice([0, 0.25, 1]))
 
 
 def hide(engagements: Engagements, clock: Clock, dice: Random) -> None:
@@ -60,9 +60,9 @@ def hide(engagements: Engagements, clock: Clock, dice: Random) -> None:
 
 
 def adopt(engagements: Engagements, clock: Clock, dice: Random) -> None:
-    adopted = engagements.policy_known_at(None)
+    adopted = engagements.policies.known_at(None)
     policy = changed(adopted.policy, [f"pin_hours={dice.randrange(9)}"])
-    engagements.adopt(policy, adopted.version)
+    engagements.policies.adopt(policy, adopted.version)
 
 
 def opt_out_and_in(engagements: Engagements, clock: Clock, dice: Random) -> None:
@@ -81,7 +81,7 @@ def migrate(engagements: Engagements, clock: Clock, dice: Random) -> None:
 
 
 def forget(engagements: Engagements, clock: Clock, dice: Random) -> None:
-    engagements.erase(dice.choice(USERS[1:]))
+    engagements.ledger.erase(dice.choice(USERS[1:]))
 
 
 def expire(engagements: Engagements, clock: Clock, dice: Random) -> None:
@@ -99,7 +99,7 @@ def merge(engagements: Engagements, clock: Clock, dice: Random) -> None:
 
 
 def refresh(engagements: Engagements, clock: Clock, dice: Random) -> None:
-    engagements.refresh_scores(30)
+    engagements.maintenance.refresh_scores(30)
 
 
 def note_days(engagements: Engagements, clock: Clock, dice: Random) -> None:

@@ -66,31 +66,33 @@ def segments_of(engagements: Engagements) -> list[Segment]:
 AT = moment_of(NOON)
 
 NEED_SEGMENTS: dict[str, Callable[[Engagements], object]] = {
-    "history": lambda each: list(each.history("ana")),
-    "explain": lambda each: each.explain("ana", "AI-1"),
-    "ask at": lambda each: each.ask("ana", "AI-1", AT),
-    "top at": lambda each: each.top("ana", 10, AT),
-    "series": lambda each: each.series("ana", "AI-1", AT, AT),
-    "try a policy": lambda each: each.try_policy(each.policy, None, UTC, lambda _: None),
+    "history": lambda each: list(each.questions.history("ana")),
+    "explain": lambda each: each.questions.explain("ana", "AI-1"),
+    "ask at": lambda each: each.questions.ask("ana", "AI-1", AT),
+    "top at": lambda each: each.questions.top("ana", 10, AT),
+    "series": lambda each: each.questions.series("ana", "AI-1", AT, AT),
+    "try a policy": lambda each: each.policies.try_out(
+        each.policies.in_force, None, UTC, lambda _: None
+    ),
     "spans": lambda each: each.ledger.spans_at("-100"),
     "select_events": lambda each: each.ledger.recorder.select_events(
-        next(iter(each.history("ana"))).event.originator_id
+        next(iter(each.questions.history("ana"))).event.originator_id
     ),
     "notifications": lambda each: each.ledger.recorder.select_notifications(1, 5),
-    "replay": lambda each: each.replay(repair=False, progress=lambda _: None),
+    "replay": lambda each: each.maintenance.replay(repair=False, progress=lambda _: None),
     "merge": lambda each: each.ledger.compactor.merge(),
     "compact": lambda each: each.ledger.compactor.compact(1_000),
 }
 """Questions that read the first segment."""
 
 NEED_NONE: dict[str, Callable[[Engagements], object]] = {
-    "ask": lambda each: each.ask("ana", "AI-1"),
-    "top": lambda each: each.top("ana"),
-    "ranking": lambda each: each.ranking("ana"),
-    "statistics": lambda each: each.statistics("ana"),
-    "explain_order": lambda each: each.explain_order("ana"),
+    "ask": lambda each: each.questions.ask("ana", "AI-1"),
+    "top": lambda each: each.questions.top("ana"),
+    "ranking": lambda each: each.questions.ranking("ana"),
+    "statistics": lambda each: each.questions.statistics("ana"),
+    "explain_order": lambda each: each.questions.explain_order("ana"),
     "size": lambda each: each.ledger.size(),
-    "policies": lambda each: each.policies(),
+    "policies": lambda each: each.policies.all(),
     "hot notifications": lambda each: each.ledger.recorder.select_notifications(
         2 * EVENTS + 1, 100, 1_000
     ),

@@ -95,6 +95,6 @@ def test_a_bot_that_was_off_for_months_works_at_once_by_telegrams_date(tmp_path)
         bot = BotProcess(api, tmp_path)
         database = engagements.ledger.database
         api.wait_until(lambda: days_done(database, "engagement_expiry"), 30)
-        (entry,) = engagements.history("ana")
+        (entry,) = engagements.questions.history("ana")
         assert bot.terminate() == 0
     assert entry.origin.context is None

@@ -71,7 +71,7 @@ def test_why_takes_a_score_apart_down_to_the_touches(driver, ana):
 def test_why_lists_what_was_set_by_hand_among_the_touches(driver, ana):
     ana.says("AI-1799?")
     driver.settle()
-    driver.engagements.override(str(ana.id), "AI-1799", 0.9)
+    driver.engagements.adjustments.override(str(ana.id), "AI-1799", 0.9)
     lines = driver.answer(ana, "/why AI-1799").text.splitlines()
     assert "The score was set to 0.9 by hand, today at 12:00, and nothing has ended that." in lines
     assert lines[-2:] == ["today at 12:00 · score set to 0.9", "today at 12:00 · query"]

@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -105,8 +106,8 @@ def test_a_bot_that_stops_ends_what_is_being_made(tmp_path):
                 yield entry
 
     async def steps() -> None:
-        outbox = Outbox()
-        data_export.Exports(Stopping(), tmp_path, outbox).post(None, 1)  # type: ignore[arg-type]
+        outbox, engagements = Outbox(), SimpleNamespace(questions=Stopping())
+        data_export.Exports(engagements, tmp_path, outbox).post(None, 1)  # type: ignore[arg-type]
         await asyncio.to_thread(begun.wait, 30)
         await outbox.close(0)
         ended.set()

@@ -36,12 +36,12 @@ def unwritable(driver: ConversationDriver) -> Iterator[None]:
 
 def hidden(driver: ConversationDriver, who: int = 1001) -> set[str]:
     driver.settle()
-    return set(driver.engagements.hidden(str(who)))
+    return set(driver.engagements.questions.hidden(str(who)))
 
 
 def hidings(driver: ConversationDriver) -> list[bool]:
     driver.settle()
-    return [each.hidden for each in driver.engagements.hidings("1001")]
+    return [each.hidden for each in driver.engagements.questions.hidings("1001")]
 
 
 def notes(driver: ConversationDriver) -> list[str]:

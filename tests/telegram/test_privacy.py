@@ -107,7 +107,10 @@ def test_forgetting_asks_back_and_then_leaves_nothing(driver, ana, bob, team):
     assert b"canary of Bob" in left
     assert driver.recorded(ana) == {}
     assert driver.recorded(bob) == {("AI-1", "mention"): 1}
-    assert driver.engagements.replay(repair=False, progress=lambda _: None).difference is None
+    assert (
+        driver.engagements.maintenance.replay(repair=False, progress=lambda _: None).difference
+        is None
+    )
     driver.api.queue_raw({"message": message["message"]})
     assert driver.recorded(ana) == {}
 
@@ -130,7 +133,7 @@ def test_what_cannot_be_forgotten_now_is_told_and_can_be_pressed_again(
     ana.says("AI-1")
     question = driver.answer(ana, "/forget")
     with monkeypatch.context() as patch:
-        patch.setattr(driver.engagements, "erase", fail)
+        patch.setattr(driver.engagements.ledger, "erase", fail)
         ana.presses(question, "Yes, forget me")
         again = driver.answers(ana)[-1]
     assert (again.text, again.buttons) == (said, ["Yes, forget me", "No"])

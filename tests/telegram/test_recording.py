@@ -107,7 +107,7 @@ def test_what_is_recorded_happened_when_the_message_was_sent(driver, ana):
     driver.clock.move(DAY)
     ana.edits(message, "AI-1 and AI-2 need a look")
     driver.settle()
-    history = list(driver.engagements.history("1001"))
+    history = list(driver.engagements.questions.history("1001"))
     assert {moment_of(each.event.occurred_at) for each in history} == {sent_at}
 
 
@@ -255,7 +255,7 @@ def test_a_group_that_becomes_a_supergroup_keeps_its_place(driver, ana):
     driver.settle()
     driver.api.queue_raw({"message": first["message"]})
     assert driver.recorded(ana) == {("AI-1", "mention"): 2}
-    places = {each.event.place for each in driver.engagements.history("1001")}
+    places = {each.event.place for each in driver.engagements.questions.history("1001")}
     assert len(places) == 1
 
 

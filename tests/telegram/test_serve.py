@@ -42,7 +42,7 @@ def api():
 def touched(folder, user_id: int, issue: str) -> int:
     """How often the user touched the issue, by the ledger in the folder."""
     with Engagements(f"sqlite:///{folder}/ledger.db") as engagements:
-        return engagements.ask(str(user_id), issue).engagement.count
+        return engagements.questions.ask(str(user_id), issue).engagement.count
 
 
 # --- polling -------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_a_fault_of_the_recorder_is_nobody_elses(driver, ana, monkeypatch):
 
 def test_a_ledger_that_cannot_be_read_is_an_answer_too(driver, ana, monkeypatch):
     driver.settle()
-    monkeypatch.setattr(type(driver.engagements), "ask", _unavailable)
+    monkeypatch.setattr(driver.engagements.questions, "ask", _unavailable)
     assert driver.answer(ana, "AI-1?").text.startswith("I cannot look that up right now")
 
 

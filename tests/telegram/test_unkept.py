@@ -344,7 +344,7 @@ def test_a_stranger_who_writes_during_an_outage_stays_one(start_driver, comes_ba
         driver.api.wait_until(lambda: not driver.bot.recorder.keeper.is_behind, 20)
     driver.run(driver.bot.recorder.keeper.drain())
     assert not driver.engagements.ledger.knows("666")
-    history = list(driver.engagements.history("1001"))
+    history = list(driver.engagements.questions.history("1001"))
     assert [each.event.issue_id for each in history] == ["AI-2", "AI-3"]
 
 

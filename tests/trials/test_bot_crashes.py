@@ -70,10 +70,12 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
     """The touches of each issue by each user in the events; the read model must agree."""
     counts: Counter[tuple[str, str]] = Counter()
     with Engagements(f"sqlite:///{folder}/ledger.db") as engagements:
-        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+        assert (
+            engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
+        )
         for number in range(PEOPLE):
             user_id = str(5_000 + number)
-            for entry in engagements.history(user_id):
+            for entry in engagements.questions.history(user_id):
                 counts[user_id, entry.event.issue_id] += 1
     return counts
 

@@ -68,11 +68,13 @@ def unwritable(folder: Path) -> Iterator[None]:
 def recorded(folder: Path) -> Counter[tuple[str, str]]:
     """The touches of each issue by each user in the events; the read model must agree."""
     with Engagements(f"sqlite:///{folder}/ledger.db") as engagements:
-        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+        assert (
+            engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
+        )
         return Counter(
             (str(5_000 + number), entry.event.issue_id)
             for number in range(PEOPLE)
-            for entry in engagements.history(str(5_000 + number))
+            for entry in engagements.questions.history(str(5_000 + number))
         )
 
 

@@ -62,7 +62,10 @@ def known_history(*, is_sealed: bool = False, ahead: int = 3_650 * DAY) -> None:
         state.switch()
         state.reopen(names={"engagements"})
         state.weeks_pass(by=92 * DAY, batch=[])
-        assert state.engagements.replay(repair=False, progress=lambda _: None).difference is None
+        assert (
+            state.engagements.maintenance.replay(repair=False, progress=lambda _: None).difference
+            is None
+        )
     finally:
         state.engagements.close()
         state.folder.cleanup()

@@ -85,13 +85,13 @@ def _record(
     outcomes = engagements.ledger.record_many(touches)
     assert all(isinstance(each, Receipt) for each in outcomes)
     for each in dice.sample(touches, min(OVERRIDES, len(touches))):
-        engagements.override(each.user_id, each.issue_id, round(dice.random(), 3))
+        engagements.adjustments.override(each.user_id, each.issue_id, round(dice.random(), 3))
     if number % 3 == 2:
-        version = engagements.policy_known_at(None).version
+        version = engagements.policies.known_at(None).version
         words = POLICIES[number // 3 % len(POLICIES)]
-        policy = changed(engagements.policy, [words])
-        if policy != engagements.policy:
-            engagements.adopt(policy, version)
+        policy = changed(engagements.policies.in_force, [words])
+        if policy != engagements.policies.in_force:
+            engagements.policies.adopt(policy, version)
 
 
 def _imported(number: int, row: Row) -> Interaction:
@@ -144,8 +144,8 @@ def mistakes(history: History, dice: random.Random) -> list[str]:
     """The questions whose explanation has another value than the answer, or does not add up."""
     found, overridden, decayed = [], 0, 0
     for asked in questions(dice, history):
-        explanation = history.engagements.explain(*asked)
-        answer: Ranked = history.engagements.ask(*asked)
+        explanation = history.engagements.questions.explain(*asked)
+        answer: Ranked = history.engagements.questions.ask(*asked)
         overridden += answer.score.override is not None
         decayed += explanation.days_over > 0
         if explanation.ranked != answer or recomputed(explanation) != answer.score.value:
@@ -197,7 +197,7 @@ def mistakes_of_time(history: History) -> list[Asked]:
     return [
         asked
         for asked in questions(chance(), history)
-        for each in history.engagements.explain(*asked).interactions
+        for each in history.engagements.questions.explain(*asked).interactions
         if (asked.at is not None and each.occurred_at > instant_of(asked.at))
         or (asked.known_at is not None and each.recorded_at > instant_of(asked.known_at))
     ]

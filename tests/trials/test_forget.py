@@ -109,8 +109,8 @@ class BusyLedger:
         while not self.stop.is_set():
             user = dice.choice(USERS)
             repository.get_all_engagements(user)
-            self.engagements.statistics(user)
-            list(self.engagements.history(user))
+            self.engagements.questions.statistics(user)
+            list(self.engagements.questions.history(user))
             asked += 1
         return asked
 
@@ -119,13 +119,16 @@ class BusyLedger:
         secret = self.engagements.ledger._appender.secret
         copies = 0
         for user in gone:
-            self.engagements.erase(user)
+            self.engagements.ledger.erase(user)
             copies += found(self.folder, needles_of(secret, user))
         return copies
 
     def answers(self, engagements: Engagements, gone: list[str]) -> list[object]:
         others = [user for user in USERS if user not in gone]
-        return [(engagements.ranking(user), engagements.statistics(user)) for user in others]
+        return [
+            (engagements.questions.ranking(user), engagements.questions.statistics(user))
+            for user in others
+        ]
 
 
 @contextlib.contextmanager
@@ -150,10 +153,10 @@ def test_no_byte_of_the_forgotten_is_left_and_the_others_are_as_if_they_never_we
         gone = talk.dice.sample(USERS, 20)
         assert talk.forget(gone) == 0
         talk.end()
-        replayed = talk.engagements.replay(repair=False, progress=lambda _: None)
+        replayed = talk.engagements.maintenance.replay(repair=False, progress=lambda _: None)
         assert replayed.difference is None
         answers = talk.answers(talk.engagements, gone)
-        assert not any(talk.engagements.ranking(user) for user in gone)
+        assert not any(talk.engagements.questions.ranking(user) for user in gone)
         secret = talk.engagements.ledger._appender.secret
     # Also in what was written since, and after the ledger was closed.
     needles = [needle for user in gone for needle in needles_of(secret, user)]

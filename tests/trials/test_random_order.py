@@ -58,7 +58,10 @@ def record(url: str, rows: list[Interaction], clock: Clock) -> Engagements:
 
 
 def answers(engagements: Engagements, users: list[str]) -> Any:
-    return [(engagements.ranking(user), engagements.statistics(user)) for user in users]
+    return [
+        (engagements.questions.ranking(user), engagements.questions.statistics(user))
+        for user in users
+    ]
 
 
 def made(folder: Path, dice: random.Random) -> Histories:
@@ -93,7 +96,9 @@ def differences(histories: Histories) -> list[str]:
     found, asked = [], 0
     for user in histories.users:
         for at in histories.moments:
-            tops = [each.top(user, 10, at) for each in (histories.ordered, histories.shuffled)]
+            tops = [
+                each.questions.top(user, 10, at) for each in (histories.ordered, histories.shuffled)
+            ]
             asked += 1
             if tops[0] != tops[1]:
                 found.append(f"top {user} {at}")
@@ -110,9 +115,9 @@ def differences(histories: Histories) -> list[str]:
 
 
 def _taken_apart(engagements: Engagements, user: str, issue: str, at: dt.datetime) -> Any:
-    explanation = engagements.explain(user, issue, at)
+    explanation = engagements.questions.explain(user, issue, at)
     seen = [(each.occurred_at, each.kind) for each in explanation.interactions]
-    rows, policy = engagements.known(user)
+    rows, policy = engagements.questions.known(user)
     own = [row for row in rows if row.issue_id == issue]
     end = explanation.at
     ends = [Instant(end - days * DAY) for days in range(120, -1, -1)]
@@ -134,7 +139,9 @@ def said_otherwise(histories: Histories) -> int:
     for moment, said in histories.answered:
         asked = [(user, None, moment) for user in histories.users]
         each = histories.shuffled
-        wrong += said != [(each.ranking(*one), each.statistics(*one)) for one in asked]
+        wrong += said != [
+            (each.questions.ranking(*one), each.questions.statistics(*one)) for one in asked
+        ]
     tell(f"{len(histories.answered)} batches, {wrong} answered otherwise")
     return wrong
 

@@ -79,7 +79,9 @@ def acknowledged_until_the_power_fails(
 def missing(ledger: Path, acknowledged: list[Touch]) -> list[str]:
     """The acknowledged touches that are missing, found by recording them again."""
     with Engagements(f"sqlite:///{ledger}") as engagements:
-        assert engagements.replay(repair=False, progress=lambda _: None).difference is None
+        assert (
+            engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
+        )
         receipts = engagements.ledger.record_many([touch.interaction for touch in acknowledged])
         return [
             touch.key

@@ -173,9 +173,9 @@ def test_a_position_in_a_transaction_of_its_own_is_caught(imported):
 
 def test_a_replay_that_begins_anew_is_caught(imported):
     with Engagements(f"sqlite:///{imported.ledger}") as engagements:
-        engagements.replays.begin("fresh")
+        engagements.maintenance.replays.begin("fresh")
         with pytest.raises(KeyboardInterrupt):
-            engagements.replays.fold("fresh", interrupt)
+            engagements.maintenance.replays.fold("fresh", interrupt)
     _, folded = replay_and_kill(imported, 60, "faulty", "from-the-start", "0", "run", *REPLAY)
     assert folded == FROM_ELSEWHERE
 

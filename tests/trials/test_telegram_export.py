@@ -158,7 +158,7 @@ def touches_in(cli: CommandLine) -> Counter[Touch]:
     found = Counter[Touch]()
     with cli.session().engagements() as engagements:
         for user in (str(person["id"]) for person in PEOPLE):
-            for entry in engagements.history(user):
+            for entry in engagements.questions.history(user):
                 event: Any = entry.event
                 second = event.occurred_at // 1_000_000
                 found[user, event.issue_id, Kind(event.kind).label, second] += 1
@@ -170,12 +170,16 @@ def answers(cli: CommandLine) -> list[object]:
     with cli.session().engagements() as engagements:
         told: list[object] = []
         for user in (str(person["id"]) for person in PEOPLE):
-            events = [(entry.event, entry.origin) for entry in engagements.history(user)]
+            events = [(entry.event, entry.origin) for entry in engagements.questions.history(user)]
             facts = sorted(
                 (event.occurred_at, event.issue_id, int(event.kind), str(origin.context))  # type: ignore[union-attr]
                 for event, origin in events
             )
-            told += [engagements.ranking(user), engagements.statistics(user), facts]
+            told += [
+                engagements.questions.ranking(user),
+                engagements.questions.statistics(user),
+                facts,
+            ]
         return told
 
 

@@ -22,7 +22,7 @@ def test_another_process_deletes_no_log_that_is_in_use_after_a_verification(tmp_
     path = tmp_path / "ledger.db"
     with Engagements(f"sqlite:///{path}") as engagements:
         for _ in range(2):
-            assert engagements.verify().findings == []
+            assert engagements.maintenance.verify().findings == []
             open_and_close(path)
             assert Path(f"{path}-wal").exists()
 
@@ -41,6 +41,6 @@ def opened(path: Path) -> int:
 def test_a_verified_ledger_that_is_closed_is_open_nowhere(tmp_path):
     path = tmp_path / "ledger.db"
     with Engagements(f"sqlite:///{path}") as engagements:
-        assert engagements.verify().findings == []
+        assert engagements.maintenance.verify().findings == []
         assert opened(path) > 0
     assert opened(path) == 0

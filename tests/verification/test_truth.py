@@ -43,8 +43,8 @@ def sound(tmp_path_factory) -> Path:
         for seed in range(4):
             record(engagements, clock, Random(seed))
         engagements.ledger.record(AGAIN)
-        engagements.replays.begin("beside")
-        engagements.replays.fold("beside")
+        engagements.maintenance.replays.begin("beside")
+        engagements.maintenance.replays.fold("beside")
         engagements.ledger.fold()
     return folder
 
@@ -352,7 +352,7 @@ def test_each_kind_of_damage_is_told_once_until_it_is_gone(path, monkeypatch):
     found: list[Finding] = []
     clock, told = Clock(), list[str]()
     with opened(path.parent, clock) as engagements:
-        monkeypatch.setattr(engagements, "verify", lambda: Verification(0, 0, 0, found))
+        monkeypatch.setattr(engagements.maintenance, "verify", lambda: Verification(0, 0, 0, found))
         jobs = EngagementJobs(engagements, dt.UTC)
         jobs.on_damage = told.append
         for week in ("A1 A2", "A1 B1", "", "A3"):
@@ -410,9 +410,9 @@ def test_a_ledger_that_is_written_meanwhile_is_sound(path):
     clock = Clock()
     clock.move(9 * DAY)
     with opened(path.parent, clock) as engagements:
-        assert engagements.verify().findings == []
+        assert engagements.maintenance.verify().findings == []
         record(engagements, clock, Random(5))
-        assert engagements.verify().findings == []
+        assert engagements.maintenance.verify().findings == []
 
 
 # --- files next to the database ------------------------------------------------------------------

@@ -88,7 +88,7 @@ class ConversationDriver:
     def recorded(self, user: FakeUser) -> Counter[tuple[str, str]]:
         """How often a person did what to each issue, by the ledger."""
         self.settle()
-        history = self.engagements.history(str(user.id))
+        history = self.engagements.questions.history(str(user.id))
         return Counter((each.event.issue_id, kind_label(each.event)) for each in history)
 
     async def _start(self) -> None:

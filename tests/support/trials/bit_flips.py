@@ -60,8 +60,8 @@ def made(folder: Path) -> Ledger:
             record(engagements, clock, Random(seed))
         override(engagements, clock, Random(3))
         engagements.ledger.record_many([AGAIN, _large()])
-        engagements.replays.begin("beside")
-        engagements.replays.fold("beside")
+        engagements.maintenance.replays.begin("beside")
+        engagements.maintenance.replays.fold("beside")
         clock.move(DAY)
     with opened(folder, clock) as engagements:
         said = (dump(folder / "ledger.db"), answers(engagements))
@@ -91,17 +91,21 @@ def answers(engagements: Engagements) -> list[object]:
     past = engagements.clock() - dt.timedelta(2)
     return [
         [
-            (engagements.ranking(each), engagements.top(each, 3), list(engagements.history(each)))
+            (
+                engagements.questions.ranking(each),
+                engagements.questions.top(each, 3),
+                list(engagements.questions.history(each)),
+            )
             for each in users
         ],
-        [engagements.ranking(each, past) for each in users],
+        [engagements.questions.ranking(each, past) for each in users],
         [ledger.is_opted_out(each, NOON) for each in users],
         [ledger.spans_at(each) for each in filter(None, CHATS)],
         ledger.recorder.select_notifications(1, 10**6),
         ledger.migrations(),
         ledger.size(),
-        engagements.policies(),
-        engagements.count_dormant(),
+        engagements.policies.all(),
+        engagements.maintenance.count_dormant(),
         days_done(ledger.database, "decay"),
         StoreTrackingRecorder(ledger.database).max_tracking_id("upstream"),
         _snapshots(engagements),

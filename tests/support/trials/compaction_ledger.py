@@ -78,9 +78,9 @@ def recorded(folder: Path) -> Model:
                     model[entry.user_id].append(_recorded(outcome, entry))
             if batch == 2:
                 policy = ScoringPolicy(decay_after_days=5, recency_rate_per_day=0.125)
-                engagements.adopt(policy, replaces=1)
+                engagements.policies.adopt(policy, replaces=1)
             if batch == 3:
-                engagements.erase(FORGOTTEN)
+                engagements.ledger.erase(FORGOTTEN)
     for told in model.values():
         told.sort(key=lambda each: (each.occurred_at, each.position))
     return model
@@ -188,14 +188,16 @@ def expected_of(folder: Path, model: Model) -> Expected:
 
 def answers(engagements: Engagements, asked: Iterable[str]) -> dict[str, Any]:
     """All histories, and the answers to some users about the present and a past moment."""
-    found: dict[str, Any] = {"policies": engagements.policies()}
-    found |= {f"history of {user}": list(engagements.history(user)) for user in USERS}
+    found: dict[str, Any] = {"policies": engagements.policies.all()}
+    found |= {f"history of {user}": list(engagements.questions.history(user)) for user in USERS}
     for user in asked:
         for moment in (0, 1 + USERS.index(user)):
             when, issue = MOMENTS[moment], ISSUES[moment]
-            found[f"top of {user} at {moment}"] = engagements.top(user, 3, *when)
-            found[f"ranking of {user} at {moment}"] = engagements.ranking(user, *when)
-            found[f"{user} and {issue} at {moment}"] = engagements.explain(user, issue, *when)
+            found[f"top of {user} at {moment}"] = engagements.questions.top(user, 3, *when)
+            found[f"ranking of {user} at {moment}"] = engagements.questions.ranking(user, *when)
+            found[f"{user} and {issue} at {moment}"] = engagements.questions.explain(
+                user, issue, *when
+            )
     return found
 
 
@@ -261,7 +263,7 @@ def _wrong(folder: Path, expected: Expected, asked: str) -> Iterator[str]:
 
 
 def _unlike_a_replay(engagements: Engagements) -> Iterator[str]:
-    difference = engagements.replay(repair=False, progress=lambda _: None).difference
+    difference = engagements.maintenance.replay(repair=False, progress=lambda _: None).difference
     if difference:
         yield f"replay: {difference}"
 

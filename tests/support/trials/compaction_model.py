@@ -134,17 +134,17 @@ class Compactions(RuleBasedStateMachine):
         override = override_of(user, issue, score, occurred_at=moment_of(at))
         if refusal is not None:
             with pytest.raises(refusal):
-                self.engagements.ledger.override(override)
+                self.engagements.ledger.record(override)
             return
-        self.engagements.ledger.override(override)
+        self.engagements.ledger.record(override)
         (new,) = self._told_now()
         assert (new.row.occurred_at, new.row.score, new.row.kind) == (at, score, None)
         self.list.told.append(new._replace(user=user))
 
     @rule(words=st.sampled_from(POLICIES))
     def adopt(self, words):
-        policy = changed(self.engagements.policy, [words])
-        self.engagements.adopt(policy, self.list.policies[-1].version)
+        policy = changed(self.engagements.policies.in_force, [words])
+        self.engagements.policies.adopt(policy, self.list.policies[-1].version)
         (event,) = self._other_news(POLICY)
         assert policy_of(event.fields) == policy
         position = len(self.list.notifications)
@@ -199,7 +199,7 @@ class Compactions(RuleBasedStateMachine):
 
     @rule(user=users)
     def erase(self, user):
-        self.engagements.erase(user)
+        self.engagements.ledger.erase(user)
         self.list.forget(user, self.clock.at)
 
     @rule(days=st.integers(0, 100))
@@ -225,7 +225,7 @@ class Compactions(RuleBasedStateMachine):
 
     @rule()
     def switch(self):
-        replays = self.engagements.replays
+        replays = self.engagements.maintenance.replays
         replays.begin("again")
         replays.fold("again")
         assert replays.compare("again").difference is None
@@ -257,7 +257,7 @@ class Compactions(RuleBasedStateMachine):
 
     def end(self) -> None:
         self.compared(self.moments, lambda: self._compact(self.dice.random(), 5))
-        replayed = self.engagements.replay(repair=False, progress=lambda _: None)
+        replayed = self.engagements.maintenance.replay(repair=False, progress=lambda _: None)
         assert replayed.difference is None
         folded = replayed.events + replayed.tail
         assert folded == sum(each.user is not None for each in self.list.told)

@@ -56,8 +56,8 @@ def answers_of(folder: Path) -> Answers:
     """The answers of the ledger, which is opened without help and then folded to the end."""
     with opened(folder) as engagements:
         view = _asked(folder, "SELECT user_id, issue_id, interaction_count FROM issue_engagements")
-        rankings = [engagements.ranking(each) for each in USERS]
-        size, findings = engagements.size(), engagements.verify().findings
+        rankings = [engagements.questions.ranking(each) for each in USERS]
+        size, findings = engagements.maintenance.count(), engagements.maintenance.verify().findings
         engagements.ledger.fold()
         return Answers(rankings, size, view, findings, _asked(folder, "SELECT * FROM engagements"))
 

@@ -89,7 +89,7 @@ class BackedUpLedger:
         left = [each for each in USERS if each not in self.forgotten]
         if user is not None or len(left) > 2:
             user = user or self.dice.choice(left)
-            self._mended(lambda engagements: engagements.erase(user))
+            self._mended(lambda engagements: engagements.ledger.erase(user))
             self.forgotten.add(user)
             DONE["forgotten"] += 1
 
@@ -166,7 +166,10 @@ class BackedUpLedger:
 
         def ask(engagements: Engagements) -> Answers:
             return {
-                user: [*engagements.history(user), *engagements.ranking(user, ASKED)]
+                user: [
+                    *engagements.questions.history(user),
+                    *engagements.questions.ranking(user, ASKED),
+                ]
                 for user in USERS
             }
 

@@ -46,9 +46,9 @@ def read(url: str) -> None:
     end = reader.submit(sys.stdin.read)
     while not end.done():
         with Engagements(url) as engagements:
-            found = engagements.replay(repair=False, progress=lambda _: None)
-            engagements.top("user 1")
-            engagements.statistics("user 1")
+            found = engagements.maintenance.replay(repair=False, progress=lambda _: None)
+            engagements.questions.top("user 1")
+            engagements.questions.statistics("user 1")
         say(f"{found.events} {found.difference or 'identical'}")
     reader.shutdown()
 

@@ -57,18 +57,24 @@ def answers(engagements: Engagements, question: Question) -> dict[str, object]:
     start, end = (moment_of(each) for each in question.span)
     recorder = engagements.ledger.recorder
     found = {
-        "ask": engagements.ask(user, issue, *moments),
-        "top": engagements.top(user, LIMIT, *moments),
-        "ranking": engagements.ranking(user, *moments),
-        "statistics": engagements.statistics(user, *moments),
-        "history": list(engagements.history(user, None, *moments)),
-        "history of one": list(engagements.history(user, issue, *moments)),
-        "first of history": engagements.page(user, None, *moments, limit=LIMIT, latest=False),
-        "latest of history": engagements.page(user, None, *moments, limit=LIMIT, latest=True),
-        "latest of one": engagements.page(user, issue, *moments, limit=LIMIT, latest=True),
-        "explain": engagements.explain(user, issue, *moments),
-        "explain_order": engagements.explain_order(user, *moments),
-        "series": engagements.series(user, issue, start, end, moments[1]),
+        "ask": engagements.questions.ask(user, issue, *moments),
+        "top": engagements.questions.top(user, LIMIT, *moments),
+        "ranking": engagements.questions.ranking(user, *moments),
+        "statistics": engagements.questions.statistics(user, *moments),
+        "history": list(engagements.questions.history(user, None, *moments)),
+        "history of one": list(engagements.questions.history(user, issue, *moments)),
+        "first of history": engagements.questions.page(
+            user, None, *moments, limit=LIMIT, latest=False
+        ),
+        "latest of history": engagements.questions.page(
+            user, None, *moments, limit=LIMIT, latest=True
+        ),
+        "latest of one": engagements.questions.page(
+            user, issue, *moments, limit=LIMIT, latest=True
+        ),
+        "explain": engagements.questions.explain(user, issue, *moments),
+        "explain_order": engagements.questions.explain_order(user, *moments),
+        "series": engagements.questions.series(user, issue, start, end, moments[1]),
         "notifications": recorder.select_notifications(
             question.position, question.limit, topics=question.topics
         ),
@@ -82,7 +88,7 @@ def answers(engagements: Engagements, question: Question) -> dict[str, object]:
     }
     if question.is_laborious:
         found |= {
-            "try_policy": engagements.try_policy(TRIED, moments[0], ZONE, lambda _: None),
+            "try_policy": engagements.policies.try_out(TRIED, moments[0], ZONE, lambda _: None),
             "audit": read_audit(engagements, ZONE, end, known_at=moments[1]),
             "audit of one": read_audit(
                 engagements, ZONE, end, start=start, user_id=user, known_at=moments[1]

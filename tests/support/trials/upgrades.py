@@ -49,9 +49,9 @@ def answers_of(folder: Path) -> Answers:
     """The answers of the ledger, which is opened without help."""
     with _opened(folder) as engagements:
         return Answers(
-            [engagements.ranking(each) for each in USERS],
-            [list(engagements.history(each)) for each in USERS],
-            engagements.policies(),
+            [engagements.questions.ranking(each) for each in USERS],
+            [list(engagements.questions.history(each)) for each in USERS],
+            engagements.policies.all(),
             engagements.ledger.size(),
             verify(engagements.ledger.database).findings,
         )

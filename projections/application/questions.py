@@ -1,0 +1,244 @@
+"""Questions: engagements, rankings, totals, histories and explanations, at any moment."""
+
+import datetime as dt
+import sys
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from ledger import store
+from ledger.application import EngagementLedger
+from ledger.as_of import AsOf, Moment
+from ledger.clock import Clock
+from ledger.events import EngagementHidden, EventRow
+from ledger.instants import Instant, instant_of
+from ledger.store.accounts import hidings_of_user
+from ledger.store.collecting import without_collecting
+from ledger.validation import issue_id_of, user_id_of
+from projections import read_model
+from projections.engagement import NONE
+from projections.explanation import Explanation, OrderExplanation, Sourced, explain, explain_order
+from projections.policy import Adopted, ScoringPolicy
+from projections.ranking import Ranked, hidden_issues, listed, ranked, ranking
+from projections.read_model import queries
+from projections.read_model.adopted_policies import Policies
+from projections.read_model.queries import totals_of
+from projections.statistics import MOST_ENGAGED_ISSUES, Statistics, statistics
+from projections.timeline import ScoreSeries, score_series
+
+
+class Questions:
+    """Answers questions about the users of one ledger.
+
+    Every question takes two aware moments. `at` limits it to events that had occurred by then,
+    `known_at` to what the ledger knew then: the events recorded and the policy in force. Without
+    `at` all known events are folded, and scored at `known_at`, or at the present. Invalid ids (R1)
+    raise InvalidInteractionError, a ValueError.
+    """
+
+    def __init__(self, ledger: EngagementLedger, policies: Policies, clock: Clock) -> None:
+        """Answer from the events of `ledger`, by the `policies` adopted there."""
+        self._ledger, self._policies, self._clock = ledger, policies, clock
+
+    def ask(
+        self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
+    ) -> Ranked:
+        """The engagement of a user with an issue, and its score; NONE has the default score."""
+        user, issue, as_of = (
+            user_id_of(user_id),
+            issue_id_of(issue_id),
+            AsOf.of_moments(at, known_at),
+        )
+        with self._ledger.database.read() as connection:
+            policy = self._policy(connection, as_of)
+            if as_of.is_present:
+                engagement = queries.engagement_of(connection, user, issue)
+            else:
+                past = self._past(connection, user, as_of, issue)
+                engagement = dict(past.all()).get(issue, NONE)
+        return ranked(issue, engagement, self._instant(as_of), policy)
+
+    def top(
+        self, user_id: str, limit: int = 10, at: Moment = None, known_at: Moment = None
+    ) -> list[Ranked]:
+        """The user's first `limit` engagements of `ranking` that are not hidden."""
+        if limit < 0:
+            message = "limit must not be negative"
+            raise ValueError(message)
+        user, limit, as_of = (
+            user_id_of(user_id),
+            min(limit, sys.maxsize),
+            AsOf.of_moments(at, known_at),
+        )
+        instant = self._instant(as_of)
+        with self._ledger.database.read() as connection:
+            return self._top(connection, user, limit, as_of, instant)
+
+    def ranking(self, user_id: str, at: Moment = None, known_at: Moment = None) -> list[Ranked]:
+        """All of the user's engagements in their order (R5), including hidden ones."""
+        user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
+        with self._ledger.database.read() as connection:
+            policy = self._policy(connection, as_of)
+            if as_of.is_present:
+                engagements = queries.engagements_of(connection, user)
+            else:
+                engagements = self._past(connection, user, as_of).all()
+        return ranking(engagements, self._instant(as_of), policy)
+
+    def hidden(self, user_id: str, at: Moment = None, known_at: Moment = None) -> frozenset[str]:
+        """The issues that the user has hidden, which `top` leaves out."""
+        user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
+        with self._ledger.database.read() as connection:
+            return hidden_of(connection, user, as_of)
+
+    def hidings(self, user_id: str) -> list[EngagementHidden]:
+        """The user's hidings and showings, in the order of recording."""
+        with self._ledger.database.read() as connection:
+            return [event for _, event in hidings_of_user(connection, user_id_of(user_id))]
+
+    def statistics(self, user_id: str, at: Moment = None, known_at: Moment = None) -> Statistics:
+        """The totals of the user's engagements; hidden ones count, but are not named."""
+        user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
+        instant = self._instant(as_of)
+        with self._ledger.database.read() as connection:
+            first = self._top(connection, user, MOST_ENGAGED_ISSUES, as_of, instant)
+            if as_of.is_present:
+                return statistics(totals_of(connection, user), first)
+            return statistics(self._past(connection, user, as_of).totals(), first)
+
+    def history(
+        self,
+        user_id: str,
+        issue_id: str | None = None,
+        at: Moment = None,
+        known_at: Moment = None,
+    ) -> Iterator["store.event_queries.HistoryEntry"]:
+        """Yield the user's events, of one issue or of all, the earliest first."""
+        return self._history(_history_query(user_id, issue_id, at, known_at))
+
+    def page(  # noqa: PLR0913 - whose history, as of when, and which end of it
+        self,
+        user_id: str,
+        issue_id: str | None = None,
+        at: Moment = None,
+        known_at: Moment = None,
+        *,
+        limit: int,
+        latest: bool,
+    ) -> "store.user_history.Page":
+        """The first `limit` entries of `history`, or the last ones, the latest first."""
+        query = _history_query(user_id, issue_id, at, known_at)
+        with self._ledger.database.read() as connection:
+            return store.user_history.page_of_history(
+                connection, self._ledger.archive, query, limit, latest=latest
+            )
+
+    @without_collecting()
+    def explain(
+        self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
+    ) -> Explanation:
+        """The answer of `ask`, with everything that the score is computed from."""
+        user, issue, as_of = (
+            user_id_of(user_id),
+            issue_id_of(issue_id),
+            AsOf.of_moments(at, known_at),
+        )
+        instant = self._instant(as_of)
+        with self._ledger.database.read() as connection:
+            adopted = self._adopted(connection, as_of)
+            events = [
+                Sourced(*each)
+                for each in store.event_queries.sourced_rows_of_issue(
+                    connection, self._ledger.archive, user, issue
+                )
+            ]
+        return explain(events, issue, as_of, instant, adopted)
+
+    def explain_order(
+        self, user_id: str, at: Moment = None, known_at: Moment = None
+    ) -> OrderExplanation | None:
+        """The reason why the first of `top` ranks above the second; None if there are fewer."""
+        user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
+        instant = self._instant(as_of)
+        with self._ledger.database.read() as connection:
+            adopted = self._adopted(connection, as_of)
+            match self._top(connection, user, 2, as_of, instant):
+                case [first, second]:
+                    return explain_order(first, second, instant, adopted)
+        return None
+
+    @without_collecting()
+    def series(
+        self,
+        user_id: str,
+        issue_id: str,
+        start: dt.datetime,
+        end: dt.datetime,
+        known_at: Moment = None,
+    ) -> ScoreSeries:
+        """The score of the user's engagement from `start` to `end`, as a series."""
+        issue = issue_id_of(issue_id)
+        rows, policy = self.known(user_id, issue, known_at)
+        return score_series(issue, rows, instant_of(start), instant_of(end), policy)
+
+    def known(
+        self, user_id: str, issue_id: str | None = None, known_at: Moment = None
+    ) -> tuple[list[EventRow], ScoringPolicy]:
+        """The rows for folds of the user's events, of one issue or all, and the policy.
+
+        Both are as known at a moment.
+        """
+        user, as_of = user_id_of(user_id), AsOf.of_moments(None, known_at)
+        issue = None if issue_id is None else issue_id_of(issue_id)
+        with self._ledger.database.read() as connection:
+            everything = store.event_queries.rows_of_user(
+                connection, self._ledger.archive, user, issue
+            )
+            rows = as_of.of(everything)
+            return rows, self._policy(connection, as_of)
+
+    def _top(
+        self, connection: Connection, user: str, limit: int, as_of: AsOf, instant: Instant
+    ) -> list[Ranked]:
+        policy, hidden = self._policy(connection, as_of), hidden_of(connection, user, as_of)
+        enough = min(limit + len(hidden), sys.maxsize)
+        if as_of.is_present:
+            found = queries.top_of(connection, user, enough, instant, policy)
+        else:
+            found = self._past(connection, user, as_of).top(enough, instant, policy)
+        return listed(found, hidden, limit)
+
+    def _history(
+        self, query: "store.user_history.HistoryQuery"
+    ) -> Iterator["store.event_queries.HistoryEntry"]:
+        with self._ledger.database.read() as connection:
+            yield from store.user_history.history_of_user(connection, self._ledger.archive, query)
+
+    def _past(
+        self, connection: Connection, user: str, as_of: AsOf, issue: str | None = None
+    ) -> "read_model.past_queries.PastEngagements":
+        return read_model.past_queries.PastEngagements(
+            connection, self._ledger.archive, user, as_of, issue
+        )
+
+    def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
+        return self._policies.known_at(connection, as_of.known_at)
+
+    def _policy(self, connection: Connection, as_of: AsOf) -> ScoringPolicy:
+        return self._adopted(connection, as_of).policy
+
+    def _instant(self, as_of: AsOf) -> Instant:
+        return as_of.instant(instant_of(self._clock()))
+
+
+def hidden_of(connection: Connection, user: str, as_of: AsOf) -> frozenset[str]:
+    """The issues that the user had hidden."""
+    return hidden_issues((event for _, event in hidings_of_user(connection, user)), as_of)
+
+
+def _history_query(
+    user_id: str, issue_id: str | None, at: Moment, known_at: Moment
+) -> "store.user_history.HistoryQuery":
+    issue = None if issue_id is None else issue_id_of(issue_id)
+    as_of = AsOf.of_moments(at, known_at)
+    return store.user_history.HistoryQuery(user_id_of(user_id), issue, as_of)
