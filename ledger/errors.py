@@ -73,6 +73,10 @@ class OptedOutError(LedgerError):
         super().__init__("the user does not want this to be recorded")
 
 
+class UnreadableHistoryError(LedgerError):
+    """A history that is unreadable, or becomes so; the message says where and why."""
+
+
 class UnknownTopicError(LedgerError, ValueError):
     """A stored event with a topic that the ledger does not know."""
 

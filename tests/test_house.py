@@ -41,6 +41,17 @@ def test_the_purity_contract_lists_the_modules_directly_in_a_package():
     assert on_disk | PURE_AS_A_WHOLE == set(PURE)
 
 
+def test_the_contract_of_doors_forbids_every_adapter_of_the_ledger_and_the_projections():
+    adapters = {
+        f"{package}.{path.parent.name}"
+        for package in ("ledger", "projections")
+        for path in (ROOT / package).glob("*/__init__.py")
+        if path.parent.name != "application"
+    }
+    forbidden = set(CONTRACTS["doors"]["forbidden_modules"])
+    assert adapters == {each for each in forbidden if each.startswith(("ledger", "projections"))}
+
+
 # --- the page about the architecture names every module -------------------------------------------
 
 PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
@@ -129,6 +140,11 @@ PLANTED = [
     ("layers", "ledger.errors", "bot"),
     ("layers", "ledger.store", "projections"),
     ("layers", "projections.scoring", "bot"),
+    ("doors", "bot.cli.ask", "ledger.store"),
+    ("doors", "bot.clocks.guard", "ledger.store.job_runs"),
+    ("doors", "bot.cli.import_csv", "ledger.intake.reading_ahead"),
+    ("doors", "bot.cli.archive", "projections.read_model.duckdb_check"),
+    ("doors", "bot.telegram.handlers", "sqlalchemy"),
     ("ledger-adapters", "ledger.store", "ledger.application"),
     ("ledger-adapters", "ledger.intake", "ledger.application"),
     ("projections-adapters", "projections.read_model", "projections.application"),

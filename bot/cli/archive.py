@@ -17,7 +17,7 @@ from ledger.instants import Instant, instant_of, iso
 from ledger.segment import RETAINED_DAYS, STAGES, Segment, events_in
 
 if TYPE_CHECKING:
-    from ledger.store.compaction import Compaction, Compactor
+    from ledger.application import Compaction, Compactor
     from projections.application import Engagements
 
 _LATEST = 2**63 - 1  # of all positions

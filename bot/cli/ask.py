@@ -17,7 +17,7 @@ from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
 
 if TYPE_CHECKING:
-    from ledger.store.event_queries import HistoryEntry
+    from ledger.application import HistoryEntry
 
 NO_ENGAGEMENTS = "no engagements"
 NONE_BUT_HIDDEN = "all issues of this user are hidden: `engagement unhide USER` lists them"

@@ -84,10 +84,7 @@ def _expect_no_clock_behind(engagements: "Engagements", now: Instant) -> None:
     A jump of the clock leaves a gap before the events it dated; without a gap, they were recorded
     on time.
     """
-    from ledger.store.clock_corrections import given_instants  # noqa: PLC0415 - loads SQLAlchemy
-
-    with engagements.ledger.database.read() as connection:
-        recorded_at = last_in_a_row(given_instants(connection))
+    recorded_at = last_in_a_row(engagements.ledger.clock_history.of_events())
     if recorded_at is not None and recorded_at - now > DAY:
         message = (
             f"the clock says {iso(now)}, and events were recorded up to {iso(recorded_at)} without "
@@ -110,11 +107,8 @@ def sentence(clock: Clock) -> str:
 
 def _clock(engagements: "Engagements") -> Clock:
     from bot.clocks import ClockGuard  # noqa: PLC0415 - loads SQLAlchemy
-    from ledger.store.clock_corrections import ahead_until  # noqa: PLC0415 - as above
 
-    with engagements.ledger.database.read() as connection:
-        ledger_at = ahead_until(connection)
-    return Clock(ClockGuard(engagements).state(), ledger_at)
+    return Clock(ClockGuard(engagements).state(), engagements.ledger.clock_history.latest())
 
 
 def _show(session: Session, clock: Clock) -> None:

@@ -13,7 +13,7 @@ import click
 
 from bot.dates.parse import Edge, InvalidMomentError, moment_of_text
 from bot.settings import Settings, settings_of
-from ledger.clock import Clock, utc_now
+from ledger.application import Clock, utc_now
 from ledger.errors import LedgerMissingError
 
 if TYPE_CHECKING:
@@ -111,14 +111,9 @@ class Session:
 
     def has_ledger(self) -> bool:
         """Whether there is a ledger; raises LedgerLostError if its file was lost."""
-        from ledger.store.database import Database  # noqa: PLC0415 - loads SQLAlchemy
-        from ledger.store.schema import refuse_if_lost  # noqa: PLC0415 - as above
+        from projections.application import Inspection  # noqa: PLC0415 - loads SQLAlchemy
 
-        database = Database(self.settings.database_url)
-        if not database.exists():
-            refuse_if_lost(database)
-            return False
-        return True
+        return Inspection(self.settings.database_url).has_ledger()
 
     def moment(self, text: str | None, edge: Edge = Edge.END) -> dt.datetime | None:
         """Return the moment that an option names, or None if it is not given.
@@ -170,7 +165,7 @@ class Share(click.FloatRange):
 
 def settings_from_environment() -> Settings:
     """Settings from the environment, with those of `.env` as defaults."""
-    from ledger.application import environment  # noqa: PLC0415 - loads SQLAlchemy
+    from ledger.application import environment  # noqa: PLC0415 - help needs none
 
     return settings_of(environment())
 

@@ -10,9 +10,6 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from msgspec import structs
-from sqlalchemy import Connection, select
-
 from bot.cli.context import Session
 from bot.cli.linear_findings import linear_findings
 from bot.cli.output import BAD, NOTE, OK, DoctorFinding, counted
@@ -20,19 +17,11 @@ from bot.cli.progress import counting
 from bot.clock_check import ClockState
 from bot.clocks import last_run_of
 from bot.spool.spool_file import spools, unreadable_lines
-from ledger.archive.segment_files import range_of
+from ledger.application import Finding
 from ledger.errors import LedgerError, LedgerMissingError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.segment import Segment, events_in
-from ledger.store import schema, tables
-from ledger.store.clock_corrections import ahead_until
-from ledger.store.database import Database
-from ledger.store.segment_rows import retired, segments
-from ledger.verification.findings import Finding, barrier_findings
-from ledger.verification.row_checks import fill
-from ledger.verification.truth import found, snapshot
-from projections.read_model.compare import Verification, size
-from projections.read_model.compare import verify as verified
+from projections.application import Inspection, Verification
 
 # Mounts: whether a folder is on a network file system.
 
@@ -81,19 +70,15 @@ def _plain(escaped: str) -> str:
 # The doctor's checks of files beside the database: unknown segments, damaged barriers.
 
 
-def beside_findings(database: Database) -> Iterator[DoctorFinding]:
+def beside_findings(inspection: Inspection) -> Iterator[DoctorFinding]:
     """Yield the problems with files beside a ledger of the present schema version."""
-    with database.read() as connection:
-        yield from _unknown_files(database, connection)
-        for each in barrier_findings(database, connection):
-            yield DoctorFinding("barriers", BAD, each.says)
+    yield from _unknown_files(inspection)
+    for each in inspection.barrier_findings():
+        yield DoctorFinding("barriers", BAD, each.says)
 
 
-def _unknown_files(database: Database, connection: Connection) -> Iterator[DoctorFinding]:
-    known = {each.range for each in segments(connection)}
-    known |= {each[:2] for each in retired(connection)}
-    files = database.archive.files
-    unknown = [path for path in files.in_place() if range_of(path) not in known]
+def _unknown_files(inspection: Inspection) -> Iterator[DoctorFinding]:
+    unknown = inspection.unknown_files()
     if unknown:
         detail = (
             f"{counted(len(unknown), 'file')} that this database does not know, "
@@ -102,6 +87,7 @@ def _unknown_files(database: Database, connection: Connection) -> Iterator[Docto
             "the next one removes what it has sealed itself and moves the others aside"
         )
         yield DoctorFinding("archive", BAD, detail)
+    files = inspection.database.archive.files
     aside = files.moved_aside()
     if aside:
         detail = f"{counted(len(aside), 'file')} moved aside in {files.aside}: keep until "
@@ -109,18 +95,6 @@ def _unknown_files(database: Database, connection: Connection) -> Iterator[Docto
 
 
 # Verification of a ledger with progress, and the writing of missing checksums.
-
-
-def _beside_findings(session: Session, database: Database) -> Iterator[Finding]:
-    """Check the barrier file and the spools without changing them."""
-    yield from found("the barriers", lambda: _barriers(database))
-    for path in spools(database.path, session.settings):
-        yield from found(path.name, partial(_spooled, path))
-
-
-def _barriers(database: Database) -> Iterator[Finding]:
-    with snapshot(database) as connection:
-        yield from barrier_findings(database, connection)
 
 
 def _spooled(path: Path) -> Iterator[Finding]:
@@ -141,27 +115,18 @@ def _spooled(path: Path) -> Iterator[Finding]:
 
 def verify_all(session: Session) -> Verification:
     """Verify the ledger with a progress bar; an older schema is upgraded first."""
-    with closing(Database(session.settings.database_url)) as database:
-        if not database.exists():
-            schema.refuse_if_lost(database)
+    with closing(Inspection(session.settings.database_url)) as inspection:
+        if not inspection.has_ledger():
             message = "there is no ledger yet; `engagement init` creates one"
             raise LedgerMissingError(message)
-        if _is_older(database):
+        if inspection.is_older:
             with session.engagements():
                 pass
-        with counting("verify", "rows", size(database)) as advance:
-            done = verified(database, advance)
-        beside = _beside_findings(session, database)
-        return structs.replace(done, findings=[*done.findings, *beside])
-
-
-def _is_older(database: Database) -> bool:
-    try:
-        with database.read() as connection:
-            version = schema.version_of(connection)
-    except LedgerError:
-        return False  # the verification reports why
-    return version is not None and version < schema.VERSION
+        waiting = spools(inspection.database.path, session.settings)
+        with counting("verify", "rows", inspection.count_to_verify()) as advance:
+            return inspection.verify(
+                advance, {path.name: partial(_spooled, path) for path in waiting}
+            )
 
 
 def filled(session: Session, done: Verification) -> str | None:
@@ -171,10 +136,10 @@ def filled(session: Session, done: Verification) -> str | None:
     rows = counted(done.unverified, "row")
     try:
         with (
-            closing(Database(session.settings.database_url)) as database,
+            closing(Inspection(session.settings.database_url)) as inspection,
             counting("checksums", "rows", done.unverified) as advance,
         ):
-            return f"{counted(fill(database, advance), 'row')} got their checksums"
+            return f"{counted(inspection.write_checksums(advance), 'row')} got their checksums"
     except LedgerError as error:
         return f"{rows} have no checksums yet, because writing them failed: {error}"
 
@@ -291,43 +256,47 @@ def _file_system(folder: Path) -> Iterator[DoctorFinding]:
 
 def _database(session: Session) -> Iterator[DoctorFinding]:
     try:
-        database = Database(session.settings.database_url)
-        yield DoctorFinding("database", *_presence(database))
-        if database.path is not None:
-            yield _space(database.path.absolute().parent)
-            yield from _file_system(database.path.absolute().parent)
-            yield from _access(database.path.absolute())
-        if database.exists():
-            yield from _contents(database, session.clock())
+        inspection = Inspection(session.settings.database_url)
+        yield DoctorFinding("database", *_presence(inspection))
+        path = inspection.database.path
+        if path is not None:
+            yield _space(path.absolute().parent)
+            yield from _file_system(path.absolute().parent)
+            yield from _access(path.absolute())
+        if inspection.has_ledger():
+            yield from _contents(inspection, session.clock())
     except LedgerError as error:
         yield DoctorFinding("database", BAD, str(error))
 
 
-def _contents(database: Database, now: dt.datetime) -> Iterator[DoctorFinding]:
-    with database.read() as connection:
-        version = schema.version_of(connection)
-        if version is None:
-            schema.refuse_if_lost(database)
-            yield DoctorFinding("schema", NOTE, "not there yet; `engagement init` creates it")
-            return
-        is_known = version == schema.VERSION
-        ledger_at = ahead_until(connection) if is_known else _head_at(connection)
-        last_run = last_run_of(connection) if is_known else None
-        sealed = segments(connection) if is_known else []
+def _presence(inspection: Inspection) -> tuple[str, str]:
+    described = inspection.database.described
+    if inspection.has_ledger():
+        return OK, described
+    return NOTE, f"{described}: not there yet; `engagement init` creates it"
+
+
+def _contents(inspection: Inspection, now: dt.datetime) -> Iterator[DoctorFinding]:
+    version = inspection.schema_version()
+    if version is None:
+        yield DoctorFinding("schema", NOTE, "not there yet; `engagement init` creates it")
+        return
+    ledger_at, last_run = inspection.latest_instant(), None
+    if inspection.is_current:
+        last_run = last_run_of(inspection.job_runs, inspection.clock_history)
+    sealed = inspection.segments()
     yield DoctorFinding("schema", OK, f"version {version}")
     yield _clock(ClockState(instant_of(now), last_run), ledger_at)
     if sealed:
-        yield _archive(database, sealed)
-    if version == schema.VERSION:
-        yield from beside_findings(database)
+        yield _archive(inspection, sealed)
+    if inspection.is_current:
+        yield from beside_findings(inspection)
 
 
-def _archive(database: Database, sealed: list[Segment]) -> DoctorFinding:
+def _archive(inspection: Inspection, sealed: list[Segment]) -> DoctorFinding:
     """Open every segment, which finds missing ones; only `archive check` reads them."""
     try:
-        for segment in sealed:
-            with database.archive.opened(segment):
-                pass
+        inspection.open_segments()
     except LedgerError as error:
         return DoctorFinding("archive", BAD, str(error))
     return DoctorFinding(
@@ -335,18 +304,6 @@ def _archive(database: Database, sealed: list[Segment]) -> DoctorFinding:
         OK,
         f"{counted(len(sealed), 'segment')} with {counted(events_in(sealed), 'event')}",
     )
-
-
-def _presence(database: Database) -> tuple[str, str]:
-    if not database.exists():
-        schema.refuse_if_lost(database)
-        return NOTE, f"{database.described}: not there yet; `engagement init` creates it"
-    return OK, database.described
-
-
-def _head_at(connection: Connection) -> Instant:
-    head_at: Instant = connection.execute(select(tables.head.c.recorded_at)).scalar_one()
-    return head_at
 
 
 def _clock(clock: ClockState, ledger_at: Instant) -> DoctorFinding:

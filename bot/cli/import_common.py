@@ -18,23 +18,15 @@ from bot.cli.output import printable, show_json
 from bot.cli.progress import progress
 from bot.cli.text_tables import show_table
 from bot.dates.parse import Edge, InvalidMomentError
+from ledger.application import Recorder, record_history
 from ledger.commands import Kind
+from ledger.entries import Entry, ImportReport, Refusal, Window, within
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
-from ledger.intake.history import (
-    Entry,
-    ImportReport,
-    Recorder,
-    Refusal,
-    Window,
-    record_history,
-    within,
-)
 from projections.audit import is_long_ago
 
 if TYPE_CHECKING:
-    from ledger.application import EngagementLedger
-    from ledger.intake.preview import Preview
+    from ledger.application import EngagementLedger, Preview
 
 Reader = Callable[["EngagementLedger | None"], Iterator[Entry | Refusal]]
 """Reads the entries of a history; it takes the target ledger, or None if there is none yet."""
@@ -198,7 +190,7 @@ def _target(
         ):
             yield engagements.ledger, preview
     else:
-        from ledger.intake.preview import Preview  # noqa: PLC0415 - loads SQLAlchemy
+        from ledger.application import Preview  # noqa: PLC0415 - loads SQLAlchemy
 
         with _looking(Preview(session.clock), tally) as preview:
             yield None, preview

@@ -4,7 +4,7 @@ import click
 
 from bot.cli.context import Session
 from bot.cli.import_common import bring_in, choice_of, import_options, name_of, of_file, opened
-from ledger.intake.reading_ahead import reading_ahead
+from ledger.application import reading_ahead
 
 
 @click.command("csv")

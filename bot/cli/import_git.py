@@ -13,19 +13,20 @@ from bot.cli.context import Session
 from bot.cli.exits import DONE
 from bot.cli.import_common import History, bring_in, choice_of, import_options, name_of, opened
 from bot.cli.output import printable, show_json, write_file
-from ledger.commits import Contact, People
-from ledger.idempotency import DIGEST_KEY_BYTES, pseudonym
-from ledger.intake.git_history import (
+from ledger.application import (
     LEFT_OUT,
     Repository,
-    Row,
+    UserMapRow,
     contacts_in,
     read_git,
     read_user_map,
     repository_at,
     user_map_of,
 )
-from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
+from ledger.commits import Contact, People
+from ledger.entries import Entry, Refusal
+from ledger.errors import UnreadableHistoryError
+from ledger.idempotency import DIGEST_KEY_BYTES, pseudonym
 from ledger.validation import UserId
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _write_map(session: Session, file: str, people: People, found: Counter[Conta
     return DONE
 
 
-def _rows(people: People, found: Counter[Contact]) -> list[Row]:
+def _rows(people: People, found: Counter[Contact]) -> list[UserMapRow]:
     """Return the rows of a user map, those with the most commits first."""
     by_address: dict[str, list[tuple[int, Contact]]] = {}
     for contact, commits in found.items():

@@ -13,13 +13,12 @@ from bot.intake.telegram_export import read_export
 from bot.listening.exported_messages import Bots, ExportedMessage, Listener, live_chat_of, overlaps
 from bot.settings import Settings, variable_of
 from ledger.commands import Interaction
+from ledger.entries import Entry, Refusal
 from ledger.errors import InvalidInteractionError
 from ledger.instants import iso
-from ledger.intake.history import Entry, Refusal
 
 if TYPE_CHECKING:
-    from ledger.application import EngagementLedger
-    from ledger.store.event_queries import Span
+    from ledger.application import EngagementLedger, Span
 
 SpansAt = Callable[[str], "dict[str, Span]"]
 

@@ -24,7 +24,7 @@ from projections.policy import (
 )
 
 if TYPE_CHECKING:
-    from projections.read_model.past_queries import Affected, PolicyTrial
+    from projections.application import Affected, PolicyTrial
 
 
 # Policies and their trials as text and table rows.

@@ -11,9 +11,7 @@ from bot.cli.progress import counting, progress
 from bot.cli.text_tables import show_table
 
 if TYPE_CHECKING:
-    from projections.application import Engagements
-    from projections.read_model.rebuild import Compared
-    from projections.read_model.replay import Replay
+    from projections.application import Compared, Engagements, Replay
 
 
 @click.group(invoke_without_command=True)

@@ -44,7 +44,7 @@ def report(
     zone = session.settings.zone
     with session.calendar(), session.engagements() as engagements:
         user = None if user is None else user_of(engagements, user)
-        from projections.application.audit_reader import read_audit  # noqa: PLC0415 - loads SQLAlchemy
+        from projections.application import read_audit  # noqa: PLC0415 - loads SQLAlchemy
 
         audited = read_audit(
             engagements,

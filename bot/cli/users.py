@@ -16,7 +16,7 @@ from bot.cli.text_tables import show_table
 from ledger.validation import user_id_of
 
 if TYPE_CHECKING:
-    from ledger.store.accounts import User
+    from ledger.application import User
     from projections.application import Engagements
 
 

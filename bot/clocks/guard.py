@@ -5,12 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Connection
-
 from bot.clock_check import ClockState, ClockUnconfirmedError, Heard, check, last_in_a_row
+from ledger.application import ClockHistory, JobRuns
 from ledger.instants import Instant, instant_of
-from ledger.store.clock_corrections import given_instants
-from ledger.store.job_runs import last_ran_at, note_runs
 from projections.application import Engagements
 
 CONFIRMED = "clock_confirmed"
@@ -22,10 +19,10 @@ OnDoubt = Callable[[ClockState], object]
 """Called once per loss of trust, in the thread that checks."""
 
 
-def last_run_of(connection: Connection) -> Instant | None:
+def last_run_of(job_runs: JobRuns, history: ClockHistory) -> Instant | None:
     """Return when any job last ran; if none ever ran, the last instant before a suspicious gap."""
-    ran_at = last_ran_at(connection)
-    return last_in_a_row(given_instants(connection)) if ran_at is None else ran_at
+    ran_at = job_runs.last_ran_at()
+    return last_in_a_row(history.of_events()) if ran_at is None else ran_at
 
 
 class ClockGuard:
@@ -57,8 +54,8 @@ class ClockGuard:
 
     def state(self, now: dt.datetime | None = None) -> ClockState:
         """Return the state of the clocks at the moment `now`, by default the present."""
-        with self._engagements.ledger.database.read() as connection:
-            last_run = last_run_of(connection)
+        ledger = self._engagements.ledger
+        last_run = last_run_of(ledger.job_runs, ledger.clock_history)
         at = instant_of(self._engagements.clock() if now is None else now)
         return ClockState(at, last_run, tuple(map(self._heard, self._said.values())))
 
@@ -75,7 +72,7 @@ class ClockGuard:
     def confirm(self) -> None:
         """Note in the ledger that the clock is right today."""
         now = self._engagements.clock()
-        note_runs(self._engagements.ledger.database, CONFIRMED, [now.date()], instant_of(now), 0)
+        self._engagements.ledger.job_runs.note(CONFIRMED, [now.date()], instant_of(now), 0)
 
     def _heard(self, said: tuple[Instant, float]) -> Heard:
         says, at = said

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import msgspec
 
-from ledger.intake.history import unpacked
+from ledger.application import unpacked
 
 # Repair of invalid JSON in the texts of an export.
 

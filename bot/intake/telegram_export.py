@@ -22,7 +22,9 @@ from bot.listening.typed_text import (
     may_hold_text,
     typed_text_of,
 )
-from ledger.intake.history import READING_FAILS, Refusal, UnreadableHistoryError, reason_of
+from ledger.application import READING_FAILS, reason_unreadable
+from ledger.entries import Refusal
+from ledger.errors import UnreadableHistoryError
 
 # The interpretation of the fields of chats and messages in Telegram Desktop's exports.
 
@@ -276,7 +278,7 @@ def read_export(stream: io.BufferedReader) -> Iterator[Item]:
     except READING_FAILS as error:
         where = "at its beginning" if last is None else f"after {last.place}"
         raise UnreadableHistoryError(
-            f"{where}: cannot be read further: {reason_of(error)}"
+            f"{where}: cannot be read further: {reason_unreadable(error)}"
         ) from None
 
 

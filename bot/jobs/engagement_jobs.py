@@ -10,7 +10,6 @@ from bot.clocks import ClockGuard
 from bot.dates.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
 from ledger.instants import DAY, Instant, instant_of
 from ledger.segment import RETAINED_DAYS
-from ledger.store.job_runs import job_alone, last_run, note_runs
 from projections.application import Engagements
 
 _log = logging.getLogger(__name__)
@@ -97,11 +96,11 @@ class EngagementJobs:
         return self._engagements.ledger.expire_origins(before)
 
     def _do(self, schedule: Schedule, work: Callable[[Instant], int]) -> int:
-        database = self._engagements.ledger.database
+        runs = self._engagements.ledger.job_runs
         if self._due(schedule, self._engagements.clock()):
-            with job_alone(database, schedule.job):
+            with runs.alone(schedule.job):
                 self._do_alone(schedule, work)
-        last = last_run(database, schedule.job)
+        last = runs.last(schedule.job)
         return 0 if last is None else last.counted
 
     def _do_alone(self, schedule: Schedule, work: Callable[[Instant], int]) -> None:
@@ -111,12 +110,12 @@ class EngagementJobs:
         if not days:
             return
         self._guard.check(now)
-        database, ran_at = self._engagements.ledger.database, instant_of(now)
+        ran_at = instant_of(now)
         counted = work(ran_at)
         # Noted last, so that an interrupted run leaves its days due.
-        noted = note_runs(database, schedule.job, days, ran_at, counted)
+        noted = self._engagements.ledger.job_runs.note(schedule.job, days, ran_at, counted)
         _log.info("job done", extra={"job": schedule.job, "days": len(noted), "counted": counted})
 
     def _due(self, schedule: Schedule, now: dt.datetime) -> list[dt.date]:
-        last = last_run(self._engagements.ledger.database, schedule.job)
+        last = self._engagements.ledger.job_runs.last(schedule.job)
         return due_days(schedule, last and last.day, now, self.zone)

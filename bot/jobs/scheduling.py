@@ -11,8 +11,7 @@ from bot.dates.job_days import CLEANUP, DECAY, EXPIRY
 from bot.extras import extra
 from bot.jobs.engagement_jobs import EngagementJobs
 from bot.settings import settings_of
-from ledger.application import environment
-from ledger.clock import utc_now
+from ledger.application import environment, utc_now
 from ledger.errors import LedgerError
 from projections.application import Engagements
 

@@ -15,7 +15,7 @@ from ledger.instants import Instant, iso, moment_of
 from projections.policy import fields_of
 
 if TYPE_CHECKING:
-    from projections.application.audit_reader import Audited
+    from projections.application import Audited
 
 SHOWN = 20
 """The most lines of a list; below them the page says how many more there are."""

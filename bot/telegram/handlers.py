@@ -24,7 +24,6 @@ from bot.settings import Settings
 from bot.telegram.sending import fault
 from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, moment_of
-from ledger.store.job_runs import last_run
 from projections.application import Engagements
 from projections.evaluation import BRIEFED
 from projections.ranking import Ranked
@@ -368,7 +367,7 @@ def _status(question: Question) -> Reply:
     if question.user_id not in question.settings.admins:
         return say(words.FOR_ADMINS, command=question.asked.name)
     ledger = question.engagements.ledger
-    runs = ((job, last_run(ledger.database, job)) for job in JOBS)
+    runs = ((job, ledger.job_runs.last(job)) for job in JOBS)
     done = [(job, run.day, run.counted) for job, run in runs if run is not None]
     events, users = ledger.size()
     return replies.status(events, users, done, is_waiting=question.is_behind)

@@ -15,6 +15,7 @@ from typing import IO, NamedTuple
 
 import msgspec
 
+from ledger.application import HistoryEntry
 from ledger.events import (
     AccountEvent,
     EngagementHidden,
@@ -23,7 +24,6 @@ from ledger.events import (
     kind_label,
 )
 from ledger.instants import iso
-from ledger.store.event_queries import HistoryEntry
 
 _BEGINNING, _BETWEEN, _END = b"[\n", b",\n", b"\n]\n"
 _EMPTY = b"[]\n"

@@ -28,18 +28,11 @@ from ledger.csv_format import (
     plain_interactions,
     tracker_of,
 )
-from ledger.errors import InvalidInteractionError
+from ledger.entries import Entry, Refusal
+from ledger.errors import InvalidInteractionError, UnreadableHistoryError
 from ledger.idempotency import SourceKey
 from ledger.instants import Instant
-from ledger.intake.history import (
-    READING_FAILS,
-    Entry,
-    Ordinals,
-    Refusal,
-    UnreadableHistoryError,
-    reason_of,
-    unpacked,
-)
+from ledger.intake.history import READING_FAILS, Ordinals, reason_unreadable, unpacked
 
 ROW_LIMIT = 2_097_152
 """Characters of a row, including ignored columns; longer rows are skipped."""
@@ -131,7 +124,7 @@ def _rows(lines: "_Lines") -> Iterator[_Numbered]:
         except InvalidHeaderError as error:
             raise UnreadableHistoryError(f"line {lines.read}: {error}") from error
         except READING_FAILS as error:
-            reason = reason_of(error)
+            reason = reason_unreadable(error)
             raise UnreadableHistoryError(
                 f"line {line}: cannot be read further: {reason}"
             ) from error

@@ -18,9 +18,9 @@ from typing import IO, NamedTuple
 from ledger.commands import FOREVER
 from ledger.commits import Commit, Contact, People, contacts_of, issues_of, touches_of
 from ledger.csv_format import InvalidHeaderError, Names, beginning_of, check_user, columns_of
-from ledger.errors import InvalidInteractionError
+from ledger.entries import Entry, Refusal
+from ledger.errors import InvalidInteractionError, UnreadableHistoryError
 from ledger.instants import Instant
-from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.validation import UserId, user_id_of
 
 # Git's log, read as a stream, without hooks, pager, network and the caller's GIT_* variables.
@@ -232,7 +232,7 @@ def _reason(errors: IO[bytes], code: int) -> str:
 LEFT_OUT = "-"
 """The value in place of a user id that leaves an address out."""
 
-Row = tuple[str, str, str, int]
+UserMapRow = tuple[str, str, str, int]
 """An address, its user id, its name, and the number of its commits."""
 
 _NAMES = Names(required=("address", "user_id"))
@@ -261,7 +261,7 @@ def read_user_map(lines: Iterable[bytes]) -> dict[str, UserId | None]:
     return users
 
 
-def user_map_of(rows: Iterable[Row]) -> str:
+def user_map_of(rows: Iterable[UserMapRow]) -> str:
     """Return the text of a file with these rows for `read_user_map`."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.entries import Entry, Refusal
+from ledger.errors import UnreadableHistoryError
 from ledger.intake.csv_history import read_csv
-from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.processes.second_process import SecondProcess
 
 SHARED_FROM = 5_000_000

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
@@ -39,10 +39,47 @@ _INSERT = Statement(insert(_t), *_t.c.keys())
 _TAKE_BACK = Statement(delete(_t).where(_t.c.ran_at > bindparam("at")), "at")
 
 
-def last_run(database: Database, job: str) -> Run | None:
-    """The run for the latest day that is done, or None."""
-    with database.read() as connection:
-        return _LATEST_FIRST.first(connection, job)
+class JobRuns:
+    """The runs of scheduled jobs in one ledger."""
+
+    def __init__(self, database: Database) -> None:
+        """Note runs in `database`."""
+        self._database = database
+
+    def last(self, job: str) -> Run | None:
+        """The run for the latest day that is done, or None."""
+        with self._database.read() as connection:
+            return _LATEST_FIRST.first(connection, job)
+
+    def last_ran_at(self) -> Instant | None:
+        """The instant of the latest run of any job, or None."""
+        with self._database.read() as connection:
+            return last_ran_at(connection)
+
+    def days(self, job: str) -> list[dt.date]:
+        """The days that are done, the earliest first."""
+        with self._database.read() as connection:
+            return [run.day for run in _EARLIEST_FIRST.all(connection, job)]
+
+    def note(
+        self, job: str, days: Sequence[dt.date], ran_at: Instant, counted: int
+    ) -> list[dt.date]:
+        """Note that `days` are done, all of them or none, and return those that were not before.
+
+        Days that were noted before stay unchanged. When this returns, the notes survive a power
+        cut.
+        """
+        with self._database.write() as connection:
+            Head.read(connection)  # serializes notes, even if the database allows several writers
+            known = {run.day for run in _EARLIEST_FIRST.all(connection, job)}
+            new = [day for day in dict.fromkeys(days) if day not in known]
+            rows = [(job, day.isoformat(), ran_at, counted) for day in new]
+            _INSERT.run_many(connection, [with_checksum(_t.name, row) for row in rows])
+        return new
+
+    def alone(self, job: str) -> AbstractContextManager[None]:
+        """Hold the lock of a job, as `job_alone` does."""
+        return job_alone(self._database, job)
 
 
 def last_ran_at(connection: Connection) -> Instant | None:
@@ -53,28 +90,6 @@ def last_ran_at(connection: Connection) -> Instant | None:
 def take_back_runs(connection: Connection, after: Instant) -> int:
     """Delete the runs after an instant, so that their days are due again; return their number."""
     return int(_TAKE_BACK.run(connection, after).rowcount)
-
-
-def days_done(database: Database, job: str) -> list[dt.date]:
-    """The days that are done, the earliest first."""
-    with database.read() as connection:
-        return [run.day for run in _EARLIEST_FIRST.all(connection, job)]
-
-
-def note_runs(
-    database: Database, job: str, days: Sequence[dt.date], ran_at: Instant, counted: int
-) -> list[dt.date]:
-    """Note that `days` are done, all of them or none, and return those that were not before.
-
-    Days that were noted before stay unchanged. When this returns, the notes survive a power cut.
-    """
-    with database.write() as connection:
-        Head.read(connection)  # serializes notes, even if the database allows several writers
-        known = {run.day for run in _EARLIEST_FIRST.all(connection, job)}
-        new = [day for day in dict.fromkeys(days) if day not in known]
-        rows = [(job, day.isoformat(), ran_at, counted) for day in new]
-        _INSERT.run_many(connection, [with_checksum(_t.name, row) for row in rows])
-    return new
 
 
 @contextmanager

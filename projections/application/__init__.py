@@ -18,21 +18,33 @@ if TYPE_CHECKING:
         engagement_stats,
     )
     from projections.application.engagements import Engagements
+    from projections.application.inspection import Inspection
     from projections.application.maintenance import Maintenance
     from projections.application.policy_history import PolicyHistory
     from projections.application.questions import Questions
+    from projections.read_model.compare import Verification
+    from projections.read_model.past_queries import Affected, PolicyTrial
+    from projections.read_model.rebuild import Compared, Replays
+    from projections.read_model.replay import Replay
 
 __all__ = [
     "Adjustments",
+    "Affected",
     "Audited",
+    "Compared",
     "EngagementStats",
     "EngagementTracker",
     "Engagements",
+    "Inspection",
     "IssueEngagement",
     "IssueEngagementRepository",
     "Maintenance",
     "PolicyHistory",
+    "PolicyTrial",
     "Questions",
+    "Replay",
+    "Replays",
+    "Verification",
     "engagement_stats",
     "read_audit",
 ]
@@ -50,8 +62,13 @@ __getattr__ = lazy_names(
             "engagement_stats",
         ],
         "projections.application.engagements": ["Engagements"],
+        "projections.application.inspection": ["Inspection"],
         "projections.application.maintenance": ["Maintenance"],
         "projections.application.policy_history": ["PolicyHistory"],
         "projections.application.questions": ["Questions"],
+        "projections.read_model.compare": ["Verification"],
+        "projections.read_model.past_queries": ["Affected", "PolicyTrial"],
+        "projections.read_model.rebuild": ["Compared", "Replays"],
+        "projections.read_model.replay": ["Replay"],
     },
 )

@@ -7,7 +7,7 @@ from bot.clocks import ClockGuard
 from bot.jobs import EngagementJobs
 from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant
-from ledger.store.job_runs import days_done
+from ledger.store.job_runs import JobRuns
 from projections.application import Engagements
 from tests.support.scheduled_work import ZONE
 from tests.support.strategies import NOON, Clock
@@ -47,15 +47,15 @@ def test_nothing_that_cannot_be_taken_back_is_done_by_a_clock_that_is_ahead(
     engagements, guard, clock
 ):
     jobs, database = EngagementJobs(engagements, ZONE, guard), engagements.ledger.database
-    done = days_done(database, "engagement_decay")
+    done = JobRuns(database).days("engagement_decay")
     clock.move(YEARS)
     for work in (jobs.decay, jobs.cleanup, lambda: jobs.expire(90)):
         with pytest.raises(ClockUnconfirmedError):
             work()
     assert texts(engagements) == ["canary"]
     assert engagements.ledger.compactor.segments() == []
-    assert days_done(database, "engagement_decay") == done
-    assert days_done(database, "engagement_cleanup") == []
+    assert JobRuns(database).days("engagement_decay") == done
+    assert JobRuns(database).days("engagement_cleanup") == []
 
 
 def test_a_bot_that_was_off_for_a_month_goes_on_once_it_hears_the_time(engagements, guard, clock):

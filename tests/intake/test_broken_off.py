@@ -5,9 +5,10 @@ from contextlib import closing
 
 import pytest
 
+from ledger.errors import UnreadableHistoryError
 from ledger.intake import history
 from ledger.intake.git_history import _Mailmap
-from ledger.intake.history import Ordinals, UnreadableHistoryError
+from ledger.intake.history import Ordinals
 
 
 def test_a_temporary_folder_without_room_ends_the_reading(monkeypatch):

@@ -22,11 +22,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
+from ledger.entries import Entry, ImportReport, Refusal
 from ledger.idempotency import SourceKey
 from ledger.instants import DAY, Instant, iso, moment_of
 from ledger.intake import csv_history, history
 from ledger.intake.csv_history import read_csv
-from ledger.intake.history import Entry, ImportReport, Refusal, record_history
+from ledger.intake.history import record_history
 from ledger.store import append
 from ledger.store.append import Outcome, Receipt
 from ledger.store.opt_outs import OptOuts

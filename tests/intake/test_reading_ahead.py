@@ -16,9 +16,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
+from ledger.entries import Entry, Refusal
+from ledger.errors import UnreadableHistoryError
 from ledger.intake import reading_ahead as module
 from ledger.intake.csv_history import read_csv
-from ledger.intake.history import Entry, Refusal, UnreadableHistoryError
 from ledger.intake.reading_ahead import next_part, reading_ahead
 from ledger.processes.second_process import SecondProcess
 from tests.intake.test_history import files

@@ -18,8 +18,9 @@ from bot.intake import json_values, telegram_export
 from bot.intake.json_values import SPOILT, mended
 from bot.intake.telegram_export import read_export
 from bot.listening.exported_messages import ChatType, ExportedMessage
+from ledger.entries import Refusal
+from ledger.errors import UnreadableHistoryError
 from ledger.instants import instant_of
-from ledger.intake.history import Refusal, UnreadableHistoryError
 from tests.support.strategies import hostile_texts
 from tests.support.telegram.desktop_exports import Line, chat_of, full_export, stream_of, written
 

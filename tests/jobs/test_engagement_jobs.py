@@ -23,7 +23,7 @@ from ledger.clock import utc_now
 from ledger.errors import LedgerUnavailableError, SettingsError
 from ledger.instants import DAY, Instant
 from ledger.store import tables
-from ledger.store.job_runs import Run, days_done, job_alone, last_run, note_runs
+from ledger.store.job_runs import JobRuns, Run, job_alone
 from projections.application import Engagements
 from projections.policy import Adopted
 from projections.read_model.engagement_rows import LIVE, Stored
@@ -88,7 +88,7 @@ def test_the_cleanup_restores_what_was_moved_aside_before_it_looks_for_damage(
 
 def test_a_run_is_noted_with_its_instant_and_its_count(engagements, jobs):
     jobs.decay()
-    noted = last_run(engagements.ledger.database, DECAY.job)
+    noted = engagements.ledger.job_runs.last(DECAY.job)
     assert noted == Run(YESTERDAY, NOON, UNDER_DECAY)
 
 
@@ -161,7 +161,7 @@ def test_of_many_who_ask_at_once_one_does_it(url, engagements, clock, worked):
 
 def test_without_a_lock_the_days_are_noted_once_all_the_same(url, engagements, clock, monkeypatch):
     """As on a database that is no file."""
-    monkeypatch.setattr("bot.jobs.engagement_jobs.job_alone", lambda *_: nullcontext())
+    monkeypatch.setattr(JobRuns, "alone", lambda *_: nullcontext())
     meeting = Barrier(2)
     with Engagements(url, clock=clock) as second, ThreadPoolExecutor(2) as threads:
         for opened in (engagements, second):
@@ -262,7 +262,7 @@ def test_without_jobs_the_environment_says_which_ledger(work, job, url, tmp_path
     began = utc_now()
     assert asyncio.run(work()) == 0
     with Engagements(url) as opened:
-        days = days_done(opened.ledger.database, job.job)
+        days = opened.ledger.job_runs.days(job.job)
     # A day may have become due meanwhile.
     assert days in [due_days(job, None, at, dt.UTC) for at in (began, utc_now())]
 
@@ -286,13 +286,13 @@ def test_a_day_of_a_job_is_noted_once(tmp_path_factory, notes):
         database = opened.ledger.database
         for number, (job, days) in enumerate(notes):
             new = [day for day in dict.fromkeys(days) if day not in known[job]]
-            assert note_runs(database, job, days, Instant(NOON + number), number) == new
+            assert JobRuns(database).note(job, days, Instant(NOON + number), number) == new
             known[job] |= dict.fromkeys(new, number)
         for job, days in known.items():
-            assert days_done(database, job) == sorted(days)
+            assert JobRuns(database).days(job) == sorted(days)
             last = max(days, default=None)
             expected = last and Run(last, Instant(NOON + days[last]), days[last])
-            assert last_run(database, job) == expected
+            assert JobRuns(database).last(job) == expected
 
 
 # --- counting the dormant ------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from ledger.errors import (
 from ledger.events import ClockCorrected
 from ledger.instants import DAY, Instant, moment_of
 from ledger.store.clock_corrections import correct
-from ledger.store.job_runs import days_done
+from ledger.store.job_runs import JobRuns
 from ledger.store.statements import Statement
 from ledger.validation import UserId
 from projections.application import Engagements
@@ -81,9 +81,9 @@ def test_the_correction_is_an_event_that_says_the_present_and_the_reason(engagem
 
 def test_the_days_of_jobs_that_ran_ahead_are_due_again(engagements):
     database = engagements.ledger.database
-    assert days_done(database, "engagement_decay")
+    assert JobRuns(database).days("engagement_decay")
     assert engagements.ledger.correct_clock("it ran ahead") == 2  # and the confirmation
-    assert days_done(database, "engagement_decay") == []
+    assert JobRuns(database).days("engagement_decay") == []
 
 
 @pytest.mark.parametrize("is_sealed", [False, True])

@@ -12,7 +12,6 @@ from ledger.commands import FOREVER, OptOut, hiding_of, interaction_of
 from ledger.idempotency import SourceKey
 from ledger.instants import DAY
 from ledger.store.eventsourcing_adapter import StoreAggregateRecorder, StoreProcessRecorder
-from ledger.store.job_runs import note_runs
 from ledger.validation import UserId
 from projections.application import Engagements
 from projections.policy import changed
@@ -104,7 +103,7 @@ def refresh(engagements: Engagements, clock: Clock, dice: Random) -> None:
 
 def note_days(engagements: Engagements, clock: Clock, dice: Random) -> None:
     days = [clock().date() - dt.timedelta(each) for each in range(dice.randint(1, 3))]
-    note_runs(engagements.ledger.database, "decay", days, clock.at, 3)
+    engagements.ledger.job_runs.note("decay", days, clock.at, 3)
 
 
 def correct_clock(engagements: Engagements, clock: Clock, dice: Random) -> None:

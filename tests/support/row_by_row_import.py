@@ -14,10 +14,10 @@ import msgspec
 from ledger.application import EngagementLedger
 from ledger.commands import Interaction, interaction_of
 from ledger.csv_format import check_issue, check_user
+from ledger.entries import ImportReport
 from ledger.errors import InvalidInteractionError, LedgerError, OptedOutError
 from ledger.idempotency import SourceKey
 from ledger.instants import moment_of_iso
-from ledger.intake.history import ImportReport
 from ledger.validation import context_of
 
 Told = list[tuple[str, str]]

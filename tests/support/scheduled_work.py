@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from bot.dates.job_days import CLEANUP, DECAY
 from ledger.commands import interaction_of
-from ledger.store.job_runs import days_done
+from ledger.store.job_runs import JobRuns
 from projections.application import Engagements
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -27,4 +27,4 @@ def touch(engagements: Engagements, user: str, issue: str) -> None:
 def done(engagements: Engagements) -> tuple[list[dt.date], list[dt.date]]:
     """The days of both jobs that are done."""
     database = engagements.ledger.database
-    return days_done(database, DECAY.job), days_done(database, CLEANUP.job)
+    return JobRuns(database).days(DECAY.job), JobRuns(database).days(CLEANUP.job)

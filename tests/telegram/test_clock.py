@@ -8,7 +8,7 @@ import pytest
 from bot.telegram.serve import dated_by
 from ledger.commands import interaction_of
 from ledger.instants import DAY, Instant, iso
-from ledger.store.job_runs import days_done, last_ran_at
+from ledger.store.job_runs import JobRuns, last_ran_at
 from projections.application import Engagements
 from tests.support.strategies import NOON
 from tests.support.telegram.bot_process import BotProcess
@@ -94,7 +94,7 @@ def test_a_bot_that_was_off_for_months_works_at_once_by_telegrams_date(tmp_path)
     with FakeBotApi() as api, Engagements(url) as engagements:
         bot = BotProcess(api, tmp_path)
         database = engagements.ledger.database
-        api.wait_until(lambda: days_done(database, "engagement_expiry"), 30)
+        api.wait_until(lambda: JobRuns(database).days("engagement_expiry"), 30)
         (entry,) = engagements.questions.history("ana")
         assert bot.terminate() == 0
     assert entry.origin.context is None

@@ -17,7 +17,7 @@ from ledger.errors import LedgerDamagedError
 from ledger.instants import DAY
 from ledger.store.compaction import Compaction, Compactor
 from ledger.store.database import Database
-from ledger.store.job_runs import days_done, last_run
+from ledger.store.job_runs import JobRuns
 from ledger.store.rows import checksum
 from ledger.store.sqlite import StoreDamagedError, StoreFullError, StoreUnavailableError
 from ledger.verification.findings import Finding
@@ -393,9 +393,9 @@ def test_a_day_that_is_none_is_named(path):
     damage(path, "UPDATE job_runs SET day = 'x' || day")
     with closing(Database(f"sqlite:///{path}")) as database:
         with pytest.raises(LedgerDamagedError, match="the day of a job"):
-            days_done(database, "decay")
+            JobRuns(database).days("decay")
         with pytest.raises(LedgerDamagedError, match="the day of a job"):
-            last_run(database, "decay")
+            JobRuns(database).last("decay")
 
 
 def test_a_backup_that_sqlite_made_is_sound(path, tmp_path):

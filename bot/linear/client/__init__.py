@@ -2,7 +2,7 @@
 
 from bot.extras import extra
 from bot.settings import Settings
-from ledger.clock import Clock, utc_now
+from ledger.application import Clock, utc_now
 
 with extra("linear"):
     from bot.linear.client.connection import Connection

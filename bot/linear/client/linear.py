@@ -30,7 +30,7 @@ from bot.linear.documents import (
 from bot.linear.issue import FRESH_SECONDS, Absent, Answer, Issue, Unknown, shown
 from bot.linear.line import Line
 from bot.linear.quota import Quota
-from ledger.clock import Clock, utc_now
+from ledger.application import Clock, utc_now
 from ledger.instants import instant_of
 
 _log = logging.getLogger(__name__)

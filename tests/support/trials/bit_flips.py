@@ -15,7 +15,6 @@ from ledger.commands import Interaction, interaction_of
 from ledger.instants import DAY
 from ledger.store import tables
 from ledger.store.eventsourcing_adapter import StoreAggregateRecorder, StoreTrackingRecorder
-from ledger.store.job_runs import days_done
 from projections.application import Engagements
 from tests.support.every_write import CHATS, USERS, compact, override, record, write_everything
 from tests.support.sealed_ledgers import opened
@@ -106,7 +105,7 @@ def answers(engagements: Engagements) -> list[object]:
         ledger.size(),
         engagements.policies.all(),
         engagements.maintenance.count_dormant(),
-        days_done(ledger.database, "decay"),
+        ledger.job_runs.days("decay"),
         StoreTrackingRecorder(ledger.database).max_tracking_id("upstream"),
         _snapshots(engagements),
     ]

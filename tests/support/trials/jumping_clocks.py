@@ -16,7 +16,6 @@ from ledger.errors import ClockBehindError, ClockNotAheadError
 from ledger.events import CLOCK, SEALING
 from ledger.instants import DAY, Instant, moment_of
 from ledger.segment import RETAINED_DAYS
-from ledger.store.job_runs import days_done
 from tests.support import strategies
 from tests.support.strategies import HOUR, NOON
 from tests.support.trials.compaction_model import (
@@ -192,7 +191,7 @@ class Clocks(Compactions):
         if self._job(EXPIRY, lambda: jobs.expire(CONTEXT_DAYS)):
             self._expire(Instant(self.clock.at - CONTEXT_DAYS * DAY))
         for job, noted in self.runs.items():
-            assert days_done(self.engagements.ledger.database, job) == sorted(noted)
+            assert self.engagements.ledger.job_runs.days(job) == sorted(noted)
         texts = sum(each.origin != Origin() for each in self.list.told)
         with self.engagements.ledger.database.read() as connection:
             (kept,) = connection.exec_driver_sql("SELECT count(*) FROM origins").one()

@@ -1,8 +1,6 @@
 """EngagementLedger: the only interface to write and read events."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -13,13 +11,12 @@ from eventsourcing.utils import Environment, EnvType
 from sqlalchemy import Connection, func, select
 
 from ledger import codec, store, verification
+from ledger.application.clock_history import ClockHistory
 from ledger.clock import Clock, utc_now
 from ledger.commands import Interaction
-from ledger.errors import SettingsError
 from ledger.events import Event
 from ledger.idempotency import pseudonym
 from ledger.instants import Instant, instant_of
-from ledger.location import url_of
 from ledger.store import tables
 from ledger.store.accounts import User, changed_names, rename_users, users
 from ledger.store.append import Appender, Entry, Outcome, Receipt
@@ -33,6 +30,7 @@ from ledger.store.eventsourcing_adapter import (
     StoreFactory,
 )
 from ledger.store.group_commit import GroupCommit
+from ledger.store.job_runs import JobRuns
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
 from ledger.store.projection import Projection
@@ -43,30 +41,6 @@ from ledger.validation import chat_id_of, display_name_of, reason_of, user_id_of
 if TYPE_CHECKING:
     from ledger.archive.segment_store import Archive
     from ledger.intake.preview import Preview
-
-
-_DOTENV = ".env"
-
-
-def environment() -> dict[str, str]:
-    """Return the environment of this process, with the values of `.env` as defaults.
-
-    Raises SettingsError if `.env` is not in UTF-8.
-    """
-    if not Path(_DOTENV).exists():
-        return dict(os.environ)
-    from dotenv import dotenv_values  # noqa: PLC0415 - most ledgers are configured without
-
-    try:
-        from_file = {name: value for name, value in dotenv_values(_DOTENV).items() if value}
-    except UnicodeDecodeError:
-        raise SettingsError(".env is not in UTF-8") from None
-    return from_file | os.environ
-
-
-def configured_url() -> str:
-    """Return the SQLAlchemy URL of the ledger that the environment or `.env` names."""
-    return url_of(environment())
 
 
 class LedgerMapper(Mapper[UUID]):
@@ -136,6 +110,16 @@ class EngagementLedger(Application[UUID]):
     def archive(self) -> "Archive":
         """The segments, which hold the sealed events."""
         return self.database.archive
+
+    @property
+    def job_runs(self) -> JobRuns:
+        """The runs of scheduled jobs, by logical day."""
+        return JobRuns(self.database)
+
+    @property
+    def clock_history(self) -> ClockHistory:
+        """The instants in the ledger, which show whether a clock can be trusted."""
+        return ClockHistory(self.database)
 
     def record(self, entry: Entry) -> Receipt:
         """Record durably and return the receipt; concurrent calls share commits.
