@@ -1,8 +1,24 @@
-"""The way in: starts the command line, and says so where another module hides our packages."""
+"""The way in: starts the command line, and says so where another module hides our packages.
+
+The client interfaces are imported on first use.
+"""
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from projections import Engagements, EngagementTracker, IssueEngagementRepository
+
+__all__ = [
+    "EngagementTracker",
+    "Engagements",
+    "IssueEngagementRepository",
+    "main",
+    "require_own",
+]
 
 _HERE = Path(__file__).parent
 
@@ -20,6 +36,14 @@ def require_own(*packages: str) -> None:
                 f"{origin} hides the package {package} of engagement-ledger: give it another name"
             )
             raise ImportError(message, name=package, path=origin)
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    """Import one of the client interfaces."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require_own("projections")
+    return getattr(import_module("projections"), name)
 
 
 def main() -> None:

@@ -1,23 +1,77 @@
 """Projections: engagements, scores and rankings, computed from the ledger's events.
 
-The two client interfaces are imported on first use, so that the pure modules here load no database.
+The public names, each imported on first use, so that the pure modules here load no database.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engagement_ledger import require_own
 
 if TYPE_CHECKING:
-    from projections.application import EngagementTracker, IssueEngagementRepository
+    from projections.application import (
+        Adjustments,
+        Engagements,
+        EngagementStats,
+        EngagementTracker,
+        IssueEngagement,
+        IssueEngagementRepository,
+        Maintenance,
+        PolicyHistory,
+        Questions,
+    )
+    from projections.engagement import Engagement, fold, merge
+    from projections.policy import ScoringPolicy, changed
+    from projections.ranking import Ranked
+    from projections.scoring import Score, score
+    from projections.statistics import Statistics
+    from projections.timeline import ScoreSeries, score_series
 
 require_own("ledger")
 
-__all__ = ["EngagementTracker", "IssueEngagementRepository"]
+from ledger.lazy_imports import lazy_names  # noqa: E402 - only now it is known to be ours
 
+__all__ = [
+    "Adjustments",
+    "Engagement",
+    "EngagementStats",
+    "EngagementTracker",
+    "Engagements",
+    "IssueEngagement",
+    "IssueEngagementRepository",
+    "Maintenance",
+    "PolicyHistory",
+    "Questions",
+    "Ranked",
+    "Score",
+    "ScoreSeries",
+    "ScoringPolicy",
+    "Statistics",
+    "changed",
+    "fold",
+    "merge",
+    "score",
+    "score_series",
+]
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
-    """Import one of the two client interfaces."""
-    if name in __all__:
-        return getattr(import_module("projections.application"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "projections.application": [
+            "Adjustments",
+            "EngagementStats",
+            "EngagementTracker",
+            "Engagements",
+            "IssueEngagement",
+            "IssueEngagementRepository",
+            "Maintenance",
+            "PolicyHistory",
+            "Questions",
+        ],
+        "projections.engagement": ["Engagement", "fold", "merge"],
+        "projections.policy": ["ScoringPolicy", "changed"],
+        "projections.ranking": ["Ranked"],
+        "projections.scoring": ["Score", "score"],
+        "projections.statistics": ["Statistics"],
+        "projections.timeline": ["ScoreSeries", "score_series"],
+    },
+)

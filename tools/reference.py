@@ -40,7 +40,7 @@ RULES = "docs/explanation/rules.md"
 
 API: dict[str, dict[str, tuple[str, ...]]] = {
     "Recording and asking": {
-        "projections.application": (
+        "projections": (
             "Engagements",
             "Questions",
             "Adjustments",
@@ -51,43 +51,65 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
             "IssueEngagement",
             "EngagementStats",
         ),
-        "projections.read_model.rebuild": ("Replays", "Compared"),
-        "projections.read_model.catalog": ("Watermark",),
+        "projections.application": ("Replays", "Compared", "Watermark"),
     },
     "Interactions": {
-        "ledger.commands": ("interaction_of", "Interaction", "Kind", "OptOut"),
-        "ledger.idempotency": ("SourceKey",),
-        "ledger.store.append": ("Receipt",),
-        "ledger.application": ("EngagementLedger",),
-        "ledger.store.event_queries": ("HistoryEntry",),
+        "ledger": (
+            "interaction_of",
+            "Interaction",
+            "Kind",
+            "OptOut",
+            "SourceKey",
+            "Receipt",
+            "EngagementLedger",
+            "HistoryEntry",
+            "environment",
+            "instant_of",
+            "moment_of",
+        ),
     },
     "Engagements and scores": {
-        "projections.engagement": ("Engagement", "fold", "merge"),
-        "projections.policy": ("ScoringPolicy", "changed"),
-        "projections.scoring": ("Score", "score"),
-        "projections.ranking": ("Ranked",),
-        "projections.statistics": ("Statistics",),
-        "projections.timeline": ("timeline", "score_series", "ScoreSeries"),
+        "projections": (
+            "Engagement",
+            "fold",
+            "merge",
+            "ScoringPolicy",
+            "changed",
+            "Score",
+            "score",
+            "Ranked",
+            "Statistics",
+            "score_series",
+            "ScoreSeries",
+        ),
+        "projections.timeline": ("timeline",),
     },
     "Testing": {
         "projections.application.testing": ("given", "Given", "When"),
     },
     "The bot": {
-        "bot.telegram.recording": ("install", "Recorder"),
-        "bot.spool.durable_writer": ("Keeper",),
-        "bot.jobs.engagement_jobs": ("EngagementJobs",),
-        "bot.jobs.scheduling": (
+        "bot": (
+            "install",
+            "Recorder",
+            "PollingRequest",
+            "Keeper",
+            "EngagementJobs",
             "add_engagement_jobs_to_scheduler",
             "add_expiry_to_scheduler",
             "decay_engagement_scores_job",
             "cleanup_zero_engagements_job",
+            "score_chart",
+            "ranking_chart",
+            "settings_of",
+            "Settings",
+            "MissingExtraError",
         ),
-        "bot.charts": ("score_chart", "ranking_chart"),
-        "bot.settings": ("settings_of",),
-        "bot.extras": ("MissingExtraError",),
+    },
+    "The program": {
+        "engagement_ledger": ("main", "require_own"),
     },
 }
-"""The public modules by chapter; every error follows."""
+"""The public names by chapter and face; every error follows."""
 
 PROPERTIES = ("property", "cached_property")
 

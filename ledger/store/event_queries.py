@@ -337,6 +337,7 @@ def _between(table: pa.Table, first: int, last: int) -> pa.Table:
 # The spans of users' interactions in a chat.
 
 Span = tuple[Instant, Instant]
+"""The first and the last instant of some interactions."""
 
 _p = tables.places
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from projections.application.maintenance import Maintenance
     from projections.application.policy_history import PolicyHistory
     from projections.application.questions import Questions
+    from projections.read_model.catalog import Watermark
     from projections.read_model.compare import Verification
     from projections.read_model.past_queries import Affected, PolicyTrial
     from projections.read_model.rebuild import Compared, Replays
@@ -45,6 +46,7 @@ __all__ = [
     "Replay",
     "Replays",
     "Verification",
+    "Watermark",
     "engagement_stats",
     "read_audit",
 ]
@@ -66,6 +68,7 @@ __getattr__ = lazy_names(
         "projections.application.maintenance": ["Maintenance"],
         "projections.application.policy_history": ["PolicyHistory"],
         "projections.application.questions": ["Questions"],
+        "projections.read_model.catalog": ["Watermark"],
         "projections.read_model.compare": ["Verification"],
         "projections.read_model.past_queries": ["Affected", "PolicyTrial"],
         "projections.read_model.rebuild": ["Compared", "Replays"],
