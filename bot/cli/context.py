@@ -103,11 +103,16 @@ class Session:
         from projections.application import Engagements  # noqa: PLC0415 - loads SQLAlchemy
 
         url = self.settings.database_url
-        if not create and not self.has_ledger():
-            message = "there is no ledger yet; `engagement init` creates one"
-            raise LedgerMissingError(message)
+        if not create:
+            self.expect_ledger()
         with Engagements(url, clock=self.clock) as engagements:
             yield engagements
+
+    def expect_ledger(self) -> None:
+        """Raise LedgerMissingError if there is no ledger yet."""
+        if not self.has_ledger():
+            message = "there is no ledger yet; `engagement init` creates one"
+            raise LedgerMissingError(message)
 
     def has_ledger(self) -> bool:
         """Whether there is a ledger; raises LedgerLostError if its file was lost."""

@@ -18,7 +18,7 @@ from bot.clock_check import ClockState
 from bot.clocks import last_run_of
 from bot.spool.spool_file import spools, unreadable_lines
 from ledger.application import Finding
-from ledger.errors import LedgerError, LedgerMissingError
+from ledger.errors import LedgerError
 from ledger.instants import DAY, Instant, instant_of, iso
 from ledger.segment import Segment, events_in
 from projections.application import Inspection, Verification
@@ -116,9 +116,7 @@ def _spooled(path: Path) -> Iterator[Finding]:
 def verify_all(session: Session) -> Verification:
     """Verify the ledger with a progress bar; an older schema is upgraded first."""
     with closing(Inspection(session.settings.database_url)) as inspection:
-        if not inspection.has_ledger():
-            message = "there is no ledger yet; `engagement init` creates one"
-            raise LedgerMissingError(message)
+        session.expect_ledger()
         if inspection.is_older:
             with session.engagements():
                 pass

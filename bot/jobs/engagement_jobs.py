@@ -90,10 +90,8 @@ class EngagementJobs:
 
         Returns the number deleted by the last run.
         """
-        return self._do(EXPIRY, lambda now: self._expired(Instant(now - context_days * DAY)))
-
-    def _expired(self, before: Instant) -> int:
-        return self._engagements.ledger.expire_origins(before)
+        expire = self._engagements.ledger.expire_origins
+        return self._do(EXPIRY, lambda now: expire(Instant(now - context_days * DAY)))
 
     def _do(self, schedule: Schedule, work: Callable[[Instant], int]) -> int:
         runs = self._engagements.ledger.job_runs
