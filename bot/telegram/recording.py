@@ -188,7 +188,7 @@ class Recorder:
         gate: Gate | None = None,
     ) -> None:
         """Record the updates of `bot` through `tracker`; no other bot may use the file `spool`."""
-        self.keeper = Keeper(tracker.engagements.ledger, spool, gate)
+        self.keeper = Keeper(tracker, spool, gate)
         self.tell_of: Callable[[Outage], None] = _nobody
         self.latest_update_id = 0
         self._outage: Outage | None = None

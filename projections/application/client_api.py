@@ -18,7 +18,7 @@ from ledger.commands import Kind, interaction_of
 from ledger.errors import OptedOutError
 from ledger.idempotency import SourceKey
 from ledger.instants import Instant, iso, moment_of
-from ledger.store.append import Receipt
+from ledger.store.append import Entry, Outcome, Receipt
 from projections.application.engagements import Engagements
 from projections.ranking import Ranked
 from projections.read_model import queries
@@ -180,12 +180,15 @@ class EngagementTracker(Door):
         *,
         source_key: SourceKey | str | None = None,
         occurred_at: dt.datetime | None = None,
+        place: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Receipt:
         """Record one interaction durably; a source key that was seen before adds nothing.
 
-        Raises InvalidInteractionError, a ValueError ("Invalid interaction_type: …"), for arguments
-        that violate R1, OptedOutError if the user has opted out or was forgotten, and
-        LedgerUnavailableError if the ledger cannot be written.
+        `place` is the id of the chat in which it happened; `metadata`, a JSON object, is kept and
+        deleted together with the context. Raises InvalidInteractionError, a ValueError ("Invalid
+        interaction_type: …"), for arguments that violate R1, OptedOutError if the user has opted
+        out or was forgotten, and LedgerUnavailableError if the ledger cannot be written.
         """
         interaction = interaction_of(
             user_id,
@@ -195,9 +198,23 @@ class EngagementTracker(Door):
             context=context,
             source_key=source_key,
             occurred_at=occurred_at,
+            chat_id=place,
+            metadata=metadata,
         )
         engagements = await self._engagements_soon()
         return await engagements.ledger.record_async(interaction)
+
+    async def track_all(self, interactions: Iterable[Entry]) -> list[Outcome]:
+        """Record interactions durably, in one transaction; return their outcomes in order.
+
+        Each outcome is what recording the interaction alone would give: its receipt or, in place of
+        one, the error that it would raise; then the others are recorded nevertheless. Make the
+        interactions with `ledger.commands.interaction_of`; hidings and opt-outs may stand between
+        them, and apply to those after them. Raises LedgerUnavailableError or ClockBehindError if
+        none is known to be recorded; trying again with the same source keys is safe.
+        """
+        engagements = await self._engagements_soon()
+        return await engagements.ledger.record_many_async(tuple(interactions))
 
     async def calculate_engagement_score(self, user_id: str, issue_id: str) -> float:
         """Return the score now, 0.0..1.0; 0.5 for a user who never touched the issue."""
