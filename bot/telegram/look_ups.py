@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from bot.linear.client import Linear
 from bot.linear.issue import Answer
-from bot.listening.bot_commands import Asked
-from bot.telegram.handlers import CARDS
+from bot.listening.bot_commands import CARDS, Asked
 from bot.telegram.sending import Outbox
 
 CARD_SECONDS = 1.5

@@ -10,9 +10,8 @@ from bot.linear.decoding import Failed, Reason
 from bot.linear.demo import LocalLinear, Scripted, invented
 from bot.linear.demo.workspace import Invented
 from bot.linear.documents import Request
-from bot.listening.bot_commands import Asked
+from bot.listening.bot_commands import CARDS, Asked
 from bot.telegram import look_ups
-from bot.telegram.handlers import CARDS
 from bot.telegram.look_ups import LookUps
 from bot.telegram.sending import Outbox
 from ledger.instants import moment_of
