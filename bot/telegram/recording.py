@@ -193,9 +193,9 @@ class Recorder:
         """
         if not isinstance(update, telegram.Update):
             return True
+        self.latest_update_id = max(self.latest_update_id, update.update_id)
         try:
             await self._keep(await self.reception.receive(update), update.update_id)
-            self.latest_update_id = max(self.latest_update_id, update.update_id)
         except NotKeptError as error:
             self._note(error.reason)
         except Exception as error:  # noqa: BLE001 - no error may prevent the answer

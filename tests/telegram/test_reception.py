@@ -21,12 +21,13 @@ from bot.settings import settings_of
 from bot.telegram import updates
 from bot.telegram.conversation import Conversation
 from bot.telegram.reception import CARRIED_AT_MOST, Received, Reception, lets_in
+from bot.telegram.recording import Recorder
 from bot.telegram.updates import ParsedUpdate, message_of, parsed
 from bot.terminal import chat
 from ledger.commands import FOREVER, OptOut, interaction_of
 from ledger.errors import LedgerUnavailableError
 from ledger.validation import UserId
-from projections.application import Engagements
+from projections.application import Engagements, EngagementTracker
 from tests.support.strategies import Clock
 from tests.support.telegram.conversation_driver import ConversationDriver
 from tests.support.telegram.fake_users import FakeUser
@@ -202,10 +203,9 @@ def test_work_that_is_done_again_is_noticed(work, start_driver, monkeypatch):
 BOT: Any = SimpleNamespace(id=99, username="ledger_bot")
 
 
-def said(update_id: int, text: str, field: str = "message", user_id: int = 1001) -> telegram.Update:
-    chat = {"id": user_id, "type": "private"}
-    sender = {"id": user_id, "is_bot": False, "first_name": "Ana"}
-    message = {"message_id": 7, "date": 0, "chat": chat, "from": sender, "text": text}
+def said(update_id: int, text: str, field: str = "message", sent_at: int = 0) -> telegram.Update:
+    where = {"chat": {"id": 1001, "type": "private"}, "message_id": 7, "date": sent_at}
+    message = where | {"from": {"id": 1001, "is_bot": False, "first_name": "Ana"}, "text": text}
     return telegram.Update.de_json({"update_id": update_id, field: message})
 
 
@@ -318,6 +318,29 @@ def test_nothing_takes_a_permission_back(tmp_path):
             assert ledger.knows("1001")
     with Engagements(url, clock=clock) as engagements:
         assert engagements.ledger.knows("1001")
+
+
+def test_a_message_that_was_received_before_its_sender_is_forgotten_stays_forgotten(tmp_path):
+    """It was said in that second, and the sender is forgotten while the gate is asked."""
+    clock = Clock()
+    clock.move(600_000)
+
+    def knows(user_id: str) -> bool:
+        latest = recorder.latest_update_id
+        recorder.forget(user_id, engagements.erase(user_id), latest)
+        return True
+
+    with Engagements(f"sqlite:///{tmp_path}/ledger.db", clock=clock) as engagements:
+        recorder = Recorder(
+            BOT,
+            EngagementTracker(engagements),
+            spool=tmp_path / "spool",
+            keys=KEYS,
+            gate=Gate(frozenset({TEAM}), frozenset(), knows),
+        )
+        message = said(5, "AI-1", sent_at=int(clock().timestamp()))
+        assert asyncio.run(recorder.record_update(message))
+        assert engagements.ledger.size() == (0, 0)
 
 
 async def recorded_then_answered(
