@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CARRIED_AT_MOST = 100
-"""The most updates that are carried to their answers; older ones are parsed again."""
+"""The most updates that are carried, as many as one poll brings; older ones are parsed again."""
 
 
 class Received(NamedTuple):
