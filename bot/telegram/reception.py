@@ -12,7 +12,7 @@ from bot.listening.classification import Sender
 from bot.listening.issue_keys import IssueKeys
 from bot.telegram.sending import fault
 from bot.telegram.updates import ParsedUpdate, parsed
-from ledger.clock import Clock
+from ledger.application import Clock
 from ledger.errors import InvalidInteractionError
 
 _log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ import msgspec
 import telegram
 from telegram.constants import MessageEntityType
 
+from bot.listening.asked import question_in
 from bot.listening.bot_commands import Asked, asked_in
 from bot.listening.classification import (
     ChatKind,
@@ -19,7 +20,6 @@ from bot.listening.classification import (
     pressed_in,
 )
 from bot.listening.issue_keys import IssueKeys
-from bot.listening.asked import question_in
 from bot.listening.typed_text import (
     NestedTooDeepError,
     TypedText,

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bot.listening.asked import question_in
 from bot.listening.bot_commands import CARDS, HINT, Asked, asked_in
 from bot.listening.classification import ISSUES_OF_A_MESSAGE, ChatKind, Message, issues_in
 from bot.listening.issue_keys import IssueKeys
-from bot.listening.asked import question_in
 from ledger.instants import moment_of
 from tests.support.strategies import NOON, hostile_texts
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bot.listening.asked import question_in
 from bot.listening.bot_commands import (
     CARDS,
     COMMANDS,
@@ -34,7 +35,6 @@ from bot.listening.classification import (
     pressed_in,
 )
 from bot.listening.issue_keys import IssueKeys
-from bot.listening.asked import question_in
 from ledger.commands import FOREVER, Hiding, Interaction, Kind, OptOut
 from ledger.errors import InvalidInteractionError
 from ledger.instants import instant_of, moment_of

@@ -234,7 +234,7 @@ def kept(engagements: Engagements) -> list[object]:
     return [
         (position, msgspec.structs.replace(event, **drawn), origin, event.place is None)
         for user in ("ana", "ben")
-        for position, event, origin, *_ in engagements.history(user)
+        for position, event, origin, *_ in engagements.questions.history(user)
         if isinstance(event, InteractionRecorded)
     ]
 

@@ -308,9 +308,9 @@ def test_nothing_takes_a_permission_back(tmp_path):
         for step in (
             lambda: ledger.record(OptOut(UserId("1001"), FOREVER)),
             lambda: ledger.record(OptOut(UserId("1001"), clock.at)),
-            lambda: engagements.erase("1001"),
+            lambda: engagements.ledger.erase("1001"),
             lambda: ledger.record(interaction_of("1001", "AI-2", "query")),
-            lambda: engagements.erase("1001"),
+            lambda: engagements.ledger.erase("1001"),
             lambda: ledger.record(OptOut(UserId("1001"), clock.at)),
         ):
             step()
@@ -327,7 +327,7 @@ def test_a_message_that_was_received_before_its_sender_is_forgotten_stays_forgot
 
     def knows(user_id: str) -> bool:
         latest = recorder.latest_update_id
-        recorder.forget(user_id, engagements.erase(user_id), latest)
+        recorder.forget(user_id, engagements.ledger.erase(user_id), latest)
         return True
 
     with Engagements(f"sqlite:///{tmp_path}/ledger.db", clock=clock) as engagements:
@@ -359,7 +359,9 @@ def test_a_user_who_is_forgotten_before_the_answer_sees_nothing_of_before(driver
     )
     driver.settle()
     work.take()
-    driver.run(recorded_then_answered(driver, update, lambda: driver.engagements.erase("1001")))
+    driver.run(
+        recorded_then_answered(driver, update, lambda: driver.engagements.ledger.erase("1001"))
+    )
     assert work.take() == once("AI-1")
     assert driver.api.sent_to(ana)[-1].text.startswith("AI-1 · score 0.500")
     assert driver.recorded(ana) == {}
