@@ -5,7 +5,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from ledger.commands import EARLIEST
 from ledger.errors import InvalidInteractionError
+from ledger.events import FORGOTTEN, IssueObserved
 from ledger.idempotency import SourceKey
 from ledger.instants import Instant
 from ledger.validation import UserId, display_name_of, text_of
@@ -158,6 +159,74 @@ def _digest(content: bytes) -> str:
 
 def _bare(person: Person | UnsetType | None) -> Person | UnsetType | None:
     return Person(person.id, None, person.is_app) if isinstance(person, Person) else person
+
+
+# The order of descriptions, field by field, which does not depend on the order of arrival.
+
+_OPTIONAL = (
+    "former_identifiers",
+    "priority",
+    "assignee",
+    "due_date",
+    "cycle",
+    "project",
+    "labels",
+    "estimate",
+    "blockers",
+    "archived",
+    "trashed",
+)
+BLOCKERS = "blockers"
+
+Order = tuple[int, int, bytes]
+"""Sorts what events say of a field; the last one is true."""
+
+
+def said_by(event: IssueObserved) -> dict[str, Any]:
+    """The values of the fields that an event describes; `state` is a type and an id."""
+    optional = ((name, getattr(event, name)) for name in _OPTIONAL)
+    return {
+        "identifier": event.identifier,
+        "team": event.team,
+        "state": (event.state_type, event.state_id),
+        "removed": event.removed,
+        **{name: value for name, value in optional if value is not UNSET},
+    }
+
+
+def order_of(event: IssueObserved, field: str) -> Order:
+    """The place of an event among those that describe a field of the same issue.
+
+    `updated_at` decides, then `said_at`, and then the content. A relation to another issue does not
+    change `updated_at`, so of blockers `said_at` decides.
+    """
+    content = _content(event)
+    if field == BLOCKERS:
+        return event.said_at, event.updated_at, content
+    return event.updated_at, event.said_at, content
+
+
+def is_news(event: IssueObserved, known: Iterable[IssueObserved]) -> bool:
+    """Whether `event` changes any field that the `known` ones describe.
+
+    A person who was forgotten meanwhile does not count as a change.
+    """
+    others = [(each, said_by(each)) for each in known]
+    for field, value in said_by(event).items():
+        said = [
+            (order_of(each, field), values[field]) for each, values in others if field in values
+        ]
+        order, latest = max(said, default=((0, 0, b""), UNSET))
+        if value not in {FORGOTTEN, latest} and order_of(event, field) > order:
+            return True
+    return False
+
+
+def _content(event: IssueObserved) -> bytes:
+    bare = msgspec.structs.replace(
+        event, originator_version=0, recorded_at=0, said_at=0, origin="webhook"
+    )
+    return msgspec.json.encode(bare, order="sorted")
 
 
 # Fields that Linear may not have said.

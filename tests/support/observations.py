@@ -1,12 +1,17 @@
-"""Observations for tests: strategies that build valid ones, and one that is short to write."""
+"""Observations for tests: strategies that build valid ones, and one that is short to write.
+
+The same for the events that they become.
+"""
 
 import datetime as dt
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from ledger.events import IssueObserved
 from ledger.instants import Instant, instant_of
 from ledger.observations import Observation, Person, Text, checked_observation
 
@@ -79,3 +84,32 @@ def _titled(drawn: tuple[Observation, str]) -> Observation:
     said, title = drawn
     texts = (Text(said.issue, title, "https://linear.app/i"),)
     return checked_observation(msgspec.structs.replace(said, texts=texts))
+
+
+def event(said: Observation, recorded_at: int = DAY_ONE) -> IssueObserved:
+    """The event that an observation becomes, in which the accounts of people are their ids."""
+    fields = msgspec.structs.asdict(said)
+    del fields["texts"]
+    actor = said.actor
+    return IssueObserved(
+        **fields
+        | {
+            "originator_id": UUID(said.issue),
+            "originator_version": 0,
+            "recorded_at": Instant(recorded_at),
+            "said_at": Instant(recorded_at) if said.said_at is None else said.said_at,
+            "assignee": _account(said.assignee),
+            "actor": _account(actor),
+            "actor_is_app": actor.is_app if isinstance(actor, Person) else UNSET,
+        }
+    )
+
+
+def _account(person: Any) -> Any:
+    return UUID(person.id) if isinstance(person, Person) else person
+
+
+def events() -> st.SearchStrategy[IssueObserved]:
+    """The events of observations of one issue, recorded at any of few instants."""
+    one = observations().map(lambda said: msgspec.structs.replace(said, issue=uuid(1), texts=()))
+    return st.builds(event, one, _instants)

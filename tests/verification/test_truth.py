@@ -121,7 +121,7 @@ DAMAGES = {
     "the head": "UPDATE head SET position = position + 1",
     "a version": "UPDATE streams SET version = version + 1 WHERE version > 0",
     "an account": "UPDATE accounts SET user_id = user_id || 'x'",
-    "a place": "UPDATE places SET chat_id = '-7' WHERE chat_id = '-100'",
+    "a place": "UPDATE places SET chat_id = chat_id || '7' WHERE chat_id NOT NULL",
     "an alias": "UPDATE aliases SET place = 1",
     "an opt-out": "UPDATE opt_outs SET before_at = before_at + 1",
     "a job's day": "UPDATE job_runs SET counted = counted + 1",
@@ -136,6 +136,9 @@ DAMAGES = {
     "the read model": "UPDATE engagements SET mentions = mentions + 1",
     "what is sealed": "UPDATE sealed_engagements SET views = views + 1",
     "a replay beside": "UPDATE replay_beside SET views = views + 1",
+    "a title": "UPDATE linear_texts SET text = text || 'x'",
+    "an issue's key": "UPDATE issue_keys SET position = position + 1",
+    "a lost key of an issue": "DELETE FROM issue_keys WHERE key = 'AI-1'",
     "the view": "DROP VIEW issue_engagements",
 }
 
