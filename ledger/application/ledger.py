@@ -20,7 +20,7 @@ from ledger.events import Event
 from ledger.idempotency import pseudonym
 from ledger.instants import Instant, instant_of
 from ledger.store import tables
-from ledger.store.accounts import User, changed_names, rename_users, users
+from ledger.store.accounts import IS_USER, User, changed_names, rename_users, users
 from ledger.store.append import Appender, Entry, Outcome, Receipt
 from ledger.store.clock_corrections import correct
 from ledger.store.database import Database
@@ -237,7 +237,10 @@ class EngagementLedger(Application[UUID]):
             return Streams(connection).known(user) is not None
 
     def users(self) -> list[User]:
-        """Return all users with an account, and the names of those who have one."""
+        """Return all users, and the names of those who have one.
+
+        People whom only Linear names are no users.
+        """
         with self.database.read() as connection:
             return users(connection)
 
@@ -264,9 +267,11 @@ class EngagementLedger(Application[UUID]):
             return store.event_queries.spans_at(connection, self.archive, chat_id)
 
     def size(self) -> tuple[int, int]:
-        """The number of events, and of users with an account."""
+        """The number of events, and of users."""
         with self.database.read() as connection:
-            users = connection.scalar(select(func.count()).select_from(tables.accounts))
+            users = connection.scalar(
+                select(func.count()).select_from(tables.accounts).where(IS_USER)
+            )
             return connection.scalar(select(tables.head.c.position)) or 0, users or 0
 
     def history(self, user_id: str) -> Iterator["store.event_queries.HistoryEntry"]:

@@ -1,4 +1,4 @@
-"""Questions about Linear's issues, answered from what the ledger was told of them."""
+"""Questions about Linear's issues, answered from the observations in the ledger."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence

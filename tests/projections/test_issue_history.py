@@ -1,4 +1,4 @@
-"""The history of an issue is a fold of observations, whatever their order of arrival."""
+"""The history of an issue is a fold of observations; their order of arrival does not matter."""
 
 import datetime as dt
 from itertools import pairwise
