@@ -285,7 +285,7 @@ PRIVACY = (
 PRIVACY_NOTHING = "I pass nothing on."
 PRIVACY_LINEAR = (
     "I ask Linear about the issues that you ask me about, without saying who asks, and pass "
-    "nothing else on."
+    "nothing else on. I keep what Linear answers about an issue, with the names of its people."
 )
 
 OPTED_OUT = (

@@ -168,6 +168,8 @@ def issue_of(node: object) -> Issue | None:
         **{name: value for name, value in found.items() if value is not None},
         priority=int(priority) if priority in {1.0, 2.0, 3.0, 4.0} else 0,
         assignee=person.display_name or None if person else None,
+        assignee_id=_id_of(node.get("assignee")),
+        state_id=_id_of(node["state"]),
         archived=node.get("archivedAt") is not None,
     )
 
@@ -178,6 +180,11 @@ def _without_odd_visibility(node: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(team, dict) or isinstance(team.get("visibility"), str):
         return node
     return node | {"team": {name: value for name, value in team.items() if name != "visibility"}}
+
+
+def _id_of(node: object) -> str:
+    """Return the id of what `node` describes, or nothing."""
+    return (_read(node, "id", str) if isinstance(node, dict) else None) or ""
 
 
 def _read(node: dict[str, Any], name: str, type_: Any) -> Any:  # noqa: ANN401 - of that type, or None

@@ -42,6 +42,8 @@ class Issue(msgspec.Struct, frozen=True):
     """1 urgent, 2 high, 3 medium, 4 low; 0 none."""
     due_date: dt.date | None = None
     assignee: str | None = None
+    assignee_id: str = ""
+    state_id: str = ""
     archived: bool = False
     trashed: bool = False
 

@@ -1,17 +1,24 @@
 """The client: asks Linear over the network, and remembers what it said."""
 
+from collections.abc import Callable
+
 from bot.extras import extra
+from bot.linear.issue import Issue
 from bot.settings import Settings
 from ledger.application import Clock, utc_now
 
 with extra("linear"):
     from bot.linear.client.connection import Connection
-from bot.linear.client.linear import Linear
+from bot.linear.client.linear import Linear, ignore
 
 __all__ = ["Connection", "Linear", "linear_of"]
 
 
-def linear_of(settings: Settings, clock: Clock = utc_now) -> Linear | None:
-    """Return a client by these settings, or None without a key."""
+def linear_of(
+    settings: Settings, clock: Clock = utc_now, observe: Callable[[Issue], object] = ignore
+) -> Linear | None:
+    """Return a client by these settings, or None without a key; `observe` as `Linear` takes it."""
     key = settings.linear_api_key
-    return None if key is None else Linear(Connection(settings.linear_url, key), clock)
+    if key is None:
+        return None
+    return Linear(Connection(settings.linear_url, key), clock, observe=observe)

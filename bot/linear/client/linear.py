@@ -27,7 +27,7 @@ from bot.linear.documents import (
     request_for_one,
     requests_for_many,
 )
-from bot.linear.issue import FRESH_SECONDS, Absent, Answer, Issue, Unknown, shown
+from bot.linear.issue import FRESH_SECONDS, Absent, Answer, Found, Issue, Unknown, shown
 from bot.linear.line import Line
 from bot.linear.quota import Quota
 from ledger.application import Clock, utc_now
@@ -58,6 +58,10 @@ class _Remembered(NamedTuple):
     at: float
 
 
+def ignore(_: Issue) -> None:
+    """Do not observe."""
+
+
 class Linear:
     """Looks issues up by their keys; belongs to one event loop."""
 
@@ -67,12 +71,18 @@ class Linear:
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         patience_seconds: float = LOOK_UP_SECONDS,
+        observe: Callable[[Issue], object] = ignore,
     ) -> None:
-        """Ask through `sender`; `monotonic` measures ages and pauses, in seconds."""
+        """Ask through `sender`; `monotonic` measures ages and pauses, in seconds.
+
+        `observe` is called with each issue that was looked up and may be seen; it must neither
+        wait nor raise.
+        """
         self._sender = sender
         self._clock = clock
         self._monotonic = monotonic
         self._patience_seconds = patience_seconds
+        self._observe = observe
         self._line = Line()
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._looking: dict[str, asyncio.Task[None]] = {}
@@ -128,6 +138,9 @@ class Linear:
         self._remembered.move_to_end(key)
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
+        answer = shown(issue, 0.0)
+        if isinstance(answer, Found):
+            self._observe(answer.issue)
 
     def _is_fresh(self, key: str) -> bool:
         remembered = self._remembered.get(key)
