@@ -238,8 +238,9 @@ class Batch:
     @property
     def has_rows(self) -> bool:
         """Whether there is anything to write."""
-        has_words = self._issues is not None and self._issues.has_rows
-        return bool(self.events) or self._sources.has_new or has_words
+        if self.events or self._sources.has_new:
+            return True
+        return self._issues is not None and self._issues.has_rows
 
     @property
     def keys(self) -> Sequence[tuple[str, int, int]]:
