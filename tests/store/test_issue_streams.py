@@ -141,8 +141,8 @@ def test_an_observation_that_is_refused_disturbs_no_other_entry(engagements, clo
     assert [each.position for each in (before, after, last)] == [1, 2, 3]
     assert not engagements.ledger.has_account(BOB.user_id)
     assert engagements.issues.issue("AI-2") is None
-    assert engagements.replay(repair=False, progress=lambda _: None).difference is None
-    assert engagements.verify().findings == []
+    assert engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
+    assert engagements.maintenance.verify().findings == []
 
 
 def test_nothing_of_it_is_there_if_the_transaction_fails(engagements, monkeypatch):
@@ -229,7 +229,7 @@ def test_instants_of_a_clock_that_ran_ahead_are_corrected(engagements, clock):
     (event,) = events_named(engagements, "AI-1")
     assert (event.said_at, event.recorded_at) == (clock.at, clock.at)
     assert known(engagements, known_at=clock()).at.blockers == (uuid(2),)
-    assert engagements.verify().findings == []
+    assert engagements.maintenance.verify().findings == []
 
 
 def test_an_observation_that_cannot_be_read_is_damage(engagements, tmp_path):
@@ -251,7 +251,7 @@ def test_no_name_or_title_is_in_an_event_or_a_log(engagements, clock, tmp_path, 
     recorded(engagements, observation(assignee=ANA, actor=BOB, texts=(title,)))
     assert copies(tmp_path) > 0
     for user in (ANA.user_id, BOB.user_id):
-        engagements.erase(user)
+        engagements.ledger.erase(user)
     with engagements.ledger.database.write() as connection:
         connection.execute(delete(tables.linear_texts))
     engagements.ledger.database.vacuum()
@@ -261,8 +261,8 @@ def test_no_name_or_title_is_in_an_event_or_a_log(engagements, clock, tmp_path, 
     issue = known(engagements)
     assert (dict(issue.texts), dict(issue.people)) == ({}, {})
     assert isinstance(issue.at.assignee, UUID)
-    assert engagements.verify().findings == []
-    assert engagements.replay(repair=True, progress=lambda _: None).difference is None
+    assert engagements.maintenance.verify().findings == []
+    assert engagements.maintenance.replay(repair=True, progress=lambda _: None).difference is None
 
 
 def copies(folder: Path) -> int:
@@ -278,7 +278,7 @@ def copies(folder: Path) -> int:
 
 def test_a_person_who_was_forgotten_is_not_named_by_what_happened_before(engagements, clock):
     recorded(engagements, observation(assignee=ANA))
-    engagements.erase(ANA.user_id)
+    engagements.ledger.erase(ANA.user_id)
     clock.move(1)
     late = observation(assignee=ANA, priority=1)
     assert recorded(engagements, late) == [Receipt(2, counted=True)]
@@ -305,14 +305,14 @@ def test_what_is_said_of_users_does_not_depend_on_linear(engagements, clock):
 
     def said() -> list[object]:
         return [
-            engagements.ranking("4711"),
-            engagements.statistics("4711"),
-            engagements.size(),
-            engagements.count_dormant(),
+            engagements.questions.ranking("4711"),
+            engagements.questions.statistics("4711"),
+            engagements.maintenance.count(),
+            engagements.maintenance.count_dormant(),
             engagements.ledger.users(),
             engagements.ledger.size()[1],
             list(engagements.ledger.history("4711")),
-            engagements.ask(ANA.user_id, "AI-1"),
+            engagements.questions.ask(ANA.user_id, "AI-1"),
             list(engagements.ledger.history(ANA.user_id)),
         ]
 
@@ -340,17 +340,17 @@ def test_derived_tables_are_brought_back_by_replay(engagements, tmp_path, clock)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript("DROP TABLE issue_keys")
     with opened(tmp_path, clock) as again:
-        assert again.replay(repair=False, progress=lambda _: None).difference is None
+        assert again.maintenance.replay(repair=False, progress=lambda _: None).difference is None
         assert known(again, "AI-7").at.issue == uuid(2)
     assert contents(path) == before
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DELETE FROM issue_keys WHERE key = 'AI-7'")
         connection.commit()
     with opened(tmp_path, clock) as again:
-        said = again.replay(repair=False, progress=lambda _: None).difference
+        said = again.maintenance.replay(repair=False, progress=lambda _: None).difference
         assert said == "the key AI-7: the events name other issues for it, or another position"
-        again.replay(repair=True, progress=lambda _: None)
-        assert again.replay(repair=False, progress=lambda _: None).difference is None
+        again.maintenance.replay(repair=True, progress=lambda _: None)
+        assert again.maintenance.replay(repair=False, progress=lambda _: None).difference is None
     assert sorted(contents(path)) == sorted(before)
     assert "issue_keys" in derived.tables
 
@@ -365,7 +365,7 @@ def test_compaction_leaves_answers_and_observations_as_they_are(engagements, clo
     assert [engagements.issues.issue(f"AI-{number}") for number in range(3)] == before
     again = observation(0, updated_at=DAY_ONE)
     assert recorded(engagements, again) == [Receipt(2, counted=False)]
-    assert engagements.verify().findings == []
+    assert engagements.maintenance.verify().findings == []
 
 
 @given(st.lists(observations(), max_size=8), st.randoms(use_true_random=False))
@@ -390,7 +390,7 @@ def answers(folder: Path, said: list[Observation]) -> list[object]:
         for start in range(0, len(said), 3):
             engagements.ledger.record_many(said[start : start + 3])
         found = [engagements.issues.issue(f"AI-{number}") for number in range(1, 5)]
-        assert engagements.verify().findings == []
+        assert engagements.maintenance.verify().findings == []
     return [None if each is None else _comparable(each) for each in found]
 
 

@@ -106,8 +106,11 @@ def test_any_order_and_repetition_answers_as_the_order_of_saying(ledgers):
 
 
 def test_replay_and_verify_find_the_shuffled_ledger_sound(ledgers):
-    assert ledgers.shuffled.replay(repair=False, progress=lambda _: None).difference is None
-    assert ledgers.shuffled.verify().findings == []
+    assert (
+        ledgers.shuffled.maintenance.replay(repair=False, progress=lambda _: None).difference
+        is None
+    )
+    assert ledgers.shuffled.maintenance.verify().findings == []
 
 
 def test_a_fold_by_position_is_caught(ledgers):
@@ -143,9 +146,9 @@ def wrong_after(cli: CommandLine, acknowledged: int) -> list[str]:
             found = engagements.issues.issue(f"AI-{issue}")
             if found is None or found.at.estimate != last:
                 wrong.append(f"AI-{issue} is not as it was described last")
-        wrong += [str(each) for each in engagements.verify().findings]
+        wrong += [str(each) for each in engagements.maintenance.verify().findings]
         wrong += filter(
-            None, [engagements.replay(repair=False, progress=lambda _: None).difference]
+            None, [engagements.maintenance.replay(repair=False, progress=lambda _: None).difference]
         )
     with opened(cli.ledger) as connection:
         (names,) = connection.execute("SELECT count(display_name) FROM accounts").fetchone()
