@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import application
+from ledger.application import ledger
 from ledger.archive.segment_files import Files
 from ledger.instants import Instant
 from ledger.store import compaction, retention
@@ -128,6 +128,6 @@ def test_a_sweep_that_does_not_look_at_the_replacement_is_caught(backed_up, monk
 
 
 def test_barriers_that_are_not_applied_are_caught(backed_up, monkeypatch):
-    monkeypatch.setattr(application, "apply_barriers", lambda *_: None)
+    monkeypatch.setattr(ledger, "apply_barriers", lambda *_: None)
     with pytest.raises(AssertionError, match="a backup does not answer as it did"):
         forgotten_and_older(backed_up)
