@@ -43,6 +43,8 @@ API: dict[str, dict[str, tuple[str, ...]]] = {
         "projections": (
             "Engagements",
             "Questions",
+            "Issues",
+            "KnownIssue",
             "Adjustments",
             "PolicyHistory",
             "Maintenance",
@@ -129,7 +131,7 @@ OWN_FEW = {
 }
 """Classes of which only some methods are for callers; the others are their base class's."""
 
-OWNED = {"Questions", "Adjustments", "PolicyHistory", "Maintenance"}
+OWNED = {"Questions", "Issues", "Adjustments", "PolicyHistory", "Maintenance"}
 """Classes that callers do not create: `Engagements` owns an object of each."""
 
 EXAMPLES = {

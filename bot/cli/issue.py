@@ -16,7 +16,7 @@ from ledger.instants import Instant, instant_of, iso
 if TYPE_CHECKING:
     from bot.linear.client import Linear
     from bot.linear.issue import Answer, Found
-    from projections.application.issues import KnownIssue
+    from projections.application import KnownIssue
 
 
 @click.command()

@@ -12,7 +12,7 @@ from bot.dates.format import day_of, when
 from bot.language import words
 from bot.linear.cards import age
 from ledger.instants import Instant, iso, moment_of
-from projections.application.issues import KnownIssue
+from projections.application import KnownIssue
 from projections.issue_history import StateSpan
 
 Moment = dt.datetime | None

@@ -1,6 +1,5 @@
 """Questions about Linear's issues, answered from the observations in the ledger."""
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from uuid import UUID
@@ -9,9 +8,9 @@ import msgspec
 from sqlalchemy import Connection
 
 from ledger import store
-from ledger.as_of import AsOf
+from ledger.as_of import AsOf, Moment
 from ledger.events import IssueObserved
-from ledger.instants import Instant, instant_of
+from ledger.instants import Instant
 from ledger.observations import Person, Text, order_of
 from ledger.store.database import Database
 from ledger.validation import issue_id_of
@@ -45,23 +44,17 @@ class Issues:
         """Read from `database`."""
         self._database = database
 
-    def issue(
-        self, key: str, at: dt.datetime | None = None, known_at: dt.datetime | None = None
-    ) -> KnownIssue | None:
+    def issue(self, key: str, at: Moment = None, known_at: Moment = None) -> KnownIssue | None:
         """The issue that has the key, or else the one that had it last, as of a moment.
 
         Which issue that is, is decided by all that was known at that moment: an issue is found by
         later keys, too. None if Linear had not described it yet.
         """
-        key, as_of = issue_id_of(key), AsOf(_instant(at), _instant(known_at))
+        key, as_of = issue_id_of(key), AsOf.of_moments(at, known_at)
         with self._database.read() as connection:
             events = _named(connection, key, AsOf(None, as_of.known_at))
             found = issue_at(events, as_of)
             return None if found is None else _with_words(connection, found, events, as_of)
-
-
-def _instant(moment: dt.datetime | None) -> Instant | None:
-    return None if moment is None else instant_of(moment)
 
 
 def _named(connection: Connection, key: str, known: AsOf) -> list[IssueObserved]:
