@@ -22,11 +22,14 @@ SECRET_AT_LEAST = 32
 """The least characters of a webhook's secret; Telegram itself accepts a single one."""
 CONTEXT_DAYS_AT_MOST = 36_500
 LINEAR = "https://api.linear.app/graphql"
+LINEAR_PATH = "/linear"
+"""The path of Linear's webhooks."""
 
 _TOKEN_NAME = "TELEGRAM_BOT_TOKEN"  # noqa: S105 - a name, no token
 _TOKEN = re.compile(r"[0-9]{1,16}:[A-Za-z0-9_-]{1,100}")
 _SECRET = re.compile(rf"[A-Za-z0-9_-]{{{SECRET_AT_LEAST},256}}")
 _LINEAR_KEY = re.compile(r"[!-~]{8,256}")
+_LINEAR_SECRET = re.compile(r"[!-~]{16,256}")
 _TEAM_KEY = re.compile(rf"(?=.*[A-Z])[A-Z0-9]{{1,{ISSUE_ID_LIMIT - 2}}}")
 _ID = re.compile(r"-?[0-9]{1,19}")
 _DAYS = re.compile(r"[0-9]{1,5}")
@@ -78,6 +81,10 @@ class Settings(msgspec.Struct, frozen=True):
     """A personal API key from Linear, which may be read-only: cards then describe the issues."""
     linear_url: str = LINEAR
     """The address of the Linear API; `http` only on this machine, for `engagement linear-demo`."""
+
+    linear_webhook_secret: Secret | None = None
+    """The signing secret of a webhook in Linear: the bot then listens for it at the path `/linear`.
+    """
 
     @property
     def zone(self) -> ZoneInfo:
@@ -155,6 +162,14 @@ def _linear_key(name: str, value: str) -> Secret:
     return Secret(value.strip())
 
 
+def _linear_webhook_secret(name: str, value: str) -> Secret:
+    if not _LINEAR_SECRET.fullmatch(value.strip()):
+        raise SettingsError(
+            f"{name} is not a signing secret such as Linear shows: 16 to 256 letters and signs"
+        )
+    return Secret(value.strip())
+
+
 def _linear_url(name: str, value: str) -> str:
     try:
         url = urlsplit(value)
@@ -217,6 +232,7 @@ _READ: dict[str, Callable[[str, str], Any]] = {
     "webhook_secret": _webhook_secret,
     "linear_api_key": _linear_key,
     "linear_url": _linear_url,
+    "linear_webhook_secret": _linear_webhook_secret,
     "issue_pattern": _pattern,
     "team_keys": _team_keys,
     "chats": _ids,

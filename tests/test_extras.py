@@ -189,6 +189,7 @@ def test_the_core_imports_nothing_of_the_extras(target, tmp_path):
         "bot.linear",
         "bot.telegram",
         "bot.terminal",
+        "bot.webhooks",
     }
     missing = {name for name, outcome in outcomes.items() if outcome == "missing"}
     charts = {"bot.charts.canvas", "bot.charts.ranking_bars", "bot.charts.score_curve"}
@@ -220,7 +221,7 @@ def test_the_page_about_embedding_runs(target, tmp_path):
 
 
 def test_a_webhook_without_its_server_is_refused_before_anything_is_asked(monkeypatch):
-    monkeypatch.delitem(sys.modules, "bot.telegram.webhook", raising=False)
+    monkeypatch.delitem(sys.modules, "bot.webhooks.server", raising=False)
     for name in ("tornado", "tornado.httpserver"):  # as where it is not installed
         monkeypatch.setitem(sys.modules, name, None)
     unused: Any = None

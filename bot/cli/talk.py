@@ -17,7 +17,7 @@ import msgspec
 from bot.cli.context import Session, clock_option
 from bot.cli.execution import execute
 from bot.cli.output import on_terminal, show_text
-from bot.settings import variable_of
+from bot.settings import LINEAR_PATH, variable_of
 from ledger.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ PATIENCE_SECONDS = 5.0
     metavar="HOST:PORT",
     default="127.0.0.1:8080",
     show_default=True,
-    help="The host and port to listen on for the webhook.",
+    help="The host and port to listen on for webhooks: Telegram's, and Linear's at /linear.",
 )
 @click.option("--or-chat", is_flag=True, help="Without a token, open the chat in this terminal.")
 @clock_option
@@ -66,7 +66,9 @@ def run(
         return
     from bot.telegram import serve  # noqa: PLC0415 - see the module
 
-    hook = None if webhook is None else serve.Webhook(webhook, *_address(session, webhook, listen))
+    if webhook is not None:
+        _check_webhook(session, webhook)
+    hook = serve.Webhook(webhook, *_address(listen))
     with _opened(session, clock_is_right=clock_is_right) as engagements:
         click.echo("Starting the bot; Ctrl-C ends it.", err=True)
         asyncio.run(serve.run(engagements, settings, hook))
@@ -108,13 +110,20 @@ def _opened(session: Session, *, clock_is_right: bool) -> Iterator["Engagements"
         yield engagements
 
 
-def _address(session: Session, url: str, listen: str) -> tuple[str, int]:
-    """Parse host and port of `listen`; raises UsageError for an invalid webhook."""
-    if session.settings.webhook_secret is None:
+def _check_webhook(session: Session, url: str) -> None:
+    """Raise BadParameter or SettingsError if Telegram cannot send to `url`."""
+    settings = session.settings
+    if settings.webhook_secret is None:
         raise SettingsError(f"a webhook needs {variable_of('webhook_secret')}")
     address = urlsplit(url)
     if address.scheme not in {"https", "http"} or not address.hostname:
         raise click.BadParameter("must be an https:// address", param_hint="--webhook")
+    if settings.linear_webhook_secret is not None and address.path.rstrip("/") == LINEAR_PATH:
+        message = f"must have another path than {LINEAR_PATH}, which is Linear's"
+        raise click.BadParameter(message, param_hint="--webhook")
+
+
+def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) <= 65_535:  # noqa: PLR2004 - ports end there
         raise click.BadParameter("must be a host and a port", param_hint="--listen")

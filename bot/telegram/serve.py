@@ -8,10 +8,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import telegram
 from telegram import Update
@@ -21,12 +22,14 @@ from telegram.request import HTTPXRequest, RequestData
 
 from bot.application import EngagementBot, telegram_builder
 from bot.clocks import ClockGuard
-from bot.extras import extra
 from bot.settings import Settings
 from bot.telegram.sending import persistently
 from ledger.errors import LedgerError
 from ledger.instants import Instant, instant_of
 from projections.application import Engagements
+
+if TYPE_CHECKING:
+    from bot.webhooks.server import Route
 
 # Telegram's clock, read from the dates of its HTTP responses and of new messages.
 
@@ -176,6 +179,9 @@ CONNECTIONS = 256
 STOP_SECONDS = 9.0
 """Seconds after which a stopping process ends in any case; our systemd unit allows ten."""
 
+HOST, PORT = "127.0.0.1", 8080
+"""Where to listen for webhooks, unless another address is given."""
+
 STOPPED_HARD = 1
 """The exit code if something did not stop in time."""
 
@@ -184,22 +190,23 @@ class TelegramRefusedError(LedgerError):
     """Telegram refuses to let the bot start; the message never contains the token."""
 
 
-class ListeningError(LedgerError):
-    """The bot cannot listen at the webhook's address."""
-
-
 class Webhook(NamedTuple):
-    """The URL to which Telegram sends updates, and the address on which this process listens."""
+    """The URL to which Telegram sends updates, None if the bot polls for them, and the address at
+    which this process listens for all webhooks.
+    """
 
-    url: str
-    host: str
-    port: int
+    url: str | None = None
+    host: str = HOST
+    port: int = PORT
+
+
+POLLING = Webhook()
 
 
 async def run(
     engagements: Engagements,
     settings: Settings,
-    webhook: Webhook | None = None,
+    webhook: Webhook = POLLING,
     base_url: str | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then stop within ten seconds.
@@ -208,9 +215,8 @@ async def run(
     PollingFailedError if the watchdog gives up. `base_url` selects a Bot API server other than
     Telegram's.
     """
-    if webhook is not None:
-        with extra("webhook"):  # before the first request to Telegram
-            from bot.telegram.webhook import listening  # noqa: F401, PLC0415
+    if webhook.url is not None or settings.linear_webhook_secret is not None:
+        from bot.webhooks.server import listening  # noqa: F401, PLC0415 - fails before all requests
     clock = ClockGuard(engagements)
     dated = dated_by(clock.hear)
     polling = PollingRequest(time.monotonic, connection_pool_size=1, httpx_kwargs=dated)
@@ -231,14 +237,44 @@ async def run(
 
 
 async def _serve(
-    bot: EngagementBot, settings: Settings, webhook: Webhook | None, polling: PollingRequest
+    bot: EngagementBot, settings: Settings, webhook: Webhook, polling: PollingRequest
 ) -> None:
     stopped = _signalled()
     await bot.show_commands()
-    if webhook is None:
-        await _poll(bot, polling, stopped)
-    else:
-        await _listen(bot, settings, webhook, stopped)
+    async with _listening(bot, settings, webhook):
+        if webhook.url is None:
+            await _poll(bot, polling, stopped)
+        else:
+            await _receive(bot, settings, webhook.url, stopped)
+
+
+@asynccontextmanager
+async def _listening(
+    bot: EngagementBot, settings: Settings, webhook: Webhook
+) -> AsyncIterator[None]:
+    """Listen for the webhooks that the settings name, if any."""
+    routes = list(_routes(bot, settings, webhook))
+    if not routes:
+        yield
+        return
+    from bot.webhooks.server import listening  # noqa: PLC0415 - polling needs no tornado
+
+    async with listening(routes, (webhook.host, webhook.port)):
+        yield
+
+
+def _routes(bot: EngagementBot, settings: Settings, webhook: Webhook) -> Iterator["Route"]:
+    if webhook.url is not None:
+        from bot.telegram.webhook import route_of  # noqa: PLC0415 - loads tornado
+
+        secret = _secret_of(settings)
+        yield route_of(bot.application.bot, bot.queue.take, url=webhook.url, secret=secret)
+
+
+def _secret_of(settings: Settings) -> str:
+    if settings.webhook_secret is None:
+        raise ValueError("there is no secret")
+    return settings.webhook_secret.reveal()
 
 
 async def _poll(bot: EngagementBot, polling: PollingRequest, stopped: asyncio.Event) -> None:
@@ -251,32 +287,16 @@ async def _poll(bot: EngagementBot, polling: PollingRequest, stopped: asyncio.Ev
         await _stop(updater)
 
 
-async def _listen(
-    bot: EngagementBot, settings: Settings, webhook: Webhook, stopped: asyncio.Event
+async def _receive(
+    bot: EngagementBot, settings: Settings, url: str, stopped: asyncio.Event
 ) -> None:
-    secret = settings.webhook_secret
-    if secret is None:
-        raise ValueError("there is no secret")
-    from bot.telegram.webhook import listening  # noqa: PLC0415 - polling needs no tornado
-
-    telegrams, address = bot.application.bot, (webhook.host, webhook.port)
-    try:
-        async with listening(
-            telegrams, bot.queue.take, url=webhook.url, address=address, secret=secret.reveal()
-        ):
-            await persistently(
-                partial(
-                    telegrams.set_webhook,
-                    webhook.url,
-                    allowed_updates=UPDATES,
-                    secret_token=secret.reveal(),
-                )
-            )
-            _log.info("serving", extra={"by": "webhook"})
-            await _until(stopped, None)
-    except OSError as error:
-        message = f"cannot listen at {webhook.host}:{webhook.port}: {error.strerror}"
-        raise ListeningError(message) from None
+    """Have Telegram send updates to `url`, where this process listens already."""
+    secret, telegrams = _secret_of(settings), bot.application.bot
+    await persistently(
+        partial(telegrams.set_webhook, url, allowed_updates=UPDATES, secret_token=secret)
+    )
+    _log.info("serving", extra={"by": "webhook"})
+    await _until(stopped, None)
 
 
 async def _stop(updater: Any) -> None:  # noqa: ANN401 - the builder's type for it has no name

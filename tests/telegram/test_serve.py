@@ -1,7 +1,6 @@
 """Running: polling and webhooks, stopping, and what the watchdog notices."""
 
 import asyncio
-import errno
 import os
 import signal
 import socket
@@ -17,15 +16,14 @@ from telegram.request._requestparameter import RequestParameter
 
 from bot.settings import settings_of
 from bot.telegram import serve as running
-from bot.telegram import webhook
 from bot.telegram.serve import (
     SAME_AGAIN,
     SILENCE_SECONDS,
-    ListeningError,
     PollingFailedError,
     PollingRequest,
     Webhook,
 )
+from bot.webhooks.server import ListeningError
 from projections.application import Engagements
 from tests.support.telegram.bot_process import BotProcess
 from tests.support.telegram.fake_server import FakeBotApi
@@ -119,7 +117,8 @@ def test_behind_a_webhook_the_answer_to_telegram_comes_after_the_record(api, tmp
 
 def test_who_does_not_know_the_secret_is_not_heard(api, tmp_path):
     port = free_port()
-    hook = Webhook(f"http://127.0.0.1:{port}/hook", "127.0.0.1", port)
+    url = f"http://127.0.0.1:{port}/hook"
+    hook = Webhook(url, "127.0.0.1", port)
     bot = BotProcess(api, tmp_path, webhook=hook, settings={"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
     api.wait_until(lambda: api.asked("setWebhook"), 20)
     ana = api.user("Ana Canary", id=1001)
@@ -130,7 +129,7 @@ def test_who_does_not_know_the_secret_is_not_heard(api, tmp_path):
     async def post(headers: dict[str, str]) -> int:
         async with (
             aiohttp.ClientSession() as session,
-            session.post(hook.url, json=update, headers=headers) as response,
+            session.post(url, json=update, headers=headers) as response,
         ):
             return response.status
 
@@ -221,23 +220,22 @@ def test_a_token_that_was_revoked_is_noticed_at_once(connection):
 # --- starting and stopping, in this process ------------------------------------------------------
 
 
-def test_an_address_that_is_taken_is_an_error_that_names_it(monkeypatch):
-    def taken(*_: object, **__: object) -> None:
-        raise OSError(errno.EADDRINUSE, "Address already in use")
-
-    async def serve() -> None:
+def test_an_address_that_is_taken_is_an_error_that_names_it():
+    async def serve(port: int) -> None:
         bot: Any = SimpleNamespace(
             application=SimpleNamespace(bot=None), queue=SimpleNamespace(take=None)
         )
-        hook = Webhook("https://ledger.example/hook", "127.0.0.1", 8443)
+        hook = Webhook("https://ledger.example/hook", "127.0.0.1", port)
         settings = settings_of({"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
-        await running._listen(bot, settings, hook, asyncio.Event())
+        async with running._listening(bot, settings, hook):
+            pass
 
-    monkeypatch.setattr(webhook, "listening", taken)
-    with pytest.raises(
-        ListeningError, match=r"cannot listen at 127\.0\.0\.1:8443: Address already"
-    ):
-        asyncio.run(serve())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            ListeningError, match=rf"cannot listen at 127\.0\.0\.1:{port}: Address already"
+        ):
+            asyncio.run(serve(port))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

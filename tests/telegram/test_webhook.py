@@ -13,6 +13,7 @@ import pytest
 import telegram
 
 from bot.telegram import webhook
+from bot.webhooks import server
 from tests.support.forks import CONTEXT
 
 SECRET = "a-secret-of-at-least-thirty-two-characters"  # noqa: S105 - guards nothing
@@ -52,10 +53,12 @@ class Door:
         ):
             return answer.status
 
-    async def connect(self, headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, headers: str, path: str = "/hook"
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a connection and say the headers of a request, but none of its body."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(f"POST /hook HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
         await writer.drain()
         return reader, writer
 
@@ -63,8 +66,8 @@ class Door:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Door]:
     door, bot = Door(), telegram.Bot("1:x")
-    address = ("127.0.0.1", door.port)
-    async with webhook.listening(bot, door.take, url=door.url, address=address, secret=SECRET):
+    route = webhook.route_of(bot, door.take, url=door.url, secret=SECRET)
+    async with server.listening([route], ("127.0.0.1", door.port)):
         yield door
 
 
@@ -122,21 +125,21 @@ def test_another_path_leads_nowhere(path):
 def test_without_the_secret_no_body_is_waited_for():
     async def act(door: Door) -> list[bytes]:
         answers = []
-        for path in ("hook", "other"):
-            reader, writer = await door.connect(f"X-Path: {path}\r\nContent-Length: 900000\r\n")
+        for path in ("/hook", "/other"):
+            reader, writer = await door.connect("Content-Length: 900000\r\n", path)
             answers.append(await reader.readline())
             assert not (await reader.read()).partition(b"\r\n\r\n")[2]  # and it is closed
             writer.close()
         return answers
 
     answers, taken = at_the_door(act)
-    assert answers == [b"HTTP/1.1 403 Forbidden\r\n"] * 2
+    assert answers == [b"HTTP/1.1 403 Forbidden\r\n", b"HTTP/1.1 404 Not Found\r\n"]
     assert taken == []
 
 
 @pytest.mark.parametrize("seconds", ["BODY_SECONDS", "IDLE_SECONDS"])
 def test_who_is_slow_is_cut_off(monkeypatch, seconds):
-    monkeypatch.setattr(webhook, seconds, 0.1)
+    monkeypatch.setattr(server, seconds, 0.1)
     slow = f"{webhook.SECRET_HEADER}: {SECRET}\r\n"
 
     async def act(door: Door) -> bytes:
@@ -197,7 +200,7 @@ async def known(door: Door) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @pytest.mark.parametrize("is_refused", [False, True])
 def test_strangers_that_hold_every_connection_give_way_the_oldest_first(monkeypatch, is_refused):
-    monkeypatch.setattr(webhook, "CONNECTIONS", 3)
+    monkeypatch.setattr(server, "CONNECTIONS", 3)
     half = f"{webhook.SECRET_HEADER}: {'x' * len(SECRET)}" if is_refused else "X-Half: x"
 
     async def act(door: Door) -> list[bool]:
@@ -215,7 +218,7 @@ def test_strangers_that_hold_every_connection_give_way_the_oldest_first(monkeypa
 
 
 def test_the_youngest_strangers_stay_and_a_connection_that_ends_is_forgotten(monkeypatch):
-    monkeypatch.setattr(webhook, "CONNECTIONS", 2)
+    monkeypatch.setattr(server, "CONNECTIONS", 2)
 
     async def act(door: Door) -> list[int]:
         older, younger = [await door.connect("X-Half: x") for _ in range(2)]

@@ -20,7 +20,7 @@ from bot.cli.logs import configure_logs
 from bot.settings import settings_of
 from bot.spool.spool_file import Spool
 from bot.telegram.recording import Recorder, RecordingQueue
-from bot.telegram.serve import Webhook, run
+from bot.telegram.serve import POLLING, Webhook, run
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from projections.application import Engagements
@@ -38,7 +38,7 @@ class BotProcess:
         api: FakeBotApi,
         folder: Path,
         *,
-        webhook: Webhook | None = None,
+        webhook: Webhook = POLLING,
         fault: str | None = None,
         settings: dict[str, str] | None = None,
         log_level: str = "debug",
@@ -89,7 +89,7 @@ class BotProcess:
 def _run(
     environment: dict[str, str],
     base_url: str,
-    webhook: Webhook | None,
+    webhook: Webhook,
     changes: dict[str, Any],
     log: Path,
     log_level: str,

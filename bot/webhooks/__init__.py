@@ -1,0 +1,1 @@
+"""Webhooks: the HTTP server through which Telegram and Linear deliver."""
