@@ -79,7 +79,7 @@ _NOT_FOUND = "Entity not found"
 
 def said(response: Response) -> Said:
     """The meaning of `response`."""
-    body = _decoded(response.body)
+    body = json_object(response.body)
     errors = _errors(body)
     codes = {error.extensions.code for error in errors}
     if _LIMITED in codes or response.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -102,7 +102,8 @@ def _is_not_found(error: _Error) -> bool:
     return is_possible and error.message.startswith(_NOT_FOUND)
 
 
-def _decoded(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the object that `body` is in JSON, or an empty one."""
     try:
         decoded = json.loads(body)  # msgspec refuses halves of surrogate pairs, as cut titles have
     except (ValueError, RecursionError):
@@ -151,6 +152,34 @@ def issues_in(nodes: object) -> list[Issue]:
     """Return the issues of `nodes` that can be read."""
     read = map(issue_of, nodes) if isinstance(nodes, list) else ()
     return [issue for issue in read if issue is not None]
+
+
+class Changes(NamedTuple):
+    """A page of descriptions of issues that have changed."""
+
+    nodes: tuple[object, ...]
+    after: str | None
+    """Where the page ends, or None if it is the last one."""
+
+
+class _ChangesPage(msgspec.Struct, rename="camel"):
+    has_next_page: bool = False
+    end_cursor: str | None = None
+
+
+class _Changed(msgspec.Struct, rename="camel"):
+    nodes: tuple[Any, ...]
+    page_info: _ChangesPage
+
+
+def changes_of(data: dict[str, Any]) -> Changes | None:
+    """Return the page that `data` holds, or None if it cannot be read."""
+    try:
+        read = msgspec.convert(data.get("issues"), _Changed)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        return None
+    page = read.page_info
+    return Changes(read.nodes, page.end_cursor if page.has_next_page else None)
 
 
 def issue_of(node: object) -> Issue | None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ledger.instants import Instant, moment_of
+
 BATCH = 50
 """Issues of one request; Linear takes 250, but its complexity limit counts them."""
 
@@ -29,6 +31,15 @@ query Issues($filter: IssueFilter!, $first: Int!) {{
 }}
 {_CARD}"""
 
+_CHANGED = f"""
+query ChangedSince($since: DateTimeOrDuration!, $first: Int!, $after: String) {{
+  issues(
+    filter: {{ updatedAt: {{ gt: $since }} }}, orderBy: updatedAt
+    first: $first, after: $after, includeArchived: true
+  ) {{ nodes {{ ...Card }} pageInfo {{ hasNextPage endCursor }} }}
+}}
+{_CARD}"""
+
 _SETUP = """
 query Setup {
   viewer { id displayName organization { id name } }
@@ -36,7 +47,7 @@ query Setup {
 }
 """
 
-DOCUMENTS = {"Issue": _ISSUE, "Issues": _ISSUES, "Setup": _SETUP}
+DOCUMENTS = {"Issue": _ISSUE, "Issues": _ISSUES, "ChangedSince": _CHANGED, "Setup": _SETUP}
 """Every document, by the name of its operation."""
 
 
@@ -66,6 +77,15 @@ def requests_for_many(keys: Sequence[str]) -> tuple[Request, ...]:
     return tuple(
         Request(_ISSUES, {"filter": filter_of(batch), "first": len(batch)}) for batch in batches
     )
+
+
+def request_for_changes(since: Instant, after: str | None) -> Request:
+    """Return the request for issues that were updated after `since`, the latest first.
+
+    `after` is where the page before ended.
+    """
+    variables = {"since": moment_of(since).isoformat(), "first": BATCH, "after": after}
+    return Request(_CHANGED, variables)
 
 
 def filter_of(keys: Iterable[str]) -> dict[str, Any]:

@@ -29,6 +29,11 @@ class Limit(msgspec.Struct, frozen=True):
         """Whether nothing is left."""
         return self.left is not None and self.left <= 0
 
+    @property
+    def is_scarce(self) -> bool:
+        """Whether less than a quarter is left, which is for cards."""
+        return None not in {self.left, self.allowed} and 4 * (self.left or 0) < (self.allowed or 0)
+
 
 class Quota(msgspec.Struct, frozen=True):
     """All limits that an answer names, and Linear's time when it was sent."""
@@ -37,6 +42,11 @@ class Quota(msgspec.Struct, frozen=True):
     complexity: Limit = Limit()
     endpoint: Limit = Limit()
     sent_at: Instant | None = None
+
+    @property
+    def is_scarce(self) -> bool:
+        """Whether little is left of any limit."""
+        return any(each.is_scarce for each in self.limits)
 
     @property
     def limits(self) -> tuple[Limit, Limit, Limit]:

@@ -274,7 +274,7 @@ def test_the_doctor_says_plainly_what_is_wrong(linear, local, scripted, state, s
 
 def test_a_schema_that_fits_is_fine(cli):
     done = cli("linear", "check-schema", str(OURS))
-    assert (done.code, done.out, done.err) == (0, "all 3 documents fit\n", "")
+    assert (done.code, done.out, done.err) == (0, "all 4 documents fit\n", "")
 
 
 def test_a_schema_that_no_longer_fits_says_where(cli, tmp_path):
@@ -285,6 +285,7 @@ def test_a_schema_that_no_longer_fits_says_where(cli, tmp_path):
     assert done.errors == [
         "error: Issue: Cannot query field 'dueDate' on type 'Issue'.",
         "error: Issues: Cannot query field 'dueDate' on type 'Issue'.",
+        "error: ChangedSince: Cannot query field 'dueDate' on type 'Issue'.",
         "error: Issue.dueDate: there is no such field",
     ]
 

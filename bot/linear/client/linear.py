@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from bot.linear.decoding import (
+    Changes,
     Data,
     Failed,
     NotFound,
@@ -15,6 +16,7 @@ from bot.linear.decoding import (
     Response,
     Said,
     Setup,
+    changes_of,
     issue_of,
     issues_in,
     said,
@@ -24,6 +26,7 @@ from bot.linear.documents import (
     SETUP,
     Request,
     is_identifier,
+    request_for_changes,
     request_for_one,
     requests_for_many,
 )
@@ -31,7 +34,7 @@ from bot.linear.issue import FRESH_SECONDS, Absent, Answer, Found, Issue, Unknow
 from bot.linear.line import Line
 from bot.linear.quota import Quota
 from ledger.application import Clock, utc_now
-from ledger.instants import instant_of
+from ledger.instants import Instant, instant_of
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +116,19 @@ class Linear:
         if isinstance(found, Setup | Failed):
             return found, self._line.quota
         return Failed(Reason.UNREADABLE), self._line.quota
+
+    async def changed_since(self, since: Instant, after: str | None = None) -> Changes | Failed:
+        """A page of what changed after `since`; `after` is where the page before ended."""
+        answered = await self._ask(request_for_changes(since, after))
+        if isinstance(answered, Failed):
+            return answered
+        found = changes_of(answered.value) if isinstance(answered, Data) else None
+        return Failed(Reason.UNREADABLE) if found is None else found
+
+    @property
+    def quota(self) -> Quota:
+        """The quota, as the latest answer described it."""
+        return self._line.quota
 
     async def close(self) -> None:
         """End all look-ups, and close the connections."""

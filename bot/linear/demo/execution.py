@@ -87,14 +87,23 @@ class Executor:
         _: object,
         filter: Variables | None = None,  # noqa: A002 - Linear's name
         first: int = PAGE,
+        after: str | None = None,
         includeArchived: bool = False,  # noqa: FBT001, FBT002, N803 - Linear's name
+        orderBy: str = "updatedAt",  # noqa: N803 - Linear's name
     ) -> Node:
+        """Return a page of issues, the latest update first; nothing here asks for another order."""
+        del orderBy
         found = [
             each
             for each in self.workspace.seen_issues
             if (includeArchived or each["archivedAt"] is None) and lets_through(filter or {}, each)
         ]
-        return {"nodes": sorted(found, key=_updated, reverse=True)[:first]}
+        found.sort(key=_updated, reverse=True)
+        start = 1 + [each["id"] for each in found].index(after) if after is not None else 0
+        page = found[start : start + first]
+        has_more = len(found) > start + first
+        ends_with = page[-1]["id"] if page else None
+        return {"nodes": page, "pageInfo": {"hasNextPage": has_more, "endCursor": ends_with}}
 
     def _teams(self, _: object, first: int = PAGE) -> Node:
         teams = self.workspace.seen_teams

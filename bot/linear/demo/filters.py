@@ -1,5 +1,6 @@
 """Filters, read as Linear reads them."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,12 +24,18 @@ def _agrees(name: str, value: Any, issue: Node) -> bool:  # noqa: ANN401 - each 
         case "team":
             key: bool = issue["team"]["key"] == value.get("key", {}).get("eq")
             return key
+        case "updatedAt":
+            return _moment(issue["updatedAt"]) > _moment(value["gt"])
     raise ValueError("the schema has no other")
 
 
 def _is_alternative(entry: Filter, issue: Node) -> bool:
     """Read an entry of `or`: several keys of it are alternatives, too, as Linear has it."""
     return any(_agrees(name, value, issue) for name, value in entry.items())
+
+
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
 
 
 def holds_null(value: object) -> bool:
