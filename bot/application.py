@@ -16,6 +16,8 @@ from bot.jobs import (
 )
 from bot.language import words
 from bot.linear.client import linear_of
+from bot.linear.intake.catch_up import CatchUp
+from bot.linear.intake.recorder import WebhookRecorder
 from bot.linear.issue import Issue
 from bot.linear.observed import observation_of
 from bot.listening.access import Gate
@@ -77,6 +79,8 @@ class EngagementBot:
         self.outbox = Outbox()
         self._observing: set[asyncio.Task[None]] = set()
         self._linear = linear_of(settings, engagements.clock, self._observe)
+        self.webhooks = _webhooks_of(engagements, settings)
+        self._catching_up: asyncio.Task[None] | None = None
         look_ups = LookUps(self._linear, self.outbox)
         Conversation(
             engagements, settings, self._gate, self.recorder, self.outbox, self._clock, look_ups
@@ -98,10 +102,18 @@ class EngagementBot:
         await self.recorder.keeper.reserve()
         await self.application.initialize()
         await self.application.start()
+        if self._linear is not None and self.webhooks is not None:
+            ledger = self.engagements.ledger
+            catch_up = CatchUp(
+                self._linear, ledger.record_async, ledger.latest_change, self.engagements.clock
+            )
+            self._catching_up = asyncio.create_task(catch_up.run(), name="linear-catch-up")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Handle what was received, deliver what can be, and stop."""
+        if self._catching_up is not None:
+            self._catching_up.cancel()
         await self.application.stop()
         await self.outbox.close(DRAIN_SECONDS)
         if self._linear is not None:
@@ -169,6 +181,14 @@ class EngagementBot:
             _log.warning("migrations unread", extra={"error": type(error).__name__})
             return {}
         return {int(old): int(new) for old, new in known.items()}
+
+
+def _webhooks_of(engagements: Engagements, settings: Settings) -> WebhookRecorder | None:
+    """The recorder of Linear's webhooks, or None without their secret."""
+    secret = settings.linear_webhook_secret
+    if secret is None:
+        return None
+    return WebhookRecorder(engagements.ledger.record_async, secret, engagements.clock)
 
 
 def telegram_builder(settings: Settings) -> AnyBuilder:

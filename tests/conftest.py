@@ -4,16 +4,21 @@ bots that trust no one by default.
 Twenty examples, the same in every run, or with TRIALS=full five thousand from a printed seed.
 """
 
+import io
+import logging
 import os
 import shutil
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, core, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
+
+from bot.cli.logs import handler_for
 
 settings.register_profile(
     "ci",
@@ -59,6 +64,18 @@ if "TMPDIR" not in os.environ and os.environ.get("TRIALS") != "full" and has_roo
 # that there are in the world, twice, which takes longer than most conversations.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All that the program logs at the lowest level, as it would write it."""
+    stream, root = io.StringIO(), logging.getLogger()
+    handler, level = handler_for(stream), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield stream
+    root.setLevel(level)
+    root.removeHandler(handler)
 
 
 @pytest.fixture

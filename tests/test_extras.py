@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bot.extras import EXTRAS, MissingExtraError, extra
-from bot.telegram import serve
+from bot.telegram import doors, serve
 from tests.support import wheels
 from tests.support.wheels import ROOT
 
@@ -225,7 +225,7 @@ def test_a_webhook_without_its_server_is_refused_before_anything_is_asked(monkey
     for name in ("tornado", "tornado.httpserver"):  # as where it is not installed
         monkeypatch.setitem(sys.modules, name, None)
     unused: Any = None
-    webhook = serve.Webhook("https://bot.example/", "127.0.0.1", 1)
+    webhook = doors.Webhook("https://bot.example/", "127.0.0.1", 1)
     with pytest.raises(MissingExtraError, match=r"a webhook needs tornado: .*\[webhook\]"):
         asyncio.run(serve.run(unused, unused, webhook))
 

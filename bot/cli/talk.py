@@ -64,11 +64,11 @@ def run(
             raise SettingsError(message)
         _chat(session, clock_is_right=clock_is_right)
         return
-    from bot.telegram import serve  # noqa: PLC0415 - see the module
+    from bot.telegram import doors, serve  # noqa: PLC0415 - see the module
 
     if webhook is not None:
         _check_webhook(session, webhook)
-    hook = serve.Webhook(webhook, *_address(listen))
+    hook = doors.Webhook(webhook, *_address(listen))
     with _opened(session, clock_is_right=clock_is_right) as engagements:
         click.echo("Starting the bot; Ctrl-C ends it.", err=True)
         asyncio.run(serve.run(engagements, settings, hook))

@@ -13,8 +13,18 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bot.linear.issue import FINISHED
+from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, instant_of
-from ledger.observations import ESTIMATE_LIMIT, LIMIT, PRIORITIES, Observation, Origin, Person, Text
+from ledger.observations import (
+    ESTIMATE_LIMIT,
+    LIMIT,
+    PRIORITIES,
+    Observation,
+    Origin,
+    Person,
+    Text,
+    checked_observation,
+)
 
 Node = Mapping[str, Any]
 Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
@@ -70,6 +80,14 @@ def observation_of(
         said_at=said_at,
         texts=_texts(node),
     )
+
+
+def checked(observation: Observation | None) -> Observation | None:
+    """Return an observation in its canonical form, or None if the ledger would refuse it."""
+    try:
+        return None if observation is None else checked_observation(observation)
+    except InvalidInteractionError:
+        return None
 
 
 def converted(value: object, type_: Any) -> Any:  # noqa: ANN401 - of that type, or None

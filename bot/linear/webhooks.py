@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bot.linear.decoding import json_object
-from bot.linear.webhook_issue import Moment, converted, name_of, observation_of, uuid_of
+from bot.linear.webhook_issue import Moment, checked, converted, name_of, observation_of, uuid_of
 from ledger.instants import DAY, Instant, instant_of
 from ledger.observations import Observation, Person
 
@@ -87,12 +87,20 @@ def meaning_of(body: bytes, now: Instant) -> Observation | Nothing | Problem:
         return Problem.UNREADABLE
     if not now - ACCEPTED_FOR <= said_at <= now + AHEAD_AT_MOST:
         return Problem.STALE
+    return _said(type_, message, said_at)
+
+
+def _said(
+    type_: str, message: Mapping[str, Any], said_at: Instant
+) -> Observation | Nothing | Problem:
     match type_:
+        case "Issue" if _is_drag(message):
+            return Nothing()
         case "Issue":
-            return _issue(message, said_at)
+            return checked(_issue(message, said_at)) or Problem.UNREADABLE
         case "IssueSLA":
             said = observation_of(message.get("issueData"), "webhook", said_at)
-            return Problem.UNREADABLE if said is None else said
+            return checked(said) or Problem.UNREADABLE
         case "Comment" | "EngagementLedgerTest":
             return Nothing()
     return Nothing(type_ if _TYPE.fullmatch(type_) else "a type without a proper name")
@@ -105,14 +113,21 @@ def _instant(milliseconds: object) -> Instant | None:
     return Instant(int(number) * 1_000) if is_instant else None
 
 
-def _issue(message: Mapping[str, Any], said_at: Instant) -> Observation | Nothing | Problem:
+def _changed(message: Mapping[str, Any]) -> frozenset[str]:
     before = message.get("updatedFrom")
-    changed = before.keys() if isinstance(before, dict) else frozenset[str]()
-    if message.get("action") == "update" and changed and changed <= UNOBSERVED:
-        return Nothing()
-    said = observation_of(message.get("data"), "webhook", said_at, changed)
+    return frozenset(before) if isinstance(before, dict) else frozenset()
+
+
+def _is_drag(message: Mapping[str, Any]) -> bool:
+    """Whether an issue changed its place on a board, or nothing else that an observation holds."""
+    changed = _changed(message)
+    return message.get("action") == "update" and bool(changed) and changed <= UNOBSERVED
+
+
+def _issue(message: Mapping[str, Any], said_at: Instant) -> Observation | None:
+    said = observation_of(message.get("data"), "webhook", said_at, _changed(message))
     if said is None:
-        return Problem.UNREADABLE
+        return None
     said = msgspec.structs.replace(said, actor=_actor(message))
     return _removed(said, message) if message.get("action") == "remove" else said
 

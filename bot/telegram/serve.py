@@ -8,14 +8,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import telegram
-from telegram import Update
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, TypeHandler
 from telegram.request import HTTPXRequest, RequestData
@@ -23,13 +20,10 @@ from telegram.request import HTTPXRequest, RequestData
 from bot.application import EngagementBot, telegram_builder
 from bot.clocks import ClockGuard
 from bot.settings import Settings
-from bot.telegram.sending import persistently
+from bot.telegram.doors import POLLING, UPDATES, Webhook, have_updates_sent, open_doors
 from ledger.errors import LedgerError
 from ledger.instants import Instant, instant_of
 from projections.application import Engagements
-
-if TYPE_CHECKING:
-    from bot.webhooks.server import Route
 
 # Telegram's clock, read from the dates of its HTTP responses and of new messages.
 
@@ -165,22 +159,11 @@ async def watch(polling: PollingRequest) -> None:
 
 _log = logging.getLogger(__name__)
 
-UPDATES = [
-    Update.MESSAGE,
-    Update.EDITED_MESSAGE,
-    Update.CALLBACK_QUERY,
-    Update.MY_CHAT_MEMBER,
-]
-"""The kinds of updates that the bot requests from Telegram."""
-
 CONNECTIONS = 256
 """Simultaneous connections to Telegram: python-telegram-bot's default."""
 
 STOP_SECONDS = 9.0
 """Seconds after which a stopping process ends in any case; our systemd unit allows ten."""
-
-HOST, PORT = "127.0.0.1", 8080
-"""Where to listen for webhooks, unless another address is given."""
 
 STOPPED_HARD = 1
 """The exit code if something did not stop in time."""
@@ -188,19 +171,6 @@ STOPPED_HARD = 1
 
 class TelegramRefusedError(LedgerError):
     """Telegram refuses to let the bot start; the message never contains the token."""
-
-
-class Webhook(NamedTuple):
-    """The URL to which Telegram sends updates, None if the bot polls for them, and the address at
-    which this process listens for all webhooks.
-    """
-
-    url: str | None = None
-    host: str = HOST
-    port: int = PORT
-
-
-POLLING = Webhook()
 
 
 async def run(
@@ -241,40 +211,11 @@ async def _serve(
 ) -> None:
     stopped = _signalled()
     await bot.show_commands()
-    async with _listening(bot, settings, webhook):
+    async with open_doors(bot, settings, webhook):
         if webhook.url is None:
             await _poll(bot, polling, stopped)
         else:
             await _receive(bot, settings, webhook.url, stopped)
-
-
-@asynccontextmanager
-async def _listening(
-    bot: EngagementBot, settings: Settings, webhook: Webhook
-) -> AsyncIterator[None]:
-    """Listen for the webhooks that the settings name, if any."""
-    routes = list(_routes(bot, settings, webhook))
-    if not routes:
-        yield
-        return
-    from bot.webhooks.server import listening  # noqa: PLC0415 - polling needs no tornado
-
-    async with listening(routes, (webhook.host, webhook.port)):
-        yield
-
-
-def _routes(bot: EngagementBot, settings: Settings, webhook: Webhook) -> Iterator["Route"]:
-    if webhook.url is not None:
-        from bot.telegram.webhook import route_of  # noqa: PLC0415 - loads tornado
-
-        secret = _secret_of(settings)
-        yield route_of(bot.application.bot, bot.queue.take, url=webhook.url, secret=secret)
-
-
-def _secret_of(settings: Settings) -> str:
-    if settings.webhook_secret is None:
-        raise ValueError("there is no secret")
-    return settings.webhook_secret.reveal()
 
 
 async def _poll(bot: EngagementBot, polling: PollingRequest, stopped: asyncio.Event) -> None:
@@ -290,11 +231,7 @@ async def _poll(bot: EngagementBot, polling: PollingRequest, stopped: asyncio.Ev
 async def _receive(
     bot: EngagementBot, settings: Settings, url: str, stopped: asyncio.Event
 ) -> None:
-    """Have Telegram send updates to `url`, where this process listens already."""
-    secret, telegrams = _secret_of(settings), bot.application.bot
-    await persistently(
-        partial(telegrams.set_webhook, url, allowed_updates=UPDATES, secret_token=secret)
-    )
+    await have_updates_sent(bot, settings, url)
     _log.info("serving", extra={"by": "webhook"})
     await _until(stopped, None)
 

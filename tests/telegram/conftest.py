@@ -1,7 +1,6 @@
 """Conversation drivers, and the logs of their bots."""
 
 import io
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from bot.cli.logs import handler_for
 from bot.spool import durable_writer
 from tests.support.telegram.conversation_driver import ConversationDriver
 
@@ -21,18 +19,6 @@ SHORTEST_TELLING = 6
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine sends nothing to the spool; tests that are about it set their own patience."""
     monkeypatch.setattr(durable_writer, "PATIENCE_SECONDS", 60.0)
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """All that the bot logs at the lowest level, as it would write it."""
-    stream, root = io.StringIO(), logging.getLogger()
-    handler, level = handler_for(stream), root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield stream
-    root.setLevel(level)
-    root.removeHandler(handler)
 
 
 @pytest.fixture

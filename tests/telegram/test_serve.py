@@ -15,13 +15,14 @@ from telegram.request import HTTPXRequest, RequestData
 from telegram.request._requestparameter import RequestParameter
 
 from bot.settings import settings_of
+from bot.telegram import doors
 from bot.telegram import serve as running
+from bot.telegram.doors import Webhook
 from bot.telegram.serve import (
     SAME_AGAIN,
     SILENCE_SECONDS,
     PollingFailedError,
     PollingRequest,
-    Webhook,
 )
 from bot.webhooks.server import ListeningError
 from projections.application import Engagements
@@ -223,11 +224,13 @@ def test_a_token_that_was_revoked_is_noticed_at_once(connection):
 def test_an_address_that_is_taken_is_an_error_that_names_it():
     async def serve(port: int) -> None:
         bot: Any = SimpleNamespace(
-            application=SimpleNamespace(bot=None), queue=SimpleNamespace(take=None)
+            application=SimpleNamespace(bot=None),
+            queue=SimpleNamespace(take=None),
+            webhooks=None,
         )
         hook = Webhook("https://ledger.example/hook", "127.0.0.1", port)
         settings = settings_of({"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
-        async with running._listening(bot, settings, hook):
+        async with doors.open_doors(bot, settings, hook):
             pass
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

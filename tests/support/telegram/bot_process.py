@@ -19,8 +19,9 @@ from bot.application import EngagementBot
 from bot.cli.logs import configure_logs
 from bot.settings import settings_of
 from bot.spool.spool_file import Spool
+from bot.telegram.doors import POLLING, Webhook
 from bot.telegram.recording import Recorder, RecordingQueue
-from bot.telegram.serve import POLLING, Webhook, run
+from bot.telegram.serve import run
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from projections.application import Engagements

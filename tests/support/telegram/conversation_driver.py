@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from bot.application import EngagementBot, telegram_builder
 from bot.settings import settings_of
-from bot.telegram.serve import UPDATES, PollingRequest
+from bot.telegram.doors import UPDATES
+from bot.telegram.serve import PollingRequest
 from ledger.events import kind_label
 from projections.application import Engagements
 from tests.support.strategies import Clock
