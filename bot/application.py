@@ -103,10 +103,9 @@ class EngagementBot:
         await self.application.initialize()
         await self.application.start()
         if self._linear is not None and self.webhooks is not None:
-            ledger = self.engagements.ledger
-            catch_up = CatchUp(
-                self._linear, ledger.record_async, ledger.latest_change, self.engagements.clock
-            )
+            ledger, latest = self.engagements.ledger, self.engagements.issues.latest_change
+            clock = self.engagements.clock
+            catch_up = CatchUp(self._linear, ledger.record_async, latest, clock)
             self._catching_up = asyncio.create_task(catch_up.run(), name="linear-catch-up")
         return self
 

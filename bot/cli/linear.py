@@ -3,12 +3,13 @@
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
 from bot.cli.context import Session
 from bot.cli.output import counted
-from bot.settings import variable_of
+from bot.settings import LINEAR_PATH, variable_of
 
 DEMO_PORT = 8_090
 
@@ -51,27 +52,37 @@ def check_schema(file: Path) -> int:
     show_default=True,
     help="Where to listen on this machine; 0 takes any port that is free.",
 )
+@click.option(
+    "--webhook",
+    metavar="URL",
+    help=f"Send webhooks of changes here, as http://127.0.0.1:8080{LINEAR_PATH} for a bot on this "
+    "machine; a form posted to /change changes an issue.",
+)
 @click.pass_obj
-def linear_demo(session: Session, port: int) -> None:
+def linear_demo(session: Session, port: int, webhook: str | None) -> None:
     """Run a local Linear with a small invented workspace, until Ctrl-C.
 
-    It prints the settings to export where the bot is to run. Nothing leaves this machine.
+    It prints the settings to export where the bot is to run. Without --webhook nothing leaves this
+    machine.
     """
+    if webhook is not None and urlsplit(webhook).scheme not in {"http", "https"}:
+        raise click.BadParameter("must be an http:// address", param_hint="--webhook")
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(session, port))
+        asyncio.run(_serve(session, port, webhook))
 
 
-async def _serve(session: Session, port: int) -> None:
-    from bot.linear.demo import LocalLinear, invented  # noqa: PLC0415 - loads graphql-core
+async def _serve(session: Session, port: int, webhook: str | None) -> None:
+    from bot.linear import demo  # noqa: PLC0415 - loads graphql-core
     from bot.linear.demo.workspace import TEAM_KEYS  # noqa: PLC0415 - as above
 
-    local = LocalLinear(invented(session.clock()), session.clock)
+    local = demo.LocalLinear(demo.invented(session.clock()), session.clock)
+    secret = {}
+    if webhook is not None:
+        local.webhooks = demo.Webhooks(demo.sender(webhook), session.clock)
+        secret = {"linear_webhook_secret": demo.SECRET}
     async with local.serving(port) as url:
-        for field, value in (
-            ("linear_api_key", local.key),
-            ("linear_url", url),
-            ("team_keys", ",".join(TEAM_KEYS)),
-        ):
+        settings = {"linear_api_key": local.key, "linear_url": url}
+        for field, value in (settings | {"team_keys": ",".join(TEAM_KEYS)} | secret).items():
             click.echo(f"export {variable_of(field)}={value}")
         message = (
             "Listening. Give these lines to another shell, then `make run` there, and ask for "

@@ -9,8 +9,10 @@ from bot.linear.decoding import Failed, Reason, Setup
 from bot.linear.issue import PUBLIC
 from bot.linear.quota import Limit, Quota
 from bot.settings import variable_of
+from ledger.errors import LedgerError
+from ledger.instants import Instant, iso
 
-CHECK = "linear"
+CHECK, WEBHOOK_CHECK = "linear", "linear webhooks"
 
 _TO_BE_CHANGED = {
     Reason.KEY_REFUSED: (
@@ -22,7 +24,11 @@ _TO_BE_CHANGED = {
 
 
 def linear_findings(session: Session) -> list[DoctorFinding]:
-    """Return what was found by asking Linear once; nothing without a key."""
+    """Return what was found about the key, by asking Linear once, and about webhooks."""
+    return [*_of_key(session), *_of_webhooks(session)]
+
+
+def _of_key(session: Session) -> list[DoctorFinding]:
     if session.settings.linear_api_key is None:
         return []
     try:
@@ -40,6 +46,24 @@ def linear_findings(session: Session) -> list[DoctorFinding]:
 
     setup, quota = asyncio.run(ask())
     return [_failure(setup) if isinstance(setup, Failed) else _state(setup, quota)]
+
+
+def _of_webhooks(session: Session) -> list[DoctorFinding]:
+    if session.settings.linear_webhook_secret is None:
+        return []
+    last = _last_webhook(session)
+    if last is None:
+        detail = "no webhook has come yet; `engagement webhook test` tries the door"
+        return [DoctorFinding(WEBHOOK_CHECK, NOTE, detail)]
+    return [DoctorFinding(WEBHOOK_CHECK, OK, f"the last one came at {iso(last)}")]
+
+
+def _last_webhook(session: Session) -> Instant | None:
+    try:
+        with session.engagements() as engagements:
+            return engagements.issues.last_webhook_at()
+    except LedgerError:
+        return None  # other checks report it
 
 
 def _failure(failed: Failed) -> DoctorFinding:

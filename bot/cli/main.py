@@ -128,6 +128,7 @@ for name, place, summary in (
         "linear:linear_demo",
         "Run a local Linear with a small invented workspace, until Ctrl-C.",
     ),
+    ("webhook", "webhook:webhook", "Try the webhook by which Linear reports changes."),
     ("policy", "policy:policy", "Show, try and adopt policies: the numbers of the formula."),
     ("report", "report:report", "Write an audit as one page of HTML."),
     ("users", "users:users", "List the users, or those with TEXT in their id or display name."),

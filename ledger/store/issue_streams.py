@@ -213,6 +213,13 @@ _OF_STREAM = Query(
     .order_by(_e.position),
     "stream",
 )
+_LATEST_FIRST = Query(
+    _read,
+    select(*_COLUMNS)
+    .select_from(_observations)
+    .where(tables.IS_OBSERVATION)
+    .order_by(_e.position.desc()),
+)
 _KEYS = Query(
     _keys,
     select(_e.stream, *_COLUMNS)
@@ -226,6 +233,13 @@ def observations_of(connection: Connection, stream: int) -> list[IssueObserved]:
     """The observations of the issue with this stream, as recorded, with effective instants."""
     found = list(_OF_STREAM.all(connection, stream))
     return corrections(connection).of_observations(found)
+
+
+def latest_first(connection: Connection) -> Iterator[IssueObserved]:
+    """Yield the observations of all issues with effective instants, the last recorded first."""
+    corrected = corrections(connection)
+    for each in _LATEST_FIRST.all(connection):
+        yield from corrected.of_observations([each])
 
 
 def named_keys(connection: Connection) -> Iterator[tuple[str, int, int]]:

@@ -1,6 +1,7 @@
 """Questions about Linear's issues, answered from the observations in the ledger."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from operator import itemgetter
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from ledger.store.database import Database
 from ledger.validation import issue_id_of
 from projections import read_model
 from projections.issue_history import IssueAt, StateSpan, issue_at, state_spans
+
+LAST = 100
+"""How many observations may come out of the order of their changes."""
 
 
 class KnownIssue(msgspec.Struct, frozen=True):
@@ -55,6 +59,19 @@ class Issues:
             events = _named(connection, key, AsOf(None, as_of.known_at))
             found = issue_at(events, as_of)
             return None if found is None else _with_words(connection, found, events, as_of)
+
+    def latest_change(self) -> Instant | None:
+        """Linear's own instant of the latest change among the observations that came last."""
+        with self._database.read() as connection:
+            last = islice(store.issue_streams.latest_first(connection), LAST)
+            return max((each.updated_at for each in last), default=None)
+
+    def last_webhook_at(self) -> Instant | None:
+        """The instant at which the last webhook of Linear was recorded, if any was."""
+        with self._database.read() as connection:
+            observations = store.issue_streams.latest_first(connection)
+            found = (each.recorded_at for each in observations if each.origin == "webhook")
+            return next(found, None)
 
 
 def _named(connection: Connection, key: str, known: AsOf) -> list[IssueObserved]:

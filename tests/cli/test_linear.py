@@ -1,5 +1,6 @@
 """Commands about Linear: issues, the doctor, a newer schema, the local Linear."""
 
+import asyncio
 import datetime as dt
 import os
 import re
@@ -9,14 +10,17 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 
+import httpx
 import pytest
 
-from bot.linear.demo import KEY, LocalLinear, Scripted, invented
+from bot.linear.demo import KEY, SECRET, LocalLinear, Scripted, invented
 from bot.linear.schema import OURS
+from ledger.clock import utc_now
 from ledger.instants import instant_of
 from ledger.observations import Person, Text
 from projections.application import Engagements
 from tests.support.command_line import ENGAGEMENT, NOON, CommandLine
+from tests.support.linear_door import free_port, opened
 from tests.support.linear_server import serving
 from tests.support.observations import observation, uuid
 
@@ -269,6 +273,25 @@ def test_the_doctor_says_plainly_what_is_wrong(linear, local, scripted, state, s
     assert linear("doctor").code == (state == "bad")
 
 
+def webhooks_finding(cli: CommandLine) -> list[tuple[str, str]]:
+    found = cli("doctor", "--json").json
+    return [(each["state"], each["detail"]) for each in found if each["check"] == "linear webhooks"]
+
+
+def test_the_doctor_says_when_the_last_webhook_came(cli):
+    assert webhooks_finding(cli) == []
+    cli.settings["ENGAGEMENT_LINEAR_WEBHOOK_SECRET"] = SECRET
+    noon = instant_of(NOON)
+    none = ("note", "no webhook has come yet; `engagement webhook test` tries the door")
+    assert webhooks_finding(cli) == [none]
+    with cli.session().engagements(create=True) as engagements:
+        engagements.ledger.record(observation(origin="look-up", updated_at=noon))
+    assert webhooks_finding(cli) == [none]
+    with cli.session().engagements() as engagements:
+        engagements.ledger.record(observation(2, updated_at=noon))
+    assert webhooks_finding(cli) == [("ok", "the last one came at 2026-01-31T12:00:00Z")]
+
+
 # --- schema --------------------------------------------------------------------------------------
 
 
@@ -301,16 +324,19 @@ def test_a_file_that_is_no_schema_is_one_line(cli, tmp_path):
 # --- the local Linear ----------------------------------------------------------------------------
 
 
-def test_the_demo_prints_what_to_set_and_answers_until_it_is_stopped(cli):
-    demo = subprocess.Popen(
-        [*ENGAGEMENT, "linear-demo", "--port", "0"],
+def demo_of(cli: CommandLine, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*ENGAGEMENT, "linear-demo", "--port", "0", *options],
         cwd=cli.home,
         env=cli.environment() | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    with demo:
+
+
+def test_the_demo_prints_what_to_set_and_answers_until_it_is_stopped(cli):
+    with demo_of(cli) as demo:
         assert demo.stdout is not None
         lines = [demo.stdout.readline() for _ in range(3)]
         settings = dict(re.findall(r"^export (\w+)=(\S+)$", "".join(lines), re.MULTILINE))
@@ -326,6 +352,29 @@ def test_the_demo_prints_what_to_set_and_answers_until_it_is_stopped(cli):
     assert demo.returncode == 0
     assert errors.startswith("Listening. ")
     assert "Traceback" not in errors
+
+
+def test_the_demo_sends_a_webhook_of_each_change(cli):
+    async def run() -> list[str]:
+        async with opened(port=port) as door:
+            door.clock.at = instant_of(utc_now())
+            await asyncio.to_thread(change)
+            await door.came.wait()
+            return [door.taken[0].identifier, door.taken[0].state_type]
+
+    def change() -> None:
+        assert demo.stdout is not None
+        lines = [demo.stdout.readline() for _ in range(4)]
+        assert lines[3] == f"export ENGAGEMENT_LINEAR_WEBHOOK_SECRET={SECRET}\n"
+        address = lines[1].partition("=")[2].strip().replace("/graphql", "/change")
+        form = {"issue": "AI-1799", "state": "Done"}
+        assert httpx.post(address, data=form, trust_env=False).text == "changed 1 of AI-1799\n"
+
+    port = free_port()
+    with demo_of(cli, "--webhook", f"http://127.0.0.1:{port}/linear") as demo:
+        assert asyncio.run(run()) == ["AI-1799", "completed"]
+        os.kill(demo.pid, signal.SIGINT)
+        demo.communicate(timeout=60)
 
 
 def test_a_port_that_is_taken_is_one_line(cli, local):

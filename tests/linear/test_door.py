@@ -39,7 +39,7 @@ def test_it_stands_beside_telegrams_at_one_address():
     bot = telegram.Bot("1:x")
     other = telegram_door.route_of(bot, take, url="https://bot.example/telegram", secret="x" * 32)
 
-    async def act(door: Door) -> list[int]:
+    async def steps(door: Door) -> list[int]:
         linears = door.url
         statuses = [await door.post(door.webhook())]
         for path in ("/telegram", "/", "/linear/more"):
@@ -48,7 +48,7 @@ def test_it_stands_beside_telegrams_at_one_address():
         door.url = f"{linears}//?x=1"
         return [*statuses, await door.post(door.webhook())]
 
-    assert at_the_door(act, other) == ([200, 403, 404, 404, 200], ["AI-1799"] * 2)
+    assert at_the_door(steps, other) == ([200, 403, 404, 404, 200], ["AI-1799"] * 2)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_cannot_be_taken_is_refused(fields, status, log):
 @given(st.data())
 @settings(max_examples=10)
 def test_what_was_changed_on_the_way_is_refused(data):
-    async def act(door: Door) -> int:
+    async def steps(door: Door) -> int:
         sent = door.webhook()
         bit = data.draw(st.integers(0, 8 * len(sent.body) - 1))
         flipped = bytearray(sent.body)
@@ -77,29 +77,29 @@ def test_what_was_changed_on_the_way_is_refused(data):
         cut = sent.body[: data.draw(st.integers(0, len(sent.body) - 1))]
         return await door.post(sent, data.draw(st.sampled_from([bytes(flipped), cut])))
 
-    assert at_the_door(act) == (401, [])
+    assert at_the_door(steps) == (401, [])
 
 
 @pytest.mark.parametrize("signature", ["", "x", "é", "0" * 64, "F" * 64, f"sha256={'0' * 64}"])
 def test_without_its_signature_it_is_refused(signature, log):
-    def act(door: Door) -> Any:
+    def steps(door: Door) -> Any:
         return door.post(door.webhook(), headers={SIGNATURE_HEADER: signature})
 
-    assert at_the_door(act) == (401, [])
+    assert at_the_door(steps) == (401, [])
     assert SECRET not in log.getvalue()
 
 
 def test_another_secret_is_refused():
-    async def act(door: Door) -> int:
+    async def steps(door: Door) -> int:
         sent = door.webhook()
         other = signature_of(sent.body, f"{SECRET}x")
         return await door.post(sent, headers={SIGNATURE_HEADER: other})
 
-    assert at_the_door(act) == (401, [])
+    assert at_the_door(steps) == (401, [])
 
 
 def test_the_unsigned_timestamp_decides_nothing():
-    async def act(door: Door) -> list[int]:
+    async def steps(door: Door) -> list[int]:
         old, new = door.webhook(), door.webhook(webhookTimestamp=door.clock.at // 1_000)
         door.clock.move(8 * HOUR)
         statuses = [await door.post(old)]
@@ -109,18 +109,18 @@ def test_the_unsigned_timestamp_decides_nothing():
         statuses.append(await door.post(door.webhook(), headers={TIMESTAMP_HEADER: "1"}))
         return statuses
 
-    assert at_the_door(act) == ([200, 403, 200], ["AI-1799"] * 2)
+    assert at_the_door(steps) == ([200, 403, 200], ["AI-1799"] * 2)
 
 
 @pytest.mark.parametrize("fault", [LedgerUnavailableError("x"), OSError("canary"), MemoryError()])
 def test_what_is_not_recorded_comes_again(fault, log):
-    async def act(door: Door) -> list[int]:
+    async def steps(door: Door) -> list[int]:
         sent, door.fault = door.webhook(), fault
         statuses = [await door.post(sent)]
         door.fault = None
         return [*statuses, await door.post(sent)]
 
-    assert at_the_door(act) == ([503, 200], ["AI-1799"])
+    assert at_the_door(steps) == ([503, 200], ["AI-1799"])
     assert len(lines_of(log, "webhook not recorded")) == 1
     assert "canary" not in log.getvalue()
 
@@ -128,33 +128,33 @@ def test_what_is_not_recorded_comes_again(fault, log):
 def test_recording_that_takes_too_long_for_linear_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(recorder, "ANSWER_SECONDS", 0.05)
 
-    async def act(door: Door) -> int:
+    async def steps(door: Door) -> int:
         door.pause = 60.0
         return await door.post(door.webhook())
 
-    assert at_the_door(act) == (503, [])
+    assert at_the_door(steps) == (503, [])
     assert recorder.ANSWER_SECONDS < 5
 
 
 def test_an_unknown_type_is_acknowledged_and_logged_once(log):
-    async def act(door: Door) -> list[int]:
+    async def steps(door: Door) -> list[int]:
         kinds = ["Reaction", "Project", "Reaction", "EngagementLedgerTest"]
         return [await door.post(door.other_webhook(each, data={"x": "canary"})) for each in kinds]
 
-    assert at_the_door(act) == ([200] * 4, [])
+    assert at_the_door(steps) == ([200] * 4, [])
     logged = [each["type"] for each in lines_of(log, "webhook of an unknown type")]
     assert logged == ["Reaction", "Project"]
     assert "canary" not in log.getvalue()
 
 
 def test_no_secret_no_name_and_no_title_is_logged(log):
-    async def act(door: Door) -> None:
+    async def steps(door: Door) -> None:
         await door.post(door.webhook())
         door.fault = OptedOutError()
         await door.post(door.webhook())
         await door.post(door.webhook(data=5))
 
-    at_the_door(act)
+    at_the_door(steps)
     logged = log.getvalue()
     assert not re.search(f"{SECRET}|amara|Answers cite|AI-1799|@", logged)
 
@@ -163,26 +163,26 @@ def test_no_secret_no_name_and_no_title_is_logged(log):
 
 
 def test_a_body_that_is_too_long_is_refused_before_it_is_sent():
-    async def act(door: Door) -> tuple[bytes, int]:
+    async def steps(door: Door) -> tuple[bytes, int]:
         reader, writer = await door.connect(f"{SIGNED}Content-Length: 1000001\r\n")
         answer = await reader.readline()
         await reader.read()
         writer.close()
         return answer, await door.post(door.webhook(title="x" * 900_000))
 
-    (first, whole), taken = at_the_door(act)
+    (first, whole), taken = at_the_door(steps)
     assert first == b"HTTP/1.1 413 Request Entity Too Large\r\n"
     assert (whole, taken) == (200, ["AI-1799"])
 
 
 def test_without_a_signature_no_body_is_waited_for():
-    async def act(door: Door) -> bytes:
+    async def steps(door: Door) -> bytes:
         reader, writer = await door.connect("Content-Length: 900000\r\n")
         answer = await reader.read()
         writer.close()
         return answer
 
-    answer, taken = at_the_door(act)
+    answer, taken = at_the_door(steps)
     assert answer.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
     assert taken == []
 
@@ -191,17 +191,17 @@ def test_without_a_signature_no_body_is_waited_for():
 def test_a_slow_body_is_cut_off(monkeypatch, length):
     monkeypatch.setattr(server, "BODY_SECONDS", 0.1)
 
-    async def act(door: Door) -> bytes:
+    async def steps(door: Door) -> bytes:
         reader, writer = await door.connect(SIGNED + length)
         answer = await reader.read()
         writer.close()
         return answer
 
-    assert at_the_door(act) == (b"", [])
+    assert at_the_door(steps) == (b"", [])
 
 
 def test_a_body_in_pieces_without_end_is_cut_off():
-    async def act(door: Door) -> bytes:
+    async def steps(door: Door) -> bytes:
         reader, writer = await door.connect(f"{SIGNED}Transfer-Encoding: chunked\r\n")
         with suppress(ConnectionError):
             for _ in range(40):
@@ -210,7 +210,7 @@ def test_a_body_in_pieces_without_end_is_cut_off():
             return await reader.read()
         return b""
 
-    answer, taken = at_the_door(act)
+    answer, taken = at_the_door(steps)
     assert b" 200 " not in answer
     assert taken == []
 
@@ -218,7 +218,7 @@ def test_a_body_in_pieces_without_end_is_cut_off():
 def test_a_stranger_gives_way_and_linears_connection_stays(monkeypatch):
     monkeypatch.setattr(server, "CONNECTIONS", 2)
 
-    async def act(door: Door) -> list[bytes]:
+    async def steps(door: Door) -> list[bytes]:
         sent = door.webhook()
         headers = f"{SIGNATURE_HEADER}: {sent.headers[SIGNATURE_HEADER]}\r\n"
         reader, writer = await door.connect(f"{headers}Content-Length: {len(sent.body)}\r\n")
@@ -236,6 +236,6 @@ def test_a_stranger_gives_way_and_linears_connection_stays(monkeypatch):
             each.close()
         return answers
 
-    answers, taken = at_the_door(act)
+    answers, taken = at_the_door(steps)
     assert answers == [b"HTTP/1.1 200 OK\r\n", b"", b"HTTP/1.1 401 Unauthorized\r\n"]
     assert taken == ["AI-1799"]

@@ -20,17 +20,23 @@ from tests.support.strategies import Clock
 HOST = "127.0.0.1"
 
 
+def free_port() -> int:
+    """A port that nothing listens at."""
+    with socket.create_server((HOST, 0)) as server:
+        return int(server.getsockname()[1])
+
+
 class Door:
     """A door that is open, and what came through it; `fault` is what recording raises,
     and `pause` how many seconds it takes.
     """
 
-    def __init__(self) -> None:
-        with socket.create_server((HOST, 0)) as server:
-            self.port = int(server.getsockname()[1])
+    def __init__(self, port: int | None = None) -> None:
+        self.port = free_port() if port is None else port
         self.url = f"http://{HOST}:{self.port}/linear"
         self.clock = Clock()
         self.taken: list[Observation] = []
+        self.came = asyncio.Event()
         self.fault: Exception | None = None
         self.pause = 0.0
         self.recorder = WebhookRecorder(self._take, Secret(SECRET), self.clock)
@@ -41,6 +47,7 @@ class Door:
         if self.fault is not None:
             raise self.fault
         self.taken.append(observation)
+        self.came.set()
 
     @property
     def keys(self) -> list[str]:
@@ -87,18 +94,18 @@ async def _nowhere(*_: object) -> None:
 
 
 @asynccontextmanager
-async def opened(*others: Route) -> AsyncIterator[Door]:
+async def opened(*others: Route, port: int | None = None) -> AsyncIterator[Door]:
     """Open a door for a block, beside others."""
-    door = Door()
+    door = Door(port)
     async with listening([*others, route_of(door.recorder)], (HOST, door.port)):
         yield door
 
 
-def at_the_door(act: Callable[[Door], Awaitable[Any]], *others: Route) -> Any:
-    """Return what `act` returns, and the identifiers of what came through."""
+def at_the_door(steps: Callable[[Door], Awaitable[Any]], *others: Route) -> Any:
+    """Return what `steps` returns, and the identifiers of what came through."""
 
     async def run() -> Any:
         async with asyncio.timeout(60), opened(*others) as door:
-            return await act(door), door.keys
+            return await steps(door), door.keys
 
     return asyncio.run(run())

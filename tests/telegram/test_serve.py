@@ -1,6 +1,7 @@
 """Running: polling and webhooks, stopping, and what the watchdog notices."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 from telegram.request import HTTPXRequest, RequestData
 from telegram.request._requestparameter import RequestParameter
+from tornado.httpserver import HTTPServer
 
 from bot.settings import settings_of
 from bot.telegram import doors
@@ -221,24 +223,26 @@ def test_a_token_that_was_revoked_is_noticed_at_once(connection):
 # --- starting and stopping, in this process ------------------------------------------------------
 
 
-def test_an_address_that_is_taken_is_an_error_that_names_it():
-    async def serve(port: int) -> None:
+def test_an_address_that_is_taken_is_an_error_that_names_it(monkeypatch):
+    def taken(*_: object, **__: object) -> None:
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    async def serve() -> None:
         bot: Any = SimpleNamespace(
             application=SimpleNamespace(bot=None),
             queue=SimpleNamespace(take=None),
             webhooks=None,
         )
-        hook = Webhook("https://ledger.example/hook", "127.0.0.1", port)
+        hook = Webhook("https://ledger.example/hook", "127.0.0.1", 8443)
         settings = settings_of({"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
         async with doors.open_doors(bot, settings, hook):
             pass
 
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(
-            ListeningError, match=rf"cannot listen at 127\.0\.0\.1:{port}: Address already"
-        ):
-            asyncio.run(serve(port))
+    monkeypatch.setattr(HTTPServer, "listen", taken)
+    with pytest.raises(
+        ListeningError, match=r"cannot listen at 127\.0\.0\.1:8443: Address already"
+    ):
+        asyncio.run(serve())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -15,9 +15,15 @@ from aiohttp import web
 
 from bot.linear.demo.errors import LIMITED, NO_KEY, NO_REQUEST, Refused
 from bot.linear.demo.execution import Executor
+from bot.linear.demo.webhooks import Webhooks, issue_body
 from bot.linear.demo.workspace import KEY, Workspace
 
-HOST, PATH = "127.0.0.1", "/graphql"
+HOST, PATH, CHANGE_PATH = "127.0.0.1", "/graphql", "/change"
+HOW_TO_CHANGE = """Send a form with `issue`, and with any of
+state: Triage, Backlog, Todo, In Progress, In Review, Done, Canceled or Duplicate
+assignee: amara, ben, chiyo or nothing
+priority: 0 to 4
+"""
 WINDOW = dt.timedelta(hours=1)
 BEFORE_ALL = dt.datetime.fromtimestamp(0, dt.UTC)
 
@@ -85,6 +91,8 @@ class LocalLinear:
     limits: Limits = field(default_factory=Limits)
     asked: list[Asked] = field(default_factory=list)
     script: deque[Scripted] = field(default_factory=deque)
+    webhooks: Webhooks | None = None
+    """The subscription that hears of changes."""
 
     def __post_init__(self) -> None:
         """Begin without a port."""
@@ -101,16 +109,38 @@ class LocalLinear:
         """Listen for a block, which is given the address."""
         application = web.Application()
         application.router.add_post(PATH, self._handle)
+        application.router.add_post(CHANGE_PATH, self._change)
         runner = web.AppRunner(
             application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )
         await runner.setup()
+        delivering = None
+        if self.webhooks is not None:
+            delivering = asyncio.create_task(self.webhooks.keep_delivering())
         try:
             await web.TCPSite(runner, HOST, port).start()
             self.url = f"http://{HOST}:{runner.addresses[0][1]}{PATH}"
             yield self.url
         finally:
+            if delivering is not None:
+                delivering.cancel()
             await runner.cleanup()
+
+    async def _change(self, request: web.Request) -> web.Response:
+        """Change an issue as the form says: `issue`, and `state`, `assignee` or `priority`."""
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        key = form.pop("issue", "")
+        if not form:
+            return web.Response(status=HTTPStatus.BAD_REQUEST, text=HOW_TO_CHANGE)
+        try:
+            for name, value in form.items():
+                issue, before = self.workspace.change(key, name, value, self.clock())
+                if self.webhooks is not None:
+                    fields = issue_body(self.workspace, issue)
+                    self.webhooks.add("Issue", "update", updatedFrom=before, **fields)
+        except LookupError:
+            return web.Response(status=HTTPStatus.BAD_REQUEST, text=HOW_TO_CHANGE)
+        return web.Response(text=f"changed {len(form)} of {key}\n")
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != self.key:

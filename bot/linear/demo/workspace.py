@@ -38,6 +38,7 @@ class Invented(NamedTuple):
     archived: bool = False
 
 
+PRIORITIES = ("0", "1", "2", "3", "4")
 PEOPLE = ("amara", "ben", "chiyo")
 TEAMS = {"AI": "public", "WEB": "public", "OPS": "private", "LAW": "private"}
 TEAM_KEYS = (*TEAMS, "DMD")
@@ -115,11 +116,7 @@ class Workspace:
             "archivedAt": _written(now) if issue.archived else None,
             "trashed": None,
             "team": self.teams[team],
-            "state": {
-                "id": _id("state", team, issue.state),
-                "name": issue.state,
-                "type": STATES[issue.state],
-            },
+            "state": _state(team, issue.state),
             "assignee": None if issue.assignee is None else self._person(issue.assignee),
         }
         self.issues.append(node)
@@ -130,9 +127,46 @@ class Workspace:
         team = {"id": _id("team", key), "key": key, "visibility": visibility}
         self.teams.setdefault(key, team)
 
+    def change(self, key: str, field: str, value: str, now: dt.datetime) -> tuple[Node, Node]:
+        """Change the state, assignee or priority of an issue; return it, and what was before.
+
+        Raises LookupError for an unknown issue, field, state or person.
+        """
+        issue = self.find(key)
+        if issue is None:
+            raise LookupError(key)
+        changed = self._value(issue, field, value)
+        before = {"updatedAt": issue["updatedAt"], **_before(issue, field)}
+        issue[field] = changed
+        issue["updatedAt"] = _written(now)
+        return issue, before
+
+    def _value(self, issue: Node, field: str, value: str) -> Node | float | None:
+        match field:
+            case "state":
+                return _state(issue["team"]["key"], value)
+            case "priority" if value in PRIORITIES:
+                return float(value)
+            case "assignee" if value in PEOPLE:
+                return self._person(value)
+            case "assignee" if not value:
+                return None
+        raise LookupError(value)
+
     def _person(self, name: str) -> Node:
         organization = self.viewer["organization"]
         return {"id": _id("user", name), "displayName": name, "organization": organization}
+
+
+def _state(team: str, name: str) -> Node:
+    return {"id": _id("state", team, name), "name": name, "type": STATES[name]}
+
+
+def _before(issue: Node, field: str) -> Node:
+    """The former value of a field as webhooks have it: only the id of an object."""
+    if field == "priority":
+        return {field: issue[field]}
+    return {f"{field}Id": None if issue[field] is None else issue[field]["id"]}
 
 
 def empty() -> Workspace:
