@@ -20,7 +20,7 @@ AN_HOUR_AGO = Instant(NOON - HOUR)
 
 
 class Ledger:
-    """What was recorded, and what recording raises."""
+    """A ledger that keeps observations in memory, and raises faults in place of that."""
 
     def __init__(self, latest: Instant | None = None) -> None:
         self.taken: list[Observation] = []

@@ -1,0 +1,91 @@
+"""Webhooks in any order, several times and late, leave the issues that the ordered ones leave.
+
+The planted fault, which dates what a webhook says by its arrival, must be caught.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from bot.linear.webhooks import meaning_of
+from ledger.instants import Instant, moment_of
+from ledger.observations import Observation
+from projections.application import Engagements
+from tests.support.linear_histories import Arrived, History, observations
+from tests.support.trials.counts import chance, count, tell
+
+pytestmark = pytest.mark.trial
+
+WEBHOOKS = count(full=10_000, small=150)
+ORDERS = count(full=3, small=2)
+ISSUES, MOMENTS, AT_ONCE = 12, 4, 256
+
+
+def answers(path: Path, history: History, observed: Sequence[Observation]) -> dict[str, Any]:
+    """The issues at several moments by a new ledger that records the observations."""
+    ends = history.clock.at
+    began = ends - history.spanned
+    moments = [None, *(began + history.spanned * n // MOMENTS for n in range(MOMENTS))]
+    with Engagements(f"sqlite:///{path}", clock=lambda: moment_of(ends)) as engagements:
+        for start in range(0, len(observed), AT_ONCE):
+            engagements.ledger.record_many(observed[start : start + AT_ONCE])
+        assert engagements.verify().findings == []
+        return {
+            f"{key} at {at}": answer(engagements, key, at) for key in history.keys for at in moments
+        }
+
+
+def answer(engagements: Engagements, key: str, at: int | None) -> Any:
+    """An issue at a moment, with its assignee by the id at Linear, which is no account."""
+    known = engagements.issues.issue(key, None if at is None else moment_of(Instant(at)))
+    if known is None:
+        return None
+    assignee = known.at.assignee
+    person = known.people[assignee].id if isinstance(assignee, UUID) else assignee
+    return msgspec.structs.replace(known.at, assignee=None), person, known.spans, known.texts
+
+
+def check_by_the_workspace(history: History, found: dict[str, Any]) -> None:
+    """Assert that the ledger says of each issue what the workspace says."""
+    for node in history.workspace.issues:
+        if node["identifier"] in history.ambiguous:
+            continue
+        at, person, _, texts = found[f"{node['identifier']} at None"]
+        assert (at.state_type, at.priority) == (node["state"]["type"], node["priority"])
+        assert person == (None if node["assignee"] is None else node["assignee"]["id"])
+        assert texts[node["id"]].text == node["title"]
+
+
+@pytest.mark.parametrize("order", range(ORDERS))
+def test_any_order_leaves_the_issues_of_the_ordered_ones(tmp_path, order):
+    del order
+    dice = chance()
+    history = History(dice, WEBHOOKS, ISSUES)
+    expected = answers(tmp_path / "ordered.db", history, observations(history.in_order()))
+    check_by_the_workspace(history, expected)
+    arrived = history.in_any_order(dice)
+    assert [each.body for each in arrived] != [each.body for each in history.in_order()]
+    assert answers(tmp_path / "mixed.db", history, observations(arrived)) == expected
+    tell(f"{WEBHOOKS:,} webhooks in {len(arrived):,} deliveries: {len(expected)} equal answers")
+
+
+def dated_by_arrival(arrived: Sequence[Arrived]) -> list[Observation]:
+    """The planted fault."""
+    found = [(meaning_of(each.body, each.at), each.at) for each in arrived]
+    return [
+        msgspec.structs.replace(said, updated_at=at)
+        for said, at in found
+        if isinstance(said, Observation)
+    ]
+
+
+def test_what_is_dated_by_its_arrival_is_caught(tmp_path):
+    dice = chance()
+    history = History(dice, 100, ISSUES)
+    expected = answers(tmp_path / "ordered.db", history, observations(history.in_order()))
+    planted = dated_by_arrival(history.in_any_order(dice))
+    assert answers(tmp_path / "planted.db", history, planted) != expected
