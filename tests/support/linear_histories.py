@@ -13,6 +13,8 @@ from tests.support.strategies import HOUR, NOON, Clock
 
 RETRIED_AFTER = (0, HOUR // 60, HOUR + HOUR // 60, 7 * HOUR + HOUR // 60)
 """After how many microseconds Linear sends a webhook, and sends it again."""
+SOME_AT_ONCE = (0, 1, 1_000, 60_000_000, HOUR // 7)
+"""Pauses between changes, some of which are then within one millisecond."""
 VALUES = {"state": tuple(STATES), "assignee": (*PEOPLE, ""), "priority": PRIORITIES}
 
 
@@ -26,8 +28,14 @@ class Arrived(NamedTuple):
 class History:
     """Webhooks of changes, and the workspace as it is after all of them."""
 
-    def __init__(self, chance: random.Random, changes: int, issues: int) -> None:
-        """Make the changes, some of them within the same millisecond."""
+    def __init__(
+        self,
+        chance: random.Random,
+        changes: int,
+        issues: int,
+        pauses: Sequence[int] = SOME_AT_ONCE,
+    ) -> None:
+        """Make the changes, so many microseconds apart."""
         self.clock = Clock()
         self.workspace: Workspace = empty()
         self._webhooks = Webhooks(_nowhere, self.clock)
@@ -36,7 +44,7 @@ class History:
         """Issues that changed twice in one millisecond, so that nothing says which came last."""
         self.sent: list[Delivery] = [self._created(number) for number in range(1, issues + 1)]
         for _ in range(changes - issues):
-            self.clock.move(chance.choice([0, 1, 1_000, 60_000_000, HOUR // 7]))
+            self.clock.move(chance.choice(pauses))
             self.sent.append(self._changed())
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot import cli
 from projections.application import Engagements
-from tests.support.trials import compaction_ledger, fold_steps, upgrades
+from tests.support.trials import compaction_ledger, fold_steps, upgrades, webhook_intake
 from tests.support.trials.numbered_interactions import Touch, touches
 from tests.support.trials.numbered_observations import observe
 from tests.support.trials.planted_faults import planted
@@ -96,6 +96,11 @@ def fold(folder: str, how: str = "") -> None:
     fold_steps.fold(Path(folder), how)
 
 
+def take_in(folder: str, how: str = "") -> None:
+    """Deliver webhooks to the ledger in a folder; `how` as in `webhook_intake.take_in`."""
+    webhook_intake.take_in(Path(folder), how)
+
+
 def forks() -> None:
     """Make a fork for each program that is named on stdin."""
     for name in LOADED_LATE:
@@ -127,6 +132,7 @@ PROGRAMS = {
         merge,
         upgrade,
         fold,
+        take_in,
         forks,
         run,
     )
