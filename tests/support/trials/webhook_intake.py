@@ -66,7 +66,7 @@ async def _delivered(engagements: Engagements, folder: Path) -> None:
 
 
 class Said(NamedTuple):
-    """What a ledger says after the intake, and after everything was delivered again."""
+    """The answers of a ledger after the intake, once everything was delivered again."""
 
     lost: Any
     """Webhooks that were acknowledged and are not there."""
