@@ -15,7 +15,7 @@ def doctor(session: Session, deep: bool) -> int:  # noqa: FBT001 - click passes 
     """Look for problems.
 
     Checks settings, SQLite, database, free disk, file system, access, schema, clock, archive and,
-    with a key, Linear; exits with 1 if one is bad.
+    with a key or a webhook's secret, Linear; exits with 1 if one is bad.
     """
     from bot.cli.diagnosis import damage, diagnosis  # noqa: PLC0415 - loads Arrow
 

@@ -22,6 +22,7 @@ from tests.benchmarks import (
     starting,
     storage,
     talking,
+    webhooks,
 )
 from tests.benchmarks.report import Row
 from tests.benchmarks.sizes import FULL, QUICK, Sizes
@@ -40,6 +41,7 @@ THEMES: tuple[Theme, ...] = (
     memory.rows,
     storage.rows,
     talking.rows,
+    webhooks.rows,
 )
 
 
