@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.listening.bot_commands import COMMANDS
+from bot.settings import LINEAR_PATH
 from ledger.clock import utc_now
 from projections.application import Engagements
 from tests.support.documents import DOCUMENTS, ROOT, Clock, name_of, parsed, pattern_of, unlike
@@ -32,6 +33,8 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 HOST = re.compile(r"https?://([\w.-]+)")
 HOSTS_TO_NAME = {"www.sqlite.org", "api.linear.app", "127.0.0.1"}
 ABSOLUTE_PATH = re.compile(r"""(?:^|(?<=[\s"'(=`]))(?:/|~/|[A-Z]:\\)\w[\w.-]*""", re.MULTILINE)
+URL_PATHS = {LINEAR_PATH, "/change"}
+"""Paths of servers of ours."""
 BOTFATHERS = ("newbot", "setprivacy")
 """Commands of the bot that makes bots."""
 CODE = [*ROOT.glob("ledger/**/*.py"), *ROOT.glob("projections/**/*.py"), *ROOT.glob("bot/**/*.py")]
@@ -169,7 +172,7 @@ def test_every_document_can_be_reached_from_the_readme():
 def test_no_document_names_a_path_or_a_host_of_a_machine(path):
     text = path.read_text()
     commands = {f"/{name}" for name in (*COMMANDS, *BOTFATHERS)}
-    assert {path.rstrip(".") for path in ABSOLUTE_PATH.findall(text)} <= commands
+    assert {path.rstrip(".") for path in ABSOLUTE_PATH.findall(text)} <= commands | URL_PATHS
     assert set(HOST.findall(text)) <= HOSTS_TO_NAME
 
 
