@@ -155,9 +155,9 @@ def issues_in(nodes: object) -> list[Issue]:
 
 
 class Changes(NamedTuple):
-    """A page of descriptions of issues that have changed."""
+    """A page of issues that have changed, without those that cannot be read."""
 
-    nodes: tuple[object, ...]
+    issues: tuple[Issue, ...]
     after: str | None
     """Where the page ends, or None if it is the last one."""
 
@@ -168,7 +168,7 @@ class _ChangesPage(msgspec.Struct, rename="camel"):
 
 
 class _Changed(msgspec.Struct, rename="camel"):
-    nodes: tuple[Any, ...]
+    nodes: list[Any]
     page_info: _ChangesPage
 
 
@@ -179,7 +179,7 @@ def changes_of(data: dict[str, Any]) -> Changes | None:
     except (msgspec.ValidationError, UnicodeEncodeError):
         return None
     page = read.page_info
-    return Changes(read.nodes, page.end_cursor if page.has_next_page else None)
+    return Changes(tuple(issues_in(read.nodes)), page.end_cursor if page.has_next_page else None)
 
 
 def issue_of(node: object) -> Issue | None:

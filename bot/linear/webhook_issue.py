@@ -1,6 +1,6 @@
-"""Observations out of Linear's own descriptions of issues, in webhooks and answers alike.
+"""Issues in webhooks as observations that the ledger can record.
 
-Real descriptions differ from the schema: fields are missing instead of null, and others are added.
+Real webhooks differ from the schema: fields are missing instead of null, and others are added.
 Only what makes an observation is required; another field that is missing or odd was not said.
 """
 
@@ -12,7 +12,6 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bot.linear.issue import FINISHED
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, instant_of
 from ledger.observations import (
@@ -20,7 +19,6 @@ from ledger.observations import (
     LIMIT,
     PRIORITIES,
     Observation,
-    Origin,
     Person,
     Text,
     checked_observation,
@@ -46,9 +44,9 @@ class _Required(msgspec.Struct):
 
 
 def observation_of(
-    node: object, origin: Origin, said_at: Instant, changed: Collection[str] = ()
+    node: object, said_at: Instant, changed: Collection[str] = ()
 ) -> Observation | None:
-    """Return what the description `node` of an issue says, or None if it cannot be read.
+    """The observation of the issue `node`, or None if it cannot be read.
 
     `changed` are names of fields that have just changed: one of them that is missing is now empty.
     """
@@ -73,10 +71,9 @@ def observation_of(
         project=_related(node, "project", changed),
         labels=_labels(node, changed),
         estimate=_estimate(node, changed),
-        blockers=_blockers(node),
         archived=_archived(node, changed),
         trashed=_trashed(node, changed),
-        origin=origin,
+        origin="webhook",
         said_at=said_at,
         texts=_texts(node),
     )
@@ -110,9 +107,9 @@ def uuid_of(value: object) -> str | None:
 
 
 def name_of(person: Node) -> str | None:
-    """The display name of a person, or else the full one."""
-    names = (person.get("displayName"), person.get("name"))
-    return next((each for each in names if isinstance(each, str) and each), None)
+    """The name of a person, if it is said."""
+    name = person.get("name")
+    return name if isinstance(name, str) else None
 
 
 # Fields. UNSET was not said.
@@ -140,7 +137,7 @@ def _assignee(node: Node, changed: Collection[str]) -> Person | UnsetType | None
         return id_
     person = node.get("assignee")
     person = person if isinstance(person, dict) else {}
-    return Person(id_, name_of(person), person.get("app") is True)
+    return Person(id_, name_of(person))
 
 
 def _due_date(node: Node, changed: Collection[str]) -> dt.date | UnsetType | None:
@@ -161,7 +158,7 @@ def _related(node: Node, name: str, changed: Collection[str]) -> str | UnsetType
 
 
 def _labels(node: Node, changed: Collection[str]) -> tuple[str, ...] | UnsetType:
-    labels = _whole_list(node.get("labels"))
+    labels = _objects(node.get("labels"))
     if labels is None:
         ids = node.get("labelIds", [] if "labelIds" in changed else None)
         return _ids(ids if isinstance(ids, list) else None)
@@ -174,16 +171,10 @@ def _ids(values: list[Any] | None) -> tuple[str, ...] | UnsetType:
     return found if is_whole else UNSET
 
 
-def _whole_list(value: object) -> list[dict[str, Any]] | None:
-    """Return the objects of a list, or of a connection with nothing beyond its page."""
-    if isinstance(value, dict):
-        page = value.get("pageInfo")
-        if isinstance(page, dict) and page.get("hasNextPage"):
-            return None
-        value = value.get("nodes")
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        return None
-    return value
+def _objects(value: object) -> list[dict[str, Any]] | None:
+    """Return `value` if it is a list of objects."""
+    is_whole = isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    return value if isinstance(value, list) and is_whole else None
 
 
 def _estimate(node: Node, changed: Collection[str]) -> float | UnsetType | None:
@@ -191,21 +182,6 @@ def _estimate(node: Node, changed: Collection[str]) -> float | UnsetType | None:
         return None
     number: float | None = converted(node.get("estimate"), float)
     return UNSET if number is None or not 0 <= number <= ESTIMATE_LIMIT else number
-
-
-def _blockers(node: Node) -> tuple[str, ...] | UnsetType:
-    """The unfinished issues that block this one; only look-ups say them."""
-    relations = _whole_list(node.get("inverseRelations"))
-    if relations is None:
-        return UNSET
-    issues = [each.get("issue") for each in relations if each.get("type") == "blocks"]
-    return _ids([each.get("id") for each in issues if isinstance(each, dict) and _is_open(each)])
-
-
-def _is_open(issue: Node) -> bool:
-    state = issue.get("state")
-    is_finished = isinstance(state, dict) and state.get("type") in FINISHED
-    return not (is_finished or issue.get("archivedAt") or issue.get("trashed"))
 
 
 def _archived(node: Node, changed: Collection[str]) -> bool | UnsetType:
@@ -222,7 +198,7 @@ def _trashed(node: Node, changed: Collection[str]) -> bool | UnsetType:
 
 def _texts(node: Node) -> tuple[Text, ...]:
     """The title, and the names of what the issue refers to by an id."""
-    labels = _whole_list(node.get("labels")) or []
+    labels = _objects(node.get("labels")) or []
     named = [node.get(name) for name in ("state", "cycle", "project")]
     texts = [_text(node, "title", node.get("url"))]
     texts += [_text(each, "name") for each in [*named, *labels[:LIMIT]] if isinstance(each, dict)]

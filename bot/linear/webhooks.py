@@ -99,7 +99,7 @@ def _said(
         case "Issue":
             return checked(_issue(message, said_at)) or Problem.UNREADABLE
         case "IssueSLA":
-            said = observation_of(message.get("issueData"), "webhook", said_at)
+            said = observation_of(message.get("issueData"), said_at)
             return checked(said) or Problem.UNREADABLE
         case "Comment" | "EngagementLedgerTest":
             return Nothing()
@@ -125,7 +125,7 @@ def _is_drag(message: Mapping[str, Any]) -> bool:
 
 
 def _issue(message: Mapping[str, Any], said_at: Instant) -> Observation | None:
-    said = observation_of(message.get("data"), "webhook", said_at, _changed(message))
+    said = observation_of(message.get("data"), said_at, _changed(message))
     if said is None:
         return None
     said = msgspec.structs.replace(said, actor=_actor(message))

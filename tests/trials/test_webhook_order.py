@@ -22,7 +22,8 @@ pytestmark = pytest.mark.trial
 
 WEBHOOKS = count(full=10_000, small=150)
 ORDERS = count(full=3, small=2)
-ISSUES, MOMENTS, AT_ONCE = 12, 4, 256
+ISSUES = count(full=60, small=12)
+MOMENTS, AT_ONCE = 4, 256
 
 
 def answers(path: Path, history: History, observed: Sequence[Observation]) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def dated_by_arrival(arrived: Sequence[Arrived]) -> list[Observation]:
 
 def test_what_is_dated_by_its_arrival_is_caught(tmp_path):
     dice = chance()
-    history = History(dice, 100, ISSUES)
+    history = History(dice, 100, 12)
     expected = answers(tmp_path / "ordered.db", history, observations(history.in_order()))
     planted = dated_by_arrival(history.in_any_order(dice))
     assert answers(tmp_path / "planted.db", history, planted) != expected

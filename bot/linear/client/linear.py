@@ -118,12 +118,18 @@ class Linear:
         return Failed(Reason.UNREADABLE), self._line.quota
 
     async def changed_since(self, since: Instant, after: str | None = None) -> Changes | Failed:
-        """A page of what changed after `since`; `after` is where the page before ended."""
+        """A page of the issues that changed after `since`, without those that may not be seen.
+
+        `after` is where the page before ended.
+        """
         answered = await self._ask(request_for_changes(since, after))
         if isinstance(answered, Failed):
             return answered
-        found = changes_of(answered.value) if isinstance(answered, Data) else None
-        return Failed(Reason.UNREADABLE) if found is None else found
+        page = changes_of(answered.value) if isinstance(answered, Data) else None
+        if page is None:
+            return Failed(Reason.UNREADABLE)
+        seen = (each for each in page.issues if isinstance(shown(each, 0.0), Found))
+        return page._replace(issues=tuple(seen))
 
     @property
     def quota(self) -> Quota:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from bot.linear.client import Linear
 from bot.linear.decoding import Changes, Failed
 from bot.linear.intake.recorder import Take
-from bot.linear.webhook_issue import checked, observation_of
+from bot.linear.observed import observation_of
 from ledger.clock import Clock
 from ledger.errors import InvalidInteractionError
 from ledger.instants import DAY, Instant, instant_of
@@ -90,5 +90,5 @@ class CatchUp:
 
     def _observations(self, page: Changes) -> list[Observation]:
         now = instant_of(self._clock())
-        read = (checked(observation_of(node, "look-up", now)) for node in page.nodes)
+        read = (observation_of(issue, now) for issue in page.issues)
         return [each for each in read if each is not None]
