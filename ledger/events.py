@@ -117,7 +117,7 @@ class IssueObserved(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: Instant
     said_at: Instant
     state_id: str | None
-    state_type: str
+    state_type: str | UnsetType = UNSET
     former_identifiers: tuple[str, ...] | UnsetType = UNSET
     priority: int | UnsetType = UNSET
     assignee: UUID | UnsetType | None = UNSET
@@ -132,6 +132,7 @@ class IssueObserved(msgspec.Struct, frozen=True, kw_only=True):
     actor: UUID | UnsetType | None = UNSET
     actor_is_app: bool | UnsetType = UNSET
     removed: bool = False
+    commented: bool = False
     origin: Literal["webhook", "look-up"]
 
     @property

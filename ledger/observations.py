@@ -66,6 +66,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     decides between descriptions with the same `updated_at`: Linear does not change that for every
     change, such as one of `blockers`, the unfinished issues that block this one. `texts` and the
     names of people are no part of the event.
+
+    If `commented`, the actor commented on it at `updated_at`, and nothing else is described.
     """
 
     issue: str
@@ -73,7 +75,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     team: str
     updated_at: Instant
     state_id: str | None = None
-    state_type: str
+    state_type: str | UnsetType = UNSET
     former_identifiers: tuple[str, ...] | UnsetType = UNSET
     priority: int | UnsetType = UNSET
     assignee: Person | UnsetType | None = UNSET
@@ -87,6 +89,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     trashed: bool | UnsetType = UNSET
     actor: Person | UnsetType | None = UNSET
     removed: bool = False
+    commented: bool = False
     origin: Origin
     said_at: Instant | None = None
     texts: tuple[Text, ...] = ()
@@ -112,7 +115,7 @@ def checked_observation(observation: Observation) -> Observation:
         updated_at=_instant("updated_at", observation.updated_at),
         said_at=None if observation.said_at is None else _instant("said_at", observation.said_at),
         state_id=_optional("state_id", observation.state_id),
-        state_type=_matching("state_type", _STATE_TYPE, observation.state_type),
+        state_type=_state_type(observation),
         former_identifiers=_formers(observation.former_identifiers),
         priority=_priority(observation.priority),
         assignee=_person("assignee", observation.assignee),
@@ -183,7 +186,12 @@ Order = tuple[int, int, bytes]
 
 
 def said_by(event: IssueObserved) -> dict[str, Any]:
-    """The values of the fields that an event describes; `state` is a type and an id."""
+    """The values of the fields that an event describes; `state` is a type and an id.
+
+    A comment describes none.
+    """
+    if event.commented:
+        return {}
     optional = ((name, getattr(event, name)) for name in _OPTIONAL)
     return {
         "identifier": event.identifier,
@@ -242,6 +250,15 @@ def _optional(field: str, value: str | UnsetType | None) -> str | None:
 
 def _ids(field: str, value: tuple[str, ...] | UnsetType) -> tuple[str, ...] | UnsetType:
     return value if value is UNSET else _listed(field, (_uuid(field, each) for each in value))
+
+
+def _state_type(observation: Observation) -> str | UnsetType:
+    """The type of the state, without which only a comment is an observation."""
+    if observation.commented:
+        return UNSET
+    if observation.state_type is UNSET:
+        raise InvalidInteractionError("state_type", "must be given")
+    return _matching("state_type", _STATE_TYPE, observation.state_type)
 
 
 def _formers(value: tuple[str, ...] | UnsetType) -> tuple[str, ...] | UnsetType:

@@ -81,12 +81,14 @@ def _order(said: tuple[Order, Any]) -> Order:
 def issue_at(events: Sequence[IssueObserved], as_of: AsOf) -> IssueAt | None:
     """The issue of `events` as of a moment; None if Linear had not described it by then.
 
+    Comments say nothing of its fields.
+
     Blockers have no `updated_at`: those count that Linear had said by then.
     """
     seen = [each for each in events if as_of.sees(each.updated_at, each.recorded_at)]
-    if not seen:
-        return None
     said = dict(fold(seen))
+    if not said:
+        return None
     related = fold(each for each in events if as_of.sees(each.said_at, each.recorded_at))
     said.pop(BLOCKERS, None)
     if BLOCKERS in related:
@@ -121,10 +123,10 @@ def _states(
     events: Iterable[IssueObserved], as_of: AsOf
 ) -> list[tuple[Instant, tuple[str, str | None] | None]]:
     """The state at each `updated_at`, or None where the issue was removed."""
-    at = {each.updated_at: each for each in _in_order(events, as_of)}
+    said = ((each.updated_at, said_by(each)) for each in _in_order(events, as_of))
+    at = {instant: fields for instant, fields in said if fields}
     return [
-        (instant, None if each.removed else (each.state_type, each.state_id))
-        for instant, each in at.items()
+        (instant, None if fields["removed"] else fields["state"]) for instant, fields in at.items()
     ]
 
 
@@ -161,7 +163,7 @@ def is_stagnant(
     """Whether the issue was started, and not moved for more working days than is usual.
 
     At least five days are usual; for teams with enough history, give the 85th percentile of their
-    spans. Comments and snoozes are not known yet.
+    spans. Snoozes are not known yet.
     """
     seen = _in_order(events, as_of)
     spans = state_spans(seen, as_of)
@@ -173,12 +175,13 @@ def is_stagnant(
 
 
 def _moved_at(in_order: Iterable[IssueObserved]) -> Instant:
-    """When a person last changed one of the fields that move an issue; 0 if never."""
+    """When a person last commented, or changed a field that moves an issue; 0 if never."""
     moved_at, known = Instant(0), dict[str, Any]()
     for each in in_order:
         said = {name: value for name, value in said_by(each).items() if name in _MOVING}
         is_changed = any(known.get(name, value) != value for name, value in said.items())
-        if is_changed and isinstance(each.actor, UUID) and each.actor_is_app is not True:
+        has_moved = each.commented or is_changed
+        if has_moved and isinstance(each.actor, UUID) and each.actor_is_app is not True:
             moved_at = each.updated_at
         known |= said
     return moved_at

@@ -61,6 +61,22 @@ class Nothing(NamedTuple):
     unknown_type: str | None = None
 
 
+class _Team(msgspec.Struct):
+    key: str
+
+
+class _CommentedIssue(msgspec.Struct):
+    id: str
+    identifier: str
+    team: _Team
+
+
+class _Comment(msgspec.Struct, rename="camel"):
+    created_at: str
+    issue: _CommentedIssue | None = None
+    bot_actor: Any = None
+
+
 def signature_of(body: bytes, secret: str) -> str:
     """The signature of `body` in hexadecimal digits."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -101,7 +117,9 @@ def _said(
         case "IssueSLA":
             said = observation_of(message.get("issueData"), said_at)
             return checked(said) or Problem.UNREADABLE
-        case "Comment" | "EngagementLedgerTest":
+        case "Comment":
+            return _comment(message, said_at)
+        case "EngagementLedgerTest":
             return Nothing()
     return Nothing(type_ if _TYPE.fullmatch(type_) else "a type without a proper name")
 
@@ -130,6 +148,29 @@ def _issue(message: Mapping[str, Any], said_at: Instant) -> Observation | None:
         return None
     said = msgspec.structs.replace(said, actor=_actor(message))
     return _removed(said, message) if message.get("action") == "remove" else said
+
+
+def _comment(message: Mapping[str, Any], said_at: Instant) -> Observation | Nothing | Problem:
+    """Return that the actor commented on an issue; edits and comments on others are nothing."""
+    data = converted(message.get("data"), _Comment)
+    if data is None:
+        return Problem.UNREADABLE
+    if data.issue is None or message.get("action") != "create":
+        return Nothing()
+    actor = _actor(message)
+    if data.bot_actor is not None and isinstance(actor, Person):
+        actor = Person(actor.id, actor.name, is_app=True)
+    said = Observation(
+        issue=data.issue.id,
+        identifier=data.issue.identifier,
+        team=data.issue.team.key,
+        updated_at=_moment(data.created_at),
+        actor=actor,
+        commented=True,
+        origin="webhook",
+        said_at=said_at,
+    )
+    return checked(said) or Problem.UNREADABLE
 
 
 def _removed(said: Observation, message: Mapping[str, Any]) -> Observation:

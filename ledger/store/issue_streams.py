@@ -138,6 +138,7 @@ class IssueStreams:
             actor=self._account_of(actor, entry.updated_at),
             actor_is_app=actor.is_app if isinstance(actor, Person) else UNSET,
             removed=entry.removed,
+            commented=entry.commented,
             origin=entry.origin,
         )
 

@@ -99,7 +99,7 @@ def _with_words(
     return KnownIssue(
         at,
         spans,
-        max(each.said_at for each in seen),
+        max(each.said_at for each in seen if not each.commented),
         store.issue_streams.texts_of(connection, _ids(at, spans)),
         store.issue_streams.people_of(connection, accounts),
     )

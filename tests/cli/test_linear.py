@@ -355,7 +355,7 @@ def test_the_demo_prints_what_to_set_and_answers_until_it_is_stopped(cli):
 
 
 def test_the_demo_sends_a_webhook_of_each_change(cli):
-    async def run() -> list[str]:
+    async def run() -> list[object]:
         async with opened(port=port) as door:
             door.clock.at = instant_of(utc_now())
             await asyncio.to_thread(change)

@@ -151,7 +151,7 @@ def test_the_canonical_bytes_of_known_events_never_change():
     )
     said = observations.observation(7, assignee=None, estimate=2, labels=(ISSUE,), said_at=AT)
     assert codec.encode(observations.event(said, AT)) == (
-        b'{"assignee":null,"estimate":2.0,"identifier":"AI-7",'
+        b'{"assignee":null,"commented":false,"estimate":2.0,"identifier":"AI-7",'
         b'"issue":"00000000-0000-4000-8000-000000000007",'
         b'"labels":["00000000-0000-4000-8000-000000000001"],"origin":"webhook",'
         b'"recorded_at":1772442000000000,"removed":false,"said_at":1772442000000000,'

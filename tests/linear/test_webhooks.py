@@ -292,6 +292,49 @@ def test_a_warning_about_an_agreement_describes_the_issue(action):
     assert meaning_of(webhook(type="IssueSLA", action=action), NOW) is Problem.UNREADABLE
 
 
+COMMENT = {
+    "id": uuid(20),
+    "body": "Canary words",
+    "createdAt": "2026-03-02T11:58:00.000Z",
+    "issue": {"id": uuid(1), "identifier": "AI-1799", "title": "Canary", "team": {"key": "AI"}},
+    "user": {"id": uuid(9), "name": "Canary Ana"},
+}
+
+
+def test_a_comment_says_who_made_it_when_and_none_of_its_words():
+    body = webhook(type="Comment", action="create", data=COMMENT, actor=ACTOR)
+    found = meaning_of(body, NOW)
+    assert isinstance(found, Observation)
+    assert (found.commented, found.identifier, found.updated_at) == (True, "AI-1799", NOW - 120e6)
+    assert found.actor == Person(uuid(9), "Canary Ana")
+    assert (found.state_type, found.texts) == (UNSET, ())
+    assert "words" not in str(found)
+
+
+def test_a_comment_of_an_app_is_one():
+    data = COMMENT | {"botActor": {"id": "x", "type": "slack"}}
+    found = meaning_of(webhook(type="Comment", action="create", data=data, actor=ACTOR), NOW)
+    assert isinstance(found, Observation)
+    assert found.actor == Person(uuid(9), "Canary Ana", is_app=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "meaning"),
+    [
+        ({"action": "update"}, Nothing()),
+        ({"action": "remove"}, Nothing()),
+        ({"data": COMMENT | {"issue": None}}, Nothing()),
+        ({"data": {"createdAt": "2026-03-02T11:58:00.000Z"}}, Nothing()),
+        ({"data": COMMENT | {"createdAt": "x"}}, Problem.UNREADABLE),
+        ({"data": COMMENT | {"issue": {}}}, Problem.UNREADABLE),
+        ({"data": None}, Problem.UNREADABLE),
+    ],
+)
+def test_other_comments_are_nothing_or_cannot_be_read(fields, meaning):
+    body = webhook(**{"type": "Comment", "action": "create", "data": COMMENT} | fields)
+    assert meaning_of(body, NOW) == meaning
+
+
 def test_an_unknown_type_is_named_if_it_has_a_name():
     assert meaning_of(webhook(type="Reaction"), NOW) == Nothing("Reaction")
     assert "canary" not in str(meaning_of(webhook(type="canary\n\ud800"), NOW))

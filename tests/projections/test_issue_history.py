@@ -188,6 +188,16 @@ def test_only_a_change_by_a_person_resets_the_clock(actor, change, resets):
     assert stagnant(found, 8) != resets
 
 
+@pytest.mark.parametrize(("is_app", "resets"), [(False, True), (True, False)])
+def test_a_comment_of_a_person_resets_the_clock_and_describes_nothing(is_app, resets):
+    before, actor = moved(0, priority=1), Person(uuid(200), is_app=is_app)
+    comment = moved(7, actor=actor, commented=True, priority=2, removed=True)
+    assert stagnant([before, comment], 8) != resets
+    assert issue_at([before, comment], EVER) == issue_at([before], EVER)
+    assert state_spans([before, comment], EVER) == state_spans([before], EVER)
+    assert issue_at([comment], EVER) is None
+
+
 @given(st.integers(0, 400), st.integers(0, 400))
 def test_working_days_are_counted_one_by_one(first, days):
     since = Instant(MONDAY + first * DAY)

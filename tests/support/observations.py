@@ -74,6 +74,7 @@ def observations() -> st.SearchStrategy[Observation]:
         trashed=maybe(st.booleans()),
         actor=maybe(st.none() | people),
         removed=st.booleans(),
+        commented=st.sampled_from([False, False, True]),
         origin=st.sampled_from(["webhook", "look-up"]),
         said_at=_instants,
     )
