@@ -10,7 +10,7 @@ import pytest
 from bot.cli import webhook
 from bot.linear.demo import SECRET
 from ledger.instants import instant_of
-from tests.support.command_line import NOON, CommandLine, Done
+from tests.support.command_line import NOON, CommandLine, CompletedCommand
 from tests.support.linear_door import Door, opened
 
 HOUR = 3_600_000_000
@@ -23,10 +23,10 @@ def linear(cli: CommandLine) -> CommandLine:
     return cli
 
 
-def tried(cli: CommandLine, path: str = "/linear", hours: int = 0, pause: float = 0.0) -> Done:
+def tried(cli: CommandLine, path: str = "/linear", hours: int = 0, pause: float = 0.0) -> CompletedCommand:
     """The outcome of the command at a door that is open, and whose clock is so far ahead."""
 
-    async def run() -> tuple[Done, Door]:
+    async def run() -> tuple[CompletedCommand, Door]:
         async with opened() as door:
             door.clock.at = instant_of(NOON)
             door.clock.move(hours * HOUR)
@@ -102,7 +102,7 @@ def test_a_server_that_accepts_everything_is_not_taken_for_the_bot(linear):
 def test_a_server_that_is_silent_is_not_waited_for(linear, monkeypatch):
     monkeypatch.setattr(webhook, "ANSWER_SECONDS", 0.1)
 
-    async def run() -> Done:
+    async def run() -> CompletedCommand:
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
             writer.close()
@@ -110,7 +110,7 @@ def test_a_server_that_is_silent_is_not_waited_for(linear, monkeypatch):
 
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/linear"
-            done: Done = await asyncio.to_thread(linear, "webhook", "test", "--url", url)
+            done: CompletedCommand = await asyncio.to_thread(linear, "webhook", "test", "--url", url)
         await server.wait_closed()
         return done
 
