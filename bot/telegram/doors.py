@@ -1,17 +1,18 @@
 """The doors for webhooks: Telegram's, and Linear's beside it, at one address."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from telegram import Update
+from telegram import Bot, Update
 
-from bot.application import EngagementBot
+from bot.linear.intake.recorder import WebhookRecorder
 from bot.settings import Settings
 from bot.telegram.sending import persistently
 
 if TYPE_CHECKING:
+    from bot.telegram.webhook import Take
     from bot.webhooks.server import Route
 
 UPDATES = [
@@ -41,10 +42,14 @@ POLLING = Webhook()
 
 @asynccontextmanager
 async def open_doors(
-    bot: EngagementBot, settings: Settings, webhook: Webhook
+    bot: Bot, take: "Take", recorder: WebhookRecorder | None, settings: Settings, webhook: Webhook
 ) -> AsyncIterator[None]:
-    """Listen for the webhooks that the settings name, if any."""
-    routes = list(_routes(bot, settings, webhook))
+    """Listen for webhooks if there are any: Telegram's go to `take`, Linear's to `recorder`."""
+    routes = []
+    if webhook.url is not None:
+        routes.append(_telegrams(bot, take, settings, webhook.url))
+    if recorder is not None:
+        routes.append(_linears(recorder))
     if not routes:
         yield
         return
@@ -54,25 +59,22 @@ async def open_doors(
         yield
 
 
-async def have_updates_sent(bot: EngagementBot, settings: Settings, url: str) -> None:
+async def have_updates_sent(bot: Bot, settings: Settings, url: str) -> None:
     """Have Telegram send updates to `url`, whose door is open."""
-    telegrams = bot.application.bot
     secret = _secret_of(settings)
-    await persistently(
-        partial(telegrams.set_webhook, url, allowed_updates=UPDATES, secret_token=secret)
-    )
+    await persistently(partial(bot.set_webhook, url, allowed_updates=UPDATES, secret_token=secret))
 
 
-def _routes(bot: EngagementBot, settings: Settings, webhook: Webhook) -> Iterator["Route"]:
-    if webhook.url is not None:
-        from bot.telegram.webhook import route_of  # noqa: PLC0415 - loads tornado
+def _telegrams(bot: Bot, take: "Take", settings: Settings, url: str) -> "Route":
+    from bot.telegram.webhook import route_of  # noqa: PLC0415 - loads tornado
 
-        secret = _secret_of(settings)
-        yield route_of(bot.application.bot, bot.queue.take, url=webhook.url, secret=secret)
-    if bot.webhooks is not None:
-        from bot.linear.intake import door  # noqa: PLC0415 - loads tornado
+    return route_of(bot, take, url=url, secret=_secret_of(settings))
 
-        yield door.route_of(bot.webhooks)
+
+def _linears(recorder: WebhookRecorder) -> "Route":
+    from bot.linear.intake.door import route_of  # noqa: PLC0415 - loads tornado
+
+    return route_of(recorder)
 
 
 def _secret_of(settings: Settings) -> str:

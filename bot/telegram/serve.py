@@ -211,7 +211,8 @@ async def _serve(
 ) -> None:
     stopped = _signalled()
     await bot.show_commands()
-    async with open_doors(bot, settings, webhook):
+    telegrams, take = bot.application.bot, bot.queue.take
+    async with open_doors(telegrams, take, bot.webhooks, settings, webhook):
         if webhook.url is None:
             await _poll(bot, polling, stopped)
         else:
@@ -231,7 +232,7 @@ async def _poll(bot: EngagementBot, polling: PollingRequest, stopped: asyncio.Ev
 async def _receive(
     bot: EngagementBot, settings: Settings, url: str, stopped: asyncio.Event
 ) -> None:
-    await have_updates_sent(bot, settings, url)
+    await have_updates_sent(bot.application.bot, settings, url)
     _log.info("serving", extra={"by": "webhook"})
     await _until(stopped, None)
 

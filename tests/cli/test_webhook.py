@@ -23,7 +23,9 @@ def linear(cli: CommandLine) -> CommandLine:
     return cli
 
 
-def tried(cli: CommandLine, path: str = "/linear", hours: int = 0, pause: float = 0.0) -> CompletedCommand:
+def tried(
+    cli: CommandLine, path: str = "/linear", hours: int = 0, pause: float = 0.0
+) -> CompletedCommand:
     """The outcome of the command at a door that is open, and whose clock is so far ahead."""
 
     async def run() -> tuple[CompletedCommand, Door]:
@@ -110,7 +112,9 @@ def test_a_server_that_is_silent_is_not_waited_for(linear, monkeypatch):
 
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/linear"
-            done: CompletedCommand = await asyncio.to_thread(linear, "webhook", "test", "--url", url)
+            done: CompletedCommand = await asyncio.to_thread(
+                linear, "webhook", "test", "--url", url
+            )
         await server.wait_closed()
         return done
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import threading
 import time
-from types import SimpleNamespace
 from typing import Any, cast
 
 import aiohttp
@@ -228,14 +227,10 @@ def test_an_address_that_is_taken_is_an_error_that_names_it(monkeypatch):
         raise OSError(errno.EADDRINUSE, "Address already in use")
 
     async def serve() -> None:
-        bot: Any = SimpleNamespace(
-            application=SimpleNamespace(bot=None),
-            queue=SimpleNamespace(take=None),
-            webhooks=None,
-        )
+        unused: Any = None
         hook = Webhook("https://ledger.example/hook", "127.0.0.1", 8443)
         settings = settings_of({"ENGAGEMENT_WEBHOOK_SECRET": SECRET})
-        async with doors.open_doors(bot, settings, hook):
+        async with doors.open_doors(unused, unused, None, settings, hook):
             pass
 
     monkeypatch.setattr(HTTPServer, "listen", taken)
