@@ -34,7 +34,7 @@ def answers(path: Path, history: History, observed: Sequence[Observation]) -> di
     with Engagements(f"sqlite:///{path}", clock=lambda: moment_of(ends)) as engagements:
         for start in range(0, len(observed), AT_ONCE):
             engagements.ledger.record_many(observed[start : start + AT_ONCE])
-        assert engagements.verify().findings == []
+        assert engagements.maintenance.verify().findings == []
         return {
             f"{key} at {at}": answer(engagements, key, at) for key in history.keys for at in moments
         }

@@ -8,7 +8,7 @@ from bot.linear.client import Linear
 from bot.linear.decoding import Changes, Failed
 from bot.linear.intake.recorder import Take
 from bot.linear.observed import observation_of
-from ledger.clock import Clock
+from ledger.application import Clock
 from ledger.errors import InvalidInteractionError
 from ledger.instants import DAY, Instant, instant_of
 from ledger.observations import Observation

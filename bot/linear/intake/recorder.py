@@ -12,7 +12,7 @@ from bot.linear.webhooks import (
     meaning_of,
 )
 from bot.settings import Secret
-from ledger.clock import Clock
+from ledger.application import Clock
 from ledger.errors import InvalidInteractionError
 from ledger.instants import instant_of
 from ledger.observations import Observation

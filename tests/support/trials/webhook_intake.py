@@ -83,13 +83,13 @@ def said_by(folder: Path) -> Said:
         with engagements.ledger.database.read() as connection:
             there = {each.updated_at for each in store.issue_streams.latest_first(connection)}
         lost = [number for number in noted if updates[int(number)] not in there]
-        findings = engagements.verify().findings
+        findings = engagements.maintenance.verify().findings
     take_in(folder)
     with opened(folder) as engagements:
         known = [engagements.issues.issue(key) for key in sent.keys]
         issues = [each and (each.at.state_type, each.at.priority, each.spans) for each in known]
         events, _ = engagements.ledger.size()
-        return Said(lost, [*findings, *engagements.verify().findings], events, issues)
+        return Said(lost, [*findings, *engagements.maintenance.verify().findings], events, issues)
 
 
 @contextmanager
