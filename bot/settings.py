@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True):
     """The secret that comes with each webhook update: 32 to 256 of A-Z, a-z, 0-9, _ and -."""
     linear_api_key: Secret | None = None
     """A personal API key from Linear, which may be read-only: cards then describe the issues."""
+    linear_teams: tuple[str, ...] = ()
+    """Team keys, as in `AI,4U`: the teams whose issues are shown, instead of all public ones."""
     linear_url: str = LINEAR
     """The address of the Linear API; `http` only on this machine, for `engagement linear-demo`."""
 
@@ -219,6 +221,7 @@ _READ: dict[str, Callable[[str, str], Any]] = {
     "linear_url": _linear_url,
     "issue_pattern": _pattern,
     "team_keys": _team_keys,
+    "linear_teams": _team_keys,
     "chats": _ids,
     "admins": _ids,
     "context_days": _days,

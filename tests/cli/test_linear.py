@@ -51,7 +51,7 @@ def test_several_issues_are_shown_once_each_in_the_order_that_they_were_asked_fo
             for key in ("AI-9999", "LAW-1", "OPS-3")
         ),
     ]
-    assert len(local.asked) == 4
+    assert len(local.asked) == 5
 
 
 def test_json_says_the_same_of_a_hidden_issue_as_of_none(linear):
@@ -102,9 +102,26 @@ def test_the_doctor_says_whose_key_it_is_what_it_may_read_and_what_is_left(linea
     ((state, detail),) = finding(linear)
     assert state == "ok"
     assert detail == (
-        "key of amara in Wattle Research; public teams AI, WEB, and 1 other that cards do not "
-        "show; left of the quota: 2,499 of 2,500 requests, 2,999,657 of 3,000,000 points"
+        "key of amara in Wattle Research; cards show teams AI, WEB, and not 1 other; left of the "
+        "quota: 2,499 of 2,500 requests, 2,999,657 of 3,000,000 points"
     )
+
+
+def test_the_doctor_notes_that_strangers_would_see_cards(linear):
+    linear.settings["TELEGRAM_BOT_TOKEN"] = "12345:canary"  # noqa: S105 - none of a bot
+    _, (state, detail) = finding(linear)
+    assert state == "note"
+    assert detail.startswith("ENGAGEMENT_CHATS is not set, so all who find the bot on Telegram see")
+    linear.settings["ENGAGEMENT_CHATS"] = "-100"
+    assert len(finding(linear)) == 1
+
+
+def test_the_doctor_says_which_teams_the_settings_let_cards_show(linear):
+    linear.settings["ENGAGEMENT_LINEAR_TEAMS"] = "OPS,LAW"
+    ((_, detail),) = finding(linear)
+    assert "cards show teams OPS, and not 2 others;" in detail
+    done = linear("issue", "OPS-3", "AI-1799", "--json")
+    assert [each["status"] for each in done.json] == ["found", "absent"]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_several_issues_are_one_message_and_few_requests(driver, ana, linear):
     blocks = card.text.split("\n\n")
     assert [block.splitlines()[-2].partition(" ")[0] for block in blocks] == keys
     assert "◌ Backlog · now AI-1803 · unassigned" in blocks[2]
-    assert len(linear.local.asked) == 1 + 2  # DMD-480 and AI-9999 by themselves
+    assert len(linear.local.asked) == 1 + 3  # DMD-480, AI-9999 and OPS-3 by themselves
 
 
 def test_what_may_not_be_seen_is_answered_word_for_word_as_what_is_not_there(driver, ana):

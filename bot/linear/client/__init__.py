@@ -14,4 +14,6 @@ __all__ = ["Connection", "Linear", "linear_of"]
 def linear_of(settings: Settings, clock: Clock = utc_now) -> Linear | None:
     """Return a client by these settings, or None without a key."""
     key = settings.linear_api_key
-    return None if key is None else Linear(Connection(settings.linear_url, key), clock)
+    if key is None:
+        return None
+    return Linear(Connection(settings.linear_url, key), clock, allowed=settings.linear_teams)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from bot.linear.decoding import (
@@ -27,7 +27,7 @@ from bot.linear.documents import (
     request_for_one,
     requests_for_many,
 )
-from bot.linear.issue import FRESH_SECONDS, Absent, Answer, Issue, Unknown, shown
+from bot.linear.issue import FRESH_SECONDS, Absent, Answer, Found, Issue, Unknown, shown
 from bot.linear.line import Line
 from bot.linear.quota import Quota
 from ledger.application import Clock, utc_now
@@ -54,6 +54,8 @@ class Sender(Protocol):
 
 
 class _Remembered(NamedTuple):
+    """The part of an issue that people may see, or None."""
+
     issue: Issue | None
     at: float
 
@@ -66,13 +68,19 @@ class Linear:
         sender: Sender,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
         patience_seconds: float = LOOK_UP_SECONDS,
+        allowed: Collection[str] = (),
     ) -> None:
-        """Ask through `sender`; `monotonic` measures ages and pauses, in seconds."""
+        """Ask through `sender`; `monotonic` measures ages and pauses, in seconds.
+
+        `allowed` are the keys of the teams whose issues may be seen; without any, public ones.
+        """
         self._sender = sender
         self._clock = clock
         self._monotonic = monotonic
         self._patience_seconds = patience_seconds
+        self._allowed = allowed
         self._line = Line()
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._looking: dict[str, asyncio.Task[None]] = {}
@@ -121,7 +129,9 @@ class Linear:
         if remembered is None:
             return Unknown(is_pending=key in self._looking)
         self._remembered.move_to_end(key)
-        return shown(remembered.issue, self._monotonic() - remembered.at)
+        if remembered.issue is None:
+            return Absent()
+        return Found(remembered.issue, self._monotonic() - remembered.at)
 
     def _remember(self, key: str, issue: Issue | None) -> None:
         self._remembered[key] = _Remembered(issue, self._monotonic())
@@ -171,11 +181,16 @@ class Linear:
         return set[Reason]().union(*await asyncio.gather(*map(self._find_one, missing)))
 
     def _take(self, answered: Said, keys: Sequence[str]) -> None:
-        """Remember the issues of a batch that were asked for."""
+        """Remember the issues of a batch that were asked for and may be seen.
+
+        A hidden one is then asked for singly, as one that does not exist, so that neither time nor
+        a failure tells the two apart.
+        """
         batch = answered.value.get("issues") if isinstance(answered, Data) else None
         for issue in issues_in(batch.get("nodes") if isinstance(batch, dict) else None):
-            if issue.identifier.upper() in keys:
-                self._remember(issue.identifier.upper(), issue)
+            seen = shown(issue, self._allowed)
+            if seen is not None and seen.identifier.upper() in keys:
+                self._remember(seen.identifier.upper(), seen)
 
     async def _find_one(self, key: str) -> set[Reason]:
         answered = await self._ask(request_for_one(key))
@@ -191,7 +206,7 @@ class Linear:
             return {Reason.UNREADABLE}
         if not issue.is_called(key):
             return {Reason.UNEXPECTED}
-        self._remember(key, issue)
+        self._remember(key, shown(issue, self._allowed))
         return set()
 
     async def _ask(self, request: Request) -> Said:

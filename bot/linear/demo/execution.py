@@ -23,13 +23,13 @@ from graphql import (
 from bot.linear.demo import errors
 from bot.linear.demo.errors import Refused, described, not_found
 from bot.linear.demo.filters import holds_null, lets_through
-from bot.linear.demo.workspace import Node, Workspace
+from bot.linear.demo.workspace import PAGE, Node, Workspace
 from bot.linear.schema.checks import RULES
 from bot.linear.schema.files import OURS, schema_of
 
-PAGE, PAGE_AT_MOST = 50, 250
+PAGE_AT_MOST = 250
 COMPLEXITY_AT_MOST = 10_000
-CONNECTIONS = frozenset({"issues", "teams"})
+CONNECTIONS = frozenset({"issues", "teams", "stateHistory", "inverseRelations"})
 
 Variables = Mapping[str, Any]
 
@@ -132,7 +132,7 @@ def complexity(document: DocumentNode, variables: Variables) -> int:
 
 def _first(field: FieldNode, variables: Variables) -> int:
     for argument in field.arguments or ():
-        if argument.name.value == "first":
+        if argument.name.value in {"first", "last"}:
             if isinstance(argument.value, IntValueNode):
                 return int(argument.value.value)
             if isinstance(argument.value, VariableNode):
