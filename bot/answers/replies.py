@@ -2,10 +2,9 @@
 
 import datetime as dt
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from html.parser import HTMLParser
-from types import MappingProxyType
 from typing import IO
 from zoneinfo import ZoneInfo
 
@@ -62,11 +61,14 @@ CONTEXT_SHOWN = 100
 
 
 class Button(msgspec.Struct, frozen=True):
-    """A button below a reply, which sends `data` back or opens `url`."""
+    """A button below a reply, which sends `data` back, opens `url`, or copies the text `copied`."""
 
     text: str
     data: str = ""
     url: str | None = None
+    copied: str | None = None
+    is_beside: bool = False
+    """Whether it is in the row of the button before it."""
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -78,18 +80,11 @@ class Attachment(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer: HTML, buttons (one per row), and optionally a file."""
+    """An answer: HTML, buttons, and optionally a file."""
 
     html: str
     buttons: tuple[Button, ...] = ()
     attachment: Attachment | None = None
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """Facts about an issue for its card: lines of HTML, and the address that opens it."""
-
-    html: str
-    url: str | None = None
 
 
 class Time(msgspec.Struct, frozen=True):
@@ -174,29 +169,19 @@ def without_courtesies(arguments: Sequence[str]) -> list[str]:
 # --- about the asker -----------------------------------------------------------------------------
 
 
-def cards(
-    ranked: Sequence[Ranked],
-    time: Time,
-    hidden: Collection[str] = (),
-    facts: Mapping[str, Facts] = MappingProxyType({}),
-) -> Reply:
-    """Return the cards of issues, one below the other, each with its buttons.
-
-    Above an engagement stand the issue's `facts`, where there are any.
-    """
-    texts, buttons = [], []
-    for each in ranked:
-        issue, is_hidden = each.issue_id, each.issue_id in hidden
-        card, of_issue = _card(each, time, is_hidden=is_hidden), facts.get(issue)
-        texts.append(card if of_issue is None else f"{of_issue.html}\n{card}")
-        if of_issue is not None and of_issue.url is not None:
-            buttons.append(Button(words.ISSUE_BUTTON.format(issue=issue), url=of_issue.url))
-        if each.engagement.count:
-            buttons.append(_hiding_button(issue, hide=not is_hidden))
+def cards(ranked: Sequence[Ranked], time: Time, hidden: Collection[str] = ()) -> Reply:
+    """Return the cards of issues without Linear, one below the other, each with its button."""
+    texts = [_card(each, time, is_hidden=each.issue_id in hidden) for each in ranked]
+    buttons = (
+        hiding_button(each.issue_id, hide=each.issue_id not in hidden)
+        for each in ranked
+        if each.engagement.count
+    )
     return Reply("\n\n".join(texts), tuple(buttons))
 
 
-def _hiding_button(issue: str, *, hide: bool) -> Button:
+def hiding_button(issue: str, *, hide: bool) -> Button:
+    """The button that hides an issue, or shows it again."""
     if hide:
         return Button(words.HIDE_BUTTON.format(issue=issue), HIDE_BUTTON + issue)
     return Button(words.UNHIDE_BUTTON.format(issue=issue), UNHIDE_BUTTON + issue)

@@ -37,6 +37,7 @@ from bot.listening.bot_commands import (
 )
 from bot.listening.classification import (
     ISSUES_OF_A_MESSAGE,
+    WHY,
     ChatKind,
     Message,
     Pressed,
@@ -281,6 +282,8 @@ class Conversation:
         pressed = pressed_in(data, self._keys)
         if pressed is not None:
             return partial(self._hide, bot, query, pressed)
+        if data.startswith(WHY):
+            return partial(self._explain, bot, query, data.removeprefix(WHY))
         for prefix, decide in ((YES, self._forget), (NO, self._keep)):
             if data.startswith(prefix):
                 is_own = data.removeprefix(prefix) == str(query.from_user.id)
@@ -294,6 +297,12 @@ class Conversation:
         user_id = query.from_user.id
         deliver = partial(send, bot, Address(user_id))
         await self._deliver(bot, user_id, Asked(CARDS, (issue,)), deliver)
+
+    async def _explain(self, bot: telegram.Bot, query: telegram.CallbackQuery, issue: str) -> None:
+        await acknowledge(query)
+        user_id = query.from_user.id
+        reply = await self._reply(bot, user_id, Asked("why", (issue,)))
+        await send(bot, Address(user_id), reply)
 
     async def _hide(
         self, bot: telegram.Bot, query: telegram.CallbackQuery, pressed: Pressed

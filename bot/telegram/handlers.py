@@ -16,7 +16,7 @@ from bot.dates.job_days import CLEANUP, DECAY, EXPIRY
 from bot.dates.parse import InvalidMomentError, moment_of_text
 from bot.extras import MissingExtraError
 from bot.language import words
-from bot.linear.cards import facts_of
+from bot.linear.cards import cards as cards_with_linear
 from bot.linear.issue import Answer
 from bot.listening.bot_commands import Asked
 from bot.listening.issue_keys import IssueKeys
@@ -187,9 +187,10 @@ def answer(question: Question) -> Reply:
 def _cards(question: Question) -> Reply:
     engagements = question.engagements
     ranked = [engagements.questions.ask(question.user, issue) for issue in question.asked.arguments]
-    time = question.time()
-    facts = facts_of(question.answers, time.today)
-    return replies.cards(ranked, time, engagements.questions.hidden(question.user), facts)
+    time, hidden = question.time(), engagements.questions.hidden(question.user)
+    if question.answers:
+        return cards_with_linear(ranked, question.answers, time, hidden)
+    return replies.cards(ranked, time, hidden)
 
 
 def _score(question: Question) -> Reply:

@@ -33,19 +33,22 @@ def test_an_issue_is_shown(linear):
     done = linear("issue", "AI-1799")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        "Answers cite pages that have moved",
-        "◐ In Progress · high priority · ⚠ due tomorrow · amara",
-        f"AI-1799: {URL}/AI-1799",
+        "AI-1799 Answers cite pages that have moved",
+        "◐ In Progress for 3 days · amara",
+        "high priority · 🔴 due tomorrow · cycle 14",
+        "⛔ blocked by WEB-7",
+        f"open: {URL}/AI-1799",
+        "branch: amara/ai-1799-answers-cite-pages-that-have-moved",
     ]
 
 
 def test_several_issues_are_shown_once_each_in_the_order_that_they_were_asked_for(linear, local):
     done = linear("issue", "web-7", "DMD-480", "WEB-7", "AI-9999", "LAW-1", "OPS-3")
     assert done.code == 1
-    shown = [block.splitlines()[-1] for block in done.out.split("\n\n")]
+    shown = [block.splitlines()[0] for block in done.out.split("\n\n")]
     assert shown == [
-        f"WEB-7: {URL}/WEB-7",
-        f"DMD-480: {URL}/AI-1803",
+        "WEB-7 Pictures jump while the page loads",
+        "DMD-480 One search box for all sources",
         *(
             f"{key}: not found in Linear, or I may not see it"
             for key in ("AI-9999", "LAW-1", "OPS-3")
@@ -63,6 +66,9 @@ def test_json_says_the_same_of_a_hidden_issue_as_of_none(linear):
         "started",
     )
     assert found["due_date"] == "2026-02-01"
+    assert found["blocked_by"] == ["WEB-7"]
+    assert (found["cycle"], found["in_state_since"]) == (14, "2026-01-28T12:00:00Z")
+    assert found["branch"] == "amara/ai-1799-answers-cite-pages-that-have-moved"
     assert hidden == {"issue_id": "OPS-3", "status": "absent"}
     assert none == {"issue_id": "AI-9999", "status": "absent"}
 

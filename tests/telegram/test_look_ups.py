@@ -22,12 +22,16 @@ from tests.support.telegram.conversation_driver import ConversationDriver
 from tests.support.telegram.fake_users import FakeUser
 
 NOW = moment_of(NOON)
-ENGAGEMENT = "AI-1799 · score 0.680\n1 query, today at 12:00"
+ENGAGEMENT = "Your score 0.680 · 1 query, today at 12:00"
 WHOLE = (
-    "Answers cite pages that have moved\n"
-    "◐ In Progress · high priority · ⚠ due tomorrow · amara\n"
+    "AI-1799 Answers cite pages that have moved\n"
+    "◐ In Progress for 3 days · amara\n"
+    "high priority · 🔴 due tomorrow · cycle 14\n"
+    "⛔ blocked by WEB-7\n"
     f"{ENGAGEMENT}"
 )
+BUTTONS = ["Open in Linear", "Why?", "Copy AI-1799", "Copy branch"]
+HIDE, SHOW = "Hide AI-1799 from my lists", "Show AI-1799 in my lists again"
 
 
 @pytest.fixture
@@ -70,12 +74,16 @@ def ask_held(
 def test_a_card_says_what_the_issue_is(driver, ana):
     card = driver.answer(ana, "What's the status of AI-1799?")
     assert card.text == WHOLE
-    assert card.buttons == ["Open AI-1799", "Hide AI-1799 from my lists"]
+    assert card.buttons == [*BUTTONS, HIDE]
+    assert card.rows[1][0]["copy_text"] == {"text": "AI-1799"}
+    assert card.rows[1][1]["copy_text"] == (
+        {"text": "amara/ai-1799-answers-cite-pages-that-have-moved"}
+    )
     assert card.rows[0][0]["url"] == "https://linear.example/wattle/issue/AI-1799"
     assert card.entities[0] == {
         "type": "bold",
         "offset": 0,
-        "length": len("Answers cite pages that have moved"),
+        "length": len("AI-1799 Answers cite pages that have moved"),
     }
     assert card.edits == []
 
@@ -83,18 +91,30 @@ def test_a_card_says_what_the_issue_is(driver, ana):
 def test_several_issues_are_one_message_and_few_requests(driver, ana, linear):
     keys = ["AI-1799", "AI-1800", "DMD-480", "AI-9999", "OPS-3", "WEB-7"]
     card = driver.answer(ana, " ".join(keys))
-    blocks = card.text.split("\n\n")
-    assert [block.splitlines()[-2].partition(" ")[0] for block in blocks] == keys
-    assert "◌ Backlog · now AI-1803 · unassigned" in blocks[2]
+    assert card.text.splitlines() == [
+        "◐ AI-1799 Answers cite pages that have moved",
+        "In Progress for 3 days · 🔴 due tomorrow · blocked by WEB-7 · score 0.680 · amara",
+        "○ AI-1800 Measure recall on the new set of questions",
+        "Todo for 12 days · due 10 Jan · score 0.680 · ben",
+        "◌ DMD-480 One search box for all sources",
+        "Backlog for 90 days · now AI-1803 · score 0.680 · unassigned",
+        "AI-9999: not found in Linear, or I may not see it",
+        "OPS-3: not found in Linear, or I may not see it",
+        "○ WEB-7 Pictures jump while the page loads",
+        "Todo for 24 h · 🔴 due 3 Jan · score 0.680 · ben",
+    ]
+    assert [[each["text"] for each in row] for row in card.rows] == (
+        [["AI-1799", "AI-1800", "DMD-480"], ["WEB-7"]]
+    )
     assert len(linear.local.asked) == 1 + 3  # DMD-480, AI-9999 and OPS-3 by themselves
 
 
 def test_what_may_not_be_seen_is_answered_word_for_word_as_what_is_not_there(driver, ana):
     hidden, unseen, none = (driver.answer(ana, key) for key in ("OPS-3", "LAW-1", "AI-9999"))
-    assert none.text.startswith("AI-9999: not found in Linear, or I may not see it\nAI-9999 · ")
+    assert none.text.startswith("AI-9999: not found in Linear, or I may not see it\nYour score")
     assert hidden.text.replace("OPS-3", "AI-9999") == none.text
     assert unseen.text.replace("LAW-1", "AI-9999") == none.text
-    assert hidden.buttons == ["Hide OPS-3 from my lists"]
+    assert hidden.buttons == ["Why?", "Hide OPS-3 from my lists"]
 
 
 def test_a_card_that_linear_keeps_waiting_is_sent_and_completed_in_place(
@@ -103,11 +123,11 @@ def test_a_card_that_linear_keeps_waiting_is_sent_and_completed_in_place(
     ask_held(driver, linear, ana, "AI-1799")
     sent = driver.api.sent_to(ana)[-1]
     assert sent.text == f"AI-1799: asking Linear …\n{ENGAGEMENT}"
-    assert sent.buttons == ["Hide AI-1799 from my lists"]
+    assert sent.buttons == ["Why?", HIDE]
     linear.release()
     assert driver.answers(ana)[-1] is sent
     assert sent.text == WHOLE
-    assert sent.buttons == ["Open AI-1799", "Hide AI-1799 from my lists"]
+    assert sent.buttons == [*BUTTONS, HIDE]
     assert len(sent.edits) == 1
 
 
@@ -118,9 +138,9 @@ def test_a_completed_card_does_not_undo_a_press(driver, ana, linear, impatient):
     driver.api.wait_until(lambda: "hidden from your lists" in sent.text)
     linear.release()
     driver.settle()
-    assert sent.text.startswith("Answers cite pages")
+    assert sent.text.startswith("AI-1799 Answers cite pages")
     assert "hidden from your lists" in sent.text
-    assert sent.buttons == ["Open AI-1799", "Show AI-1799 in my lists again"]
+    assert sent.buttons == [*BUTTONS, SHOW]
 
 
 def test_another_message_is_answered_while_a_card_waits_to_be_completed(
@@ -171,7 +191,24 @@ def test_a_card_that_is_opened_from_a_briefing_says_it_too(driver, ana):
     driver.answer(ana, "AI-1799")
     briefing = driver.answer(ana, "/briefing")
     ana.presses(briefing, briefing.buttons[0])
-    assert driver.answers(ana)[-1].text.startswith("Answers cite pages that have moved\n")
+    assert driver.answers(ana)[-1].text.startswith("AI-1799 Answers cite pages that have moved\n")
+
+
+def test_a_card_that_is_opened_from_a_list_is_whole_and_counts_as_a_view(driver, ana):
+    several = driver.answer(ana, "AI-1799 and WEB-7")
+    ana.presses(several, "AI-1799")
+    card = driver.answers(ana)[-1]
+    assert card.buttons == [*BUTTONS, HIDE]
+    assert driver.recorded(ana)["AI-1799", "view"] == 1
+
+
+def test_a_card_explains_its_score_which_counts_as_nothing(driver, ana):
+    card = driver.answer(ana, "AI-1799")
+    ana.presses(card, "Why?")
+    why = driver.answers(ana)[-1].text
+    assert why == driver.answer(ana, "/why AI-1799").text
+    assert why.startswith("AI-1799 scores 0.680 now")
+    assert driver.recorded(ana) == {("AI-1799", "query"): 1}
 
 
 def test_a_group_that_only_talks_asks_linear_nothing(driver, ana, linear):
@@ -192,11 +229,11 @@ def test_many_hostile_titles_are_completed_in_as_many_messages_as_they_need(
     sent = driver.answers(ana)
     completed = sent[sent.index(first) :]
     assert len(completed) > 1
-    text = "\n\n".join(each.text for each in completed)
-    assert text.count("◐ In Progress · amara") == 20
+    text = "\n".join(each.text for each in completed)
+    assert text.count("In Progress for 1 min · score 0.680 · amara") == 20
     assert '"<b>&"<b>&' in text
     assert not first.buttons
-    assert len(completed[-1].buttons) == 40
+    assert completed[-1].buttons == keys
 
 
 def test_what_is_said_about_privacy_names_linear(driver, ana):
