@@ -194,11 +194,13 @@ ISSUE_MOVED = "now {identifier}"
 ISSUE_AGE = "as of {age} ago"
 AGE_MINUTES, AGE_HOURS, AGE_DAYS = "{count} min", "{count} h", "{count} days"
 
+TITLE, TITLE_BEFORE_MORE = " {title}", " {title} ·"
+
 CARD_HIDDEN = "hidden from your lists"
 
 TOP = "<b>What you are most engaged with</b> {moment}"
 TOP_QUIET = "<b>What you are most engaged with</b> {moment}: all long inactive"
-TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}{note}"
+TOP_LINE = "{place}. <b>{issue}</b>{title} {score} · {times} · {last}{note}"
 NO_TOP = "You have no issues to rank {moment}: nothing is recorded about you."
 ALL_HIDDEN = "All your issues are hidden from your lists {moment}. /unhide lists them."
 
@@ -230,7 +232,7 @@ MOST_HIDDEN = "all hidden, /unhide lists them"
 
 HISTORY = "<b>What is recorded about you</b>{of_issue} {moment}, the latest first"
 HISTORY_OF = " for {issue}"
-HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>"
+HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>{title}"
 HISTORY_CONTEXT = "<i>“{context}”</i>"
 HISTORY_SET = "score set to {score}"
 HISTORY_HIDDEN = "hidden from your lists"
@@ -238,7 +240,7 @@ HISTORY_UNHIDDEN = "shown in your lists again"
 HISTORY_MORE = "… and {count} earlier; /export has them all"
 NO_HISTORY = "Nothing is recorded about you{of_issue} {moment}."
 
-CHART_OF_ISSUE = "<b>{issue}</b>: your score {moment}: {score}{note}"
+CHART_OF_ISSUE = "<b>{issue}</b>{title}: your score {moment}: {score}{note}"
 CHART_OF_TOP = "What you are most engaged with {moment}"
 CHART_OF_QUIET = "What you are most engaged with {moment}: all long inactive"
 NO_CHART = "There is nothing to draw: nothing is recorded about you{of_issue} {moment}."
@@ -293,7 +295,7 @@ PRIVACY = (
 
 PRIVACY_NOTHING = "I pass nothing on."
 PRIVACY_LINEAR = (
-    "I ask Linear about the issues that you ask me about, without saying who asks, and pass "
+    "I ask Linear about the issues that I show you, without saying to whom, and pass "
     "nothing else on."
 )
 

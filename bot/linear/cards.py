@@ -6,15 +6,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from bot.answers.replies import (
-    UNLINKED,
     Button,
     Reply,
     Time,
+    cut,
     fill,
     hiding_button,
     noted,
     score_note,
     touches,
+    unlinked,
 )
 from bot.dates.format import day_of
 from bot.language import words
@@ -26,7 +27,7 @@ from projections.ranking import Ranked
 
 NAME_SHOWN = 40
 """Characters of a person's name, and of a state's or a cycle's."""
-TITLE_IN_A_LIST = 70
+TITLE_IN_A_LIST = 60
 BLOCKERS_ON_A_CARD, BLOCKERS_IN_A_LIST = 5, 2
 URL_LIMIT = 2_048
 SOON_WORKING_DAYS = 2
@@ -37,7 +38,6 @@ KEYS_IN_A_ROW = 3
 _RAW_AT_MOST = 10 * DISPLAY_NAME_LIMIT
 _SATURDAY = 5
 _WEEK = 7
-_LINKED = re.compile(r"(?<=[.@#$/:])(?=\w)")
 _BRANCH = re.compile(r"(?!-)[\w./@+-]{1,256}")
 """A name that can be pasted into a shell as it is, and that Telegram lets a button copy."""
 _HOUR, _DAY = 3_600, 86_400
@@ -85,7 +85,7 @@ def lines_of(key: str, answer: Answer, time: Time) -> list[str]:
         [words.ISSUE_BLOCKED_MARK.format(fact=fact) for fact in _blocked(issue)],
         [*_aged(answer)],
     )
-    title = fill(words.ISSUE_TITLE, issue=key, title=_unlinked(title_of(issue)))
+    title = fill(words.ISSUE_TITLE, issue=key, title=unlinked(title_of(issue)))
     return [title, *(fill("{facts}", facts=" · ".join(line)) for line in facts if line)]
 
 
@@ -154,7 +154,7 @@ def _item(ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> str
         score,
         _assignee(issue),
     )
-    title = _unlinked(cut(title_of(issue), TITLE_IN_A_LIST))
+    title = unlinked(cut(title_of(issue), TITLE_IN_A_LIST))
     line = fill(words.ITEM_TITLE, mark=_mark(issue), issue=key, title=title)
     return f"{line}\n{fill('{facts}', facts=' · '.join(facts))}"
 
@@ -164,6 +164,18 @@ def _key_buttons(answers: Mapping[str, Answer]) -> Iterator[Button]:
     keys = (key for key, answer in answers.items() if not isinstance(answer, Absent))
     for place, key in enumerate(keys):
         yield Button(key, CARD + key, is_beside=place % KEYS_IN_A_ROW > 0)
+
+
+# --- titles --------------------------------------------------------------------------------------
+
+
+def titles_of(answers: Mapping[str, Answer]) -> dict[str, str]:
+    """The titles of the issues that were found, cut for a line of a list, by their keys."""
+    return {
+        key: cut(title_of(answer.issue), TITLE_IN_A_LIST)
+        for key, answer in answers.items()
+        if isinstance(answer, Found)
+    }
 
 
 # --- facts ---------------------------------------------------------------------------------------
@@ -277,15 +289,5 @@ def age(seconds: float) -> str:
     return words.AGE_DAYS.format(count=int(seconds // _DAY))
 
 
-def cut(text: str, length: int) -> str:
-    """`text` with an ellipsis in place of what is beyond `length` characters."""
-    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
-
-
 def _name(text: str) -> str:
-    return _unlinked(cut(display_name_of(text[:_RAW_AT_MOST]) or "", NAME_SHOWN))
-
-
-def _unlinked(text: str) -> str:
-    """`text`, marked so that Telegram finds no address, name or command in it."""
-    return _LINKED.sub(UNLINKED, text)
+    return unlinked(cut(display_name_of(text[:_RAW_AT_MOST]) or "", NAME_SHOWN))

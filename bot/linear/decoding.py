@@ -111,9 +111,22 @@ def _is_not_found(error: _Error) -> bool:
 def _decoded(body: bytes) -> dict[str, Any]:
     try:
         decoded = json.loads(body)  # msgspec refuses halves of surrogate pairs, as cut titles have
+        if b"\\ud" in body.lower():
+            decoded = _without_halves(decoded)
     except (ValueError, RecursionError):
         return {}
     return decoded if isinstance(decoded, dict) else {}
+
+
+def _without_halves(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return `value` with a question mark for each half of a surrogate pair: none can be sent."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_without_halves(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_halves(name): _without_halves(each) for name, each in value.items()}
+    return value
 
 
 def _errors(body: dict[str, Any]) -> list[_Error]:

@@ -48,7 +48,17 @@ from bot.listening.classification import (
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.telegram.data_export import EXPORT, Exports
-from bot.telegram.handlers import CARDS, HINT, NO, YES, Question, answer, forget_buttons
+from bot.telegram.handlers import (
+    CARDS,
+    HINT,
+    NO,
+    YES,
+    Listing,
+    Question,
+    answer,
+    finish,
+    forget_buttons,
+)
 from bot.telegram.look_ups import NOTHING, Answers, LookUps
 from bot.telegram.presses import acknowledge, edit_message, refuse, replace
 from bot.telegram.recording import Recorder, lets_in
@@ -247,6 +257,9 @@ class Conversation:
             answers=answers,
         )
         reply = await asyncio.to_thread(answer, question)
+        if isinstance(reply, Listing):
+            titles = await self._look_ups.titles(reply.issues)
+            reply = await asyncio.to_thread(finish, reply, titles, asked)
         # An unknown command may be any text, so its name is not logged.
         _log.info("served", extra={"answer": asked.name if asked.name in COMMANDS else "text"})
         return reply

@@ -1,10 +1,12 @@
 """Look-ups for cards, which are sent without waiting for long and completed later."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bot.answers.replies import NO_TITLES, Titles
+from bot.linear.cards import titles_of
 from bot.linear.client import Linear
 from bot.linear.issue import Answer
 from bot.listening.bot_commands import Asked
@@ -39,6 +41,12 @@ class LookUps:
             return Known()
         answers = await self._linear.look_up(asked.arguments, CARD_SECONDS)
         return Known(answers, not self._linear.is_looking_for(asked.arguments))
+
+    async def titles(self, issues: Sequence[str]) -> Titles:
+        """The titles of the issues of a list that are known after at most CARD_SECONDS."""
+        if self._linear is None or not issues:
+            return NO_TITLES
+        return titles_of(await self._linear.look_up_listed(issues, CARD_SECONDS))
 
     def complete(
         self, asked: Asked, chat_id: int, change: Callable[[Answers], Awaitable[None]]

@@ -162,6 +162,8 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         "ISSUE_DUE",
         "ISSUE_DUE_SOON",
         "ISSUE_OVERDUE",
+        "TITLE",
+        "TITLE_BEFORE_MORE",
         "ISSUE_STATE_FOR",
         "ISSUE_STATE_AGO",
         "LEFT_OVER",

@@ -1,5 +1,6 @@
 """Commands about Linear: issues, the doctor, a newer schema, the local Linear."""
 
+import json
 import os
 import re
 import signal
@@ -89,6 +90,70 @@ def test_without_a_key_the_setting_is_named(cli):
     done = cli("issue", "AI-1799")
     assert (done.code, done.out) == (1, "")
     assert "ENGAGEMENT_LINEAR_API_KEY is not set" in done.err
+
+
+# --- titles in lists -----------------------------------------------------------------------------
+
+TITLE = "Answers cite pages that have moved"
+
+
+@pytest.fixture
+def touched(linear):
+    """A command line whose ledger has touches of issues that are found, hidden and not there."""
+    for issue in ("AI-1799", "OPS-3", "AI-9999"):
+        assert linear("record", "ana", issue, "query", "--at", "2026-01-30T12:00Z").code == 0
+    return linear
+
+
+def without_linear(cli: CommandLine, *words: str) -> str:
+    """The output of a command where there is no key."""
+    kept = dict(cli.settings)
+    for name in list(cli.settings):
+        if "LINEAR" in name:
+            del cli.settings[name]
+    done = cli(*words)
+    cli.settings |= kept
+    assert done.code == 0
+    return done.out
+
+
+def test_top_and_history_show_titles_after_one_request_each(touched, local):
+    top = touched("top", "ana").out.splitlines()
+    assert top[0].split() == ["issue", "title", "score", "count", "last"]
+    assert [line.partition("0.6")[0].split(maxsplit=2)[1:] for line in top[1:]] == (
+        [["AI-1799", f"{TITLE}   "[: len(TITLE) + 2]], ["AI-9999"], ["OPS-3"]]
+    )
+    history = touched("history", "ana").out
+    assert history.splitlines()[0].split()[2:] == ["at", "issue", "id", "title", "kind", "context"]
+    assert f"AI-1799   {TITLE}  query" in history
+    assert len(local.asked) == 2
+
+
+def test_json_keeps_its_shape_and_adds_title_and_state_where_they_are_known(touched):
+    for command in ("top", "history"):
+        plain = json.loads(without_linear(touched, command, "ana", "--json"))
+        added = {"title": TITLE, "state": "In Progress"}
+        expected = [each | (added if each["issue_id"] == "AI-1799" else {}) for each in plain]
+        assert touched(command, "ana", "--json").json == expected
+
+
+def test_a_report_shows_titles_and_escapes_them(touched, local, tmp_path):
+    local.workspace.find("AI-1799")["title"] = "<b>Pages & co"
+    path = tmp_path / "report.html"
+    assert touched("report", "-o", str(path)).code == 0
+    page = path.read_text()
+    assert "<th>AI-1799 <span" in page
+    assert "&lt;b&gt;Pages &amp; co" in page
+    assert "<b>Pages" not in page
+    assert len(local.asked) == 1
+
+
+@pytest.mark.parametrize("command", ["top", "history"])
+def test_where_linear_does_not_answer_nothing_changes(touched, local, command):
+    expected = without_linear(touched, command, "ana")
+    local.script.append(Scripted(503, b""))
+    done = touched(command, "ana")
+    assert (done.code, done.out) == (0, expected)
 
 
 # --- doctor --------------------------------------------------------------------------------------

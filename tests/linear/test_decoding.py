@@ -197,7 +197,9 @@ def test_half_a_surrogate_pair_in_a_title_spoils_no_answer():
     node = json.dumps(REQUIRED | {"title": "cut \ud83d"})
     answer = said(Response(200, {}, b'{"data": {"issue": ' + node.encode() + b"}}"))
     assert isinstance(answer, Data)
-    assert issue_of(answer.value["issue"]) is not None
+    issue = issue_of(answer.value["issue"])
+    assert issue is not None
+    assert issue.title == "cut ?"
 
 
 def test_brackets_without_end_are_unreadable():

@@ -51,6 +51,33 @@ def test_ten_issues_are_two_requests_at_most_and_one_more_for_each_unknown():
     run_with_server(steps)
 
 
+def test_a_list_is_one_request_and_never_asks_for_one_issue():
+    async def steps(pair: ClientAndServer) -> None:
+        answers = await pair.linear.look_up_listed([*TEN, "DMD-480", "OPS-3"], 60.0)
+        assert [key for key in answers if answers[key] == Unknown()] == ["AI-1", "DMD-480", "OPS-3"]
+        assert pair.count == 1
+        found = await pair.linear.look_up(["AI-1799", "DMD-480", "AI-1"])
+        assert issue(found["DMD-480"]) == "AI-1803"
+        assert found["AI-1"] == Absent()
+        assert pair.count == 1 + 1 + 2
+
+    run_with_server(steps)
+
+
+def test_a_list_waits_no_longer_than_it_may_and_its_answer_is_there_for_the_next():
+    async def steps(pair: ClientAndServer) -> None:
+        pair.local.script.append(HELD)
+        first = await pair.linear.look_up_listed(["AI-1799"], 0.0)
+        assert first == {"AI-1799": Unknown()}
+        again = asyncio.create_task(pair.linear.look_up_listed(["AI-1799"], 60.0))
+        await asyncio.sleep(0)
+        pair.local.release()
+        assert issue((await again)["AI-1799"]) == "AI-1799"
+        assert pair.count == 1
+
+    run_with_server(steps)
+
+
 def test_a_moved_issue_answers_under_its_former_key():
     async def steps(pair: ClientAndServer) -> None:
         answers = await pair.linear.look_up(["DMD-480", "AI-1799"])

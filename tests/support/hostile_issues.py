@@ -6,14 +6,16 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from bot.answers import replies
 from bot.answers.replies import Time
-from bot.linear.cards import cards
+from bot.linear.cards import cards, titles_of
 from bot.linear.issue import Answer, Blocker, Cycle, Found, Issue, State, Team
 from ledger.instants import moment_of
 from projections.engagement import Engagement
 from projections.ranking import ranked
-from tests.support.reply_html import sent
+from tests.support.reply_html import read, sent
 from tests.support.strategies import NOON
+from tests.support.telegram.entities import CAPTION_LIMIT
 
 MONDAY = dt.date(2026, 1, 5)
 ISSUE = Issue(
@@ -77,7 +79,12 @@ def hostile(titles_: Sequence[str], state: str, name: str, type_: str) -> dict[s
 
 
 def check_hostile(answers: dict[str, Answer], engagement: Engagement) -> None:
-    """Let a list, and the card of its first issue, be within the limits, and no markup."""
+    """Let every answer with these issues be within the limits, and no markup."""
+    titles, of_all = titles_of(answers), [ranked(key, engagement, NOON) for key in answers]
+    for reply in (replies.top(of_all, AT, titles), replies.briefing(of_all, AT, titles)):
+        assert "\n".join(sent(reply)).count("\n") == len(of_all) + reply.html.count("Press an")
+    first = next(iter(answers))
+    assert "\n" not in read(replies.chart_of_issue(first, None, "now", titles), CAPTION_LIMIT)
     for keys in (list(answers), list(answers)[:1]):
         of_keys = {key: answers[key] for key in keys}
         reply = cards([ranked(key, engagement, NOON) for key in keys], of_keys, AT)

@@ -1,4 +1,4 @@
-"""HostileUpdates titles, names and states on cards and in lists: valid HTML within Telegram's limits."""
+"""Hostile titles, names and states on cards and in lists: valid HTML within Telegram's limits."""
 
 import random
 
