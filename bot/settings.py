@@ -64,7 +64,10 @@ class Settings(msgspec.Struct, frozen=True):
     issue_pattern: str | None = None
     """A regular expression for issue keys as whole words, which replaces the built-in one."""
     team_keys: tuple[str, ...] = ()
-    """Team keys, as in `AI,4U`: only these teams' issues count, in lower case too."""
+    """Team keys, as in `AI,4U`: only these teams' issues count, in lower case too.
+
+    Without them, and without `issue_pattern`, those that Linear names, if it is configured.
+    """
     context_days: int = 90
     """The days for which the text of a message, and where it was sent, are kept."""
     chats: frozenset[int] = frozenset()

@@ -177,7 +177,8 @@ def heard_in(message: Message, keys: "IssueKeys") -> Heard:
     if message.command in COMMANDS:
         # Asking for a score does not count as interest in the issue: it would change that score.
         return NOTHING
-    issues = keys.found_in("\n".join((message.text, *message.links)))
+    found = keys.found_in("\n".join((message.text, *message.links)))
+    issues = [each for each in found if keys.counts(each)]
     counted = issues[:ISSUES_OF_A_MESSAGE]
     context = context_of(message.text) if counted else None  # once: cutting a long text is slow
     entries = tuple(_interaction(message, message.sender_id, issue, context) for issue in counted)

@@ -105,7 +105,7 @@ class Conversation:
         """Answer from `engagements`, and send through `outbox`."""
         self._engagements = engagements
         self._settings = settings
-        self._keys: IssueKeys = settings.issue_keys
+        self._keys: IssueKeys = recorder.keys
         self._gate = gate
         self._recorder = recorder
         self._outbox = outbox

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from bot.answers.replies import NO_TITLES, Titles
 from bot.linear.cards import titles_of
-from bot.linear.client import Linear
-from bot.linear.issue import Answer
+from bot.linear.client import Linear, TeamKeys
+from bot.linear.issue import Answer, Found
 from bot.listening.bot_commands import Asked
 from bot.telegram.handlers import CARDS
 from bot.telegram.sending import Outbox
@@ -30,16 +30,23 @@ class Known(NamedTuple):
 class LookUps:
     """Looks up the issues of cards; without a client there is nothing to look up."""
 
-    def __init__(self, linear: Linear | None, outbox: Outbox) -> None:
-        """Complete cards in the turns that `outbox` gives to their chats."""
+    def __init__(
+        self, linear: Linear | None, outbox: Outbox, team_keys: TeamKeys | None = None
+    ) -> None:
+        """Complete cards in the turns that `outbox` gives to their chats.
+
+        `team_keys` learns from what is found.
+        """
         self._linear = linear
         self._outbox = outbox
+        self._team_keys = team_keys
 
     async def known(self, asked: Asked) -> Known:
         """The answers for the issues of cards after at most CARD_SECONDS."""
         if self._linear is None or asked.name != CARDS:
             return Known()
         answers = await self._linear.look_up(asked.arguments, CARD_SECONDS)
+        self._learn(answers)
         return Known(answers, not self._linear.is_looking_for(asked.arguments))
 
     async def titles(self, issues: Sequence[str]) -> Titles:
@@ -63,4 +70,11 @@ class LookUps:
         change: Callable[[Answers], Awaitable[None]],
     ) -> None:
         answers = await linear.look_up(asked.arguments)
+        self._learn(answers)
         self._outbox.post(chat_id, partial(change, answers))
+
+    def _learn(self, answers: Answers) -> None:
+        if self._team_keys is not None:
+            self._team_keys.learn(
+                each.issue for each in answers.values() if isinstance(each, Found)
+            )

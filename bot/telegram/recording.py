@@ -196,7 +196,7 @@ class Recorder:
         self._unread = 0
         self._bot = bot
         self._clock = tracker.engagements.clock
-        self._keys = keys
+        self.keys = keys
         self._gate = gate
 
     async def record_update(self, update: object) -> bool:
@@ -286,12 +286,12 @@ class Recorder:
             return _Said()
         # A press counts for the user who pressed, in whichever chat the button is.
         sender = Sender(press.presser_id, ChatKind.PRIVATE, press.presser_id)
-        return _Said(done_by(press, self._keys), sender)
+        return _Said(done_by(press, self.keys), sender)
 
     def _heard_in(self, message: Message) -> Heard:
         if message.command in {HIDE, UNHIDE}:
-            return hiding_in(message, self._keys, self._clock())
-        return heard_in(message, self._keys)
+            return hiding_in(message, self.keys, self._clock())
+        return heard_in(message, self.keys)
 
     def _moved(self, migration: Migration) -> _Said:
         if self._gate is not None:

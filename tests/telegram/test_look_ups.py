@@ -45,7 +45,7 @@ def linear() -> Iterator[LinearServer]:
 def driver(
     start_driver: Callable[..., ConversationDriver], linear: LinearServer
 ) -> ConversationDriver:
-    return start_driver(**linear.settings)
+    return start_driver(ENGAGEMENT_TEAM_KEYS="AI,WEB,OPS,LAW,DMD", **linear.settings)
 
 
 @pytest.fixture
@@ -210,6 +210,74 @@ def test_a_card_explains_its_score_which_counts_as_nothing(driver, ana):
     assert why == driver.answer(ana, "/why AI-1799").text
     assert why.startswith("AI-1799 scores 0.680 now")
     assert driver.recorded(ana) == {("AI-1799", "query"): 1}
+
+
+# --- team keys that Linear names -----------------------------------------------------------------
+
+
+@pytest.fixture
+def named(
+    start_driver: Callable[..., ConversationDriver], linear: LinearServer
+) -> ConversationDriver:
+    """A bot without team keys in its settings, once Linear has named the teams."""
+    driver = start_driver(**linear.settings)
+    driver.api.wait_until(lambda: driver.bot.recorder.keys.teams_in_linear is not None)
+    return driver
+
+
+def test_only_keys_of_teams_that_linear_names_are_recorded_and_others_are_told(named):
+    ana = named.api.user("Ana Canary", id=1001)
+    ana.starts()
+    told = named.answer(ana, "ai-1799, PS-5, OPS-3 and utf-8")
+    assert told.text.splitlines()[2:] == [
+        "PS-5: not found in Linear, or I may not see it",
+        "OPS-3: not found in Linear, or I may not see it",
+    ]
+    assert named.recorded(ana) == {("AI-1799", "query"): 1}
+    assert named.answer(ana, "PS-5").text == "PS-5: not found in Linear, or I may not see it"
+
+
+def test_a_group_hears_the_keys_of_these_teams_in_either_case(named):
+    ana = named.api.user("Ana Canary", id=1001)
+    team = named.api.supergroup("Team Canary", members=[ana])
+    named.asks(ana, "web-7 on PS-5, like AI-1799", in_=team)
+    assert named.recorded(ana) == {("AI-1799", "mention"): 1, ("WEB-7", "mention"): 1}
+
+
+def test_a_former_team_counts_once_a_moved_issue_was_seen(named):
+    ana = named.api.user("Ana Canary", id=1001)
+    ana.starts()
+    assert "One search box" in named.answer(ana, "DMD-480").text
+    assert named.recorded(ana) == {}
+    named.answer(ana, "DMD-480")
+    assert named.recorded(ana) == {("DMD-480", "query"): 1}
+
+
+def test_until_linear_has_named_its_teams_everything_counts_as_without_it(start_driver, linear):
+    linear.hold()
+    driver = start_driver(**linear.settings)
+    ana = driver.api.user("Ana Canary", id=1001)
+    team = driver.api.supergroup("Team Canary", members=[ana])
+    driver.asks(ana, "PS-5, AI-1799 and web-7", in_=team)
+    assert driver.recorded(ana) == {("PS-5", "mention"): 1, ("AI-1799", "mention"): 1}
+    linear.release()
+
+
+def test_what_was_recorded_before_stays(start_driver, linear):
+    linear.hold()
+    driver = start_driver(**linear.settings)
+    ana = driver.api.user("Ana Canary", id=1001)
+    ana.starts()
+    driver.settle()
+    ana.says("PS-5")
+    driver.api.wait_until(lambda: driver.engagements.history("1001") != [])
+    linear.release()
+    driver.api.wait_until(lambda: driver.bot.recorder.keys.teams_in_linear is not None)
+    driver.settle()
+    briefing = driver.answer(ana, "/briefing")
+    ana.presses(briefing, "PS-5 · 0.680")
+    assert driver.answers(ana)[-1].text.startswith("PS-5: not found in Linear")
+    assert driver.recorded(ana) == {("PS-5", "query"): 1, ("PS-5", "view"): 1}
 
 
 # --- titles in lists -----------------------------------------------------------------------------

@@ -7,8 +7,9 @@ from ledger.application import Clock, utc_now
 with extra("linear"):
     from bot.linear.client.connection import Connection
 from bot.linear.client.linear import Linear
+from bot.linear.client.team_keys import TeamKeys
 
-__all__ = ["Connection", "Linear", "linear_of"]
+__all__ = ["Connection", "Linear", "TeamKeys", "linear_of"]
 
 
 def linear_of(settings: Settings, clock: Clock = utc_now) -> Linear | None:
