@@ -14,6 +14,7 @@ from tests.benchmarks import (
     compacting,
     heavy,
     importing,
+    linear_cards,
     memory,
     ranking,
     recording,
@@ -40,6 +41,7 @@ THEMES: tuple[Theme, ...] = (
     memory.rows,
     storage.rows,
     talking.rows,
+    linear_cards.rows,
 )
 
 

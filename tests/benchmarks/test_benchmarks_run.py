@@ -71,6 +71,7 @@ WORKS = [
     "hot read model",
     "bot, 500 messages a second, p99 of recording",
     "bot, 500 messages a second, memory flat",
+    "a card of an issue in Linear",
 ]
 
 WITH_PEERS = find_spec("duckdb") is not None and find_spec("polars") is not None
