@@ -16,6 +16,7 @@ from bot.answers.replies import (
     score_note,
     touches,
     unlinked,
+    utf16_units,
 )
 from bot.dates.format import day_of
 from bot.language import words
@@ -31,6 +32,8 @@ TITLE_IN_A_LIST = 60
 BLOCKERS_ON_A_CARD, BLOCKERS_IN_A_LIST = 5, 2
 URL_LIMIT = 2_048
 SOON_WORKING_DAYS = 2
+COPIED_LIMIT = 256
+"""The most UTF-16 units of a text that a button copies."""
 URGENT = 1
 """The only priority that a list names."""
 KEYS_IN_A_ROW = 3
@@ -38,8 +41,8 @@ KEYS_IN_A_ROW = 3
 _RAW_AT_MOST = 10 * DISPLAY_NAME_LIMIT
 _SATURDAY = 5
 _WEEK = 7
-_BRANCH = re.compile(r"(?!-)[\w./@+-]{1,256}")
-"""A name that can be pasted into a shell as it is, and that Telegram lets a button copy."""
+_BRANCH = re.compile(r"(?!-)[\w./@+-]+")
+"""A name that can be pasted into a shell as it is."""
 _HOUR, _DAY = 3_600, 86_400
 
 
@@ -204,7 +207,9 @@ def url_of(issue: Issue) -> str | None:
 
 def branch_of(issue: Issue) -> str | None:
     """The name of the issue's branch, or None if it cannot be copied into a shell as it is."""
-    return issue.branch_name if _BRANCH.fullmatch(issue.branch_name) else None
+    name = issue.branch_name
+    is_usable = _BRANCH.fullmatch(name) is not None and utf16_units(name) <= COPIED_LIMIT
+    return name if is_usable else None
 
 
 def _mark(issue: Issue) -> str:

@@ -304,7 +304,20 @@ def test_a_list_has_a_button_for_each_issue_that_there_may_be():
 
 
 @pytest.mark.parametrize(
-    "name", ["", "-rf", "a b", "a;b", "$(a)", "a\nb", "`a`", "a'b", "a" * 257, "a\u202eb"]
+    "name",
+    [
+        "",
+        "-rf",
+        "a b",
+        "a;b",
+        "$(a)",
+        "a\nb",
+        "`a`",
+        "a'b",
+        "a" * 257,
+        "\U00020000" * 129,
+        "a\u202eb",
+    ],
 )
 def test_a_branch_that_is_no_word_in_a_shell_is_not_copied(name):
     assert branch_of(issue(branch_name=name)) is None
