@@ -72,7 +72,7 @@ def _show(session: Session, answers: dict[str, "Answer"]) -> None:
 
 
 def _to_copy(answer: "Answer") -> Iterator[str]:
-    from bot.linear.cards import branch_of, url_of  # noqa: PLC0415 - as above
+    from bot.linear.facts import branch_of, url_of  # noqa: PLC0415 - as above
     from bot.linear.issue import Found  # noqa: PLC0415 - with the client
 
     if not isinstance(answer, Found):

@@ -1,9 +1,6 @@
 """Cards of issues, and lists of them: what Linear says, and how the asker is engaged."""
 
-import datetime as dt
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from bot.answers.replies import (
     Button,
@@ -16,34 +13,18 @@ from bot.answers.replies import (
     score_note,
     touches,
     unlinked,
-    utf16_units,
 )
-from bot.dates.format import day_of
 from bot.language import words
+from bot.linear import facts
 from bot.linear.documents import is_identifier
-from bot.linear.issue import Absent, Answer, Found, Issue
+from bot.linear.issue import Absent, Answer, Found
 from bot.listening.classification import CARD, WHY
-from ledger.validation import DISPLAY_NAME_LIMIT, display_name_of
 from projections.ranking import Ranked
 
-NAME_SHOWN = 40
-"""Characters of a person's name, and of a state's or a cycle's."""
 TITLE_IN_A_LIST = 60
-BLOCKERS_ON_A_CARD, BLOCKERS_IN_A_LIST = 5, 2
-URL_LIMIT = 2_048
-SOON_WORKING_DAYS = 2
-COPIED_LIMIT = 256
-"""The most UTF-16 units of a text that a button copies."""
 URGENT = 1
 """The only priority that a list names."""
 KEYS_IN_A_ROW = 3
-
-_RAW_AT_MOST = 10 * DISPLAY_NAME_LIMIT
-_SATURDAY = 5
-_WEEK = 7
-_BRANCH = re.compile(r"(?!-)[\w./@+-]+")
-"""A name that can be pasted into a shell as it is."""
-_HOUR, _DAY = 3_600, 86_400
 
 
 def cards(
@@ -82,14 +63,23 @@ def lines_of(key: str, answer: Answer, time: Time) -> list[str]:
     if not isinstance(answer, Found):
         return [_missing(key, answer)]
     issue = answer.issue
-    facts = (
-        [f"{_mark(issue)} {_state(issue, time.now)}", *_kept_away(issue), _assignee(issue)],
-        [*_moved(key, issue), *_priority(issue), *_due(issue, time.today), *_cycle(issue)],
-        [words.ISSUE_BLOCKED_MARK.format(fact=fact) for fact in _blocked(issue)],
-        [*_aged(answer)],
+    said = (
+        [
+            f"{facts.mark(issue)} {facts.state(issue, time.now)}",
+            *facts.kept_away(issue),
+            facts.assignee(issue),
+        ],
+        [
+            *facts.moved(key, issue),
+            *facts.priority(issue),
+            *facts.due(issue, time.today),
+            *facts.cycle(issue),
+        ],
+        [words.ISSUE_BLOCKED_MARK.format(fact=fact) for fact in facts.blocked(issue)],
+        [*facts.aged(answer)],
     )
-    title = fill(words.ISSUE_TITLE, issue=key, title=unlinked(title_of(issue)))
-    return [title, *(fill("{facts}", facts=" · ".join(line)) for line in facts if line)]
+    title = fill(words.ISSUE_TITLE, issue=key, title=unlinked(facts.title_of(issue)))
+    return [title, *(fill("{facts}", facts=" · ".join(line)) for line in said if line)]
 
 
 def _missing(key: str, answer: Answer) -> str:
@@ -120,7 +110,7 @@ def _notes(ranked: Ranked, *, is_hidden: bool) -> str:
 
 def _buttons(key: str, answer: Answer, *, is_touched: bool) -> Iterator[Button]:
     issue = answer.issue if isinstance(answer, Found) else None
-    url = url_of(issue) if issue else None
+    url = facts.url_of(issue) if issue else None
     if url:
         yield Button(words.ISSUE_BUTTON, url=url)
     if issue or is_touched:
@@ -129,7 +119,7 @@ def _buttons(key: str, answer: Answer, *, is_touched: bool) -> Iterator[Button]:
         identifier = issue.identifier.upper()
         present = identifier if is_identifier(identifier) else key
         yield Button(words.COPY_KEY_BUTTON.format(issue=present), copied=present)
-    if issue and (branch := branch_of(issue)):
+    if issue and (branch := facts.branch_of(issue)):
         yield Button(words.COPY_BRANCH_BUTTON, copied=branch, is_beside=True)
 
 
@@ -146,20 +136,20 @@ def _item(ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> str
     )
     issue = answer.issue
     is_urgent = issue.priority == URGENT and not issue.is_finished
-    facts = (
-        _state(issue, time.now),
-        *_kept_away(issue),
-        *_moved(key, issue),
-        *(_priority(issue) if is_urgent else ()),
-        *(() if issue.is_finished else _due(issue, time.today)),
-        *_blocked(issue, BLOCKERS_IN_A_LIST),
-        *_aged(answer),
+    said = (
+        facts.state(issue, time.now),
+        *facts.kept_away(issue),
+        *facts.moved(key, issue),
+        *(facts.priority(issue) if is_urgent else ()),
+        *(() if issue.is_finished else facts.due(issue, time.today)),
+        *facts.blocked(issue, facts.BLOCKERS_IN_A_LIST),
+        *facts.aged(answer),
         score,
-        _assignee(issue),
+        facts.assignee(issue),
     )
-    title = unlinked(cut(title_of(issue), TITLE_IN_A_LIST))
-    line = fill(words.ITEM_TITLE, mark=_mark(issue), issue=key, title=title)
-    return f"{line}\n{fill('{facts}', facts=' · '.join(facts))}"
+    title = unlinked(cut(facts.title_of(issue), TITLE_IN_A_LIST))
+    line = fill(words.ITEM_TITLE, mark=facts.mark(issue), issue=key, title=title)
+    return f"{line}\n{fill('{facts}', facts=' · '.join(said))}"
 
 
 def _key_buttons(answers: Mapping[str, Answer]) -> Iterator[Button]:
@@ -175,124 +165,7 @@ def _key_buttons(answers: Mapping[str, Answer]) -> Iterator[Button]:
 def titles_of(answers: Mapping[str, Answer]) -> dict[str, str]:
     """The titles of the issues that were found, cut for a line of a list, by their keys."""
     return {
-        key: cut(title_of(answer.issue), TITLE_IN_A_LIST)
+        key: cut(facts.title_of(answer.issue), TITLE_IN_A_LIST)
         for key, answer in answers.items()
         if isinstance(answer, Found)
     }
-
-
-# --- facts ---------------------------------------------------------------------------------------
-
-
-def title_of(issue: Issue) -> str:
-    """The title in one line that can be shown anywhere, with an ellipsis if it is cut."""
-    shown = display_name_of(issue.title[:_RAW_AT_MOST])
-    if shown is None:
-        return words.ISSUE_NO_TITLE
-    return f"{shown}…" if len(issue.title) > DISPLAY_NAME_LIMIT else shown
-
-
-def url_of(issue: Issue) -> str | None:
-    """The issue's address, or None if a button may not open it."""
-    text = issue.url
-    if not (text.isascii() and text.isprintable() and len(text) <= URL_LIMIT) or " " in text:
-        return None
-    try:
-        url = urlsplit(text)
-        is_usable = url.scheme == "https" and bool(url.hostname) and url.port != 0
-    except ValueError:
-        return None
-    return text if is_usable else None
-
-
-def branch_of(issue: Issue) -> str | None:
-    """The name of the issue's branch, or None if it cannot be copied into a shell as it is."""
-    name = issue.branch_name
-    is_usable = _BRANCH.fullmatch(name) is not None and utf16_units(name) <= COPIED_LIMIT
-    return name if is_usable else None
-
-
-def _mark(issue: Issue) -> str:
-    return words.ISSUE_MARKS.get(issue.state.type, words.ISSUE_OTHER_MARK)
-
-
-def _state(issue: Issue, now: dt.datetime) -> str:
-    state = _name(issue.state.name) or _name(issue.state.type) or words.ISSUE_NO_STATE
-    if issue.in_state_since is None:
-        return state
-    known = words.ISSUE_STATE_AGO if issue.is_finished else words.ISSUE_STATE_FOR
-    return known.format(state=state, age=age((now - issue.in_state_since).total_seconds()))
-
-
-def _kept_away(issue: Issue) -> Iterator[str]:
-    if issue.trashed or issue.archived:
-        yield words.ISSUE_TRASHED if issue.trashed else words.ISSUE_ARCHIVED
-
-
-def _assignee(issue: Issue) -> str:
-    # At the end a name that is written from right to left moves nothing else.
-    return _name(issue.assignee or "") or words.ISSUE_UNASSIGNED
-
-
-def _moved(key: str, issue: Issue) -> Iterator[str]:
-    if key != issue.identifier.upper():
-        yield words.ISSUE_MOVED.format(identifier=_name(issue.identifier))
-
-
-def _priority(issue: Issue) -> Iterator[str]:
-    if issue.priority in words.ISSUE_PRIORITIES:
-        yield words.ISSUE_PRIORITIES[issue.priority]
-
-
-def _cycle(issue: Issue) -> Iterator[str]:
-    if issue.cycle is not None:
-        name = _name(issue.cycle.name or "")
-        yield name or words.ISSUE_CYCLE.format(number=issue.cycle.number)
-
-
-def _blocked(issue: Issue, at_most: int = BLOCKERS_ON_A_CARD) -> Iterator[str]:
-    if issue.blockers and not issue.is_finished:
-        names = ", ".join(_name(each.identifier) for each in issue.blockers[:at_most])
-        more = len(issue.blockers) - at_most
-        yield words.ISSUE_BLOCKED.format(
-            blockers=names, more=words.ISSUE_BLOCKED_MORE.format(count=more) if more > 0 else ""
-        )
-
-
-def _aged(found: Found) -> Iterator[str]:
-    if found.is_old:
-        yield words.ISSUE_AGE.format(age=age(found.age_seconds))
-
-
-def _due(issue: Issue, today: dt.date) -> Iterator[str]:
-    due = issue.due_date
-    if due is None:
-        return
-    known = words.ISSUE_DUE
-    if not issue.is_finished and due < today:
-        known = words.ISSUE_OVERDUE
-    elif not issue.is_finished and is_soon(due, today):
-        known = words.ISSUE_DUE_SOON
-    yield known.format(day=day_of(due, today))
-
-
-def is_soon(due: dt.date, today: dt.date) -> bool:
-    """Whether `due` is within two working days: Saturdays and Sundays do not count."""
-    days = (due - today).days
-    if not 0 <= days < _WEEK:
-        return False
-    between = (today + dt.timedelta(days=day) for day in range(1, days + 1))
-    return sum(day.weekday() < _SATURDAY for day in between) <= SOON_WORKING_DAYS
-
-
-def age(seconds: float) -> str:
-    """An age in one unit, rounded down."""
-    if seconds < _HOUR:
-        return words.AGE_MINUTES.format(count=max(1, int(seconds // 60)))
-    if seconds < 2 * _DAY:
-        return words.AGE_HOURS.format(count=int(seconds // _HOUR))
-    return words.AGE_DAYS.format(count=int(seconds // _DAY))
-
-
-def _name(text: str) -> str:
-    return unlinked(cut(display_name_of(text[:_RAW_AT_MOST]) or "", NAME_SHOWN))

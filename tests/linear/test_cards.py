@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.answers.replies import UNLINKED, Time, plain_text
-from bot.linear.cards import age, branch_of, cards, is_soon, lines_of, url_of
+from bot.linear.cards import cards, lines_of
+from bot.linear.facts import age, branch_of, is_soon, url_of
 from bot.linear.issue import (
     Absent,
     Answer,

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bot.linear import cards
+from bot.linear import cards, facts
 from projections.engagement import Engagement
 from tests.support.hostile_issues import NASTY, TOUCHED, check_hostile, hostile
 from tests.support.telegram.errors import Refusal
@@ -38,8 +38,10 @@ def unescaped(template: str, /, **values: object) -> str:
     return template.format_map(values)
 
 
-@pytest.mark.parametrize(("name", "planted"), [("fill", unescaped), ("display_name_of", str)])
-def test_a_planted_fault_is_seen(monkeypatch, name: str, planted: object):
-    monkeypatch.setattr(cards, name, planted)
+@pytest.mark.parametrize(
+    ("module", "name", "planted"), [(cards, "fill", unescaped), (facts, "display_name_of", str)]
+)
+def test_a_planted_fault_is_seen(monkeypatch, module: object, name: str, planted: object):
+    monkeypatch.setattr(module, name, planted)
     with pytest.raises((AssertionError, Refusal)):
         check(200, random.Random(5))
