@@ -10,7 +10,7 @@ import msgspec
 BATCH = 50
 """Issues of one request; Linear takes 250, but its complexity limit counts them."""
 
-_IDENTIFIER = re.compile(r"[A-Z0-9]+-[1-9][0-9]{0,8}")
+_IDENTIFIER = re.compile(r"[A-Z0-9]{1,40}-[1-9][0-9]{0,8}")
 
 _CARD = """
 fragment Card on Issue {

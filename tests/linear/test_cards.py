@@ -324,6 +324,11 @@ def test_a_branch_that_is_no_word_in_a_shell_is_not_copied(name):
     assert branch_of(issue(branch_name=name)) is None
 
 
+def test_an_identifier_that_is_none_is_not_copied():
+    found = Found(issue(identifier="A" * 300 + "-1"))
+    assert [("Copy AI-1", "AI-1")] in rows({"AI-1": found}, ranked("AI-1"))
+
+
 @pytest.mark.parametrize("name", ["amara/ai-1-a_title.2", "Amélie/ai-1", "a" * 256])
 def test_a_branch_is_copied_as_it_is(name):
     assert branch_of(issue(branch_name=name)) == name
