@@ -59,9 +59,9 @@ async def _measured(
 
         async def card() -> None:
             answers = await linear.look_up([ISSUE])
-            ranked = engagements.ask(user_name(0), ISSUE)
+            ranked = engagements.questions.ask(user_name(0), ISSUE)
             time = Time(LAST_DAY, ZoneInfo("UTC"))
-            reply = cards([ranked], answers, time, engagements.hidden(user_name(0)))
+            reply = cards([ranked], answers, time, engagements.questions.hidden(user_name(0)))
             if "Answers cite" not in reply.html:
                 raise AssertionError("the card is not complete")
 

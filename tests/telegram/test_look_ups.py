@@ -270,7 +270,7 @@ def test_what_was_recorded_before_stays(start_driver, linear):
     ana.starts()
     driver.settle()
     ana.says("PS-5")
-    driver.api.wait_until(lambda: driver.engagements.history("1001") != [])
+    driver.api.wait_until(lambda: driver.engagements.questions.history("1001") != [])
     linear.release()
     driver.api.wait_until(lambda: driver.bot.recorder.keys.teams_in_linear is not None)
     driver.settle()
