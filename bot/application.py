@@ -16,6 +16,8 @@ from bot.jobs import (
 )
 from bot.language import words
 from bot.linear.client import TeamKeys, linear_of
+from bot.linear.issue import Issue
+from bot.linear.observed import observation_of
 from bot.listening.access import Gate
 from bot.listening.bot_commands import COMMANDS, Audience
 from bot.settings import Settings
@@ -24,6 +26,8 @@ from bot.telegram.look_ups import LookUps
 from bot.telegram.recording import Outage, Recorder, RecordingQueue, install
 from bot.telegram.sending import Address, Outbox, persistently, send
 from ledger.errors import LedgerError
+from ledger.instants import instant_of
+from ledger.observations import Observation
 from projections.application import Engagements, EngagementTracker
 
 with extra("telegram"):
@@ -71,7 +75,8 @@ class EngagementBot:
         self.recorder.tell_of = self._tell_of
         self.queue = cast("RecordingQueue", self.application.update_queue)
         self.outbox = Outbox()
-        self._linear = linear_of(settings, engagements.clock)
+        self._observing: set[asyncio.Task[None]] = set()
+        self._linear = linear_of(settings, engagements.clock, self._observe)
         self._team_keys = TeamKeys(self.recorder.keys, settings.linear_teams)
         self._following: asyncio.Task[NoReturn] | None = None
         look_ups = LookUps(self._linear, self.outbox, self._team_keys)
@@ -109,6 +114,7 @@ class EngagementBot:
             self._following.cancel()
         if self._linear is not None:
             await self._linear.close()
+            await asyncio.gather(*self._observing)
         await self.recorder.close()
         await self.application.shutdown()
 
@@ -123,6 +129,21 @@ class EngagementBot:
         for admin in sorted(self._settings.admins):
             menu = _menu(in_group=False, for_admins=True)
             await self._show(menu, telegram.BotCommandScopeChat(admin))
+
+    def _observe(self, issue: Issue) -> None:
+        """Record what Linear said of an issue, without waiting for it."""
+        observation = observation_of(issue, instant_of(self.engagements.clock()))
+        if observation is not None:
+            task = asyncio.create_task(self._record(observation), name="linear-observation")
+            self._observing.add(task)
+            task.add_done_callback(self._observing.discard)
+
+    async def _record(self, observation: Observation) -> None:
+        """Record an observation; one that the ledger cannot take is lost: Linear is asked again."""
+        try:
+            await self.engagements.ledger.record_async(observation)
+        except LedgerError as error:
+            _log.warning("observation not recorded", extra={"error": type(error).__name__})
 
     def _tell_admins(self, reply: Reply) -> None:
         for admin in sorted(self._settings.admins):

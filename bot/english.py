@@ -195,6 +195,10 @@ ISSUE_AGE = "as of {age} ago"
 AGE_MINUTES, AGE_HOURS, AGE_DAYS = "{count} min", "{count} h", "{count} days"
 
 TITLE, TITLE_BEFORE_MORE = " {title}", " {title} ·"
+ISSUE_SAID = "{issue}, as Linear described it {when}"
+ISSUE_TIMES = "time in states: {times}"
+ISSUE_SOMEONE = "assigned"
+ISSUE_UNRECORDED = "{issue}: nothing is recorded of it"
 
 CARD_HIDDEN = "hidden from your lists"
 
@@ -295,8 +299,8 @@ PRIVACY = (
 
 PRIVACY_NOTHING = "I pass nothing on."
 PRIVACY_LINEAR = (
-    "I ask Linear about the issues that I show you, without saying to whom, and pass "
-    "nothing else on."
+    "I ask Linear about the issues that I show you, without saying to whom, and pass nothing else "
+    "on. I keep what Linear answers about an issue, with the names of its people."
 )
 
 OPTED_OUT = (

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from ledger.errors import UnknownTopicError
 from ledger.events import TOPICS, Event
@@ -31,10 +32,12 @@ def topic_of(event: Event) -> str:
 
 
 def encode(event: Event) -> bytes:
-    """Return the canonical state of `event`: JSON with sorted keys, without id and version."""
-    state = msgspec.structs.asdict(event)
-    for name in _HEADER:
-        del state[name]
+    """Return the canonical state of `event`: JSON with sorted keys, without id and version.
+
+    Fields that are UNSET are left out.
+    """
+    fields = msgspec.structs.asdict(event).items()
+    state = {name: value for name, value in fields if value is not UNSET and name not in _HEADER}
     return msgspec.json.encode(state, order="sorted")
 
 

@@ -1,12 +1,14 @@
 """Events: immutable facts in the past tense, and what a correction makes of their instants."""
 
+import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ledger.commands import Kind
 from ledger.instants import DAY, Instant
@@ -99,6 +101,49 @@ class ClockCorrected(msgspec.Struct, frozen=True):
     reason: str
 
 
+class IssueObserved(msgspec.Struct, frozen=True, kw_only=True):
+    """Linear described an issue, which has a stream of its own; a field that is UNSET was left out.
+
+    Ids are Linear's, except that people are accounts. A person who was forgotten before, or does
+    not want to be recorded, is FORGOTTEN. `ledger.observations.Observation` describes the fields.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    recorded_at: Instant
+    issue: str
+    identifier: str
+    team: str
+    updated_at: Instant
+    said_at: Instant
+    state_id: str | None
+    state_type: str
+    former_identifiers: tuple[str, ...] | UnsetType = UNSET
+    priority: int | UnsetType = UNSET
+    assignee: UUID | UnsetType | None = UNSET
+    due_date: dt.date | UnsetType | None = UNSET
+    cycle: str | UnsetType | None = UNSET
+    project: str | UnsetType | None = UNSET
+    labels: tuple[str, ...] | UnsetType = UNSET
+    estimate: float | UnsetType | None = UNSET
+    blockers: tuple[str, ...] | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    trashed: bool | UnsetType = UNSET
+    actor: UUID | UnsetType | None = UNSET
+    actor_is_app: bool | UnsetType = UNSET
+    removed: bool = False
+    origin: Literal["webhook", "look-up"]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The identifiers that the issue has, or had before."""
+        formers = self.former_identifiers
+        return (self.identifier,) if formers is UNSET else (self.identifier, *formers)
+
+
+FORGOTTEN = UUID(int=0)
+"""Stands in observations for every person without an account."""
+
 FoldedEvent = InteractionRecorded | ScoreOverridden
 """Events from which engagements are folded."""
 
@@ -108,7 +153,7 @@ AccountEvent = FoldedEvent | EngagementHidden
 OwnEvent = PolicyAdopted | HistorySealed | ClockCorrected
 """Events in the ledger's own stream."""
 
-Event = AccountEvent | OwnEvent
+Event = AccountEvent | OwnEvent | IssueObserved
 
 
 def kind_label(event: AccountEvent) -> str:
@@ -128,6 +173,7 @@ HIDING = "hiding"
 POLICY = "policy"
 SEALING = "sealing"
 CLOCK = "clock"
+OBSERVATION = "observation"
 
 TOPICS: dict[str, type[Event]] = {
     INTERACTION: InteractionRecorded,
@@ -136,6 +182,7 @@ TOPICS: dict[str, type[Event]] = {
     POLICY: PolicyAdopted,
     SEALING: HistorySealed,
     CLOCK: ClockCorrected,
+    OBSERVATION: IssueObserved,
 }
 """Short and stable names for event types; a topic that is not here is never resolved."""
 
@@ -225,6 +272,13 @@ class Corrections:
         """Yield events and positions with effective instants."""
         return map(self._event, placed) if self else placed
 
+    def of_observations(self, placed: Iterable[tuple[int, IssueObserved]]) -> list[IssueObserved]:
+        """Return observations, without their positions, with effective instants.
+
+        `updated_at` stays: it is Linear's, and another clock's.
+        """
+        return [self._observation(*each) for each in placed]
+
     def last_before(self, at: int) -> int:
         """Return the last position that a correction puts before an instant, or 0.
 
@@ -238,6 +292,11 @@ class Corrections:
         occurred, recorded = self.instants(position, event.occurred_at, event.recorded_at)
         change = {"occurred_at": Instant(occurred), "recorded_at": Instant(recorded)}
         return position, msgspec.structs.replace(event, **change)
+
+    def _observation(self, position: int, event: IssueObserved) -> IssueObserved:
+        said, recorded = self.instants(position, event.said_at, event.recorded_at)
+        change = {"said_at": Instant(said), "recorded_at": Instant(recorded)}
+        return msgspec.structs.replace(event, **change)
 
     def _row(self, row: EventRow) -> EventRow:
         occurred_at, recorded_at = self.instants(row.position, row.occurred_at, row.recorded_at)

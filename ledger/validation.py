@@ -20,6 +20,7 @@ CONTEXT_LIMIT = 200
 LINEAR_ID_LIMIT = 100
 DISPLAY_NAME_LIMIT = 100
 REASON_LIMIT = 200
+TEXT_LIMIT = 500
 
 # Cc control, Cf format; Cs lone surrogates cannot be encoded at all.
 _UNSAFE_IN_IDS = r"[\p{Cc}\p{Cf}\p{Cs}]"
@@ -116,11 +117,18 @@ def display_name_of(text: str | None) -> str | None:
     The result is one line of NFC without control or format characters, at most 100 characters long
     and ends at a grapheme boundary. Cleaning what is clean changes nothing.
     """
-    if not text:
-        return None
+    return _line_of(text, DISPLAY_NAME_LIMIT) if text else None
+
+
+def text_of(text: str) -> str | None:
+    """Return `text` as a title or a name at Linear: as a display name, of up to 500 characters."""
+    return _line_of(text, TEXT_LIMIT)
+
+
+def _line_of(text: str, limit: int) -> str | None:
     kept = _without_unsafe(" ".join(text.split()))
-    name = unicodedata.normalize("NFC", " ".join(kept.split()))
-    return name[: _cut(name, DISPLAY_NAME_LIMIT)].rstrip() or None
+    line = unicodedata.normalize("NFC", " ".join(kept.split()))
+    return line[: _cut(line, limit)].rstrip() or None
 
 
 def reason_of(text: str) -> str:

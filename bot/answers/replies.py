@@ -14,7 +14,7 @@ import msgspec
 from bot.clock_check import ClockState
 from bot.dates.format import since, when
 from bot.language import words
-from bot.listening.bot_commands import COMMANDS, Asked
+from bot.listening.bot_commands import COMMANDS, Asked, without_courtesies
 from bot.listening.classification import CARD, HIDE_BUTTON, LISTED_BUTTON, UNHIDE_BUTTON
 from ledger.as_of import AsOf
 from ledger.commands import Kind
@@ -176,11 +176,6 @@ def left_over(asked: Asked) -> str:
     left = given[at_most:] if at_most is not None else []
     template = words.LEFT_OVER_ISSUE if at_most else words.LEFT_OVER
     return fill(template, command=asked.name, words=one_line(" ".join(left))) if left else ""
-
-
-def without_courtesies(arguments: Sequence[str]) -> list[str]:
-    """Return the words after a command without courtesies such as please."""
-    return [word for word in arguments if word.strip(".,!?").lower() not in words.COURTESIES]
 
 
 # --- about the asker -----------------------------------------------------------------------------

@@ -1,42 +1,109 @@
-"""The command that shows what Linear says of issues."""
+"""The command that shows what Linear, or else the ledger, says of issues."""
 
 import asyncio
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from bot.cli.context import Session, json_option
+from bot.cli.context import Session, as_of_options, json_option
 from bot.cli.output import show_json, show_text
+from bot.language import words
 from bot.settings import variable_of
 from ledger.errors import SettingsError
-from ledger.instants import instant_of, iso
+from ledger.instants import Instant, instant_of, iso
 
 if TYPE_CHECKING:
     from bot.linear.client import Linear
     from bot.linear.issue import Answer, Found
+    from projections.application.issues import KnownIssue
 
 
 @click.command()
 @click.argument("keys", metavar="KEY…", nargs=-1, required=True)
+@as_of_options
 @json_option
 @click.pass_obj
-def issue(session: Session, keys: tuple[str, ...]) -> int:
+def issue(session: Session, keys: tuple[str, ...], at: str | None, known_at: str | None) -> int:
     """Show what Linear says of issues: titles, states, blockers and what else is on cards.
 
-    Needs ENGAGEMENT_LINEAR_API_KEY, and records nothing. Exits with 1 if one is not found, or if
-    Linear does not answer.
+    The ledger answers questions about the past, and those that Linear does not answer now, by what
+    Linear said before; it adds the time in each state. Without ENGAGEMENT_LINEAR_API_KEY only the
+    ledger answers. Nothing is recorded. Exits with 1 if an issue is not found.
     """
-    from bot.linear.issue import Found  # noqa: PLC0415 - with the client, below
+    from bot.cli import recorded_issues  # noqa: PLC0415 - loads what scores need
 
-    asked = list(dict.fromkeys(key.upper() for key in keys))
-    answers = asyncio.run(_answers(linear_for(session), asked))
+    asked, moments = list(dict.fromkeys(key.upper() for key in keys)), session.moments(at, known_at)
+    known = recorded_issues.recorded(session, asked, *moments)
+    is_past = at is not None or known_at is not None
+    answers: dict[str, Answer] = {}
+    if not is_past and (session.settings.linear_api_key is not None or not known):
+        answers = asyncio.run(_answers(linear_for(session), asked))
+    shown = [_Shown(key, answers.get(key), known.get(key)) for key in asked]
+    end = instant_of(moments[0] or moments[1] or session.clock())
     if session.as_json:
-        show_json([_document(key, answer) for key, answer in answers.items()])
+        show_json([_whole_document(each, end) for each in shown])
     else:
-        _show(session, answers)
-    return int(not all(isinstance(each, Found) for each in answers.values()))
+        _show_all(session, shown, end)
+    return int(not all(each.is_found for each in shown))
+
+
+class _Shown(NamedTuple):
+    """A key, Linear's answer unless it was not asked, and what the ledger knows."""
+
+    key: str
+    answer: "Answer | None"
+    known: "KnownIssue | None"
+
+    @property
+    def is_found(self) -> bool:
+        """Whether there is anything to show."""
+        return _is_found(self.answer) or self.is_recorded
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the ledger answers, because Linear did not."""
+        from bot.linear.issue import Unknown  # noqa: PLC0415 - with the client
+
+        is_open = self.answer is None or isinstance(self.answer, Unknown)
+        return self.known is not None and is_open
+
+
+def _is_found(answer: "Answer | None") -> bool:
+    from bot.linear.issue import Found  # noqa: PLC0415 - with the client
+
+    return isinstance(answer, Found)
+
+
+def _show_all(session: Session, shown: Sequence[_Shown], end: Instant) -> None:
+    from bot.cli.recorded_issues import lines_of, time_line  # noqa: PLC0415 - as above
+
+    for number, each in enumerate(shown):
+        if number:
+            click.echo()
+        if each.known is not None and each.is_recorded:
+            for line in lines_of(each.known, session, end):
+                show_text(line)
+        elif each.answer is None:
+            show_text(words.ISSUE_UNRECORDED.format(issue=each.key))
+        else:
+            _show(session, {each.key: each.answer})
+            if each.known is not None and _is_found(each.answer):
+                show_text(time_line(each.known, end))
+
+
+def _whole_document(shown: _Shown, end: Instant) -> dict[str, Any]:
+    from bot.cli.recorded_issues import document_of, states_of  # noqa: PLC0415 - as above
+
+    if shown.known is not None and shown.is_recorded:
+        return document_of(shown.key, shown.known, end)
+    if shown.answer is None:
+        return {"issue_id": shown.key, "status": "unrecorded"}
+    document = _document(shown.key, shown.answer)
+    if shown.known is not None and _is_found(shown.answer):
+        document["states"] = states_of(shown.known, end)
+    return document
 
 
 def linear_for(session: Session) -> "Linear":

@@ -173,11 +173,12 @@ def _forget_waiting(session: Session, engagements: "Engagements", user_id: str) 
     from bot.listening.access import Gate  # noqa: PLC0415 - loads SQLAlchemy
     from bot.spool.durable_writer import Keeper  # noqa: PLC0415 - as above
     from bot.spool.spool_file import spools  # noqa: PLC0415 - as above
+    from projections.application import EngagementTracker  # noqa: PLC0415 - as above
 
     settings, ledger = session.settings, engagements.ledger
     gate = Gate(settings.chats, settings.admins, ledger.knows)
     for spool in spools(ledger.database.path, settings):
-        Keeper(ledger, spool, gate).forget(user_id)
+        Keeper(EngagementTracker(engagements), spool, gate).forget(user_id)
 
 
 def _delete_saved(home: Path, user_id: str) -> None:

@@ -218,6 +218,8 @@ def issue_of(node: object) -> Issue | None:
         cycle=Cycle(int(cycle.number), cycle.name) if cycle else None,
         in_state_since=_in_state_since(node),
         blockers=tuple(_blockers(node)),
+        assignee_id=_id_of(node.get("assignee")),
+        state_id=_id_of(node["state"]),
         archived=node.get("archivedAt") is not None,
     )
 
@@ -253,6 +255,11 @@ def _without_odd_visibility(node: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(team, dict) or isinstance(team.get("visibility"), str):
         return node
     return node | {"team": {name: value for name, value in team.items() if name != "visibility"}}
+
+
+def _id_of(node: object) -> str:
+    """Return the id of what `node` describes, or nothing."""
+    return (_read(node, "id", str) if isinstance(node, dict) else None) or ""
 
 
 def _read(node: dict[str, Any], name: str, type_: Any) -> Any:  # noqa: ANN401 - as below

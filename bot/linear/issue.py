@@ -58,6 +58,8 @@ class Issue(msgspec.Struct, frozen=True):
     """1 urgent, 2 high, 3 medium, 4 low; 0 none."""
     due_date: dt.date | None = None
     assignee: str | None = None
+    assignee_id: str = ""
+    state_id: str = ""
     cycle: Cycle | None = None
     in_state_since: dt.datetime | None = None
     branch_name: str = ""

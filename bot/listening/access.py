@@ -27,10 +27,7 @@ class Gate:
 
         Raises LedgerError if the ledger must be asked and cannot be read.
         """
-        if self.is_listed(sender):
-            return True
-        is_private = sender.chat_kind is ChatKind.PRIVATE and sender.user_id is not None
-        return is_private and self._knows(str(sender.user_id))
+        return self.is_listed(sender) or self.is_known(sender)
 
     def is_listed(self, sender: Sender) -> bool:
         """Whether the settings alone admit the sender; the ledger is not asked."""
@@ -40,6 +37,11 @@ class Gate:
             return sender.user_id in self._admins
         old = self._migrated.get(sender.chat_id)
         return old is not None and old in self._chats
+
+    def is_known(self, sender: Sender) -> bool:
+        """Whether the sender writes in private and the ledger knows them; raises LedgerError."""
+        is_private = sender.chat_kind is ChatKind.PRIVATE and sender.user_id is not None
+        return is_private and self._knows(str(sender.user_id))
 
     def may_be_added_by(self, user_id: int, chat_id: int) -> bool:
         """Whether this user may add the bot to this chat."""

@@ -1,9 +1,12 @@
 """The bot's commands: names, arguments, permissions, and who sees the answers."""
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 import msgspec
+
+from bot.language import words
 
 
 class Audience(Enum):
@@ -59,6 +62,10 @@ COMMANDS = {
 """In the order of the menu."""
 
 
+CARDS, HINT = "", " "
+"""Names of questions without a command: for cards of issues, or not understood."""
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A command as it was sent; `name` is in lower case and may be unknown."""
 
@@ -66,6 +73,8 @@ class Asked(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...] = ()
     by_name: bool = False
     """Whether it names this bot: `/top@this_bot`."""
+    issue: str | None = None
+    """The issue to hide or to show again, if the arguments begin with one."""
 
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@(\w+))?", re.ASCII)
@@ -73,14 +82,19 @@ _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@(\w+))?", re.ASCII)
 
 def asked_in(text: str, bot_username: str) -> Asked | None:
     """Return the command that `text` begins with; None if there is none or it names another bot."""
-    words = text.split()
-    match = _COMMAND.fullmatch(words[0]) if words else None
+    command, *arguments = text.split() or [""]
+    match = _COMMAND.fullmatch(command)
     if match is None:
         return None
     name, bot = match[1].lower(), match[2]
     if bot is not None and bot.lower() != bot_username.lower():
         return None
-    return Asked(name, tuple(words[1:]), bot is not None)
+    return Asked(name, tuple(arguments), bot is not None)
+
+
+def without_courtesies(arguments: Sequence[str]) -> list[str]:
+    """Return the words after a command without courtesies such as please."""
+    return [word for word in arguments if word.strip(".,!?").lower() not in words.COURTESIES]
 
 
 # Telegram carries this through its link into the private chat: A-Z, a-z, 0-9, _ and - only. No

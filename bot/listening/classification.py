@@ -1,12 +1,13 @@
 """Classification: the interactions that a message or a press amounts to, if any."""
 
 import datetime as dt
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from bot.listening.bot_commands import COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE
+from bot.listening.bot_commands import CARDS, COMMANDS, HIDE, OPT_IN, OPT_OUT, UNHIDE, Asked
 from ledger.commands import FOREVER, Hiding, Interaction, Kind, OptOut, hiding_of, interaction_of
 from ledger.idempotency import SourceKey
 from ledger.instants import Instant, instant_of
@@ -74,7 +75,7 @@ HIDE_BUTTON, UNHIDE_BUTTON, LISTED_BUTTON = "hide:", "unhide:", "listed:"
 """Data prefixes of buttons that hide an issue or show it again: below cards, and below a list."""
 
 
-_HIDING_BUTTONS = {HIDE_BUTTON: HIDE, UNHIDE_BUTTON: UNHIDE, LISTED_BUTTON: UNHIDE}
+_BUTTONS = {CARD: CARDS, HIDE_BUTTON: HIDE, UNHIDE_BUTTON: UNHIDE, LISTED_BUTTON: UNHIDE}
 
 
 class ChatKind(Enum):
@@ -90,9 +91,9 @@ class Message(msgspec.Struct, frozen=True):
     """The parts of a message that decide what it counts as.
 
     `sender_id` is None unless a person wrote it: not for bots, channels, groups and Telegram
-    itself. `links` are the targets of text links. `command` is the name of the command that the
-    message begins with, without its slash, unless it is for another bot. `addressed` means that the
-    message names the bot or replies to it.
+    itself. `links` are the targets of text links. `asked` is the command that the message begins
+    with, unless it is for another bot. `addressed` means that the message names the bot or replies
+    to it.
     """
 
     bot_id: int
@@ -103,10 +104,26 @@ class Message(msgspec.Struct, frozen=True):
     text: str
     sent_at: dt.datetime
     links: tuple[str, ...] = ()
-    command: str | None = None
+    asked: Asked | None = None
     addressed: bool = False
     forwarded: bool = False
     edited: bool = False
+
+    @property
+    def command(self) -> str | None:
+        """The name of the command that the message begins with, without its slash."""
+        return None if self.asked is None else self.asked.name
+
+    @property
+    def is_by_a_person(self) -> bool:
+        """Whether a person wrote it, in their own words."""
+        is_own = self.sender_id is not None and not self.forwarded
+        return is_own and self.chat_kind is not ChatKind.CHANNEL
+
+    @property
+    def is_in_a_group(self) -> bool:
+        """Whether it is in a group of either kind."""
+        return self.chat_kind in {ChatKind.GROUP, ChatKind.SUPERGROUP}
 
     @property
     def is_for_the_bot(self) -> bool:
@@ -126,7 +143,10 @@ class Press(msgspec.Struct, frozen=True):
 
 
 class Pressed(NamedTuple):
-    """The command of a button, and whether the button is below the list of hidden issues."""
+    """The meaning of a button: a command, or CARDS, and an issue.
+
+    `is_listed` is whether the button is below the list of hidden issues.
+    """
 
     command: str
     issue: str
@@ -164,54 +184,59 @@ class Heard(msgspec.Struct, frozen=True):
 NOTHING = Heard()
 
 
-def heard_in(message: Message, keys: "IssueKeys") -> Heard:
-    """Return the entries that `message` adds to the ledger (R1, R2); an edit has the same keys.
+def issues_in(message: Message, keys: "IssueKeys") -> Sequence[str]:
+    """Return the issues that a person names in `message`, in words or links, in their order.
 
-    Raises InvalidInteractionError for values that R1 refuses, such as a date before 2000.
+    Those in the bot's commands are left out. Asking for a score does not count as interest in the
+    issue: it would change that score.
     """
-    if message.sender_id is None or message.forwarded or message.chat_kind is ChatKind.CHANNEL:
+    if not message.is_by_a_person or message.command in COMMANDS:
+        return ()
+    return keys.found_in("\n".join((message.text, *message.links)))
+
+
+def heard_in(message: Message, issues: Sequence[str]) -> Heard:
+    """Return the entries that `message`, which names `issues`, adds to the ledger (R1, R2).
+
+    An edit has the same source keys. Raises InvalidInteractionError for values that R1 refuses,
+    such as a date before 2000.
+    """
+    if message.sender_id is None or not message.is_by_a_person:
         return NOTHING
     if message.command in {OPT_OUT, OPT_IN} and not message.edited:
         # An edit gets no answer, so it must not change an opt-out.
         return Heard((_opt_out(message, message.sender_id),))
-    if message.command in COMMANDS:
-        # Asking for a score does not count as interest in the issue: it would change that score.
-        return NOTHING
-    found = keys.found_in("\n".join((message.text, *message.links)))
-    issues = [each for each in found if keys.counts(each)]
     counted = issues[:ISSUES_OF_A_MESSAGE]
     context = context_of(message.text) if counted else None  # once: cutting a long text is slow
     entries = tuple(_interaction(message, message.sender_id, issue, context) for issue in counted)
     return Heard(entries, len(issues) - len(counted))
 
 
-def hiding_in(message: Message, keys: "IssueKeys", now: dt.datetime) -> Heard:
-    """Return the hiding that `message` requests by a command, if any; edits are ignored.
+def hiding_in(message: Message, asked: Asked | None, now: dt.datetime) -> Heard:
+    """Return the hiding that `message` requests by a command, if any; `asked` is its question.
 
     It is dated `now`, as a press is: Telegram's dates are whole seconds, and an issue can be hidden
     and shown again within one.
     """
-    _, *arguments = message.text.split()
-    issue = keys.meant_by(arguments[0]) if arguments else None
-    if issue is None or message.sender_id is None or message.forwarded or message.edited:
+    if asked is None or asked.issue is None or message.command != asked.name:
         return NOTHING
     hiding = hiding_of(
         str(message.sender_id),
-        issue,
-        hidden=message.command == HIDE,
+        asked.issue,
+        hidden=asked.name == HIDE,
         occurred_at=now,
-        source_key=hiding_key(_source_key(message, issue)),
+        source_key=hiding_key(_source_key(message, asked.issue)),
     )
     return Heard((hiding,))
 
 
-def done_by(press: Press, keys: "IssueKeys") -> Heard:
-    """Return the view or the hiding that a press on a button stands for, or None."""
-    pressed = pressed_in(press.data, keys)
-    if pressed is not None:
-        return Heard((_hiding(press, pressed),))
-    issue = card_of(press.data, keys)
-    return NOTHING if issue is None else Heard((_view(press, issue),))
+def done_by(press: Press, pressed: Pressed | None) -> Heard:
+    """Return the view or the hiding that `press` amounts to, by what its button stands for."""
+    if pressed is None:
+        return NOTHING
+    if pressed.command == CARDS:
+        return Heard((_view(press, pressed.issue),))
+    return Heard((_hiding(press, pressed),))
 
 
 def _view(press: Press, issue: str) -> Interaction:
@@ -235,18 +260,14 @@ def _hiding(press: Press, pressed: Pressed) -> Hiding:
     )
 
 
-def card_of(data: str, keys: "IssueKeys") -> str | None:
-    """Return the issue whose card a button's data opens, or None."""
-    key = data.removeprefix(CARD)
-    # The bot's own buttons carry the key and nothing else.
-    return key if data.startswith(CARD) and keys.named_by(key) == key else None
-
-
 def pressed_in(data: str, keys: "IssueKeys") -> Pressed | None:
-    """Return what a button's data asks for about hiding an issue, or None."""
+    """Return what the button with `data` stands for; None if it is about no issue."""
     prefix, colon, issue = data.partition(":")
-    command = _HIDING_BUTTONS.get(prefix + colon)
-    if command is None or keys.meant_by(issue) != issue:
+    command = _BUTTONS.get(prefix + colon)
+    if command is None:
+        return None
+    named = keys.named_by(issue) if command == CARDS else keys.meant_by(issue)
+    if named != issue:  # the bot's own buttons carry the key and nothing else
         return None
     return Pressed(command, issue, is_listed=prefix + colon == LISTED_BUTTON)
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from bot.listening.bot_commands import asked_in
-from bot.listening.classification import ChatKind, Message, export_key, heard_in
+from bot.listening.classification import ChatKind, Message, export_key, heard_in, issues_in
 from ledger.commands import Interaction
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, instant_of
@@ -125,7 +125,7 @@ class Listener:
         message = self._message(exported, sent_at)
         if exported.is_unread and message.sender_id is not None and not message.forwarded:
             self._check(exported)  # it may name issues
-        heard = heard_in(message, self._keys)
+        heard = heard_in(message, issues_in(message, self._keys))
         found = tuple(each for each in heard.entries if isinstance(each, Interaction))
         if found:
             self._check(exported)
@@ -134,7 +134,6 @@ class Listener:
         return tuple(self._unmatched(each, instant_of(sent_at)) for each in found)
 
     def _message(self, exported: ExportedMessage, sent_at: dt.datetime) -> Message:
-        asked = asked_in(exported.text, self._bots.name or "")
         return Message(
             bot_id=self._bots.ours,
             chat_id=exported.chat_id,
@@ -144,7 +143,7 @@ class Listener:
             text=exported.text,
             sent_at=sent_at,
             links=exported.links,
-            command=None if asked is None else asked.name,
+            asked=asked_in(exported.text, self._bots.name or ""),
             addressed=self._is_addressed(exported),
             forwarded=exported.forwarded,
         )

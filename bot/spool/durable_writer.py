@@ -11,7 +11,6 @@ from typing import TypeVar
 from bot.listening.access import Gate
 from bot.listening.classification import Entry, Migration, Sender
 from bot.spool.spool_file import Spool, Waiting, line_of
-from ledger.application import EngagementLedger
 from ledger.commands import FOREVER, Hiding, Interaction, OptOut
 from ledger.errors import (
     ClockBehindError,
@@ -23,6 +22,7 @@ from ledger.errors import (
     UnknownEngagementError,
 )
 from ledger.instants import DAY, Instant
+from projections.application import EngagementTracker
 
 _log = logging.getLogger(__name__)
 
@@ -54,9 +54,10 @@ class NotKeptError(Exception):
 class Keeper:
     """Stores entries durably and in order: while any wait in the spool, new ones go there, too."""
 
-    def __init__(self, ledger: EngagementLedger, spool: Path, gate: Gate | None = None) -> None:
-        """Record in `ledger`, or in the file `spool` while `ledger` or `gate` is unavailable."""
-        self._ledger = ledger
+    def __init__(self, tracker: EngagementTracker, spool: Path, gate: Gate | None = None) -> None:
+        """Record through `tracker`, or in the file `spool` while its ledger or `gate` fails."""
+        self._tracker = tracker
+        self._ledger = tracker.engagements.ledger
         self._gate = gate
         self._spool = Spool(spool)
         # Its own threads, since those of the shared pool may all be waiting for the ledger. One
@@ -152,15 +153,12 @@ class Keeper:
         return self._is_well
 
     async def _record(self, entries: Sequence[Entry]) -> None:
-        outcomes = await asyncio.gather(
-            *(self._record_one(entry) for entry in entries), return_exceptions=True
-        )
-        _settle([each for each in outcomes if isinstance(each, BaseException)])
-
-    async def _record_one(self, entry: Entry) -> object:
-        if isinstance(entry, Migration):
-            return await asyncio.to_thread(_migrate, self._ledger, entry)
-        return await self._ledger.record_async(entry)
+        match entries:
+            case [Migration() as migration]:
+                await asyncio.to_thread(self._migrate, migration)
+            case _:
+                outcomes = await self._tracker.track_all(_commands_among(entries))
+                _settle([each for each in outcomes if isinstance(each, LedgerError)])
 
     async def _is_wanted(self, entry: Entry) -> bool:
         """Whether an entry may be spooled: not if its user is known to have opted out."""
@@ -219,10 +217,14 @@ class Keeper:
                 self._set_aside(entry, outcome)
 
     def _recorded(self, entries: Sequence[Entry]) -> Sequence[object]:
-        if len(entries) == 1 and isinstance(entries[0], Migration):
-            _migrate(self._ledger, entries[0])
-            return [None]
-        return self._ledger.record_many([e for e in entries if not isinstance(e, Migration)])
+        match entries:
+            case [Migration() as migration]:
+                self._migrate(migration)
+                return [None]
+        return self._ledger.record_many(_commands_among(entries))
+
+    def _migrate(self, migration: Migration) -> None:
+        self._ledger.migrate_chat(str(migration.old_chat_id), str(migration.new_chat_id))
 
     def _set_aside(self, entry: Entry, error: BaseException) -> None:
         self._spool.set_aside(line_of(Waiting(entry)))
@@ -237,8 +239,8 @@ _EXPECTED = OptedOutError | UnknownEngagementError
 """Refusals of valid requests, which the bot's answer explains."""
 
 
-def _migrate(ledger: EngagementLedger, migration: Migration) -> None:
-    ledger.migrate_chat(str(migration.old_chat_id), str(migration.new_chat_id))
+def _commands_among(entries: Sequence[Entry]) -> list[Interaction | Hiding | OptOut]:
+    return [each for each in entries if not isinstance(each, Migration)]
 
 
 def _settle(errors: Sequence[BaseException]) -> None:

@@ -27,41 +27,21 @@ from bot.clocks import ClockGuard
 from bot.language import words
 from bot.listening.access import Gate
 from bot.listening.bot_commands import (
+    CARDS,
     COMMANDS,
     UNHIDE,
     Asked,
     Audience,
-    asked_by_link,
-    asked_in,
     link_payload,
 )
-from bot.listening.classification import (
-    ISSUES_OF_A_MESSAGE,
-    WHY,
-    ChatKind,
-    Message,
-    Pressed,
-    Sender,
-    card_of,
-    pressed_in,
-)
+from bot.listening.classification import WHY, ChatKind, Message, Pressed, pressed_in
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.telegram.data_export import EXPORT, Exports
-from bot.telegram.handlers import (
-    CARDS,
-    HINT,
-    NO,
-    YES,
-    Listing,
-    Question,
-    answer,
-    finish,
-    forget_buttons,
-)
+from bot.telegram.handlers import NO, YES, Listing, Question, answer, finish, forget_buttons
 from bot.telegram.look_ups import NOTHING, Answers, LookUps
 from bot.telegram.presses import acknowledge, edit_message, refuse, replace
-from bot.telegram.recording import Recorder, lets_in
+from bot.telegram.recording import Recorder
 from bot.telegram.sending import (
     Address,
     Delivery,
@@ -74,7 +54,6 @@ from bot.telegram.sending import (
     send,
     send_in_private,
 )
-from bot.telegram.updates import message_of
 from ledger.errors import LedgerError, TracesLeftError
 from projections.application import Engagements
 
@@ -85,7 +64,6 @@ Context = CallbackContext[Any, Any, Any, Any]
 Deliver = Callable[[Reply], Awaitable[Sent | None]]
 """Sends or edits a reply, and returns the messages that it is in, if there are any."""
 
-_IN_A_GROUP = {ChatKind.GROUP, ChatKind.SUPERGROUP}
 _PRESENT = {ChatMemberStatus.MEMBER, ChatMemberStatus.ADMINISTRATOR}
 
 
@@ -128,16 +106,16 @@ class Conversation:
     async def on_message(self, update: telegram.Update, context: Context) -> None:
         """Answer a message if it is addressed to the bot."""
         bot: telegram.Bot = context.bot
-        message = message_of(update, bot)
+        (parsed, is_admitted) = await self._recorder.reception.take(update)
+        message = parsed.message
         if message is None or message.sender_id is None or update.message is None:
             return
-        if not await self._hears(Sender(message.chat_id, message.chat_kind, message.sender_id)):
+        # While the gate cannot decide, answering a stranger is better than refusing a user (R13).
+        if is_admitted is False:
             self._turn_away(bot, message)
-            return
-        asked = self._asked_in(message, bot)
-        if asked is not None:
+        elif parsed.asked is not None:
             topic = update.message.message_thread_id if update.message.is_topic_message else None
-            deliver = partial(self._answer, bot, message, asked, topic)
+            deliver = partial(self._answer, bot, message, parsed.asked, topic)
             self._outbox.post(message.chat_id, deliver)
 
     async def on_press(self, update: telegram.Update, context: Context) -> None:
@@ -148,13 +126,14 @@ class Conversation:
         if query is None:
             return
         bot: telegram.Bot = context.bot
-        presser, data = query.from_user.id, query.data or ""
-        if await self._hears(Sender(presser, ChatKind.PRIVATE, presser)):
-            # These buttons are decisions, which are carried out however late their turn comes.
-            is_lasting = data.startswith((YES, NO))
-            self._outbox.post(presser, self._delivery_of(bot, query, data), lasting=is_lasting)
-        else:
-            self._outbox.post(presser, partial(acknowledge, query))
+        (parsed, is_admitted) = await self._recorder.reception.take(update)
+        if parsed.press is None or is_admitted is False:
+            self._outbox.post(query.from_user.id, partial(acknowledge, query))
+            return
+        # These buttons are decisions, which are carried out however late their turn comes.
+        is_lasting = parsed.press.data.startswith((YES, NO))
+        deliver = self._delivery_of(bot, query, parsed.press.data, parsed.pressed)
+        self._outbox.post(parsed.press.presser_id, deliver, lasting=is_lasting)
 
     async def on_membership(self, update: telegram.Update, context: Context) -> None:
         """Greet a chat to which the bot was added, or leave it if the gate refuses it."""
@@ -173,30 +152,7 @@ class Conversation:
         else:
             self._leave(bot, change.chat.id)
 
-    async def _hears(self, sender: Sender) -> bool:
-        try:
-            return await lets_in(self._gate, sender)
-        except Exception as error:  # noqa: BLE001 - see below
-            # While the ledger cannot be read, answering a stranger is better than refusing a user
-            # (R13).
-            _log.warning("users unread", extra={"error": type(error).__name__})
-            return True
-
     # --- messages --------------------------------------------------------------------------------
-
-    def _asked_in(self, message: Message, bot: telegram.Bot) -> Asked | None:
-        if message.forwarded:
-            return None  # addressed to someone else
-        asked = asked_in(message.text, bot.username)
-        if asked is not None:
-            if asked.name == "start" and asked.arguments:
-                return asked_by_link(asked.arguments[0]) or asked
-            others = message.chat_kind in _IN_A_GROUP and not asked.by_name
-            return None if others and asked.name not in COMMANDS else asked
-        if not message.is_for_the_bot or not message.text:
-            return None
-        issues = self._keys.found_in("\n".join((message.text, *message.links)))
-        return Asked(CARDS, tuple(issues[:ISSUES_OF_A_MESSAGE])) if issues else Asked(HINT)
 
     async def _answer(
         self, bot: telegram.Bot, message: Message, asked: Asked, topic: int | None
@@ -218,7 +174,7 @@ class Conversation:
         elif audience is Audience.EVERYONE:
             await send(bot, group, await self._in_group(bot, user_id, asked))
         else:
-            in_group = InGroup(group, _note(asked), self._payload(asked))
+            in_group = InGroup(group, _note(asked), partial(self._payload, asked))
             deliver = partial(send_in_private, bot, user_id, in_group)
             await self._deliver(bot, user_id, asked, deliver)
 
@@ -272,7 +228,7 @@ class Conversation:
         return link_payload(Asked(asked.name, arguments))
 
     def _turn_away(self, bot: telegram.Bot, message: Message) -> None:
-        if message.chat_kind in _IN_A_GROUP:
+        if message.is_in_a_group:
             self._leave(bot, message.chat_id)
         elif self._gate.tells(message.chat_id):
             reply = say(words.NOT_WITH_YOU, user_id=message.sender_id)
@@ -288,13 +244,12 @@ class Conversation:
 
     # --- presses ---------------------------------------------------------------------------------
 
-    def _delivery_of(self, bot: telegram.Bot, query: telegram.CallbackQuery, data: str) -> Delivery:
-        issue = card_of(data, self._keys)
-        if issue is not None:
-            return partial(self._open_card, bot, query, issue)
-        pressed = pressed_in(data, self._keys)
+    def _delivery_of(
+        self, bot: telegram.Bot, query: telegram.CallbackQuery, data: str, pressed: Pressed | None
+    ) -> Delivery:
         if pressed is not None:
-            return partial(self._hide, bot, query, pressed)
+            act = self._open_card if pressed.command == CARDS else self._hide
+            return partial(act, bot, query, pressed)
         if data.startswith(WHY):
             return partial(self._explain, bot, query, data.removeprefix(WHY))
         for prefix, decide in ((YES, self._forget), (NO, self._keep)):
@@ -304,12 +259,12 @@ class Conversation:
         return partial(acknowledge, query)
 
     async def _open_card(
-        self, bot: telegram.Bot, query: telegram.CallbackQuery, issue: str
+        self, bot: telegram.Bot, query: telegram.CallbackQuery, pressed: Pressed
     ) -> None:
         await acknowledge(query)
         user_id = query.from_user.id
         deliver = partial(send, bot, Address(user_id))
-        await self._deliver(bot, user_id, Asked(CARDS, (issue,)), deliver)
+        await self._deliver(bot, user_id, Asked(CARDS, (pressed.issue,)), deliver)
 
     async def _explain(self, bot: telegram.Bot, query: telegram.CallbackQuery, issue: str) -> None:
         await acknowledge(query)
@@ -322,7 +277,8 @@ class Conversation:
     ) -> None:
         """Reply to a hiding, which is recorded by now, and update the message with the button."""
         presser, message = query.from_user.id, query.message
-        done = await self._reply(bot, presser, Asked(pressed.command, (pressed.issue,)))
+        asked = Asked(pressed.command, (pressed.issue,), issue=pressed.issue)
+        done = await self._reply(bot, presser, asked)
         await acknowledge(query, plain_text(done.html))
         if not isinstance(message, telegram.Message) or message.chat.id != presser:
             return  # the press is forged
@@ -338,7 +294,7 @@ class Conversation:
         rows = message.reply_markup.inline_keyboard if message.reply_markup else ()
         texts = (str(button.callback_data) for row in rows for button in row)
         pressed = (pressed_in(text, self._keys) for text in texts)
-        return tuple(each.issue for each in pressed if each)
+        return tuple(each.issue for each in pressed if each and each.command != CARDS)
 
     async def _forget(self, query: telegram.CallbackQuery) -> None:
         await acknowledge(query)

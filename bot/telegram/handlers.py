@@ -20,7 +20,7 @@ from bot.extras import MissingExtraError
 from bot.language import words
 from bot.linear.cards import cards as cards_with_linear
 from bot.linear.issue import Answer
-from bot.listening.bot_commands import Asked
+from bot.listening.bot_commands import CARDS, HINT, Asked, without_courtesies
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.telegram.sending import fault
@@ -36,9 +36,6 @@ _COUNT = re.compile(r"[0-9]{1,3}")  # longer numbers are dates, or invalid
 
 WORD_SHOWN = 32
 """The most characters that an answer quotes of a word that is not understood."""
-
-CARDS, HINT = "", " "
-"""Question names for messages without a command: cards of issues, or not understood."""
 
 
 class Misunderstood(Exception):  # noqa: N818 - no fault of the program's, and never told as one
@@ -90,15 +87,11 @@ class Question(msgspec.Struct, frozen=True):
         return issue
 
     def issue_meant(self) -> str:
-        """Return the issue that the arguments begin with, even if it is not a key now.
-
-        Raises Misunderstood if it cannot be an issue id.
-        """
-        word, *_ = (*replies.without_courtesies(self.asked.arguments), "")
-        issue = self.keys.meant_by(word)
-        if issue is None:
+        """Return the issue to hide or to show again; raises Misunderstood if there is none."""
+        if self.asked.issue is None:
+            word, *_ = (*without_courtesies(self.asked.arguments), "")
             raise self._misunderstood(words.NO_ISSUE if word else words.BAD_ARGUMENTS, word)
-        return issue
+        return self.asked.issue
 
     def limit(self, default: int) -> tuple[int, Sequence[str]]:
         """Return the count that the arguments begin with, or `default`, and the other arguments.
@@ -120,7 +113,7 @@ class Question(msgspec.Struct, frozen=True):
         Courtesies such as please are ignored; other invalid arguments raise Misunderstood with
         `template`.
         """
-        arguments = replies.without_courtesies(arguments)
+        arguments = without_courtesies(arguments)
         try:
             return self._moment(arguments) if arguments else None
         except InvalidMomentError:
@@ -260,7 +253,7 @@ def _hide(question: Question) -> Reply:
 
 
 def _unhide(question: Question) -> Reply:
-    if not replies.without_courtesies(question.asked.arguments):
+    if not without_courtesies(question.asked.arguments):
         return replies.hidden_list(question.engagements.questions.hidden(question.user))
     return _set_hidden(question, hidden=False)
 

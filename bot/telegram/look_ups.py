@@ -9,8 +9,7 @@ from bot.answers.replies import NO_TITLES, Titles
 from bot.linear.cards import titles_of
 from bot.linear.client import Linear, TeamKeys
 from bot.linear.issue import Answer, Found
-from bot.listening.bot_commands import Asked
-from bot.telegram.handlers import CARDS
+from bot.listening.bot_commands import CARDS, Asked
 from bot.telegram.sending import Outbox
 
 CARD_SECONDS = 1.5

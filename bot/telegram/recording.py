@@ -16,11 +16,8 @@ from bot.listening.access import Gate
 from bot.listening.bot_commands import HIDE, UNHIDE
 from bot.listening.classification import (
     NOTHING,
-    ChatKind,
     Heard,
     Message,
-    Migration,
-    Sender,
     done_by,
     heard_in,
     hiding_in,
@@ -29,9 +26,8 @@ from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.spool.durable_writer import Keeper, NotKeptError
 from bot.spool.spool_file import spool_path
-from bot.telegram.sending import fault
-from bot.telegram.updates import is_unread, message_of, migration_of, press_of
-from ledger.errors import InvalidInteractionError
+from bot.telegram.reception import Received, Reception, understood
+from bot.telegram.updates import ParsedUpdate
 from ledger.instants import Instant, moment_of
 from projections.application import EngagementTracker
 
@@ -160,14 +156,6 @@ class _Forgotten(NamedTuple):
     latest_update_id: int
 
 
-class _Said(NamedTuple):
-    """The entries of an update, its sender, and whether it has content of an unknown kind."""
-
-    heard: Heard = NOTHING
-    sender: Sender | None = None
-    is_unread: bool = False
-
-
 def _nobody(_: object) -> None:
     """Ignore the outage."""
 
@@ -188,16 +176,15 @@ class Recorder:
         gate: Gate | None = None,
     ) -> None:
         """Record the updates of `bot` through `tracker`; no other bot may use the file `spool`."""
-        self.keeper = Keeper(tracker.engagements.ledger, spool, gate)
+        self.keeper = Keeper(tracker, spool, gate)
         self.tell_of: Callable[[Outage], None] = _nobody
         self.latest_update_id = 0
         self._outage: Outage | None = None
         self._forgotten: dict[str, _Forgotten] = {}
         self._unread = 0
-        self._bot = bot
         self._clock = tracker.engagements.clock
         self.keys = keys
-        self._gate = gate
+        self.reception = Reception(bot, keys, gate, self._clock)
 
     async def record_update(self, update: object) -> bool:
         """Record the interactions of `update`, if any; return whether it may be acknowledged.
@@ -207,9 +194,9 @@ class Recorder:
         """
         if not isinstance(update, telegram.Update):
             return True
+        self.latest_update_id = max(self.latest_update_id, update.update_id)
         try:
-            await self._keep(self._understood(update))
-            self.latest_update_id = max(self.latest_update_id, update.update_id)
+            await self._keep(await self.reception.receive(update), update.update_id)
         except NotKeptError as error:
             self._note(error.reason)
         except Exception as error:  # noqa: BLE001 - no error may prevent the answer
@@ -257,81 +244,31 @@ class Recorder:
             _log.error("nothing can be recorded", extra={"error": reason})
             self.tell_of(self._outage)
 
-    def _understood(self, update: telegram.Update) -> _Said:
-        try:
-            said = self._said_in(update)
-        except MemoryError:
-            raise
-        except InvalidInteractionError as refusal:  # refused by R1, which is not a fault
-            _log.warning("not recorded", extra={"error": type(refusal).__name__})
-            return _Said()
-        except Exception as error:  # noqa: BLE001 - the same update would fail again
-            _log.warning("not understood", extra={"error": fault(error)})
-            return _Said()
-        if said.heard.left_out:
-            _log.info("issues beyond the limit", extra={"left_out": said.heard.left_out})
-        return said
-
-    def _said_in(self, update: telegram.Update) -> _Said:
-        migration = migration_of(update)
-        if migration is not None:
-            return self._moved(migration)
-        message = message_of(update, self._bot)
-        if message is not None:
-            message = self._dated(message, update.update_id)
-            sender = Sender(message.chat_id, message.chat_kind, message.sender_id)
-            return _Said(self._heard_in(message), sender, _is_unread(update, message))
-        press = press_of(update, self._bot, self._clock())
-        if press is None:
-            return _Said()
-        # A press counts for the user who pressed, in whichever chat the button is.
-        sender = Sender(press.presser_id, ChatKind.PRIVATE, press.presser_id)
-        return _Said(done_by(press, self.keys), sender)
-
-    def _heard_in(self, message: Message) -> Heard:
+    def _heard_in(self, parsed: ParsedUpdate, update_id: int) -> Heard:
+        if parsed.migration is not None:
+            return Heard((parsed.migration,))
+        if parsed.press is not None:
+            return done_by(parsed.press, parsed.pressed)
+        if parsed.message is None:
+            return NOTHING
+        message = self._dated(parsed.message, update_id)
         if message.command in {HIDE, UNHIDE}:
-            return hiding_in(message, self.keys, self._clock())
-        return heard_in(message, self.keys)
+            return hiding_in(message, parsed.asked, self._clock())
+        return heard_in(message, [each for each in parsed.issues if self.keys.counts(each)])
 
-    def _moved(self, migration: Migration) -> _Said:
-        if self._gate is not None:
-            self._gate.migrate({migration.old_chat_id: migration.new_chat_id})
-        sender = Sender(migration.new_chat_id, ChatKind.SUPERGROUP, None)
-        return _Said(Heard((migration,)), sender)
-
-    async def _keep(self, said: _Said) -> None:
-        if not (said.heard.entries or said.is_unread):
+    async def _keep(self, received: Received, update_id: int) -> None:
+        parsed, is_admitted = received
+        heard = understood(lambda: self._heard_in(parsed, update_id), NOTHING)
+        if heard.left_out:
+            _log.info("issues beyond the limit", extra={"left_out": heard.left_out})
+        if is_admitted is False:
             return
-        is_open = await self._is_open(said.sender)
-        if is_open is False:
-            return
-        if said.heard.entries:
-            await self.keeper.keep(said.heard.entries, said.sender if is_open is None else None)
-        if said.is_unread:
+        if heard.entries:
+            # While the gate cannot decide, the entries wait with their sender.
+            await self.keeper.keep(heard.entries, parsed.sender if is_admitted is None else None)
+        if parsed.is_unread:
             self._unread += 1
             _log.warning("content not read", extra={"messages": self._unread})
-
-    async def _is_open(self, sender: Sender | None) -> bool | None:
-        """Whether the gate admits the sender; None if it cannot decide now."""
-        if self._gate is None or sender is None:
-            return True
-        try:
-            return await lets_in(self._gate, sender)
-        except Exception as error:  # noqa: BLE001 - it is asked again when the spool drains
-            _log.warning("users unread", extra={"error": type(error).__name__})
-            return None
-
-
-async def lets_in(gate: Gate, sender: Sender) -> bool:
-    """Ask the gate without blocking the event loop."""
-    return gate.is_listed(sender) or await asyncio.to_thread(gate.lets_in, sender)
-
-
-def _is_unread(update: telegram.Update, message: Message) -> bool:
-    """Whether a person wrote the message and it may hold typed text of an unknown kind."""
-    if message.sender_id is None or message.forwarded:
-        return False
-    return any(is_unread(each) for each in (update.message, update.edited_message) if each)
 
 
 def install(

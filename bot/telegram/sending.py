@@ -202,8 +202,8 @@ class InGroup(NamedTuple):
 
     address: Address
     note: Reply
-    payload: str
-    """The payload of a link into the private chat, which repeats the question there."""
+    payload: Callable[[], str]
+    """Returns the payload of a link into the private chat, which repeats the question there."""
 
 
 async def send_in_private(
@@ -219,7 +219,7 @@ async def send_in_private(
         sent = await send(bot, Address(user_id), reply)
     except (Forbidden, BadRequest) as error:
         _log.info("not written to first", extra={"error": type(error).__name__})
-        note = _invitation(bot, group.payload)
+        note = _invitation(bot, group.payload())
     await send(bot, group.address, note)
     return sent
 

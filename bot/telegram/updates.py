@@ -3,11 +3,23 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import telegram
 from telegram.constants import MessageEntityType
 
-from bot.listening.bot_commands import asked_in
-from bot.listening.classification import ChatKind, Message, Migration, Press
+from bot.listening.asked import question_in
+from bot.listening.bot_commands import Asked, asked_in
+from bot.listening.classification import (
+    ChatKind,
+    Message,
+    Migration,
+    Press,
+    Pressed,
+    Sender,
+    issues_in,
+    pressed_in,
+)
+from bot.listening.issue_keys import IssueKeys
 from bot.listening.typed_text import (
     NestedTooDeepError,
     TypedText,
@@ -23,13 +35,61 @@ _NAMES = {MessageEntityType.MENTION, MessageEntityType.TEXT_MENTION}
 _UTF_16 = ("utf-16-le", "surrogatepass")
 
 
+class ParsedUpdate(msgspec.Struct, frozen=True):
+    """A message, a press or a migration, with all that is found in it; or nothing of these."""
+
+    message: Message | None = None
+    issues: Sequence[str] = ()
+    """The issues that the message names."""
+    asked: Asked | None = None
+    """The question to the bot in the message."""
+    is_unread: bool = False
+    """Whether a person wrote the message and it may hold typed text of an unknown kind."""
+    press: Press | None = None
+    pressed: Pressed | None = None
+    """The meaning of the button that was pressed."""
+    migration: Migration | None = None
+
+    @property
+    def sender(self) -> Sender | None:
+        """The sender about whom the gate decides; None if nothing is recorded or answered."""
+        if self.migration is not None:
+            return Sender(self.migration.new_chat_id, ChatKind.SUPERGROUP, None)
+        if self.message is not None and self.message.sender_id is not None:
+            return Sender(self.message.chat_id, self.message.chat_kind, self.message.sender_id)
+        if self.press is not None:
+            # A press counts for the user who pressed, in whichever chat the button is.
+            return Sender(self.press.presser_id, ChatKind.PRIVATE, self.press.presser_id)
+        return None
+
+
+def parsed(
+    update: telegram.Update, bot: telegram.Bot, keys: IssueKeys, now: dt.datetime
+) -> ParsedUpdate:
+    """Parse `update`, received at `now`, and search it for issues."""
+    migration = migration_of(update)
+    if migration is not None:
+        return ParsedUpdate(migration=migration)
+    message = message_of(update, bot)
+    if message is None:
+        press = press_of(update, bot, now)
+        pressed = None if press is None else pressed_in(press.data, keys)
+        return ParsedUpdate(press=press, pressed=pressed)
+    issues = issues_in(message, keys)
+    return ParsedUpdate(
+        message=message,
+        issues=issues,
+        asked=question_in(message, issues, keys),
+        is_unread=message.is_by_a_person and _is_unread(update),
+    )
+
+
 def message_of(update: telegram.Update, bot: telegram.Bot) -> Message | None:
     """Return the new or edited message of `update`, or None."""
     message = update.message or update.edited_message
     if message is None:
         return None
     typed = _typed_in(message)
-    asked = asked_in(typed.text, bot.username)
     return Message(
         bot_id=bot.id,
         chat_id=message.chat.id,
@@ -39,7 +99,7 @@ def message_of(update: telegram.Update, bot: telegram.Bot) -> Message | None:
         text=typed.text,
         sent_at=message.date,
         links=typed.links,
-        command=None if asked is None else asked.name,
+        asked=asked_in(typed.text, bot.username),
         addressed=_names_bot(typed, bot) or _replies_to(message, bot.id),
         edited=update.message is None,
         forwarded=message.forward_origin is not None or bool(message.is_automatic_forward),
@@ -73,9 +133,9 @@ def migration_of(update: telegram.Update) -> Migration | None:
     return None
 
 
-def is_unread(message: telegram.Message) -> bool:
-    """Whether the message may hold typed text of an unknown kind."""
-    if any(text for text, _ in _texts_of(message)):
+def _is_unread(update: telegram.Update) -> bool:
+    message = update.message or update.edited_message
+    if message is None or any(text for text, _ in _texts_of(message)):
         return False
     unknown = dict(message.api_kwargs)
     rich_message = unknown.pop(_RICH_MESSAGE, None)

@@ -1,6 +1,7 @@
 """EngagementLedger: the only interface to write and read events."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -14,11 +15,12 @@ from ledger import codec, store, verification
 from ledger.application.clock_history import ClockHistory
 from ledger.clock import Clock, utc_now
 from ledger.commands import Interaction
+from ledger.errors import LedgerError
 from ledger.events import Event
 from ledger.idempotency import pseudonym
 from ledger.instants import Instant, instant_of
 from ledger.store import tables
-from ledger.store.accounts import User, changed_names, rename_users, users
+from ledger.store.accounts import IS_USER, User, changed_names, rename_users, users
 from ledger.store.append import Appender, Entry, Outcome, Receipt
 from ledger.store.clock_corrections import correct
 from ledger.store.database import Database
@@ -99,7 +101,7 @@ class EngagementLedger(Application[UUID]):
         )
         self._appender = Appender(self.database, projection, clock)
         apply_barriers(self.database, projection, self._appender.secret, instant_of(clock()))
-        self._group_commit = GroupCommit[Entry, Receipt](self._appender.append)
+        self._group_commit = GroupCommit[Sequence[Entry], list[Outcome]](self._append_all)
 
     @property
     def database(self) -> Database:
@@ -128,15 +130,19 @@ class EngagementLedger(Application[UUID]):
         an override or a hiding of an issue that the user never touched, and PolicyConflictError for
         an adoption that replaces a former policy.
         """
-        return self._group_commit.submit(entry)
+        return _receipt(self._group_commit.submit((entry,)))
 
     async def record_async(self, entry: Entry) -> Receipt:
         """Record as `record` does, without blocking the event loop."""
-        return await self._group_commit.submit_async(entry)
+        return _receipt(await self._group_commit.submit_async((entry,)))
 
     def record_many(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Record in one transaction; a refused one is an error among the outcomes."""
-        return self._appender.append(entries)
+        return self._group_commit.submit(entries)
+
+    async def record_many_async(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Record as `record_many` does, without blocking the event loop."""
+        return await self._group_commit.submit_async(entries)
 
     def record_bulk(self, interactions: Sequence[Interaction]) -> dict[int, Outcome]:
         """Record interactions of a history in one transaction, several times as fast.
@@ -231,7 +237,10 @@ class EngagementLedger(Application[UUID]):
             return Streams(connection).known(user) is not None
 
     def users(self) -> list[User]:
-        """Return all users with an account, and the names of those who have one."""
+        """Return all users, and the names of those who have one.
+
+        People whom only Linear names are no users.
+        """
         with self.database.read() as connection:
             return users(connection)
 
@@ -258,9 +267,11 @@ class EngagementLedger(Application[UUID]):
             return store.event_queries.spans_at(connection, self.archive, chat_id)
 
     def size(self) -> tuple[int, int]:
-        """The number of events, and of users with an account."""
+        """The number of events, and of users."""
         with self.database.read() as connection:
-            users = connection.scalar(select(func.count()).select_from(tables.accounts))
+            users = connection.scalar(
+                select(func.count()).select_from(tables.accounts).where(IS_USER)
+            )
             return connection.scalar(select(tables.head.c.position)) or 0, users or 0
 
     def history(self, user_id: str) -> Iterator["store.event_queries.HistoryEntry"]:
@@ -276,6 +287,11 @@ class EngagementLedger(Application[UUID]):
             self._appender.close()
         super().close()
 
+    def _append_all(self, groups: Sequence[Sequence[Entry]]) -> list[list[Outcome]]:
+        """Append what callers want recorded together, all of it in one transaction."""
+        outcomes = iter(self._appender.append(list(chain.from_iterable(groups))))
+        return [list(islice(outcomes, len(group))) for group in groups]
+
     def _opt_outs(self, connection: Connection) -> OptOuts:
         return OptOuts(connection, self._appender.secret, self.database.barriers)
 
@@ -290,3 +306,11 @@ class EngagementLedger(Application[UUID]):
     def construct_recorder(self) -> StoreApplicationRecorder:
         """A recorder with this ledger's clock."""
         return StoreApplicationRecorder(self.database, self._clock)
+
+
+def _receipt(outcomes: Sequence[Outcome]) -> Receipt:
+    """The receipt of a single entry; raises its refusal."""
+    (outcome,) = outcomes
+    if isinstance(outcome, LedgerError):
+        raise outcome
+    return outcome

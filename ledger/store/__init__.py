@@ -1,6 +1,6 @@
 """The store: PERSISTENCE_MODULE for the eventsourcing package, on SQLAlchemy Core.
 
-The modules that need Arrow are imported on first use, because recording needs none of them.
+Modules that recording does not need, most of which load Arrow, are imported on first use.
 """
 
 from typing import TYPE_CHECKING
@@ -9,12 +9,20 @@ from ledger.lazy_imports import lazy_modules
 from ledger.store.eventsourcing_adapter import StoreFactory
 
 if TYPE_CHECKING:
-    from ledger.store import compaction, event_queries, recovery, retention, user_history
+    from ledger.store import (
+        compaction,
+        event_queries,
+        issue_streams,
+        recovery,
+        retention,
+        user_history,
+    )
 
 __all__ = [
     "StoreFactory",
     "compaction",
     "event_queries",
+    "issue_streams",
     "recovery",
     "retention",
     "user_history",

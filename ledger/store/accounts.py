@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, exists, func, literal_column, select
 
 from ledger import codec
 from ledger.errors import LedgerDamagedError, UnknownTopicError
 from ledger.events import HIDING, EngagementHidden, Placed
+from ledger.observations import USER_PREFIX
 from ledger.store import tables
 from ledger.store.clock_corrections import corrections
 from ledger.store.rows import change
@@ -27,7 +28,6 @@ class User(NamedTuple):
 
 
 _ALL = select(*_a.c[User._fields])
-_USERS = Query(User, _ALL)
 _BY_ID = Query(User, _ALL.where(_a.c.user_id == bindparam("user_id")), "user_id")
 BY_ORIGINATOR = Query(
     User,
@@ -54,13 +54,23 @@ def rename_users(connection: Connection, names: Mapping[str, str]) -> None:
 
 # Reading of the users who have an account.
 
-_s = tables.streams
+_s, _events = tables.streams, tables.events
 
+_has_events = exists().where(_events.c.stream == _a.c.stream) | exists().where(
+    _s.c.id == _a.c.stream, _s.c.version >= literal_column("0")
+)
+IS_USER = (
+    func.substr(_a.c.user_id, literal_column("1"), literal_column(str(len(USER_PREFIX))))
+    != literal_column(f"'{USER_PREFIX}'")
+) | _has_events
+"""Leaves out the people of Linear who are only named by observations."""
+
+_USERS = Query(User, _ALL.where(IS_USER))
 _ACCOUNTS = Query(stored_uuid, select(_s.c.originator_id).join(_a, _a.c.stream == _s.c.id))
 
 
 def users(connection: Connection) -> list[User]:
-    """All users who have an account."""
+    """All users who ever did anything that was recorded."""
     return list(_USERS.all(connection))
 
 

@@ -1,4 +1,4 @@
-"""Appending interactions, overrides and opt-outs: all of R10 in one transaction.
+"""Appending interactions, observations and all other entries: all of R10 in one transaction.
 
 An event, its digest and its origin commit together or not at all. The projection folds them later;
 until then its readers see them as its tail.
@@ -9,12 +9,12 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, insert, select
 
-from ledger import codec
+from ledger import codec, store
 from ledger.clock import Clock
 from ledger.codec import commitment, origin_of
 from ledger.commands import Adoption, Hiding, Interaction, OptOut, Override, check_not_future
@@ -28,6 +28,7 @@ from ledger.errors import (
 from ledger.events import INTERACTION, OVERRIDE, EngagementHidden, PolicyAdopted
 from ledger.idempotency import digest, former_digest
 from ledger.instants import DAY, Instant, instant_of
+from ledger.observations import Observation
 from ledger.store import tables
 from ledger.store.database import Database, stamp_of
 from ledger.store.opt_outs import BarrierFile, OptOuts
@@ -38,11 +39,18 @@ from ledger.store.sources import Sources
 from ledger.store.statements import Statement, stored_uuid
 from ledger.store.streams import Head, Stream, Streams
 
+if TYPE_CHECKING:
+    from ledger.store.issue_streams import IssueStreams
+
 _log = logging.getLogger(__name__)
 
-Entry = Interaction | Override | Hiding | OptOut | Adoption
+Entry = Interaction | Override | Hiding | OptOut | Adoption | Observation
 
 SALT_BYTES = 16
+
+
+_UNBARRED = (OptOut, Adoption, Observation)
+"""Entries that no opt-out keeps out as a whole."""
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
@@ -151,6 +159,8 @@ class Appender:
             if batch.has_rows:
                 batch.write()
                 known.head = batch.head
+            if batch.keys:
+                self._projection.note_keys(connection, batch.keys)
             if batch.adopts:
                 self._projection.fold(connection, self._database.archive)
             known.note_own_changes()
@@ -207,14 +217,12 @@ class Batch:
         self._sources = known.sources
         self._touched: set[tuple[int, str]] = set()
         self._origins: list[tuple[Any, ...]] = []
+        self._issues: IssueStreams | None = None
 
     def add(self, entry: Entry) -> Outcome:
         """Decide what becomes of an entry, and take in what is to be written."""
-        if isinstance(entry, OptOut):
-            self._opt_outs.put(entry.user_id, entry.before)
-            return Receipt(self.head.position, counted=True)
-        if isinstance(entry, Adoption):
-            return self._add_adoption(entry)
+        if isinstance(entry, _UNBARRED):
+            return self._add_unbarred(entry)
         occurred_at = self.head.recorded_at if entry.occurred_at is None else entry.occurred_at
         try:
             check_not_future(occurred_at, self.head.recorded_at)
@@ -230,7 +238,14 @@ class Batch:
     @property
     def has_rows(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.events) or self._sources.has_new
+        if self.events or self._sources.has_new:
+            return True
+        return self._issues is not None and self._issues.has_rows
+
+    @property
+    def keys(self) -> Sequence[tuple[str, int, int]]:
+        """The keys that new observations name, each with its issue's stream and the position."""
+        return () if self._issues is None else self._issues.keys
 
     def write(self) -> None:
         """Write the rows, the head before events: the database accepts none beyond it."""
@@ -238,6 +253,18 @@ class Batch:
         self.head.write(self._known.connection)
         self._known.insert_events(self.events)
         self._known.insert_origins(self._origins)
+        if self._issues is not None:
+            self._issues.write()
+
+    def _add_unbarred(self, entry: OptOut | Adoption | Observation) -> Outcome:
+        match entry:
+            case OptOut():
+                self._opt_outs.put(entry.user_id, entry.before)
+                return Receipt(self.head.position, counted=True)
+            case Adoption():
+                return self._add_adoption(entry)
+            case Observation():
+                return self._add_observation(entry)
 
     def _add_interaction(self, entry: Interaction, occurred_at: Instant) -> Receipt:
         counted_as = self._sources.counted_as(entry.source_key, self.head.position + 1)
@@ -301,6 +328,21 @@ class Batch:
         self.adopts = True
         version, recorded_at = self.head.policy_version, self.head.recorded_at
         event = PolicyAdopted(own_id, stream.version, recorded_at, version, entry.fields)
+        return self._add(opaque_values(self.head.next_position(), stream.id, event))
+
+    def _add_observation(self, entry: Observation) -> Outcome:
+        if self._issues is None:
+            known = self._known
+            self._issues = store.issue_streams.IssueStreams(
+                known.connection, known.streams, known.opt_outs, known.sources
+            )
+        try:
+            found = self._issues.event_of(entry, self.head.recorded_at, self.head.position + 1)
+        except InvalidInteractionError as refusal:
+            return refusal
+        if isinstance(found, int):
+            return Receipt(found, counted=False)
+        stream, event = found
         return self._add(opaque_values(self.head.next_position(), stream.id, event))
 
     def _header(self, stream: Stream, topic: str) -> tuple[int, int, int, str, Instant]:

@@ -160,5 +160,8 @@ class Projection(Sealable, Retimed, Protocol):
     def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
         """Return whether the account that is interned as `stream` ever touched the issue."""
 
+    def note_keys(self, connection: Connection, keys: Sequence[tuple[str, int, int]]) -> None:
+        """Keep the keys of issues that new observations name, each with a stream and a position."""
+
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete what is kept of the account that is interned as `stream`."""

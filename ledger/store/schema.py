@@ -14,7 +14,7 @@ from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.rows import change, with_checksum
 
-VERSION = 6
+VERSION = 7
 
 
 def _unless_first_checksum(table: Table) -> str:
@@ -109,7 +109,7 @@ _GUARDS_OF_VERSION_5 = {
         OR NEW.digest_key IS NOT OLD.digest_key""",
 }
 _OPT_OUTS_SINCE, _POLICIES_SINCE, _SEGMENTS_SINCE, _CHECKSUMS_SINCE = 2, 3, 4, 5
-_HIDINGS_SINCE = 6
+_HIDINGS_SINCE, _OBSERVATIONS_SINCE = 6, 7
 _TABLES_OF_VERSION_2 = (tables.aliases, tables.opt_outs, tables.job_runs)
 
 
@@ -200,6 +200,9 @@ def _bring_up(connection: Connection) -> None:
         if version < _SEGMENTS_SINCE:
             tables.segments.create(connection)
             _guard(connection, _GUARDS_OF_VERSION_4)
+        if version < _OBSERVATIONS_SINCE:
+            tables.linear_texts.create(connection)
+            tables.observations.create(connection)
         if version < _CHECKSUMS_SINCE:
             tables.retired.create(connection)
             _add_missing_columns(connection)

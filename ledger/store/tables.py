@@ -177,10 +177,17 @@ hidings_of_user = Index("hidings_of_user", events.c.stream, sqlite_where=IS_HIDI
 """Every list asks for its user's hidings, which are few among the events."""
 
 
+IS_OBSERVATION: ColumnElement[bool] = literal_column("topic = 'observation'")
+
+observations = Index("observations", events.c.stream, sqlite_where=IS_OBSERVATION)
+"""Finds all observations without reading the other events."""
+
+
 def complete_for(dialect: str) -> None:
     """Add options of one dialect, since naming PostgreSQL's above would load it at each start."""
     if dialect == "postgresql":
         hidings_of_user.dialect_kwargs["postgresql_where"] = IS_HIDING
+        observations.dialect_kwargs["postgresql_where"] = IS_OBSERVATION
 
 
 segments = Table(
@@ -233,6 +240,19 @@ origins = Table(
     Column("source", Text, comment="the source as a person reads it"),
     info=TRUTH,
     comment="what was said and where, kept apart from the event so that it can be deleted",
+)
+
+linear_texts = Table(
+    "linear_texts",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True, comment="Linear's UUID of what is named"),
+    Column("text", Text, nullable=False, comment="an issue's title, or a name"),
+    Column("url", Text),
+    Column("said_at", Big, nullable=False, comment="when Linear said it"),
+    _checksum(),
+    info=TRUTH,
+    sqlite_with_rowid=False,
+    comment="titles of issues, and names of states, labels, cycles and projects; can be deleted",
 )
 
 snapshots = Table(

@@ -209,13 +209,13 @@ def _others() -> str:
 
 
 def key_findings(connection: Connection) -> Iterator[Finding]:
-    """Check that each source key belongs to an interaction, and no two to the same one."""
+    """Check that each source key belongs to an event that has one, and no two to the same."""
     nowhere = _one(
         connection,
         """SELECT count(*) FROM sources WHERE position < 1
         OR position > (SELECT position FROM head)
         OR position IN (SELECT position FROM events
-                        WHERE issue_id IS NULL AND topic != 'hiding')""",
+                        WHERE issue_id IS NULL AND topic NOT IN ('hiding', 'observation'))""",
     )
     twice = _one(
         connection,

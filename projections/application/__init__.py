@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from projections.application.engagements import Engagements
     from projections.application.inspection import Inspection
+    from projections.application.issues import Issues, KnownIssue
     from projections.application.maintenance import Maintenance
     from projections.application.policy_history import PolicyHistory
     from projections.application.questions import Questions
@@ -39,6 +40,8 @@ __all__ = [
     "Inspection",
     "IssueEngagement",
     "IssueEngagementRepository",
+    "Issues",
+    "KnownIssue",
     "Maintenance",
     "PolicyHistory",
     "PolicyTrial",
@@ -65,6 +68,7 @@ __getattr__ = lazy_names(
         ],
         "projections.application.engagements": ["Engagements"],
         "projections.application.inspection": ["Inspection"],
+        "projections.application.issues": ["Issues", "KnownIssue"],
         "projections.application.maintenance": ["Maintenance"],
         "projections.application.policy_history": ["PolicyHistory"],
         "projections.application.questions": ["Questions"],

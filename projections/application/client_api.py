@@ -18,7 +18,7 @@ from ledger.commands import Kind, interaction_of
 from ledger.errors import OptedOutError
 from ledger.idempotency import SourceKey
 from ledger.instants import Instant, iso, moment_of
-from ledger.store.append import Receipt
+from ledger.store.append import Entry, Outcome, Receipt
 from projections.application.engagements import Engagements
 from projections.ranking import Ranked
 from projections.read_model import queries
@@ -27,7 +27,7 @@ from projections.statistics import Statistics
 # The base of both client interfaces: a given ledger, or the shared one of the process.
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """The key of a shared ledger: the process and the URL."""
 
     process: int
@@ -44,7 +44,7 @@ class Shared(NamedTuple):
 # `_lock` guards `_opened` and the clients in it: one thread opens or closes a ledger, which is in
 # `_opened` as long as it has a client. It is not taken at exit, when no client is in use.
 _lock = threading.Lock()
-_opened: dict[Place, Shared] = {}
+_opened: dict[Location, Shared] = {}
 
 
 class Door:
@@ -65,7 +65,7 @@ class Door:
             raise TypeError("give either engagements, which have a clock of their own, or a clock")
         self._given = engagements
         self._clock = clock
-        self._held: tuple[Place, Engagements] | None = None
+        self._held: tuple[Location, Engagements] | None = None
 
     @property
     def engagements(self) -> Engagements:
@@ -85,14 +85,14 @@ class Door:
         """Release the shared ledger, which its last client closes; a given one stays open."""
         if self._held is None:
             return
-        (place, engagements), self._held = self._held, None
+        (location, engagements), self._held = self._held, None
         with _lock:
-            shared = _opened.get(place)
+            shared = _opened.get(location)
             if shared is None:  # closed, or of the process before a fork
                 return
             shared.doors.discard(self)
-            if not shared.doors and place.process == os.getpid():
-                del _opened[place]
+            if not shared.doors and location.process == os.getpid():
+                del _opened[location]
                 engagements.close()
 
     def __enter__(self) -> Self:
@@ -110,16 +110,16 @@ class Door:
         return held[1] if held is not None and held[0].process == os.getpid() else None
 
     def _open(self) -> Engagements:
-        place = Place(os.getpid(), _absolute(configured_url()))
+        location = Location(os.getpid(), _absolute(configured_url()))
         with _lock:
-            if place not in _opened:
-                opened = Engagements(place.url, clock=self._clock or utc_now)
-                _opened[place] = Shared(opened, WeakSet())
-            engagements, doors = _opened[place]
+            if location not in _opened:
+                opened = Engagements(location.url, clock=self._clock or utc_now)
+                _opened[location] = Shared(opened, WeakSet())
+            engagements, doors = _opened[location]
             if self._clock is not None and self._clock != engagements.clock:
                 raise ValueError("the shared ledger is open with another clock: close it first")
             doors.add(self)
-            self._held = place, engagements
+            self._held = location, engagements
             return engagements
 
 
@@ -135,8 +135,8 @@ def _absolute(url: str) -> str:
 
 @atexit.register
 def _close_all() -> None:
-    for place, shared in list(_opened.items()):
-        if place.process == os.getpid():
+    for location, shared in list(_opened.items()):
+        if location.process == os.getpid():
             shared.engagements.close()
 
 
@@ -180,12 +180,15 @@ class EngagementTracker(Door):
         *,
         source_key: SourceKey | str | None = None,
         occurred_at: dt.datetime | None = None,
+        place: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Receipt:
         """Record one interaction durably; a source key that was seen before adds nothing.
 
-        Raises InvalidInteractionError, a ValueError ("Invalid interaction_type: …"), for arguments
-        that violate R1, OptedOutError if the user has opted out or was forgotten, and
-        LedgerUnavailableError if the ledger cannot be written.
+        `place` is the id of the chat in which it happened; `metadata`, a JSON object, is kept and
+        deleted together with the context. Raises InvalidInteractionError, a ValueError ("Invalid
+        interaction_type: …"), for arguments that violate R1, OptedOutError if the user has opted
+        out or was forgotten, and LedgerUnavailableError if the ledger cannot be written.
         """
         interaction = interaction_of(
             user_id,
@@ -195,9 +198,23 @@ class EngagementTracker(Door):
             context=context,
             source_key=source_key,
             occurred_at=occurred_at,
+            chat_id=place,
+            metadata=metadata,
         )
         engagements = await self._engagements_soon()
         return await engagements.ledger.record_async(interaction)
+
+    async def track_all(self, interactions: Iterable[Entry]) -> list[Outcome]:
+        """Record interactions durably, in one transaction; return their outcomes in order.
+
+        Each outcome is what recording the interaction alone would give: its receipt or, in place of
+        one, the error that it would raise; then the others are recorded nevertheless. Make the
+        interactions with `ledger.commands.interaction_of`; hidings and opt-outs may stand between
+        them, and apply to those after them. Raises LedgerUnavailableError or ClockBehindError if
+        none is known to be recorded; trying again with the same source keys is safe.
+        """
+        engagements = await self._engagements_soon()
+        return await engagements.ledger.record_many_async(tuple(interactions))
 
     async def calculate_engagement_score(self, user_id: str, issue_id: str) -> float:
         """Return the score now, 0.0..1.0; 0.5 for a user who never touched the issue."""

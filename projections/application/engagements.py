@@ -38,6 +38,11 @@ class Engagements:
         return application.Questions(self.ledger, self.read_model.policies, self.clock)
 
     @cached_property
+    def issues(self) -> "application.Issues":
+        """Questions about Linear's issues."""
+        return application.Issues(self.ledger.database)
+
+    @cached_property
     def adjustments(self) -> "application.Adjustments":
         """Changes that users make: the base of a score, and issues hidden from lists."""
         return application.Adjustments(self.ledger, self.clock)

@@ -35,6 +35,7 @@ from projections.read_model.tables import (
     engagement_table,
     engagements,
     issue_engagements,
+    issue_keys,
     metadata,
     read_models,
     sealed_accounts,
@@ -286,7 +287,7 @@ def empty_live(connection: Connection) -> None:
     Deleting the rows would fail if an index is damaged.
     """
     connection.execute(text("DROP VIEW IF EXISTS issue_engagements"))
-    others = [sealed_engagements, sealed_accounts, comparison]
+    others = [sealed_engagements, sealed_accounts, comparison, issue_keys]
     metadata.drop_all(connection, [engagements, *others])
     engagement_table(MetaData(), engagements.name, _free_index_names(connection)).create(connection)
     metadata.create_all(connection, others)

@@ -31,7 +31,7 @@ from ledger.verification.truth import (
 from projections.columnar import NO
 from projections.engagement import Engagement
 from projections.policy import Adopted
-from projections.read_model import snapshots
+from projections.read_model import keys_of_issues, snapshots
 from projections.read_model.adopted_policies import Policies
 from projections.read_model.catalog import Watermark, besides, live, missing, statements_of
 from projections.read_model.columnar_fold import NULLABLE, folds_of, numbers_of, rows_of
@@ -266,6 +266,9 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     found_in = _derived_difference(connection, archive, live(connection), progress)
     if found_in is not None:
         yield derived("the read model", found_in)
+    of_keys = keys_of_issues.difference(connection)
+    if of_keys is not None:
+        yield derived("issue_keys", of_keys)
     sealed = snapshots.whole_difference(connection, archive)
     if sealed is not None:
         yield derived("sealed_engagements", sealed)

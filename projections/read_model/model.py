@@ -49,6 +49,7 @@ from projections.read_model.queries import is_in_tail
 from projections.read_model.tables import (
     LIVE_NAME,
     engagements,
+    issue_keys,
     sealed_accounts,
     sealed_engagements,
 )
@@ -233,7 +234,7 @@ class ReadModel:
         with database.read() as connection:
             lost, is_shown = missing(connection), is_view_present(connection)
             is_new = not connection.scalar(select(head.c.position))
-        if set(lost) - {sealed_accounts} and not is_new:
+        if set(lost) - {sealed_accounts, issue_keys} and not is_new:
             verification.truth.expect_sound(database)
         if lost or not is_shown:
             with database.write() as connection:
@@ -248,8 +249,14 @@ class ReadModel:
             return  # nothing is to be folded, which would load Arrow
         if sealed_engagements in lost:
             read_model.snapshots.make_anew(connection, database.archive)
+        if issue_keys in lost:
+            read_model.keys_of_issues.fill(connection)
         if engagements in lost:
             self.fill(connection, read_model.snapshots.present(connection))
+
+    def note_keys(self, connection: Connection, keys: Sequence[tuple[str, int, int]]) -> None:
+        """See `keys_of_issues.note`."""
+        read_model.keys_of_issues.note(connection, keys)
 
     def tail_length(self, connection: Connection) -> int:
         """The number of positions after the watermark."""
@@ -343,6 +350,7 @@ class ReadModel:
         Returns the numbers of events and engagements; `progress` takes numbers of folded events.
         """
         empty_live(connection)
+        read_model.keys_of_issues.fill(connection)
         read_model.snapshots.make_anew(connection, archive)
         events = counted = 0
 

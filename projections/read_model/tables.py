@@ -158,6 +158,17 @@ sealed_accounts = Table(
     comment="what the sealed engagements of each account were when they were last certified",
 )
 
+issue_keys = Table(
+    "issue_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("stream", ForeignKey(_streams.c.id), primary_key=True, comment="of the issue"),
+    Column("position", Big, nullable=False, comment="of the first event that names the key"),
+    info=DERIVED,
+    sqlite_with_rowid=False,
+    comment="which issues of Linear a key names, or named before",
+)
+
 STREAM_OF_USER = (
     select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()
 )

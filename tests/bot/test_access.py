@@ -8,7 +8,7 @@ import pytest
 from bot.listening import access as module
 from bot.listening.access import Gate
 from bot.listening.classification import ChatKind, Sender
-from bot.telegram.recording import lets_in
+from bot.telegram.reception import lets_in
 
 TEAM, OTHER = -100_1, -100_2
 ANA, EVE, BOSS = 1001, 666, 7

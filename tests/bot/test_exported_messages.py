@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.intake.telegram_export import read_export
-from bot.listening.classification import heard_in
+from bot.listening.classification import heard_in, issues_in
 from bot.listening.exported_messages import (
     TELEGRAMS_OWN,
     Bots,
@@ -145,7 +145,7 @@ class GeneratedChat:
         update = telegram.Update.de_json(self.last[message_id], None)
         message = message_of(update, self.bot)
         assert message is not None
-        entries = heard_in(message, KEYS).entries
+        entries = heard_in(message, issues_in(message, KEYS)).entries
         return tuple(each for each in entries if isinstance(each, Interaction))
 
 
@@ -244,7 +244,7 @@ def live_and_exported(live: Line, exported: Line) -> tuple[Any, Any]:
     assert heard is not None
     line = {key: value for key, value in LINE.items() if key != "text"} | exported
     found = listened(chat_of(chat["id"], "private_supergroup", [line]))[17]
-    return tuple(heard_in(heard, KEYS).entries), found
+    return tuple(heard_in(heard, issues_in(heard, KEYS)).entries), found
 
 
 _LINES = st.lists(

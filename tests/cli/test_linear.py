@@ -1,18 +1,25 @@
 """Commands about Linear: issues, the doctor, a newer schema, the local Linear."""
 
+import datetime as dt
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from bot.linear.demo import KEY, LocalLinear, Scripted, invented
 from bot.linear.schema import OURS
+from ledger.instants import instant_of
+from ledger.observations import Person, Text
+from projections.application import Engagements
 from tests.support.command_line import ENGAGEMENT, NOON, CommandLine
 from tests.support.linear_server import serving
+from tests.support.observations import observation, uuid
 
 URL = "https://linear.example/wattle/issue"
 
@@ -94,7 +101,7 @@ def test_without_a_key_the_setting_is_named(cli):
 
 # --- titles in lists -----------------------------------------------------------------------------
 
-TITLE = "Answers cite pages that have moved"
+SHOWN = "Answers cite pages that have moved"
 
 
 @pytest.fixture
@@ -121,18 +128,18 @@ def test_top_and_history_show_titles_after_one_request_each(touched, local):
     top = touched("top", "ana").out.splitlines()
     assert top[0].split() == ["issue", "title", "score", "count", "last"]
     assert [line.partition("0.6")[0].split(maxsplit=2)[1:] for line in top[1:]] == (
-        [["AI-1799", f"{TITLE}   "[: len(TITLE) + 2]], ["AI-9999"], ["OPS-3"]]
+        [["AI-1799", f"{SHOWN}   "[: len(SHOWN) + 2]], ["AI-9999"], ["OPS-3"]]
     )
     history = touched("history", "ana").out
     assert history.splitlines()[0].split()[2:] == ["at", "issue", "id", "title", "kind", "context"]
-    assert f"AI-1799   {TITLE}  query" in history
+    assert f"AI-1799   {SHOWN}  query" in history
     assert len(local.asked) == 2
 
 
 def test_json_keeps_its_shape_and_adds_title_and_state_where_they_are_known(touched):
     for command in ("top", "history"):
         plain = json.loads(without_linear(touched, command, "ana", "--json"))
-        added = {"title": TITLE, "state": "In Progress"}
+        added = {"title": SHOWN, "state": "In Progress"}
         expected = [each | (added if each["issue_id"] == "AI-1799" else {}) for each in plain]
         assert touched(command, "ana", "--json").json == expected
 
@@ -154,6 +161,137 @@ def test_where_linear_does_not_answer_nothing_changes(touched, local, command):
     local.script.append(Scripted(503, b""))
     done = touched(command, "ana")
     assert (done.code, done.out) == (0, expected)
+
+
+# --- what the ledger knows -----------------------------------------------------------------------
+
+TITLE = Text(uuid(1), "Answers cite pages", "https://linear.example/AI-1799")
+STARTED, BACKLOG = Text(uuid(101), "In Progress"), Text(uuid(102), "Backlog")
+
+
+def noon(day: int) -> dt.datetime:
+    return dt.datetime(2026, 1, day, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def recorded(cli: CommandLine) -> CommandLine:
+    """A command line whose ledger knows an issue that was moved and started."""
+    with Engagements(f"sqlite:///{cli.home}/ledger.db", clock=lambda: noon(30)) as engagements:
+        for day, fields in (
+            (10, {"identifier": "DMD-480", "state_id": BACKLOG.id, "state_type": "backlog"}),
+            (28, {"identifier": "AI-1799", "state_id": STARTED.id, "priority": 2}),
+        ):
+            said = observation(
+                1,
+                **fields,
+                assignee=Person(uuid(200), "amara"),
+                due_date=dt.date(2026, 2, 1),
+                blockers=(uuid(2),),
+                updated_at=instant_of(noon(day)),
+                said_at=instant_of(noon(day)),
+                texts=(TITLE, STARTED if day == 28 else BACKLOG),
+            )
+            engagements.ledger.record(said)
+    return cli
+
+
+def test_without_a_key_the_ledger_answers(recorded):
+    done = recorded("issue", "ai-1799", "DMD-480")
+    assert (done.code, done.err) == (0, "")
+    lines = [
+        "Answers cite pages",
+        "◐ In Progress · high priority · due tomorrow · amara",
+        "AI-1799, as Linear described it 28 Jan at 12:00",
+        "time in states: Backlog 18 days, In Progress 3 days",
+    ]
+    assert done.out.splitlines() == [*lines, "", *lines]
+
+
+def test_an_issue_is_shown_as_it_was(recorded):
+    done = recorded("issue", "AI-1799", "WEB-1", "--at", "2026-01-12")
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        "Answers cite pages",
+        "◌ Backlog · due tomorrow · amara",
+        "DMD-480, as Linear described it 10 Jan at 12:00",
+        "time in states: Backlog 2 days",
+        "",
+        "WEB-1: nothing is recorded of it",
+    ]
+    assert recorded("issue", "AI-1799", "--known-at", "2026-01-29").code == 1
+
+
+def test_json_says_what_the_ledger_knows(recorded):
+    known, none = recorded("issue", "AI-1799", "WEB-1", "--at", "2026-01-31T12:00Z", "--json").json
+    assert none == {"issue_id": "WEB-1", "status": "unrecorded"}
+    assert known == {
+        "issue_id": "AI-1799",
+        "status": "recorded",
+        "identifier": "AI-1799",
+        "linear_id": uuid(1),
+        "title": "Answers cite pages",
+        "state": "In Progress",
+        "state_type": "started",
+        "team": "AI",
+        "assignee": "amara",
+        "priority": 2,
+        "due_date": "2026-02-01",
+        "blockers": [uuid(2)],
+        "archived": None,
+        "removed": False,
+        "url": "https://linear.example/AI-1799",
+        "said_at": "2026-01-28T12:00:00Z",
+        "states": [
+            {
+                "state": "Backlog",
+                "state_type": "backlog",
+                "begun_at": "2026-01-10T12:00:00Z",
+                "ended_at": "2026-01-28T12:00:00Z",
+                "seconds": 18 * 86_400.0,
+            },
+            {
+                "state": "In Progress",
+                "state_type": "started",
+                "begun_at": "2026-01-28T12:00:00Z",
+                "ended_at": None,
+                "seconds": 3 * 86_400.0,
+            },
+        ],
+    }
+
+
+def test_what_was_forgotten_and_deleted_is_missing(recorded):
+    recorded("forget", f"linear:{uuid(200)}", "--yes")
+    with closing(sqlite3.connect(recorded.home / "ledger.db")) as connection:
+        connection.execute("DELETE FROM linear_texts")
+        connection.commit()
+    lines = recorded("issue", "AI-1799").out.splitlines()
+    assert lines[:2] == ["(without a title)", "◐ started · high priority · due tomorrow · assigned"]
+
+
+def test_where_linear_does_not_answer_the_ledger_does(recorded, local):
+    local.script.extend([Scripted(500, b"")] * 2)
+    with serving(local) as served:
+        recorded.settings |= served.settings
+        done = recorded("issue", "AI-1799", "WEB-1")
+        assert done.code == 1
+        assert done.out.splitlines()[2:4] == [
+            "AI-1799, as Linear described it 28 Jan at 12:00",
+            "time in states: Backlog 18 days, In Progress 3 days",
+        ]
+        assert done.out.splitlines()[-1].startswith("WEB-1: Linear does not answer now")
+
+
+def test_the_time_in_states_is_added_to_what_linear_answers(recorded, local):
+    with serving(local) as served:
+        recorded.settings |= served.settings
+        done = recorded("issue", "AI-1799", "WEB-7")
+        assert done.out.splitlines()[0] == "AI-1799 Answers cite pages that have moved"
+        times = "time in states: Backlog 18 days, In Progress 3 days"
+        assert done.out.splitlines().count(times) == 1
+        found, other = recorded("issue", "AI-1799", "WEB-7", "--json").json
+        assert [each["state"] for each in found["states"]] == ["Backlog", "In Progress"]
+        assert "states" not in other
 
 
 # --- doctor --------------------------------------------------------------------------------------

@@ -6,15 +6,30 @@ import inspect
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import projections
 from ledger.application import configured_url
-from ledger.commands import interaction_of
-from ledger.errors import InvalidInteractionError, SettingsError
+from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
+from ledger.errors import (
+    InvalidInteractionError,
+    LedgerError,
+    LedgerUnavailableError,
+    SettingsError,
+)
+from ledger.events import InteractionRecorded
+from ledger.instants import DAY, Instant, moment_of
+from ledger.store import group_commit
+from ledger.store.append import Batch, Outcome, Receipt
+from ledger.validation import UserId
 from projections import EngagementTracker, IssueEngagementRepository
 from projections.application import Engagements, client_api
 from tests.support.strategies import NOON, Clock
@@ -165,6 +180,105 @@ def test_other_texts_that_are_no_strings_are_refused_likewise(field, given):
     with pytest.raises(InvalidInteractionError, match="must be a string, not int") as refused:
         interaction_of("1", issue, "query", **given)  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+# --- many in one transaction ---------------------------------------------------------------------
+
+_INTERACTIONS = st.builds(
+    interaction_of,
+    st.sampled_from(["ana", "ben"]),
+    st.sampled_from(["AI-1", "AI-2"]),
+    st.sampled_from(["query", "view", "mention"]),
+    occurred_at=st.sampled_from([None, moment_of(NOON), moment_of(Instant(NOON + 2 * DAY))]),
+    linear_id=st.sampled_from([None, "lin-1"]),
+    context=st.sampled_from([None, "AI-1?"]),
+    metadata=st.sampled_from([None, {"chat": "team"}]),
+    chat_id=st.sampled_from([None, "-7"]),
+    source_key=st.sampled_from([None, "key-1", "key-2"]),
+)
+_OPT_OUTS = st.builds(OptOut, st.just(UserId("ben")), st.sampled_from([NOON, FOREVER]))
+
+
+async def tracked_one_by_one(
+    tracker: EngagementTracker, interactions: Sequence[Interaction | OptOut]
+) -> AsyncIterator[Outcome]:
+    """Record each with a call of its own, and yield its receipt or its refusal."""
+    for each in interactions:
+        try:
+            if isinstance(each, OptOut):
+                yield tracker.engagements.ledger.record(each)
+                continue
+            yield await tracker.track_issue_mention(
+                each.user_id,
+                each.issue_id,
+                each.kind.label,
+                each.linear_id,
+                each.context,
+                source_key=each.source_key,
+                occurred_at=None if each.occurred_at is None else moment_of(each.occurred_at),
+                place=each.chat_id,
+                metadata=None if each.metadata is None else msgspec.json.decode(each.metadata),
+            )
+        except LedgerError as refusal:
+            yield refusal
+
+
+def told(outcomes: Iterable[Outcome]) -> list[object]:
+    """Outcomes that can be compared."""
+    return [each if isinstance(each, Receipt) else repr(each) for each in outcomes]
+
+
+def kept(engagements: Engagements) -> list[object]:
+    """All that is recorded, without what is drawn at random."""
+    drawn = {"originator_id": None, "place": None, "commitment": None}
+    return [
+        (position, msgspec.structs.replace(event, **drawn), origin, event.place is None)
+        for user in ("ana", "ben")
+        for position, event, origin, *_ in engagements.questions.history(user)
+        if isinstance(event, InteractionRecorded)
+    ]
+
+
+@given(st.lists(_INTERACTIONS | _OPT_OUTS, max_size=8))
+@settings(max_examples=25)
+def test_tracking_all_gives_what_tracking_one_by_one_gives(interactions):
+    async def one_by_one() -> list[Outcome]:
+        return [each async for each in tracked_one_by_one(single, interactions)]
+
+    with (
+        TemporaryDirectory() as folder,
+        Engagements(f"sqlite:///{folder}/many.db", clock=Clock()) as many,
+        Engagements(f"sqlite:///{folder}/one.db", clock=Clock()) as one,
+    ):
+        single = EngagementTracker(one)
+        outcomes = asyncio.run(EngagementTracker(many).track_all(iter(interactions)))
+        assert told(outcomes) == told(asyncio.run(one_by_one()))
+        assert kept(many) == kept(one)
+
+
+def test_all_or_none_are_tracked_and_another_attempt_counts_each_once(tmp_path, monkeypatch):
+    interactions = [interaction_of("1", f"AI-{n}", "query", source_key=f"{n}") for n in range(9)]
+    monkeypatch.setattr(group_commit, "SHARED_BY_AT_MOST", 2)
+    with Engagements(f"sqlite:///{tmp_path}/ledger.db", clock=Clock()) as engagements:
+        tracker = EngagementTracker(engagements)
+        with monkeypatch.context() as patch:
+            patch.setattr(Batch, "add", failing_at("AI-7", Batch.add))
+            with pytest.raises(LedgerUnavailableError):
+                asyncio.run(tracker.track_all(interactions))
+        assert engagements.ledger.size() == (0, 0)
+        for counted in (True, False):
+            receipts = [Receipt(n + 1, counted=counted) for n in range(9)]
+            assert asyncio.run(tracker.track_all(interactions)) == receipts
+        assert asyncio.run(tracker.track_all([])) == []
+
+
+def failing_at(issue: str, add: Callable[[Batch, Any], Outcome]) -> Callable[[Batch, Any], Outcome]:
+    def failing(batch: Batch, entry: Interaction) -> Outcome:
+        if entry.issue_id == issue:
+            raise LedgerUnavailableError("planted")
+        return add(batch, entry)
+
+    return failing
 
 
 # --- one ledger for all interfaces ---------------------------------------------------------------

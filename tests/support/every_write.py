@@ -11,10 +11,12 @@ from eventsourcing.persistence import StoredEvent, Tracking
 from ledger.commands import FOREVER, OptOut, hiding_of, interaction_of
 from ledger.idempotency import SourceKey
 from ledger.instants import DAY
+from ledger.observations import Person, Text
 from ledger.store.eventsourcing_adapter import StoreAggregateRecorder, StoreProcessRecorder
 from ledger.validation import UserId
 from projections.application import Engagements
 from projections.policy import changed
+from tests.support.observations import observation, uuid
 from tests.support.sealed_ledgers import small_segments
 from tests.support.strategies import HOUR, Clock
 
@@ -56,6 +58,22 @@ def hide(engagements: Engagements, clock: Clock, dice: Random) -> None:
     key = SourceKey(f"hiding {number}")
     hiding = hiding_of("ana", touch.issue_id, hidden=number % 4 > 0, source_key=key)
     engagements.ledger.record_many([touch, hiding, hiding])
+
+
+def observe(engagements: Engagements, clock: Clock, dice: Random) -> None:
+    """Linear describes some issues, one of them twice and with other titles."""
+    titled = [
+        observation(
+            number := dice.randrange(4),
+            updated_at=clock.at,
+            said_at=clock.at + each,
+            state_type=dice.choice(["backlog", "started"]),
+            assignee=dice.choice([None, Person(uuid(200 + dice.randrange(3)), "Amara")]),
+            texts=(Text(uuid(number), f"title {dice.randrange(9)}", "https://linear.app/i"),),
+        )
+        for each in range(dice.randint(1, 4))
+    ]
+    engagements.ledger.record_many([*titled, titled[0]])
 
 
 def adopt(engagements: Engagements, clock: Clock, dice: Random) -> None:
@@ -130,6 +148,7 @@ WRITES: tuple[Write, ...] = (
     record,
     override,
     hide,
+    observe,
     adopt,
     opt_out_and_in,
     name,

@@ -130,6 +130,12 @@ def test_what_is_no_key_by_now_can_be_hidden(driver, ana):
     assert hidden(driver) == {"UTF-8"}
 
 
+def test_a_courtesy_before_the_issue_is_no_issue(driver, ana):
+    ana.says("AI-1")
+    assert driver.answer(ana, "/hide please AI-1").text.startswith("AI-1 is hidden")
+    assert hidden(driver) == {"AI-1"}
+
+
 def test_the_last_of_two_commands_within_a_second_counts(driver, ana):
     ana.says("AI-1")
     ana.says("/hide AI-1")

@@ -11,12 +11,15 @@ from bot.linear.decoding import Failed, Reason
 from bot.linear.demo import LocalLinear, Scripted, invented
 from bot.linear.demo.workspace import Invented
 from bot.linear.documents import Request
-from bot.listening.bot_commands import Asked
+from bot.listening.bot_commands import CARDS, Asked
 from bot.telegram import handlers, look_ups
-from bot.telegram.handlers import CARDS
 from bot.telegram.look_ups import LookUps
 from bot.telegram.sending import Outbox
+from ledger.application import EngagementLedger
+from ledger.errors import LedgerUnavailableError
 from ledger.instants import moment_of
+from ledger.observations import Observation
+from ledger.store.append import Entry, Receipt
 from tests.support.linear_server import LinearServer, serving
 from tests.support.strategies import NOON
 from tests.support.telegram.conversation_driver import ConversationDriver
@@ -87,6 +90,33 @@ def test_a_card_says_what_the_issue_is(driver, ana):
         "length": len("AI-1799 Answers cite pages that have moved"),
     }
     assert card.edits == []
+
+
+def test_what_linear_said_for_a_card_is_recorded_once(driver, ana):
+    for _ in range(2):
+        driver.answer(ana, "AI-1799 OPS-3 AI-9999")
+    driver.settle()
+    issue = driver.engagements.issues.issue("AI-1799")
+    assert issue is not None
+    assert issue.text(issue.at.issue) == "Answers cite pages that have moved"
+    assert [person.name for person in issue.people.values()] == ["amara"]
+    assert driver.engagements.issues.issue("OPS-3") is None
+    assert driver.engagements.ledger.size()[0] == 2 * 3 + 1
+
+
+def test_a_card_does_not_depend_on_whether_it_can_be_recorded(driver, ana, monkeypatch, caplog):
+    record = EngagementLedger.record_async
+
+    async def failing(ledger: EngagementLedger, entry: Entry) -> Receipt:
+        if isinstance(entry, Observation):
+            raise LedgerUnavailableError("the disk is full")
+        return await record(ledger, entry)
+
+    monkeypatch.setattr(EngagementLedger, "record_async", failing)
+    assert driver.answer(ana, "AI-1799").text == WHOLE
+    driver.settle()
+    assert "observation not recorded" in caplog.messages
+    assert driver.recorded(ana) == {("AI-1799", "query"): 1}
 
 
 def test_several_issues_are_one_message_and_few_requests(driver, ana, linear):

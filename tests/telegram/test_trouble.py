@@ -20,6 +20,7 @@ from ledger.application import EngagementLedger
 from ledger.commands import interaction_of
 from ledger.errors import ClockBehindError, LedgerUnavailableError
 from ledger.instants import DAY, moment_of
+from projections.application import EngagementTracker
 from tests.support.telegram.conversation_driver import ConversationDriver
 
 
@@ -236,7 +237,7 @@ def test_an_entry_that_cannot_be_stored_holds_up_no_other(driver, ana, log, monk
         return record_many(entries)
 
     monkeypatch.setattr(driver.engagements.ledger, "record_many", failing)
-    keeper = durable_writer.Keeper(driver.engagements.ledger, poisoned.path)
+    keeper = durable_writer.Keeper(EngagementTracker(driver.engagements), poisoned.path)
     asyncio.run(keeper.drain())
     assert driver.recorded(ana) == {("AI-1", "query"): 1}
     assert '"event": "not recorded"' in log.getvalue()

@@ -49,7 +49,7 @@ def nothing_kept(driver: ConversationDriver) -> Iterator[None]:
     """Let neither the ledger nor the spool be written."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Spool, "append", _fail)
-        patch.setattr(driver.engagements.ledger, "record_async", _fail_async)
+        patch.setattr(driver.engagements.ledger, "record_many_async", _fail_async)
         yield
 
 
@@ -236,16 +236,16 @@ FAULTS = {
     "a lock that the kernel has not": lambda patch: patch.setattr(sqlite, "_locked", _no_lock),
     "a lock that fails": lambda patch: patch.setattr(sqlite, "_locked", _no_input),
     "no memory": lambda patch: patch.setattr(
-        EngagementLedger, "record_async", _raising(MemoryError())
+        EngagementLedger, "record_many_async", _raising(MemoryError())
     ),
     "no threads": lambda patch: patch.setattr(
         GroupCommit, "_summon", _raising(RuntimeError("can't start new thread"), is_async=False)
     ),
     "an unforeseen error": lambda patch: patch.setattr(
-        EngagementLedger, "record_async", _raising(ZeroDivisionError())
+        EngagementLedger, "record_many_async", _raising(ZeroDivisionError())
     ),
     "no file handles": lambda patch: patch.setattr(
-        EngagementLedger, "record_async", _raising(OSError(errno.EMFILE, "planted"))
+        EngagementLedger, "record_many_async", _raising(OSError(errno.EMFILE, "planted"))
     ),
 }
 

@@ -1,7 +1,9 @@
 """`engagement verify` names what is damaged and what to do, and says nothing of a sound ledger."""
 
 import datetime as dt
+import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -51,10 +53,11 @@ def sound(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def path(sound, tmp_path) -> Path:
-    """A copy of its database, beside the same archive."""
+    """A copy of its database, beside an archive with the same files."""
     path: Path = tmp_path / "ledger.db"
     path.write_bytes((sound / "ledger.db").read_bytes())
-    (tmp_path / "ledger.db.archive").symlink_to(sound / "ledger.db.archive")
+    archive = "ledger.db.archive"
+    shutil.copytree(sound / archive, tmp_path / archive, copy_function=os.link)
     return path
 
 
@@ -121,7 +124,7 @@ DAMAGES = {
     "the head": "UPDATE head SET position = position + 1",
     "a version": "UPDATE streams SET version = version + 1 WHERE version > 0",
     "an account": "UPDATE accounts SET user_id = user_id || 'x'",
-    "a place": "UPDATE places SET chat_id = '-7' WHERE chat_id = '-100'",
+    "a place": "UPDATE places SET chat_id = chat_id || '7' WHERE chat_id NOT NULL",
     "an alias": "UPDATE aliases SET place = 1",
     "an opt-out": "UPDATE opt_outs SET before_at = before_at + 1",
     "a job's day": "UPDATE job_runs SET counted = counted + 1",
@@ -136,6 +139,9 @@ DAMAGES = {
     "the read model": "UPDATE engagements SET mentions = mentions + 1",
     "what is sealed": "UPDATE sealed_engagements SET views = views + 1",
     "a replay beside": "UPDATE replay_beside SET views = views + 1",
+    "a title": "UPDATE linear_texts SET text = text || 'x'",
+    "an issue's key": "UPDATE issue_keys SET position = position + 1",
+    "a lost key of an issue": "DELETE FROM issue_keys WHERE key = 'AI-1'",
     "the view": "DROP VIEW issue_engagements",
 }
 
@@ -180,14 +186,13 @@ def test_damage_that_has_a_right_checksum_is_found_by_what_rows_say_of_each_othe
     assert found.startswith(f"streams: stream {number} ends at version {higher}")
 
 
-def test_a_segment_that_is_missing_or_damaged_is_found(path, sound):
+def test_a_segment_that_is_missing_or_damaged_is_found(path):
     archive = path.with_name("ledger.db.archive")
-    archive.unlink()
-    archive.mkdir()
-    for each in (sound / "ledger.db.archive").iterdir():
+    for each in list(archive.iterdir()):
         data = bytearray(each.read_bytes())
         data[len(data) // 2] ^= 1
-        (archive / each.name).write_bytes(data)
+        each.unlink()  # the file belongs to the other archive, too
+        each.write_bytes(data)
     assert any("the archive's file" in each for each in findings(path))
     for each in archive.iterdir():
         each.unlink()

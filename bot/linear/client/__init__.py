@@ -1,20 +1,26 @@
 """The client: asks Linear over the network, and remembers what it said."""
 
+from collections.abc import Callable
+
 from bot.extras import extra
+from bot.linear.issue import Issue
 from bot.settings import Settings
 from ledger.application import Clock, utc_now
 
 with extra("linear"):
     from bot.linear.client.connection import Connection
-from bot.linear.client.linear import Linear
+from bot.linear.client.linear import Linear, ignore
 from bot.linear.client.team_keys import TeamKeys
 
 __all__ = ["Connection", "Linear", "TeamKeys", "linear_of"]
 
 
-def linear_of(settings: Settings, clock: Clock = utc_now) -> Linear | None:
-    """Return a client by these settings, or None without a key."""
+def linear_of(
+    settings: Settings, clock: Clock = utc_now, observe: Callable[[Issue], object] = ignore
+) -> Linear | None:
+    """Return a client by these settings, or None without a key; `observe` as `Linear` takes it."""
     key = settings.linear_api_key
     if key is None:
         return None
-    return Linear(Connection(settings.linear_url, key), clock, allowed=settings.linear_teams)
+    connection = Connection(settings.linear_url, key)
+    return Linear(connection, clock, observe=observe, allowed=settings.linear_teams)

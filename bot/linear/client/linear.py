@@ -60,6 +60,10 @@ class _Remembered(NamedTuple):
     at: float
 
 
+def ignore(_: Issue) -> None:
+    """Do not observe."""
+
+
 _UnderWay = dict[str, asyncio.Task[None]]
 _Find = Callable[[Sequence[str]], Awaitable[set[Reason]]]
 
@@ -67,7 +71,7 @@ _Find = Callable[[Sequence[str]], Awaitable[set[Reason]]]
 class Linear:
     """Looks issues up by their keys; belongs to one event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the clocks, and what is done with what is found
         self,
         sender: Sender,
         clock: Clock = utc_now,
@@ -75,16 +79,20 @@ class Linear:
         *,
         patience_seconds: float = LOOK_UP_SECONDS,
         allowed: Collection[str] = (),
+        observe: Callable[[Issue], object] = ignore,
     ) -> None:
         """Ask through `sender`; `monotonic` measures ages and pauses, in seconds.
 
         `allowed` are the keys of the teams whose issues may be seen; without any, public ones.
+        `observe` is called with each issue that was looked up and may be seen; it must neither
+        wait nor raise.
         """
         self._sender = sender
         self._clock = clock
         self._monotonic = monotonic
         self._patience_seconds = patience_seconds
         self._allowed = allowed
+        self._observe = observe
         self._line = Line()
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._looking: dict[str, asyncio.Task[None]] = {}
@@ -146,6 +154,8 @@ class Linear:
         self._remembered.move_to_end(key)
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
+        if issue is not None:
+            self._observe(issue)
 
     def _is_fresh(self, key: str) -> bool:
         remembered = self._remembered.get(key)

@@ -160,7 +160,7 @@ def _spool_nothing() -> None:
 def _keep_nothing() -> None:
     """Have neither a ledger nor a spool that can be written, and ask again at once."""
     mock.patch.object(Spool, "append", side_effect=OSError(errno.ENOSPC, "no space")).start()
-    mock.patch.object(EngagementLedger, "record_async", side_effect=MemoryError).start()
+    mock.patch.object(EngagementLedger, "record_many_async", side_effect=MemoryError).start()
     mock.patch("bot.telegram.recording.AGAIN_SECONDS", 0.01).start()
 
 

@@ -21,10 +21,10 @@ from bot.linear.demo.errors import Refused
 from bot.linear.demo.workspace import STATES, Invented, empty
 from bot.linear.documents import Request
 from bot.linear.issue import Answer
-from bot.listening.bot_commands import Asked
+from bot.listening.bot_commands import CARDS, Asked
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import settings_of
-from bot.telegram.handlers import CARDS, Listing, Question, answer, finish
+from bot.telegram.handlers import Listing, Question, answer, finish
 from projections.application import Engagements
 from tests.support.command_line import NOON, CommandLine
 from tests.support.linear_client_and_server import FakeMonotonicClock

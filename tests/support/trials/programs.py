@@ -15,6 +15,7 @@ from bot import cli
 from projections.application import Engagements
 from tests.support.trials import compaction_ledger, fold_steps, upgrades
 from tests.support.trials.numbered_interactions import Touch, touches
+from tests.support.trials.numbered_observations import observe
 from tests.support.trials.planted_faults import planted
 from tests.support.trials.system_calls import serve
 
@@ -115,7 +116,20 @@ def say(line: str) -> None:
 
 PROGRAMS = {
     each.__name__: each
-    for each in (record, read, peak, small_files, faulty, compact, merge, upgrade, fold, forks, run)
+    for each in (
+        record,
+        observe,
+        read,
+        peak,
+        small_files,
+        faulty,
+        compact,
+        merge,
+        upgrade,
+        fold,
+        forks,
+        run,
+    )
 }
 
 

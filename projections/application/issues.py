@@ -1,0 +1,102 @@
+"""Questions about Linear's issues, answered from the observations in the ledger."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection
+
+from ledger import store
+from ledger.as_of import AsOf
+from ledger.events import IssueObserved
+from ledger.instants import Instant, instant_of
+from ledger.observations import Person, Text, order_of
+from ledger.store.database import Database
+from ledger.validation import issue_id_of
+from projections import read_model
+from projections.issue_history import IssueAt, StateSpan, issue_at, state_spans
+
+
+class KnownIssue(msgspec.Struct, frozen=True):
+    """An issue as of a moment, with its spans in states, and the texts and people that it names.
+
+    `said_at` is when Linear last described it. Texts that were deleted, and people who were
+    forgotten, are missing.
+    """
+
+    at: IssueAt
+    spans: Sequence[StateSpan]
+    said_at: Instant
+    texts: Mapping[str, Text]
+    people: Mapping[UUID, Person]
+
+    def text(self, id_: str | None) -> str | None:
+        """The title or name of what has this id at Linear."""
+        found = None if id_ is None else self.texts.get(id_)
+        return None if found is None else found.text
+
+
+class Issues:
+    """The issues of Linear that the ledger knows."""
+
+    def __init__(self, database: Database) -> None:
+        """Read from `database`."""
+        self._database = database
+
+    def issue(
+        self, key: str, at: dt.datetime | None = None, known_at: dt.datetime | None = None
+    ) -> KnownIssue | None:
+        """The issue that has the key, or else the one that had it last, as of a moment.
+
+        Which issue that is, is decided by all that was known at that moment: an issue is found by
+        later keys, too. None if Linear had not described it yet.
+        """
+        key, as_of = issue_id_of(key), AsOf(_instant(at), _instant(known_at))
+        with self._database.read() as connection:
+            events = _named(connection, key, AsOf(None, as_of.known_at))
+            found = issue_at(events, as_of)
+            return None if found is None else _with_words(connection, found, events, as_of)
+
+
+def _instant(moment: dt.datetime | None) -> Instant | None:
+    return None if moment is None else instant_of(moment)
+
+
+def _named(connection: Connection, key: str, known: AsOf) -> list[IssueObserved]:
+    """The observations of the issue that a key leads to."""
+    streams = read_model.keys_of_issues.streams_named(connection, key)
+    found = [store.issue_streams.observations_of(connection, each) for each in streams]
+    ranked = [(rank, events) for events in found for rank in _claims(events, key, known)]
+    return max(ranked, key=itemgetter(0), default=((), []))[1]
+
+
+def _claims(events: Sequence[IssueObserved], key: str, known: AsOf) -> Iterator[tuple[object, ...]]:
+    """Yield the rank of an issue's claim to a key for each observation with it."""
+    now = issue_at(events, known)
+    for each in events:
+        if now is not None and key in each.keys and known.sees(each.updated_at, each.recorded_at):
+            yield now.identifier == key, each.identifier == key, *order_of(each, "identifier")
+
+
+def _with_words(
+    connection: Connection, at: IssueAt, events: Sequence[IssueObserved], as_of: AsOf
+) -> KnownIssue:
+    seen = [each for each in events if as_of.sees(each.updated_at, each.recorded_at)]
+    spans = state_spans(seen, as_of)
+    accounts = [at.assignee] if isinstance(at.assignee, UUID) else []
+    return KnownIssue(
+        at,
+        spans,
+        max(each.said_at for each in seen),
+        store.issue_streams.texts_of(connection, _ids(at, spans)),
+        store.issue_streams.people_of(connection, accounts),
+    )
+
+
+def _ids(at: IssueAt, spans: Sequence[StateSpan]) -> set[str]:
+    """The ids of everything that has a text."""
+    several = [each for each in (at.labels, at.blockers) if isinstance(each, tuple)]
+    single = (at.state_id, at.cycle, at.project, *(span.state_id for span in spans))
+    return {at.issue, *(each for each in single if isinstance(each, str))}.union(*several)

@@ -1,0 +1,192 @@
+"""The history of an issue at Linear: its fields as of a moment, and how long it was in each state.
+
+Everything is a fold of observations. Each field has the value of the last description by
+`ledger.observations.order_of`; the order in which the ledger learned of them does not matter.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ledger.as_of import AsOf
+from ledger.events import IssueObserved
+from ledger.instants import Instant, moment_of
+from ledger.observations import BLOCKERS, Order, order_of, said_by
+
+IssueFold = Mapping[str, tuple[Order, Any]]
+"""The value of each field that was described, and what it is sorted by."""
+
+NOTHING: IssueFold = {}
+"""The fold of no observation, and the identity of `merge`."""
+
+
+class IssueAt(msgspec.Struct, frozen=True, kw_only=True):
+    """An issue as of a moment; a field that Linear never described is UNSET."""
+
+    issue: str
+    identifier: str
+    team: str
+    state_type: str
+    state_id: str | None
+    removed: bool
+    former_identifiers: tuple[str, ...] | UnsetType = UNSET
+    priority: int | UnsetType = UNSET
+    assignee: UUID | UnsetType | None = UNSET
+    due_date: dt.date | UnsetType | None = UNSET
+    cycle: str | UnsetType | None = UNSET
+    project: str | UnsetType | None = UNSET
+    labels: tuple[str, ...] | UnsetType = UNSET
+    estimate: float | UnsetType | None = UNSET
+    blockers: tuple[str, ...] | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    trashed: bool | UnsetType = UNSET
+
+
+class StateSpan(NamedTuple):
+    """A time in one state; `ended_at` is None if it had not ended."""
+
+    state_type: str
+    state_id: str | None
+    begun_at: Instant
+    ended_at: Instant | None
+
+
+def fold(events: Iterable[IssueObserved]) -> IssueFold:
+    """The fold of some observations of one issue, in any order."""
+    return reduce(merge, map(_fold_of_one, events), NOTHING)
+
+
+def merge(one: IssueFold, other: IssueFold) -> IssueFold:
+    """The fold of all observations of two folds; associative and commutative."""
+    fields = dict.fromkeys((*one, *other))
+    return {
+        field: max((each[field] for each in (one, other) if field in each), key=_order)
+        for field in fields
+    }
+
+
+def _fold_of_one(event: IssueObserved) -> IssueFold:
+    return {field: (order_of(event, field), value) for field, value in said_by(event).items()}
+
+
+def _order(said: tuple[Order, Any]) -> Order:
+    return said[0]
+
+
+def issue_at(events: Sequence[IssueObserved], as_of: AsOf) -> IssueAt | None:
+    """The issue of `events` as of a moment; None if Linear had not described it by then.
+
+    Blockers have no `updated_at`: those count that Linear had said by then.
+    """
+    seen = [each for each in events if as_of.sees(each.updated_at, each.recorded_at)]
+    if not seen:
+        return None
+    said = dict(fold(seen))
+    related = fold(each for each in events if as_of.sees(each.said_at, each.recorded_at))
+    said.pop(BLOCKERS, None)
+    if BLOCKERS in related:
+        said[BLOCKERS] = related[BLOCKERS]
+    values = {field: value for field, (_, value) in said.items()}
+    state_type, state_id = values.pop("state")
+    return IssueAt(issue=seen[0].issue, state_type=state_type, state_id=state_id, **values)
+
+
+# Time in each state.
+
+
+def state_spans(events: Iterable[IssueObserved], as_of: AsOf) -> list[StateSpan]:
+    """The times in each state as of a moment, in their order.
+
+    A state begins with the `updated_at` of the first description that has it, so it may have begun
+    before where descriptions are missing. Removing the issue ends its state.
+    """
+    spans: list[StateSpan] = []
+    for at, state in _states(events, as_of):
+        last = spans[-1] if spans and spans[-1].ended_at is None else None
+        if last is not None and last[:2] == state:
+            continue
+        if last is not None:
+            spans[-1] = last._replace(ended_at=at)
+        if state is not None:
+            spans.append(StateSpan(*state, at, None))
+    return spans
+
+
+def _states(
+    events: Iterable[IssueObserved], as_of: AsOf
+) -> list[tuple[Instant, tuple[str, str | None] | None]]:
+    """The state at each `updated_at`, or None where the issue was removed."""
+    at = {each.updated_at: each for each in _in_order(events, as_of)}
+    return [
+        (instant, None if each.removed else (each.state_type, each.state_id))
+        for instant, each in at.items()
+    ]
+
+
+def _in_order(events: Iterable[IssueObserved], as_of: AsOf) -> list[IssueObserved]:
+    seen = (each for each in events if as_of.sees(each.updated_at, each.recorded_at))
+    return sorted(seen, key=lambda each: order_of(each, "state"))
+
+
+def time_in_states(spans: Iterable[StateSpan], until: Instant) -> dict[str, int]:
+    """The microseconds in each type of state up to a moment, in the order of first entering."""
+    total: dict[str, int] = {}
+    for span in spans:
+        end = until if span.ended_at is None else span.ended_at
+        total[span.state_type] = total.get(span.state_type, 0) + max(0, end - span.begun_at)
+    return total
+
+
+# Stagnation: a started issue that no person has moved for many working days.
+
+STARTED = "started"
+STAGNANT_WORKING_DAYS = 5
+_MOVING = ("state", "priority", "assignee", "due_date", "cycle", "project", "estimate")
+"""Fields whose change by a person moves an issue; labels and places on a board do not."""
+_WEEK, _WORKING_DAYS = 7, 5
+
+
+def is_stagnant(
+    events: Iterable[IssueObserved],
+    as_of: AsOf,
+    now: Instant,
+    zone: dt.tzinfo,
+    usual_working_days: float = 0.0,
+) -> bool:
+    """Whether the issue was started, and not moved for more working days than is usual.
+
+    At least five days are usual; for teams with enough history, give the 85th percentile of their
+    spans. Comments and snoozes are not known yet.
+    """
+    seen = _in_order(events, as_of)
+    spans = state_spans(seen, as_of)
+    if not spans or spans[-1].ended_at is not None or spans[-1].state_type != STARTED:
+        return False
+    since = max(spans[-1].begun_at, _moved_at(seen))
+    limit = max(STAGNANT_WORKING_DAYS, usual_working_days)
+    return working_days(since, now, zone) > limit
+
+
+def _moved_at(in_order: Iterable[IssueObserved]) -> Instant:
+    """When a person last changed one of the fields that move an issue; 0 if never."""
+    moved_at, known = Instant(0), dict[str, Any]()
+    for each in in_order:
+        said = {name: value for name, value in said_by(each).items() if name in _MOVING}
+        is_changed = any(known.get(name, value) != value for name, value in said.items())
+        if is_changed and isinstance(each.actor, UUID) and each.actor_is_app is not True:
+            moved_at = each.updated_at
+        known |= said
+    return moved_at
+
+
+def working_days(since: Instant, until: Instant, zone: dt.tzinfo) -> int:
+    """The number of days from Monday to Friday after the day of `since`, up to that of `until`."""
+    first, last = (moment_of(each).astimezone(zone).date() for each in (since, until))
+    weeks, days = divmod(max(0, (last - first).days), _WEEK)
+    rest = (first.weekday() + each for each in range(1, days + 1))
+    return weeks * _WORKING_DAYS + sum(day % _WEEK < _WORKING_DAYS for day in rest)

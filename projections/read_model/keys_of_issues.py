@@ -1,0 +1,72 @@
+"""The keys of Linear's issues: which issues a key names or named before, by observations.
+
+They are written with the observations, in the same transaction, so they have no watermark.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from ledger import store
+from ledger.store.statements import Query, Statement, value
+from projections.read_model.tables import issue_keys
+
+Named = tuple[str, int, int]
+"""A key, the stream of the issue that has or had it, and the position that says so."""
+
+_k = issue_keys.c
+
+
+def _named(key: str, stream: int, position: int) -> Named:
+    return key, stream, position
+
+
+_INSERT = Statement(insert(issue_keys), *_k.keys())
+_POSITION = Query(
+    value,
+    select(_k.position).where(_k.key == bindparam("key"), _k.stream == bindparam("stream")),
+    "key",
+    "stream",
+)
+_STREAMS = Query(
+    value, select(_k.stream).where(_k.key == bindparam("key")).order_by(_k.stream), "key"
+)
+_ALL = Query(_named, select(issue_keys).order_by(_k.key, _k.stream))
+
+
+def note(connection: Connection, keys: Sequence[Named]) -> None:
+    """Add the keys of new observations, which come by position, unless they are there."""
+    find = _POSITION.finder(connection)
+    new = [(key, stream, at) for key, stream, at in _first(keys) if find(key, stream) is None]
+    _INSERT.run_many(connection, new)
+
+
+def streams_named(connection: Connection, key: str) -> list[int]:
+    """The streams of the issues that have or ever had a key."""
+    return list(_STREAMS.all(connection, key))
+
+
+def fill(connection: Connection) -> None:
+    """Add all keys that events name to the empty table."""
+    _INSERT.run_many(connection, _said(connection))
+
+
+def difference(connection: Connection) -> str | None:
+    """The first difference of the table from the events, if any."""
+    kept, said = list(_ALL.all(connection)), _said(connection)
+    if kept == said:
+        return None
+    key, *_ = min({*kept} ^ {*said})
+    return f"the key {key}: the events name other issues for it, or another position"
+
+
+def _said(connection: Connection) -> list[Named]:
+    return _first(store.issue_streams.named_keys(connection))
+
+
+def _first(named: Iterable[Named]) -> list[Named]:
+    """The first of each key and stream, in the order of the table."""
+    first: dict[tuple[str, int], int] = {}
+    for key, stream, position in named:
+        first.setdefault((key, stream), position)
+    return [(*place, position) for place, position in sorted(first.items())]
