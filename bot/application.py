@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from functools import partial
-from typing import Any, Self, cast
+from typing import Any, NoReturn, Self, cast
 
 from bot.answers import replies
 from bot.answers.replies import Reply, say
@@ -15,7 +15,7 @@ from bot.jobs import (
     add_expiry_to_scheduler,
 )
 from bot.language import words
-from bot.linear.client import linear_of
+from bot.linear.client import TeamKeys, linear_of
 from bot.linear.intake.catch_up import CatchUp
 from bot.linear.intake.recorder import WebhookRecorder
 from bot.linear.issue import Issue
@@ -81,7 +81,9 @@ class EngagementBot:
         self._linear = linear_of(settings, engagements.clock, self._observe)
         self.webhooks = _webhooks_of(engagements, settings)
         self._catching_up: asyncio.Task[None] | None = None
-        look_ups = LookUps(self._linear, self.outbox)
+        self._team_keys = TeamKeys(self.recorder.keys, settings.linear_teams)
+        self._following: asyncio.Task[NoReturn] | None = None
+        look_ups = LookUps(self._linear, self.outbox, self._team_keys)
         Conversation(
             engagements, settings, self._gate, self.recorder, self.outbox, self._clock, look_ups
         ).join(self.application)
@@ -107,6 +109,10 @@ class EngagementBot:
             clock = self.engagements.clock
             catch_up = CatchUp(self._linear, ledger.record_async, latest, clock)
             self._catching_up = asyncio.create_task(catch_up.run(), name="linear-catch-up")
+        # Settings that say which keys count are not overruled.
+        is_open = not (self._settings.team_keys or self._settings.issue_pattern)
+        if self._linear is not None and is_open:
+            self._following = asyncio.create_task(self._team_keys.follow(self._linear))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -115,6 +121,8 @@ class EngagementBot:
             self._catching_up.cancel()
         await self.application.stop()
         await self.outbox.close(DRAIN_SECONDS)
+        if self._following is not None:
+            self._following.cancel()
         if self._linear is not None:
             await self._linear.close()
             await asyncio.gather(*self._observing)

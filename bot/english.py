@@ -158,14 +158,20 @@ SCORE = "<b>{issue}</b> scores <b>{score}</b> {moment}{note}\n{sentence}"
 NOW = "now"
 AS_OF = "as of {when}"
 
-ISSUE_TITLE = "<b>{title}</b>"
-ISSUE_FACTS = "{facts}"
+CARD_ENGAGED = "Your score <b>{score}</b>{note} · {touches}, {last}"
+CARD_ENGAGED_AGAIN = "Your score <b>{score}</b>{note} · {touches}, last {last}"
+CARD_NOT_ENGAGED = "You have not touched it yet."
+
+ISSUE_TITLE = "<b>{issue} {title}</b>"
+ITEM_TITLE = "{mark} <b>{issue}</b> {title}"
+ITEM_SCORE = "score {score}{note}"
 ISSUE_ABSENT = "{issue}: not found in Linear, or I may not see it"
 ISSUE_UNKNOWN = "{issue}: Linear does not answer now; ask again in a minute"
 ISSUE_PENDING = "{issue}: asking Linear …"
-ISSUE_BUTTON = "Open {issue}"
+ISSUE_BUTTON, WHY_BUTTON = "Open in Linear", "Why?"
+COPY_KEY_BUTTON, COPY_BRANCH_BUTTON = "Copy {issue}", "Copy branch"
 ISSUE_NO_TITLE = "(without a title)"
-ISSUE_STATE = "{mark} {state}"
+ISSUE_STATE_FOR, ISSUE_STATE_AGO, ISSUE_NO_STATE = "{state} for {age}", "{state} {age} ago", "–"
 ISSUE_MARKS = {
     "triage": "◇",
     "backlog": "◌",
@@ -178,22 +184,27 @@ ISSUE_MARKS = {
 """By the type of the state; the name is the team's own."""
 ISSUE_OTHER_MARK = "●"
 ISSUE_PRIORITIES = {1: "urgent", 2: "high priority", 3: "medium priority", 4: "low priority"}
-ISSUE_DUE, ISSUE_DUE_SOON, ISSUE_OVERDUE = "due {day}", "⚠ due {day}", "⚠ was due {day}"
+ISSUE_DUE, ISSUE_DUE_SOON, ISSUE_OVERDUE = "due {day}", "🔴 due {day}", "🔴 was due {day}"
+ISSUE_CYCLE = "cycle {number}"
+ISSUE_BLOCKED, ISSUE_BLOCKED_MORE = "blocked by {blockers}{more}", " and {count} more"
+ISSUE_BLOCKED_MARK = "⛔ {fact}"
 ISSUE_UNASSIGNED = "unassigned"
 ISSUE_ARCHIVED, ISSUE_TRASHED = "archived", "in the trash"
 ISSUE_MOVED = "now {identifier}"
 ISSUE_AGE = "as of {age} ago"
+AGE_MINUTES, AGE_HOURS, AGE_DAYS = "{count} min", "{count} h", "{count} days"
+
+TITLE, TITLE_BEFORE_MORE = " {title}", " {title} ·"
 ISSUE_SAID = "{issue}, as Linear described it {when}"
 ISSUE_TIMES = "time in states: {times}"
 ISSUE_SOMEONE = "assigned"
 ISSUE_UNRECORDED = "{issue}: nothing is recorded of it"
-AGE_MINUTES, AGE_HOURS, AGE_DAYS = "{count} min", "{count} h", "{count} d"
 
 CARD_HIDDEN = "hidden from your lists"
 
 TOP = "<b>What you are most engaged with</b> {moment}"
 TOP_QUIET = "<b>What you are most engaged with</b> {moment}: all long inactive"
-TOP_LINE = "{place}. <b>{issue}</b> {score} · {times} · {last}{note}"
+TOP_LINE = "{place}. <b>{issue}</b>{title} {score} · {times} · {last}{note}"
 NO_TOP = "You have no issues to rank {moment}: nothing is recorded about you."
 ALL_HIDDEN = "All your issues are hidden from your lists {moment}. /unhide lists them."
 
@@ -225,7 +236,7 @@ MOST_HIDDEN = "all hidden, /unhide lists them"
 
 HISTORY = "<b>What is recorded about you</b>{of_issue} {moment}, the latest first"
 HISTORY_OF = " for {issue}"
-HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>"
+HISTORY_LINE = "{when} · {kind} · <b>{issue}</b>{title}"
 HISTORY_CONTEXT = "<i>“{context}”</i>"
 HISTORY_SET = "score set to {score}"
 HISTORY_HIDDEN = "hidden from your lists"
@@ -233,7 +244,7 @@ HISTORY_UNHIDDEN = "shown in your lists again"
 HISTORY_MORE = "… and {count} earlier; /export has them all"
 NO_HISTORY = "Nothing is recorded about you{of_issue} {moment}."
 
-CHART_OF_ISSUE = "<b>{issue}</b>: your score {moment}: {score}{note}"
+CHART_OF_ISSUE = "<b>{issue}</b>{title}: your score {moment}: {score}{note}"
 CHART_OF_TOP = "What you are most engaged with {moment}"
 CHART_OF_QUIET = "What you are most engaged with {moment}: all long inactive"
 NO_CHART = "There is nothing to draw: nothing is recorded about you{of_issue} {moment}."
@@ -288,8 +299,8 @@ PRIVACY = (
 
 PRIVACY_NOTHING = "I pass nothing on."
 PRIVACY_LINEAR = (
-    "I ask Linear about the issues that you ask me about, without saying who asks, and pass "
-    "nothing else on. I keep what Linear answers about an issue, with the names of its people."
+    "I ask Linear about the issues that I show you, without saying to whom, and pass nothing else "
+    "on. I keep what Linear answers about an issue, with the names of its people."
 )
 
 OPTED_OUT = (

@@ -67,7 +67,10 @@ class Settings(msgspec.Struct, frozen=True):
     issue_pattern: str | None = None
     """A regular expression for issue keys as whole words, which replaces the built-in one."""
     team_keys: tuple[str, ...] = ()
-    """Team keys, as in `AI,4U`: only these teams' issues count, in lower case too."""
+    """Team keys, as in `AI,4U`: only these teams' issues count, in lower case too.
+
+    Without them, and without `issue_pattern`, those that Linear names, if it is configured.
+    """
     context_days: int = 90
     """The days for which the text of a message, and where it was sent, are kept."""
     chats: frozenset[int] = frozenset()
@@ -79,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True):
     """The secret that comes with each webhook update: 32 to 256 of A-Z, a-z, 0-9, _ and -."""
     linear_api_key: Secret | None = None
     """A personal API key from Linear, which may be read-only: cards then describe the issues."""
+    linear_teams: tuple[str, ...] = ()
+    """Team keys, as in `AI,4U`: the teams whose issues are shown, instead of all public ones."""
     linear_url: str = LINEAR
     """The address of the Linear API; `http` only on this machine, for `engagement linear-demo`."""
 
@@ -235,6 +240,7 @@ _READ: dict[str, Callable[[str, str], Any]] = {
     "linear_webhook_secret": _linear_webhook_secret,
     "issue_pattern": _pattern,
     "team_keys": _team_keys,
+    "linear_teams": _team_keys,
     "chats": _ids,
     "admins": _ids,
     "context_days": _days,

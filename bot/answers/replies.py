@@ -32,6 +32,12 @@ UNLINKED = "\u2060"
 """Stands where Telegram would find an address, a name or a command in the words of a person."""
 
 _UNLINKED = re.compile(rf"(?<=[.@#$/:]){UNLINKED}")
+_LINKED = re.compile(r"(?<=[.@#$/:])(?=\w)")
+
+
+def unlinked(text: str) -> str:
+    """`text`, marked so that Telegram finds no address, name or command in it."""
+    return _LINKED.sub(UNLINKED, text)
 
 
 def plain_text(html: str) -> str:
@@ -62,11 +68,14 @@ CONTEXT_SHOWN = 100
 
 
 class Button(msgspec.Struct, frozen=True):
-    """A button below a reply, which sends `data` back or opens `url`."""
+    """A button below a reply, which sends `data` back, opens `url`, or copies the text `copied`."""
 
     text: str
     data: str = ""
     url: str | None = None
+    copied: str | None = None
+    is_beside: bool = False
+    """Whether it is in the row of the button before it."""
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -78,18 +87,11 @@ class Attachment(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer: HTML, buttons (one per row), and optionally a file."""
+    """An answer: HTML, buttons, and optionally a file."""
 
     html: str
     buttons: tuple[Button, ...] = ()
     attachment: Attachment | None = None
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """Facts about an issue for its card: lines of HTML, and the address that opens it."""
-
-    html: str
-    url: str | None = None
 
 
 class Time(msgspec.Struct, frozen=True):
@@ -125,6 +127,16 @@ def fill(template: str, /, **values: object) -> str:
     """
     shown = {name: str(value).encode(errors="replace").decode() for name, value in values.items()}
     return template.format_map({name: escape(value) for name, value in shown.items()})
+
+
+Titles = Mapping[str, str]
+"""Titles of issues by their keys: those that are known, in one line, cut to fit."""
+NO_TITLES: Titles = MappingProxyType({})
+
+
+def _titled(template: str, issue: str, titles: Titles) -> str:
+    """The title of `issue` as `template` places it after the key, or nothing."""
+    return template.format(title=unlinked(titles[issue])) if issue in titles else ""
 
 
 def say(template: str, /, **values: object) -> Reply:
@@ -169,29 +181,19 @@ def left_over(asked: Asked) -> str:
 # --- about the asker -----------------------------------------------------------------------------
 
 
-def cards(
-    ranked: Sequence[Ranked],
-    time: Time,
-    hidden: Collection[str] = (),
-    facts: Mapping[str, Facts] = MappingProxyType({}),
-) -> Reply:
-    """Return the cards of issues, one below the other, each with its buttons.
-
-    Above an engagement stand the issue's `facts`, where there are any.
-    """
-    texts, buttons = [], []
-    for each in ranked:
-        issue, is_hidden = each.issue_id, each.issue_id in hidden
-        card, of_issue = _card(each, time, is_hidden=is_hidden), facts.get(issue)
-        texts.append(card if of_issue is None else f"{of_issue.html}\n{card}")
-        if of_issue is not None and of_issue.url is not None:
-            buttons.append(Button(words.ISSUE_BUTTON.format(issue=issue), url=of_issue.url))
-        if each.engagement.count:
-            buttons.append(_hiding_button(issue, hide=not is_hidden))
+def cards(ranked: Sequence[Ranked], time: Time, hidden: Collection[str] = ()) -> Reply:
+    """Return the cards of issues without Linear, one below the other, each with its button."""
+    texts = [_card(each, time, is_hidden=each.issue_id in hidden) for each in ranked]
+    buttons = (
+        hiding_button(each.issue_id, hide=each.issue_id not in hidden)
+        for each in ranked
+        if each.engagement.count
+    )
     return Reply("\n\n".join(texts), tuple(buttons))
 
 
-def _hiding_button(issue: str, *, hide: bool) -> Button:
+def hiding_button(issue: str, *, hide: bool) -> Button:
+    """The button that hides an issue, or shows it again."""
     if hide:
         return Button(words.HIDE_BUTTON.format(issue=issue), HIDE_BUTTON + issue)
     return Button(words.UNHIDE_BUTTON.format(issue=issue), UNHIDE_BUTTON + issue)
@@ -254,15 +256,19 @@ def score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:
     return words.SCORE_SENTENCE.format(times=times(count), idle=idle, base=base, decay=decay)
 
 
-def top(ranked: Sequence[Ranked], time: Time, *, all_hidden: bool = False) -> Reply:
+def top(
+    ranked: Sequence[Ranked], time: Time, titles: Titles = NO_TITLES, *, all_hidden: bool = False
+) -> Reply:
     """A ranking; `all_hidden` is the reason if it is empty."""
     if not ranked:
         return say(words.ALL_HIDDEN if all_hidden else words.NO_TOP, moment=time.moment)
     head = fill(words.TOP_QUIET if all_quiet(ranked) else words.TOP, moment=time.moment)
-    return Reply("\n".join([head, *_ranking(ranked, time)]))
+    return Reply("\n".join([head, *_ranking(ranked, time, titles)]))
 
 
-def briefing(ranked: Sequence[Ranked], time: Time, *, all_hidden: bool = False) -> Reply:
+def briefing(
+    ranked: Sequence[Ranked], time: Time, titles: Titles = NO_TITLES, *, all_hidden: bool = False
+) -> Reply:
     """A ranking with a button for each issue; `all_hidden` is the reason if it is empty."""
     if not ranked:
         return say(words.NO_BRIEFING_ALL_HIDDEN if all_hidden else words.NO_BRIEFING)
@@ -275,15 +281,16 @@ def briefing(ranked: Sequence[Ranked], time: Time, *, all_hidden: bool = False) 
         )
         for each in ranked
     )
-    return Reply("\n".join([head, *_ranking(ranked, time)]), buttons)
+    return Reply("\n".join([head, *_ranking(ranked, time, titles)]), buttons)
 
 
-def _ranking(ranked: Sequence[Ranked], time: Time) -> Iterable[str]:
+def _ranking(ranked: Sequence[Ranked], time: Time, titles: Titles) -> Iterable[str]:
     return (
         fill(
             words.TOP_LINE,
             place=place,
             issue=each.issue_id,
+            title=_titled(words.TITLE_BEFORE_MORE, each.issue_id, titles),
             score=f"{each.score.value:.3f}",
             times=times(each.engagement.count),
             last=time.said_instant(each.engagement.last_at),
@@ -353,21 +360,27 @@ def history(
     total: int,
     issue_id: str | None,
     time: Time,
+    titles: Titles = NO_TITLES,
 ) -> Reply:
     """The latest of `total` events, the latest first, each with its context."""
     of_issue = "" if issue_id is None else words.HISTORY_OF.format(issue=issue_id)
     if not shown:
         return say(words.NO_HISTORY, of_issue=of_issue, moment=time.moment)
     lines = [fill(words.HISTORY, of_issue=of_issue, moment=time.moment)]
-    lines += [_event(event, context, time) for event, context in shown]
+    lines += [_event(event, context, time, titles) for event, context in shown]
     if total > len(shown):
         lines.append(fill(words.HISTORY_MORE, count=total - len(shown)))
     return Reply("\n".join(lines))
 
 
-def _event(event: AccountEvent, context: str | None, time: Time) -> str:
-    at = time.said_instant(event.occurred_at)
-    line = fill(words.HISTORY_LINE, when=at, kind=_happened(event), issue=event.issue_id)
+def _event(event: AccountEvent, context: str | None, time: Time, titles: Titles) -> str:
+    line = fill(
+        words.HISTORY_LINE,
+        when=time.said_instant(event.occurred_at),
+        kind=_happened(event),
+        issue=event.issue_id,
+        title=_titled(words.TITLE, event.issue_id, titles),
+    )
     said = one_line(context or "")
     return f"{line}\n{fill(words.HISTORY_CONTEXT, context=said)}" if said else line
 
@@ -380,6 +393,18 @@ def _happened(event: AccountEvent) -> str:
             return words.HISTORY_SET.format(score=f"{event.score:g}")
         case EngagementHidden():
             return words.HISTORY_HIDDEN if event.hidden else words.HISTORY_UNHIDDEN
+
+
+def chart_of_issue(issue: str, last: Score | None, moment: str, titles: Titles = NO_TITLES) -> str:
+    """The caption of a chart of an issue's score, of which the last is `last`."""
+    return fill(
+        words.CHART_OF_ISSUE,
+        issue=issue,
+        title=_titled(words.TITLE, issue, titles),
+        moment=moment,
+        score=words.NONE if last is None else f"{last.value:.3f}",
+        note="" if last is None else noted(score_note(last)),
+    )
 
 
 # --- hidden issues -------------------------------------------------------------------------------
@@ -407,8 +432,12 @@ def hidden_list(hidden: Iterable[str]) -> Reply:
 
 def one_line(text: str) -> str:
     """The beginning of `text` on one line, with an ellipsis if it is cut."""
-    line = " ".join(text.split())
-    return line if len(line) <= CONTEXT_SHOWN else f"{line[: CONTEXT_SHOWN - 1].rstrip()}…"
+    return cut(" ".join(text.split()), CONTEXT_SHOWN)
+
+
+def cut(text: str, length: int) -> str:
+    """`text` with an ellipsis in place of what is beyond `length` characters."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 # --- about the bot -------------------------------------------------------------------------------

@@ -28,16 +28,19 @@ def score_chart(series: ScoreSeries, zone: ZoneInfo, words: ChartWords) -> bytes
         return png(score_figure(series, zone, words))
 
 
-def ranking_chart(ranked: Sequence[tuple[str, float]], words: ChartWords) -> bytes:
+def ranking_chart(
+    ranked: Sequence[tuple[str, float]], words: ChartWords, titles: Sequence[str] = ()
+) -> bytes:
     """Return a PNG, 1280 pixels wide, of issues and their scores as bars, the first on top.
 
-    Designed for up to 20 issues; the bars of more are thinner.
+    `titles` stand after the issues in the same order; one with a character that the font lacks is
+    left out. Designed for up to 20 issues; the bars of more are thinner.
     """
     with _drawing, _quietly(), extra("charts"):
         from bot.charts.canvas import png  # noqa: PLC0415 - see _quietly
         from bot.charts.ranking_bars import ranking_figure  # noqa: PLC0415
 
-        return png(ranking_figure(ranked, words))
+        return png(ranking_figure(ranked, words, titles))
 
 
 @contextmanager

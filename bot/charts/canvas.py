@@ -12,7 +12,7 @@ from matplotlib import get_data_path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, get_font
 from matplotlib.text import Text
 
 from bot.english import ChartWords
@@ -75,6 +75,12 @@ def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """Return how many pixels wide `text` is in one line of this size."""
     placed = page(1).text(0, 0, text, **typeface(size, bold=bold))
     return float(placed.get_window_extent().width)
+
+
+def has_glyphs(text: str) -> bool:
+    """Whether the font of charts has all characters of `text`."""
+    glyphs = get_font(_FONTS / "DejaVuSans.ttf").get_charmap()
+    return all(ord(each) in glyphs for each in text)
 
 
 def fit(text: Text, width: float) -> None:

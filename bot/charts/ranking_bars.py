@@ -16,6 +16,7 @@ from bot.charts.canvas import (
     TRACK,
     WIDTH,
     fit,
+    has_glyphs,
     heading,
     page,
     plot,
@@ -45,12 +46,20 @@ class Slot(NamedTuple):
     thickness: float
 
 
-def ranking_figure(ranked: Sequence[tuple[str, float]], words: ChartWords) -> Figure:
+def ranking_figure(
+    ranked: Sequence[tuple[str, float]], words: ChartWords, titles: Sequence[str] = ()
+) -> Figure:
     """Return the page, 320 to 960 pixels high; a full bar is the score 1.
 
-    Issue ids are to the left of their bars, or above them if one is wider than a third of the page.
+    Issue ids, with their titles, are to the left of their bars, or above them if one is wider than
+    a third of the page.
     """
-    slot = _slot([issue_id for issue_id, _ in ranked])
+    beside = titles or [""] * len(ranked)
+    labels = [
+        f"{issue_id}  {title}" if title and has_glyphs(title) else issue_id
+        for (issue_id, _), title in zip(ranked, beside, strict=True)
+    ]
+    slot = _slot(labels)
     height = max(LOWEST, round(TOP + BOTTOM + slot.height * len(ranked)))
     figure = page(height)
     heading(figure, words.ranking_title)
@@ -58,18 +67,18 @@ def ranking_figure(ranked: Sequence[tuple[str, float]], words: ChartWords) -> Fi
     axes.set_xlim(0, INNER)
     axes.set_ylim(height - TOP - BOTTOM, 0)
     axes.set_axis_off()
-    for place, (issue_id, score) in enumerate(ranked):
-        _draw(axes, place * slot.height, slot, issue_id, score)
+    for place, (label, (_, score)) in enumerate(zip(labels, ranked, strict=True)):
+        _draw(axes, place * slot.height, slot, label, score)
     if not ranked:
         axes.text(0, 24, words.nothing_ranked, color=SOFT_INK, va="center", **typeface(CAPTION))
     return figure
 
 
-def _slot(issue_ids: Sequence[str]) -> Slot:
-    room = (HIGHEST - TOP - BOTTOM) / max(1, len(issue_ids))
+def _slot(labels: Sequence[str]) -> Slot:
+    room = (HIGHEST - TOP - BOTTOM) / max(1, len(labels))
     height = min(room, 76)
     size = min(MOST_SIZE, height * 0.62)
-    longest = max((width_of(issue_id, size) for issue_id in issue_ids), default=0)
+    longest = max((width_of(label, size) for label in labels), default=0)
     if longest > INNER / 3:
         height = min(room, 104)
         size = min(MOST_SIZE, height * 0.48)
@@ -79,12 +88,12 @@ def _slot(issue_ids: Sequence[str]) -> Slot:
     return Slot(height, size, height * 0.5, left, height * 0.2, width, height * 0.6)
 
 
-def _draw(axes: Axes, top: float, slot: Slot, issue_id: str, score: float) -> None:
+def _draw(axes: Axes, top: float, slot: Slot, label: str, score: float) -> None:
     place: dict[str, Any] = {"color": INK, "va": "center_baseline"}
     style = typeface(slot.size, bold=True)
     number = axes.text(INNER, top + slot.text, f"{score:.3f}", ha="right", **place, **style)
-    label = axes.text(0, top + slot.text, issue_id, **place, **typeface(slot.size))
-    fit(label, INNER - GAP - number.get_window_extent().width)
+    left = axes.text(0, top + slot.text, label, **place, **typeface(slot.size))
+    fit(left, INNER - GAP - number.get_window_extent().width)
     for width, colour in ((slot.width, TRACK), (slot.width * score, BLUE)):
         corner = (slot.left, top + slot.top)
         axes.add_patch(Rectangle(corner, width, slot.thickness, facecolor=colour))

@@ -1,15 +1,17 @@
 """Commands that ask about a user: score, top, stats, engagements, history."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.answers.replies import all_quiet, note, score_sentence, scored
+from bot.answers.replies import Titles, all_quiet, note, score_sentence, scored
 from bot.cli.context import Session, Share, UserCommand, Word, as_of_options, json_option
 from bot.cli.output import iso_or_none, printable, show_json, show_text
 from bot.cli.suggestions import suggest_issue
 from bot.cli.text_tables import show_table
+from bot.cli.titles import Described, described
 from bot.cli.users import user_of
 from ledger.events import InteractionRecorded, ScoreOverridden, kind_label
 from ledger.instants import Instant, instant_of, iso
@@ -60,7 +62,8 @@ def top(session: Session, user: str, limit: int, at: str | None, known_at: str |
         user = user_of(engagements, user)
         ranked = engagements.questions.top(user, limit, *moments)
         hidden = () if ranked else engagements.questions.hidden(user, *moments)
-    _show_ranked(session, ranked, NONE_BUT_HIDDEN if hidden else NO_ENGAGEMENTS)
+    of_issues = described(session, (each.issue_id for each in ranked))
+    _show_ranked(session, ranked, NONE_BUT_HIDDEN if hidden else NO_ENGAGEMENTS, of_issues)
 
 
 @click.command(cls=UserCommand)
@@ -129,33 +132,49 @@ def history(
     if issue is not None and not page.total:
         suggest_issue(issue)
     entries = [_history_document(each) for each in page.entries]
+    of_issues = described(session, (each["issue_id"] for each in entries))
     if session.as_json:
-        show_json(entries)
+        show_json([each | of_issues.document(each["issue_id"]) for each in entries])
         return
     columns = ("position", "occurred at", "issue id", "kind", "context")
-    show_table(columns, [_history_row(entry) for entry in entries], "no events")
+    rows = [_history_row(entry) for entry in entries]
+    show_table(*_with_titles(columns, rows, of_issues.titles, after=2), "no events")
     if page.total > len(entries):
         click.echo(f"… and {page.total - len(entries):,} {'earlier' if latest else 'later'}")
 
 
-def _show_ranked(session: Session, ranked: list[Ranked], none: str) -> None:
-    documents = [_ranked_document(each) for each in ranked]
+def _show_ranked(
+    session: Session, ranked: list[Ranked], none: str, of_issues: Described | None = None
+) -> None:
+    of_issues = of_issues or Described({})
+    documents = [_ranked_document(each) | of_issues.document(each.issue_id) for each in ranked]
     if session.as_json:
         show_json(documents)
         return
     if all_quiet(ranked):
         click.echo("all of these are long inactive")
-    rows = [
+    rows: list[tuple[object, ...]] = [
         (place, each["issue_id"], each["score"], each["count"], each["last_at"])
         for place, each in enumerate(documents, 1)
     ]
-    columns = ("", "issue", "score", "count", "last")
+    columns: Sequence[str] = ("", "issue", "score", "count", "last")
     notes = [note(each) for each in ranked]
     if any(notes):
-        noted = [(*row, said) for row, said in zip(rows, notes, strict=True)]
-        show_table((*columns, "note"), noted, "")
-    else:
-        show_table(columns, rows, none)
+        rows = [(*row, said) for row, said in zip(rows, notes, strict=True)]
+        columns = (*columns, "note")
+    show_table(*_with_titles(columns, rows, of_issues.titles, after=1), none)
+
+
+def _with_titles(
+    columns: Sequence[str], rows: Sequence[tuple[object, ...]], titles: Titles, *, after: int
+) -> tuple[Sequence[str], list[tuple[object, ...]]]:
+    """Return a table with a column of titles `after` that of issues, if any title is known."""
+    if not titles:
+        return columns, list(rows)
+    wider = [
+        (*row[: after + 1], titles.get(str(row[after]), ""), *row[after + 1 :]) for row in rows
+    ]
+    return (*columns[: after + 1], "title", *columns[after + 1 :]), wider
 
 
 def _ranked_document(ranked: Ranked) -> dict[str, Any]:

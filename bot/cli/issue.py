@@ -1,7 +1,8 @@
 """The command that shows what Linear, or else the ledger, says of issues."""
 
 import asyncio
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def issue(session: Session, keys: tuple[str, ...], at: str | None, known_at: str | None) -> int:
-    """Show what Linear says of issues: their titles, states, assignees and due dates.
+    """Show what Linear says of issues: titles, states, blockers and what else is on cards.
 
     The ledger answers questions about the past, and those that Linear does not answer now, by what
     Linear said before; it adds the time in each state. Without ENGAGEMENT_LINEAR_API_KEY only the
@@ -124,16 +125,28 @@ async def _answers(linear: "Linear", keys: Sequence[str]) -> dict[str, "Answer"]
 
 
 def _show(session: Session, answers: dict[str, "Answer"]) -> None:
-    from bot.answers.replies import plain_text  # noqa: PLC0415 - as above
-    from bot.linear.cards import facts_of  # noqa: PLC0415 - loads what scores need
+    from bot.answers.replies import Time, plain_text  # noqa: PLC0415 - as above
+    from bot.linear.cards import lines_of  # noqa: PLC0415 - loads what scores need
 
-    today = session.clock().astimezone(session.settings.zone).date()
-    for number, (key, facts) in enumerate(facts_of(answers, today).items()):
+    time = Time(session.clock(), session.settings.zone)
+    for number, (key, answer) in enumerate(answers.items()):
         if number:
             click.echo()
-        lines = plain_text(facts.html).split("\n")
-        for line in (*lines, f"{key}: {facts.url}") if facts.url else lines:
+        for line in lines_of(key, answer, time):
+            show_text(plain_text(line))
+        for line in _to_copy(answer):
             show_text(line)
+
+
+def _to_copy(answer: "Answer") -> Iterator[str]:
+    from bot.linear.facts import branch_of, url_of  # noqa: PLC0415 - as above
+    from bot.linear.issue import Found  # noqa: PLC0415 - with the client
+
+    if not isinstance(answer, Found):
+        return
+    for what, text in (("open", url_of(answer.issue)), ("branch", branch_of(answer.issue))):
+        if text is not None:
+            yield f"{what}: {text}"
 
 
 def _document(key: str, answer: "Answer") -> dict[str, Any]:
@@ -157,6 +170,14 @@ def _found_document(found: "Found") -> dict[str, Any]:
         "priority": issue.priority,
         "due_date": None if issue.due_date is None else issue.due_date.isoformat(),
         "archived": issue.archived,
+        "in_state_since": _iso(issue.in_state_since),
+        "cycle": None if issue.cycle is None else issue.cycle.number,
+        "blocked_by": [each.identifier for each in issue.blockers],
+        "branch": issue.branch_name,
         "url": issue.url,
-        "updated_at": iso(instant_of(issue.updated_at)),
+        "updated_at": _iso(issue.updated_at),
     }
+
+
+def _iso(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else iso(instant_of(moment))

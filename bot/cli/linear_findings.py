@@ -6,9 +6,9 @@ from bot.cli.context import Session
 from bot.cli.output import BAD, NOTE, OK, DoctorFinding, counted
 from bot.extras import MissingExtraError
 from bot.linear.decoding import Failed, Reason, Setup
-from bot.linear.issue import PUBLIC
+from bot.linear.issue import may_be_shown
 from bot.linear.quota import Limit, Quota
-from bot.settings import variable_of
+from bot.settings import Settings, variable_of
 from ledger.errors import LedgerError
 from ledger.instants import Instant, iso
 
@@ -45,7 +45,9 @@ def _of_key(session: Session) -> list[DoctorFinding]:
             await linear.close()
 
     setup, quota = asyncio.run(ask())
-    return [_failure(setup) if isinstance(setup, Failed) else _state(setup, quota)]
+    if isinstance(setup, Failed):
+        return [_failure(setup)]
+    return [_state(setup, quota, session.settings.linear_teams), *_audience(session.settings)]
 
 
 def _of_webhooks(session: Session) -> list[DoctorFinding]:
@@ -76,17 +78,28 @@ def _failure(failed: Failed) -> DoctorFinding:
     return DoctorFinding(CHECK, NOTE, detail)
 
 
-def _state(setup: Setup, quota: Quota) -> DoctorFinding:
-    public = [team.key for team in setup.teams if team.visibility == PUBLIC]
-    hidden = len(setup.teams) - len(public)
-    teams = f"public teams {', '.join(public) or 'none'}{' and more' * setup.has_more_teams}"
-    others = f", and {counted(hidden, 'other')} that cards do not show" if hidden else ""
+def _state(setup: Setup, quota: Quota, allowed: tuple[str, ...]) -> DoctorFinding:
+    seen = [team.key for team in setup.teams if may_be_shown(team, allowed)]
+    hidden = len(setup.teams) - len(seen)
+    teams = f"cards show teams {', '.join(seen) or 'none'}{' and more' * setup.has_more_teams}"
+    others = f", and not {counted(hidden, 'other')}" if hidden else ""
     detail = (
         f"key of {setup.person or 'a person without a name'} in "
         f"{setup.workspace or 'a workspace without a name'}; {teams}{others}; left of the quota: "
         f"{_left('requests', quota.requests)}, {_left('points', quota.complexity)}"
     )
     return DoctorFinding(CHECK, OK, detail)
+
+
+def _audience(settings: Settings) -> list[DoctorFinding]:
+    """Return a note if strangers can see cards."""
+    if settings.telegram_bot_token is None or settings.chats:
+        return []
+    detail = (
+        f"{variable_of('chats')} is not set, so all who find the bot on Telegram see these teams' "
+        "issues: set it to the chats of the people who may"
+    )
+    return [DoctorFinding(CHECK, NOTE, detail)]
 
 
 def _left(what: str, limit: Limit) -> str:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from bot.cli.context import Session
 from bot.dates.format import day_of, when
 from bot.language import words
-from bot.linear.cards import age
+from bot.linear.facts import age
 from ledger.instants import Instant, iso, moment_of
 from projections.application import KnownIssue
 from projections.issue_history import StateSpan
@@ -93,7 +93,7 @@ def states_of(issue: KnownIssue, end: Instant) -> list[dict[str, Any]]:
 def _facts(issue: KnownIssue, today: dt.date) -> Iterator[str]:
     at = issue.at
     mark = words.ISSUE_MARKS.get(at.state_type, words.ISSUE_OTHER_MARK)
-    yield words.ISSUE_STATE.format(mark=mark, state=_state(issue, at.state_type, at.state_id))
+    yield f"{mark} {_state(issue, at.state_type, at.state_id)}"
     if at.removed or at.trashed is True or at.archived is True:
         is_gone = at.removed or at.trashed is True
         yield words.ISSUE_TRASHED if is_gone else words.ISSUE_ARCHIVED

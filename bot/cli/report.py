@@ -6,9 +6,10 @@ import click
 
 from bot.cli.context import Session, json_option
 from bot.cli.output import printable, show_json, write_file
+from bot.cli.titles import described
 from bot.cli.users import user_of
 from bot.dates.parse import Edge
-from bot.reports import report_page
+from bot.reports import issues_named, report_page
 from ledger.instants import instant_of
 
 
@@ -54,7 +55,9 @@ def report(
             user_id=user,
             known_at=known,
         )
-        page = report_page(audited, instant_of(session.clock()), zone, user)
+    titles = described(session, issues_named(audited)).titles
+    with session.calendar():
+        page = report_page(audited, instant_of(session.clock()), zone, user, titles)
     write_file(Path(output), page.encode(errors="backslashreplace"))
     total = audited.audit.activity.tally.total
     if session.as_json:

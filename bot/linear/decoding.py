@@ -2,14 +2,14 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from bot.linear.issue import Issue, State, Team
+from bot.linear.issue import Blocker, Cycle, Issue, State, Team, is_finished
 from bot.linear.quota import Quota, quota_of
 
 
@@ -70,6 +70,12 @@ class _Error(msgspec.Struct):
     extensions: _Extensions = msgspec.field(default_factory=_Extensions)
 
 
+BLOCKS = "blocks"
+"""The type of a relation from an issue to one that it blocks."""
+
+UNREADABLE = (msgspec.ValidationError, UnicodeEncodeError)
+"""Raised for a value of another type; the second for half a surrogate pair in its place."""
+
 _LIMITED = "RATELIMITED"
 _NOT_FOUND_CODES = frozenset({"INPUT_ERROR", ""})
 _KEY_REFUSED = frozenset({"AUTHENTICATION_ERROR", "FORBIDDEN"})
@@ -106,9 +112,22 @@ def json_object(body: bytes) -> dict[str, Any]:
     """Return the object that `body` is in JSON, or an empty one."""
     try:
         decoded = json.loads(body)  # msgspec refuses halves of surrogate pairs, as cut titles have
+        if b"\\ud" in body.lower():
+            decoded = _without_halves(decoded)
     except (ValueError, RecursionError):
         return {}
     return decoded if isinstance(decoded, dict) else {}
+
+
+def _without_halves(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return `value` with a question mark for each half of a surrogate pair: none can be sent."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_without_halves(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_halves(name): _without_halves(each) for name, each in value.items()}
+    return value
 
 
 def _errors(body: dict[str, Any]) -> list[_Error]:
@@ -119,7 +138,7 @@ def _errors(body: dict[str, Any]) -> list[_Error]:
 def _error(error: object) -> _Error:
     try:
         return msgspec.convert(error, _Error)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return _Error()
 
 
@@ -138,11 +157,38 @@ class _Person(msgspec.Struct, rename="camel"):
     display_name: str = ""
 
 
+_Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
+
+
+class _Span(msgspec.Struct, rename="camel"):
+    started_at: _Moment
+    ended_at: _Moment | None = None
+
+
+class _StateType(msgspec.Struct):
+    type: str
+
+
+class _Blocking(msgspec.Struct, rename="camel"):
+    id: str
+    identifier: str
+    team: Team
+    state: _StateType
+    archived_at: object = None
+    trashed: object = None
+
+
+class _Cycle(msgspec.Struct):
+    number: Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)]
+    name: str | None = None
+
+
 _OPTIONAL: dict[str, tuple[str, Any]] = {
     "title": ("title", str),
     "url": ("url", str),
     "former_identifiers": ("previousIdentifiers", tuple[str, ...]),
     "due_date": ("dueDate", dt.date),
+    "branch_name": ("branchName", str),
     "trashed": ("trashed", bool),
 }
 """Fields by the names of ours: their names at Linear, and their types."""
@@ -188,19 +234,48 @@ def issue_of(node: object) -> Issue | None:
         return None
     try:
         required = msgspec.convert(_without_odd_visibility(node), _Required)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return None
     person, priority = _read(node, "assignee", _Person), _read(node, "priority", float)
+    cycle = _read(node, "cycle", _Cycle)
     found = {ours: _read(node, theirs, type_) for ours, (theirs, type_) in _OPTIONAL.items()}
     return Issue(
         **msgspec.structs.asdict(required),
         **{name: value for name, value in found.items() if value is not None},
         priority=int(priority) if priority in {1.0, 2.0, 3.0, 4.0} else 0,
         assignee=person.display_name or None if person else None,
+        cycle=Cycle(int(cycle.number), cycle.name) if cycle else None,
+        in_state_since=_in_state_since(node),
+        blockers=tuple(_blockers(node)),
         assignee_id=_id_of(node.get("assignee")),
         state_id=_id_of(node["state"]),
         archived=node.get("archivedAt") is not None,
     )
+
+
+def _in_state_since(node: dict[str, Any]) -> dt.datetime | None:
+    spans = (_converted(each, _Span) for each in _nodes(node, "stateHistory"))
+    return next((each.started_at for each in spans if each and each.ended_at is None), None)
+
+
+def _blockers(node: dict[str, Any]) -> Iterator[Blocker]:
+    """Yield the unfinished issues that block an issue; one that cannot be read is left out."""
+    for relation in _nodes(node, "inverseRelations"):
+        if relation.get("type") != BLOCKS or not isinstance(relation.get("issue"), dict):
+            continue
+        each = _converted(_without_odd_visibility(relation["issue"]), _Blocking)
+        if each is None:
+            continue
+        archived, trashed = each.archived_at is not None, each.trashed is True
+        if not is_finished(each.state.type, archived=archived, trashed=trashed):
+            yield Blocker(each.id, each.identifier, each.team)
+
+
+def _nodes(node: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects in a connection of `node`."""
+    connection = node.get(name)
+    nodes = connection.get("nodes") if isinstance(connection, dict) else None
+    return [each for each in nodes if isinstance(each, dict)] if isinstance(nodes, list) else []
 
 
 def _without_odd_visibility(node: dict[str, Any]) -> dict[str, Any]:
@@ -216,10 +291,14 @@ def _id_of(node: object) -> str:
     return (_read(node, "id", str) if isinstance(node, dict) else None) or ""
 
 
-def _read(node: dict[str, Any], name: str, type_: Any) -> Any:  # noqa: ANN401 - of that type, or None
+def _read(node: dict[str, Any], name: str, type_: Any) -> Any:  # noqa: ANN401 - as below
+    return _converted(node.get(name), type_)
+
+
+def _converted(value: object, type_: Any) -> Any:  # noqa: ANN401 - of that type, or None
     try:
-        return msgspec.convert(node.get(name), type_)
-    except msgspec.ValidationError:
+        return msgspec.convert(value, type_)
+    except UNREADABLE:
         return None
 
 
@@ -262,7 +341,7 @@ def setup_of(data: dict[str, Any]) -> Setup | None:
     """Return the setup that `data` describes, or None if it cannot be read."""
     try:
         read = msgspec.convert(data, _Setup)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return None
     viewer, teams = read.viewer, read.teams
     return Setup(

@@ -12,14 +12,24 @@ from ledger.instants import Instant, moment_of
 BATCH = 50
 """Issues of one request; Linear takes 250, but its complexity limit counts them."""
 
-_IDENTIFIER = re.compile(r"[A-Z0-9]+-[1-9][0-9]{0,8}")
+_IDENTIFIER = re.compile(r"[A-Z0-9]{1,40}-[1-9][0-9]{0,8}")
 
 _CARD = """
 fragment Card on Issue {
-  id identifier previousIdentifiers title url priority dueDate updatedAt archivedAt trashed
+  id identifier previousIdentifiers title url branchName
+  priority dueDate updatedAt archivedAt trashed
   team { id key visibility }
   state { id type name }
   assignee { id displayName }
+  cycle { id number name }
+  stateHistory(last: 1) { nodes { startedAt endedAt } }
+  inverseRelations(first: 10) { nodes { type issue { ...Blocker } } }
+}
+
+fragment Blocker on Issue {
+  id identifier archivedAt trashed
+  team { key visibility }
+  state { type }
 }
 """
 

@@ -1,6 +1,7 @@
-"""An issue as Linear describes it, and the answers of a look-up."""
+"""An issue as Linear describes it, who may see it, and the answers of a look-up."""
 
 import datetime as dt
+from collections.abc import Collection
 
 import msgspec
 
@@ -27,6 +28,21 @@ class Team(msgspec.Struct, frozen=True):
     visibility: str | None = None
 
 
+class Cycle(msgspec.Struct, frozen=True):
+    """A cycle of a team; most have a number and no name."""
+
+    number: int
+    name: str | None = None
+
+
+class Blocker(msgspec.Struct, frozen=True):
+    """An unfinished issue that blocks another."""
+
+    id: str
+    identifier: str
+    team: Team
+
+
 class Issue(msgspec.Struct, frozen=True):
     """An issue; what Linear left out, or sent in a form that cannot be read, has its default."""
 
@@ -44,17 +60,26 @@ class Issue(msgspec.Struct, frozen=True):
     assignee: str | None = None
     assignee_id: str = ""
     state_id: str = ""
+    cycle: Cycle | None = None
+    in_state_since: dt.datetime | None = None
+    branch_name: str = ""
+    blockers: tuple[Blocker, ...] = ()
     archived: bool = False
     trashed: bool = False
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do."""
-        return self.state.type in FINISHED or self.archived or self.trashed
+        return is_finished(self.state.type, archived=self.archived, trashed=self.trashed)
 
     def is_called(self, key: str) -> bool:
         """Whether `key`, in capitals, is or was the issue's identifier."""
         return key in {each.upper() for each in (self.identifier, *self.former_identifiers)}
+
+
+def is_finished(state_type: str, *, archived: bool, trashed: bool) -> bool:
+    """Whether nothing is left to do in an issue."""
+    return state_type in FINISHED or archived or trashed
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -82,13 +107,17 @@ class Unknown(msgspec.Struct, frozen=True):
 Answer = Found | Absent | Unknown
 
 
-def may_be_shown(issue: Issue) -> bool:
-    """Whether people may see `issue`: for now, if its team is public."""
-    return issue.team.visibility == PUBLIC
+def may_be_shown(team: Team, allowed: Collection[str] = ()) -> bool:
+    """Whether people may see issues of `team`: one of `allowed` or, if that is empty, a public one.
+
+    Nothing else decides so. What this refuses is answered as what does not exist.
+    """
+    return team.key.upper() in allowed if allowed else team.visibility == PUBLIC
 
 
-def shown(issue: Issue | None, age_seconds: float) -> Found | Absent:
-    """The answer if Linear found `issue`, or None: the only place that makes a `Found`."""
-    if issue is None or not may_be_shown(issue):
-        return Absent()
-    return Found(issue, age_seconds)
+def shown(issue: Issue | None, allowed: Collection[str] = ()) -> Issue | None:
+    """The part of `issue` that people may see, or None: without blockers that they may not see."""
+    if issue is None or not may_be_shown(issue.team, allowed):
+        return None
+    blockers = tuple(each for each in issue.blockers if may_be_shown(each.team, allowed))
+    return msgspec.structs.replace(issue, blockers=blockers)

@@ -68,6 +68,9 @@ ISSUES_OF_A_MESSAGE = 20
 CARD = "card:"
 """Data prefix of buttons that open an issue's card; the issue key follows."""
 
+WHY = "why:"
+"""Data prefix of buttons that explain the score of an issue; a press on one is not recorded."""
+
 HIDE_BUTTON, UNHIDE_BUTTON, LISTED_BUTTON = "hide:", "unhide:", "listed:"
 """Data prefixes of buttons that hide an issue or show it again: below cards, and below a list."""
 

@@ -1,6 +1,6 @@
 """Issue keys such as AI-1799 in sentences, branch names and addresses."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from string import ascii_lowercase, ascii_uppercase
 from urllib.parse import unquote
@@ -68,6 +68,9 @@ class IssueKeys:
         Without team keys, names of standards and lookalikes are excluded. Raises
         InvalidIssuePatternError for an invalid pattern, or one that matches the empty text.
         """
+        self.teams_in_linear: frozenset[str] | None = None
+        """The teams that Linear names, once it has: their keys count in either case, and no other
+        keys count."""
         self._teams = frozenset(team_keys)
         inner = pattern or (TEAMS_PATTERN if self._teams else DEFAULT_PATTERN)
         try:
@@ -86,12 +89,15 @@ class IssueKeys:
         Percent-encoded addresses are decoded. A search is stopped after SEARCH_TIMEOUT_SECONDS and
         then returns the keys found so far.
         """
-        found: dict[str, None] = {}
-        with suppress(TimeoutError):
-            for match in self._pattern.finditer(_decoded(text), timeout=SEARCH_TIMEOUT_SECONDS):
-                if match[0].isascii():  # elsewhere, changing case may make another word
-                    found[match[0].upper()] = None
-        return [key for key in found if self._is(key)]
+        text, teams = _decoded(text), self.teams_in_linear
+        found = [each for each in _matches(self._pattern, text) if self._is(each[1])]
+        if teams:
+            found += [each for each in _matches(_OF_TEAMS, text) if _team_of(each[1]) in teams]
+        return list(dict.fromkeys(key for _, key in sorted(found)))
+
+    def counts(self, key: str) -> bool:
+        """Whether a key that was found counts: not if Linear names the teams, and its is none."""
+        return self.teams_in_linear is None or _team_of(key) in self.teams_in_linear
 
     def named_by(self, word: str) -> str | None:
         """Return the issue that an argument of a command names, or None.
@@ -121,12 +127,27 @@ class IssueKeys:
             return None
 
     def _is(self, key: str) -> bool:
-        team = key.rpartition("-")[0]
+        team = _team_of(key)
         if not 1 <= len(key) <= ISSUE_ID_LIMIT or not key.isprintable() or key != key.strip():
             return False
         if self._teams:
             return team in self._teams
         return team not in STANDARDS and key not in LOOKALIKES
+
+
+_OF_TEAMS = regex.compile(rf"{_BEGINS}(?a:{TEAMS_PATTERN}){_ENDS}")
+
+
+def _matches(pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
+    """Yield places in `text` and what matches there, in capitals."""
+    with suppress(TimeoutError):
+        for match in pattern.finditer(text, timeout=SEARCH_TIMEOUT_SECONDS):
+            if match[0].isascii():  # elsewhere, changing case may make another word
+                yield match.start(), match[0].upper()
+
+
+def _team_of(key: str) -> str:
+    return key.rpartition("-")[0]
 
 
 def _decoded(text: str) -> str:

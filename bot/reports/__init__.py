@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from bot.answers.replies import all_quiet, marked, note
+from bot.answers.replies import NO_TITLES, Titles, all_quiet, marked, note
 from bot.answers.report_figures import HEIGHT, WIDTH, late_days, score_line, stacked, years_of
 from bot.extras import extra
 from ledger.instants import Instant, iso, moment_of
@@ -23,7 +23,23 @@ SHOWN = 20
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def report_page(audited: "Audited", made_at: Instant, zone: ZoneInfo, of_user: str | None) -> str:
+def issues_named(audited: "Audited") -> list[str]:
+    """The issues on the page, each once, the most touched first."""
+    activity, portraits = audited.audit.activity, audited.audit.portraits
+    named = [each.issue_id for each in activity.issues[:SHOWN]]
+    named += [story.explanation.issue_id for each in portraits for story in each.stories]
+    for rows in (activity.late, activity.overrides):
+        named += [each.issue_id for each in rows[::-1][:SHOWN]]
+    return list(dict.fromkeys(map(str, named)))
+
+
+def report_page(
+    audited: "Audited",
+    made_at: Instant,
+    zone: ZoneInfo,
+    of_user: str | None,
+    titles: Titles = NO_TITLES,
+) -> str:
     """Render the page with times of `zone`; `of_user` is set if it covers only one user."""
     audit = audited.audit
     activity = audit.activity
@@ -43,6 +59,7 @@ def report_page(audited: "Audited", made_at: Instant, zone: ZoneInfo, of_user: s
         stacked=stacked,
         score_line=score_line,
         marked=marked,
+        titles=titles,
         note=note,
         all_quiet=all_quiet,
         width=WIDTH,

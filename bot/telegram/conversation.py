@@ -34,11 +34,11 @@ from bot.listening.bot_commands import (
     Audience,
     link_payload,
 )
-from bot.listening.classification import ChatKind, Message, Pressed, pressed_in
+from bot.listening.classification import WHY, ChatKind, Message, Pressed, pressed_in
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.telegram.data_export import EXPORT, Exports
-from bot.telegram.handlers import NO, YES, Question, answer, forget_buttons
+from bot.telegram.handlers import NO, YES, Listing, Question, answer, finish, forget_buttons
 from bot.telegram.look_ups import NOTHING, Answers, LookUps
 from bot.telegram.presses import acknowledge, edit_message, refuse, replace
 from bot.telegram.recording import Recorder
@@ -83,7 +83,7 @@ class Conversation:
         """Answer from `engagements`, and send through `outbox`."""
         self._engagements = engagements
         self._settings = settings
-        self._keys: IssueKeys = settings.issue_keys
+        self._keys: IssueKeys = recorder.keys
         self._gate = gate
         self._recorder = recorder
         self._outbox = outbox
@@ -213,6 +213,9 @@ class Conversation:
             answers=answers,
         )
         reply = await asyncio.to_thread(answer, question)
+        if isinstance(reply, Listing):
+            titles = await self._look_ups.titles(reply.issues)
+            reply = await asyncio.to_thread(finish, reply, titles, asked)
         # An unknown command may be any text, so its name is not logged.
         _log.info("served", extra={"answer": asked.name if asked.name in COMMANDS else "text"})
         return reply
@@ -247,6 +250,8 @@ class Conversation:
         if pressed is not None:
             act = self._open_card if pressed.command == CARDS else self._hide
             return partial(act, bot, query, pressed)
+        if data.startswith(WHY):
+            return partial(self._explain, bot, query, data.removeprefix(WHY))
         for prefix, decide in ((YES, self._forget), (NO, self._keep)):
             if data.startswith(prefix):
                 is_own = data.removeprefix(prefix) == str(query.from_user.id)
@@ -260,6 +265,12 @@ class Conversation:
         user_id = query.from_user.id
         deliver = partial(send, bot, Address(user_id))
         await self._deliver(bot, user_id, Asked(CARDS, (pressed.issue,)), deliver)
+
+    async def _explain(self, bot: telegram.Bot, query: telegram.CallbackQuery, issue: str) -> None:
+        await acknowledge(query)
+        user_id = query.from_user.id
+        reply = await self._reply(bot, user_id, Asked("why", (issue,)))
+        await send(bot, Address(user_id), reply)
 
     async def _hide(
         self, bot: telegram.Bot, query: telegram.CallbackQuery, pressed: Pressed

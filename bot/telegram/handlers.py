@@ -4,19 +4,21 @@ import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
+from typing import TypeVar
 
 import msgspec
 
 from bot.answers import explanations, replies
-from bot.answers.replies import Attachment, Button, Reply, Time, fill, say
+from bot.answers.replies import Attachment, Button, Reply, Time, Titles, fill, say
 from bot.charts import ranking_chart, score_chart
 from bot.clocks import ClockGuard
 from bot.dates.job_days import CLEANUP, DECAY, EXPIRY
 from bot.dates.parse import InvalidMomentError, moment_of_text
 from bot.extras import MissingExtraError
 from bot.language import words
-from bot.linear.cards import facts_of
+from bot.linear.cards import cards as cards_with_linear
 from bot.linear.issue import Answer
 from bot.listening.bot_commands import CARDS, HINT, Asked, without_courtesies
 from bot.listening.issue_keys import IssueKeys
@@ -158,11 +160,30 @@ YES, NO = "forget:", "keep:"
 """Data prefixes of the buttons that answer /forget; the asker's id follows."""
 
 
-def answer(question: Question) -> Reply:
+class Listing(msgspec.Struct, frozen=True):
+    """An answer that names issues, once it is known which ones, but not their titles."""
+
+    issues: tuple[str, ...]
+    with_titles: Callable[[Titles], Reply]
+
+
+Made = TypeVar("Made", Reply, Reply | Listing)
+
+
+def answer(question: Question) -> Reply | Listing:
     """Return the answer to a command or to issues that are named."""
+    return _answered(question.asked, lambda: ANSWERS.get(question.asked.name, _unknown)(question))
+
+
+def finish(listing: Listing, titles: Titles, asked: Asked) -> Reply:
+    """Return the answer with the titles that are known, without titles where none is."""
+    return _answered(asked, lambda: listing.with_titles(titles))
+
+
+def _answered(asked: Asked, make: Callable[[], Made]) -> Made | Reply:
     try:
-        reply = ANSWERS.get(question.asked.name, _unknown)(question)
-        return replies.with_left_over(reply, question.asked)
+        made = make()
+        return replies.with_left_over(made, asked) if isinstance(made, Reply) else made
     except Misunderstood as misunderstood:
         return misunderstood.reply
     except MissingExtraError as missing:
@@ -180,9 +201,10 @@ def answer(question: Question) -> Reply:
 def _cards(question: Question) -> Reply:
     engagements = question.engagements
     ranked = [engagements.questions.ask(question.user, issue) for issue in question.asked.arguments]
-    time = question.time()
-    facts = facts_of(question.answers, time.today)
-    return replies.cards(ranked, time, engagements.questions.hidden(question.user), facts)
+    time, hidden = question.time(), engagements.questions.hidden(question.user)
+    if question.answers:
+        return cards_with_linear(ranked, question.answers, time, hidden)
+    return replies.cards(ranked, time, hidden)
 
 
 def _score(question: Question) -> Reply:
@@ -199,16 +221,24 @@ def _why(question: Question) -> Reply:
     return explanations.why(explanation, question.time(at))
 
 
-def _top(question: Question) -> Reply:
+def _top(question: Question) -> Listing:
     limit, rest = question.limit(BRIEFED)
     at = question.moment(rest)
     ranked = question.engagements.questions.top(question.user, min(limit, RANKED_AT_MOST), at)
-    return replies.top(ranked, question.time(at), all_hidden=_all_hidden(question, ranked, at))
+    all_hidden = _all_hidden(question, ranked, at)
+    return _listing(ranked, partial(replies.top, ranked, question.time(at), all_hidden=all_hidden))
 
 
-def _briefing(question: Question) -> Reply:
+def _briefing(question: Question) -> Listing:
     ranked = question.engagements.questions.top(question.user, BRIEFED)
-    return replies.briefing(ranked, question.time(), all_hidden=_all_hidden(question, ranked))
+    all_hidden = _all_hidden(question, ranked)
+    return _listing(
+        ranked, partial(replies.briefing, ranked, question.time(), all_hidden=all_hidden)
+    )
+
+
+def _listing(ranked: Sequence[Ranked], with_titles: Callable[[Titles], Reply]) -> Listing:
+    return Listing(tuple(each.issue_id for each in ranked), with_titles)
 
 
 def _all_hidden(
@@ -253,21 +283,23 @@ def _stats(question: Question) -> Reply:
     )
 
 
-def _history(question: Question) -> Reply:
+def _history(question: Question) -> Listing:
     issue, at = question.issue_and_moment()
     page = question.engagements.questions.page(
         question.user, issue, at, limit=replies.HISTORY_SHOWN, latest=True
     )
     shown = [(each.event, each.origin.context) for each in page.entries]
-    return replies.history(shown, page.total, issue, question.time(at))
+    issues = dict.fromkeys(str(event.issue_id) for event, _ in shown)
+    reply = partial(replies.history, shown, page.total, issue, question.time(at))
+    return Listing(tuple(issues), reply)
 
 
-def _chart(question: Question) -> Reply:
+def _chart(question: Question) -> Reply | Listing:
     issue, at = question.issue_and_moment()
     return _chart_of_top(question, at) if issue is None else _chart_of(question, issue, at)
 
 
-def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply:
+def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply | Listing:
     engagements, until = question.engagements, at or question.now
     end, moment = instant_of(until), question.time(at).moment
     first_at = engagements.questions.ask(question.user, issue, at).engagement.first_at
@@ -277,18 +309,12 @@ def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply:
     start = moment_of(Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end))))
     series = engagements.questions.series(question.user, issue, start, until)
     picture = score_chart(series, question.settings.zone, words.CHART)
-    last = series.points[-1][1]
-    caption = fill(
-        words.CHART_OF_ISSUE,
-        issue=issue,
-        moment=moment,
-        score=words.NONE if last is None else f"{last.value:.3f}",
-        note="" if last is None else replies.noted(replies.score_note(last)),
-    )
-    return Reply(caption, attachment=Attachment(f"{issue}.png", picture, is_picture=True))
+    caption = partial(replies.chart_of_issue, issue, series.points[-1][1], moment)
+    attachment = Attachment(f"{issue}.png", picture, is_picture=True)
+    return Listing((issue,), lambda titles: Reply(caption(titles), attachment=attachment))
 
 
-def _chart_of_top(question: Question, at: dt.datetime | None) -> Reply:
+def _chart_of_top(question: Question, at: dt.datetime | None) -> Reply | Listing:
     ranked, moment = (
         question.engagements.questions.top(question.user, CHARTED, at),
         question.time(at).moment,
@@ -296,10 +322,14 @@ def _chart_of_top(question: Question, at: dt.datetime | None) -> Reply:
     if not ranked:
         template = words.ALL_HIDDEN if _all_hidden(question, ranked, at) else words.NO_CHART
         return say(template, of_issue="", moment=moment)
-    bars = [(replies.marked(each), each.score.value) for each in ranked]
-    picture = ranking_chart(bars, words.CHART)
     known = words.CHART_OF_QUIET if replies.all_quiet(ranked) else words.CHART_OF_TOP
-    caption = fill(known, moment=moment)
+    return _listing(ranked, partial(_drawn_top, ranked, fill(known, moment=moment)))
+
+
+def _drawn_top(ranked: Sequence[Ranked], caption: str, titles: Titles) -> Reply:
+    bars = [(replies.marked(each), each.score.value) for each in ranked]
+    beside = [titles.get(each.issue_id, "") for each in ranked]
+    picture = ranking_chart(bars, words.CHART, beside)
     return Reply(caption, attachment=Attachment("top.png", picture, is_picture=True))
 
 
@@ -378,7 +408,7 @@ def _clock(question: Question) -> Reply:
     raise question.misunderstood()
 
 
-ANSWERS: dict[str, Callable[[Question], Reply]] = {
+ANSWERS: dict[str, Callable[[Question], Reply | Listing]] = {
     CARDS: _cards,
     HINT: _hint,
     "start": _start,

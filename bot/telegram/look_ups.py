@@ -1,12 +1,14 @@
 """Look-ups for cards, which are sent without waiting for long and completed later."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bot.linear.client import Linear
-from bot.linear.issue import Answer
+from bot.answers.replies import NO_TITLES, Titles
+from bot.linear.cards import titles_of
+from bot.linear.client import Linear, TeamKeys
+from bot.linear.issue import Answer, Found
 from bot.listening.bot_commands import CARDS, Asked
 from bot.telegram.sending import Outbox
 
@@ -27,17 +29,30 @@ class Known(NamedTuple):
 class LookUps:
     """Looks up the issues of cards; without a client there is nothing to look up."""
 
-    def __init__(self, linear: Linear | None, outbox: Outbox) -> None:
-        """Complete cards in the turns that `outbox` gives to their chats."""
+    def __init__(
+        self, linear: Linear | None, outbox: Outbox, team_keys: TeamKeys | None = None
+    ) -> None:
+        """Complete cards in the turns that `outbox` gives to their chats.
+
+        `team_keys` learns from what is found.
+        """
         self._linear = linear
         self._outbox = outbox
+        self._team_keys = team_keys
 
     async def known(self, asked: Asked) -> Known:
         """The answers for the issues of cards after at most CARD_SECONDS."""
         if self._linear is None or asked.name != CARDS:
             return Known()
         answers = await self._linear.look_up(asked.arguments, CARD_SECONDS)
+        self._learn(answers)
         return Known(answers, not self._linear.is_looking_for(asked.arguments))
+
+    async def titles(self, issues: Sequence[str]) -> Titles:
+        """The titles of the issues of a list that are known after at most CARD_SECONDS."""
+        if self._linear is None or not issues:
+            return NO_TITLES
+        return titles_of(await self._linear.look_up_listed(issues, CARD_SECONDS))
 
     def complete(
         self, asked: Asked, chat_id: int, change: Callable[[Answers], Awaitable[None]]
@@ -54,4 +69,11 @@ class LookUps:
         change: Callable[[Answers], Awaitable[None]],
     ) -> None:
         answers = await linear.look_up(asked.arguments)
+        self._learn(answers)
         self._outbox.post(chat_id, partial(change, answers))
+
+    def _learn(self, answers: Answers) -> None:
+        if self._team_keys is not None:
+            self._team_keys.learn(
+                each.issue for each in answers.values() if isinstance(each, Found)
+            )

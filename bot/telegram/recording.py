@@ -183,6 +183,7 @@ class Recorder:
         self._forgotten: dict[str, _Forgotten] = {}
         self._unread = 0
         self._clock = tracker.engagements.clock
+        self.keys = keys
         self.reception = Reception(bot, keys, gate, self._clock)
 
     async def record_update(self, update: object) -> bool:
@@ -253,7 +254,7 @@ class Recorder:
         message = self._dated(parsed.message, update_id)
         if message.command in {HIDE, UNHIDE}:
             return hiding_in(message, parsed.asked, self._clock())
-        return heard_in(message, parsed.issues)
+        return heard_in(message, [each for each in parsed.issues if self.keys.counts(each)])
 
     async def _keep(self, received: Received, update_id: int) -> None:
         parsed, is_admitted = received

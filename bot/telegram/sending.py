@@ -324,18 +324,19 @@ def _answering(to: Address) -> telegram.ReplyParameters | None:
 
 
 def keyboard(buttons: tuple[Button, ...]) -> telegram.InlineKeyboardMarkup | None:
-    """Convert buttons to a Telegram keyboard, one per row; None if there are none."""
-    if not buttons:
-        return None
-    return telegram.InlineKeyboardMarkup(
-        [
-            [
-                telegram.InlineKeyboardButton(
-                    button.text,
-                    url=button.url,
-                    callback_data=None if button.url else button.data,
-                )
-            ]
-            for button in buttons
-        ]
+    """Convert buttons to a Telegram keyboard; None if there are none."""
+    rows: list[list[telegram.InlineKeyboardButton]] = []
+    for button in buttons:
+        if not (button.is_beside and rows):
+            rows.append([])
+        rows[-1].append(_key_of(button))
+    return telegram.InlineKeyboardMarkup(rows) if rows else None
+
+
+def _key_of(button: Button) -> telegram.InlineKeyboardButton:
+    return telegram.InlineKeyboardButton(
+        button.text,
+        url=button.url,
+        copy_text=None if button.copied is None else telegram.CopyTextButton(button.copied),
+        callback_data=None if button.url or button.copied else button.data,
     )

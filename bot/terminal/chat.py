@@ -100,11 +100,12 @@ class Screen(BaseRequest):
         chat = {"id": parameters["chat_id"], "type": "private", "first_name": ""}
         return {"message_id": next(self._message_ids), "date": 0, "chat": chat}
 
-    def _show_buttons(self, chat_id: int, rows: list[list[dict[str, str]]]) -> None:
+    def _show_buttons(self, chat_id: int, rows: list[list[dict[str, Any]]]) -> None:
         buttons = [each for row in rows for each in row]
         for each in buttons:
-            if "url" in each:
-                self._show(f"  {each['text']}: {each['url']}")
+            if "url" in each or "copy_text" in each:
+                shown = each["url"] if "url" in each else each["copy_text"]["text"]
+                self._show(f"  {each['text']}: {shown}")
         shown = [
             Button(each["text"], each["callback_data"])
             for each in buttons

@@ -14,6 +14,7 @@ from tests.benchmarks import (
     compacting,
     heavy,
     importing,
+    linear_cards,
     memory,
     ranking,
     recording,
@@ -42,6 +43,7 @@ THEMES: tuple[Theme, ...] = (
     storage.rows,
     talking.rows,
     webhooks.rows,
+    linear_cards.rows,
 )
 
 

@@ -72,6 +72,7 @@ WORKS = [
     "bot, 500 messages a second, p99 of recording",
     "bot, 500 messages a second, memory flat",
     "webhooks, 50 a second, p99 of answers",
+    "a card of an issue in Linear",
 ]
 
 WITH_PEERS = find_spec("duckdb") is not None and find_spec("polars") is not None

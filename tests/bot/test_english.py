@@ -135,7 +135,15 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         and any(placeholders(text) for text in texts(getattr(english, name)))
     }
     cards, misunderstood = (
-        {"CARD", "CARD_AGAIN", "CARD_NEW", "WHY_RECENCY", "WHY_RECENCY_SET"},
+        {
+            "CARD",
+            "CARD_AGAIN",
+            "CARD_NEW",
+            "CARD_ENGAGED",
+            "CARD_ENGAGED_AGAIN",
+            "WHY_RECENCY",
+            "WHY_RECENCY_SET",
+        },
         {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE", "NO_ISSUE_NO_DATE"},
     )
     empty, hidings = (
@@ -151,9 +159,12 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         *misunderstood,
         "ISSUE_UNKNOWN",
         "ISSUE_PENDING",
-        "ISSUE_DUE",
         "ISSUE_DUE_SOON",
         "ISSUE_OVERDUE",
+        "TITLE",
+        "TITLE_BEFORE_MORE",
+        "ISSUE_STATE_FOR",
+        "ISSUE_STATE_AGO",
         "LEFT_OVER",
         "LEFT_OVER_ISSUE",
         "STATUS_JOBS",

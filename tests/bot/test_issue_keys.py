@@ -3,6 +3,8 @@
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -341,6 +343,31 @@ def test_a_word_names_an_issue_by_a_pattern_in_lower_case_too():
 def test_no_word_is_too_hostile_to_be_asked(word):
     named = KEYS.named_by(word)
     assert named is None or named in word.upper()
+
+
+# --- teams that Linear names ---------------------------------------------------------------------
+
+
+def told(teams: Iterable[str], **how: Any) -> IssueKeys:
+    keys = IssueKeys(**how)
+    keys.teams_in_linear = frozenset(teams)
+    return keys
+
+
+def test_keys_of_teams_in_linear_are_found_in_either_case_and_only_they_count():
+    keys = told(["AI", "ISO", "4U"])
+    found = keys.found_in("PS-5 ai-1 AI-1 iso-9 UTF-8 4u-7 web-2 maid-3")
+    assert found == ["PS-5", "AI-1", "ISO-9", "4U-7"]
+    assert [key for key in found if keys.counts(key)] == ["AI-1", "ISO-9", "4U-7"]
+
+
+@given(hostile_texts | st.text("aA1-U4 5", max_size=40))
+def test_teams_in_linear_take_no_key_away_and_without_them_all_count(text):
+    plain, keys = IssueKeys(), told(["A", "AU"])
+    assert set(plain.found_in(text)) <= set(keys.found_in(text))
+    assert all(map(plain.counts, plain.found_in(text)))
+    lower = IssueKeys(team_keys=["A", "AU"])
+    assert [key for key in keys.found_in(text) if keys.counts(key)] == lower.found_in(text)
 
 
 # --- what strangers wrote ------------------------------------------------------------------------

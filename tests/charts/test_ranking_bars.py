@@ -5,12 +5,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from bot.answers.replies import cut
 from bot.charts.canvas import BLUE, TRACK
 from bot.charts.ranking_bars import HIGHEST, LOWEST, ranking_figure
+from ledger.validation import display_name_of
 from tests.support import strategies
 from tests.support.chart_pictures import ascends, complaints, hostile_issue_ids, rectangles, texts
 from tests.support.chart_words import WORDS
 
+display_names = strategies.hostile_texts.map(lambda text: cut(display_name_of(text) or "", 60))
 rankings = st.lists(st.tuples(hostile_issue_ids, strategies.scores), max_size=20)
 FULL = [(f"AI-{n}", n / 20) for n in range(20, 0, -1)]
 
@@ -37,6 +40,20 @@ def test_texts_stay_on_the_page_apart_from_each_other_and_are_no_formulas(ranked
     said = [text.get_text() for text in texts(figure)]
     assert [each for each in said if each in dict(ranked)] == [issue for issue, _ in ranked]
     assert LOWEST <= figure.bbox.height <= HIGHEST
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(hostile_issue_ids, strategies.scores, display_names), max_size=10))
+@example([("AI-1", 0.5, "Answers cite pages"), ("AI-2", 0.4, "漢字"), ("AI-3", 0.3, "")])
+@example([("AI-1", 0.5, "W" * 60)] * 10)
+def test_titles_stand_after_issues_where_the_font_has_their_characters(listed):
+    ranked, titles = [(issue, score) for issue, score, _ in listed], [each[2] for each in listed]
+    figure = ranking_figure(ranked, WORDS, titles)
+    assert complaints(figure) == []
+    said = [text.get_text() for text in texts(figure)]
+    for issue, _, title in listed:
+        assert f"{issue}  {title}" in said if title and title.isascii() else True
+        assert "漢" not in "".join(said)
 
 
 @settings(max_examples=25)

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import json
 import os
 import re
 import signal
@@ -44,25 +45,28 @@ def test_an_issue_is_shown(linear):
     done = linear("issue", "AI-1799")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines() == [
-        "Answers cite pages that have moved",
-        "◐ In Progress · high priority · ⚠ due tomorrow · amara",
-        f"AI-1799: {URL}/AI-1799",
+        "AI-1799 Answers cite pages that have moved",
+        "◐ In Progress for 3 days · amara",
+        "high priority · 🔴 due tomorrow · cycle 14",
+        "⛔ blocked by WEB-7",
+        f"open: {URL}/AI-1799",
+        "branch: amara/ai-1799-answers-cite-pages-that-have-moved",
     ]
 
 
 def test_several_issues_are_shown_once_each_in_the_order_that_they_were_asked_for(linear, local):
     done = linear("issue", "web-7", "DMD-480", "WEB-7", "AI-9999", "LAW-1", "OPS-3")
     assert done.code == 1
-    shown = [block.splitlines()[-1] for block in done.out.split("\n\n")]
+    shown = [block.splitlines()[0] for block in done.out.split("\n\n")]
     assert shown == [
-        f"WEB-7: {URL}/WEB-7",
-        f"DMD-480: {URL}/AI-1803",
+        "WEB-7 Pictures jump while the page loads",
+        "DMD-480 One search box for all sources",
         *(
             f"{key}: not found in Linear, or I may not see it"
             for key in ("AI-9999", "LAW-1", "OPS-3")
         ),
     ]
-    assert len(local.asked) == 4
+    assert len(local.asked) == 5
 
 
 def test_json_says_the_same_of_a_hidden_issue_as_of_none(linear):
@@ -74,6 +78,9 @@ def test_json_says_the_same_of_a_hidden_issue_as_of_none(linear):
         "started",
     )
     assert found["due_date"] == "2026-02-01"
+    assert found["blocked_by"] == ["WEB-7"]
+    assert (found["cycle"], found["in_state_since"]) == (14, "2026-01-28T12:00:00Z")
+    assert found["branch"] == "amara/ai-1799-answers-cite-pages-that-have-moved"
     assert hidden == {"issue_id": "OPS-3", "status": "absent"}
     assert none == {"issue_id": "AI-9999", "status": "absent"}
 
@@ -94,6 +101,70 @@ def test_without_a_key_the_setting_is_named(cli):
     done = cli("issue", "AI-1799")
     assert (done.code, done.out) == (1, "")
     assert "ENGAGEMENT_LINEAR_API_KEY is not set" in done.err
+
+
+# --- titles in lists -----------------------------------------------------------------------------
+
+SHOWN = "Answers cite pages that have moved"
+
+
+@pytest.fixture
+def touched(linear):
+    """A command line whose ledger has touches of issues that are found, hidden and not there."""
+    for issue in ("AI-1799", "OPS-3", "AI-9999"):
+        assert linear("record", "ana", issue, "query", "--at", "2026-01-30T12:00Z").code == 0
+    return linear
+
+
+def without_linear(cli: CommandLine, *words: str) -> str:
+    """The output of a command where there is no key."""
+    kept = dict(cli.settings)
+    for name in list(cli.settings):
+        if "LINEAR" in name:
+            del cli.settings[name]
+    done = cli(*words)
+    cli.settings |= kept
+    assert done.code == 0
+    return done.out
+
+
+def test_top_and_history_show_titles_after_one_request_each(touched, local):
+    top = touched("top", "ana").out.splitlines()
+    assert top[0].split() == ["issue", "title", "score", "count", "last"]
+    assert [line.partition("0.6")[0].split(maxsplit=2)[1:] for line in top[1:]] == (
+        [["AI-1799", f"{SHOWN}   "[: len(SHOWN) + 2]], ["AI-9999"], ["OPS-3"]]
+    )
+    history = touched("history", "ana").out
+    assert history.splitlines()[0].split()[2:] == ["at", "issue", "id", "title", "kind", "context"]
+    assert f"AI-1799   {SHOWN}  query" in history
+    assert len(local.asked) == 2
+
+
+def test_json_keeps_its_shape_and_adds_title_and_state_where_they_are_known(touched):
+    for command in ("top", "history"):
+        plain = json.loads(without_linear(touched, command, "ana", "--json"))
+        added = {"title": SHOWN, "state": "In Progress"}
+        expected = [each | (added if each["issue_id"] == "AI-1799" else {}) for each in plain]
+        assert touched(command, "ana", "--json").json == expected
+
+
+def test_a_report_shows_titles_and_escapes_them(touched, local, tmp_path):
+    local.workspace.find("AI-1799")["title"] = "<b>Pages & co"
+    path = tmp_path / "report.html"
+    assert touched("report", "-o", str(path)).code == 0
+    page = path.read_text()
+    assert "<th>AI-1799 <span" in page
+    assert "&lt;b&gt;Pages &amp; co" in page
+    assert "<b>Pages" not in page
+    assert len(local.asked) == 1
+
+
+@pytest.mark.parametrize("command", ["top", "history"])
+def test_where_linear_does_not_answer_nothing_changes(touched, local, command):
+    expected = without_linear(touched, command, "ana")
+    local.script.append(Scripted(503, b""))
+    done = touched(command, "ana")
+    assert (done.code, done.out) == (0, expected)
 
 
 # --- what the ledger knows -----------------------------------------------------------------------
@@ -135,7 +206,7 @@ def test_without_a_key_the_ledger_answers(recorded):
         "Answers cite pages",
         "◐ In Progress · high priority · due tomorrow · amara",
         "AI-1799, as Linear described it 28 Jan at 12:00",
-        "time in states: Backlog 18 d, In Progress 3 d",
+        "time in states: Backlog 18 days, In Progress 3 days",
     ]
     assert done.out.splitlines() == [*lines, "", *lines]
 
@@ -147,7 +218,7 @@ def test_an_issue_is_shown_as_it_was(recorded):
         "Answers cite pages",
         "◌ Backlog · due tomorrow · amara",
         "DMD-480, as Linear described it 10 Jan at 12:00",
-        "time in states: Backlog 2 d",
+        "time in states: Backlog 2 days",
         "",
         "WEB-1: nothing is recorded of it",
     ]
@@ -210,7 +281,7 @@ def test_where_linear_does_not_answer_the_ledger_does(recorded, local):
         assert done.code == 1
         assert done.out.splitlines()[2:4] == [
             "AI-1799, as Linear described it 28 Jan at 12:00",
-            "time in states: Backlog 18 d, In Progress 3 d",
+            "time in states: Backlog 18 days, In Progress 3 days",
         ]
         assert done.out.splitlines()[-1].startswith("WEB-1: Linear does not answer now")
 
@@ -219,8 +290,8 @@ def test_the_time_in_states_is_added_to_what_linear_answers(recorded, local):
     with serving(local) as served:
         recorded.settings |= served.settings
         done = recorded("issue", "AI-1799", "WEB-7")
-        assert done.out.splitlines()[0] == "Answers cite pages that have moved"
-        times = "time in states: Backlog 18 d, In Progress 3 d"
+        assert done.out.splitlines()[0] == "AI-1799 Answers cite pages that have moved"
+        times = "time in states: Backlog 18 days, In Progress 3 days"
         assert done.out.splitlines().count(times) == 1
         found, other = recorded("issue", "AI-1799", "WEB-7", "--json").json
         assert [each["state"] for each in found["states"]] == ["Backlog", "In Progress"]
@@ -244,9 +315,26 @@ def test_the_doctor_says_whose_key_it_is_what_it_may_read_and_what_is_left(linea
     ((state, detail),) = finding(linear)
     assert state == "ok"
     assert detail == (
-        "key of amara in Wattle Research; public teams AI, WEB, and 1 other that cards do not "
-        "show; left of the quota: 2,499 of 2,500 requests, 2,999,657 of 3,000,000 points"
+        "key of amara in Wattle Research; cards show teams AI, WEB, and not 1 other; left of the "
+        "quota: 2,499 of 2,500 requests, 2,999,657 of 3,000,000 points"
     )
+
+
+def test_the_doctor_notes_that_strangers_would_see_cards(linear):
+    linear.settings["TELEGRAM_BOT_TOKEN"] = "12345:canary"  # noqa: S105 - none of a bot
+    _, (state, detail) = finding(linear)
+    assert state == "note"
+    assert detail.startswith("ENGAGEMENT_CHATS is not set, so all who find the bot on Telegram see")
+    linear.settings["ENGAGEMENT_CHATS"] = "-100"
+    assert len(finding(linear)) == 1
+
+
+def test_the_doctor_says_which_teams_the_settings_let_cards_show(linear):
+    linear.settings["ENGAGEMENT_LINEAR_TEAMS"] = "OPS,LAW"
+    ((_, detail),) = finding(linear)
+    assert "cards show teams OPS, and not 2 others;" in detail
+    done = linear("issue", "OPS-3", "AI-1799", "--json")
+    assert [each["status"] for each in done.json] == ["found", "absent"]
 
 
 @pytest.mark.parametrize(

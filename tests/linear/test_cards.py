@@ -1,98 +1,77 @@
 """Cards: all that Linear says reads as it was written, is no markup, and fits into a message."""
 
 import datetime as dt
-from itertools import product
+from collections.abc import Collection, Mapping
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.answers import replies
-from bot.answers.replies import UNLINKED, plain_text
-from bot.linear import cards
-from bot.linear.cards import age, facts_of, is_soon, url_of
-from bot.linear.issue import Absent, Answer, Found, Issue, State, Team, Unknown
-from ledger.instants import moment_of
+from bot.answers.replies import UNLINKED, Time, plain_text
+from bot.linear.cards import cards, lines_of
+from bot.linear.facts import age, branch_of, is_soon, url_of
+from bot.linear.issue import (
+    Absent,
+    Answer,
+    Blocker,
+    Cycle,
+    Found,
+    State,
+    Team,
+    Unknown,
+)
 from projections.engagement import Engagement
-from tests.bot.test_replies import NOW, ranked
+from projections.ranking import Ranked
+from tests.bot.test_replies import ranked
+from tests.support.hostile_issues import (
+    AT,
+    MONDAY,
+    NASTY,
+    TOUCHED,
+    check_hostile,
+    hostile,
+    issue,
+)
 from tests.support.reply_html import sent, shown
-from tests.support.strategies import NOON, hostile_texts
+from tests.support.strategies import hostile_texts
 
-MONDAY = dt.date(2026, 1, 5)
-ISSUE = Issue(
-    "5f8e", "AI-1", moment_of(NOON), State("started", "In Progress"), Team("AI"), "A title"
-)
-NASTY = (
-    "",
-    " ",
-    "\n\t",
-    "\u200b\u2060\ufeff",
-    "\u202e\u2066evil\u2069",
-    "<b>",
-    "</b>",
-    "<script>alert(1)</script>",
-    "&amp;&lt;",
-    "\"'",
-    "{title} %s {0}",
-    "x" * 10_000,
-    "&" * 10_000,
-    "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 500,
-    "z" + "\u0335" * 5_000,
-    "\ud83d",
-    "كيف الحال",
-    "\0",
-    "a\u0000b",
-    "line\nbreak\r\n\u2028more",
-    "https://evil.example/?a=b",
-    "@ana /forget #now $CASH mail@evil.example t.me/evil",
-    "=cmd()",
-    "\x1b[31mred",
-)
 titles = st.sampled_from(NASTY) | hostile_texts | st.lists(st.sampled_from(NASTY)).map("".join)
 
 
-def issue(**changed: object) -> Issue:
-    fields = {name: getattr(ISSUE, name) for name in Issue.__struct_fields__}
-    return Issue(**(fields | changed))
-
-
-def card(answer: Answer, key: str = "AI-1", today: dt.date = MONDAY) -> list[str]:
+def card(answer: Answer, key: str = "AI-1", time: Time = AT) -> list[str]:
     """The lines of a card about an issue."""
-    html = facts_of({key: answer}, today)[key].html
-    shown(html)
-    return plain_text(html).split("\n")
+    return [shown(line).replace(UNLINKED, "") for line in lines_of(key, answer, time)]
 
 
 def facts(**changed: object) -> str:
-    return card(Found(issue(**changed)))[1]
+    return "\n".join(card(Found(issue(**changed)))[1:])
 
 
 @given(st.lists(titles, min_size=20, max_size=20), titles, titles, titles)
 @example(["\U0001f600" * 10_000] * 20, *["&" * 10_000] * 3)
 def test_hostile_words_are_shown_within_the_limits_and_are_no_markup(many, state, name, type_):
-    hostile = [issue(title=each, state=State(type_, state), assignee=name) for each in many]
-    answers = {f"AI-{number}": Found(each, 9e9) for number, each in enumerate(hostile)}
-    facts = facts_of(answers, MONDAY)
-    reply = replies.cards([ranked(key) for key in answers], NOW, (), facts)
-    assert sent(reply)
-    for each in facts.values():
-        assert each.html.count("\n") == 1
-        assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069") & set(each.html)
+    check_hostile(hostile(many, state, name, type_), TOUCHED)
+
+
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_nasty_words_are_shown_wherever_they_stand(text):
+    check_hostile(hostile([text] * 20, text, text, text), TOUCHED)
+    check_hostile(hostile([text] * 20, text, text, text), Engagement())
 
 
 @given(titles)
 def test_a_title_is_never_empty_and_one_bold_line(title):
-    html = facts_of({"AI-1": Found(issue(title=title))}, MONDAY)["AI-1"].html
-    line = html.split("\n", maxsplit=1)[0]
-    assert line.startswith("<b>")
+    line = lines_of("AI-1", Found(issue(title=title)), AT)[0]
+    assert line.startswith("<b>AI-1 ")
     assert line.endswith("</b>")
-    assert plain_text(line).strip()
-    assert len(plain_text(line)) <= 101
+    assert plain_text(line).removeprefix("AI-1 ").strip()
+    assert len(plain_text(line)) <= 106
 
 
 @pytest.mark.parametrize("text", ["", "\n", "\u200b", "\u202e"])
 def test_a_title_of_nothing_says_so(text):
-    assert card(Found(issue(title=text)))[0] == "(without a title)"
+    assert card(Found(issue(title=text)))[0] == "AI-1 (without a title)"
 
 
 LINKED = ["https://evil.example", "t.me/evil", "/forget", "@ana", "#tag", "$CASH", "a@b.example"]
@@ -100,21 +79,50 @@ LINKED = ["https://evil.example", "t.me/evil", "/forget", "@ana", "#tag", "$CASH
 
 @pytest.mark.parametrize("text", LINKED)
 def test_no_word_of_a_title_can_be_tapped(text):
-    html = facts_of({"AI-1": Found(issue(title=text))}, MONDAY)["AI-1"].html
+    html = lines_of("AI-1", Found(issue(title=text)), AT)[0]
     assert text not in html
     assert UNLINKED in html
-    assert card(Found(issue(title=text)))[0] == text
+    assert card(Found(issue(title=text)))[0] == f"AI-1 {text}"
+
+
+WHOLE = issue(
+    priority=2,
+    due_date=MONDAY,
+    assignee="amara",
+    in_state_since=AT.now - dt.timedelta(days=6, hours=3),
+    cycle=Cycle(14),
+    blockers=(Blocker("1", "AI-12", Team("AI")), Blocker("2", "AI-13", Team("AI"))),
+    branch_name="amara/ai-1-a-title",
+    url="https://linear.example/AI-1",
+)
 
 
 def test_a_card_says_what_an_issue_is():
-    whole = issue(priority=2, due_date=MONDAY, assignee="amara")
-    assert card(Found(whole)) == [
-        "A title",
-        "◐ In Progress · high priority · ⚠ due today · amara",
+    assert card(Found(WHOLE)) == [
+        "AI-1 A title",
+        "◐ In Progress for 6 days · amara",
+        "high priority · 🔴 due today · cycle 14",
+        "⛔ blocked by AI-12, AI-13",
     ]
     assert facts() == "◐ In Progress · unassigned"
     assert "in the trash" in facts(trashed=True, archived=True)
     assert "archived" in facts(archived=True)
+    assert "Planning week" in facts(cycle=Cycle(3, "Planning week"))
+
+
+def test_of_many_blockers_the_first_are_named_and_a_finished_issue_has_none():
+    many = tuple(Blocker(str(n), f"AI-{n}", Team("AI")) for n in range(12, 20))
+    assert "blocked by AI-12, AI-13, AI-14, AI-15, AI-16 and 3 more" in facts(blockers=many)
+    assert "blocked" not in facts(blockers=many, state=State("completed", "Done"))
+
+
+def test_the_age_of_a_state_is_said_for_what_goes_on_and_for_what_is_over():
+    since = AT.now - dt.timedelta(days=3)
+    assert "◐ In Progress for 3 days" in facts(in_state_since=since)
+    done = State("completed", "Done")
+    assert "✓ Done 3 days ago" in facts(in_state_since=since, state=done)
+    future = AT.now + dt.timedelta(days=3)
+    assert "◐ In Progress for 1 min" in facts(in_state_since=future)
 
 
 def test_a_mark_goes_by_the_type_of_the_state_and_not_by_its_name():
@@ -135,20 +143,71 @@ def test_what_is_not_there_and_what_is_not_known_is_said():
 
 
 def test_a_moved_issue_says_its_name_of_now():
-    assert "now AI-1" in card(Found(issue()), key="DMD-480")[1]
+    assert card(Found(issue()), key="DMD-480")[0] == "DMD-480 A title"
+    assert "now AI-1" in card(Found(issue()), key="DMD-480")[2]
+    assert ("Copy AI-1", "AI-1") in rows({"DMD-480": Found(issue())}, ranked("DMD-480"))[1]
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(60, "1 min"), (3_599, "59 min"), (3_600, "1 h"), (172_799, "47 h"), (172_800, "2 d")],
+    [(60, "1 min"), (3_599, "59 min"), (3_600, "1 h"), (172_799, "47 h"), (172_800, "2 days")],
 )
 def test_an_old_answer_says_its_age(seconds, said):
-    assert f"as of {said} ago" in card(Found(issue(), seconds))[1]
+    assert card(Found(issue(), seconds))[-1] == f"as of {said} ago"
     assert age(0) == "1 min"
 
 
 def test_a_fresh_answer_says_no_age():
-    assert "as of" not in card(Found(issue(), 59.9))[1]
+    assert "as of" not in "".join(card(Found(issue(), 59.9)))
+
+
+# --- engagement, and lists -----------------------------------------------------------------------
+
+
+def lines(
+    answers: Mapping[str, Answer], *touched: Ranked, hidden: Collection[str] = ()
+) -> list[str]:
+    (text,) = sent(cards(touched, answers, AT, hidden))
+    return text.split("\n")
+
+
+def test_the_engagement_is_one_line():
+    said = lines({"AI-1": Found(WHOLE)}, ranked("AI-1", TOUCHED), hidden=("AI-1",))
+    assert len(said) == 5
+    assert said[4] == ("Your score 0.680 · hidden from your lists · 1 query, 1 Jan at 12:00")
+    assert lines({"AI-1": Found(issue())}, ranked("AI-1"))[-1] == "You have not touched it yet."
+
+
+def test_what_is_not_there_and_was_never_touched_is_one_line():
+    assert lines({"AI-9": Absent()}, ranked("AI-9")) == (
+        ["AI-9: not found in Linear, or I may not see it"]
+    )
+    assert len(lines({"AI-9": Absent()}, ranked("AI-9", TOUCHED))) == 2
+
+
+def test_several_issues_are_a_list_of_one_or_two_lines_each():
+    answers: dict[str, Answer] = {
+        "AI-1": Found(WHOLE),
+        "AI-9": Absent(),
+        "AI-2": Found(issue(identifier="AI-2", title="x" * 200)),
+        "AI-3": Unknown(),
+    }
+    said = lines(answers, *(ranked(key, TOUCHED) for key in answers), hidden=("AI-2",))
+    assert said == [
+        "◐ AI-1 A title",
+        "In Progress for 6 days · 🔴 due today · blocked by AI-12, AI-13 · score 0.680 · amara",
+        "AI-9: not found in Linear, or I may not see it",
+        f"◐ AI-2 {'x' * 59}…",
+        "In Progress · score 0.680 · hidden from your lists · unassigned",
+        "AI-3: Linear does not answer now; ask again in a minute",
+    ]
+
+
+def test_what_is_over_is_not_late_in_a_list():
+    done = issue(state=State("completed", "Done"), priority=1, due_date=MONDAY - dt.timedelta(9))
+    said = lines({"AI-1": Found(done), "AI-9": Absent()}, ranked("AI-1"), ranked("AI-9"))
+    assert said[0].startswith("✓ AI-1")
+    assert said[1] == "Done · score 0.500 · unassigned"
 
 
 # --- due dates -----------------------------------------------------------------------------------
@@ -159,16 +218,16 @@ def due(days: int, **changed: object) -> str:
 
 
 def test_a_date_is_marked_when_it_is_near_or_past():
-    assert "⚠ was due yesterday" in due(-1)
-    assert "⚠ due tomorrow" in due(1)
-    assert "⚠ due 7 Jan" in due(2)
-    assert "· due 8 Jan" in due(3)
-    assert "· due 5 Jan 2027" in due(365)
+    assert "🔴 was due yesterday" in due(-1)
+    assert "🔴 due tomorrow" in due(1)
+    assert "🔴 due 7 Jan" in due(2)
+    assert "\ndue 8 Jan" in due(3)
+    assert "\ndue 5 Jan 2027" in due(365)
 
 
 @pytest.mark.parametrize("type_", ["completed", "canceled", "duplicate"])
 def test_a_finished_issue_is_never_late(type_):
-    assert "⚠" not in due(-1, state=State(type_, "x")) + due(1, archived=True)
+    assert "🔴" not in due(-1, state=State(type_, "x")) + due(1, archived=True)
 
 
 @given(st.dates(dt.date(2000, 1, 1), dt.date(2100, 1, 1)), st.integers(-10, 40))
@@ -183,7 +242,8 @@ def test_two_working_days_are_those_of_a_calendar(today, days):
 @pytest.mark.parametrize("day", [dt.date.min, dt.date.max])
 def test_the_ends_of_the_calendar_are_survived(day):
     for today in (dt.date.min, dt.date.max):
-        assert card(Found(issue(due_date=day)), today=today)
+        time = msgspec.structs.replace(AT, now=dt.datetime.combine(today, dt.time(), dt.UTC))
+        assert card(Found(issue(due_date=day)), time=time)
 
 
 # --- buttons -------------------------------------------------------------------------------------
@@ -214,21 +274,61 @@ def test_any_address_is_a_button_or_none(url):
     assert url_of(issue(url=url)) in {url, None}
 
 
-def test_a_card_can_be_opened_and_hidden():
-    touched = ranked("AI-1", Engagement(queries=1, first_at=NOON, queried_at=NOON))
-    found = facts_of({"AI-1": Found(issue(url="https://linear.example/AI-1"))}, MONDAY)
-    reply = replies.cards([touched], NOW, (), found)
-    assert [(each.text, each.url) for each in reply.buttons] == [
-        ("Open AI-1", "https://linear.example/AI-1"),
-        ("Hide AI-1 from my lists", None),
+def rows(answers: Mapping[str, Answer], *touched: Ranked) -> list[list[tuple[str, str]]]:
+    """The buttons by their rows: what is on each, and what it opens, copies or sends back."""
+    found: list[list[tuple[str, str]]] = []
+    for each in cards(touched, answers, AT).buttons:
+        if not each.is_beside:
+            found.append([])
+        found[-1].append((each.text, each.url or each.copied or each.data))
+    return found
+
+
+def test_a_card_can_be_opened_explained_copied_and_hidden():
+    assert rows({"AI-1": Found(WHOLE)}, ranked("AI-1", TOUCHED)) == [
+        [("Open in Linear", "https://linear.example/AI-1"), ("Why?", "why:AI-1")],
+        [("Copy AI-1", "AI-1"), ("Copy branch", "amara/ai-1-a-title")],
+        [("Hide AI-1 from my lists", "hide:AI-1")],
     ]
-    assert reply.html.endswith(replies.cards([touched], NOW).html)
+    assert rows({"AI-1": Found(issue())}, ranked("AI-1")) == (
+        [[("Why?", "why:AI-1")], [("Copy AI-1", "AI-1")]]
+    )
+    assert rows({"AI-9": Absent()}, ranked("AI-9")) == []
 
 
-def test_without_facts_a_card_is_as_it_was():
-    for each, hidden in product([ranked("AI-1")], [(), ("AI-1",)]):
-        assert replies.cards([each], NOW, hidden, {}) == replies.cards([each], NOW, hidden)
+def test_a_list_has_a_button_for_each_issue_that_there_may_be():
+    answers = {f"AI-{n}": Found(issue()) if n != 2 else Absent() for n in range(1, 6)}
+    assert rows(answers, *map(ranked, answers)) == [
+        [("AI-1", "card:AI-1"), ("AI-3", "card:AI-3"), ("AI-4", "card:AI-4")],
+        [("AI-5", "card:AI-5")],
+    ]
 
 
-def test_the_words_of_a_name_fit():
-    assert len(cards._name("x" * 10_000)) == cards.NAME_SHOWN
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "-rf",
+        "a b",
+        "a;b",
+        "$(a)",
+        "a\nb",
+        "`a`",
+        "a'b",
+        "a" * 257,
+        "\U00020000" * 129,
+        "a\u202eb",
+    ],
+)
+def test_a_branch_that_is_no_word_in_a_shell_is_not_copied(name):
+    assert branch_of(issue(branch_name=name)) is None
+
+
+def test_an_identifier_that_is_none_is_not_copied():
+    found = Found(issue(identifier="A" * 300 + "-1"))
+    assert [("Copy AI-1", "AI-1")] in rows({"AI-1": found}, ranked("AI-1"))
+
+
+@pytest.mark.parametrize("name", ["amara/ai-1-a_title.2", "Amélie/ai-1", "a" * 256])
+def test_a_branch_is_copied_as_it_is(name):
+    assert branch_of(issue(branch_name=name)) == name

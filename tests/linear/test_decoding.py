@@ -18,7 +18,7 @@ from bot.linear.decoding import (
     said,
     setup_of,
 )
-from bot.linear.issue import Absent, Found, may_be_shown, shown
+from bot.linear.issue import may_be_shown, shown
 from tests.support.strategies import hostile_texts
 
 REQUIRED = {
@@ -37,10 +37,19 @@ OPTIONAL = {
     "assignee": {"id": "1", "displayName": "amara"},
     "archivedAt": None,
     "trashed": True,
+    "branchName": "amara/ai-1-a-title",
+    "cycle": {"number": 14.0, "name": None},
+    "stateHistory": {"nodes": []},
+    "inverseRelations": {"nodes": []},
 }
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | hostile_texts,
+    st.just("\ud83d")
+    | st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | hostile_texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=8,
 )
@@ -88,16 +97,56 @@ def test_what_is_no_issue_is_none(value):
 def test_a_visibility_that_cannot_be_read_shows_nothing(value):
     issue = issue_of(REQUIRED | {"team": {"key": "AI", "visibility": value}})
     assert issue is not None
-    assert may_be_shown(issue) is (value == "public")
+    assert may_be_shown(issue.team) is (value == "public")
 
 
 @pytest.mark.parametrize("visibility", ["private", "restricted", "Public", "", None])
 def test_an_issue_of_a_team_that_is_not_public_is_answered_as_none_is(visibility):
     hidden = issue_of(REQUIRED | {"team": {"key": "AI", "visibility": visibility}})
-    assert shown(hidden, 3.0) == shown(None, 3.0) == Absent()
+    assert shown(hidden) is shown(None) is None
+    assert shown(hidden, ["AI"]) == hidden
     public = issue_of(REQUIRED | {"team": {"key": "AI", "visibility": "public"}})
-    assert public is not None
-    assert shown(public, 3.0) == Found(public, 3.0)
+    assert shown(public) == public
+    assert shown(public, ["WEB"]) is None
+
+
+def relation(**changed: object) -> dict[str, Any]:
+    blocking = {**REQUIRED, "identifier": "AI-2", "archivedAt": None, "trashed": None}
+    return {"type": "blocks", "issue": blocking | changed}
+
+
+def test_what_is_unfinished_and_blocks_is_a_blocker():
+    nodes = [
+        relation(),
+        relation(identifier="AI-3", state={"type": "completed"}),
+        relation(identifier="AI-4", archivedAt="2026-01-01T12:00:00.000Z"),
+        relation(identifier="AI-5", trashed=True),
+        relation(identifier="AI-6") | {"type": "related"},
+        relation(identifier=None),
+        None,
+    ]
+    issue = issue_of(REQUIRED | {"inverseRelations": {"nodes": nodes}})
+    assert issue is not None
+    assert [each.identifier for each in issue.blockers] == ["AI-2"]
+
+
+def test_the_state_began_where_the_span_without_an_end_did():
+    spans = [
+        {"startedAt": "2026-01-01T12:00:00.000Z", "endedAt": "2026-01-02T12:00:00.000Z"},
+        {"startedAt": "yesterday"},
+        {"startedAt": "2026-01-02T12:00:00.000Z", "endedAt": None},
+    ]
+    for nodes, day in ((spans, 2), (spans[:2], None)):
+        issue = issue_of(REQUIRED | {"stateHistory": {"nodes": nodes}})
+        assert issue is not None
+        assert (issue.in_state_since and issue.in_state_since.day) == day
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1, "5", None])
+def test_a_cycle_without_a_number_is_none(number):
+    issue = issue_of(REQUIRED | {"cycle": {"number": number}})
+    assert issue is not None
+    assert issue.cycle is None
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -148,7 +197,9 @@ def test_half_a_surrogate_pair_in_a_title_spoils_no_answer():
     node = json.dumps(REQUIRED | {"title": "cut \ud83d"})
     answer = said(Response(200, {}, b'{"data": {"issue": ' + node.encode() + b"}}"))
     assert isinstance(answer, Data)
-    assert issue_of(answer.value["issue"]) is not None
+    issue = issue_of(answer.value["issue"])
+    assert issue is not None
+    assert issue.title == "cut ?"
 
 
 def test_brackets_without_end_are_unreadable():

@@ -145,7 +145,7 @@ def test_ten_keys_are_one_request_and_each_team_one_entry():
 
 
 @pytest.mark.parametrize(
-    "key", ["AI-0", "ai-1", "AI-1-2", "#12", "AI", "", "ÄI-1", "AI-١", "A-1\n"]
+    "key", ["AI-0", "ai-1", "AI-1-2", "#12", "AI", "", "ÄI-1", "AI-١", "A-1\n", f"{'A' * 41}-1"]
 )
 def test_what_can_be_no_identifier_is_not_asked_for(key):
     assert not is_identifier(key)

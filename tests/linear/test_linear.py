@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 
 import pytest
 
@@ -50,6 +51,33 @@ def test_ten_issues_are_two_requests_at_most_and_one_more_for_each_unknown():
     run_with_server(steps)
 
 
+def test_a_list_is_one_request_and_never_asks_for_one_issue():
+    async def steps(pair: ClientAndServer) -> None:
+        answers = await pair.linear.look_up_listed([*TEN, "DMD-480", "OPS-3"], 60.0)
+        assert [key for key in answers if answers[key] == Unknown()] == ["AI-1", "DMD-480", "OPS-3"]
+        assert pair.count == 1
+        found = await pair.linear.look_up(["AI-1799", "DMD-480", "AI-1"])
+        assert issue(found["DMD-480"]) == "AI-1803"
+        assert found["AI-1"] == Absent()
+        assert pair.count == 1 + 1 + 2
+
+    run_with_server(steps)
+
+
+def test_a_list_waits_no_longer_than_it_may_and_its_answer_is_there_for_the_next():
+    async def steps(pair: ClientAndServer) -> None:
+        pair.local.script.append(HELD)
+        first = await pair.linear.look_up_listed(["AI-1799"], 0.0)
+        assert first == {"AI-1799": Unknown()}
+        again = asyncio.create_task(pair.linear.look_up_listed(["AI-1799"], 60.0))
+        await asyncio.sleep(0)
+        pair.local.release()
+        assert issue((await again)["AI-1799"]) == "AI-1799"
+        assert pair.count == 1
+
+    run_with_server(steps)
+
+
 def test_a_moved_issue_answers_under_its_former_key():
     async def steps(pair: ClientAndServer) -> None:
         answers = await pair.linear.look_up(["DMD-480", "AI-1799"])
@@ -69,13 +97,56 @@ def test_what_never_existed_what_is_hidden_and_what_is_no_key_are_answered_alike
     run_with_server(steps)
 
 
+def test_a_hidden_issue_costs_what_an_unknown_one_costs_and_fails_as_that():
+    async def steps(pair: ClientAndServer, key: str) -> tuple[object, int]:
+        pair.local.script.extend([Scripted(held=True), BROKEN])  # the batch, then what is missing
+        pair.local.release()
+        answers = await pair.linear.look_up(["AI-1799", key])
+        return answers[key], pair.count
+
+    hidden, unseen, none = (
+        run_with_server(partial(steps, key=key)) for key in ("OPS-3", "LAW-1", "AI-9999")
+    )
+    assert hidden == unseen == none == (Unknown(), 2)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "found"),
+    [
+        ((), ["AI-1799", "WEB-7"]),
+        (("OPS",), ["OPS-3"]),
+        (("AI", "LAW"), ["AI-1799"]),
+        (("ai",), []),
+    ],
+)
+def test_only_issues_of_allowed_teams_are_seen_or_without_any_those_of_public_ones(allowed, found):
+    async def steps(pair: ClientAndServer) -> None:
+        linear = Linear(pair.linear._sender, pair.clock, pair.ticks, allowed=allowed)
+        keys = ["AI-1799", "WEB-7", "OPS-3", "LAW-1", "AI-9999"]
+        answers = await linear.look_up(keys)
+        assert [key for key in keys if answers[key] != Absent()] == found
+
+    run_with_server(steps)
+
+
+def test_blockers_that_may_not_be_seen_are_not_there():
+    async def steps(pair: ClientAndServer) -> None:
+        for allowed, blockers in (((), ["WEB-7"]), (("AI", "OPS"), ["OPS-3"])):
+            linear = Linear(pair.linear._sender, pair.clock, pair.ticks, allowed=allowed)
+            found = (await linear.look_up(["AI-1799"]))["AI-1799"]
+            assert isinstance(found, Found)
+            assert [each.identifier for each in found.issue.blockers] == blockers
+
+    run_with_server(steps)
+
+
 def test_what_was_not_asked_for_is_not_taken():
     async def steps(pair: ClientAndServer) -> None:
         whole_team = pair.local._executor._issues(None)
-        found = pair.local._executor.workspace.find("WEB-9")
-        assert found is not None
         pair.linear._take(Data({"issues": whole_team}), ["AI-1799"])
         assert set(pair.linear._remembered) == {"AI-1799"}
+        found = next(each for each in whole_team["nodes"] if each["identifier"] == "WEB-9")
+        found = {name: value for name, value in found.items() if not callable(value)}
         body = json.dumps({"data": {"issue": found}}).encode()
         pair.local.script.append(Scripted(body=body))
         assert (await pair.linear.look_up(["AI-5"]))["AI-5"] == Unknown()

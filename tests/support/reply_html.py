@@ -7,6 +7,7 @@ OUR_TAGS = frozenset({"bold", "italic"})
 """The tags of our own sentences: any other tag is a text that was not escaped."""
 
 CALLBACK_DATA_LIMIT_BYTES = 64
+COPIED_LIMIT = 256
 
 
 def shown(html: str) -> str:
@@ -37,7 +38,8 @@ def check_button(text: str, data: str | None) -> None:
 def sent(reply: Reply) -> list[str]:
     """The messages of a reply as they read, each within the limits."""
     for button in reply.buttons:
-        check_button(button.text, None if button.url else button.data)
+        check_button(button.text, None if button.url or button.copied else button.data)
+        assert button.copied is None or 1 <= utf16(button.copied) <= COPIED_LIMIT
     if reply.attachment is not None:
         return [read(reply.html, CAPTION_LIMIT)]
     return [read(message) for message in parts(reply.html)]

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from bot.charts import ranking_chart
 from bot.linear.client import Linear
 from bot.linear.decoding import Failed, Reason
 from bot.linear.demo import LocalLinear, Scripted, invented
 from bot.linear.demo.workspace import Invented
 from bot.linear.documents import Request
 from bot.listening.bot_commands import CARDS, Asked
-from bot.telegram import look_ups
+from bot.telegram import handlers, look_ups
 from bot.telegram.look_ups import LookUps
 from bot.telegram.sending import Outbox
 from ledger.application import EngagementLedger
@@ -25,12 +26,16 @@ from tests.support.telegram.conversation_driver import ConversationDriver
 from tests.support.telegram.fake_users import FakeUser
 
 NOW = moment_of(NOON)
-ENGAGEMENT = "AI-1799 · score 0.680\n1 query, today at 12:00"
+ENGAGEMENT = "Your score 0.680 · 1 query, today at 12:00"
 WHOLE = (
-    "Answers cite pages that have moved\n"
-    "◐ In Progress · high priority · ⚠ due tomorrow · amara\n"
+    "AI-1799 Answers cite pages that have moved\n"
+    "◐ In Progress for 3 days · amara\n"
+    "high priority · 🔴 due tomorrow · cycle 14\n"
+    "⛔ blocked by WEB-7\n"
     f"{ENGAGEMENT}"
 )
+BUTTONS = ["Open in Linear", "Why?", "Copy AI-1799", "Copy branch"]
+HIDE, SHOW = "Hide AI-1799 from my lists", "Show AI-1799 in my lists again"
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def linear() -> Iterator[LinearServer]:
 def driver(
     start_driver: Callable[..., ConversationDriver], linear: LinearServer
 ) -> ConversationDriver:
-    return start_driver(**linear.settings)
+    return start_driver(ENGAGEMENT_TEAM_KEYS="AI,WEB,OPS,LAW,DMD", **linear.settings)
 
 
 @pytest.fixture
@@ -73,12 +78,16 @@ def ask_held(
 def test_a_card_says_what_the_issue_is(driver, ana):
     card = driver.answer(ana, "What's the status of AI-1799?")
     assert card.text == WHOLE
-    assert card.buttons == ["Open AI-1799", "Hide AI-1799 from my lists"]
+    assert card.buttons == [*BUTTONS, HIDE]
+    assert card.rows[1][0]["copy_text"] == {"text": "AI-1799"}
+    assert card.rows[1][1]["copy_text"] == (
+        {"text": "amara/ai-1799-answers-cite-pages-that-have-moved"}
+    )
     assert card.rows[0][0]["url"] == "https://linear.example/wattle/issue/AI-1799"
     assert card.entities[0] == {
         "type": "bold",
         "offset": 0,
-        "length": len("Answers cite pages that have moved"),
+        "length": len("AI-1799 Answers cite pages that have moved"),
     }
     assert card.edits == []
 
@@ -113,18 +122,30 @@ def test_a_card_does_not_depend_on_whether_it_can_be_recorded(driver, ana, monke
 def test_several_issues_are_one_message_and_few_requests(driver, ana, linear):
     keys = ["AI-1799", "AI-1800", "DMD-480", "AI-9999", "OPS-3", "WEB-7"]
     card = driver.answer(ana, " ".join(keys))
-    blocks = card.text.split("\n\n")
-    assert [block.splitlines()[-2].partition(" ")[0] for block in blocks] == keys
-    assert "◌ Backlog · now AI-1803 · unassigned" in blocks[2]
-    assert len(linear.local.asked) == 1 + 2  # DMD-480 and AI-9999 by themselves
+    assert card.text.splitlines() == [
+        "◐ AI-1799 Answers cite pages that have moved",
+        "In Progress for 3 days · 🔴 due tomorrow · blocked by WEB-7 · score 0.680 · amara",
+        "○ AI-1800 Measure recall on the new set of questions",
+        "Todo for 12 days · due 10 Jan · score 0.680 · ben",
+        "◌ DMD-480 One search box for all sources",
+        "Backlog for 90 days · now AI-1803 · score 0.680 · unassigned",
+        "AI-9999: not found in Linear, or I may not see it",
+        "OPS-3: not found in Linear, or I may not see it",
+        "○ WEB-7 Pictures jump while the page loads",
+        "Todo for 24 h · 🔴 due 3 Jan · score 0.680 · ben",
+    ]
+    assert [[each["text"] for each in row] for row in card.rows] == (
+        [["AI-1799", "AI-1800", "DMD-480"], ["WEB-7"]]
+    )
+    assert len(linear.local.asked) == 1 + 3  # DMD-480, AI-9999 and OPS-3 by themselves
 
 
 def test_what_may_not_be_seen_is_answered_word_for_word_as_what_is_not_there(driver, ana):
     hidden, unseen, none = (driver.answer(ana, key) for key in ("OPS-3", "LAW-1", "AI-9999"))
-    assert none.text.startswith("AI-9999: not found in Linear, or I may not see it\nAI-9999 · ")
+    assert none.text.startswith("AI-9999: not found in Linear, or I may not see it\nYour score")
     assert hidden.text.replace("OPS-3", "AI-9999") == none.text
     assert unseen.text.replace("LAW-1", "AI-9999") == none.text
-    assert hidden.buttons == ["Hide OPS-3 from my lists"]
+    assert hidden.buttons == ["Why?", "Hide OPS-3 from my lists"]
 
 
 def test_a_card_that_linear_keeps_waiting_is_sent_and_completed_in_place(
@@ -133,11 +154,11 @@ def test_a_card_that_linear_keeps_waiting_is_sent_and_completed_in_place(
     ask_held(driver, linear, ana, "AI-1799")
     sent = driver.api.sent_to(ana)[-1]
     assert sent.text == f"AI-1799: asking Linear …\n{ENGAGEMENT}"
-    assert sent.buttons == ["Hide AI-1799 from my lists"]
+    assert sent.buttons == ["Why?", HIDE]
     linear.release()
     assert driver.answers(ana)[-1] is sent
     assert sent.text == WHOLE
-    assert sent.buttons == ["Open AI-1799", "Hide AI-1799 from my lists"]
+    assert sent.buttons == [*BUTTONS, HIDE]
     assert len(sent.edits) == 1
 
 
@@ -148,9 +169,9 @@ def test_a_completed_card_does_not_undo_a_press(driver, ana, linear, impatient):
     driver.api.wait_until(lambda: "hidden from your lists" in sent.text)
     linear.release()
     driver.settle()
-    assert sent.text.startswith("Answers cite pages")
+    assert sent.text.startswith("AI-1799 Answers cite pages")
     assert "hidden from your lists" in sent.text
-    assert sent.buttons == ["Open AI-1799", "Show AI-1799 in my lists again"]
+    assert sent.buttons == [*BUTTONS, SHOW]
 
 
 def test_another_message_is_answered_while_a_card_waits_to_be_completed(
@@ -201,7 +222,144 @@ def test_a_card_that_is_opened_from_a_briefing_says_it_too(driver, ana):
     driver.answer(ana, "AI-1799")
     briefing = driver.answer(ana, "/briefing")
     ana.presses(briefing, briefing.buttons[0])
-    assert driver.answers(ana)[-1].text.startswith("Answers cite pages that have moved\n")
+    assert driver.answers(ana)[-1].text.startswith("AI-1799 Answers cite pages that have moved\n")
+
+
+def test_a_card_that_is_opened_from_a_list_is_whole_and_counts_as_a_view(driver, ana):
+    several = driver.answer(ana, "AI-1799 and WEB-7")
+    ana.presses(several, "AI-1799")
+    card = driver.answers(ana)[-1]
+    assert card.buttons == [*BUTTONS, HIDE]
+    assert driver.recorded(ana)["AI-1799", "view"] == 1
+
+
+def test_a_card_explains_its_score_which_counts_as_nothing(driver, ana):
+    card = driver.answer(ana, "AI-1799")
+    ana.presses(card, "Why?")
+    why = driver.answers(ana)[-1].text
+    assert why == driver.answer(ana, "/why AI-1799").text
+    assert why.startswith("AI-1799 scores 0.680 now")
+    assert driver.recorded(ana) == {("AI-1799", "query"): 1}
+
+
+# --- team keys that Linear names -----------------------------------------------------------------
+
+
+@pytest.fixture
+def named(
+    start_driver: Callable[..., ConversationDriver], linear: LinearServer
+) -> ConversationDriver:
+    """A bot without team keys in its settings, once Linear has named the teams."""
+    driver = start_driver(**linear.settings)
+    driver.api.wait_until(lambda: driver.bot.recorder.keys.teams_in_linear is not None)
+    return driver
+
+
+def test_only_keys_of_teams_that_linear_names_are_recorded_and_others_are_told(named):
+    ana = named.api.user("Ana Canary", id=1001)
+    ana.starts()
+    told = named.answer(ana, "ai-1799, PS-5, OPS-3 and utf-8")
+    assert told.text.splitlines()[2:] == [
+        "PS-5: not found in Linear, or I may not see it",
+        "OPS-3: not found in Linear, or I may not see it",
+    ]
+    assert named.recorded(ana) == {("AI-1799", "query"): 1}
+    assert named.answer(ana, "PS-5").text == "PS-5: not found in Linear, or I may not see it"
+
+
+def test_a_group_hears_the_keys_of_these_teams_in_either_case(named):
+    ana = named.api.user("Ana Canary", id=1001)
+    team = named.api.supergroup("Team Canary", members=[ana])
+    named.asks(ana, "web-7 on PS-5, like AI-1799", in_=team)
+    assert named.recorded(ana) == {("AI-1799", "mention"): 1, ("WEB-7", "mention"): 1}
+
+
+def test_a_former_team_counts_once_a_moved_issue_was_seen(named):
+    ana = named.api.user("Ana Canary", id=1001)
+    ana.starts()
+    assert "One search box" in named.answer(ana, "DMD-480").text
+    assert named.recorded(ana) == {}
+    named.answer(ana, "DMD-480")
+    assert named.recorded(ana) == {("DMD-480", "query"): 1}
+
+
+def test_until_linear_has_named_its_teams_everything_counts_as_without_it(start_driver, linear):
+    linear.hold()
+    driver = start_driver(**linear.settings)
+    ana = driver.api.user("Ana Canary", id=1001)
+    team = driver.api.supergroup("Team Canary", members=[ana])
+    driver.asks(ana, "PS-5, AI-1799 and web-7", in_=team)
+    assert driver.recorded(ana) == {("PS-5", "mention"): 1, ("AI-1799", "mention"): 1}
+    linear.release()
+
+
+def test_what_was_recorded_before_stays(start_driver, linear):
+    linear.hold()
+    driver = start_driver(**linear.settings)
+    ana = driver.api.user("Ana Canary", id=1001)
+    ana.starts()
+    driver.settle()
+    ana.says("PS-5")
+    driver.api.wait_until(lambda: driver.engagements.questions.history("1001") != [])
+    linear.release()
+    driver.api.wait_until(lambda: driver.bot.recorder.keys.teams_in_linear is not None)
+    driver.settle()
+    briefing = driver.answer(ana, "/briefing")
+    ana.presses(briefing, "PS-5 · 0.680")
+    assert driver.answers(ana)[-1].text.startswith("PS-5: not found in Linear")
+    assert driver.recorded(ana) == {("PS-5", "query"): 1, ("PS-5", "view"): 1}
+
+
+# --- titles in lists -----------------------------------------------------------------------------
+
+TITLE = "Answers cite pages that have moved"
+
+
+@pytest.fixture
+def asked_before(driver, ana, linear):
+    """Issues that Ana has asked about, of which Linear's answers are forgotten."""
+    driver.answer(ana, "AI-1799 OPS-3 DMD-480")
+    driver.bot._linear._remembered.clear()
+    linear.local.asked.clear()
+
+
+@pytest.mark.usefixtures("asked_before")
+def test_lists_say_titles_after_one_request(driver, ana, linear):
+    assert driver.answer(ana, "/top").text.splitlines()[1:] == [
+        f"1. AI-1799 {TITLE} · 0.680 · once · today at 12:00",
+        "2. DMD-480 0.680 · once · today at 12:00",
+        "3. OPS-3 0.680 · once · today at 12:00",
+    ]
+    assert len(linear.local.asked) == 1
+    briefing = driver.answer(ana, "/briefing")
+    assert f"1. AI-1799 {TITLE} · 0.680" in briefing.text
+    assert briefing.buttons[0] == "AI-1799 · 0.680"
+    assert f"query · AI-1799 {TITLE}\n" in driver.answer(ana, "/history").text
+    chart = driver.answer(ana, "/chart AI-1799")
+    assert chart.text == f"AI-1799 {TITLE}: your score now: 0.680"
+
+
+@pytest.mark.usefixtures("asked_before")
+def test_a_chart_of_all_has_the_titles(driver, ana, monkeypatch):
+    drawn = []
+
+    def draw(bars, words, titles):
+        drawn.append(list(titles))
+        return ranking_chart(bars, words, titles)
+
+    monkeypatch.setattr(handlers, "ranking_chart", draw)
+    driver.answer(ana, "/chart")
+    assert drawn == [[TITLE, "", ""]]
+
+
+@pytest.mark.usefixtures("asked_before", "impatient")
+def test_a_list_is_sent_without_titles_where_linear_is_slow(driver, ana, linear):
+    linear.hold()
+    top = driver.answer(ana, "/top")
+    assert top.text.splitlines()[1] == "1. AI-1799 0.680 · once · today at 12:00"
+    linear.release()
+    driver.settle()
+    assert top.edits == []
 
 
 def test_a_group_that_only_talks_asks_linear_nothing(driver, ana, linear):
@@ -222,17 +380,15 @@ def test_many_hostile_titles_are_completed_in_as_many_messages_as_they_need(
     sent = driver.answers(ana)
     completed = sent[sent.index(first) :]
     assert len(completed) > 1
-    text = "\n\n".join(each.text for each in completed)
-    assert text.count("◐ In Progress · amara") == 20
+    text = "\n".join(each.text for each in completed)
+    assert text.count("In Progress for 1 min · score 0.680 · amara") == 20
     assert '"<b>&"<b>&' in text
     assert not first.buttons
-    assert len(completed[-1].buttons) == 40
+    assert completed[-1].buttons == keys
 
 
 def test_what_is_said_about_privacy_names_linear(driver, ana):
-    assert "I ask Linear about the issues that you ask me about" in (
-        driver.answer(ana, "/privacy").text
-    )
+    assert "I ask Linear about the issues that I show you" in driver.answer(ana, "/privacy").text
 
 
 def test_no_title_and_no_name_is_logged(driver, ana, log):

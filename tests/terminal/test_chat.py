@@ -189,20 +189,25 @@ def test_cards_say_what_an_issue_is_and_where_it_can_be_opened(cli):
     now = dt.datetime.now(dt.UTC)
     with serving(LocalLinear(invented(now), lambda: now)) as served:
         cli.settings |= served.settings
-        card, hidden = answers(talk(cli, "AI-1803 and OPS-3", "1"))
-    assert card.splitlines() == [
-        "One search box for all sources",
-        "◌ Backlog · unassigned",
-        "AI-1803 · score 0.680",
-        *card.splitlines()[3:5],
+        several, card, hidden = answers(talk(cli, "AI-1803 and OPS-3", "1", "3"))
+    assert several.splitlines() == [
+        "◌ AI-1803 One search box for all sources",
+        "Backlog for 90 days · score 0.680 · unassigned",
         "OPS-3: not found in Linear, or I may not see it",
-        "OPS-3 · score 0.680",
-        card.splitlines()[7],
-        "  Open AI-1803: https://linear.example/wattle/issue/AI-1803",
-        "  [1] Hide AI-1803 from my lists",
-        "  [2] Hide OPS-3 from my lists",
+        "  [1] AI-1803",
     ]
-    assert "One search box for all sources" in hidden
+    assert card.splitlines() == [
+        "AI-1803 One search box for all sources",
+        "◌ Backlog for 90 days · unassigned",
+        card.splitlines()[2],
+        "  Open in Linear: https://linear.example/wattle/issue/AI-1803",
+        "  Copy AI-1803: AI-1803",
+        "  Copy branch: ai-1803-one-search-box-for-all-sources",
+        "  [2] Why?",
+        "  [3] Hide AI-1803 from my lists",
+    ]
+    assert "AI-1803 One search box for all sources" in hidden
+    assert "hidden from your lists" in hidden
 
 
 # --- what cannot be started ----------------------------------------------------------------------

@@ -10,8 +10,9 @@ from ledger.application import Clock, utc_now
 with extra("linear"):
     from bot.linear.client.connection import Connection
 from bot.linear.client.linear import Linear, ignore
+from bot.linear.client.team_keys import TeamKeys
 
-__all__ = ["Connection", "Linear", "linear_of"]
+__all__ = ["Connection", "Linear", "TeamKeys", "linear_of"]
 
 
 def linear_of(
@@ -21,4 +22,5 @@ def linear_of(
     key = settings.linear_api_key
     if key is None:
         return None
-    return Linear(Connection(settings.linear_url, key), clock, observe=observe)
+    connection = Connection(settings.linear_url, key)
+    return Linear(connection, clock, observe=observe, allowed=settings.linear_teams)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from bot.linear.decoding import (
@@ -57,6 +57,8 @@ class Sender(Protocol):
 
 
 class _Remembered(NamedTuple):
+    """The part of an issue that people may see, or None."""
+
     issue: Issue | None
     at: float
 
@@ -65,19 +67,26 @@ def ignore(_: Issue) -> None:
     """Do not observe."""
 
 
+_UnderWay = dict[str, asyncio.Task[None]]
+_Find = Callable[[Sequence[str]], Awaitable[set[Reason]]]
+
+
 class Linear:
     """Looks issues up by their keys; belongs to one event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the clocks, and what is done with what is found
         self,
         sender: Sender,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
         patience_seconds: float = LOOK_UP_SECONDS,
+        allowed: Collection[str] = (),
         observe: Callable[[Issue], object] = ignore,
     ) -> None:
         """Ask through `sender`; `monotonic` measures ages and pauses, in seconds.
 
+        `allowed` are the keys of the teams whose issues may be seen; without any, public ones.
         `observe` is called with each issue that was looked up and may be seen; it must neither
         wait nor raise.
         """
@@ -85,11 +94,14 @@ class Linear:
         self._clock = clock
         self._monotonic = monotonic
         self._patience_seconds = patience_seconds
+        self._allowed = allowed
         self._observe = observe
         self._line = Line()
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._looking: dict[str, asyncio.Task[None]] = {}
         """The look-up that is under way for a key."""
+        self._listing: dict[str, asyncio.Task[None]] = {}
+        """The same of look-ups that end without asking singly for what a batch leaves out."""
 
     async def look_up(
         self, keys: Iterable[str], within_seconds: float | None = None
@@ -98,12 +110,14 @@ class Linear:
 
         No failure of Linear raises an exception. A look-up that takes longer goes on.
         """
-        asked = list(dict.fromkeys(keys))
-        self._begin([key for key in asked if is_identifier(key)])
-        under_way = {self._looking[key] for key in asked if key in self._looking}
-        if under_way:
-            await asyncio.wait(under_way, timeout=within_seconds)
-        return {key: self._answer(key) for key in asked}
+        return await self._answers(keys, within_seconds, self._looking, self._find)
+
+    async def look_up_listed(self, keys: Iterable[str], within_seconds: float) -> dict[str, Answer]:
+        """The answers for the issues of a list, by as few requests as there are batches.
+
+        An issue that a batch leaves out, such as one that was moved, is unknown unless remembered.
+        """
+        return await self._answers(keys, within_seconds, self._listing, self._find_in_batches)
 
     def is_looking_for(self, keys: Iterable[str]) -> bool:
         """Whether a look-up for one of `keys` is under way."""
@@ -128,8 +142,8 @@ class Linear:
         page = changes_of(answered.value) if isinstance(answered, Data) else None
         if page is None:
             return Failed(Reason.UNREADABLE)
-        seen = (each for each in page.issues if isinstance(shown(each, 0.0), Found))
-        return page._replace(issues=tuple(seen))
+        seen = (shown(each, self._allowed) for each in page.issues)
+        return page._replace(issues=tuple(each for each in seen if each is not None))
 
     @property
     def quota(self) -> Quota:
@@ -138,7 +152,7 @@ class Linear:
 
     async def close(self) -> None:
         """End all look-ups, and close the connections."""
-        tasks = set(self._looking.values())
+        tasks = {*self._looking.values(), *self._listing.values()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -153,16 +167,17 @@ class Linear:
         if remembered is None:
             return Unknown(is_pending=key in self._looking)
         self._remembered.move_to_end(key)
-        return shown(remembered.issue, self._monotonic() - remembered.at)
+        if remembered.issue is None:
+            return Absent()
+        return Found(remembered.issue, self._monotonic() - remembered.at)
 
     def _remember(self, key: str, issue: Issue | None) -> None:
         self._remembered[key] = _Remembered(issue, self._monotonic())
         self._remembered.move_to_end(key)
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
-        answer = shown(issue, 0.0)
-        if isinstance(answer, Found):
-            self._observe(answer.issue)
+        if issue is not None:
+            self._observe(issue)
 
     def _is_fresh(self, key: str) -> bool:
         remembered = self._remembered.get(key)
@@ -170,17 +185,28 @@ class Linear:
 
     # --- looking up ------------------------------------------------------------------------------
 
-    def _begin(self, keys: Sequence[str]) -> None:
-        """Begin a look-up for those of `keys` that are not fresh and not being looked up."""
-        wanted = [key for key in keys if key not in self._looking and not self._is_fresh(key)]
-        if wanted:
-            task = asyncio.create_task(self._look_up(wanted), name="linear-look-up")
-            self._looking |= dict.fromkeys(wanted, task)
+    async def _answers(
+        self, keys: Iterable[str], within_seconds: float | None, under_way: _UnderWay, find: _Find
+    ) -> dict[str, Answer]:
+        asked = list(dict.fromkeys(keys))
+        self._begin([key for key in asked if is_identifier(key)], under_way, find)
+        tasks = {under_way[key] for key in asked if key in under_way}
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_seconds)
+        return {key: self._answer(key) for key in asked}
 
-    async def _look_up(self, keys: Sequence[str]) -> None:
+    def _begin(self, keys: Sequence[str], under_way: _UnderWay, find: _Find) -> None:
+        """Begin a look-up for those of `keys` that are not fresh and not being looked up."""
+        wanted = [key for key in keys if key not in under_way and not self._is_fresh(key)]
+        if wanted:
+            looking = self._look_up(wanted, under_way, find)
+            task = asyncio.create_task(looking, name="linear-look-up")
+            under_way |= dict.fromkeys(wanted, task)
+
+    async def _look_up(self, keys: Sequence[str], under_way: _UnderWay, find: _Find) -> None:
         try:
             async with asyncio.timeout(self._patience_seconds):
-                failures = await self._find(keys)
+                failures = await find(keys)
         except TimeoutError:
             failures = {Reason.SLOW}
         except Exception as error:  # noqa: BLE001 - a card is shown without Linear, too (R13)
@@ -188,7 +214,7 @@ class Linear:
             failures = {Reason.FAULT}
         finally:
             for key in keys:
-                del self._looking[key]
+                del under_way[key]
         if failures:
             why = ", ".join(sorted(reason.value for reason in failures))
             _log.warning("Linear not read", extra={"why": why, "issues": len(keys)})
@@ -197,20 +223,30 @@ class Linear:
         """Look `keys` up and remember the results; return the reasons for missing ones."""
         if len(keys) == 1:
             return await self._find_one(keys[0])
+        if failures := await self._find_in_batches(keys):
+            return failures
+        missing = [key for key in keys if not self._is_fresh(key)]
+        return set[Reason]().union(*await asyncio.gather(*map(self._find_one, missing)))
+
+    async def _find_in_batches(self, keys: Sequence[str]) -> set[Reason]:
         for request in requests_for_many(keys):
             answered = await self._ask(request)
             if isinstance(answered, Failed):
                 return {answered.reason}
             self._take(answered, keys)
-        missing = [key for key in keys if not self._is_fresh(key)]
-        return set[Reason]().union(*await asyncio.gather(*map(self._find_one, missing)))
+        return set()
 
     def _take(self, answered: Said, keys: Sequence[str]) -> None:
-        """Remember the issues of a batch that were asked for."""
+        """Remember the issues of a batch that were asked for and may be seen.
+
+        A hidden one is then asked for singly, as one that does not exist, so that neither time nor
+        a failure tells the two apart.
+        """
         batch = answered.value.get("issues") if isinstance(answered, Data) else None
         for issue in issues_in(batch.get("nodes") if isinstance(batch, dict) else None):
-            if issue.identifier.upper() in keys:
-                self._remember(issue.identifier.upper(), issue)
+            seen = shown(issue, self._allowed)
+            if seen is not None and seen.identifier.upper() in keys:
+                self._remember(seen.identifier.upper(), seen)
 
     async def _find_one(self, key: str) -> set[Reason]:
         answered = await self._ask(request_for_one(key))
@@ -226,7 +262,7 @@ class Linear:
             return {Reason.UNREADABLE}
         if not issue.is_called(key):
             return {Reason.UNEXPECTED}
-        self._remember(key, issue)
+        self._remember(key, shown(issue, self._allowed))
         return set()
 
     async def _ask(self, request: Request) -> Said:

@@ -23,13 +23,13 @@ from graphql import (
 from bot.linear.demo import errors
 from bot.linear.demo.errors import Refused, described, not_found
 from bot.linear.demo.filters import holds_null, lets_through
-from bot.linear.demo.workspace import Node, Workspace
+from bot.linear.demo.workspace import PAGE, Node, Workspace
 from bot.linear.schema.checks import RULES
 from bot.linear.schema.files import OURS, schema_of
 
-PAGE, PAGE_AT_MOST = 50, 250
+PAGE_AT_MOST = 250
 COMPLEXITY_AT_MOST = 10_000
-CONNECTIONS = frozenset({"issues", "teams"})
+CONNECTIONS = frozenset({"issues", "teams", "stateHistory", "inverseRelations"})
 
 Variables = Mapping[str, Any]
 
@@ -51,13 +51,9 @@ class Executor:
 
     def execute(self, query: str, variables: Variables) -> Executed | Refused:
         """Answer `query`, or refuse it."""
-        try:
-            document = parse(query)
-        except GraphQLError as error:
-            return errors.invalid(error.message)
-        # An unknown id among aliases must be met as Linear answers it, so that rule is left out.
-        if found := validate(self._schema, document, RULES[:-2]):
-            return errors.invalid(found[0].message)
+        document = self.read(query)
+        if isinstance(document, Refused):
+            return document
         if holds_null(variables.get("filter", {})):
             return errors.HAS_NULL
         if isinstance(first := variables.get("first"), int) and first > PAGE_AT_MOST:
@@ -66,6 +62,16 @@ class Executor:
         if cost > COMPLEXITY_AT_MOST:
             return errors.TOO_COMPLEX
         return Executed(_body(self._result(document, variables)), cost)
+
+    def read(self, query: str) -> DocumentNode | Refused:
+        """Return the document of a valid `query`."""
+        try:
+            document = parse(query)
+        except GraphQLError as error:
+            return errors.invalid(error.message)
+        # An unknown id among aliases must be met as Linear answers it, so that rule is left out.
+        found = validate(self._schema, document, RULES[:-2])
+        return errors.invalid(found[0].message) if found else document
 
     def _result(self, document: DocumentNode, variables: Variables) -> ExecutionResult:
         roots = {
@@ -141,7 +147,7 @@ def complexity(document: DocumentNode, variables: Variables) -> int:
 
 def _first(field: FieldNode, variables: Variables) -> int:
     for argument in field.arguments or ():
-        if argument.name.value == "first":
+        if argument.name.value in {"first", "last"}:
             if isinstance(argument.value, IntValueNode):
                 return int(argument.value.value)
             if isinstance(argument.value, VariableNode):

@@ -1,8 +1,10 @@
 """A small invented workspace, as the resolvers of Linear's schema find it."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
@@ -11,6 +13,10 @@ Node = dict[str, Any]
 KEY = "lin_api_demo_key_of_nobody"
 """The key that the local Linear accepts."""
 ADDRESS = "https://linear.example/wattle"
+PAGE = 50
+"""Nodes of a connection where a document does not say how many."""
+
+_SLUG = re.compile(r"[^a-z0-9]+")
 
 STATES = {
     "Triage": "triage",
@@ -26,7 +32,11 @@ STATES = {
 
 
 class Invented(NamedTuple):
-    """An issue of the workspace; `due` is in how many days."""
+    """An issue of the workspace.
+
+    `due` is in how many days, `days` is how long the issue is in its state, `blockers` are the
+    identifiers of issues that block it.
+    """
 
     identifier: str
     title: str
@@ -36,6 +46,9 @@ class Invented(NamedTuple):
     due: int | None = None
     formerly: tuple[str, ...] = ()
     archived: bool = False
+    days: int = 0
+    cycle: int | None = None
+    blockers: tuple[str, ...] = ()
 
 
 PRIORITIES = ("0", "1", "2", "3", "4")
@@ -47,17 +60,33 @@ UNSEEN = frozenset({"LAW"})
 """Teams that the key's owner is no member of."""
 
 ISSUES = (
-    Invented("AI-1799", "Answers cite pages that have moved", "In Progress", "amara", 2, 1),
-    Invented("AI-1800", "Measure recall on the new set of questions", "Todo", "ben", 3, 9),
-    Invented("AI-1801", "Drop the old tokenizer", "Done", "chiyo", 4, -3),
-    Invented("AI-1802", "Summaries lose the last list item", "In Review", "amara", 1, -2),
-    Invented("AI-1803", "One search box for all sources", "Backlog", formerly=("DMD-480",)),
-    Invented("AI-1804", "Cache embeddings per paragraph", "Canceled", archived=True),
-    Invented("WEB-7", "Pictures jump while the page loads", "Todo", "ben", 2, 2),
-    Invented("WEB-8", "Pictures jump on phones", "Duplicate", "ben"),
+    Invented(
+        *("AI-1799", "Answers cite pages that have moved", "In Progress", "amara", 2, 1),
+        days=3,
+        cycle=14,
+        blockers=("WEB-7", "AI-1801", "OPS-3"),
+    ),
+    Invented(
+        *("AI-1800", "Measure recall on the new set of questions", "Todo", "ben", 3, 9),
+        days=12,
+        cycle=15,
+    ),
+    Invented("AI-1801", "Drop the old tokenizer", "Done", "chiyo", 4, -3, days=4, cycle=13),
+    Invented(
+        *("AI-1802", "Summaries lose the last list item", "In Review", "amara", 1, -2),
+        days=6,
+        cycle=14,
+        blockers=("AI-1799", "AI-1800"),
+    ),
+    Invented(
+        *("AI-1803", "One search box for all sources", "Backlog"), formerly=("DMD-480",), days=90
+    ),
+    Invented("AI-1804", "Cache embeddings per paragraph", "Canceled", archived=True, days=40),
+    Invented("WEB-7", "Pictures jump while the page loads", "Todo", "ben", 2, 2, days=1, cycle=8),
+    Invented("WEB-8", "Pictures jump on phones", "Duplicate", "ben", days=1),
     Invented("WEB-9", "Is this page slow for anyone else?", "Triage"),
-    Invented("OPS-3", "Rotate the signing keys", "In Progress", "chiyo", 1, 0),
-    Invented("LAW-1", "Review the contract with the museum", "Todo", "ben", 2),
+    Invented("OPS-3", "Rotate the signing keys", "In Progress", "chiyo", 1, 0, days=2),
+    Invented("LAW-1", "Review the contract with the museum", "Todo", "ben", 2, days=20),
 )
 
 
@@ -110,6 +139,7 @@ class Workspace:
             "previousIdentifiers": list(issue.formerly),
             "title": issue.title,
             "url": f"{ADDRESS}/issue/{issue.identifier}",
+            "branchName": _branch(issue),
             "priority": float(issue.priority),
             "dueDate": None if due is None else due.isoformat(),
             "updatedAt": _written(now - dt.timedelta(hours=int(number) % 50)),
@@ -118,9 +148,18 @@ class Workspace:
             "team": self.teams[team],
             "state": _state(team, issue.state),
             "assignee": None if issue.assignee is None else self._person(issue.assignee),
+            "cycle": None if issue.cycle is None else _cycle(team, issue.cycle),
+            "stateHistory": _in_state(now - dt.timedelta(days=issue.days)),
+            "inverseRelations": partial(self._blocking, issue.blockers),
         }
         self.issues.append(node)
         return node
+
+    def _blocking(self, identifiers: Sequence[str], _: object, first: int = PAGE) -> Node:
+        """Resolve the issues that block another, of those that the key may read."""
+        found = [self.find(each) for each in identifiers]
+        nodes = [{"type": "blocks", "issue": each} for each in found if each is not None]
+        return {"nodes": nodes[:first]}
 
     def add_team(self, key: str, visibility: str = "public") -> None:
         """Add a team, unless there is one of that key."""
@@ -167,6 +206,20 @@ def _before(issue: Node, field: str) -> Node:
     if field == "priority":
         return {field: issue[field]}
     return {f"{field}Id": None if issue[field] is None else issue[field]["id"]}
+
+
+def _branch(issue: Invented) -> str:
+    """Return the name of a branch, in Linear's form: in lower case, with hyphens."""
+    slug = _SLUG.sub("-", f"{issue.identifier} {issue.title}".lower()).strip("-")
+    return f"{issue.assignee}/{slug}" if issue.assignee else slug
+
+
+def _cycle(team: str, number: int) -> Node:
+    return {"id": _id("cycle", team, str(number)), "number": float(number), "name": None}
+
+
+def _in_state(since: dt.datetime) -> Node:
+    return {"nodes": [{"startedAt": _written(since), "endedAt": None}]}
 
 
 def empty() -> Workspace:
