@@ -129,6 +129,7 @@ class IssueObserved(msgspec.Struct, frozen=True, kw_only=True):
     blockers: tuple[str, ...] | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
     trashed: bool | UnsetType = UNSET
+    public_team: str | UnsetType | None = UNSET
     actor: UUID | UnsetType | None = UNSET
     actor_is_app: bool | UnsetType = UNSET
     removed: bool = False

@@ -65,7 +65,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     timestamp of a webhook, or when a look-up was answered; None stands for when it is recorded. It
     decides between descriptions with the same `updated_at`: Linear does not change that for every
     change, such as one of `blockers`, the unfinished issues that block this one. `texts` and the
-    names of people are no part of the event.
+    names of people are no part of the event. `public_team` is the team if its issues are public,
+    or None: webhooks do not say so.
 
     If `commented`, the actor commented on it at `updated_at`, and nothing else is described.
     """
@@ -87,6 +88,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     blockers: tuple[str, ...] | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
     trashed: bool | UnsetType = UNSET
+    public_team: str | UnsetType | None = UNSET
     actor: Person | UnsetType | None = UNSET
     removed: bool = False
     commented: bool = False
@@ -117,6 +119,7 @@ def checked_observation(observation: Observation) -> Observation:
         state_id=_optional("state_id", observation.state_id),
         state_type=_state_type(observation),
         former_identifiers=_formers(observation.former_identifiers),
+        public_team=_public_team(observation.public_team),
         priority=_priority(observation.priority),
         assignee=_person("assignee", observation.assignee),
         cycle=_said("cycle", observation.cycle),
@@ -178,6 +181,7 @@ _OPTIONAL = (
     "blockers",
     "archived",
     "trashed",
+    "public_team",
 )
 BLOCKERS = "blockers"
 
@@ -238,6 +242,10 @@ def _content(event: IssueObserved) -> bytes:
 
 
 # Fields that Linear may not have said.
+
+
+def _public_team(value: str | UnsetType | None) -> str | UnsetType | None:
+    return _matching("public_team", _TEAM, value.upper()) if isinstance(value, str) else value
 
 
 def _said(field: str, value: str | UnsetType | None) -> str | UnsetType | None:

@@ -45,6 +45,12 @@ class IssueAt(msgspec.Struct, frozen=True, kw_only=True):
     blockers: tuple[str, ...] | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
     trashed: bool | UnsetType = UNSET
+    public_team: str | UnsetType | None = UNSET
+
+    @property
+    def is_public(self) -> bool:
+        """Whether Linear said that the issues of the team in which it is now are public."""
+        return self.public_team == self.team
 
 
 class StateSpan(NamedTuple):

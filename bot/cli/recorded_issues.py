@@ -1,7 +1,7 @@
 """Issues as the ledger knows them, for the command that shows issues."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from bot.cli.context import Session
 from bot.dates.format import day_of, when
 from bot.language import words
 from bot.linear.facts import age
+from bot.linear.issue import PUBLIC, Team, may_be_shown
 from ledger.instants import Instant, iso, moment_of
 from projections.application import KnownIssue
 from projections.issue_history import StateSpan
@@ -23,12 +24,24 @@ _MICROSECONDS = 1_000_000
 def recorded(
     session: Session, keys: Sequence[str], at: Moment, known_at: Moment
 ) -> dict[str, KnownIssue]:
-    """The issues among `keys` that the ledger knows, as of a moment; none without a ledger."""
+    """The issues among `keys` that the ledger knows, as of a moment; none without a ledger.
+
+    An issue whose team may not be shown now is left out, like one that is not known.
+    """
     if not session.has_ledger():
         return {}
     with session.engagements() as engagements:
-        found = {key: engagements.issues.issue(key, at, known_at) for key in keys}
+        issues, allowed = engagements.issues, session.settings.linear_teams
+        visible = [key for key in keys if _may_be_shown(issues.issue(key), allowed)]
+        found = {key: issues.issue(key, at, known_at) for key in visible}
     return {key: issue for key, issue in found.items() if issue is not None}
+
+
+def _may_be_shown(issue: KnownIssue | None, allowed: Collection[str]) -> bool:
+    if issue is None:
+        return False
+    team = Team(issue.at.team, PUBLIC if issue.at.is_public else None)
+    return may_be_shown(team, allowed)
 
 
 def lines_of(issue: KnownIssue, session: Session, end: Instant) -> Iterator[str]:

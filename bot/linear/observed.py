@@ -1,6 +1,6 @@
 """Answers of look-ups as observations that the ledger can record."""
 
-from bot.linear.issue import Issue
+from bot.linear.issue import PUBLIC, Issue
 from ledger.instants import Instant, instant_of
 from ledger.observations import Observation, Person, Text, checked_observation
 
@@ -29,6 +29,7 @@ def observation_of(issue: Issue, said_at: Instant) -> Observation | None:
                 due_date=issue.due_date,
                 archived=issue.archived,
                 trashed=issue.trashed,
+                public_team=issue.team.key if issue.team.visibility == PUBLIC else None,
                 origin="look-up",
                 texts=tuple(texts),
             )

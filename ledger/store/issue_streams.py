@@ -135,6 +135,7 @@ class IssueStreams:
             blockers=entry.blockers,
             archived=entry.archived,
             trashed=entry.trashed,
+            public_team=entry.public_team,
             actor=self._account_of(actor, entry.updated_at),
             actor_is_app=actor.is_app if isinstance(actor, Person) else UNSET,
             removed=entry.removed,

@@ -191,6 +191,7 @@ def recorded(cli: CommandLine) -> CommandLine:
                 assignee=Person(uuid(200), "amara"),
                 due_date=dt.date(2026, 2, 1),
                 blockers=(uuid(2),),
+                public_team="AI",
                 updated_at=instant_of(noon(day)),
                 said_at=instant_of(noon(day)),
                 texts=(TITLE, STARTED if day == 28 else BACKLOG),
@@ -209,6 +210,25 @@ def test_without_a_key_the_ledger_answers(recorded):
         "time in states: Backlog 18 days, In Progress 3 days",
     ]
     assert done.out.splitlines() == [*lines, "", *lines]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"public_team": None},
+        {"team": "LAW", "identifier": "LAW-1"},
+        {"team": "LAW", "identifier": "LAW-1", "public_team": None},
+    ],
+    ids=["made private", "moved, by a webhook", "moved to a private team"],
+)
+def test_an_issue_that_may_not_be_shown_now_is_not_shown_as_it_was(recorded, later):
+    unknown = recorded("issue", "AI-2", "--at", "2026-01-12").out.replace("AI-2", "AI-1799")
+    with Engagements(f"sqlite:///{recorded.home}/ledger.db", clock=lambda: noon(30)) as opened:
+        fields = {"identifier": "AI-1799"} | later
+        opened.ledger.record(observation(1, **fields, updated_at=instant_of(noon(29))))
+    assert recorded("issue", "AI-1799", "--at", "2026-01-12").out == unknown
+    recorded.settings["ENGAGEMENT_LINEAR_TEAMS"] = "AI,LAW"
+    assert "Answers cite pages" in recorded("issue", "AI-1799", "--at", "2026-01-12").out
 
 
 def test_an_issue_is_shown_as_it_was(recorded):

@@ -21,6 +21,7 @@ NODE: dict[str, Any] = {
     **OPTIONAL,
     "id": uuid(1),
     "state": {"id": uuid(101), "type": "started", "name": "In Progress"},
+    "team": {"key": "AI", "visibility": "public"},
     "assignee": {"id": uuid(200), "displayName": "amara"},
 }
 
@@ -45,6 +46,7 @@ def test_an_issue_that_was_looked_up_is_observed():
         due_date=dt.date(2026, 1, 2),
         archived=False,
         trashed=True,
+        public_team="AI",
         origin="look-up",
         texts=(
             Text(uuid(1), "A title", "https://linear.example/AI-1"),

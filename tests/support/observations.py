@@ -72,6 +72,7 @@ def observations() -> st.SearchStrategy[Observation]:
         blockers=maybe(_several),
         archived=maybe(st.booleans()),
         trashed=maybe(st.booleans()),
+        public_team=maybe(st.sampled_from([None, "AI"])),
         actor=maybe(st.none() | people),
         removed=st.booleans(),
         commented=st.sampled_from([False, False, True]),
