@@ -69,12 +69,17 @@ class Interaction(msgspec.Struct, frozen=True, gc=False):
     source_key: SourceKey | None = None
 
 
-class Override(msgspec.Struct, frozen=True, gc=False):
-    """A checked decision that an engagement's base is `score` (R6); made by `override_of`."""
+OVERRIDE = "override"
+"""The topic of the decision that an engagement's base is the value (R6)."""
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """A checked decision about an engagement; `topic` says which, see `ledger.events.DECISIONS`."""
 
     user_id: UserId
     issue_id: IssueId
-    score: float
+    topic: str
+    value: float
     occurred_at: Instant | None = None
 
 
@@ -185,12 +190,12 @@ def checked_hiding(hiding: Hiding) -> Hiding:
 
 def override_of(
     user_id: str, issue_id: str, score: float, *, occurred_at: datetime | None = None
-) -> Override:
+) -> Decision:
     """Validate the fields of an override and return it; raises InvalidScoreError."""
     if not (isinstance(score, int | float) and 0.0 <= score <= 1.0):
         raise InvalidScoreError(score)
     at = None if occurred_at is None else occurred_at_of(occurred_at)
-    return Override(user_id_of(user_id), issue_id_of(issue_id), float(score), at)
+    return Decision(user_id_of(user_id), issue_id_of(issue_id), OVERRIDE, float(score), at)
 
 
 def hiding_of(

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ledger.commands import Kind
+from ledger.commands import OVERRIDE, Kind
 from ledger.instants import DAY, Instant
 from ledger.validation import IssueId
 
@@ -33,14 +33,29 @@ class InteractionRecorded(msgspec.Struct, frozen=True):
     commitment: bytes | None = None
 
 
-class ScoreOverridden(msgspec.Struct, frozen=True):
-    """An override: the engagement's base is `score` from `occurred_at` on (R6)."""
+class EngagementDecided(msgspec.Struct, frozen=True):
+    """A user's decision about an engagement, in force from `occurred_at` on.
+
+    Subclasses add one field, its value. Of the decisions of one topic, the latest of
+    (`occurred_at`, value) holds.
+    """
 
     originator_id: UUID
     originator_version: int
     recorded_at: Instant
     issue_id: IssueId
     occurred_at: Instant
+
+    @property
+    def decided(self) -> dict[str, float]:
+        """The value under its name, as in {"score": 0.8}."""
+        name = self.__struct_fields__[-1]
+        return {name: getattr(self, name)}
+
+
+class ScoreOverridden(EngagementDecided, frozen=True):
+    """An override: the engagement's base is `score` from `occurred_at` on (R6)."""
+
     score: float
 
 
@@ -146,7 +161,7 @@ class IssueObserved(msgspec.Struct, frozen=True, kw_only=True):
 FORGOTTEN = UUID(int=0)
 """Stands in observations for every person without an account."""
 
-FoldedEvent = InteractionRecorded | ScoreOverridden
+FoldedEvent = InteractionRecorded | EngagementDecided
 """Events from which engagements are folded."""
 
 AccountEvent = FoldedEvent | EngagementHidden
@@ -163,14 +178,13 @@ def kind_label(event: AccountEvent) -> str:
     match event:
         case InteractionRecorded():
             return event.kind.label
-        case ScoreOverridden():
-            return "override"
         case EngagementHidden():
             return "hidden" if event.hidden else "unhidden"
+        case EngagementDecided():
+            return next(topic for topic, type_ in TOPICS.items() if type_ is type(event))
 
 
 INTERACTION = "interaction"
-OVERRIDE = "override"
 HIDING = "hiding"
 POLICY = "policy"
 SEALING = "sealing"
@@ -188,7 +202,29 @@ TOPICS: dict[str, type[Event]] = {
 }
 """Short and stable names for event types; a topic that is not here is never resolved."""
 
-SEALED_TOPICS = frozenset({INTERACTION, OVERRIDE})
+DECISIONS: dict[str, int] = {OVERRIDE: 0}
+"""The topics of decisions, each with the code that stands for it where a column holds codes.
+
+The code of an interaction is its kind, so these are 0, the next one -1, and so on; that of any
+event is `DECISIONS.get(topic, kind)`.
+"""
+
+TOPIC_OF_CODE = {
+    **dict.fromkeys(map(int, Kind), INTERACTION),
+    **{code: topic for topic, code in DECISIONS.items()},
+}
+"""The topic of an event with a given code."""
+
+
+def decision_of(topic: str, head: tuple[Any, ...], value: float) -> EngagementDecided:
+    """The decision of a topic, with the fields that all decisions have and a stored value."""
+    type_: Any = TOPICS[topic]
+    *_, field = msgspec.structs.fields(type_)
+    decision: EngagementDecided = type_(*head, field.type(value))
+    return decision
+
+
+SEALED_TOPICS = frozenset({INTERACTION, *DECISIONS})
 """The topics whose events have typed columns and go into segments; all others stay hot."""
 
 
@@ -198,19 +234,25 @@ def is_late(occurred_at: int, recorded_at: int) -> bool:
 
 
 class EventRow(NamedTuple):
-    """The fields of an event that a fold reads: an interaction has a kind, an override a score.
+    """The fields of an event that a fold reads; `stream` is the account's number in the ledger.
 
-    `stream` is the account's interned number within one ledger.
+    An interaction has a `kind`, and may have a `linear_id`; a decision has a `score`, its value.
     """
 
     position: int
     stream: int
+    topic: str
     issue_id: str
     kind: Annotated[int, msgspec.Meta(ge=int(min(Kind)), le=int(max(Kind)))] | None
     occurred_at: int
     linear_id: str | None
     score: float | None
     recorded_at: int
+
+    @property
+    def is_interaction(self) -> bool:
+        """Whether the event is an interaction."""
+        return self.topic == INTERACTION
 
     @property
     def is_late(self) -> bool:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ledger.as_of import AsOf
-from ledger.commands import Kind
+from ledger.commands import OVERRIDE, Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
 from projections.engagement import engagements_as_of
@@ -83,7 +83,7 @@ class Activity(msgspec.Struct, frozen=True):
 def activity(rows: Iterable[EventRow], zone: ZoneInfo) -> Activity:
     """Count the activity in `rows`, of any users and in any order, by the calendar of `zone`."""
     ordered = sorted(rows, key=_order)
-    touches = [row for row in ordered if row.kind is not None]
+    touches = [row for row in ordered if row.is_interaction]
     there = [_local(row, zone) for row in touches]
     kinds = [Kind(row.kind or 0) for row in touches]
     users = _tallies((row.stream for row in touches), kinds)
@@ -98,7 +98,7 @@ def activity(rows: Iterable[EventRow], zone: ZoneInfo) -> Activity:
         users=tuple(sorted((UserActivity(*each) for each in users.items()), key=_most_first)),
         issues=tuple(sorted((IssueActivity(*each) for each in issues.items()), key=_most_first)),
         late=tuple(row for row in touches if row.is_late),
-        overrides=tuple(row for row in ordered if row.kind is None),
+        overrides=tuple(row for row in ordered if row.topic == OVERRIDE),
     )
 
 

@@ -6,7 +6,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.commands import Kind
+from ledger.commands import OVERRIDE, Kind
+from ledger.events import DECISIONS
 from ledger.instants import DAY, Instant
 from projections.policy import ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, pin_ends_at
@@ -31,12 +32,13 @@ _EACH = np.array(Kind).reshape(-1, 1)
 class EventColumns(NamedTuple):
     """Events: what `ledger.events.EventRow` says of each, but for whose and which issue's it is.
 
-    `kind` is 0 for an override, which alone has a `score`; `linear` is the rank of the Linear id
-    among those of all rows.
+    `code` is the kind of an interaction, or stands for a decision, see `ledger.events.DECISIONS`;
+    only a decision has a `score`, its value. `linear` is the rank of the Linear id among those of
+    all rows.
     """
 
     position: Integers
-    kind: Integers
+    code: Integers
     occurred_at: Integers
     recorded_at: Integers
     linear: Integers
@@ -84,12 +86,12 @@ def fold(events: EventColumns, starts: Integers) -> FoldColumns:
 
     Those of an engagement come by occurred_at, and at one instant by position.
     """
-    at, kind, size = events.occurred_at, events.kind, len(starts)
+    at, code, size = events.occurred_at, events.code, len(starts)
     of = _numbers(starts, len(at))
-    counts, lasts = _by_kind(kind, of, size)
+    counts, lasts = _by_kind(code, of, size)
     lasts_at = _at(at, lasts)
     linear_at, linear = _latest(at, events.linear, events.linear != NO, of, size, NO)
-    override_at, override = _latest(at, events.score, kind == 0, of, size, 0.0)
+    override_at, override = _latest(at, events.score, code == DECISIONS[OVERRIDE], of, size, 0.0)
     id_, scored_at = _extremes(events, starts, of)
     return FoldColumns(
         events=np.diff(starts, append=len(at)),
@@ -99,7 +101,7 @@ def fold(events: EventColumns, starts: Integers) -> FoldColumns:
         mentions=counts[0],
         views=counts[1],
         queries=counts[2],
-        first_at=_at(at, _firsts(np.flatnonzero(kind), counts.sum(axis=0))),
+        first_at=_at(at, _firsts(np.flatnonzero(code > 0), counts.sum(axis=0))),
         mentioned_at=lasts_at[0],
         viewed_at=lasts_at[1],
         queried_at=lasts_at[2],
@@ -149,9 +151,9 @@ def _numbers(starts: Integers, rows: int) -> Integers:
     return np.cumsum(is_start)
 
 
-def _by_kind(kind: Integers, of: Integers, size: int) -> tuple[Integers, Integers]:
+def _by_kind(code: Integers, of: Integers, size: int) -> tuple[Integers, Integers]:
     """How many rows of each kind each engagement has, and which is the last; a line a kind."""
-    places = kind * size + of
+    places = np.maximum(code, 0) * size + of
     counts = np.bincount(places, minlength=(1 + len(Kind)) * size)
     lasts = np.full_like(counts, NO)
     np.maximum.at(lasts, places, np.arange(len(places)))

@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.as_of import AsOf
 from ledger.commands import Kind
-from ledger.events import EventRow
+from ledger.events import INTERACTION, EventRow
 
 
 class Engagement(msgspec.Struct, frozen=True, gc=False):
@@ -81,8 +81,8 @@ def fold(rows: Iterable[EventRow]) -> Engagement:
     lasts: list[int | None] = [None, None, None, None]
     first_at: int | None = None
     linear, override = None, None
-    for _, _, _, kind, at, linear_id, score, _ in rows:
-        if kind is None:
+    for _, _, topic, _, kind, at, linear_id, score, _ in rows:
+        if kind is None or topic != INTERACTION:
             override = _latest(override, (at, score))
             continue
         counts[kind] += 1
@@ -97,6 +97,13 @@ def fold(rows: Iterable[EventRow]) -> Engagement:
     pairs = (*(linear or _NO_PAIR), *(override or _NO_PAIR))
     _, mentions, views, queries = counts
     return Engagement(mentions, views, queries, first_at, *instants, *pairs)
+
+
+def touches(kind: Kind, count: int, at: int) -> Engagement:
+    """The engagement of `count` interactions of one kind, all of them at one instant."""
+    mentions, views, queries = (count if each is kind else 0 for each in Kind)
+    mentioned, viewed, queried = (at if each is kind and count else None for each in Kind)
+    return Engagement(mentions, views, queries, at if count else None, mentioned, viewed, queried)
 
 
 def merge(a: Engagement, b: Engagement) -> Engagement:

@@ -3,12 +3,13 @@
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 
-from ledger.events import EventRow
+from ledger.commands import OVERRIDE
+from ledger.events import INTERACTION, EventRow
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from projections.engagement import Engagement
 from projections.policy import ScoringPolicy
@@ -105,7 +106,7 @@ ONE = 1 << 64
 """The integer for a share of 1, because sums of integers do not depend on the order."""
 
 _WEEK_DAYS = 7
-_OCCURRED_AT = itemgetter(EventRow._fields.index("occurred_at"))
+_OCCURRED_AT = attrgetter("occurred_at")
 
 
 class Quality(msgspec.Struct, frozen=True):
@@ -237,7 +238,8 @@ class _History:
         self._events = events
         self._issues = issues
         self._judged = [(ranking, Judged([], [])) for ranking in rankings]
-        self._adds = [ranking.add for ranking in rankings]
+        self._touches = [ranking.touch for ranking in rankings]
+        self._overrides = [ranking.override for ranking in rankings]
         self._weeks = weeks
         self._last_at: list[int | None] = [None] * len(issues)
 
@@ -257,14 +259,21 @@ class _History:
         end = start + 1
         while end < len(events) and events[end].occurred_at == at:
             end += 1
-        taken = [(self._issues[row[2]], row[3], row[6]) for row in events[start:end]]
-        for issue, kind, _ in taken:
-            if kind is not None:
-                self._return(issue, at)
-        for issue, kind, override in taken:
-            for add in self._adds:
-                add(issue, kind, at, override)
+        for row in events[start:end]:
+            if row.topic == INTERACTION:
+                self._return(self._issues[row.issue_id], at)
+        for row in events[start:end]:
+            self._add(row)
         return end
+
+    def _add(self, row: EventRow) -> None:
+        issue = self._issues[row.issue_id]
+        if row.topic == INTERACTION:
+            for touch in self._touches:
+                touch(issue, row.kind or 0, row.occurred_at)
+        elif row.topic == OVERRIDE:
+            for override in self._overrides:
+                override(issue, row.occurred_at, row.score or 0.0)
 
     def _return(self, issue: int, at: int) -> None:
         last_at = self._last_at[issue]
@@ -277,7 +286,7 @@ class _History:
         """Evaluate the briefing of the week whose first event is the one at `start`."""
         end = bisect_left(self._events, next_monday, start, key=_OCCURRED_AT)
         week = self._events[start:end]
-        touched = {self._issues[row[2]] for row in week if row[3] is not None}
+        touched = {self._issues[row.issue_id] for row in week if row.topic == INTERACTION}
         known = [issue for issue in touched if self._last_at[issue] is not None]
         if known:
             for ranking, judged in self._judged:

@@ -10,10 +10,10 @@ from typing import NamedTuple, cast
 import msgspec
 
 from ledger.as_of import AsOf
-from ledger.commands import FOREVER, Kind
+from ledger.commands import FOREVER, OVERRIDE, Kind
 from ledger.events import EventRow, is_late
 from ledger.instants import DAY, Instant
-from projections.engagement import NONE, Engagement, fold, merge, of_kinds
+from projections.engagement import NONE, Engagement, fold, merge, of_kinds, touches
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import Ranked, pin_ends_at, rank_key, ranked
 from projections.scoring import days_over, weighted
@@ -155,19 +155,15 @@ def explain(
         at=at,
         as_of=as_of,
         adopted=adopted,
-        interactions=tuple(_interaction(each, policy) for each in seen if _is_touch(each.row)),
+        interactions=tuple(_interaction(each, policy) for each in seen if each.row.is_interaction),
         overrides=tuple(
-            _override(row, rows, engagement, policy) for row in rows if not _is_touch(row)
+            _override(row, rows, engagement, policy) for row in rows if row.topic == OVERRIDE
         ),
     )
 
 
 def _is_seen(row: EventRow, issue_id: str, as_of: AsOf) -> bool:
     return row.issue_id == issue_id and as_of.sees(row.occurred_at, row.recorded_at)
-
-
-def _is_touch(row: EventRow) -> bool:
-    return row.kind is not None
 
 
 def _order(event: Sourced) -> tuple[int, int]:
@@ -207,9 +203,9 @@ def _override(
 
 
 def _ends(row: EventRow, override: EventRow, policy: ScoringPolicy) -> bool:
-    if row.kind is not None:
+    if row.is_interaction:
         return row.kind in policy.kinds and row.occurred_at > override.occurred_at
-    return _latest_override(row) > _latest_override(override)
+    return row.topic == OVERRIDE and _latest_override(row) > _latest_override(override)
 
 
 def _latest_override(row: EventRow) -> tuple[int, float, int]:
@@ -294,7 +290,8 @@ def _swap_by_interactions(
     first: Ranked, second: Ranked, at: Instant, policy: ScoringPolicy
 ) -> Swap | None:
     def with_more(interactions: int) -> Ranked:
-        more = merge(second.engagement, _touches(interactions, at, policy))
+        # All kinds that count give the same score.
+        more = merge(second.engagement, touches(policy.kinds[-1], interactions, at))
         return ranked(second.issue_id, more, at, policy)
 
     def is_enough(interactions: int) -> bool:
@@ -307,12 +304,6 @@ def _swap_by_interactions(
     if found == len(counts):
         return None
     return Swap(at, with_more(counts[found]), first, counts[found])
-
-
-def _touches(interactions: int, at: Instant, policy: ScoringPolicy) -> Engagement:
-    # All kinds that count give the same score.
-    of_each_kind = Engagement(interactions, interactions, interactions, at, at, at, at)
-    return of_kinds(of_each_kind, policy.kinds[-1:])
 
 
 # --- time alone ----------------------------------------------------------------------------------

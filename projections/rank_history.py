@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Protocol
 
-from ledger.events import EventRow
+import msgspec
+
+from ledger.commands import Kind
 from ledger.instants import DAY, Instant
-from projections.engagement import NONE, Engagement, fold, merge
+from projections.engagement import NONE, Engagement, merge, touches
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
 from projections.ranking import ranking
 from projections.scoring import score
@@ -79,7 +81,7 @@ class Steps:
         ]
 
     def _of_band(self, band: int) -> list[float]:
-        touched = _touched(band, self.policy)
+        touched = touches(self.policy.kinds[0], band, at=0)
         values: list[float] = []
         for days in range(self._days):
             values.append(-score(touched, Instant(days * DAY), self.policy).value)
@@ -102,17 +104,12 @@ def _is_ascending(values: list[float]) -> bool:
     return all(one <= other for one, other in pairwise(values))
 
 
-def _touched(count: int, policy: ScoringPolicy) -> Engagement:
-    """An engagement with that many interactions that count, at instant 0."""
-    row = EventRow(0, 0, "", int(policy.kinds[0]), 0, None, None, 0)
-    return fold([row] * count)
-
-
 # Within a band later means higher at every moment (R5), and a band's score is a step function of
 # whole idle days that never rises. So the issues of a band that rank above an issue are all those
 # from some instant on, which one bisection counts.
 
 _ISSUES = (1 << SHIFT) - 1
+_TOUCHED = touches(Kind.MENTION, 1, at=0)
 
 
 class Standings(Protocol):
@@ -122,8 +119,11 @@ class Standings(Protocol):
     above.
     """
 
-    def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
-        """Add an interaction, or an override if there is no kind."""
+    def touch(self, issue: int, kind: int, at: int) -> None:
+        """Add an interaction."""
+
+    def override(self, issue: int, at: int, value: float) -> None:
+        """Add an override."""
 
     def rank(self, issue: int, at: int) -> int:
         """The rank of an issue that was touched, from 1.
@@ -145,14 +145,16 @@ class RecentFirst:
         self._keys: list[int] = []
         self._key_of = [0] * len(issues)
 
-    def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
-        """Add one event."""
-        del override
-        if kind is not None:
-            if key := self._key_of[issue]:
-                del self._keys[bisect_left(self._keys, key)]
-            self._key_of[issue] = key = (at << SHIFT) + issue
-            _insert(self._keys, key)
+    def touch(self, issue: int, kind: int, at: int) -> None:
+        """Add an interaction."""
+        del kind
+        if key := self._key_of[issue]:
+            del self._keys[bisect_left(self._keys, key)]
+        self._key_of[issue] = key = (at << SHIFT) + issue
+        _insert(self._keys, key)
+
+    def override(self, issue: int, at: int, value: float) -> None:
+        """Change nothing."""
 
     def rank(self, issue: int, at: int) -> int:
         """The rank among all issues that were touched."""
@@ -175,11 +177,8 @@ class BandStandings:
         self._uncounted: list[int] = []
         self._overrides: dict[int, tuple[int, float]] = {}
 
-    def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
-        """Add one event."""
-        if kind is None:
-            self._override(issue, at, override or 0.0)
-            return
+    def touch(self, issue: int, kind: int, at: int) -> None:
+        """Add an interaction."""
         if kind not in self._kinds:
             self._touch_uncounted(issue)
             return
@@ -195,6 +194,14 @@ class BandStandings:
             self._remove(key, count)
         self._key_of[issue] = key = (at << SHIFT) + issue
         _insert(self._bands[min(count, self._last_band)], key)
+
+    def override(self, issue: int, at: int, value: float) -> None:
+        """Add an override."""
+        self._take_from_uncounted(issue)
+        if key := self._key_of[issue]:
+            self._remove(key, self._counts[issue])
+            self._key_of[issue] = 0
+        self._overrides[issue] = max(self._overrides.get(issue, (at, value)), (at, value))
 
     def rank(self, issue: int, at: int) -> int:
         """The rank in the policy's ranking."""
@@ -229,13 +236,6 @@ class BandStandings:
     def _rank_uncounted(self, issue: int) -> int:
         before = sum(map(len, self._bands)) + sum(self._touched[each] for each in self._overrides)
         return before + len(self._uncounted) - bisect_left(self._uncounted, issue)
-
-    def _override(self, issue: int, at: int, value: float) -> None:
-        self._take_from_uncounted(issue)
-        if key := self._key_of[issue]:
-            self._remove(key, self._counts[issue])
-            self._key_of[issue] = 0
-        self._overrides[issue] = max(self._overrides.get(issue, (at, value)), (at, value))
 
     def _remove(self, key: int, count: int) -> None:
         keys = self._bands[min(count - 1, self._last_band)]
@@ -286,7 +286,7 @@ class BandStandings:
 
     def _overridden(self, issue: int, at: int) -> tuple[float, int]:
         instant, value = self._overrides[issue]
-        engagement = Engagement(mentions=1, override_at=instant, override=value)
+        engagement = msgspec.structs.replace(_TOUCHED, override_at=instant, override=value)
         value = score(engagement, Instant(at), self._steps.policy).value
         return value, (instant << SHIFT) + issue
 
@@ -300,10 +300,16 @@ class PlainStandings:
         self._names = list(issues)
         self._engagements: dict[int, Engagement] = {}
 
-    def add(self, issue: int, kind: int | None, at: int, override: float | None) -> None:
-        """Add one event."""
-        row = EventRow(0, 0, self._names[issue], kind, at, None, override, 0)
-        self._engagements[issue] = merge(self._engagements.get(issue, NONE), fold([row]))
+    def touch(self, issue: int, kind: int, at: int) -> None:
+        """Add an interaction."""
+        self._add(issue, touches(Kind(kind), 1, at))
+
+    def override(self, issue: int, at: int, value: float) -> None:
+        """Add an override."""
+        self._add(issue, Engagement(override_at=at, override=value))
+
+    def _add(self, issue: int, more: Engagement) -> None:
+        self._engagements[issue] = merge(self._engagements.get(issue, NONE), more)
 
     def rank(self, issue: int, at: int) -> int:
         """The rank in the policy's ranking."""

@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from ledger.commands import Kind
+from ledger.commands import OVERRIDE, Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from projections.engagement import fold
@@ -21,7 +21,6 @@ from projections.scoring import NEVER_COUNTED, Score, score_of
 
 _occurred_at = attrgetter("occurred_at")
 _order = attrgetter("occurred_at", "position")
-_KINDS = {int(kind): kind for kind in Kind}
 
 
 def timeline(
@@ -55,14 +54,14 @@ class _Running:
         self._override: tuple[int, float] | None = None
 
     def take(self, row: EventRow) -> None:
-        if row.kind is None:
+        if row.topic == OVERRIDE:
             override = row.occurred_at, cast("float", row.score)
             self._override = max(self._override or override, override)
-            return
-        self._is_touched = True
-        if row.kind in self._kinds:
-            self._count += 1
-            self._last_at = row.occurred_at
+        elif row.is_interaction:
+            self._is_touched = True
+            if row.kind in self._kinds:
+                self._count += 1
+                self._last_at = row.occurred_at
 
     def score(self, at: Instant) -> Score | None:
         """Return the score, None before the first interaction."""
@@ -95,7 +94,7 @@ def instants_of_change(
     known = [row for row in rows if row.occurred_at <= end]
     # Kinds that do not count restart no day, but the first touch of any kind ends the default
     # score.
-    moving = sorted({row.occurred_at for row in known if row.kind in (None, *policy.kinds)})
+    moving = sorted({row.occurred_at for row in known if _moves(row, policy)})
     instants = {
         start,
         end,
@@ -105,6 +104,11 @@ def instants_of_change(
         days = max(0, -((at - start) // DAY))  # rounded up: nothing before start is of interest
         instants.update(map(Instant, range(at + days * DAY, following, DAY)))
     return sorted(instants)
+
+
+def _moves(row: EventRow, policy: ScoringPolicy) -> bool:
+    """Whether idle days are counted from the event on."""
+    return row.topic == OVERRIDE or row.kind in policy.kinds
 
 
 class ScoreSeries(msgspec.Struct, frozen=True):
@@ -147,12 +151,13 @@ def score_series(
     own = sorted((row for row in rows if row.issue_id == issue_id), key=_order)
     instants = instants_of_change(own, start, end, policy)
     within = [row for row in own if start <= row.occurred_at <= end]
+    touches = [row for row in within if row.is_interaction]
     return ScoreSeries(
         issue_id,
         list(zip(instants, timeline(own, instants, policy), strict=True)),
-        [(Instant(row.occurred_at), _KINDS[row.kind]) for row in within if row.kind is not None],
-        [Instant(row.occurred_at) for row in within if row.kind is None],
-        [Instant(row.occurred_at) for row in within if row.kind is not None and row.is_late],
+        [(Instant(row.occurred_at), Kind(row.kind or 0)) for row in touches],
+        [Instant(row.occurred_at) for row in within if row.topic == OVERRIDE],
+        [Instant(row.occurred_at) for row in touches if row.is_late],
     )
 
 
@@ -191,7 +196,7 @@ def steps(
     begins = bisect_left(ordered, start, key=_occurred_at)
     for at, value in zip(ends, scores, strict=True):
         closes = bisect_right(ordered, at, key=_occurred_at)
-        count += sum(row.kind is not None for row in ordered[counted:closes])
+        count += sum(row.is_interaction for row in ordered[counted:closes])
         found.append(_step(at, value, count, ordered[begins:closes]))
         begins = counted = closes
     return found
@@ -206,6 +211,6 @@ def _step(at: Instant, value: Score | None, count: int, within: list[EventRow]) 
         step.mentions,
         step.views,
         step.queries,
-        sum(row.kind is not None and row.is_late for row in within),
-        tuple(row.score for row in within if row.score is not None),
+        sum(row.is_interaction and row.is_late for row in within),
+        tuple(row.score or 0.0 for row in within if row.topic == OVERRIDE),
     )

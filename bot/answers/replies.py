@@ -18,7 +18,14 @@ from bot.listening.bot_commands import COMMANDS, Asked, without_courtesies
 from bot.listening.classification import CARD, HIDE_BUTTON, LISTED_BUTTON, UNHIDE_BUTTON
 from ledger.as_of import AsOf
 from ledger.commands import Kind
-from ledger.events import AccountEvent, EngagementHidden, InteractionRecorded, ScoreOverridden
+from ledger.events import (
+    AccountEvent,
+    EngagementDecided,
+    EngagementHidden,
+    InteractionRecorded,
+    ScoreOverridden,
+    kind_label,
+)
 from ledger.instants import Instant, iso, moment_of
 from projections.engagement import Engagement, of_kinds
 from projections.policy import ScoringPolicy
@@ -393,6 +400,8 @@ def _happened(event: AccountEvent) -> str:
             return words.HISTORY_SET.format(score=f"{event.score:g}")
         case EngagementHidden():
             return words.HISTORY_HIDDEN if event.hidden else words.HISTORY_UNHIDDEN
+        case EngagementDecided():
+            return kind_label(event)
 
 
 def chart_of_issue(issue: str, last: Score | None, moment: str, titles: Titles = NO_TITLES) -> str:

@@ -7,7 +7,7 @@ process ends.
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -18,9 +18,9 @@ import msgspec
 from ledger.application import HistoryEntry
 from ledger.events import (
     AccountEvent,
+    EngagementDecided,
     EngagementHidden,
     InteractionRecorded,
-    ScoreOverridden,
     kind_label,
 )
 from ledger.instants import iso
@@ -118,11 +118,11 @@ def _exported(entry: HistoryEntry) -> dict[str, object]:
     }
 
 
-def _more_of(event: AccountEvent) -> dict[str, object]:
+def _more_of(event: AccountEvent) -> Mapping[str, object]:
     match event:
         case InteractionRecorded():
             return {"linear_id": event.linear_id}
-        case ScoreOverridden():
-            return {"score": event.score}
+        case EngagementDecided():
+            return event.decided
         case EngagementHidden():
             return {}

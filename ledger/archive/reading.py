@@ -22,7 +22,15 @@ from ledger.archive.columns import (
 )
 from ledger.archive.segment_store import LAST, Archive
 from ledger.commands import Kind
-from ledger.events import Corrections, EventRow, FoldedEvent, InteractionRecorded, ScoreOverridden
+from ledger.events import (
+    DECISIONS,
+    TOPIC_OF_CODE,
+    Corrections,
+    EventRow,
+    FoldedEvent,
+    InteractionRecorded,
+    decision_of,
+)
 from ledger.instants import DAY, Instant
 from ledger.segment import Segment
 from ledger.validation import IssueId
@@ -97,12 +105,14 @@ _EVENTS_AT_ONCE = 4_096
 
 def event_rows(table: pa.Table, streams: Iterable[int]) -> Iterator[EventRow]:
     """Yield the rows for folds of a table's events, each with a given number as its stream."""
+    codes = integers(table["kind"]).tolist()
     return map(
         EventRow,
         table["position"].to_pylist(),
         streams,
+        [TOPIC_OF_CODE[code] for code in codes],
         table["issue_id"].to_pylist(),
-        table["kind"].to_pylist(),
+        [code if code > 0 else None for code in codes],
         occurred_at(table).tolist(),
         table["linear_id"].to_pylist(),
         table["score"].to_pylist(),
@@ -143,13 +153,14 @@ def placed_events(table: pa.Table) -> Iterator[tuple[int, FoldedEvent]]:
 
 
 def _placed(position: int, recorded: int, occurred: int, *said: Any) -> tuple[int, FoldedEvent]:  # noqa: ANN401 - of any column
-    account, version, issue_id, kind, linear_id, score, place, commitment = said
+    account, version, issue_id, code, linear_id, score, place, commitment = said
     head = UUID(account), version, Instant(recorded), IssueId(issue_id)
-    if kind is None:
-        return position, ScoreOverridden(*head, Instant(occurred), score)
+    topic = TOPIC_OF_CODE[code or 0]
+    if topic in DECISIONS:
+        return position, decision_of(topic, (*head, Instant(occurred)), score)
     return position, InteractionRecorded(
         *head,
-        Kind(kind),
+        Kind(code),
         Instant(occurred),
         linear_id,
         None if place is None else UUID(place),

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select
 from ledger import codec, store
 from ledger.clock import Clock
 from ledger.codec import commitment, origin_of
-from ledger.commands import Adoption, Hiding, Interaction, OptOut, Override, check_not_future
+from ledger.commands import Adoption, Decision, Hiding, Interaction, OptOut, check_not_future
 from ledger.errors import (
     InvalidInteractionError,
     LedgerError,
@@ -25,7 +25,7 @@ from ledger.errors import (
     PolicyConflictError,
     UnknownEngagementError,
 )
-from ledger.events import INTERACTION, OVERRIDE, EngagementHidden, PolicyAdopted
+from ledger.events import INTERACTION, EngagementHidden, PolicyAdopted
 from ledger.idempotency import digest, former_digest
 from ledger.instants import DAY, Instant, instant_of
 from ledger.observations import Observation
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Entry = Interaction | Override | Hiding | OptOut | Adoption | Observation
+Entry = Interaction | Decision | Hiding | OptOut | Adoption | Observation
 
 SALT_BYTES = 16
 
@@ -233,7 +233,7 @@ class Batch:
             return OptedOutError()
         if isinstance(entry, Interaction):
             return self._add_interaction(entry, occurred_at)
-        return self._add_decision(entry, occurred_at)
+        return self._add_of_touched(entry, occurred_at)
 
     @property
     def has_rows(self) -> bool:
@@ -284,23 +284,23 @@ class Batch:
             )
         )
 
-    def _add_decision(self, entry: Override | Hiding, occurred_at: Instant) -> Outcome:
-        """Add what a user decides about an engagement, if there is one."""
+    def _add_of_touched(self, entry: Decision | Hiding, occurred_at: Instant) -> Outcome:
+        """Add what a user wants of an engagement, if there is one."""
         stream = self._streams.known(entry.user_id)
         if stream is None or not self._is_touched(stream.id, entry.issue_id):
             return UnknownEngagementError(entry.issue_id)
-        if isinstance(entry, Override):
-            return self._add_override(stream, entry, occurred_at)
+        if isinstance(entry, Decision):
+            return self._add_decision(stream, entry, occurred_at)
         return self._add_hiding(stream, entry, occurred_at)
 
-    def _add_override(self, stream: Stream, entry: Override, occurred_at: Instant) -> Receipt:
+    def _add_decision(self, stream: Stream, entry: Decision, occurred_at: Instant) -> Receipt:
         self.head.next_position()
         return self._add(
             EventValues(
-                *self._header(stream, OVERRIDE),
+                *self._header(stream, entry.topic),
                 issue_id=entry.issue_id,
                 occurred_at=occurred_at,
-                score=entry.score,
+                score=entry.value,
             )
         )
 

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 from ledger.archive.columns import (
     SCHEMA,
     event_batch,
+    integers,
     listed,
     occurred_at,
     one_table,
@@ -32,7 +33,7 @@ from ledger.archive.digests import Range
 from ledger.archive.sorted_merge import merge
 from ledger.clock import Clock
 from ledger.errors import DiskFullError, LedgerDamagedError, LedgerUnavailableError
-from ledger.events import INTERACTION, OVERRIDE
+from ledger.events import DECISIONS, TOPIC_OF_CODE
 from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, due_merges, events_in, mergeable
 from ledger.store import tables
@@ -125,6 +126,7 @@ class HotEvents:
 
     def _batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         column = dict(zip(_events.c.keys(), zip(*rows, strict=True), strict=True))
+        topics_and_kinds = zip(column["topic"], column["kind"], strict=True)
         return event_batch(
             account=_coded(column["stream"], self._accounts),
             issue=column["issue_id"],
@@ -132,7 +134,7 @@ class HotEvents:
             position=column["position"],
             version=column["version"],
             recorded=column["recorded_at"],
-            kind=column["kind"],
+            kind=[DECISIONS.get(*each) or None for each in topics_and_kinds],
             linear_id=column["linear_id"],
             score=column["score"],
             place=_coded(column["place"], self._places),
@@ -142,15 +144,15 @@ class HotEvents:
     def _rows(self, batch: pa.RecordBatch) -> Iterator[Row]:
         """Yield the rows of events as in the hot store, without checksums."""
         said = pa.Table.from_batches([batch])
-        kinds = said["kind"].to_pylist()
+        codes = integers(said["kind"]).tolist()
         column: dict[str, Iterable[Any]] = {
             "position": said["position"].to_pylist(),
             "stream": _numbers(batch.column("account"), self._stream_of),
             "version": said["version"].to_pylist(),
-            "topic": [OVERRIDE if kind is None else INTERACTION for kind in kinds],
+            "topic": [TOPIC_OF_CODE[code] for code in codes],
             "recorded_at": recorded_at(said).tolist(),
             "issue_id": listed(said["issue_id"]),
-            "kind": kinds,
+            "kind": [code if code > 0 else None for code in codes],
             "occurred_at": occurred_at(said).tolist(),
             "linear_id": listed(said["linear_id"]),
             "score": said["score"].to_pylist(),

@@ -8,19 +8,29 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, Table, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    case,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from ledger import codec
 from ledger.commands import Kind
 from ledger.errors import LedgerDamagedError
 from ledger.events import (
-    OVERRIDE,
+    DECISIONS,
     SEALED_TOPICS,
     Event,
     EventRow,
     FoldedEvent,
     InteractionRecorded,
-    ScoreOverridden,
+    decision_of,
 )
 from ledger.instants import Instant
 from ledger.store import tables
@@ -127,13 +137,23 @@ INSERT_EVENT = Statement(insert(_e), *_e.c.keys())
 FOLDED = tuple(_e.c[EventRow._fields])
 """The columns that make an `EventRow`."""
 
+CODE = case(
+    *(
+        (_e.c.topic == literal_column(f"'{topic}'"), literal_column(str(code)))
+        for topic, code in DECISIONS.items()
+    ),
+    else_=_e.c.kind,
+).label("code")
+"""The code of an event that is folded by columns, as `ledger.events.DECISIONS` says."""
+
 
 def folded_event(row: Sequence[Any]) -> EventRow:
     """The `EventRow` of the columns `FOLDED`; raises LedgerDamagedError for other types."""
     position, *_ = row
     with decoding(f"the event at position {position}"):
         event = msgspec.convert(row, EventRow)
-        if (event.kind is None) == (event.score is None):
+        is_decision, is_interaction = event.topic in DECISIONS, event.is_interaction
+        if (event.kind is None, event.score is None) != (is_decision, is_interaction):
             raise ValueError
         return event
 
@@ -203,11 +223,11 @@ class StoredRow(NamedTuple):
 
     @property
     def event(self) -> FoldedEvent:
-        """The domain event of an interaction's or override's row."""
+        """The domain event of an interaction's or decision's row."""
         with decoding(f"the event at position {self.position}"):
             head = UUID(bytes=self.originator_id), self.version, self.recorded_at, self.issue_id
-            if self.topic == OVERRIDE:
-                return ScoreOverridden(*head, self.occurred_at, self.score)
+            if self.topic in DECISIONS:
+                return decision_of(self.topic, (*head, self.occurred_at), self.score)
             return InteractionRecorded(
                 *head,
                 kind=Kind(self.kind or 0),

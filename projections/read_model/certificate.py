@@ -33,14 +33,15 @@ _T, _P = 2 * 10**18, 10**18  # added to instants and positions, so that all have
 _T_DIGITS = len(str(_T))
 
 _EVENTS = """
-    SELECT stream, issue_id, position, kind, linear_id, score, recorded_at, occurred_at AS at
+    SELECT stream, issue_id, position, topic, kind, linear_id, score, recorded_at,
+        occurred_at AS at
     FROM events WHERE position BETWEEN :first AND :last AND issue_id IS NOT NULL"""
 
 _CORRECTED = """
-    SELECT stream, issue_id, position, kind, linear_id, score, recorded_at,
+    SELECT stream, issue_id, position, topic, kind, linear_id, score, recorded_at,
         CASE WHEN at > recorded_at + {day} THEN recorded_at ELSE at END AS at
     FROM (
-        SELECT stream, issue_id, position, kind, linear_id, score, at,
+        SELECT stream, issue_id, position, topic, kind, linear_id, score, at,
             min(recorded_at, CASE {cases} ELSE recorded_at END) AS recorded_at
         FROM ({events})
     )"""
@@ -58,12 +59,12 @@ _FOLD = """
             count(CASE kind WHEN 1 THEN 1 END) AS mentions,
             count(CASE kind WHEN 2 THEN 1 END) AS views,
             count(CASE kind WHEN 3 THEN 1 END) AS queries,
-            min(CASE WHEN kind IS NOT NULL THEN at END) AS first_at,
+            min(CASE topic WHEN 'interaction' THEN at END) AS first_at,
             max(CASE kind WHEN 1 THEN at END) AS mentioned_at,
             max(CASE kind WHEN 2 THEN at END) AS viewed_at,
             max(CASE kind WHEN 3 THEN at END) AS queried_at,
             max(({t} + at) || linear_id) AS linear,
-            max(CASE WHEN kind IS NULL THEN at END) AS override_at,
+            max(CASE topic WHEN 'override' THEN at END) AS override_at,
             max(({t} + at * 4 + kind) || ({p} + position)) AS last,
             max(recorded_at) AS scored_at
         FROM ({events}) GROUP BY stream, issue_id
@@ -72,7 +73,7 @@ _FOLD = """
 
 _OVERRIDES = """
     SELECT stream, issue_id, at, max(score)
-    FROM ({events}) WHERE kind IS NULL GROUP BY stream, issue_id, at"""
+    FROM ({events}) WHERE topic = 'override' GROUP BY stream, issue_id, at"""
 
 
 @without_collecting()

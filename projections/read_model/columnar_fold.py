@@ -24,7 +24,7 @@ from ledger.archive.columns import (
 from ledger.archive.reading import effective_instants
 from ledger.archive.sorted_merge import Reader, Source, steps
 from ledger.errors import LedgerDamagedError
-from ledger.events import Corrections, EventRow
+from ledger.events import DECISIONS, Corrections, EventRow
 from projections.columnar import (
     NO,
     EventColumns,
@@ -49,7 +49,7 @@ NUMBERS = tuple(name for name in FoldColumns._fields if name != "linear")
 
 _TEXTS = ("account", "issue_id", "linear_id")
 
-_HOT_NUMBERS = ("position", "occurred_at", "recorded_at", "kind", "score")
+_HOT_NUMBERS = ("position", "occurred_at", "recorded_at", "code", "score")
 
 NONE = Corrections()
 
@@ -74,7 +74,7 @@ def partial_of(events: pa.Table) -> pa.Table:
 def partial_of_rows(rows: Sequence[Sequence[Any]], known: Corrections = NONE) -> pa.Table:
     """The partial of some events of the hot store, with their effective instants.
 
-    The fields of a row are account, issue, occurred_at, position, recorded_at, kind, linear_id and
+    The fields of a row are account, issue, occurred_at, position, recorded_at, code, linear_id and
     score.
     """
     account, *said = zip(*rows, strict=True)
@@ -87,7 +87,7 @@ def hot_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
     occurred: Sequence[int],
     position: Sequence[int],
     recorded: Sequence[int],
-    kind: Sequence[int | None],
+    code: Sequence[int],
     linear_id: Sequence[str | None],
     score: Sequence[float | None],
 ) -> pa.RecordBatch:
@@ -98,7 +98,7 @@ def hot_batch(  # noqa: PLR0913, PLR0917 - the columns of an event
             "occurred_at": pa.array(occurred, pa.int64()),
             "position": pa.array(position, pa.int64()),
             "recorded_at": pa.array(recorded, pa.int64()),
-            "kind": pa.array(kind, pa.int64()).fill_null(0),
+            "code": pa.array(code, pa.int64()),
             "linear_id": coded(linear_id),
             "score": pa.array(score, pa.float64()).fill_null(0.0),
         }
@@ -110,12 +110,12 @@ def partial_of_hot(accounts: pa.DictionaryArray, events: pa.Table, known: Correc
 
     Those of an engagement come by position.
     """
-    position, at, recorded, kind, score = (events[name].to_numpy() for name in _HOT_NUMBERS)
+    position, at, recorded, code, score = (events[name].to_numpy() for name in _HOT_NUMBERS)
     if known:
         at, recorded = effective_instants(known, position, at, recorded)
     account, issue = ranks(pa.chunked_array([accounts])), ranks(events["issue_id"])
     order = np.lexsort((at, account * (issue.max() + 1) + issue))
-    columns = EventColumns(position, kind, at, recorded, ranks(events["linear_id"]), score)
+    columns = EventColumns(position, code, at, recorded, ranks(events["linear_id"]), score)
     issues, linear = (one_chunk(events[name]) for name in ("issue_id", "linear_id"))
     return partial_of_columns(
         accounts.take(pa.array(order)),
@@ -374,7 +374,7 @@ def fold_rows(
     `find` finds what is stored of a stream and an issue. The events come by position, and none of
     them is in what is stored.
     """
-    position, stream, issue, kind, at, linear, score, recorded_at = zip(*events, strict=True)
+    position, stream, topic, issue, kind, at, linear, score, recorded_at = zip(*events, strict=True)
     streams, issues, instants = np.array(stream), _Ranks(issue).of(issue), np.array(at)
     order = np.lexsort((instants, issues, streams))
     starts = starts_of(streams[order], issues[order])
@@ -382,7 +382,7 @@ def fold_rows(
     linears = _Ranks(linear)
     columns = (
         np.array(position),
-        np.array([each or 0 for each in kind]),
+        np.array([DECISIONS.get(*each) for each in zip(topic, kind, strict=True)]),
         instants,
         np.array(recorded_at),
         linears.of(linear),

@@ -115,9 +115,10 @@ def stored_engagement(fields: Sequence[Any]) -> Engagement:
 
 def fold_stored(rows: Sequence[EventRow]) -> Stored:
     """The read model's row for the events of one user with one issue, given by position."""
-    position, stream, issue_id = rows[0][:3]
-    scored_at = rows[-1][-1]
-    return Stored(position, stream, issue_id, fold(rows), _last_position(rows), scored_at)
+    first, last = rows[0], rows[-1]
+    last_position = _last_position(rows)
+    where = first.position, first.stream, first.issue_id
+    return Stored(*where, fold(rows), last_position, last.recorded_at)
 
 
 def stored_row(row: Sequence[Any], stream: int, issue_id: str) -> Stored:
@@ -155,5 +156,5 @@ def _last(row: Stored) -> tuple[int, int]:
 
 
 def _last_position(rows: Sequence[EventRow]) -> int | None:
-    touches = [(row.occurred_at, row.kind, row.position) for row in rows if row.kind is not None]
+    touches = [(row.occurred_at, row.kind, row.position) for row in rows if row.is_interaction]
     return max(touches)[-1] if touches else None

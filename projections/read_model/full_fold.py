@@ -17,7 +17,7 @@ from ledger.segment import events_in
 from ledger.store.clock_corrections import corrections
 from ledger.store.collecting import without_collecting
 from ledger.store.event_queries import sealed_rows
-from ledger.store.rows import FOLDED, folded_event
+from ledger.store.rows import CODE, FOLDED, folded_event
 from ledger.store.segment_rows import sealed_position, segments
 from ledger.store.statements import Statement, stored_uuid
 from ledger.store.tables import accounts, events, streams
@@ -111,7 +111,7 @@ SAID = (
     events.c.occurred_at,
     events.c.position,
     events.c.recorded_at,
-    events.c.kind,
+    CODE,
     events.c.linear_id,
     events.c.score,
 )

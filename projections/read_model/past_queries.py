@@ -20,6 +20,7 @@ from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store.clock_corrections import corrections
 from ledger.store.event_queries import UserRows, account_of, of_user
+from ledger.store.rows import CODE
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement, decoding
 from ledger.store.tables import events
@@ -51,7 +52,7 @@ _COLUMNS = select(
     _e.occurred_at,
     _e.position,
     _e.recorded_at,
-    func.coalesce(_e.kind, literal_column("0")),
+    CODE,
     _e.linear_id,
     func.coalesce(_e.score, literal_column("0.0")),
 )
@@ -61,7 +62,7 @@ _ROW = np.dtype(
         ("occurred_at", np.int64),
         ("position", np.int64),
         ("recorded_at", np.int64),
-        ("kind", np.int64),
+        ("code", np.int64),
         ("linear_id", object),
         ("score", np.float64),
     ]
@@ -174,7 +175,7 @@ def _partial_of(rows: NDArray[np.void], account: str) -> pa.Table:
     in_order = np.lexsort((rows["position"], rows["occurred_at"], ranks(pa.chunked_array([issue]))))
     columns = EventColumns(
         rows["position"],
-        rows["kind"],
+        rows["code"],
         rows["occurred_at"],
         rows["recorded_at"],
         ranks(pa.chunked_array([linear])),

@@ -18,8 +18,8 @@ from sqlalchemy import (
     text,
 )
 
-from ledger.commands import Kind
-from ledger.events import POLICY
+from ledger.commands import OVERRIDE, Kind
+from ledger.events import INTERACTION, POLICY
 from ledger.store.tables import Big, accounts
 from ledger.store.tables import streams as _streams
 from projections.policy import ALL_KINDS, DECIMALS, DEFAULT_POLICY
@@ -256,14 +256,14 @@ _TAIL_KINDS = ",\n               ".join(
 )
 _TAIL = f"""
         SELECT t.stream, a.user_id, t.issue_id, min(t.position) AS id,
-               min(t.occurred_at) FILTER (WHERE t.kind NOT NULL) AS first_at,
+               min(t.occurred_at) FILTER (WHERE t.topic = '{INTERACTION}') AS first_at,
                {_TAIL_KINDS},
                max({_linear("t.occurred_at", "t.linear_id")})
                    FILTER (WHERE t.linear_id NOT NULL) AS linear,
                max({_touch("t.occurred_at", "t.kind", "t.position")})
-                   FILTER (WHERE t.kind NOT NULL) AS touch,
+                   FILTER (WHERE t.topic = '{INTERACTION}') AS touch,
                max({_override("t.occurred_at", "t.score")})
-                   FILTER (WHERE t.kind IS NULL) AS override
+                   FILTER (WHERE t.topic = '{OVERRIDE}') AS override
         FROM events t JOIN accounts a ON a.stream = t.stream
         WHERE t.position > {_WATERMARK} AND t.issue_id NOT NULL
         GROUP BY a.user_id, t.issue_id"""  # noqa: S608 - our own words

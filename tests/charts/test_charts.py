@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.charts import ranking_chart, score_chart
-from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from projections.timeline import score_series
 from tests.support.chart_pictures import size_of
 from tests.support.chart_words import WORDS
+from tests.support.event_rows import event_row
 from tests.support.strategies import NOON
 
 UTC = ZoneInfo("UTC")
-ROWS = [EventRow(n, 1, "AI-1", 3, NOON + n * DAY, None, None, 0) for n in range(1, 4)]
+ROWS = [event_row(n, 1, "AI-1", 3, NOON + n * DAY, None, None, 0) for n in range(1, 4)]
 
 
 def series(days: int):
@@ -57,6 +57,7 @@ logging.basicConfig(level=logging.DEBUG)
 from zoneinfo import ZoneInfo
 from bot.charts import ranking_chart
 from tests.support.chart_words import WORDS
+from tests.support.event_rows import event_row
 assert not any(name.startswith("matplotlib") for name in sys.modules)
 png = ranking_chart([("AI-1", 0.68)], WORDS)
 assert "matplotlib.pyplot" not in sys.modules

@@ -22,6 +22,7 @@ from tests.support.chart_pictures import (
     texts,
 )
 from tests.support.chart_words import WORDS
+from tests.support.event_rows import event_row
 
 NOW = strategies.NOON
 UTC = ZoneInfo("UTC")
@@ -35,7 +36,7 @@ lengths = st.sampled_from([0, 1, DAY // 24, DAY, 7 * DAY, 90 * DAY, 365 * DAY, 1
 def touched(days: float, kind: Kind | None = Kind.QUERY, score: float | None = None) -> EventRow:
     """An event of AI-1, so many days after noon; an override where there is no kind."""
     at = NOW + int(days * DAY)
-    return EventRow(1, 1, "AI-1", kind and int(kind), at, None, score, at)
+    return event_row(1, 1, "AI-1", kind and int(kind), at, None, score, at)
 
 
 def series_of(rows: list[EventRow], days: float) -> ScoreSeries:

@@ -251,7 +251,7 @@ def test_metadata_may_be_as_long_as_its_limit():
 @example(math.nextafter(0, -1))
 def test_an_override_is_a_score_from_0_to_1_or_refused(score):
     if 0 <= score <= 1:
-        assert override_of("u", "AI-1", score).score == score
+        assert override_of("u", "AI-1", score).value == score
     else:
         message = r"^Score must be between 0\.0 and 1\.0, "
         with pytest.raises(ValueError, match=message) as refused:
@@ -278,7 +278,7 @@ def test_what_was_checked_cannot_be_changed():
     with pytest.raises(AttributeError):
         interaction_of("u", "AI-1", "query").user_id = UserId("v")  # type: ignore[misc]
     with pytest.raises(AttributeError):
-        override_of("u", "AI-1", 0.5).score = 2.0  # type: ignore[misc]
+        override_of("u", "AI-1", 0.5).value = 2.0  # type: ignore[misc]
 
 
 # --- hidings -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from ledger.archive.reading import effective_instants
 from ledger.events import Correction, Corrections, EventRow
 from ledger.instants import DAY
 from tests.support import strategies
+from tests.support.event_rows import event_row
 
 positions = st.integers(1, 12)
 some_corrections = st.lists(
@@ -44,7 +45,7 @@ def test_columns_and_rows_say_the_same_as_one_by_one(found, events):
     )
     one_by_one = [corrections.instants(*each) for each in events]
     assert list(zip(occurred.tolist(), recorded.tolist(), strict=True)) == one_by_one
-    rows = [EventRow(at, 1, "AI-1", 1, occ, None, None, rec) for at, occ, rec in events]
+    rows = [event_row(at, 1, "AI-1", 1, occ, None, None, rec) for at, occ, rec in events]
     expected = one_by_one if found else [each[1:] for each in events]
     assert [(row.occurred_at, row.recorded_at) for row in corrections.of(rows)] == expected
 

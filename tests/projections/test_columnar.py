@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ledger.archive.columns import SCHEMA, one_table
 from ledger.archive.sorted_merge import Source
 from ledger.commands import Kind
-from ledger.events import EventRow
+from ledger.events import DECISIONS, EventRow
 from ledger.instants import DAY, Instant
 from projections import columnar
 from projections.columnar import NO, FoldColumns, order, scores
@@ -34,6 +34,7 @@ from projections.read_model.columnar_fold import (
 )
 from projections.read_model.engagement_rows import Stored, fold_stored, together
 from projections.scoring import score
+from tests.support.event_rows import event_row
 from tests.support.segment_tables import ACCOUNTS, any_linear_ids, histories, table
 from tests.support.strategies import (
     HOUR,
@@ -54,7 +55,7 @@ BESIDE = ("id", "last_position", "scored_at")
 
 
 def event(position: int, kind: int | None, at: int = 0, **more: Any) -> EventRow:
-    return EventRow(
+    return event_row(
         position,
         1,
         "AI-1",
@@ -123,7 +124,7 @@ def hot_rows(events: Iterable[EventRow]) -> list[tuple[Any, ...]]:
             each.occurred_at,
             each.position,
             each.recorded_at,
-            each.kind,
+            DECISIONS.get(each.topic, each.kind),
             each.linear_id,
             each.score,
         )

@@ -8,6 +8,7 @@ from ledger.commands import Kind
 from ledger.events import EventRow
 from projections.engagement import NONE, Engagement, fold, merge, of_kinds
 from tests.support import strategies
+from tests.support.event_rows import event_row
 
 engagements = strategies.engagements(min_interactions=0)
 
@@ -140,7 +141,7 @@ def test_an_override_is_in_force_unless_an_interaction_occurred_after_it(history
 
 def touched(at: int, kind: Kind | None, linear_id: str | None = None, score: float | None = None):
     """An event of the only engagement there is here."""
-    return EventRow(at, 1, "AI-1", kind and int(kind), at, linear_id, score, at)
+    return event_row(at, 1, "AI-1", kind and int(kind), at, linear_id, score, at)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,17 @@ from ledger.instants import DAY, Instant, instant_of, moment_of
 from projections.engagement import engagements_as_of
 from projections.evaluation import ONE, Figures, Judge, Judged, Quality, Weeks
 from projections.policy import ALL_KINDS, DEFAULT_POLICY, ScoringPolicy, changed
-from projections.rank_history import BandStandings, PlainStandings, Steps, numbered, standings
+from projections.rank_history import (
+    BandStandings,
+    PlainStandings,
+    Standings,
+    Steps,
+    numbered,
+    standings,
+)
 from projections.ranking import ranking
 from tests.support import strategies
+from tests.support.event_rows import event_row
 from tests.support.strategies import HOUR, NOON
 
 MINUTE = HOUR // 60
@@ -98,7 +106,7 @@ def history(taken: list[tuple[int, int, int | None, float]]) -> list[EventRow]:
     for position, (issue, lag, kind, score) in enumerate(taken, 1):
         at = Instant(at + lag)
         value = score if kind is None else None
-        rows.append(EventRow(position, 1, f"AI-{issue}", kind, at, None, value, at))
+        rows.append(event_row(position, 1, f"AI-{issue}", kind, at, None, value, at))
     return rows
 
 
@@ -171,6 +179,13 @@ def test_one_judge_judges_many_users_as_if_each_were_the_only_one(users, policy)
         assert judge.judged(rows) == Judge([policy]).judged(rows)
 
 
+def add(to: Standings, issue: int, row: EventRow) -> None:
+    if row.kind is None:
+        to.override(issue, row.occurred_at, row.score or 0.0)
+    else:
+        to.touch(issue, row.kind, row.occurred_at)
+
+
 @given(histories, every_policy())
 def test_bands_and_ranking_anew_say_the_same(rows, policy):
     """The fallback of policies of many bands, used for those that do not need it."""
@@ -178,7 +193,7 @@ def test_bands_and_ranking_anew_say_the_same(rows, policy):
     both = [standings(order, Steps(policy), 1_000), PlainStandings(order, policy)]
     for row in sorted(rows, key=lambda row: row.occurred_at):
         for each in both:
-            each.add(order[row.issue_id], row.kind, row.occurred_at, row.score)
+            add(each, order[row.issue_id], row)
     last = max((row.occurred_at for row in rows), default=0)
     for number in {order[row.issue_id] for row in rows if row.kind is not None}:
         assert both[0].rank(number, last) == both[1].rank(number, last)
@@ -194,7 +209,7 @@ def test_bands_do_for_the_products_policy_and_not_for_one_of_many_bands():
 
 
 def touch(issue: str, at: int, kind: int | None = 3, score: float | None = None) -> EventRow:
-    return EventRow(0, 1, issue, kind, at, None, score, at)
+    return event_row(0, 1, issue, kind, at, None, score, at)
 
 
 def judged(*rows: EventRow) -> Judged:

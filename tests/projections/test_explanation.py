@@ -26,6 +26,7 @@ from projections.explanation import (
 from projections.policy import DEFAULT_POLICY, Adopted, ScoringPolicy
 from projections.ranking import ranked, ranking
 from tests.support import strategies
+from tests.support.event_rows import event_row
 from tests.support.strategies import HOUR, NOON
 
 
@@ -85,7 +86,7 @@ def event(
 ) -> EventRow:
     """An event of AI-1 so many days before noon, recorded as it occurred."""
     at = NOON - int(days * DAY)
-    return EventRow(position, 1, "AI-1", kind and int(kind), at, None, score, at)
+    return event_row(position, 1, "AI-1", kind and int(kind), at, None, score, at)
 
 
 # --- any history ---------------------------------------------------------------------------------
@@ -243,7 +244,7 @@ def order(pair: _Pair, at: Instant, policy: ScoringPolicy) -> list[str]:
 
 
 def touched(engagement: Engagement, times: int, at: Instant, kind: Kind) -> Engagement:
-    row = EventRow(99, 1, "AI-1", int(kind), at, None, None, at)
+    row = event_row(99, 1, "AI-1", int(kind), at, None, None, at)
     return merge(engagement, fold([row] * times))
 
 

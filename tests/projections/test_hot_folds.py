@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, insert
 
-from ledger.events import INTERACTION, OVERRIDE, Correction, Corrections, EventRow
+from ledger.events import Correction, Corrections, EventRow
 from ledger.instants import DAY
 from ledger.store import tables
 from projections.read_model import certificate, snapshots
@@ -28,10 +28,7 @@ def stored(connection: Connection, events: list[EventRow]) -> None:
     """Write events into a hot store that has nothing else."""
     tables.events.create(connection)
     for each in events:
-        row = each._asdict() | {
-            "version": each.position,
-            "topic": OVERRIDE if each.kind is None else INTERACTION,
-        }
+        row = each._asdict() | {"version": each.position}
         connection.execute(insert(tables.events).values(row))
 
 

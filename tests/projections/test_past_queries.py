@@ -30,6 +30,7 @@ from projections.engagement import NONE, engagements_as_of
 from projections.ranking import ranked, ranking
 from projections.read_model import past_queries
 from tests.support import strategies
+from tests.support.event_rows import event_row
 from tests.support.reference_statistics import statistics_of
 from tests.support.sealed_ledgers import small_segments
 from tests.support.strategies import NOON, Clock
@@ -153,7 +154,7 @@ def test_the_past_by_columns_is_the_past_one_by_one(rows, sealed, ahead, at, kno
 def touch(number: int, hours_ago: int, issue: str, kind: int | None = 1) -> EventRow:
     at = NOON - hours_ago * strategies.HOUR
     score = 0.3 if kind is None else None
-    return EventRow(number, 1, issue, kind, at, None, score, NOON + number)
+    return event_row(number, 1, issue, kind, at, None, score, NOON + number)
 
 
 LATE = [

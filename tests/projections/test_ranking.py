@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from ledger.application import EngagementLedger
 from ledger.as_of import AsOf
-from ledger.commands import Adoption, Interaction, Kind, Override
-from ledger.events import EngagementHidden, EventRow
+from ledger.commands import Adoption, Decision, Interaction, Kind
+from ledger.events import INTERACTION, EngagementHidden, EventRow
 from ledger.instants import DAY, Instant, moment_of
 from ledger.validation import IssueId, UserId
 from projections.engagement import Engagement, fold
@@ -35,6 +35,7 @@ from projections.read_model.model import ReadModel
 from projections.read_model.queries import top_of
 from projections.scoring import score
 from tests.support import strategies
+from tests.support.event_rows import event_row
 from tests.support.strategies import NOON
 
 NOON_INSTANT = strategies.NOON
@@ -187,7 +188,7 @@ def test_the_pinned_come_first_and_the_latest_of_them_before_all(engagements, at
 
 
 def touched(issue: str, at: int, count: int = 1) -> tuple[str, Engagement]:
-    rows = [EventRow(n, 1, issue, int(Kind.QUERY), at, None, None, at) for n in range(count)]
+    rows = [event_row(n, 1, issue, int(Kind.QUERY), at, None, None, at) for n in range(count)]
     return issue, fold(rows)
 
 
@@ -230,7 +231,7 @@ def test_scores_that_have_come_to_0_are_told_apart_by_idle_since():
 
 def test_what_does_not_count_ranks_by_issue_after_all_that_does():
     policy = ScoringPolicy(kinds=(Kind.VIEW,))
-    old = EventRow(
+    old = event_row(
         1, 1, "AI-9", int(Kind.VIEW), NOON_INSTANT - 3000 * DAY, None, None, NOON_INSTANT
     )
     pairs = [
@@ -243,21 +244,21 @@ def test_what_does_not_count_ranks_by_issue_after_all_that_does():
 
 # --- the same through a real ledger --------------------------------------------------------------
 
-Entry = Interaction | Override
+Entry = Interaction | Decision
 USER = UserId("4711")
 
 
 def entries(row: EventRow) -> Entry:
     at = Instant(row.occurred_at)
     if row.kind is None:
-        return Override(USER, IssueId(row.issue_id), row.score or 0.0, at)
+        return Decision(USER, IssueId(row.issue_id), row.topic, row.score or 0.0, at)
     return Interaction(USER, IssueId(row.issue_id), Kind(row.kind), at, row.linear_id)
 
 
 def issues_many(rows: list[EventRow]) -> list[EventRow]:
     """Make it some dozen issues, each of which is touched before it is overridden."""
     spread = [row._replace(issue_id=f"AI-{n % 13}") for n, row in enumerate(rows)]
-    firsts = [row._replace(kind=2, score=None) for row in spread[:13]]
+    firsts = [row._replace(topic=INTERACTION, kind=2, score=None) for row in spread[:13]]
     return firsts + spread[13:]
 
 

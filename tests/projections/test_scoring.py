@@ -18,6 +18,7 @@ from projections.engagement import NONE, Engagement, fold, of_kinds
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import NEVER_COUNTED, Score, idle_days, score
 from tests.support import strategies
+from tests.support.event_rows import event_row
 
 NOW = strategies.NOON
 NUMBERS = sorted({*ScoringPolicy.__struct_fields__} - {"kinds"})
@@ -27,12 +28,12 @@ HALF_A_UNIT = Decimal("0.5e-12")
 
 def touches(count: int, at: int = NOW, kind: Kind = Kind.QUERY) -> list[EventRow]:
     """That many interactions at one instant."""
-    return [EventRow(n, 1, "AI-1", int(kind), at, None, None, at) for n in range(1, count + 1)]
+    return [event_row(n, 1, "AI-1", int(kind), at, None, None, at) for n in range(1, count + 1)]
 
 
 def override(value: float, at: int) -> EventRow:
     """An override at one instant."""
-    return EventRow(99, 1, "AI-1", None, at, None, value, at)
+    return event_row(99, 1, "AI-1", None, at, None, value, at)
 
 
 def later(days: float) -> Instant:

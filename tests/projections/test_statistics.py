@@ -5,12 +5,12 @@ from fractions import Fraction
 from hypothesis import given
 
 from ledger.commands import Kind
-from ledger.events import EventRow
 from ledger.instants import DAY
 from projections.engagement import fold
 from projections.ranking import ranking
 from projections.statistics import Statistics
 from tests.support import strategies
+from tests.support.event_rows import event_row
 from tests.support.reference_statistics import statistics_of
 
 NOON = strategies.NOON
@@ -23,7 +23,7 @@ def ranked(*touches: tuple[str, int, int]):
             (
                 issue,
                 fold(
-                    EventRow(n, 1, issue, int(Kind.QUERY), NOON - days * DAY, None, None, NOON)
+                    event_row(n, 1, issue, int(Kind.QUERY), NOON - days * DAY, None, None, NOON)
                     for n in range(count)
                 ),
             )
@@ -87,7 +87,7 @@ def test_what_is_dormant_counts_in_the_totals_and_is_the_last_of_the_most_engage
 def test_an_override_is_not_the_last_interaction():
     at = NOON - 5 * DAY
     rows = [
-        EventRow(1, 1, "AI-1", int(Kind.VIEW), at, None, None, at),
-        EventRow(2, 1, "AI-1", None, NOON, None, 0.9, NOON),
+        event_row(1, 1, "AI-1", int(Kind.VIEW), at, None, None, at),
+        event_row(2, 1, "AI-1", None, NOON, None, 0.9, NOON),
     ]
     assert statistics_of(ranking([("AI-1", fold(rows))], NOON)).last_interaction == at

@@ -14,6 +14,7 @@ from projections.policy import ScoringPolicy
 from projections.scoring import score
 from projections.timeline import ScoreSeries, instants_of_change, score_series, steps, timeline
 from tests.support import strategies
+from tests.support.event_rows import event_row
 
 NOW = strategies.NOON
 spans = st.tuples(strategies.moments_of_asking, strategies.moments_of_asking).map(sorted)
@@ -28,7 +29,7 @@ def as_of(rows: list[EventRow], at: Instant, policy: ScoringPolicy):
 def touched(days: float, kind: Kind | None = Kind.QUERY, score: float | None = None) -> EventRow:
     """An event of AI-1, so many days after noon."""
     at = NOW + int(days * DAY)
-    return EventRow(1, 1, "AI-1", kind and int(kind), at, None, score, at)
+    return event_row(1, 1, "AI-1", kind and int(kind), at, None, score, at)
 
 
 # --- the scores ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ledger.archive.columns import SCHEMA, coded, event_batch, one_table, uuids
 from ledger.events import EventRow
 from ledger.instants import Instant
 from tests.support import strategies
+from tests.support.event_rows import event_row
 
 ACCOUNTS = [UUID(int=number << 120) for number in (0, 7, 8, 255)]
 """By the numbers of their streams; that of all zeros and that of the highest byte among them."""
@@ -69,7 +70,7 @@ def segment_rows(draw: st.DrawFn, min_size: int = 1, max_size: int = 12) -> list
     for gap in draw(gaps):
         position += gap
         kind = draw(st.none() | strategies.kinds.map(int))
-        event = EventRow(
+        event = event_row(
             position,
             draw(st.integers(0, len(ACCOUNTS) - 1)),
             draw(strategies.issue_ids | st.text("!~AZ09-", min_size=1, max_size=50)),

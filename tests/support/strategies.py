@@ -14,6 +14,7 @@ from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
 from projections.engagement import Engagement, fold
 from projections.policy import ScoringPolicy
+from tests.support.event_rows import event_row
 
 NOON = Instant(1_767_268_800_000_000)
 """2026-01-01T12:00:00Z, where the tests' clocks begin."""
@@ -105,7 +106,7 @@ scores = st.sampled_from([0.0, 0.3, 0.8, 1.0]) | st.floats(0, 1)
 
 def _row(stream: int, issue_id: str, at: Instant, what: tuple[Any, ...]) -> EventRow:
     kind, linear_id, score = what
-    return EventRow(0, stream, issue_id, kind, at, linear_id, score, 0)
+    return event_row(0, stream, issue_id, kind, at, linear_id, score, 0)
 
 
 _interactions = st.tuples(kinds.map(int), linear_ids, st.none())

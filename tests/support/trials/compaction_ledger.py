@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from ledger.commands import Interaction, Override, interaction_of, override_of
+from ledger.commands import Decision, Interaction, interaction_of, override_of
 from ledger.errors import LedgerError
-from ledger.events import SEALING, EngagementHidden, ScoreOverridden
+from ledger.events import SEALING, EngagementHidden, InteractionRecorded
 from ledger.segment import file_name
 from ledger.store import compaction
 from ledger.store.append import Outcome, Receipt
@@ -46,7 +46,7 @@ HEAD_AT_MOST = 10_000
 LEFT_OVER = file_name(1, 5)
 """A file that the ledger does not know, which is never deleted."""
 
-Entry = Interaction | Override
+Entry = Interaction | Decision
 
 
 class Recorded(NamedTuple):
@@ -111,7 +111,7 @@ def _overrides(dice: random.Random, now: dt.datetime, model: Model) -> list[Entr
 
 def _recorded(outcome: Outcome, entry: Entry) -> Recorded:
     assert isinstance(outcome, Receipt)
-    said = entry.score if isinstance(entry, Override) else float(entry.kind)
+    said = entry.value if isinstance(entry, Decision) else float(entry.kind)
     assert entry.occurred_at is not None
     return Recorded(outcome.position, entry.issue_id, said, entry.occurred_at)
 
@@ -278,5 +278,5 @@ def _unlike_the_model(found: dict[str, Any], model: Model) -> Iterator[str]:
 def _told(entry: HistoryEntry) -> Recorded:
     event = entry.event
     assert not isinstance(event, EngagementHidden)  # which this trial does not write
-    said = event.score if isinstance(event, ScoreOverridden) else float(event.kind)
+    said = float(event.kind) if isinstance(event, InteractionRecorded) else event.decided["score"]
     return Recorded(entry.position, event.issue_id, said, event.occurred_at)

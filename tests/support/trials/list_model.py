@@ -27,6 +27,7 @@ from projections.ranking import ranked, ranking
 from projections.read_model import past_queries
 from projections.read_model.adopted_policies import FIRST
 from projections.timeline import score_series
+from tests.support.event_rows import event_row
 from tests.support.reference_statistics import statistics_of
 from tests.support.strategies import NOON
 from tests.support.trials.questions import CHATS, LIMIT, TRIED, ZONE, Question
@@ -209,7 +210,7 @@ def row_of(notification: Notification) -> EventRow:
     """The row that folds read of a notified event."""
     event: Any = event_of(notification)
     is_touch = isinstance(event, InteractionRecorded)
-    return EventRow(
+    return event_row(
         notification.id,
         0,
         event.issue_id,

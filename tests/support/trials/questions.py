@@ -6,7 +6,8 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from ledger.events import INTERACTION, OVERRIDE, POLICY, SEALING
+from ledger.commands import OVERRIDE
+from ledger.events import INTERACTION, POLICY, SEALING
 from ledger.instants import DAY, Instant, moment_of
 from projections.application import Engagements
 from projections.application.audit_reader import read_audit
