@@ -17,14 +17,12 @@ class ChartWords(msgspec.Struct, frozen=True, kw_only=True):
     """The same, where the span is within one day: "Score on {start} ({zone})"."""
     no_interactions: str
     """Shown instead of a line if the issue was not touched by the end of the span."""
-    query: str
-    view: str
-    mention: str
+    kinds: dict[str, str]
     late: str
     override: str
     decay: str
-    """Names of the rows beneath a score: the three kinds, those known late, overrides, spans under
-    daily decay."""
+    """Names of the rows beneath a score: the kinds by their labels, those known late, overrides,
+    spans under daily decay."""
     ranking_title: str
     nothing_ranked: str
     """Shown instead of bars if nothing ranks."""
@@ -498,9 +496,7 @@ CHART = ChartWords(
     score_caption="Score, {start} to {end} ({zone})",
     score_caption_of_day="Score on {start} ({zone})",
     no_interactions="Nothing recorded yet",
-    query="queries",
-    view="views",
-    mention="mentions",
+    kinds={label: plural for label, (_, plural) in KINDS.items()},
     late="known late",
     override="set by hand",
     decay="daily decay",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -27,11 +27,27 @@ METADATA_LIMIT_BYTES = 4096
 
 
 class Kind(IntEnum):
-    """The kind of an interaction; the value is the rank that orders equal instants (R3)."""
+    """The kind of an interaction; the value is the rank that orders equal instants (R3).
 
-    MENTION = 1
-    VIEW = 2
-    QUERY = 3
+    Ranks count from 1 without a gap: what is kept by kind is a tuple in their order. Each kind is
+    followed by the words of which the columns of the read model are named.
+    """
+
+    MENTION = 1, "mentions", "mentioned_at"
+    VIEW = 2, "views", "viewed_at"
+    QUERY = 3, "queries", "queried_at"
+
+    count_name: str
+    """Names the number of interactions of the kind."""
+    last_name: str
+    """Names the instant of the last one."""
+
+    def __new__(cls, rank: int, count_name: str = "", last_name: str = "") -> Self:
+        """Make a kind; `Kind(rank)` finds it again, so that the words have defaults for types."""
+        kind = int.__new__(cls, rank)
+        kind._value_ = rank
+        kind.count_name, kind.last_name = count_name, last_name
+        return kind
 
     @property
     def label(self) -> str:
@@ -41,13 +57,17 @@ class Kind(IntEnum):
 
 KINDS = {kind.label: kind for kind in Kind}
 
+*_others, _last = (kind.label for kind in reversed(Kind))
+LISTED_KINDS = f"{', '.join(_others)} or {_last}"
+"""All kinds as a sentence lists them, the highest first."""
+
 
 def kind_of(text: str) -> Kind:
     """Return the kind that `text` names, else raise InvalidInteractionError (a ValueError)."""
     try:
         return KINDS[text]
     except (KeyError, TypeError):
-        reason = f"{str(text)[:20]!r} is not query, view or mention"
+        reason = f"{str(text)[:20]!r} is not {LISTED_KINDS}"
         raise InvalidInteractionError("interaction_type", reason) from None
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import add
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from ledger.as_of import AsOf
 from ledger.commands import OVERRIDE, Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, moment_of
-from projections.engagement import engagements_as_of
+from projections.engagement import NONE, engagements_as_of
 from projections.explanation import Explanation, Sourced, explain
 from projections.policy import Adopted
 from projections.ranking import Ranked, ranking
@@ -28,16 +29,18 @@ _ONE_WEEK = dt.timedelta(days=DAYS_OF_WEEK)
 
 
 class Tally(NamedTuple):
-    """The number of interactions of each kind."""
+    """Numbers of interactions by kind."""
 
-    mentions: int = 0
-    views: int = 0
-    queries: int = 0
+    counts: tuple[int, ...] = NONE.counts
 
     @property
     def total(self) -> int:
         """The interactions of all kinds."""
-        return sum(self)
+        return sum(self.counts)
+
+    def plus(self, other: "Tally") -> "Tally":
+        """The numbers of both together."""
+        return Tally(tuple(map(add, self.counts, other.counts)))
 
 
 class Week(NamedTuple):
@@ -127,7 +130,7 @@ def _tallies(keys: Iterable[Key], kinds: Sequence[Kind]) -> dict[Key, Tally]:
 
 
 def _tally(counts: Counter[Kind]) -> Tally:
-    return Tally(counts[Kind.MENTION], counts[Kind.VIEW], counts[Kind.QUERY])
+    return Tally(tuple(counts[kind] for kind in Kind))
 
 
 def _weeks(tallies: dict[dt.date, Tally]) -> Iterator[Week]:

@@ -1,7 +1,8 @@
 """The fold and the score by columns: the same numbers as one by one, for many at once."""
 
+from collections.abc import Mapping, Sequence
 from itertools import repeat
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from ledger.commands import OVERRIDE, Kind
 from ledger.events import DECISIONS
 from ledger.instants import DAY, Instant
+from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
 from projections.policy import ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, pin_ends_at
 from projections.scoring import NEVER_COUNTED, score_of
@@ -45,29 +47,77 @@ class EventColumns(NamedTuple):
     score: Floats
 
 
+class Decisions(NamedTuple):
+    """The latest decisions of a topic; where there is none, the instant is -1 and the value 0."""
+
+    at: Integers
+    value: Floats
+
+
 class FoldColumns(NamedTuple):
     """Engagements: the fields of `Engagement`, and what its row of the read model has beside them.
 
-    `events` counts what was folded, overrides too. `id` is the position of the first event and
+    `events` counts what was folded, decisions too. `id` is the position of the first event and
     `last_position` that of the last interaction; `scored_at` is when the last event was recorded.
-    `override` is 0 where there is none.
+    `counts` and `lasts` have a column for each kind, `decisions` those of each topic.
     """
 
     events: Integers
     id: Integers
     last_position: Integers
     scored_at: Integers
-    mentions: Integers
-    views: Integers
-    queries: Integers
+    counts: Sequence[Integers]
     first_at: Integers
-    mentioned_at: Integers
-    viewed_at: Integers
-    queried_at: Integers
+    lasts: Sequence[Integers]
     linear_at: Integers
     linear: Integers
-    override_at: Integers
-    override: Floats
+    decisions: Sequence[Decisions]
+
+    @property
+    def interactions(self) -> Integers:
+        """The numbers of interactions of all kinds."""
+        return _sum(self.counts)
+
+    @property
+    def last_at(self) -> Integers:
+        """The instants of the last interactions of any kind."""
+        return _greatest(self.lasts)
+
+    @property
+    def override(self) -> Decisions:
+        """The latest overrides."""
+        return self.decisions[_OVERRIDE]
+
+    def by_name(self) -> dict[str, NDArray[Any]]:
+        """All columns under the names that they have in tables."""
+        columns: dict[str, Any] = self._asdict()
+        for names, of_kinds in ((COUNTS, "counts"), (LASTS, "lasts")):
+            columns |= zip(names, columns.pop(of_kinds), strict=True)
+        for fields, decisions in zip(DECISION_FIELDS, columns.pop("decisions"), strict=True):
+            columns |= {fields.at: decisions.at, fields.value: decisions.value}
+        return columns
+
+    @classmethod
+    def of_names(cls, columns: Mapping[str, NDArray[Any]]) -> "FoldColumns":
+        """The inverse of `by_name`."""
+        named: dict[str, Any] = {name: columns[name] for name in cls._fields if name in columns}
+        named["counts"] = [columns[name] for name in COUNTS]
+        named["lasts"] = [columns[name] for name in LASTS]
+        pairs = [(columns[fields.at], columns[fields.value]) for fields in DECISION_FIELDS]
+        return cls(**named, decisions=[Decisions(*pair) for pair in pairs])
+
+
+def _sum(columns: Sequence[Integers]) -> Integers:
+    total: Integers = np.add.reduce(columns)
+    return total
+
+
+def _greatest(columns: Sequence[Integers]) -> Integers:
+    greatest: Integers = np.maximum.reduce(columns)
+    return greatest
+
+
+_OVERRIDE = [fields.topic for fields in DECISION_FIELDS].index(OVERRIDE)
 
 
 def starts_of(*keys: Integers) -> Integers:
@@ -91,52 +141,43 @@ def fold(events: EventColumns, starts: Integers) -> FoldColumns:
     counts, lasts = _by_kind(code, of, size)
     lasts_at = _at(at, lasts)
     linear_at, linear = _latest(at, events.linear, events.linear != NO, of, size, NO)
-    override_at, override = _latest(at, events.score, code == DECISIONS[OVERRIDE], of, size, 0.0)
+    codes = [DECISIONS[fields.topic] for fields in DECISION_FIELDS]
+    decisions = [_latest(at, events.score, code == each, of, size, 0.0) for each in codes]
     id_, scored_at = _extremes(events, starts, of)
     return FoldColumns(
         events=np.diff(starts, append=len(at)),
         id=id_,
         last_position=_at(events.position, _last_of(lasts, lasts_at)),
         scored_at=scored_at,
-        mentions=counts[0],
-        views=counts[1],
-        queries=counts[2],
+        counts=[*counts],
         first_at=_at(at, _firsts(np.flatnonzero(code > 0), counts.sum(axis=0))),
-        mentioned_at=lasts_at[0],
-        viewed_at=lasts_at[1],
-        queried_at=lasts_at[2],
+        lasts=[*lasts_at],
         linear_at=linear_at,
         linear=linear,
-        override_at=override_at,
-        override=override,
+        decisions=[Decisions(*each) for each in decisions],
     )
 
 
 def merge(folds: FoldColumns, starts: Integers) -> FoldColumns:
     """Return what the engagements from each start to the next add up to; none shares an event."""
     of, size = _numbers(starts, len(folds.id)), len(starts)
-    lasts_at = np.stack((folds.mentioned_at, folds.viewed_at, folds.queried_at))
-    is_named, is_overridden = folds.linear_at != NO, folds.override_at != NO
+    touched = _touched(np.stack(folds.lasts))
+    is_named = folds.linear_at != NO
     linear_at, linear = _latest(folds.linear_at, folds.linear, is_named, of, size, NO)
-    override_at, override = _latest(folds.override_at, folds.override, is_overridden, of, size, 0.0)
+    decisions = [_latest(*each, each.at != NO, of, size, 0.0) for each in folds.decisions]
     # As numbers without a sign, no instant is later than any.
     first_at = np.minimum.reduceat(folds.first_at.view(np.uint64), starts).view(np.int64)
     return FoldColumns(
         events=np.add.reduceat(folds.events, starts),
         id=np.minimum.reduceat(folds.id, starts),
-        last_position=_last_position(_touched(lasts_at), folds.last_position, starts, of),
+        last_position=_last_position(touched, folds.last_position, starts, of),
         scored_at=np.maximum.reduceat(folds.scored_at, starts),
-        mentions=np.add.reduceat(folds.mentions, starts),
-        views=np.add.reduceat(folds.views, starts),
-        queries=np.add.reduceat(folds.queries, starts),
+        counts=[np.add.reduceat(each, starts) for each in folds.counts],
         first_at=first_at,
-        mentioned_at=np.maximum.reduceat(folds.mentioned_at, starts),
-        viewed_at=np.maximum.reduceat(folds.viewed_at, starts),
-        queried_at=np.maximum.reduceat(folds.queried_at, starts),
+        lasts=[np.maximum.reduceat(each, starts) for each in folds.lasts],
         linear_at=linear_at,
         linear=linear,
-        override_at=override_at,
-        override=override,
+        decisions=[Decisions(*each) for each in decisions],
     )
 
 
@@ -242,13 +283,14 @@ class ScoreColumns(NamedTuple):
 def scores(folds: FoldColumns, at: Integers, policy: ScoringPolicy) -> ScoreColumns:
     """Return what `policy` makes of engagements, each of which was touched, at each its instant."""
     count, active_at = _counted(folds, policy)
-    idle_since = np.maximum(active_at, folds.override_at)
-    overridden = (folds.override_at != NO) & (folds.override_at == idle_since)
+    override = folds.override
+    idle_since = np.maximum(active_at, override.at)
+    overridden = (override.at != NO) & (override.at == idle_since)
     band = np.where(count > 0, np.minimum(count, policy.frequency_bands), UNCOUNTED_BAND)
     days = np.maximum(0, (at - idle_since) // DAY)
     values = _weighted(count, days, policy)
     for row in np.flatnonzero(overridden):
-        given = float(folds.override[row])
+        given = float(override.value[row])
         values[row] = score_of(policy, int(count[row]), int(days[row]), given).value
     return ScoreColumns(np.where(overridden, OVERRIDDEN_BAND, band), active_at, values)
 
@@ -259,7 +301,7 @@ def order(folds: FoldColumns, at: Instant, policy: ScoringPolicy) -> Integers:
     Each was touched; they come by issue.
     """
     scored = scores(folds, np.full(len(folds.id), at), policy)
-    idle_since = np.maximum(scored.active_at, folds.override_at)
+    idle_since = np.maximum(scored.active_at, folds.override.at)
     pinned = (scored.band > OVERRIDDEN_BAND) & (at < scored.active_at + pin_ends_at(0, policy))
     first = np.where(pinned & bool(policy.pin_hours), -scored.active_at, 0)
     return np.lexsort((-idle_since, -scored.score, first))
@@ -267,14 +309,9 @@ def order(folds: FoldColumns, at: Instant, policy: ScoringPolicy) -> Integers:
 
 def _counted(folds: FoldColumns, policy: ScoringPolicy) -> tuple[Integers, Integers]:
     """How many interactions count, and when the last one of these was."""
-    counts = {Kind.MENTION: folds.mentions, Kind.VIEW: folds.views, Kind.QUERY: folds.queries}
-    lasts = {
-        Kind.MENTION: folds.mentioned_at,
-        Kind.VIEW: folds.viewed_at,
-        Kind.QUERY: folds.queried_at,
-    }
-    count = np.add.reduce([counts[kind] for kind in policy.kinds])
-    return count, np.maximum.reduce([lasts[kind] for kind in policy.kinds])
+    counts = [folds.counts[kind - 1] for kind in policy.kinds]
+    lasts = [folds.lasts[kind - 1] for kind in policy.kinds]
+    return _sum(counts), _greatest(lasts)
 
 
 def _weighted(count: Integers, days: Integers, policy: ScoringPolicy) -> Floats:

@@ -5,31 +5,29 @@ any order of arrival, folds to the same engagement.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
+from operator import add, mul
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ledger.as_of import AsOf
-from ledger.commands import Kind
+from ledger.commands import OVERRIDE, Kind
 from ledger.events import INTERACTION, EventRow
 
 
 class Engagement(msgspec.Struct, frozen=True, gc=False):
     """The fold of the interactions of one user with one issue; instants are microseconds UTC.
 
-    It has the number of interactions and the last instant of each kind. `linear_at` and `linear_id`
-    are the latest given, `override_at` and `override` the latest override; at equal instants the
+    `counts` are the numbers of interactions and `lasts` the instants of the last ones, by kind. The
+    fields that follow are pairs of an instant and a value, the latest given; at equal instants the
     greater value counts. Both fields of a pair are None together.
     """
 
-    mentions: int = 0
-    views: int = 0
-    queries: int = 0
+    counts: tuple[int, ...] = (0,) * len(Kind)
     first_at: int | None = None
-    mentioned_at: int | None = None
-    viewed_at: int | None = None
-    queried_at: int | None = None
+    lasts: tuple[int | None, ...] = (None,) * len(Kind)
     linear_at: int | None = None
     linear_id: str | None = None
     override_at: int | None = None
@@ -38,15 +36,12 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
     @property
     def count(self) -> int:
         """The number of interactions of all kinds."""
-        return self.mentions + self.views + self.queries
+        return sum(self.counts)
 
     @property
     def last_at(self) -> int | None:
         """The instant of the last interaction of any kind, or None."""
-        lasts = [
-            at for at in (self.mentioned_at, self.viewed_at, self.queried_at) if at is not None
-        ]
-        return max(lasts, default=None)
+        return max([at for at in self.lasts if at is not None], default=None)
 
     @property
     def last_kind(self) -> Kind | None:
@@ -54,9 +49,7 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
         last_at = self.last_at
         if last_at is None:
             return None
-        if self.queried_at == last_at:
-            return Kind.QUERY
-        return Kind.VIEW if self.viewed_at == last_at else Kind.MENTION
+        return _HIGHEST_FIRST[self.lasts[::-1].index(last_at)]
 
     @property
     def idle_since(self) -> int:
@@ -71,19 +64,64 @@ class Engagement(msgspec.Struct, frozen=True, gc=False):
         return self.override_at is not None and self.override_at == self.idle_since
 
 
+_KINDS = tuple(Kind)
+_HIGHEST_FIRST = _KINDS[::-1]
+
 NONE = Engagement()
 """No engagement: the identity of `merge`."""
 
 
+class DecisionFields(NamedTuple):
+    """The fields of an engagement that keep the latest decision of a topic."""
+
+    topic: str
+    at: str
+    value: str
+
+
+DECISION_FIELDS = (DecisionFields(OVERRIDE, "override_at", "override"),)
+"""How decisions fold: of those of each topic the latest of (instant, value) is kept.
+
+All columns of decisions are generated from this, in this order, which is that of the fields.
+"""
+
+COUNTS = tuple(kind.count_name for kind in Kind)
+LASTS = tuple(kind.last_name for kind in Kind)
+VALUE_NAMES = (
+    *COUNTS,
+    "first_at",
+    *LASTS,
+    "linear_at",
+    "linear_id",
+    *(name for _, *names in DECISION_FIELDS for name in names),
+)
+"""The names of an engagement's values, wherever each has a column of its own."""
+
+
+def values_of(engagement: Engagement) -> tuple[Any, ...]:
+    """The values of an engagement in the order of VALUE_NAMES."""
+    counts, first_at, lasts, *pairs = msgspec.structs.astuple(engagement)
+    return (*counts, first_at, *lasts, *pairs)
+
+
+def engagement_of(values: Sequence[Any]) -> Engagement:
+    """The engagement of values in the order of VALUE_NAMES."""
+    kinds = len(Kind)
+    counts, first_at, rest = values[:kinds], values[kinds], values[kinds + 1 :]
+    return Engagement(tuple(counts), first_at, tuple(rest[:kinds]), *rest[kinds:])
+
+
 def fold(rows: Iterable[EventRow]) -> Engagement:
     """Fold the events of one user with one issue, in any order."""
-    counts: list[int] = [0, 0, 0, 0]
-    lasts: list[int | None] = [None, None, None, None]
+    counts: list[int] = [0] * (1 + len(Kind))
+    lasts: list[int | None] = [None] * (1 + len(Kind))
     first_at: int | None = None
-    linear, override = None, None
-    for _, _, topic, _, kind, at, linear_id, score, _ in rows:
-        if kind is None or topic != INTERACTION:
-            override = _latest(override, (at, score))
+    linear: _Pair = _NO_PAIR
+    decisions = {each.topic: _NO_PAIR for each in DECISION_FIELDS}
+    kind: Any  # which each interaction has
+    for _, _, topic, _, kind, at, linear_id, value, _ in rows:
+        if topic != INTERACTION:
+            decisions[topic] = _latest(decisions[topic], (at, value))
             continue
         counts[kind] += 1
         last = lasts[kind]
@@ -93,34 +131,25 @@ def fold(rows: Iterable[EventRow]) -> Engagement:
             first_at = at
         if linear_id is not None:
             linear = _latest(linear, (at, linear_id))
-    instants: tuple[Any, ...] = tuple(lasts[1:])
-    pairs = (*(linear or _NO_PAIR), *(override or _NO_PAIR))
-    _, mentions, views, queries = counts
-    return Engagement(mentions, views, queries, first_at, *instants, *pairs)
+    pairs = [*linear, *chain.from_iterable(decisions.values())]
+    return Engagement(tuple(counts[1:]), first_at, tuple(lasts[1:]), *pairs)
 
 
 def touches(kind: Kind, count: int, at: int) -> Engagement:
     """The engagement of `count` interactions of one kind, all of them at one instant."""
-    mentions, views, queries = (count if each is kind else 0 for each in Kind)
-    mentioned, viewed, queried = (at if each is kind and count else None for each in Kind)
-    return Engagement(mentions, views, queries, at if count else None, mentioned, viewed, queried)
+    if not count:
+        return NONE
+    counts = tuple(count if each is kind else 0 for each in Kind)
+    return Engagement(counts, at, tuple(at if each is kind else None for each in Kind))
 
 
 def merge(a: Engagement, b: Engagement) -> Engagement:
     """Merge the engagements of two histories that have no event in common."""
-    firsts = [at for at in (a.first_at, b.first_at) if at is not None]
-    linear = _latest(_pair(a.linear_at, a.linear_id), _pair(b.linear_at, b.linear_id))
-    override = _latest(_pair(a.override_at, a.override), _pair(b.override_at, b.override))
     return Engagement(
-        a.mentions + b.mentions,
-        a.views + b.views,
-        a.queries + b.queries,
-        min(firsts, default=None),
-        _later(a.mentioned_at, b.mentioned_at),
-        _later(a.viewed_at, b.viewed_at),
-        _later(a.queried_at, b.queried_at),
-        *(linear or _NO_PAIR),
-        *(override or _NO_PAIR),
+        tuple(map(add, a.counts, b.counts)),
+        min([at for at in (a.first_at, b.first_at) if at is not None], default=None),
+        tuple(map(_later, a.lasts, b.lasts)),
+        *chain.from_iterable(map(_latest, _pairs(a), _pairs(b))),
     )
 
 
@@ -132,30 +161,29 @@ def of_kinds(engagement: Engagement, kinds: Collection[Kind]) -> Engagement:
     """
     if len(kinds) == len(Kind):
         return engagement
-    mentioned, viewed, queried = (kind in kinds for kind in Kind)
+    are_counted = [kind in kinds for kind in _KINDS]
+    by_kind = zip(engagement.lasts, are_counted, strict=True)
     return msgspec.structs.replace(
         engagement,
-        mentions=engagement.mentions if mentioned else 0,
-        views=engagement.views if viewed else 0,
-        queries=engagement.queries if queried else 0,
-        mentioned_at=engagement.mentioned_at if mentioned else None,
-        viewed_at=engagement.viewed_at if viewed else None,
-        queried_at=engagement.queried_at if queried else None,
+        counts=tuple(map(mul, engagement.counts, are_counted)),
+        lasts=tuple([last if is_counted else None for last, is_counted in by_kind]),
     )
 
 
-_Pair = tuple[int, Any]
-_NO_PAIR = (None, None)
+_Pair = tuple[int | None, Any]
+_NO_PAIR: _Pair = (None, None)
 
 
-def _pair(at: int | None, value: object) -> _Pair | None:
-    return None if at is None else (at, value)
+def _pairs(engagement: Engagement) -> Iterator[_Pair]:
+    """The pairs of an instant and a value."""
+    _, _, _, *values = msgspec.structs.astuple(engagement)
+    return zip(values[::2], values[1::2], strict=True)
 
 
-def _latest(a: _Pair | None, b: _Pair | None) -> _Pair | None:
-    if a is None or b is None:
-        return a or b
-    return max(a, b)
+def _latest(a: _Pair, b: _Pair) -> _Pair:
+    if a[0] is None:
+        return b
+    return a if b[0] is None else max(a, b)
 
 
 def _later(a: int | None, b: int | None) -> int | None:

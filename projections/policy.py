@@ -21,7 +21,8 @@ DECIMALS = 12
 MOST_FREQUENCY_BANDS = 20
 """Policies whose frequency takes more steps than this rank by looking at every engagement."""
 
-ALL_KINDS = (Kind.MENTION, Kind.VIEW, Kind.QUERY)
+ALL_KINDS = tuple(Kind)
+_LABELS = ", ".join(KINDS)
 
 _MANY_BANDS = 1e9  # for steps too small to distinguish, or to divide by
 _MOST_DAYS = 36_500
@@ -65,7 +66,7 @@ class ScoringPolicy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
             if getattr(self, name) > most:
                 raise InvalidPolicyError(name, f"must be at most {most}")
         if not self.kinds or list(self.kinds) != sorted(set(self.kinds)):
-            raise InvalidPolicyError("kinds", "must be some of mention, view, query, each once")
+            raise InvalidPolicyError("kinds", f"must be some of {_LABELS}, each once")
 
     @property
     def frequency_bands(self) -> int:
@@ -130,7 +131,7 @@ def _kinds(labels: Iterable[str]) -> list[Kind]:
     try:
         return sorted(KINDS[label] for label in labels)
     except (KeyError, TypeError):
-        raise InvalidPolicyError("kinds", "must be some of query, view, mention") from None
+        raise InvalidPolicyError("kinds", f"must be some of {_LABELS}") from None
 
 
 def changed(policy: ScoringPolicy, assignments: Iterable[str]) -> ScoringPolicy:

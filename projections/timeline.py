@@ -15,7 +15,7 @@ import msgspec
 from ledger.commands import OVERRIDE, Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
-from projections.engagement import fold
+from projections.engagement import NONE, fold
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import NEVER_COUNTED, Score, score_of
 
@@ -165,16 +165,14 @@ class Step(msgspec.Struct, frozen=True):
     """The score of one engagement at the end of a step of a timeline, and what happened within it.
 
     `score` is None before the first interaction; `count` is that of all interactions so far. The
-    other fields are of the step alone: interactions by kind, the number of those recorded more than
-    a day late, and the values of overrides.
+    other fields are of the step alone: the numbers of interactions by kind and of those recorded
+    more than a day late, and the values of overrides.
     """
 
     at: Instant
     score: Score | None
     count: int
-    mentions: int = 0
-    views: int = 0
-    queries: int = 0
+    counts: tuple[int, ...] = NONE.counts
     late: int = 0
     overrides: tuple[float, ...] = ()
 
@@ -208,9 +206,7 @@ def _step(at: Instant, value: Score | None, count: int, within: list[EventRow]) 
         at,
         value,
         count,
-        step.mentions,
-        step.views,
-        step.queries,
+        step.counts,
         sum(row.is_interaction and row.is_late for row in within),
         tuple(row.score or 0.0 for row in within if row.topic == OVERRIDE),
     )

@@ -222,13 +222,14 @@ def _card(ranked: Ranked, time: Time, *, is_hidden: bool) -> str:
 
 def touches(engagement: Engagement) -> str:
     """The interactions with an issue by kind, as in "2 queries, 1 view"."""
-    counts = (engagement.queries, engagement.views, engagement.mentions)
-    kinds = (Kind.QUERY, Kind.VIEW, Kind.MENTION)
-    return ", ".join(
-        f"{count} {words.KINDS[kind.label][count != 1]}"
-        for count, kind in zip(counts, kinds, strict=True)
-        if count
-    )
+    return ", ".join(counted(engagement.counts))
+
+
+def counted(counts: Sequence[int]) -> list[str]:
+    """The interactions of each kind that there are, the highest kind first."""
+    by_kind = zip(Kind, counts, strict=True)
+    parts = [f"{count} {words.KINDS[kind.label][count != 1]}" for kind, count in by_kind if count]
+    return parts[::-1]
 
 
 def score(ranked: Ranked, policy: ScoringPolicy, time: Time) -> Reply:

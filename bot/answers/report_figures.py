@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import Instant, moment_of
 from projections.audit import Tally, Week
@@ -21,9 +22,7 @@ WIDTH, HEIGHT = 720, 120
 class Stack(NamedTuple):
     """A stacked bar chart: an outline for each kind, and the value at the top of the axis."""
 
-    mentions: str
-    views: str
-    queries: str
+    outlines: list[str]
     most: int
 
 
@@ -40,24 +39,23 @@ class Line(NamedTuple):
 
 
 def stacked(tallies: Sequence[Tally]) -> Stack:
-    """Draw bars over the whole width, stacked from queries at the bottom to mentions at the top."""
+    """Draw bars over the whole width, stacked with the highest kind at the bottom."""
     most = max((tally.total for tally in tallies), default=0)
     if not most:
-        return Stack("", "", "", 0)
+        return Stack(["" for _ in Kind], 0)
     slot = WIDTH / len(tallies)
     thickness = slot * (0.8 if slot > 4 else 1)  # noqa: PLR2004 - thinner gaps only blur
-    outlines: dict[str, list[str]] = {"queries": [], "views": [], "mentions": []}
+    outlines = ["" for _ in Kind]
     for place, tally in enumerate(tallies):
         left, base = place * slot + (slot - thickness) / 2, HEIGHT * 1.0
-        for kind, outline in outlines.items():
-            height = HEIGHT * getattr(tally, kind) / most
+        for kind in reversed(Kind):
+            height = HEIGHT * tally.counts[kind - 1] / most
             if height:
                 base -= height
-                outline.append(
+                outlines[kind - 1] += (
                     f"M{left:.2f} {base:.2f}h{thickness:.2f}v{height:.2f}h-{thickness:.2f}z"
                 )
-    parts = {kind: "".join(outline) for kind, outline in outlines.items()}
-    return Stack(**parts, most=most)
+    return Stack(outlines, most)
 
 
 def score_line(series: ScoreSeries) -> Line:
@@ -122,7 +120,7 @@ def years_of(weeks: Iterable[Week]) -> list[Year]:
     """Group `weeks` by year, the earliest first."""
     sums: dict[int, Tally] = defaultdict(Tally)
     for monday, tally in weeks:
-        sums[monday.year] = Tally(*map(sum, zip(sums[monday.year], tally, strict=True)))
+        sums[monday.year] = sums[monday.year].plus(tally)
     return [Year(*each) for each in sums.items()]
 
 

@@ -29,6 +29,8 @@ TITLE, CAPTION, LABEL, VALUE = 52, 30, 28, 38
 INK, SOFT_INK, GRID, PAPER = "#1b1f24", "#57606a", "#d8dee4", "#ffffff"
 BLUE, TEAL, VIOLET, RED, AMBER = "#1f5fbf", "#00796b", "#7b3fb3", "#b3261e", "#b35900"
 TRACK = "#e9edf1"
+KIND_COLOURS = (VIOLET, TEAL, BLUE)
+"""By rank, and again from the first one."""
 
 _DOTS_PER_INCH = 72  # makes matplotlib's points equal to pixels
 _FONTS = Path(get_data_path(), "fonts", "ttf")

@@ -18,13 +18,12 @@ from bot.charts.canvas import (
     CAPTION,
     GRID,
     INK,
+    KIND_COLOURS,
     LABEL,
     PAPER,
     RED,
     SOFT_INK,
-    TEAL,
     VALUE,
-    VIOLET,
     date,
     fit,
     heading,
@@ -102,19 +101,17 @@ def _view(series: ScoreSeries) -> Span:
 
 
 def _rows(series: ScoreSeries, words: ChartWords) -> list[Row]:
-    named = (
-        (Kind.QUERY, words.query, BLUE),
-        (Kind.VIEW, words.view, TEAL),
-        (Kind.MENTION, words.mention, VIOLET),
-    )
-    rows = [
-        Row(name, colour, [at for at, of in series.interactions if of is kind], [])
-        for kind, name, colour in named
-    ]
+    rows = [_row_of(kind, series, words) for kind in reversed(Kind)]
     rows.append(Row(words.late, SOFT_INK, series.late, []))
     rows.append(Row(words.override, RED, series.overrides, []))
     rows.append(Row(words.decay, AMBER, [], _decaying(series)))
     return [row for row in rows if row.marks or row.bars]
+
+
+def _row_of(kind: Kind, series: ScoreSeries, words: ChartWords) -> Row:
+    colour = KIND_COLOURS[(kind - 1) % len(KIND_COLOURS)]
+    instants = [at for at, of in series.interactions if of is kind]
+    return Row(words.kinds[kind.label], colour, instants, [])
 
 
 def _decaying(series: ScoreSeries) -> list[Span]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from bot.answers.replies import score_note
+from bot.answers.replies import counted, score_note
 from bot.charts import score_chart
 from bot.cli.context import Session, UserCommand, Word, json_option
 from bot.cli.output import printable, show_csv, show_json, write_file
@@ -20,6 +20,7 @@ from bot.language import words
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant, instant_of, iso, moment_of
 from ledger.validation import issue_id_of
+from projections.engagement import COUNTS
 from projections.policy import ScoringPolicy
 from projections.timeline import Step, score_series, steps
 
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 ISSUES_SHOWN = 5
 SHOWN_DAYS = 90
 
-COLUMNS = (
-    *("at", "issue_id", "score", "count", "mentions", "views", "queries", "late", "overrides"),
-)
+COLUMNS = ("at", "issue_id", "score", "count", *COUNTS, "late", "overrides")
 
 
 class Span(NamedTuple):
@@ -153,7 +152,7 @@ def _print(found: dict[str, list[Step]], *, as_csv: bool) -> None:
 
 def _document(issue: str, step: Step) -> dict[str, Any]:
     value = None if step.score is None else step.score.value
-    facts = (step.count, step.mentions, step.views, step.queries, step.late, step.overrides)
+    facts = (step.count, *step.counts, step.late, step.overrides)
     return dict(zip(COLUMNS, (iso(step.at), issue, value, *facts), strict=True))
 
 
@@ -166,8 +165,7 @@ def _show_steps(series: Sequence[Step]) -> None:
 
 
 def _what(step: Step) -> str:
-    kinds = (("query", step.queries), ("view", step.views), ("mention", step.mentions))
-    parts = [f"{count} {words.KINDS[kind][count != 1]}" for kind, count in kinds if count]
+    parts = counted(step.counts)
     if step.late:
         parts.append(f"{step.late} known late")
     parts += [f"set to {value:g}" for value in step.overrides]

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from bot import english as words
 from bot.answers.replies import NO_TITLES, Titles, all_quiet, marked, note
 from bot.answers.report_figures import HEIGHT, WIDTH, late_days, score_line, stacked, years_of
 from bot.extras import extra
+from ledger.commands import LISTED_KINDS, Kind
 from ledger.instants import Instant, iso, moment_of
 from projections.policy import fields_of
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """The most lines of a list; below them the page says how many more there are."""
+
+KIND_COLOURS = ("violet", "teal", "blue")
+"""By rank, and again from the first one; the page's style says what they are."""
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -53,6 +58,9 @@ def report_page(
         zone=zone.key,
         fields=fields_of(audit.adopted.policy),
         weekdays=WEEKDAYS,
+        kinds=[(kind.count_name, kind - 1, words.KINDS[kind.label][1]) for kind in reversed(Kind)],
+        colours=KIND_COLOURS,
+        listed_kinds=LISTED_KINDS,
         shown=SHOWN,
         years=years_of(activity.weeks),
         late_days=late_days(activity.late, zone),

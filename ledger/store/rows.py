@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     Table,
     case,
+    func,
     insert,
     literal_column,
     select,
@@ -137,13 +138,13 @@ INSERT_EVENT = Statement(insert(_e), *_e.c.keys())
 FOLDED = tuple(_e.c[EventRow._fields])
 """The columns that make an `EventRow`."""
 
-CODE = case(
+_code_of_decision = case(
     *(
         (_e.c.topic == literal_column(f"'{topic}'"), literal_column(str(code)))
         for topic, code in DECISIONS.items()
-    ),
-    else_=_e.c.kind,
-).label("code")
+    )
+)
+CODE = func.coalesce(_e.c.kind, _code_of_decision).label("code")
 """The code of an event that is folded by columns, as `ledger.events.DECISIONS` says."""
 
 

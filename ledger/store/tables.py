@@ -21,6 +21,8 @@ from sqlalchemy import (
     literal_column,
 )
 
+from ledger.commands import Kind
+
 metadata = MetaData()
 
 TRUTH = {"kind": "truth"}
@@ -156,7 +158,7 @@ events = Table(
     Column("topic", Text, nullable=False),
     Column("recorded_at", Big, nullable=False),
     Column("issue_id", Text),
-    Column("kind", SmallInteger, CheckConstraint("kind BETWEEN 1 AND 3")),
+    Column("kind", SmallInteger, CheckConstraint(f"kind BETWEEN 1 AND {len(Kind)}")),
     Column("occurred_at", Big),
     Column("linear_id", Text),
     Column("score", Double, comment="what an override sets the base to"),

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, select
 
 from ledger.archive.reading import FOLDED_COLUMNS, corrected_groups
 from ledger.archive.segment_store import Archive
+from ledger.commands import Kind
 from ledger.errors import CertificateError
-from ledger.events import Corrections
+from ledger.events import INTERACTION, Corrections
 from ledger.instants import DAY
 from ledger.segment import Segment
 from ledger.store.clock_corrections import corrections
@@ -18,8 +19,9 @@ from ledger.store.projection import Progress
 from ledger.store.segment_rows import Comparison
 from ledger.store.statements import Statement, stored_uuid
 from ledger.store.tables import accounts, streams
+from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
 from projections.read_model import snapshots
-from projections.read_model.columnar_fold import Row, merged, sealed_rows
+from projections.read_model.columnar_fold import SEALED, Row, merged, sealed_rows
 from projections.read_model.full_fold import before, numbered
 from projections.read_model.snapshots import OTHER_SUM, difference_of, digest_of, in_order
 
@@ -46,34 +48,38 @@ _CORRECTED = """
         FROM ({events})
     )"""
 
-_FOLD = """
-    SELECT stream, issue_id, id, mentions, views, queries,
-        first_at, mentioned_at, viewed_at, queried_at,
-        CAST(substr(linear, 1, {digits}) AS INTEGER) - {t} AS linear_at,
-        substr(linear, {digits} + 1) AS linear_id,
-        override_at, NULL AS override,
-        CAST(substr(last, {digits} + 1) AS INTEGER) - {p} AS last_position,
+_RANKS = 2 ** (len(Kind).bit_length())
+"""An instant times this and a kind sort as instants do, at one instant as kinds do."""
+
+_COUNTS = ", ".join(
+    f"count(CASE kind WHEN {int(kind)} THEN 1 END) AS {kind.count_name}" for kind in Kind
+)
+_LASTS = ", ".join(
+    f"max(CASE kind WHEN {int(kind)} THEN at END) AS {kind.last_name}" for kind in Kind
+)
+_DECIDED = ", ".join(
+    f"max(CASE topic WHEN '{topic}' THEN at END) AS {at}" for topic, at, _ in DECISION_FIELDS
+)
+_FOLD = f"""
+    SELECT stream, issue_id, id, {", ".join(COUNTS)}, first_at, {", ".join(LASTS)},
+        CAST(substr(linear, 1, {_T_DIGITS}) AS INTEGER) - {_T} AS linear_at,
+        substr(linear, {_T_DIGITS} + 1) AS linear_id,
+        {", ".join(f"{at}, NULL AS {value}" for _, at, value in DECISION_FIELDS)},
+        CAST(substr(last, {_T_DIGITS} + 1) AS INTEGER) - {_P} AS last_position,
         scored_at
     FROM (
-        SELECT stream, issue_id, min(position) AS id,
-            count(CASE kind WHEN 1 THEN 1 END) AS mentions,
-            count(CASE kind WHEN 2 THEN 1 END) AS views,
-            count(CASE kind WHEN 3 THEN 1 END) AS queries,
-            min(CASE topic WHEN 'interaction' THEN at END) AS first_at,
-            max(CASE kind WHEN 1 THEN at END) AS mentioned_at,
-            max(CASE kind WHEN 2 THEN at END) AS viewed_at,
-            max(CASE kind WHEN 3 THEN at END) AS queried_at,
-            max(({t} + at) || linear_id) AS linear,
-            max(CASE topic WHEN 'override' THEN at END) AS override_at,
-            max(({t} + at * 4 + kind) || ({p} + position)) AS last,
+        SELECT stream, issue_id, min(position) AS id, {_COUNTS},
+            min(CASE topic WHEN '{INTERACTION}' THEN at END) AS first_at, {_LASTS},
+            max(({_T} + at) || linear_id) AS linear, {_DECIDED},
+            max(({_T} + at * {_RANKS} + kind) || ({_P} + position)) AS last,
             max(recorded_at) AS scored_at
-        FROM ({events}) GROUP BY stream, issue_id
+        FROM ({{events}}) GROUP BY stream, issue_id
     )
-    ORDER BY stream, issue_id"""
+    ORDER BY stream, issue_id"""  # noqa: S608 - our own words
 
-_OVERRIDES = """
-    SELECT stream, issue_id, at, max(score)
-    FROM ({events}) WHERE topic = 'override' GROUP BY stream, issue_id, at"""
+_DECISIONS = """
+    SELECT stream, issue_id, topic, at, max(score)
+    FROM ({events}) WHERE score IS NOT NULL GROUP BY stream, issue_id, topic, at"""
 
 
 @without_collecting()
@@ -84,18 +90,21 @@ def hot_folds(connection: Connection, first: int, last: int) -> list[Row]:
     of forgotten users.
     """
     events = _effective(corrections(connection))
-    fold = _FOLD.format(events=events, t=_T, p=_P, digits=_T_DIGITS)
+    fold = _FOLD.format(events=events)
     cursor, span = connection.connection.cursor(), {"first": first, "last": last}
     rows: list[Row] = cursor.execute(fold, span).fetchall()
-    found = cursor.execute(_OVERRIDES.format(events=events), span)
-    overrides = {tuple(place): score for *place, score in found}
-    return [_overridden(row, overrides) for row in rows] if overrides else rows
+    found = cursor.execute(_DECISIONS.format(events=events), span)
+    decisions = {tuple(place): value for *place, value in found}
+    return [_decided(row, decisions) for row in rows] if decisions else rows
 
 
-def _overridden(row: Row, overrides: dict[Row, float]) -> Row:
-    stream, issue_id, *fold, override_at, _, last_position, scored_at = row
-    override = overrides.get((stream, issue_id, override_at))
-    return stream, issue_id, *fold, override_at, override, last_position, scored_at
+def _decided(row: Row, decisions: dict[Row, float]) -> Row:
+    """The row with the values of the latest decisions."""
+    stream, issue_id, *_ = row
+    values = dict(zip(SEALED, row, strict=True))
+    for topic, at, value in DECISION_FIELDS:
+        values[value] = decisions.get((stream, issue_id, topic, values[at]))
+    return tuple(values.values())
 
 
 def _effective(known: Corrections) -> str:

@@ -35,7 +35,7 @@ from projections.columnar import (
     scores,
     starts_of,
 )
-from projections.engagement import Engagement
+from projections.engagement import COUNTS, DECISION_FIELDS, LASTS, VALUE_NAMES, Engagement
 from projections.policy import Adopted
 from projections.read_model.engagement_rows import COLUMNS, Stored
 from projections.read_model.tables import engagements
@@ -44,8 +44,12 @@ from projections.read_model.tables import engagements
 #
 # A partial comes from some of the events: a row group of a segment, or rows of the hot store.
 
-NUMBERS = tuple(name for name in FoldColumns._fields if name != "linear")
+_BESIDE_NUMBERS = ("events", "id", "last_position", "scored_at")
+NUMBERS = (*_BESIDE_NUMBERS, *(name for name in VALUE_NAMES if name != "linear_id"))
 """The columns of a partial apart from its texts: account, issue_id and linear_id."""
+
+_AT_OF = {fields.value: fields.at for fields in DECISION_FIELDS}
+"""The column of the instant that tells, for that of a decision, whether there is one."""
 
 _TEXTS = ("account", "issue_id", "linear_id")
 
@@ -198,9 +202,10 @@ def _merged(
         column = np.concatenate([each[name].to_numpy() for each in partials])
         columns[name], shared[name] = column[firsts], column[rows]
     linear = ranks(texts["linear_id"].take(pa.array(rows)))
-    folds = merge(FoldColumns(**shared, linear=linear), begins)
+    folds = merge(FoldColumns.of_names(shared | {"linear": linear}), begins)
+    found = folds.by_name()
     for name, column in columns.items():
-        column[several] = getattr(folds, name)
+        column[several] = found[name]
     row_of = np.empty(linear.max(initial=NO) + 2, np.int64)
     row_of[linear] = rows  # one more at the end, for null
     latest = firsts.copy()
@@ -224,14 +229,14 @@ def as_partial(
     """The partial of engagements; `folds.linear` are ranks among all texts of `linear`."""
     columns: dict[str, Any] = {"account": account, "issue_id": issue.cast(pa.string())}
     columns["linear_id"] = _linear_ids(folds.linear, linear.dictionary)
-    columns |= {name: values for name, values in folds._asdict().items() if name in NUMBERS}
-    return pa.table(columns)
+    numbers = folds.by_name()
+    return pa.table(columns | {name: numbers[name] for name in NUMBERS})
 
 
 def folds_of(table: pa.Table) -> FoldColumns:
     """The numbers of a partial; the Linear ids are not ranked."""
     numbers = {name: table[name].to_numpy() for name in NUMBERS}
-    return FoldColumns(**numbers, linear=np.full(len(table), NO))
+    return FoldColumns.of_names(numbers | {"linear": np.full(len(table), NO)})
 
 
 def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.DictionaryArray:
@@ -245,9 +250,7 @@ def _linear_ids(linear: Integers, dictionary: pa.Array) -> pa.DictionaryArray:
 
 _BESIDE = ("account", "events", "stream", "issue_id", "id", "last_position", "scored_at")
 
-FOLD = Engagement.__struct_fields__
-
-SEALED = ("stream", "issue_id", "id", *FOLD, "last_position", "scored_at")
+SEALED = ("stream", "issue_id", "id", *VALUE_NAMES, "last_position", "scored_at")
 """The columns of `sealed_engagements`."""
 
 Row = tuple[Any, ...]
@@ -263,13 +266,14 @@ class Folded(NamedTuple):
 
 def rows_of(table: pa.Table) -> Iterator[Folded]:
     """Convert the engagements from `without_forgotten`."""
-    beside = [_values(table, name) for name in _BESIDE]
-    fields = [_values(table, name) for name in FOLD]
-    for account, events_, stream, issue, id_, last_position, scored_at, *fold_ in zip(
-        *beside, *fields, strict=True
-    ):
-        row = Stored(id_, stream, issue, Engagement(*fold_), last_position, scored_at)
-        yield Folded(account, events_, row)
+    account, events, stream, issue, id_, last_position, scored_at = (
+        _values(table, name) for name in _BESIDE
+    )
+    values = {name: _values(table, name) for name in VALUE_NAMES}
+    counts, lasts = (zip(*map(values.pop, names), strict=True) for names in (COUNTS, LASTS))
+    engagements_ = map(Engagement, counts, values.pop("first_at"), lasts, *values.values())
+    rows = map(Stored, id_, stream, issue, engagements_, last_position, scored_at)
+    yield from map(Folded, account, events, rows)
 
 
 def sealed_rows(table: pa.Table) -> list[Row]:
@@ -286,16 +290,18 @@ def partial_of_sealed(accounts: Iterable[str | None], rows: Sequence[Row]) -> pa
     del columns["stream"]
     try:
         issue, linear = coded(columns.pop("issue_id")), coded(columns.pop("linear_id"))
-        override = exactly(columns.pop("override"), pa.float64()).fill_null(0.0).to_numpy()
+        decided = {
+            name: exactly(columns.pop(name), pa.float64()).fill_null(0.0).to_numpy()
+            for name in _AT_OF
+        }
         numbers = {
             name: exactly(values, pa.int64()).fill_null(NO).to_numpy()
             for name, values in columns.items()
         }
     except (pa.ArrowException, OverflowError) as error:
         raise LedgerDamagedError("a sealed engagement cannot be read") from error
-    uncounted = np.zeros(len(rows), np.int64)
-    ranked = ranks(pa.chunked_array([linear]))
-    folds = FoldColumns(**numbers, events=uncounted, linear=ranked, override=override)
+    counted = {"events": np.zeros(len(rows), np.int64), "linear": ranks(pa.chunked_array([linear]))}
+    folds = FoldColumns.of_names(numbers | decided | counted)
     return as_partial(coded(accounts), issue, linear, folds)
 
 
@@ -304,7 +310,7 @@ def _values(table: pa.Table, name: str) -> list[Any]:
     if name in _TEXTS:
         return listed(table[name])
     values = table[name].to_numpy()
-    is_none = (table["override_at"].to_numpy() if name == "override" else values) == NO
+    is_none = (table[_AT_OF[name]].to_numpy() if name in _AT_OF else values) == NO
     column = pa.array(values, mask=is_none) if is_none.any() else pa.array(values)
     objects: list[Any] = column.to_pylist()
     return objects
@@ -318,26 +324,31 @@ Others = Mapping[str, Sequence[Any]]
 Find = Callable[[int, str], ColumnarRow | None]
 
 NULLABLE = frozenset(column.name for column in engagements.c if column.nullable)
-_STORED = ("id", "last_position", *Engagement.__struct_fields__)
+_STORED = ("id", "last_position", *VALUE_NAMES)
 """The columns that `TableStatements.stored` finds."""
-_NO_NUMBERS = {"linear_id", "override"}
 
 
 def numbers_of(folds: FoldColumns, scored_at: Integers, adopted: Adopted) -> Columns:
     """Return what a table of engagements has beside stream and texts, with -1 for null."""
     ruled = scores(folds, scored_at, adopted.policy)
-    lasts = np.stack((folds.mentioned_at, folds.viewed_at, folds.queried_at))
-    columns = {name: getattr(folds, name) for name in COLUMNS if name in FoldColumns._fields}
-    return columns | {
-        "override": np.where(folds.override_at == NO, NO, folds.override),
-        "last_at": lasts.max(axis=0),
-        "last_kind": len(lasts) - lasts[::-1].argmax(axis=0),
-        "band": ruled.band,
-        "active_at": ruled.active_at,
-        "score": ruled.score,
-        "scored_at": scored_at,
-        "policy_version": np.full(len(folds.id), adopted.version),
+    lasts, numbers = np.stack(folds.lasts), folds.by_name()
+    columns = {name: numbers[name] for name in COLUMNS if name in numbers}
+    decided = {
+        value: np.where(numbers[at] == NO, NO, numbers[value]) for value, at in _AT_OF.items()
     }
+    return (
+        columns
+        | decided
+        | {
+            "last_at": lasts.max(axis=0),
+            "last_kind": len(lasts) - lasts[::-1].argmax(axis=0),
+            "band": ruled.band,
+            "active_at": ruled.active_at,
+            "score": ruled.score,
+            "scored_at": scored_at,
+            "policy_version": np.full(len(folds.id), adopted.version),
+        }
+    )
 
 
 def rows_of_columns(others: Others, folds: FoldColumns, adopted: Adopted) -> list[ColumnarRow]:
@@ -436,19 +447,18 @@ def _merged_rows(
     """Merge engagements with what is stored of them; instants of their scores count no more."""
     places = [number for number, row in enumerate(stored) if row is not None]
     found = dict(zip(_STORED, zip(*filter(None, stored), strict=True), strict=True))
-    before = FoldColumns(
-        **{name: _integers(found[name]) for name in _STORED if name not in _NO_NUMBERS},
-        events=np.zeros(len(places), np.int64),
-        scored_at=np.full(len(places), NO),
-        linear=linears.of(found["linear_id"]),
-        override=np.array([each or 0.0 for each in found["override"]]),
-    )
+    linear = linears.of(found.pop("linear_id"))
+    before: Columns = {name: np.array([each or 0.0 for each in found.pop(name)]) for name in _AT_OF}
+    before |= {name: _integers(values) for name, values in found.items()}
+    before |= {"events": np.zeros(len(places), np.int64), "scored_at": np.full(len(places), NO)}
+    before["linear"] = linear
     place = np.concatenate((np.arange(len(stored)), places))
     order = np.argsort(place, kind="stable")
-    both = FoldColumns._make(
-        np.concatenate(pair)[order] for pair in zip(folds, before, strict=True)
-    )
-    return merge(both, starts_of(place[order]))
+    both = {
+        name: np.concatenate((numbers, before[name]))[order]
+        for name, numbers in folds.by_name().items()
+    }
+    return merge(FoldColumns.of_names(both), starts_of(place[order]))
 
 
 def _integers(values: Iterable[int | None]) -> Integers:

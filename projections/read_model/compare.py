@@ -29,7 +29,7 @@ from ledger.verification.truth import (
     truth_findings,
 )
 from projections.columnar import NO
-from projections.engagement import Engagement
+from projections.engagement import DECISION_FIELDS, VALUE_NAMES, engagement_of
 from projections.policy import Adopted
 from projections.read_model import keys_of_issues, snapshots
 from projections.read_model.adopted_policies import Policies
@@ -52,7 +52,7 @@ Place = tuple[Any, str]
 _STREAM, _ISSUE, _SCORED_AT, _LAST_POSITION = (
     COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at", "last_position")
 )
-_FOLD = slice(3, 3 + len(Engagement.__struct_fields__))
+_FOLD = slice(3, 3 + len(VALUE_NAMES))
 
 
 def first_difference(
@@ -96,7 +96,7 @@ def _placed(rows: Iterable[Row]) -> Iterator[tuple[Place, Row]]:
 
 
 def _stored(row: Row) -> Stored:
-    return Stored(row[0], *place_of(row), Engagement(*row[_FOLD]), row[_LAST_POSITION], 0)
+    return Stored(row[0], *place_of(row), engagement_of(row[_FOLD]), row[_LAST_POSITION], 0)
 
 
 def _difference(
@@ -137,8 +137,8 @@ _ISSUE_ID = COLUMNS.index("issue_id")
 _TYPES = {name: pa.int64() for name in COLUMNS} | {
     "issue_id": pa.string(),
     "linear_id": pa.string(),
-    "override": pa.float64(),
     "score": pa.float64(),
+    **{fields.value: pa.float64() for fields in DECISION_FIELDS},
 }
 _TEXTS = [name for name in COLUMNS if _TYPES[name] == pa.string()]
 

@@ -12,36 +12,45 @@ import duckdb
 from sqlalchemy import Connection
 
 from ledger.archive.segment_store import Archive
-from ledger.events import Corrections
+from ledger.commands import Kind
+from ledger.events import DECISIONS, Corrections
 from ledger.instants import DAY
 from ledger.segment import Segment
 from ledger.store.accounts import known_accounts
 from ledger.store.clock_corrections import corrections
 from ledger.store.database import Database
 from ledger.store.segment_rows import segments
+from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
 from projections.read_model.columnar_fold import Row
 from projections.read_model.snapshots import difference_of, kept_by_account
 
 # A 128-bit key holds an instant, a kind and a position, so its maximum is exact if several events
 # are of one instant. Fields that few events have are folded separately and joined.
-_FOLD = """
+_RANKS = 2 ** (len(Kind).bit_length())
+_COUNTS = ", ".join(f"count(*) FILTER (code = {int(kind)}) AS {kind.count_name}" for kind in Kind)
+_LASTS = ", ".join(f"max(t) FILTER (code = {int(kind)}) AS {kind.last_name}" for kind in Kind)
+_LATEST = ", ".join(
+    f"max((t, score)) FILTER (code = {DECISIONS[topic]}) AS latest_{value}"
+    for topic, _, value in DECISION_FIELDS
+)
+_DECIDED = ", ".join(
+    f"latest_{value}[1] AS {at}, latest_{value}[2] AS {value}" for _, at, value in DECISION_FIELDS
+)
+_FOLD = f"""
 WITH told AS (
-    SELECT account, issue_id, position, kind, linear_id, score,
+    SELECT account, issue_id, position, coalesce(kind, 0) AS code, linear_id, score,
         occurred_second * 1000000 + occurred_microsecond AS told_at,
-        least(told_at + recorded_after, {bound}) AS recorded_at
+        least(told_at + recorded_after, {{bound}}) AS recorded_at
     FROM read_parquet($files)
 ),
 events AS (
-    SELECT account, issue_id, position, kind, linear_id, score, recorded_at, {happened_at} AS t
+    SELECT account, issue_id, position, code, linear_id, score, recorded_at, {{happened_at}} AS t
     FROM told
 ),
 folds AS (
-    SELECT account, issue_id, min(position) AS id,
-        count(*) FILTER (kind = 1) AS mentions, count(*) FILTER (kind = 2) AS views,
-        count(*) FILTER (kind = 3) AS queries, min(t) FILTER (kind IS NOT NULL) AS first_at,
-        max(t) FILTER (kind = 1) AS mentioned_at, max(t) FILTER (kind = 2) AS viewed_at,
-        max(t) FILTER (kind = 3) AS queried_at,
-        max(((t * 4 + kind)::HUGEINT << 63) + position) FILTER (kind IS NOT NULL) AS last,
+    SELECT account, issue_id, min(position) AS id, {_COUNTS},
+        min(t) FILTER (code > 0) AS first_at, {_LASTS},
+        max(((t * {_RANKS} + code)::HUGEINT << 63) + position) FILTER (code > 0) AS last,
         max(recorded_at) AS scored_at
     FROM events GROUP BY account, issue_id
 ),
@@ -49,17 +58,16 @@ linear AS (
     SELECT account, issue_id, max((t, linear_id)) AS named
     FROM events WHERE linear_id IS NOT NULL GROUP BY account, issue_id
 ),
-overrides AS (
-    SELECT account, issue_id, max((t, score)) AS set_to
-    FROM events WHERE kind IS NULL GROUP BY account, issue_id
+decisions AS (
+    SELECT account, issue_id, {_LATEST}
+    FROM events WHERE code <= 0 GROUP BY account, issue_id
 )
-SELECT account, issue_id, id, mentions, views, queries,
-    first_at, mentioned_at, viewed_at, queried_at, named[1] AS linear_at, named[2] AS linear_id,
-    set_to[1] AS override_at, set_to[2] AS override,
+SELECT account, issue_id, id, {", ".join(COUNTS)}, first_at, {", ".join(LASTS)},
+    named[1] AS linear_at, named[2] AS linear_id, {_DECIDED},
     (last & ((1::HUGEINT << 63) - 1))::BIGINT AS last_position, scored_at
-FROM folds LEFT JOIN linear USING (account, issue_id) LEFT JOIN overrides USING (account, issue_id)
+FROM folds LEFT JOIN linear USING (account, issue_id) LEFT JOIN decisions USING (account, issue_id)
 ORDER BY account, issue_id
-"""
+"""  # noqa: S608 - our own words
 
 _ROWS_AT_ONCE = 65_536
 

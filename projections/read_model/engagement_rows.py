@@ -10,7 +10,15 @@ from ledger.errors import LedgerDamagedError
 from ledger.events import EventRow
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
-from projections.engagement import Engagement, fold, merge
+from projections.engagement import (
+    COUNTS,
+    LASTS,
+    VALUE_NAMES,
+    Engagement,
+    engagement_of,
+    fold,
+    merge,
+)
 from projections.read_model.tables import STREAM_OF_USER, engagements
 
 # The statements on one table of engagements: the live one, or one beside it.
@@ -22,8 +30,6 @@ IDENTITY, CHANGING = COLUMNS[:3], COLUMNS[3:]
 RULED = ("band", "active_at", "score", "scored_at", "policy_version")
 """The columns that a policy determines."""
 
-_FOLD = Engagement.__struct_fields__
-
 
 class TableStatements:
     """The statements that write a table of engagements, or read rows for an update."""
@@ -31,7 +37,7 @@ class TableStatements:
     def __init__(self, table: Table) -> None:
         """Prepare the statements for `table`."""
         c, self._table = table.c, table
-        fold = [c[name] for name in _FOLD]
+        fold = [c[name] for name in VALUE_NAMES]
         self.insert = Statement(insert(table), *COLUMNS)
         self.update = self._updating(CHANGING)
         self.refresh = self._updating(("score", "scored_at"))
@@ -89,9 +95,13 @@ LIVE = TableStatements(engagements)
 # Rows of the read model: an engagement, and the other stored fields.
 
 _NEVER = -1
-_FOLD_TYPES: Any = tuple.__class_getitem__(
-    tuple(each.type for each in msgspec.structs.fields(Engagement))
+_COUNT_TYPES, _LAST_TYPES = (int,) * len(COUNTS), (int | None,) * len(LASTS)
+_PAIR_TYPES = (each.type for each in msgspec.structs.fields(Engagement)[3:])
+_TYPES = (*_COUNT_TYPES, int | None, *_LAST_TYPES, *_PAIR_TYPES)
+_Values: Any = msgspec.defstruct(
+    "_Values", zip(VALUE_NAMES, _TYPES, strict=True), array_like=True, forbid_unknown_fields=True
 )
+"""The values of an engagement, which are checked fast as those of a struct."""
 
 
 class Stored(NamedTuple):
@@ -108,7 +118,7 @@ class Stored(NamedTuple):
 def stored_engagement(fields: Sequence[Any]) -> Engagement:
     """The engagement of stored fields; raises LedgerDamagedError for other types."""
     try:
-        return Engagement(*msgspec.convert(fields, _FOLD_TYPES))
+        return engagement_of(msgspec.structs.astuple(msgspec.convert(fields, _Values)))
     except msgspec.ValidationError as error:
         raise LedgerDamagedError("an engagement cannot be read") from error
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
 from sqlalchemy import Connection, select
 
 from ledger import verification
@@ -22,7 +21,7 @@ from ledger.store.segment_rows import Comparison
 from ledger.store.streams import Head
 from ledger.store.tables import head
 from projections import read_model
-from projections.engagement import Engagement, of_kinds
+from projections.engagement import Engagement, of_kinds, values_of
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.read_model import catalog
@@ -447,7 +446,7 @@ def values(row: Stored, adopted: Adopted, scored_at: int = 0) -> tuple[Any, ...]
         position,
         stream,
         issue_id,
-        *msgspec.structs.astuple(engagement),
+        *values_of(engagement),
         engagement.last_at,
         engagement.last_kind,
         last_position,

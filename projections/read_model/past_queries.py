@@ -112,9 +112,8 @@ class PastEngagements:
         if self._table is None:
             return Totals(0, 0, None)
         folds = folds_of(self._table)
-        lasts = folds.mentioned_at.max(), folds.viewed_at.max(), folds.queried_at.max()
-        count = (folds.mentions + folds.views + folds.queries).sum()
-        return Totals(int(count), len(self._table), Instant(int(max(lasts))))
+        count, last_at = folds.interactions.sum(), folds.last_at.max()
+        return Totals(int(count), len(self._table), Instant(int(last_at)))
 
     def _pairs(self, table: pa.Table) -> list[tuple[str, Engagement]]:
         if not len(table):
@@ -142,8 +141,7 @@ def _touched(table: pa.Table | None) -> pa.Table | None:
     """Return the engagements that have an interaction; None without any."""
     if table is None:
         return None
-    folds = folds_of(table)
-    touched = table.filter(pa.array(folds.mentions + folds.views + folds.queries > 0))
+    touched = table.filter(pa.array(folds_of(table).interactions > 0))
     return one_table([touched]) if len(touched) else None
 
 

@@ -1,8 +1,9 @@
 """Queries of the present: stored engagements merged with the tail, the top few, and totals."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import groupby, islice
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal_column, or_, select
@@ -11,7 +12,7 @@ from ledger.instants import DAY, Instant
 from ledger.store.rows import FOLDED, folded_event
 from ledger.store.statements import Statement
 from ledger.store.tables import accounts, events, origins
-from projections.engagement import NONE, Engagement
+from projections.engagement import COUNTS, NONE, VALUE_NAMES, Engagement
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, Ranked, merge_bands, ranking
 from projections.read_model.adopted_policies import IN_FORCE
@@ -109,7 +110,7 @@ def _folds(rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
 # of the same snapshot. Stored engagements that the tail touches are replaced by the merged ones.
 
 _engagements = engagements.c
-_FOLD = tuple(_engagements[name] for name in Engagement.__struct_fields__)
+_FOLD = tuple(_engagements[name] for name in VALUE_NAMES)
 _ENGAGEMENTS_OF_USER = Statement(
     select(_engagements.issue_id, *_FOLD).where(_engagements.stream == STREAM_OF_USER), "user_id"
 )
@@ -263,7 +264,7 @@ def _untouched(
 
 _TOTALS = Statement(
     select(
-        func.sum(_engagements.mentions + _engagements.views + _engagements.queries),
+        func.sum(reduce(add, (_engagements[name] for name in COUNTS))),
         func.count(),
         func.max(_engagements.last_at),
     ).where(_engagements.stream == STREAM_OF_USER),

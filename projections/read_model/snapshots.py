@@ -21,6 +21,7 @@ from ledger.store.collecting import without_collecting
 from ledger.store.segment_rows import Comparison, segments
 from ledger.store.statements import Statement
 from ledger.store.tables import streams
+from projections.engagement import values_of
 from projections.read_model.columnar_fold import (
     SEALED,
     Row,
@@ -341,5 +342,5 @@ def _stored(row: Row) -> Stored:
 
 
 def _row(row: Stored) -> Row:
-    fields = msgspec.structs.astuple(row.engagement)
-    return row.stream, row.issue_id, row.id, *fields, row.last_position, row.scored_at
+    values = values_of(row.engagement)
+    return row.stream, row.issue_id, row.id, *values, row.last_position, row.scored_at

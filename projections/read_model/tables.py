@@ -1,5 +1,8 @@
 """The tables of the read model, and the view that shows it to SQL from outside."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -22,6 +25,7 @@ from ledger.commands import OVERRIDE, Kind
 from ledger.events import INTERACTION, POLICY
 from ledger.store.tables import Big, accounts
 from ledger.store.tables import streams as _streams
+from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
 from projections.policy import ALL_KINDS, DECIMALS, DEFAULT_POLICY
 
 # The derived tables: read models, their watermarks, and sealed engagements.
@@ -29,6 +33,20 @@ from projections.policy import ALL_KINDS, DECIMALS, DEFAULT_POLICY
 metadata = MetaData()
 
 DERIVED = {"kind": "derived"}
+
+
+def _fold_columns() -> Iterator[Column[Any]]:
+    """The columns of an engagement's values, in the order of VALUE_NAMES."""
+    for kind in Kind:
+        yield Column(kind.count_name, Integer, nullable=False)
+    yield Column("first_at", Big)
+    for kind in Kind:
+        yield Column(kind.last_name, Big, comment=f"when the last {kind.label} was")
+    yield Column("linear_at", Big)
+    yield Column("linear_id", Text)
+    for fields in DECISION_FIELDS:
+        yield Column(fields.at, Big)
+        yield Column(fields.value, Double, comment=f"of the latest {fields.topic}")
 
 
 def engagement_table(into: MetaData, name: str, indexes: str) -> Table:
@@ -44,18 +62,8 @@ def engagement_table(into: MetaData, name: str, indexes: str) -> Table:
         ),
         Column("stream", ForeignKey(_streams.c.id), nullable=False),
         Column("issue_id", Text, nullable=False),
-        Column("mentions", Integer, nullable=False),
-        Column("views", Integer, nullable=False),
-        Column("queries", Integer, nullable=False),
-        Column("first_at", Big),
-        Column("mentioned_at", Big, comment="when the last mention was"),
-        Column("viewed_at", Big),
-        Column("queried_at", Big),
-        Column("linear_at", Big),
-        Column("linear_id", Text),
-        Column("override_at", Big),
-        Column("override", Double),
-        Column("last_at", Big, comment="the latest of the three"),
+        *_fold_columns(),
+        Column("last_at", Big, comment="the latest of those by kind"),
         Column("last_kind", SmallInteger),
         Column("last_position", Big, comment="of the last interaction; its origin has the context"),
         Column("band", Integer, nullable=False, comment="projections.ranking.band"),
@@ -130,17 +138,7 @@ sealed_engagements = Table(
     Column("stream", ForeignKey(_streams.c.id), primary_key=True, autoincrement=False),
     Column("issue_id", Text, primary_key=True),
     Column("id", Big, nullable=False, comment="position of the first sealed event"),
-    Column("mentions", Integer, nullable=False),
-    Column("views", Integer, nullable=False),
-    Column("queries", Integer, nullable=False),
-    Column("first_at", Big),
-    Column("mentioned_at", Big),
-    Column("viewed_at", Big),
-    Column("queried_at", Big),
-    Column("linear_at", Big),
-    Column("linear_id", Text),
-    Column("override_at", Big),
-    Column("override", Double),
+    *_fold_columns(),
     Column("last_position", Big, comment="of the last sealed interaction"),
     Column("scored_at", Big, nullable=False, comment="when the last sealed event was recorded"),
     info=DERIVED,
@@ -183,11 +181,6 @@ STREAM_OF_USER = (
 # so no exponential is needed.
 
 _WATERMARK = f"(SELECT position FROM read_models WHERE name = '{LIVE_NAME}')"  # noqa: S608 - our own words
-_COLUMNS = {
-    Kind.MENTION: ("mentions", "mentioned_at"),
-    Kind.VIEW: ("views", "viewed_at"),
-    Kind.QUERY: ("queries", "queried_at"),
-}
 _INSTANT = 20
 """Digits of an instant or a position in a text that sorts as the number does."""
 
@@ -236,7 +229,7 @@ def _policy(name: str) -> str:
 def _counts(kind: Kind) -> str:
     """1 if the policy counts interactions of the kind, else 0."""
     listed = f"json_extract(fields, '$.kinds') LIKE '%\"{kind.label}\"%'"
-    return f"COALESCE({listed}, {int(kind in DEFAULT_POLICY.kinds)}) AS {_COLUMNS[kind][0]}"
+    return f"COALESCE({listed}, {int(kind in DEFAULT_POLICY.kinds)}) AS {kind.count_name}"
 
 
 _POLICY = f"""
@@ -250,9 +243,9 @@ _POLICY = f"""
             WHERE topic = '{POLICY}' ORDER BY events.version DESC LIMIT 1)"""  # noqa: S608 - our own words
 
 _TAIL_KINDS = ",\n               ".join(
-    f"count(*) FILTER (WHERE t.kind = {int(kind)}) AS {count},"
-    f" max(t.occurred_at) FILTER (WHERE t.kind = {int(kind)}) AS {at}"
-    for kind, (count, at) in _COLUMNS.items()
+    f"count(*) FILTER (WHERE t.kind = {int(kind)}) AS {kind.count_name},"
+    f" max(t.occurred_at) FILTER (WHERE t.kind = {int(kind)}) AS {kind.last_name}"
+    for kind in Kind
 )
 _TAIL = f"""
         SELECT t.stream, a.user_id, t.issue_id, min(t.position) AS id,
@@ -271,7 +264,7 @@ _TAIL = f"""
 _SUMS = ", ".join(
     f"t.{count} + COALESCE(e.{count}, 0) AS {count},"
     f" max(COALESCE(t.{at}, 0), COALESCE(e.{at}, 0)) AS {at}"
-    for count, at in _COLUMNS.values()
+    for count, at in zip(COUNTS, LASTS, strict=True)
 )
 _WHOLE = f"""
         SELECT COALESCE(e.id, t.id) AS id, t.user_id, t.issue_id, {_SUMS},
@@ -281,8 +274,8 @@ _WHOLE = f"""
                {_later(_override("e.override_at", "e.override"), "override_at", "override")}
         FROM tail t LEFT JOIN engagements e ON e.stream = t.stream AND e.issue_id = t.issue_id"""  # noqa: S608 - our own words
 
-_COUNTED = " + ".join(f"w.{count} * p.{count}" for count, _ in _COLUMNS.values())
-_ACTIVE_AT = ", ".join(f"w.{at} * p.{count}" for count, at in _COLUMNS.values())
+_COUNTED = " + ".join(f"w.{count} * p.{count}" for count in COUNTS)
+_ACTIVE_AT = ", ".join(f"w.{at} * p.{count}" for count, at in zip(COUNTS, LASTS, strict=True))
 _SCORED = f"""
         SELECT w.*, {_COUNTED} AS counted, max({_ACTIVE_AT}) AS active_at,
                CAST(substr(w.override, 1, {_INSTANT}) AS INTEGER) AS override_at,
@@ -293,6 +286,12 @@ _SCORED = f"""
                p.frequency_weight * min(1.0, p.frequency_per_interaction * ({_COUNTED}))
                    + p.recency_weight AS weighted
         FROM whole w JOIN policy p"""  # noqa: S608 - our own words
+
+
+def _count_of(row: str) -> str:
+    return " + ".join(f"{row}.{count}" for count in COUNTS)
+
+
 _KIND_LABEL = " ".join(f"WHEN {int(kind)} THEN '{kind.label}'" for kind in Kind)
 
 # Texts are only in origins and user ids only in accounts, so forgetting them there is enough.
@@ -304,7 +303,7 @@ issue_engagements = text(
     scored AS ({_SCORED})
     SELECT e.id, a.user_id, e.issue_id, COALESCE(e.linear_id, e.issue_id) AS linear_id,
            CASE e.last_kind {_KIND_LABEL} END AS interaction_type,
-           e.mentions + e.views + e.queries AS interaction_count,
+           {_count_of("e")} AS interaction_count,
            e.score AS engagement_score,
            {written("e.last_at")} AS last_interaction,
            {written("e.first_at")} AS first_interaction,
@@ -322,7 +321,7 @@ issue_engagements = text(
     SELECT CAST(s.id AS INTEGER), s.user_id, s.issue_id,
            COALESCE(NULLIF(substr(s.linear, {_INSTANT} + 1), ''), s.issue_id),
            CASE s.last_kind {_KIND_LABEL} END,
-           s.mentions + s.views + s.queries,
+           {_count_of("s")},
            CAST(CASE WHEN s.override_at > 0 AND s.override_at >= s.active_at
                 THEN {_rounded("s.base")}
                 WHEN s.counted = 0 THEN 0.0 ELSE {_rounded("s.weighted")} END AS REAL),

@@ -28,7 +28,7 @@ from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import DAY, Instant, moment_of
 from ledger.validation import CONTEXT_LIMIT, ISSUE_ID_LIMIT, IssueId, context_of
 from projections import ranking
-from projections.engagement import NONE, Engagement
+from projections.engagement import NONE, Engagement, merge, touches
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.ranking import Ranked
 from projections.statistics import Statistics
@@ -69,9 +69,7 @@ def ranked(issue: str, engagement: Engagement = NONE) -> Ranked:
     return ranking.ranked(issue, engagement, NOON)
 
 
-QUIET = ranked(
-    "OLD-1", Engagement(queries=1, first_at=NOON - 200 * DAY, queried_at=NOON - 200 * DAY)
-)
+QUIET = ranked("OLD-1", touches(Kind.QUERY, 1, NOON - 200 * DAY))
 
 
 def recorded(issue: str, at: int = NOON, kind: Kind = Kind.QUERY) -> AccountEvent:
@@ -79,11 +77,9 @@ def recorded(issue: str, at: int = NOON, kind: Kind = Kind.QUERY) -> AccountEven
 
 
 MANY = Engagement(
-    mentions=10**9,
-    views=10**9,
-    queries=10**9,
+    counts=(10**9,) * len(Kind),
     first_at=NOON - 400 * DAY,
-    queried_at=NOON - 200 * DAY,
+    lasts=(None, None, NOON - 200 * DAY),
 )
 """An engagement that takes as many words as there are."""
 
@@ -204,21 +200,21 @@ def test_a_score_is_told_with_its_parts(issue, engagement):
     [
         (NONE, "never touched, so the default"),
         (
-            Engagement(queries=1, first_at=NOON, queried_at=NOON),
+            touches(Kind.QUERY, 1, NOON),
             "touched once, active today; {} × decay 1.000".format(
                 "(0.4 × frequency 0.200 + 0.6 × recency 1.000)"
             ),
         ),
         (
-            Engagement(queries=2, first_at=NOON, queried_at=NOON - DAY),
+            touches(Kind.QUERY, 2, NOON - DAY),
             "touched 2 times, active 1 day ago; {} × decay 1.000".format(
                 "(0.4 × frequency 0.400 + 0.6 × recency 0.951)"
             ),
         ),
         (
-            Engagement(
-                views=7, first_at=NOON, viewed_at=NOON - 40 * DAY, override_at=NOON - 31 * DAY,
-                override=0.25,
+            merge(
+                touches(Kind.VIEW, 7, NOON - 40 * DAY),
+                Engagement(override_at=NOON - 31 * DAY, override=0.25),
             ),
             "touched 7 times, set to 0.25 by hand 31 days ago; 0.25 × decay 0.900",
         ),
@@ -233,11 +229,11 @@ def test_a_score_is_told_in_a_sentence(engagement, sentence):
     [
         (NONE, "AI-1 · score 0.500\nnot touched yet: every issue starts there"),
         (
-            Engagement(queries=1, first_at=NOON, queried_at=NOON),
+            touches(Kind.QUERY, 1, NOON),
             "AI-1 · score 0.680\n1 query, today at 12:00",
         ),
         (
-            Engagement(queries=2, views=1, mentions=1, first_at=NOON - DAY, queried_at=NOON),
+            Engagement((1, 1, 2), NOON - DAY, (None, None, NOON)),
             """AI-1 · score 0.920
 2 queries, 1 view, 1 mention · first yesterday at 12:00, last today at 12:00""",
         ),
@@ -275,7 +271,7 @@ def test_where_nothing_ranks_that_is_said():
 
 
 def test_every_list_marks_what_is_long_inactive():
-    fresh = ranked("AI-1", Engagement(queries=1, first_at=NOON, queried_at=NOON))
+    fresh = ranked("AI-1", touches(Kind.QUERY, 1, NOON))
     for answer in (replies.top, replies.briefing):
         (text,) = sent(answer([fresh, QUIET], NOW))
         marks = ["long inactive" in line for line in text.splitlines()]
@@ -290,7 +286,7 @@ def test_every_list_marks_what_is_long_inactive():
 
 def test_what_does_not_count_is_marked_as_such():
     policy = ScoringPolicy(kinds=(Kind.VIEW,))
-    touched = Engagement(queries=1, first_at=NOON, queried_at=NOON)
+    touched = touches(Kind.QUERY, 1, NOON)
     (text,) = sent(replies.top([ranking.ranked("AI-1", touched, NOON, policy)], NOW))
     assert text.splitlines()[1].endswith("nothing that counts")
     assert "quiet" not in text
@@ -307,7 +303,7 @@ def test_totals_of_the_longest_ids_fit_into_a_message():
 
 
 def test_totals_mark_what_has_been_quiet_for_long():
-    most = [ranked("AI-1", Engagement(queries=1, first_at=NOON, queried_at=NOON)), QUIET]
+    most = [ranked("AI-1", touches(Kind.QUERY, 1, NOON)), QUIET]
     (text,) = sent(replies.stats(Statistics(3, 2, 1.5, most, Instant(NOON - DAY)), NOW))
     assert text == (
         "Your totals now\nInteractions: 3\nIssues: 2\nInteractions per issue: 1.5\n"
@@ -424,7 +420,7 @@ def test_words_of_another_language_are_escaped_once_wherever_they_stand(monkeypa
     monkeypatch.setattr(english, "NOW", "à l'instant")
     monkeypatch.setattr(english, "HISTORY_OF", " d'<{issue}>")
     at_noon = Time(moment_of(NOON), UTC, moment_of(NOON))
-    touched = ranked("AI-1", Engagement(queries=1, first_at=NOON, queried_at=NOON))
+    touched = ranked("AI-1", touches(Kind.QUERY, 1, NOON))
     for reply in (
         replies.top([touched], at_noon),
         replies.top([], at_noon),

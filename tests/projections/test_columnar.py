@@ -1,7 +1,7 @@
 """The fold and the score by columns are those of each engagement by itself."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any
@@ -21,7 +21,17 @@ from ledger.events import DECISIONS, EventRow
 from ledger.instants import DAY, Instant
 from projections import columnar
 from projections.columnar import NO, FoldColumns, order, scores
-from projections.engagement import NONE, Engagement, fold, merge, of_kinds
+from projections.engagement import (
+    NONE,
+    VALUE_NAMES,
+    Engagement,
+    engagement_of,
+    fold,
+    merge,
+    of_kinds,
+    touches,
+    values_of,
+)
 from projections.policy import ScoringPolicy
 from projections.ranking import band, ranking
 from projections.read_model import columnar_fold, snapshots
@@ -88,19 +98,18 @@ def one_by_one(events: Iterable[EventRow]) -> Fold:
 def read(partial: pa.Table) -> Fold:
     """The contents of a partial, which has each engagement once."""
     columns = partial.to_pydict()
-    fields = [columns[name] for name in Engagement.__struct_fields__]
+    fields = [columns[name] for name in VALUE_NAMES]
     places = list(zip(columns["account"], columns["issue_id"], strict=True))
     assert len(set(places)) == len(places)
     found = {}
     for number, place in enumerate(places):
         values: dict[str, Any] = dict(
-            zip(Engagement.__struct_fields__, (each[number] for each in fields), strict=True)
+            zip(VALUE_NAMES, (each[number] for each in fields), strict=True)
         )
         if values["override_at"] == NO:
             assert values["override"] == 0
             values["override"] = None
-        given_fields: Iterator[Any] = (None if each == NO else each for each in values.values())
-        engagement = Engagement(*given_fields)
+        engagement = engagement_of([None if each == NO else each for each in values.values()])
         beside = (columns[name][number] for name in BESIDE)
         found[place] = (engagement, *(None if each == NO else each for each in beside))
     return found
@@ -315,7 +324,7 @@ def test_sources_are_read_no_further_than_is_needed(monkeypatch):
 
 def columns_of(of: list[Engagement]) -> FoldColumns:
     """The engagements as columns; those that no score reads are empty."""
-    rows = [msgspec.structs.asdict(each) for each in of]
+    rows = [dict(zip(VALUE_NAMES, values_of(each), strict=True)) for each in of]
     nothing = np.full(len(rows), NO)
 
     def column(name: str) -> np.ndarray:
@@ -325,7 +334,7 @@ def columns_of(of: list[Engagement]) -> FoldColumns:
     names = [name for name in rows[0] if name != "linear_id"]
     read = {name: column(name) for name in names}
     rest = dict.fromkeys(("events", "id", "last_position", "scored_at", "linear"), nothing)
-    return FoldColumns(**read, **rest)
+    return FoldColumns.of_names(read | rest)
 
 
 def scored_one_by_one(
@@ -356,7 +365,7 @@ def test_columns_say_of_each_engagement_what_it_says_itself(found, at, policy):
 @pytest.mark.parametrize("override", [0.0, 0.3, 1.0])
 @given(count=st.integers(1, 40), at=moments_of_asking)
 def test_an_override_in_force_is_the_base(override, count, at):
-    touched = Engagement(queries=count, first_at=at, queried_at=at)
+    touched = touches(Kind.QUERY, count, at)
     overridden = msgspec.structs.replace(touched, override_at=at, override=override)
     both = [touched, overridden]
     assert by_columns(both, at, ScoringPolicy()) == scored_one_by_one(both, at, ScoringPolicy())
@@ -375,8 +384,8 @@ def test_columns_rank_as_the_ranking_does(found, at, policy):
     assert order_of(found, at, policy) == expected
 
 
-FRESH = Engagement(queries=1, first_at=NOON, queried_at=NOON)
-BUSY = Engagement(queries=5, first_at=NOON - HOUR, queried_at=NOON - HOUR)
+FRESH = touches(Kind.QUERY, 1, NOON)
+BUSY = touches(Kind.QUERY, 5, NOON - HOUR)
 
 
 def assert_the_latest_is_pinned_first():
@@ -391,7 +400,7 @@ def test_the_latest_is_pinned_first():
 @given(st.integers(0, 9), st.integers(0, 9))
 def test_without_pins_nothing_is_pinned_before_it_occurs_either(busy, fresh):
     found = {
-        issue: msgspec.structs.replace(each, queried_at=each.queried_at + hours * HOUR)
+        issue: touches(Kind.QUERY, each.count, Instant(each.idle_since + hours * HOUR))
         for issue, each, hours in (("AI-1", BUSY, busy), ("AI-2", FRESH, fresh))
     }
     assert order_of(found, Instant(NOON - DAY), ScoringPolicy()) == ["AI-1", "AI-2"]

@@ -5,10 +5,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.commands import Kind
-from ledger.events import EventRow
-from projections.engagement import NONE, Engagement, fold, merge, of_kinds
+from ledger.events import DECISIONS, HIDING, EventRow
+from projections.engagement import (
+    DECISION_FIELDS,
+    NONE,
+    VALUE_NAMES,
+    Engagement,
+    engagement_of,
+    fold,
+    merge,
+    of_kinds,
+    touches,
+    values_of,
+)
 from tests.support import strategies
 from tests.support.event_rows import event_row
+from tests.support.strategies import NOON
 
 engagements = strategies.engagements(min_interactions=0)
 
@@ -17,8 +29,7 @@ def by_sums_and_maxima(rows: list[EventRow]) -> Engagement:
     """The result of a query: COUNT, MIN and MAX over the columns, one clause for each field."""
     interactions = [row for row in rows if row.kind is not None]
     lasts = [
-        max((row.occurred_at for row in rows if row.kind == kind), default=None)
-        for kind in (1, 2, 3)
+        max((row.occurred_at for row in rows if row.kind == kind), default=None) for kind in Kind
     ]
     linear = max(
         ((row.occurred_at, row.linear_id) for row in interactions if row.linear_id is not None),
@@ -28,18 +39,50 @@ def by_sums_and_maxima(rows: list[EventRow]) -> Engagement:
         ((row.occurred_at, row.score) for row in rows if row.kind is None), default=(None, None)
     )
     return Engagement(
-        mentions=sum(row.kind == 1 for row in rows),
-        views=sum(row.kind == 2 for row in rows),
-        queries=sum(row.kind == 3 for row in rows),
+        counts=tuple(sum(row.kind == kind for row in rows) for kind in Kind),
         first_at=min((row.occurred_at for row in interactions), default=None),
-        mentioned_at=lasts[0],
-        viewed_at=lasts[1],
-        queried_at=lasts[2],
+        lasts=tuple(lasts),
         linear_at=linear[0],
         linear_id=linear[1],
         override_at=override[0],
         override=override[1],
     )
+
+
+# --- the table of kinds and decisions ------------------------------------------------------------
+
+
+def test_kinds_are_ranked_from_1_without_a_gap():
+    assert list(Kind) == list(range(1, len(Kind) + 1))
+
+
+def test_each_decision_folds_into_fields_of_its_own():
+    assert [fields.topic for fields in DECISION_FIELDS] == list(DECISIONS)
+    decided = [name for fields in DECISION_FIELDS for name in (fields.at, fields.value)]
+    assert list(Engagement.__struct_fields__[5:]) == decided
+
+
+def test_codes_of_decisions_are_unlike_each_other_and_any_kind():
+    assert len(set(DECISIONS.values())) == len(DECISIONS)
+    assert max(DECISIONS.values()) < min(Kind)
+
+
+def test_an_event_that_no_rule_folds_is_no_override():
+    row = event_row(1, 1, "AI-1", None, NOON, None, 0.5, NOON)
+    with pytest.raises(KeyError, match=HIDING):
+        fold([row._replace(topic=HIDING)])
+
+
+@given(engagements)
+def test_an_engagement_is_made_again_from_its_values(engagement):
+    assert engagement_of(values_of(engagement)) == engagement
+    assert len(values_of(engagement)) == len(VALUE_NAMES)
+
+
+@given(strategies.kinds, st.integers(0, 5), strategies.instants)
+def test_touches_are_the_fold_of_as_many_interactions(kind, count, at):
+    row = event_row(1, 1, "AI-1", int(kind), at, None, None, at)
+    assert touches(kind, count, at) == fold([row] * count)
 
 
 # --- merge ---------------------------------------------------------------------------------------
@@ -182,13 +225,14 @@ def test_an_override_is_no_interaction():
 # --- kinds that count ----------------------------------------------------------------------------
 
 
+COUNTED = ("counts", "lasts", "last_at", "last_kind", "idle_since", "is_overridden", "override")
+
+
 @given(strategies.histories(), strategies.some_kinds)
 def test_what_is_left_of_some_kinds_is_the_fold_of_their_events(history, kinds):
     left = of_kinds(fold(history), kinds)
     folded = fold(row for row in history if row.kind is None or row.kind in kinds)
-    facts = [(each.mentions, each.views, each.queries) for each in (left, folded)]
-    assert facts[0] == facts[1]
-    for name in ("last_at", "last_kind", "idle_since", "is_overridden", "override"):
+    for name in COUNTED:
         assert getattr(left, name) == getattr(folded, name)
 
 

@@ -310,7 +310,7 @@ def shown(ranked: Ranked) -> tuple[Any, ...]:
     issue, engagement, score, *_ = ranked
     return (
         issue,
-        (engagement.mentions, engagement.views, engagement.queries),
+        engagement.counts,
         engagement.first_at,
         engagement.last_at,
         engagement.last_kind,

@@ -60,7 +60,7 @@ def test_kinds_are_named_in_any_order():
         (["pin_hours=1e9"], "pin_hours must be at most 876000"),
         (["decay_after_days=30.5"], "decay_after_days"),
         (["decay_after_days=1e400"], "decay_after_days"),
-        (["kinds="], "kinds must be some of query, view, mention"),
+        (["kinds="], "kinds must be some of mention, view, query"),
         (["kinds=query,query"], "kinds must be some of mention, view, query, each once"),
         (["recency_weight=1.5"], "frequency_weight must not be negative"),
         (["recency_weight=0.5", "frequency_weight=0.6"], "recency_weight must sum to 1"),

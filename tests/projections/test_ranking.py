@@ -59,13 +59,7 @@ def sorted_by_hand(engagements: Engagements, at: Instant, policy: ScoringPolicy)
 
 def last_counted(engagement: Engagement, policy: ScoringPolicy) -> int:
     """When the last interaction was that counts, -1 without one."""
-    lasts = dict(
-        zip(
-            Kind,
-            (engagement.mentioned_at, engagement.viewed_at, engagement.queried_at),
-            strict=True,
-        )
-    )
+    lasts = dict(zip(Kind, engagement.lasts, strict=True))
     return max(-1 if lasts[kind] is None else lasts[kind] or 0 for kind in policy.kinds)
 
 
@@ -160,9 +154,7 @@ def test_no_more_is_read_of_a_band_than_is_asked_for(engagements, at, policy, li
 
 @given(strategies.engagements(), policies)
 def test_a_band_is_named_by_what_counts_of_the_count(engagement, policy):
-    counts = dict(
-        zip(Kind, (engagement.mentions, engagement.views, engagement.queries), strict=True)
-    )
+    counts = dict(zip(Kind, engagement.counts, strict=True))
     counted = sum(counts[kind] for kind in policy.kinds)
     if (engagement.override_at or -1) >= last_counted(engagement, policy):
         assert (

@@ -15,6 +15,7 @@ from ledger.commands import Kind
 from ledger.events import EventRow
 from ledger.instants import DAY, Instant
 from projections.engagement import NONE, Engagement, fold, of_kinds
+from projections.engagement import touches as touches_at
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import NEVER_COUNTED, Score, idle_days, score
 from tests.support import strategies
@@ -44,12 +45,8 @@ def exactly(engagement: Engagement, at: Instant, policy: ScoringPolicy) -> Decim
     """R4 and R6 in fifty digits, from the policy's numbers as they are."""
     with localcontext(prec=50):
         number = {name: Decimal(getattr(policy, name)) for name in NUMBERS}
-        touched = {
-            Kind.MENTION: (engagement.mentions, engagement.mentioned_at),
-            Kind.VIEW: (engagement.views, engagement.viewed_at),
-            Kind.QUERY: (engagement.queries, engagement.queried_at),
-        }
-        counted = [touched[kind] for kind in policy.kinds]
+        touched = list(zip(Kind, engagement.counts, engagement.lasts, strict=True))
+        counted = [(count, at) for kind, count, at in touched if kind in policy.kinds]
         instants = [
             t for t in (*(at for _, at in counted), engagement.override_at) if t is not None
         ]
@@ -338,7 +335,7 @@ def test_more_interactions_than_there_are_bands_no_longer_count(policy):
     assert bands >= 1
     bands = min(bands, 10_000)  # beyond, a float no longer tells one count from the next
     enough, more = (
-        score(Engagement(queries=count, first_at=0, queried_at=0), Instant(0), policy)
+        score(touches_at(Kind.QUERY, count, at=0), Instant(0), policy)
         for count in (bands, bands + 1)
     )
     assert enough.value == more.value

@@ -36,9 +36,7 @@ def ranked(*touches: tuple[str, int, int]):
 @given(strategies.engagements_by_issue(), strategies.moments_of_asking)
 def test_totals_are_over_all_engagements(engagements, at):
     totals = statistics_of(ranking(engagements.items(), at))
-    assert totals.total_interactions == sum(
-        each.mentions + each.views + each.queries for each in engagements.values()
-    )
+    assert totals.total_interactions == sum(sum(each.counts) for each in engagements.values())
     assert totals.unique_issues == len(engagements)
     assert totals.last_interaction == max(
         (each.last_at for each in engagements.values()), default=None

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.answers.report_figures import HEIGHT, WIDTH, score_line, stacked
+from ledger.commands import Kind
 from ledger.instants import Instant
 from projections.audit import Tally
 from projections.timeline import score_series
 from tests.support import strategies
 
-tallies = st.builds(Tally, *[st.integers(0, 50)] * 3)
+tallies = st.tuples(*[st.integers(0, 50)] * len(Kind)).map(Tally)
 BAR = re.compile(r"M([\d.]+) (-?[\d.]+)h[\d.]+v([\d.]+)h")
 
 
@@ -20,9 +21,9 @@ BAR = re.compile(r"M([\d.]+) (-?[\d.]+)h[\d.]+v([\d.]+)h")
 def test_bars_are_as_high_as_their_counts_and_stay_on_the_chart(counts):
     bars = stacked(counts)
     assert bars.most == max(tally.total for tally in counts)
-    for kind in ("mentions", "views", "queries"):
-        drawn = [tuple(map(float, each)) for each in BAR.findall(getattr(bars, kind))]
-        expected = [getattr(tally, kind) for tally in counts if getattr(tally, kind)]
+    for number, outline in enumerate(bars.outlines):
+        drawn = [tuple(map(float, each)) for each in BAR.findall(outline)]
+        expected = [tally.counts[number] for tally in counts if tally.counts[number]]
         assert len(drawn) == len(expected)
         for (left, top, height), count in zip(drawn, expected, strict=True):
             assert abs(height - HEIGHT * count / bars.most) < 0.01
@@ -34,7 +35,7 @@ def test_bars_are_as_high_as_their_counts_and_stay_on_the_chart(counts):
 def test_bars_of_a_place_stand_on_each_other(counts):
     bars = stacked(counts)
     tops: dict[int, float] = {}
-    for left, top, _ in BAR.findall(bars.mentions + bars.views + bars.queries):
+    for left, top, _ in BAR.findall("".join(bars.outlines)):
         place = int(float(left) / WIDTH * len(counts) + 0.01)
         tops[place] = min(float(top), tops.get(place, HEIGHT))
     for place, tally in enumerate(counts):

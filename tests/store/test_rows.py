@@ -11,11 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.commands import interaction_of
+from ledger.commands import OVERRIDE, interaction_of
 from ledger.errors import LedgerDamagedError
+from ledger.events import HIDING, INTERACTION
 from ledger.instants import Instant
 from ledger.store import tables
-from ledger.store.rows import EventValues, checksum, event_row, event_rows, sum_of_sources
+from ledger.store.rows import (
+    EventValues,
+    checksum,
+    event_row,
+    event_rows,
+    folded_event,
+    sum_of_sources,
+)
 from projections.application import Engagements
 from tests.support.every_write import WRITES, write_everything
 from tests.support.sealed_ledgers import opened
@@ -97,6 +105,25 @@ def test_a_damaged_row_is_not_written_on(tmp_path, damage, write):
     with opened(tmp_path, clock) as engagements, pytest.raises(LedgerDamagedError, match="verify"):
         _write(engagements, write)
     assert [rows(path, each.name) for each in CHECKED] == before
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind", "score"),
+    [
+        (INTERACTION, None, None),
+        (INTERACTION, None, 0.5),
+        (INTERACTION, 1, 0.5),
+        (OVERRIDE, None, None),
+        (OVERRIDE, 1, None),
+        (OVERRIDE, 1, 0.5),
+        (HIDING, None, None),
+        ("another", None, 0.5),
+        ("another", 1, None),
+    ],
+)
+def test_an_event_that_is_not_what_its_topic_says_is_damaged(topic, kind, score):
+    with pytest.raises(LedgerDamagedError, match="position 7"):
+        folded_event((7, 1, topic, "AI-1", kind, 0, None, score, 0))
 
 
 def _write(engagements: Engagements, what: str) -> None:

@@ -1,14 +1,13 @@
 """Words for the tests' charts."""
 
 from bot.english import ChartWords
+from ledger.commands import KINDS
 
 WORDS = ChartWords(
     score_caption="Score, {start} to {end} ({zone})",
     score_caption_of_day="Score on {start} ({zone})",
     no_interactions="No interactions yet",
-    query="query",
-    view="view",
-    mention="mention",
+    kinds={label: label for label in KINDS},
     late="late",
     override="override",
     decay="decay",

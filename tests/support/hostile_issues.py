@@ -10,8 +10,9 @@ from bot.answers import replies
 from bot.answers.replies import Time
 from bot.linear.cards import cards, titles_of
 from bot.linear.issue import Answer, Blocker, Cycle, Found, Issue, State, Team
+from ledger.commands import Kind
 from ledger.instants import moment_of
-from projections.engagement import Engagement
+from projections.engagement import touches
 from projections.ranking import ranked
 from tests.support.reply_html import read, sent
 from tests.support.strategies import NOON
@@ -48,7 +49,7 @@ NASTY = (
     "\x1b[31mred",
 )
 AT = Time(dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC), ZoneInfo("UTC"))
-TOUCHED = Engagement(queries=1, first_at=NOON, queried_at=NOON)
+TOUCHED = touches(Kind.QUERY, 1, NOON)
 
 
 def issue(**changed: object) -> Issue:

@@ -122,7 +122,7 @@ def _taken_apart(engagements: Engagements, user: str, issue: str, at: dt.datetim
     end = explanation.at
     ends = [Instant(end - days * DAY) for days in range(120, -1, -1)]
     timeline = [
-        (step.score, step.count, step.mentions, step.views, step.queries)
+        (step.score, step.count, step.counts)
         for step in steps(own, Instant(end - 121 * DAY), ends, policy)
     ]
     parts = (explanation.ranked, explanation.base, explanation.days_over)
