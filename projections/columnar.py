@@ -127,8 +127,13 @@ def starts_of(*keys: Integers) -> Integers:
     differs = np.zeros(len(keys[0]), bool)
     differs[0] = True
     for key in keys:
-        differs[1:] |= key[1:] != key[:-1]
+        differs[1:] |= np.not_equal(*_neighbours(key))
     return np.flatnonzero(differs)
+
+
+def _neighbours(column: Integers) -> tuple[Integers, Integers]:
+    """All values but the first, and those before them."""
+    return column[1:], column[:-1]
 
 
 def fold(events: EventColumns, starts: Integers) -> FoldColumns:

@@ -197,7 +197,8 @@ def _later(a: int | None, b: int | None) -> int | None:
 
 def engagements_as_of(rows: Iterable[EventRow], as_of: AsOf) -> list[tuple[str, Engagement]]:
     """The engagements of one user with their issues, in no particular order."""
-    return [pair for pair in folds_as_of(rows, as_of).items() if pair[1].count]
+    folds = folds_as_of(rows, as_of).items()
+    return [(issue_id, engagement) for issue_id, engagement in folds if engagement.count]
 
 
 def folds_as_of(rows: Iterable[EventRow], as_of: AsOf) -> dict[str, Engagement]:

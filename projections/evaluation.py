@@ -106,6 +106,7 @@ ONE = 1 << 64
 """The integer for a share of 1, because sums of integers do not depend on the order."""
 
 _WEEK_DAYS = 7
+_NO_WEEK = Instant(0), Instant(0)
 _OCCURRED_AT = attrgetter("occurred_at")
 
 
@@ -194,10 +195,10 @@ class Weeks:
 
     def around(self, at: int) -> tuple[Instant, Instant]:
         """The instants at which the week of `at` and the next one begin."""
-        found = self._known.get(at // DAY)
-        if found is None or not found[0] <= at < found[1]:  # a UTC day may belong to two weeks
-            found = self._known[at // DAY] = self._computed(at)
-        return found
+        first, following = self._known.get(at // DAY, _NO_WEEK)
+        if not first <= at < following:  # a UTC day may belong to two weeks
+            first, following = self._known[at // DAY] = self._computed(at)
+        return first, following
 
     def _computed(self, at: int) -> tuple[Instant, Instant]:
         day = moment_of(Instant(at)).astimezone(self._zone).date()

@@ -128,12 +128,14 @@ class ScoreSeries(msgspec.Struct, frozen=True):
     @property
     def start(self) -> Instant:
         """The first instant of the span."""
-        return self.points[0][0]
+        (at, _), *_ = self.points
+        return at
 
     @property
     def end(self) -> Instant:
         """The last instant of the span."""
-        return self.points[-1][0]
+        at, _ = self.points[-1]
+        return at
 
 
 def score_series(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("ledger",)
-"""Those whose rows have names; `projections` is to be added once its rows have theirs, too."""
+PACKAGES = ("ledger", "projections")
+"""Those whose rows have names."""
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
 

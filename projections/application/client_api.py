@@ -106,8 +106,10 @@ class Door:
     def _at_hand(self) -> Engagements | None:
         if self._given is not None:
             return self._given
-        held = self._held
-        return held[1] if held is not None and held[0].process == os.getpid() else None
+        if self._held is None:
+            return None
+        place, engagements = self._held
+        return engagements if place.process == os.getpid() else None
 
     def _open(self) -> Engagements:
         location = Location(os.getpid(), _absolute(configured_url()))

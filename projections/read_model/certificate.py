@@ -17,11 +17,11 @@ from ledger.store.collecting import without_collecting
 from ledger.store.database import Database
 from ledger.store.projection import Progress
 from ledger.store.segment_rows import Comparison
-from ledger.store.statements import Statement, stored_uuid
+from ledger.store.statements import Query, Statement, stored_uuid, value
 from ledger.store.tables import accounts, streams
 from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
 from projections.read_model import snapshots
-from projections.read_model.columnar_fold import SEALED, Row, merged, sealed_rows
+from projections.read_model.columnar_fold import SEALED, Row, merged, sealed_rows, stream_of
 from projections.read_model.full_fold import before, numbered
 from projections.read_model.snapshots import OTHER_SUM, difference_of, digest_of, in_order
 
@@ -102,8 +102,9 @@ def _decided(row: Row, decisions: dict[Row, float]) -> Row:
     """The row with the values of the latest decisions."""
     stream, issue_id, *_ = row
     values = dict(zip(SEALED, row, strict=True))
-    for topic, at, value in DECISION_FIELDS:
-        values[value] = decisions.get((stream, issue_id, topic, values[at]))
+    for fields in DECISION_FIELDS:
+        latest = (stream, issue_id, fields.topic, values[fields.at])
+        values[fields.value] = decisions.get(latest)
     return tuple(values.values())
 
 
@@ -122,7 +123,7 @@ def _effective(known: Corrections) -> str:
 # certified before is not folded again: the stored rows of each account with these events must have
 # the sum that they had then. `snapshots.seal` writes only what was compared.
 
-_KNOWN = Statement(select(accounts.c.stream))
+_KNOWN: Query[int] = Query(value, select(accounts.c.stream))
 _ACCOUNTS = Statement(select(streams.c.id, streams.c.originator_id))
 _MENDED = "`engagement replay --repair` writes it again from the archive"
 
@@ -151,11 +152,11 @@ def certify(
     engagements of these accounts are not what was certified before. `progress` takes the events of
     each segment.
     """
-    unseen, found = {row[0] for row in _KNOWN.run(connection)}, []
+    unseen, found = set(_KNOWN.all(connection)), []
     for segment in new:
         rows = in_order([row for table in _folded(connection, archive, segment) for row in table])
         _expect_equal(rows, hot_folds(connection, *segment.range))
-        touched = {row[0] for row in rows}
+        touched = set(map(stream_of, rows))
         _expect_certified(connection, archive, touched & unseen)
         unseen -= touched
         found.append(
@@ -179,8 +180,9 @@ def _folded(connection: Connection, archive: Archive, segment: Segment) -> Itera
 
 def _expect_equal(ours: list[Row], theirs: list[Row]) -> None:
     if ours != theirs:
-        differing = (pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1])
-        raise CertificateError(f"nothing was deleted: {difference_of(*next(differing))}")
+        pairs = zip_longest(ours, theirs)
+        first = next(difference_of(our, their) for our, their in pairs if our != their)
+        raise CertificateError(f"nothing was deleted: {first}")
 
 
 def _expect_certified(connection: Connection, archive: Archive, touched: set[int]) -> None:

@@ -171,7 +171,8 @@ def _places(table: pa.Table) -> list[Integers]:
     issues = one_chunk(table["issue_id"])
     width = pc.max(pc.binary_length(issues)).as_py()
     padded = pc.ascii_rpad(issues, width, padding="\0")
-    characters = np.frombuffer(padded.buffers()[2], np.uint8)[: len(issues) * width]
+    _, _, texts = padded.buffers()
+    characters = np.frombuffer(texts, np.uint8)[: len(issues) * width]
     words, word = [], ranks(table["account"])
     room = int(word.max()) + 1
     for column in np.ascontiguousarray(characters.reshape(-1, width).T):
@@ -262,6 +263,18 @@ class Folded(NamedTuple):
     account: str
     events: int
     row: Stored
+
+
+def stream_of(row: Row) -> int:
+    """The stream of a row of sealed engagements."""
+    stream, *_ = row
+    return int(stream)
+
+
+def place_of(row: Row) -> tuple[int, str]:
+    """The stream and the issue of a row of sealed engagements."""
+    stream, issue_id, *_ = row
+    return stream, issue_id
 
 
 def rows_of(table: pa.Table) -> Iterator[Folded]:

@@ -49,10 +49,9 @@ Row = Sequence[Any]
 Place = tuple[Any, str]
 """The stream and the issue of an engagement, by which both sides are sorted."""
 
-_STREAM, _ISSUE, _SCORED_AT, _LAST_POSITION = (
-    COLUMNS.index(name) for name in ("stream", "issue_id", "scored_at", "last_position")
-)
-_FOLD = slice(3, 3 + len(VALUE_NAMES))
+
+def _named(row: Row) -> dict[str, Any]:
+    return dict(zip(COLUMNS, row, strict=True))
 
 
 def first_difference(
@@ -68,8 +67,9 @@ def first_difference(
         difference = _difference(each, next(rows, None), adopted)
         if difference is not None:
             return difference
-    left = next(rows, None)
-    return None if left is None else needless_row(left[1])
+    for _, left in rows:
+        return needless_row(left)
+    return None
 
 
 def first_difference_of_rows(
@@ -88,7 +88,8 @@ def first_difference_of_rows(
 
 def place_of(row: Row) -> tuple[int, str]:
     """The sort key of a row: stream and issue."""
-    return row[_STREAM], row[_ISSUE]
+    named = _named(row)
+    return named["stream"], named["issue_id"]
 
 
 def _placed(rows: Iterable[Row]) -> Iterator[tuple[Place, Row]]:
@@ -96,7 +97,9 @@ def _placed(rows: Iterable[Row]) -> Iterator[tuple[Place, Row]]:
 
 
 def _stored(row: Row) -> Stored:
-    return Stored(row[0], *place_of(row), engagement_of(row[_FOLD]), row[_LAST_POSITION], 0)
+    named = _named(row)
+    engagement = engagement_of([named[name] for name in VALUE_NAMES])
+    return Stored(named["id"], *place_of(row), engagement, named["last_position"], 0)
 
 
 def _difference(
@@ -106,16 +109,17 @@ def _difference(
     if kept is None:
         return _missing(fresh)
     stored_place, stored = kept
-    expected = values(fresh, adopted, stored[_SCORED_AT])
+    expected = values(fresh, adopted, _named(stored)["scored_at"])
     if expected == stored:
         return None
     if stored_place > place:
         return _missing(fresh)
     if stored_place < place:
         return needless_row(stored)
-    columns = zip(COLUMNS, stored, expected, strict=True)
-    column, is_, was = next(each for each in columns if each[1] != each[2])
-    return f"{_name(stored)}: {column} is {is_!r}, the events say {was!r}"
+    told = _named(expected)
+    name = next(name for name, value in _named(stored).items() if value != told[name])
+    is_, was = _named(stored)[name], told[name]
+    return f"{_name(stored)}: {name} is {is_!r}, the events say {was!r}"
 
 
 def _missing(fresh: Stored) -> str:
@@ -128,12 +132,12 @@ def needless_row(stored: Row) -> str:
 
 
 def _name(stored: Row) -> str:
-    return f"engagement {stored[0]} ({stored[_ISSUE]})"
+    named = _named(stored)
+    return f"engagement {named['id']} ({named['issue_id']})"
 
 
 # Comparison of the read model with the folds of all events, by columns.
 
-_ISSUE_ID = COLUMNS.index("issue_id")
 _TYPES = {name: pa.int64() for name in COLUMNS} | {
     "issue_id": pa.string(),
     "linear_id": pa.string(),
@@ -166,13 +170,14 @@ def difference(folded: pa.Table, kept: Iterator[Row], adopted: Adopted) -> str |
 
 def needless(kept: Iterator[Row]) -> str | None:
     """A sentence on a stored row without events, if there is one left."""
-    left = next(kept, None)
-    return None if left is None else needless_row(left[1:])
+    for _, *left in kept:
+        return needless_row(left)
+    return None
 
 
 def _placed_folds(row: Row) -> tuple[Place, Row]:
     account, *kept = row
-    return (str(stored_uuid(account)), kept[_ISSUE_ID]), tuple(kept)
+    return (str(stored_uuid(account)), _named(kept)["issue_id"]), tuple(kept)
 
 
 def _are_equal(folded: pa.Table, rows: Sequence[Row], adopted: Adopted) -> bool:
@@ -260,8 +265,8 @@ def _totals(connection: Connection) -> tuple[int, int, int]:
 def _derived(connection: Connection, archive: Archive, progress: Progress) -> Iterator[Finding]:
     for table in missing(connection):
         yield derived(table.name, "the table is missing or has other columns")
-    view = objects_in(connection).get("issue_engagements", ("", "", ""))
-    if view[2] != normal(str(issue_engagements)):
+    _, _, view = objects_in(connection).get("issue_engagements", ("", "", ""))
+    if view != normal(str(issue_engagements)):
         yield derived("issue_engagements", "the view is missing or has another definition")
     found_in = _derived_difference(connection, archive, live(connection), progress)
     if found_in is not None:

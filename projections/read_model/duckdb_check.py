@@ -75,12 +75,18 @@ _ROWS_AT_ONCE = 65_536
 def difference(database: Database) -> str | None:
     """The first difference of the sealed engagements from DuckDB's fold of the files, if any."""
     with database.read() as connection:
-        kept = ((str(UUID(bytes=row[0])), *row[2:]) for row in kept_by_account(connection))
+        kept = (_told_kept(*each) for each in kept_by_account(connection))
         told = _told(connection, database.archive, segments(connection))
         for ours, theirs in zip_longest(kept, told):
             if ours != theirs:
                 return f"DuckDB: {difference_of(ours, theirs)}"
     return None
+
+
+def _told_kept(originator: bytes, row: Row) -> Row:
+    """The row with its account's UUID instead of the stream, as DuckDB's have it."""
+    _, *values = row
+    return str(UUID(bytes=originator)), *values
 
 
 def _told(connection: Connection, archive: Archive, of: list[Segment]) -> Iterator[Row]:
@@ -89,7 +95,9 @@ def _told(connection: Connection, archive: Archive, of: list[Segment]) -> Iterat
         return
     known = known_accounts(connection)
     files = [archive.files.path_of(segment) for segment in of]
-    yield from (row for row in folded(files, corrections(connection)) if row[0] in known)
+    for account, *values in folded(files, corrections(connection)):
+        if account in known:
+            yield account, *values
 
 
 def folded(files: Iterable[Path], known: Corrections) -> Iterator[Row]:

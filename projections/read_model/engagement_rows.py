@@ -8,7 +8,8 @@ from sqlalchemy import Table, bindparam, delete, insert, or_, select, tuple_, up
 
 from ledger.errors import LedgerDamagedError
 from ledger.events import EventRow
-from ledger.store.statements import Statement
+from ledger.instants import Instant
+from ledger.store.statements import Query, Statement
 from ledger.store.tables import streams
 from projections.engagement import (
     COUNTS,
@@ -24,11 +25,25 @@ from projections.read_model.tables import STREAM_OF_USER, engagements
 # The statements on one table of engagements: the live one, or one beside it.
 
 COLUMNS: tuple[str, ...] = tuple(engagements.c.keys())
-IDENTITY, CHANGING = COLUMNS[:3], COLUMNS[3:]
+IDENTITY = ("id", "stream", "issue_id")
+CHANGING = tuple(name for name in COLUMNS if name not in IDENTITY)
 """The key columns, left out of updates because SQLite rewrites each index of an updated column."""
 
 RULED = ("band", "active_at", "score", "scored_at", "policy_version")
 """The columns that a policy determines."""
+
+
+class ScoredRow(NamedTuple):
+    """An engagement with its id and the instant of its score."""
+
+    id: int
+    scored_at: Instant
+    engagement: Engagement
+
+
+def scored_row(id_: int, scored_at: Instant, *values: Any) -> ScoredRow:  # noqa: ANN401 - of any column
+    """Read the row of an engagement whose values come last."""
+    return ScoredRow(id_, scored_at, stored_engagement(values))
 
 
 class TableStatements:
@@ -50,7 +65,8 @@ class TableStatements:
             "stream_",
             "issue",
         )
-        self.batch = Statement(
+        self.batch = Query(
+            scored_row,
             select(c.id, c.scored_at, *fold)
             .where(
                 c.id > bindparam("last_id"),

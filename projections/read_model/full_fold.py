@@ -19,7 +19,7 @@ from ledger.store.collecting import without_collecting
 from ledger.store.event_queries import sealed_rows
 from ledger.store.rows import CODE, FOLDED, folded_event
 from ledger.store.segment_rows import sealed_position, segments
-from ledger.store.statements import Statement, stored_uuid
+from ledger.store.statements import Query, Statement, stored_uuid, value
 from ledger.store.tables import accounts, events, streams
 from projections.columnar import NO, starts_of
 from projections.read_model.columnar_fold import (
@@ -115,7 +115,7 @@ SAID = (
     events.c.linear_id,
     events.c.score,
 )
-_LAST = Statement(select(func.max(events.c.position)))
+_LAST: Query[int | None] = Query(value, select(func.max(events.c.position)))
 _FOLDED = and_(events.c.issue_id.is_not(None), events.c.position <= bindparam("through"))
 _ALL = Statement(
     select(events.c.stream, *SAID).where(_FOLDED).order_by(events.c.position), "through"
@@ -154,8 +154,7 @@ def hot_partials(
 
 def _span(connection: Connection) -> int:
     """The number of positions from the first to the last hot event."""
-    last: int | None = _LAST.run(connection).fetchone()[0]
-    return (last or 0) - sealed_position(connection)
+    return (_LAST.one(connection) or 0) - sealed_position(connection)
 
 
 @without_collecting()
@@ -242,7 +241,7 @@ _RECORDED = Statement(
     "after",
     "upto",
 )
-_COUNT = Statement(select(func.count()).select_from(events).where(FOLDABLE))
+_COUNT: Query[int] = Query(value, select(func.count()).select_from(events).where(FOLDABLE))
 
 
 def folds(
@@ -298,5 +297,4 @@ def recorded(connection: Connection, archive: Archive, after: int, upto: int) ->
 
 def count(connection: Connection) -> int:
     """An upper limit of the number of events to fold, which may include forgotten users'."""
-    hot: int = _COUNT.run(connection).fetchone()[0]
-    return hot + events_in(segments(connection))
+    return _COUNT.one(connection) + events_in(segments(connection))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import Connection, select
@@ -43,7 +44,7 @@ from projections.read_model.catalog import (
     statements_of,
     take_over,
 )
-from projections.read_model.engagement_rows import IDENTITY, LIVE, Stored, stored_engagement
+from projections.read_model.engagement_rows import LIVE, ScoredRow, Stored
 from projections.read_model.queries import is_in_tail
 from projections.read_model.tables import (
     LIVE_NAME,
@@ -309,7 +310,7 @@ class ReadModel:
     def _write(
         self, connection: Connection, new: Sequence[Sequence[Any]], changed: Sequence[Sequence[Any]]
     ) -> None:
-        changes = [(*row[len(IDENTITY) :], row[0]) for row in changed]
+        changes = [(*values, id_) for id_, _, _, *values in changed]
         self.statements.insert.run_many(connection, new)
         self.statements.update.run_many(connection, changes)
 
@@ -326,7 +327,7 @@ class ReadModel:
         while rows := self._batch_after(connection, last_id):
             ruled = [_ruled_anew(row, at, adopted) for row in rows]
             self.statements.adopt.run_many(connection, ruled)
-            last_id = rows[-1][0]
+            last_id = rows[-1].id
 
     def fill(self, connection: Connection, tables: Iterable["pa.Table"]) -> None:
         """Insert all engagements at the head into the empty table.
@@ -417,18 +418,17 @@ class ReadModel:
                 rows = self._batch_after(connection, last_id, user_id)
                 refreshed = [_refreshed(row, at, policy) for row in rows]
                 self.statements.refresh.run_many(connection, refreshed)
-            counted = (of_kinds(stored_engagement(row[2:]), policy.kinds) for row in rows)
+            counted = (of_kinds(row.engagement, policy.kinds) for row in rows)
             idle += sum(idle_days(each, at) > idle_longer_than_days for each in counted)
             if len(rows) < REFRESHED_AT_ONCE:
                 return idle
-            last_id = rows[-1][0]
+            last_id = rows[-1].id
 
     def _batch_after(
         self, connection: Connection, last_id: int, user_id: str | None = None
-    ) -> list[Sequence[Any]]:
-        cursor = self.statements.batch.run(connection, last_id, user_id, user_id)
-        rows: list[Sequence[Any]] = cursor.fetchmany(REFRESHED_AT_ONCE)
-        return rows
+    ) -> list[ScoredRow]:
+        rows = self.statements.batch.all(connection, last_id, user_id, user_id)
+        return list(islice(rows, REFRESHED_AT_ONCE))
 
 
 def _nothing(*_: object) -> None:
@@ -462,12 +462,10 @@ def _ruled(engagement: Engagement, at: Instant, adopted: Adopted) -> tuple[Any, 
     return band(engagement, policy), active_at, value, at, adopted.version
 
 
-def _ruled_anew(row: Sequence[Any], at: Instant, adopted: Adopted) -> tuple[Any, ...]:
-    where, scored_at, *fields = row
-    return *_ruled(stored_engagement(fields), max(at, scored_at), adopted), where
+def _ruled_anew(row: ScoredRow, at: Instant, adopted: Adopted) -> tuple[Any, ...]:
+    return *_ruled(row.engagement, max(at, row.scored_at), adopted), row.id
 
 
-def _refreshed(row: Sequence[Any], at: Instant, policy: ScoringPolicy) -> tuple[float, int, int]:
-    where, scored_at, *fields = row
-    at = max(at, scored_at)
-    return score(stored_engagement(fields), at, policy).value, at, where
+def _refreshed(row: ScoredRow, at: Instant, policy: ScoringPolicy) -> tuple[float, int, int]:
+    at = max(at, row.scored_at)
+    return score(row.engagement, at, policy).value, at, row.id

@@ -129,11 +129,13 @@ def _joined(parts: Iterable[pa.Table]) -> pa.Table | None:
     """
     pending: list[pa.Table] = []
     for part in parts:
-        pending.append(part)
-        while len(pending) > 1 and len(pending[-2]) < 2 * len(pending[-1]):
-            pending[-2:] = [one_table(joined(pending[-2:]))]
+        last = part
+        while pending and len(pending[-1]) < 2 * len(last):
+            last = one_table(joined([pending.pop(), last]))
+        pending.append(last)
     while len(pending) > 1:
-        pending[-2:] = [one_table(joined(pending[-2:]))]
+        last = pending.pop()
+        pending.append(one_table(joined([pending.pop(), last])))
     return pending[0] if pending else None
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal
 
 from ledger.instants import DAY, Instant
 from ledger.store.rows import FOLDED, folded_event
-from ledger.store.statements import Statement
+from ledger.store.statements import Query, Statement, value
 from ledger.store.tables import accounts, events, origins
 from projections.engagement import COUNTS, NONE, VALUE_NAMES, Engagement
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
@@ -64,8 +64,9 @@ _OF_ISSUE = Statement(
 _OF_ALL = Statement(
     select(*FOLDED).where(_e.position > _WATERMARK, FOLDABLE).order_by(*_BY_ENGAGEMENT)
 )
-_COUNT = Statement(select(func.count()).where(_e.position > _WATERMARK, FOLDABLE))
-_TOUCHES = Statement(
+_COUNT: Query[int] = Query(value, select(func.count()).where(_e.position > _WATERMARK, FOLDABLE))
+_TOUCHES: Query[int] = Query(
+    value,
     select(func.count()).where(_tail_of(bindparam("stream")), _e.issue_id == bindparam("issue")),
     "stream",
     "stream",
@@ -89,14 +90,12 @@ def tail_of_all(connection: Connection) -> Iterator[Stored]:
 
 def tail_count(connection: Connection) -> int:
     """The number of events of engagements in the tail."""
-    (count,) = _COUNT.run(connection).fetchone()
-    return int(count)
+    return _COUNT.one(connection)
 
 
 def is_in_tail(connection: Connection, stream: int, issue_id: str) -> bool:
     """Whether the tail has an event of the account interned as `stream` with the issue."""
-    (count,) = _TOUCHES.run(connection, stream, stream, issue_id).fetchone()
-    return bool(count)
+    return bool(_TOUCHES.one(connection, stream, stream, issue_id))
 
 
 def _folds(rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
@@ -133,7 +132,7 @@ _OF_BAND = {
     )
     for number in range(UNCOUNTED_BAND, MOST_FREQUENCY_BANDS + 1)
 }
-_SIZE = Statement(select(func.count()).select_from(engagements))
+_SIZE: Query[int] = Query(value, select(func.count()).select_from(engagements))
 _IDLE = Statement(
     select(*_FOLD).where(
         or_(_engagements.active_at.is_(None), _engagements.active_at <= bindparam("active_at_")),
@@ -207,8 +206,7 @@ def top_of(
 
 def size(connection: Connection) -> int:
     """The number of engagements of all users."""
-    number: int = _SIZE.run(connection).fetchone()[0]
-    return number + sum(before is None for before, _ in _touched_of_all(connection))
+    return _SIZE.one(connection) + sum(before is None for before, _ in _touched_of_all(connection))
 
 
 def dormant_count(connection: Connection, at: Instant, policy: ScoringPolicy) -> int:
@@ -247,8 +245,8 @@ def _touched_of_all(connection: Connection) -> Iterator[tuple[Engagement | None,
     find = LIVE.stored.finder(connection)
     for tail in tail_of_all(connection):
         row = find(tail.stream, tail.issue_id)
-        before = None if row is None else stored_engagement(row[2:])
-        yield before, with_stored(row, tail).engagement
+        before = None if row is None else stored_row(row, tail.stream, tail.issue_id)
+        yield before and before.engagement, with_stored(row, tail).engagement
 
 
 def _untouched(

@@ -3,8 +3,7 @@
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby, zip_longest
-from operator import itemgetter
+from itertools import groupby, islice, zip_longest
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +18,7 @@ from ledger.errors import CertificateError
 from ledger.store.clock_corrections import corrections
 from ledger.store.collecting import without_collecting
 from ledger.store.segment_rows import Comparison, segments
-from ledger.store.statements import Statement
+from ledger.store.statements import Query, Statement, value
 from ledger.store.tables import streams
 from projections.engagement import values_of
 from projections.read_model.columnar_fold import (
@@ -29,7 +28,9 @@ from projections.read_model.columnar_fold import (
     merged,
     partial_of,
     partial_of_sealed,
+    place_of,
     sealed_rows,
+    stream_of,
 )
 from projections.read_model.engagement_rows import Stored, stored_engagement, together
 from projections.read_model.full_fold import (
@@ -54,16 +55,13 @@ OTHER_SUM = "the checksum that is kept of a user's sealed engagements is not the
 _SUMS = 2**63
 
 _a, _s = sealed_accounts.c, sealed_engagements.c
-_FIND = Statement(
-    select(_a.engagements, _a.checksum).where(_a.stream == bindparam("stream")), "stream"
-)
 _INSERT = Statement(insert(sealed_accounts).prefix_with("OR REPLACE"), *_a.keys())
 _FORGET = Statement(delete(sealed_accounts).where(_a.stream == bindparam("stream")), "stream")
 _CLEAR = Statement(delete(sealed_accounts))
 _ROWS_OF = Statement(select(sealed_engagements).where(_s.stream == bindparam("stream")), "stream")
 _ALL = Statement(select(sealed_engagements).order_by(_s.stream, _s.issue_id))
 _KEPT = Statement(select(sealed_accounts).order_by(_a.stream))
-_FIRST = [Statement(select(func.min(each.stream))) for each in (_s, _a)]
+_FIRST = [Query(value, select(func.min(each.stream))) for each in (_s, _a)]
 
 
 class Sum(NamedTuple):
@@ -86,10 +84,14 @@ class Sum(NamedTuple):
         return Sum(self.engagements + sign * len(rows), (self.checksum + sign * added) % _SUMS)
 
 
+_FIND = Query(
+    Sum, select(_a.engagements, _a.checksum).where(_a.stream == bindparam("stream")), "stream"
+)
+
+
 def kept_sum(connection: Connection, stream: int) -> Sum:
     """The certified sum of an account."""
-    row = _FIND.run(connection, stream).fetchone()
-    return Sum() if row is None else Sum(*row)
+    return _FIND.first(connection, stream) or Sum()
 
 
 def other_sums(connection: Connection, streams: Iterable[int]) -> Iterator[int]:
@@ -102,10 +104,10 @@ def other_sums(connection: Connection, streams: Iterable[int]) -> Iterator[int]:
 
 def replace_sum(connection: Connection, old: Sequence[Row], new: Sequence[Row]) -> None:
     """Update the sums for rows that are replaced by others; both are sorted by stream."""
-    before = {stream: list(rows) for stream, rows in groupby(old, itemgetter(0))}
+    before = {stream: list(rows) for stream, rows in groupby(old, stream_of)}
     sums = [
         (stream, *kept_sum(connection, stream).minus(before.get(stream, [])).plus(list(rows)))
-        for stream, rows in groupby(new, itemgetter(0))
+        for stream, rows in groupby(new, stream_of)
     ]
     _INSERT.run_many(connection, sums)
 
@@ -117,7 +119,7 @@ def forget_sum(connection: Connection, stream: int) -> None:
 
 def sums_are_missing(connection: Connection) -> bool:
     """Whether there are sealed engagements but no sums."""
-    row, sum_ = (each.run(connection).fetchone()[0] for each in _FIRST)
+    row, sum_ = (each.one(connection) for each in _FIRST)
     return row is not None and sum_ is None
 
 
@@ -136,7 +138,7 @@ def sum_difference(connection: Connection) -> str | None:
 
 def _summed(connection: Connection) -> list[Row]:
     rows = _ALL.run(connection)
-    return [(stream, *Sum().plus(list(group))) for stream, group in groupby(rows, itemgetter(0))]
+    return [(stream, *Sum().plus(list(group))) for stream, group in groupby(rows, stream_of)]
 
 
 # The rows equal a fold of all segments, which `projections.read_model.certificate` proves before
@@ -146,7 +148,14 @@ _FORGET_SNAPSHOT = Statement(
     delete(sealed_engagements).where(_s.stream == bindparam("stream")), "stream"
 )
 _INSERT_SNAPSHOT = Statement(insert(sealed_engagements).prefix_with("OR REPLACE"), *_s.keys())
-_BY_ACCOUNT = Statement(
+
+
+def _of_account(originator: bytes, *row: Any) -> tuple[bytes, Row]:  # noqa: ANN401 - of any column
+    return originator, row
+
+
+_BY_ACCOUNT = Query(
+    _of_account,
     select(streams.c.originator_id, sealed_engagements)
     .join(streams, streams.c.id == _s.stream)
     .where(IN_SPAN)
@@ -165,7 +174,6 @@ _OF = Statement(
 )
 """In the order of the places, each of which is `[stream, issue_id]`."""
 
-_PLACE = itemgetter(0, 1)
 _READ_AT_ONCE = 5_000
 
 
@@ -178,13 +186,12 @@ def make_anew(connection: Connection, archive: Archive) -> None:
 
 def kept_by_account(
     connection: Connection, after: str = BEFORE_ALL, upto: str = AFTER_ALL
-) -> Iterator[Row]:
+) -> Iterator[tuple[bytes, Row]]:
     """Yield the sealed engagements of some accounts, by account and issue.
 
     Each comes after the 16 bytes of the account's UUID.
     """
-    rows: Iterator[Row] = _BY_ACCOUNT.run(connection, bytes_of(after), bytes_of(upto))
-    return rows
+    return _BY_ACCOUNT.all(connection, bytes_of(after), bytes_of(upto))
 
 
 def difference(
@@ -194,7 +201,7 @@ def difference(
 
     Only accounts with `after` < account <= `upto` are compared; None if there is no difference.
     """
-    kept = (row[1:] for row in kept_by_account(connection, after, upto))
+    kept = (row for _, row in kept_by_account(connection, after, upto))
     said = (
         row
         for table in merged(_events(connection, archive, after, upto))
@@ -214,7 +221,12 @@ def whole_difference(connection: Connection, archive: Archive) -> str | None:
 def _by_account(connection: Connection) -> Callable[[Row], Any]:
     """The order of rows by their accounts' UUIDs instead of their numbers."""
     accounts = dict(_ORIGINATORS.run(connection))
-    return lambda row: (accounts[row[0]], row[1])
+
+    def place(row: Row) -> Any:  # noqa: ANN401 - any sort key
+        stream, issue_id = place_of(row)
+        return accounts[stream], issue_id
+
+    return place
 
 
 def present(connection: Connection) -> Iterator[pa.Table]:
@@ -252,7 +264,7 @@ def seal(connection: Connection, table: pa.Table, compared: Comparison) -> None:
 
 def in_order(rows: list[Row]) -> list[Row]:
     """Sort rows by stream and issue."""
-    return sorted(rows, key=_PLACE)
+    return sorted(rows, key=place_of)
 
 
 def digest_of(rows: Sequence[Row]) -> str:
@@ -261,16 +273,18 @@ def digest_of(rows: Sequence[Row]) -> str:
 
 
 def difference_of(
-    ours: Row | None, theirs: Row | None, place: Callable[[Row], Any] = _PLACE
+    ours: Row | None, theirs: Row | None, place: Callable[[Row], Any] = place_of
 ) -> str:
     """A sentence on how two rows differ that should be equal; one of them may be missing."""
-    if ours and theirs and _PLACE(ours) == _PLACE(theirs):
+    if ours and theirs and place_of(ours) == place_of(theirs):
         compared = zip(SEALED, ours, theirs, strict=True)
         name = next(name for name, our, their in compared if our != their)
-        return f"of a user's {ours[1]}, the column {name} that is sealed is not what the events say"
+        _, issue = place_of(ours)
+        return f"of a user's {issue}, the column {name} that is sealed is not what the events say"
     alone = min(filter(None, (ours, theirs)), key=place)
     where = "in what is kept" if alone is ours else "among the events"
-    return f"a user's {alone[1]} is only {where}"
+    _, issue = place_of(alone)
+    return f"a user's {issue} is only {where}"
 
 
 def _merged(connection: Connection, new: pa.Table, rows: list[Row], before: list[Row]) -> list[Row]:
@@ -280,27 +294,27 @@ def _merged(connection: Connection, new: pa.Table, rows: list[Row], before: list
     """
     if not before:
         return rows
-    found = {_PLACE(row): row for row in _merged_by_columns(connection, new, before)}
-    _expect_merged(before, {_PLACE(row): row for row in rows}, found)
-    return [found.get(_PLACE(row), row) for row in rows]
+    found = {place_of(row): row for row in _merged_by_columns(connection, new, before)}
+    _expect_merged(before, {place_of(row): row for row in rows}, found)
+    return [found.get(place_of(row), row) for row in rows]
 
 
 def _expect_merged(before: list[Row], new: dict[Any, Row], found: dict[Any, Row]) -> None:
     """Raise CertificateError if rows merged one by one differ from those merged by columns."""
     for row in before:
-        expected = _row(together(_stored(row), _stored(new[_PLACE(row)])))
-        merged_row = found.get(_PLACE(row))
+        expected = _row(together(_stored(row), _stored(new[place_of(row)])))
+        merged_row = found.get(place_of(row))
         if merged_row != expected:
             raise CertificateError(f"nothing was deleted: {difference_of(merged_row, expected)}")
 
 
 def _merged_by_columns(connection: Connection, new: pa.Table, before: list[Row]) -> list[Row]:
     accounts = dict(zip(new["stream"].to_pylist(), listed(new["account"]), strict=True))
-    in_account = sorted(before, key=lambda row: (accounts[row[0]], row[1]))
-    places = set(map(_PLACE, before))
+    in_account = sorted(before, key=lambda row: (accounts[stream_of(row)], place_of(row)))
+    places = set(map(place_of, before))
     issues = zip(new["stream"].to_pylist(), listed(new["issue_id"]), strict=True)
     touched = new.filter(pa.array([place in places for place in issues]))
-    kept = partial_of_sealed((accounts[row[0]] for row in in_account), in_account)
+    kept = partial_of_sealed((accounts[stream_of(row)] for row in in_account), in_account)
     return [
         row
         for table in joined([kept, touched.drop_columns("stream")])
@@ -315,7 +329,7 @@ def _expect_read_back(connection: Connection, written: list[Row]) -> None:
 
 def _find(connection: Connection, rows: Sequence[Row]) -> list[Row]:
     """The sealed rows at the same places, in the same order."""
-    places = msgspec.json.encode([_PLACE(row) for row in rows]).decode()
+    places = msgspec.json.encode([place_of(row) for row in rows]).decode()
     found: list[Row] = _OF.run(connection, places).fetchall()
     return found
 
@@ -331,9 +345,10 @@ def _events(
 
 
 def _sealed(connection: Connection) -> Iterator[pa.Table]:
-    cursor = _BY_ACCOUNT.run(connection, bytes_of(BEFORE_ALL), bytes_of(AFTER_ALL))
-    while rows := cursor.fetchmany(_READ_AT_ONCE):
-        yield partial_of_sealed(uuids(row[0] for row in rows), [row[1:] for row in rows])
+    found = kept_by_account(connection)
+    while rows := list(islice(found, _READ_AT_ONCE)):
+        originators, kept = zip(*rows, strict=True)
+        yield partial_of_sealed(uuids(originators), kept)
 
 
 def _stored(row: Row) -> Stored:
