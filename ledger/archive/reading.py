@@ -110,7 +110,7 @@ def event_rows(table: pa.Table, streams: Iterable[int]) -> Iterator[EventRow]:
         EventRow,
         table["position"].to_pylist(),
         streams,
-        [TOPIC_OF_CODE[code] for code in codes],
+        map(TOPIC_OF_CODE.__getitem__, codes),
         table["issue_id"].to_pylist(),
         [code if code > 0 else None for code in codes],
         occurred_at(table).tolist(),

@@ -90,6 +90,9 @@ _ACCOUNTS = Query(_accounts, select(tables.streams))
 _PLACES = Query(_places, select(tables.places))
 """Find the numbers of streams and places, and the UUIDs that these stand for, as texts."""
 
+_SEALED_CODES = {topic: code or None for topic, code in DECISIONS.items()}
+"""The codes of decisions as segments have them; that of an interaction is its kind."""
+
 _READ_AT_ONCE = 4_096
 
 Row = tuple[Any, ...]
@@ -126,7 +129,6 @@ class HotEvents:
 
     def _batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         column = dict(zip(_events.c.keys(), zip(*rows, strict=True), strict=True))
-        topics_and_kinds = zip(column["topic"], column["kind"], strict=True)
         return event_batch(
             account=_coded(column["stream"], self._accounts),
             issue=column["issue_id"],
@@ -134,7 +136,7 @@ class HotEvents:
             position=column["position"],
             version=column["version"],
             recorded=column["recorded_at"],
-            kind=[DECISIONS.get(*each) or None for each in topics_and_kinds],
+            kind=list(map(_SEALED_CODES.get, column["topic"], column["kind"])),
             linear_id=column["linear_id"],
             score=column["score"],
             place=_coded(column["place"], self._places),
@@ -149,7 +151,7 @@ class HotEvents:
             "position": said["position"].to_pylist(),
             "stream": _numbers(batch.column("account"), self._stream_of),
             "version": said["version"].to_pylist(),
-            "topic": [TOPIC_OF_CODE[code] for code in codes],
+            "topic": map(TOPIC_OF_CODE.__getitem__, codes),
             "recorded_at": recorded_at(said).tolist(),
             "issue_id": listed(said["issue_id"]),
             "kind": [code if code > 0 else None for code in codes],
