@@ -106,7 +106,7 @@ class Inspection:
 
         with self.database.read() as connection:
             known = {each.range for each in segments(connection)}
-            known |= {each[:2] for each in retired(connection)}
+            known |= {(each.first_position, each.last_position) for each in retired(connection)}
         files = self.database.archive.files
         return [path for path in files.in_place() if range_of(path) not in known]
 

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
 import ledger
+from bot import user_data
 from bot.answers import replies
 from ledger import commands
 from ledger.application import EngagementLedger
@@ -206,8 +208,12 @@ def check_mutings(url: str) -> None:
     with closing(opened(url)) as of, of.database.read() as connection:
         muted = [_engagement(connection, issue) for issue in ISSUES]
         expect({values_of(each)[-1] for each in muted} == {0.0, 1.0}, muted)
-        labels = {kind_label(each.event) for each in of.history("ana")}
-        expect("muting" in labels, labels)
+        entries = [each for each in of.history("ana") if kind_label(each.event) == "muting"]
+    shown = [(each.event, each.origin.context) for each in entries]
+    answer = replies.history(shown, len(shown), None, replies.Time(NOON, ZoneInfo("UTC")))
+    expect(answer.html.count("muting") == len(shown) > 0, answer.html)
+    exported = [user_data._exported(each)["muted"] for each in entries]
+    expect(set(exported) == {True, False}, exported)
 
 
 def _engagement(connection: Connection, issue: str = "AI-1") -> Engagement:
