@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -79,7 +79,13 @@ def _named(connection: Connection, key: str, known: AsOf) -> list[IssueObserved]
     streams = read_model.keys_of_issues.streams_named(connection, key)
     found = [store.issue_streams.observations_of(connection, each) for each in streams]
     ranked = [(rank, events) for events in found for rank in _claims(events, key, known)]
-    return max(ranked, key=itemgetter(0), default=((), []))[1]
+    _, strongest = max(ranked, key=_rank, default=((), []))
+    return strongest
+
+
+def _rank(claim: tuple[tuple[object, ...], Sequence[IssueObserved]]) -> Any:  # noqa: ANN401 - a sort key
+    rank, _ = claim
+    return rank
 
 
 def _claims(events: Sequence[IssueObserved], key: str, known: AsOf) -> Iterator[tuple[object, ...]]:

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ledger.store import schema
+
 TREE = Path(__file__).parents[3]
 ENTRY = "engagement_ledger.py"
 PACKAGES = ("ledger", "projections", "bot")
@@ -17,6 +19,8 @@ CHECKS = Path(__file__).with_name("additions.py")
 
 Replacements = tuple[tuple[str, str], ...]
 Patch = Mapping[str, Replacements]
+
+NEXT_VERSION = (f"VERSION = {schema.VERSION}\n", f"VERSION = {schema.VERSION + 1}\n")
 
 REACT: Patch = {
     "ledger/commands.py": (
@@ -29,8 +33,11 @@ REACT: Patch = {
         ),
     ),
     "ledger/store/schema.py": (
-        ("VERSION = 6\n", "VERSION = 7\n"),
-        ("_HIDINGS_SINCE = 6\n", "_HIDINGS_SINCE = 6\n_REACTIONS_SINCE = 7\n"),
+        NEXT_VERSION,
+        (
+            "_TABLES_OF_VERSION_2 =",
+            f"_REACTIONS_SINCE = {schema.VERSION + 1}\n_TABLES_OF_VERSION_2 =",
+        ),
         (
             """        change(connection, tables.ledger, true(), schema_version=VERSION)
 
@@ -107,7 +114,7 @@ class EngagementHidden(""",
         ),
         ("= {OVERRIDE: 0}\n", "= {OVERRIDE: 0, MUTING: -1}\n"),
     ),
-    "ledger/store/schema.py": (("VERSION = 6\n", "VERSION = 7\n"),),
+    "ledger/store/schema.py": (NEXT_VERSION,),
     "projections/engagement.py": (
         ("import OVERRIDE, Kind\n", "import MUTING, OVERRIDE, Kind\n"),
         (
