@@ -12,7 +12,7 @@ from bot.linear.cards import cards, titles_of
 from bot.linear.issue import Answer, Blocker, Cycle, Found, Issue, State, Team
 from ledger.commands import Kind
 from ledger.instants import moment_of
-from projections.engagement import touches
+from projections.engagement import Engagement, touches
 from projections.ranking import ranked
 from tests.support.reply_html import read, sent
 from tests.support.strategies import NOON
