@@ -396,7 +396,7 @@ def test_what_is_kept_is_told_with_its_days_in_a_message(days):
     assert f"for {days} days." in text
     assert "I pass nothing on.\n" in text
     (text,) = sent(replies.privacy(days, asks_linear=True))
-    assert "pass nothing else on.\n" in text
+    assert "and pass nothing else on." in text
 
 
 def test_the_state_of_the_ledger_tells_the_last_day_of_each_job():
