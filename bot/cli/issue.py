@@ -89,7 +89,8 @@ def _show_all(session: Session, shown: Sequence[_Shown], end: Instant) -> None:
             show_text(words.ISSUE_UNRECORDED.format(issue=each.key))
         else:
             _show(session, {each.key: each.answer})
-            if each.known is not None and _is_found(each.answer):
+            # The lines above say how long the present state has lasted, as Linear knows better.
+            if each.known is not None and _is_found(each.answer) and len(each.known.spans) > 1:
                 show_text(time_line(each.known, end))
 
 

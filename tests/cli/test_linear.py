@@ -200,6 +200,15 @@ def recorded(cli: CommandLine) -> CommandLine:
     return cli
 
 
+def test_one_state_that_linear_dates_itself_is_not_dated_twice(cli, local):
+    with Engagements(f"sqlite:///{cli.home}/ledger.db", clock=lambda: noon(30)) as engagements:
+        said = {"state_id": STARTED.id, "public_team": "AI", "updated_at": instant_of(noon(29))}
+        engagements.ledger.record(observation(1, identifier="AI-1799", **said))
+    with serving(local) as served:
+        cli.settings |= served.settings
+        assert "time in states" not in cli("issue", "AI-1799").out
+
+
 def test_without_a_key_the_ledger_answers(recorded):
     done = recorded("issue", "ai-1799", "DMD-480")
     assert (done.code, done.err) == (0, "")
