@@ -24,6 +24,7 @@ from bot.listening.access import Gate
 from bot.listening.bot_commands import COMMANDS, Audience
 from bot.settings import Settings
 from bot.telegram.conversation import Conversation
+from bot.telegram.inline_answers import InlineAnswers
 from bot.telegram.look_ups import LookUps
 from bot.telegram.recording import Outage, Recorder, RecordingQueue, install
 from bot.telegram.sending import Address, Outbox, persistently, send
@@ -86,6 +87,9 @@ class EngagementBot:
         look_ups = LookUps(self._linear, self.outbox, self._team_keys)
         Conversation(
             engagements, settings, self._gate, self.recorder, self.outbox, self._clock, look_ups
+        ).join(self.application)
+        InlineAnswers(
+            self.recorder.reception, look_ups, self.outbox, engagements.clock, settings.zone
         ).join(self.application)
         if self.application.job_queue is not None:
             jobs = EngagementJobs(engagements, settings.zone, self._clock)

@@ -10,6 +10,7 @@ from bot.answers.replies import (
     fill,
     hiding_button,
     noted,
+    say,
     score_note,
     touches,
     unlinked,
@@ -80,6 +81,15 @@ def lines_of(key: str, answer: Answer, time: Time) -> list[str]:
     )
     title = fill(words.ISSUE_TITLE, issue=key, title=unlinked(facts.title_of(issue)))
     return [title, *(fill("{facts}", facts=" · ".join(line)) for line in said if line)]
+
+
+def card_for_others(key: str, answer: Answer | None, time: Time) -> Reply:
+    """The card of an issue without the asker's engagement; only its key if it was not found."""
+    if not isinstance(answer, Found):
+        return say("{issue}", issue=key)
+    url = facts.url_of(answer.issue)
+    buttons = (Button(words.ISSUE_BUTTON, url=url),) if url else ()
+    return Reply("\n".join(lines_of(key, answer, time)), buttons)
 
 
 def _missing(key: str, answer: Answer) -> str:

@@ -58,7 +58,7 @@ class Reception:
     async def receive(self, update: telegram.Update) -> Received:
         """Parse `update`, ask the gate, and carry both until `take`, if it may be answered."""
         received = await self._received(update)
-        if update.message is not None or update.callback_query is not None:
+        if _may_be_answered(update):
             self._carried.pop(update.update_id, None)
             self._carried[update.update_id] = update, received
             if len(self._carried) > CARRIED_AT_MOST:
@@ -90,6 +90,11 @@ class Reception:
         except Exception as error:  # noqa: BLE001 - it is asked again
             _log.warning("users unread", extra={"error": type(error).__name__})
             return None
+
+
+def _may_be_answered(update: telegram.Update) -> bool:
+    answerable = (update.message, update.callback_query, update.inline_query, update.guest_message)
+    return any(each is not None for each in answerable)
 
 
 def understood(find: Callable[[], T], otherwise: T) -> T:

@@ -22,6 +22,7 @@ from bot.listening.classification import (
     heard_in,
     hiding_in,
 )
+from bot.listening.inline import heard_inline
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.spool.durable_writer import Keeper, NotKeptError
@@ -249,6 +250,8 @@ class Recorder:
             return Heard((parsed.migration,))
         if parsed.press is not None:
             return done_by(parsed.press, parsed.pressed)
+        if parsed.inline is not None:
+            return heard_inline(parsed.inline, self.keys)
         if parsed.message is None:
             return NOTHING
         message = self._dated(parsed.message, update_id)

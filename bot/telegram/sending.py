@@ -151,7 +151,7 @@ UPLOAD_SECONDS = 60.0
 """Seconds without progress of an upload, or without a response after it, that count as failure."""
 
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
+NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
 
 
 class Address(NamedTuple):
@@ -278,7 +278,7 @@ async def _send_text(
         to.chat_id,
         html,
         parse_mode=ParseMode.HTML,
-        link_preview_options=_NO_PREVIEW,
+        link_preview_options=NO_PREVIEW,
         message_thread_id=to.topic_id,
         reply_parameters=_answering(to),
         reply_markup=keyboard(buttons),
@@ -293,7 +293,7 @@ async def _change_text(
         chat_id,
         message_id,
         parse_mode=ParseMode.HTML,
-        link_preview_options=_NO_PREVIEW,
+        link_preview_options=NO_PREVIEW,
         reply_markup=keyboard(buttons),
     )
 

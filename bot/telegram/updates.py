@@ -19,6 +19,14 @@ from bot.listening.classification import (
     issues_in,
     pressed_in,
 )
+from bot.listening.inline import (
+    ISSUES_OF_A_QUERY,
+    Chosen,
+    GuestMessage,
+    Inline,
+    InlineQuery,
+    issues_of_query,
+)
 from bot.listening.issue_keys import IssueKeys
 from bot.listening.typed_text import (
     NestedTooDeepError,
@@ -36,7 +44,9 @@ _UTF_16 = ("utf-16-le", "surrogatepass")
 
 
 class ParsedUpdate(msgspec.Struct, frozen=True):
-    """A message, a press or a migration, with all that is found in it; or nothing of these."""
+    """A message, a press, a migration, or what comes from chats that the bot is not in, with all
+    that is found in it; or nothing of these.
+    """
 
     message: Message | None = None
     issues: Sequence[str] = ()
@@ -49,6 +59,7 @@ class ParsedUpdate(msgspec.Struct, frozen=True):
     pressed: Pressed | None = None
     """The meaning of the button that was pressed."""
     migration: Migration | None = None
+    inline: Inline | None = None
 
     @property
     def sender(self) -> Sender | None:
@@ -59,8 +70,14 @@ class ParsedUpdate(msgspec.Struct, frozen=True):
             return Sender(self.message.chat_id, self.message.chat_kind, self.message.sender_id)
         if self.press is not None:
             # A press counts for the user who pressed, in whichever chat the button is.
-            return Sender(self.press.presser_id, ChatKind.PRIVATE, self.press.presser_id)
+            return _in_private(self.press.presser_id)
+        if self.inline is not None and self.inline.user_id is not None:
+            return _in_private(self.inline.user_id)
         return None
+
+
+def _in_private(user_id: int) -> Sender:
+    return Sender(user_id, ChatKind.PRIVATE, user_id)
 
 
 def parsed(
@@ -70,6 +87,9 @@ def parsed(
     migration = migration_of(update)
     if migration is not None:
         return ParsedUpdate(migration=migration)
+    inline = inline_of(update, bot, keys, now)
+    if inline is not None:
+        return ParsedUpdate(inline=inline)
     message = message_of(update, bot)
     if message is None:
         press = press_of(update, bot, now)
@@ -87,8 +107,10 @@ def parsed(
 def message_of(update: telegram.Update, bot: telegram.Bot) -> Message | None:
     """Return the new or edited message of `update`, or None."""
     message = update.message or update.edited_message
-    if message is None:
-        return None
+    return None if message is None else _message(message, bot, edited=update.message is None)
+
+
+def _message(message: telegram.Message, bot: telegram.Bot, *, edited: bool = False) -> Message:
     typed = _typed_in(message)
     return Message(
         bot_id=bot.id,
@@ -101,7 +123,7 @@ def message_of(update: telegram.Update, bot: telegram.Bot) -> Message | None:
         links=typed.links,
         asked=asked_in(typed.text, bot.username),
         addressed=_names_bot(typed, bot) or _replies_to(message, bot.id),
-        edited=update.message is None,
+        edited=edited,
         forwarded=message.forward_origin is not None or bool(message.is_automatic_forward),
     )
 
@@ -119,6 +141,29 @@ def press_of(update: telegram.Update, bot: telegram.Bot, now: dt.datetime) -> Pr
         pressed_at=now,
         chat_id=None if query.message is None else query.message.chat.id,
     )
+
+
+def inline_of(
+    update: telegram.Update, bot: telegram.Bot, keys: IssueKeys, now: dt.datetime
+) -> Inline | None:
+    """Return the inline query, chosen result or guest message of `update`, or None."""
+    query, chosen, guest = update.inline_query, update.chosen_inline_result, update.guest_message
+    if query is not None:
+        return InlineQuery(query.id, query.from_user.id, issues_of_query(query.query, keys))
+    if chosen is not None:
+        return Chosen(
+            bot_id=bot.id,
+            user_id=chosen.from_user.id,
+            query=chosen.query,
+            result_id=chosen.result_id,
+            inline_message_id=chosen.inline_message_id,
+            chosen_at=now,
+        )
+    if guest is None or guest.guest_query_id is None:
+        return None
+    message = _message(guest, bot)
+    issues = issues_in(message, keys)[:ISSUES_OF_A_QUERY]
+    return GuestMessage(guest.guest_query_id, message, tuple(issues))
 
 
 def migration_of(update: telegram.Update) -> Migration | None:

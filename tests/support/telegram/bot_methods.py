@@ -19,7 +19,7 @@ def get_me(state: ServerState, _request: Request) -> dict[str, Any]:
     return state.bot | {
         "can_join_groups": True,
         "can_read_all_group_messages": state.can_read_all_group_messages,
-        "supports_inline_queries": False,
+        "supports_inline_queries": True,
         "can_connect_to_business": False,
         "has_main_web_app": False,
         "has_topics_enabled": False,

@@ -198,6 +198,43 @@ class FakeUser:
         hears = chat.type == "private" or chat.is_admin(self.api.bot_id)
         return self.api.deliver("message_reaction", reaction, chat, queued=queued and hears)
 
+    # --- from chats that the bot is not in -----------------------------------------------------
+
+    def types_inline(self, query: str) -> Update:
+        """Type something after the bot's name in any chat."""
+        with self.api.changed:
+            asked = {"id": self._inline_query_id(), "from": self.payload, "query": query}
+            return self.api.deliver(
+                "inline_query", asked | {"offset": ""}, self.private(), queued=True
+            )
+
+    def chooses(self, typed: Update, place: int = 0, *, in_: FakeChat | None = None) -> Update:
+        """Choose a result of what was typed, which posts it; a message `in_` a chat of the bot."""
+        query = typed["inline_query"]
+        with self.api.changed:
+            result = self.api.inline_answers[query["id"]].results[place]
+            if in_ is not None:
+                posted = {"text": result.text, "entities": result.entities}
+                self._posts(in_, posted, queued=True, extra={"via_bot": self.api.bot})
+            chosen = {"result_id": result.id, "from": self.payload, "query": query["query"]}
+            if result.buttons:
+                chosen["inline_message_id"] = f"posted-{self.api.queue.next_id}"
+            return self.api.deliver("chosen_inline_result", chosen, self.private(), queued=True)
+
+    def calls_guest(self, text: str, chat: FakeChat, **extra: Any) -> Update:
+        """Name the bot in a chat that it is not in."""
+        with self.api.changed:
+            query_id, found = self._inline_query_id(), detected(text)
+            content = {"text": text} | ({"entities": found} if found else {})
+            fields = {"from": self.payload, "guest_query_id": query_id, **content, **extra}
+            message = self.api.post(chat, **fields)
+            return self.api.deliver("guest_message", message, chat, queued=True)
+
+    def _inline_query_id(self) -> str:
+        query_id = str(5_000_000_000_000_000_000 + self.api.queue.next_id)
+        self.api.inline_queries.add(query_id)
+        return query_id
+
     # --- coming, going, letting the bot in -----------------------------------------------------
 
     def joins(self, chat: FakeChat, *, queued: bool = True) -> Update:

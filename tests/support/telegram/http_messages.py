@@ -10,9 +10,10 @@ from aiohttp import web
 from tests.support.telegram.errors import Refusal
 
 TEXTS = frozenset({
-    "action", "callback_query_id", "caption", "description", "first_name", "ip_address",
-    "language_code", "last_name", "name", "parse_mode", "secret_token", "short_description",
-    "text", "title", "url", "inline_message_id", "business_connection_id", "message_effect_id",
+    "action", "callback_query_id", "caption", "description", "first_name", "guest_query_id",
+    "inline_query_id", "ip_address", "language_code", "last_name", "name", "parse_mode",
+    "secret_token", "short_description", "text", "title", "url", "inline_message_id",
+    "business_connection_id", "message_effect_id",
 })  # fmt: skip
 """The parameters that are strings even where they look like numbers or JSON."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.telegram import bot_methods, message_methods
+from tests.support.telegram import bot_methods, inline_methods, message_methods
 
 
 def _elsewhere(*_: object) -> None:
@@ -24,6 +24,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "editMessageReplyMarkup": message_methods.edit_message_reply_markup,
     "deleteMessage": message_methods.delete_message,
     "answerCallbackQuery": bot_methods.answer_callback_query,
+    "answerInlineQuery": inline_methods.answer_inline_query,
+    "answerGuestQuery": inline_methods.answer_guest_query,
     "setMyCommands": bot_methods.set_my_commands,
     "getMyCommands": bot_methods.get_my_commands,
     "deleteMyCommands": bot_methods.delete_my_commands,

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support.telegram.errors import bad_request, forbidden
 from tests.support.telegram.http_messages import Upload
@@ -110,6 +110,25 @@ class Sent:
         return None if replied is None else int(replied["message_id"])
 
 
+class Result(NamedTuple):
+    """An inline result as the person who types sees it, and the text that it posts."""
+
+    id: str
+    title: str
+    description: str
+    text: str
+    entities: list[dict[str, Any]]
+    buttons: list[dict[str, Any]]
+
+
+class InlineAnswer(NamedTuple):
+    """The answer to an inline query: its results, the button above them, all that was sent."""
+
+    results: list[Result]
+    line: str
+    parameters: dict[str, Any]
+
+
 class ServerState:
     """Everything Telegram knows. `changed` guards it, and is notified of every change."""
 
@@ -133,6 +152,9 @@ class ServerState:
         self.complaints: list[str] = []
         self.unanswered: set[str] = set()
         self.answers: dict[str, dict[str, Any]] = {}
+        self.inline_queries: set[str] = set()
+        self.inline_answers: dict[str, InlineAnswer] = {}
+        self.guest_answers: dict[str, Result] = {}
         self.commands: dict[str, list[dict[str, str]]] = {}
         self.words: dict[tuple[str, str], str] = {}
 
