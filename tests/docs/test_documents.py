@@ -35,7 +35,7 @@ HOSTS_TO_NAME = {"www.sqlite.org", "api.linear.app", "127.0.0.1"}
 ABSOLUTE_PATH = re.compile(r"""(?:^|(?<=[\s"'(=`]))(?:/|~/|[A-Z]:\\)\w[\w.-]*""", re.MULTILINE)
 URL_PATHS = {LINEAR_PATH, "/change"}
 """Paths of servers of ours."""
-BOTFATHERS = ("newbot", "setprivacy")
+BOTFATHERS = ("newbot", "setprivacy", "setinline", "setinlinefeedback")
 """Commands of the bot that makes bots."""
 CODE = [*ROOT.glob("ledger/**/*.py"), *ROOT.glob("projections/**/*.py"), *ROOT.glob("bot/**/*.py")]
 RULE = re.compile(r"\bR(\d+)\b")

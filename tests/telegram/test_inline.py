@@ -347,9 +347,12 @@ def test_a_strangers_guest_message_gets_one_line(start_driver, linear):
     assert driver.recorded(eve) == {}
 
 
-def test_a_guest_message_of_no_person_is_ignored(driver, ana):
+@pytest.mark.parametrize("how", ["in the chat's name", "forwarded"])
+def test_a_guest_message_that_is_not_a_persons_own_is_ignored(driver, ana, how):
     chat = elsewhere(driver)
-    ana.calls_guest("AI-1799", chat, sender_chat=chat.shown())
+    origin = {"type": "user", "date": driver.api.seconds(), "sender_user": ana.payload}
+    extra = {"forward_origin": origin} if how == "forwarded" else {"sender_chat": chat.shown()}
+    ana.calls_guest("AI-1799", chat, **extra)
     driver.settle()
     assert driver.api.guest_answers == {}
     assert driver.recorded(ana) == {}
