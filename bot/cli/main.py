@@ -120,7 +120,7 @@ for name, place, summary in (
     (
         "issue",
         "issue:issue",
-        "Show what Linear says of issues: their titles, states, assignees and due dates.",
+        "Show what Linear says of issues: titles, states, blockers and what else is on cards.",
     ),
     ("linear", "linear:linear", "Check what the bot relies on at Linear."),
     (

@@ -45,7 +45,8 @@ class Pages:
         """Set the limit; a database that has more pages already may not grow."""
         self._limit = pages
         for connection in self._connections:
-            with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed already
+            # It is closed already, or being closed by the thread that folds.
+            with contextlib.suppress(sqlite3.ProgrammingError, sqlite3.InterfaceError):
                 self._hold(connection)
 
     def _hold(self, connection: Any) -> None:
