@@ -1,6 +1,6 @@
 """The fold and the score by columns: the same numbers as one by one, for many at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ledger.commands import OVERRIDE, Kind
 from ledger.events import DECISIONS
 from ledger.instants import DAY, Instant
-from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
+from projections.engagement import COUNTS, DECISION_FIELDS, EXTREME_NAMES, EXTREMES, LASTS
 from projections.policy import ScoringPolicy
 from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, pin_ends_at
 from projections.scoring import NEVER_COUNTED, score_of
@@ -59,7 +59,8 @@ class FoldColumns(NamedTuple):
 
     `events` counts what was folded, decisions too. `id` is the position of the first event and
     `last_position` that of the last interaction; `scored_at` is when the last event was recorded.
-    `counts` and `lasts` have a column for each kind, `decisions` those of each topic.
+    `counts` and `lasts` have a column for each kind, `extremes` for each of EXTREMES, `decisions`
+    those of each topic.
     """
 
     events: Integers
@@ -67,7 +68,7 @@ class FoldColumns(NamedTuple):
     last_position: Integers
     scored_at: Integers
     counts: Sequence[Integers]
-    first_at: Integers
+    extremes: Sequence[Integers]
     lasts: Sequence[Integers]
     linear_at: Integers
     linear: Integers
@@ -91,8 +92,8 @@ class FoldColumns(NamedTuple):
     def by_name(self) -> dict[str, NDArray[Any]]:
         """All columns under the names that they have in tables."""
         columns: dict[str, Any] = self._asdict()
-        for names, of_kinds in ((COUNTS, "counts"), (LASTS, "lasts")):
-            columns |= zip(names, columns.pop(of_kinds), strict=True)
+        for field, names in _NAMES.items():
+            columns |= zip(names, columns.pop(field), strict=True)
         for fields, decisions in zip(DECISION_FIELDS, columns.pop("decisions"), strict=True):
             columns |= {fields.at: decisions.at, fields.value: decisions.value}
         return columns
@@ -101,10 +102,13 @@ class FoldColumns(NamedTuple):
     def of_names(cls, columns: Mapping[str, NDArray[Any]]) -> "FoldColumns":
         """The inverse of `by_name`."""
         named: dict[str, Any] = {name: columns[name] for name in cls._fields if name in columns}
-        named["counts"] = [columns[name] for name in COUNTS]
-        named["lasts"] = [columns[name] for name in LASTS]
+        named |= {field: [columns[name] for name in names] for field, names in _NAMES.items()}
         pairs = [(columns[fields.at], columns[fields.value]) for fields in DECISION_FIELDS]
         return cls(**named, decisions=[Decisions(*pair) for pair in pairs])
+
+
+_NAMES = {"counts": COUNTS, "extremes": EXTREME_NAMES, "lasts": LASTS}
+"""The names in tables of the fields that have several columns."""
 
 
 def _sum(columns: Sequence[Integers]) -> Integers:
@@ -148,14 +152,14 @@ def fold(events: EventColumns, starts: Integers) -> FoldColumns:
     linear_at, linear = _latest(at, events.linear, events.linear != NO, of, size, NO)
     codes = [DECISIONS[fields.topic] for fields in DECISION_FIELDS]
     decisions = [_latest(at, events.score, code == each, of, size, 0.0) for each in codes]
-    id_, scored_at = _extremes(events, starts, of)
+    id_, scored_at = _id_and_scored_at(events, starts, of)
     return FoldColumns(
         events=np.diff(starts, append=len(at)),
         id=id_,
         last_position=_at(events.position, _last_of(lasts, lasts_at)),
         scored_at=scored_at,
         counts=[*counts],
-        first_at=_at(at, _firsts(np.flatnonzero(code > 0), counts.sum(axis=0))),
+        extremes=_extremes_of([_touching(events, each.column) for each in EXTREMES], starts),
         lasts=[*lasts_at],
         linear_at=linear_at,
         linear=linear,
@@ -170,15 +174,13 @@ def merge(folds: FoldColumns, starts: Integers) -> FoldColumns:
     is_named = folds.linear_at != NO
     linear_at, linear = _latest(folds.linear_at, folds.linear, is_named, of, size, NO)
     decisions = [_latest(*each, each.at != NO, of, size, 0.0) for each in folds.decisions]
-    # As numbers without a sign, no instant is later than any.
-    first_at = np.minimum.reduceat(folds.first_at.view(np.uint64), starts).view(np.int64)
     return FoldColumns(
         events=np.add.reduceat(folds.events, starts),
         id=np.minimum.reduceat(folds.id, starts),
         last_position=_last_position(touched, folds.last_position, starts, of),
         scored_at=np.maximum.reduceat(folds.scored_at, starts),
         counts=[np.add.reduceat(each, starts) for each in folds.counts],
-        first_at=first_at,
+        extremes=_extremes_of(folds.extremes, starts),
         lasts=[np.maximum.reduceat(each, starts) for each in folds.lasts],
         linear_at=linear_at,
         linear=linear,
@@ -206,10 +208,27 @@ def _by_kind(code: Integers, of: Integers, size: int) -> tuple[Integers, Integer
     return counts.reshape(-1, size)[1:], lasts.reshape(-1, size)[1:]
 
 
-def _firsts(touches: Integers, counts: Integers) -> Integers:
-    """The first of the rows that are interactions, of which each engagement has so many."""
-    before = np.cumsum(counts) - counts
-    return np.where(counts > 0, np.append(touches, NO)[before], NO)
+def _touching(events: EventColumns, column: str) -> Integers:
+    """The values of interactions in a column; none for decisions."""
+    values: Integers = getattr(events, column)
+    return np.where(events.code > 0, values, NO)
+
+
+def _extremes_of(columns: Sequence[Integers], starts: Integers) -> Sequence[Integers]:
+    """The extremes from each start to the next; `columns` has one for each of EXTREMES."""
+    rules = [_RULES[each.rule] for each in EXTREMES]
+    return [rule(column, starts) for rule, column in zip(rules, columns, strict=True)]
+
+
+def _least(values: Integers, starts: Integers) -> Integers:
+    # As numbers without a sign, no instant is later than any.
+    return np.minimum.reduceat(values.view(np.uint64), starts).view(np.int64)
+
+
+_RULES: dict[str, Callable[[Integers, Integers], Integers]] = {
+    "min": _least,
+    "max": np.maximum.reduceat,
+}
 
 
 def _at(values: Integers, rows: Integers) -> Integers:
@@ -233,7 +252,9 @@ def _touched(lasts_at: Integers) -> Integers:
     return touched
 
 
-def _extremes(events: EventColumns, starts: Integers, of: Integers) -> tuple[Integers, Integers]:
+def _id_and_scored_at(
+    events: EventColumns, starts: Integers, of: Integers
+) -> tuple[Integers, Integers]:
     """The first position of each engagement, and when its last event was recorded.
 
     Those of the first and the last row, but for the rows that were recorded before an earlier one.

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from operator import add, mul
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -71,6 +71,21 @@ NONE = Engagement()
 """No engagement: the identity of `merge`."""
 
 
+class Extreme(NamedTuple):
+    """A field of an engagement: the least or greatest value of a column of its interactions."""
+
+    name: str
+    rule: Literal["min", "max"]
+    column: Literal["occurred_at", "recorded_at"]
+
+
+EXTREMES = (Extreme("first_at", "min", "occurred_at"),)
+"""How plain instants fold: the fields after `counts`, in this order.
+
+`fold` and `merge` below name each; all columns, and every other fold, are generated from this.
+"""
+
+
 class DecisionFields(NamedTuple):
     """The fields of an engagement that keep the latest decision of a topic."""
 
@@ -86,10 +101,11 @@ All columns of decisions are generated from this, in this order, which is that o
 """
 
 COUNTS = tuple(kind.count_name for kind in Kind)
+EXTREME_NAMES = tuple(each.name for each in EXTREMES)
 LASTS = tuple(kind.last_name for kind in Kind)
 VALUE_NAMES = (
     *COUNTS,
-    "first_at",
+    *EXTREME_NAMES,
     *LASTS,
     "linear_at",
     "linear_id",
@@ -97,18 +113,23 @@ VALUE_NAMES = (
 )
 """The names of an engagement's values, wherever each has a column of its own."""
 
+_LASTS = Engagement.__struct_fields__.index("lasts")
+_FIRST_PAIR = _LASTS + 1
+_COUNTS_END, _LASTS_BEGIN = len(COUNTS), len(COUNTS) + len(EXTREMES)
+_LASTS_END = _LASTS_BEGIN + len(LASTS)
+
 
 def values_of(engagement: Engagement) -> tuple[Any, ...]:
     """The values of an engagement in the order of VALUE_NAMES."""
-    counts, first_at, lasts, *pairs = msgspec.structs.astuple(engagement)
-    return (*counts, first_at, *lasts, *pairs)
+    values = msgspec.structs.astuple(engagement)
+    return (*values[0], *values[1:_LASTS], *values[_LASTS], *values[_FIRST_PAIR:])
 
 
 def engagement_of(values: Sequence[Any]) -> Engagement:
     """The engagement of values in the order of VALUE_NAMES."""
-    kinds = len(Kind)
-    counts, first_at, rest = values[:kinds], values[kinds], values[kinds + 1 :]
-    return Engagement(tuple(counts), first_at, tuple(rest[:kinds]), *rest[kinds:])
+    counts, lasts = tuple(values[:_COUNTS_END]), tuple(values[_LASTS_BEGIN:_LASTS_END])
+    fields = (counts, *values[_COUNTS_END:_LASTS_BEGIN], lasts, *values[_LASTS_END:])
+    return Engagement(*fields)
 
 
 def fold(rows: Iterable[EventRow]) -> Engagement:
@@ -140,14 +161,15 @@ def touches(kind: Kind, count: int, at: int) -> Engagement:
     if not count:
         return NONE
     counts = tuple(count if each is kind else 0 for each in Kind)
-    return Engagement(counts, at, tuple(at if each is kind else None for each in Kind))
+    lasts = tuple(at if each is kind else None for each in Kind)
+    return Engagement(counts, first_at=at, lasts=lasts)
 
 
 def merge(a: Engagement, b: Engagement) -> Engagement:
     """Merge the engagements of two histories that have no event in common."""
     return Engagement(
         tuple(map(add, a.counts, b.counts)),
-        min([at for at in (a.first_at, b.first_at) if at is not None], default=None),
+        _earlier(a.first_at, b.first_at),
         tuple(map(_later, a.lasts, b.lasts)),
         *chain.from_iterable(map(_latest, _pairs(a), _pairs(b))),
     )
@@ -176,7 +198,7 @@ _NO_PAIR: _Pair = (None, None)
 
 def _pairs(engagement: Engagement) -> Iterator[_Pair]:
     """The pairs of an instant and a value."""
-    _, _, _, *values = msgspec.structs.astuple(engagement)
+    values = msgspec.structs.astuple(engagement)[_FIRST_PAIR:]
     return zip(values[::2], values[1::2], strict=True)
 
 
@@ -184,6 +206,12 @@ def _latest(a: _Pair, b: _Pair) -> _Pair:
     if a[0] is None:
         return b
     return a if b[0] is None else max(a, b)
+
+
+def _earlier(a: int | None, b: int | None) -> int | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b)
 
 
 def _later(a: int | None, b: int | None) -> int | None:

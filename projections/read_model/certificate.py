@@ -19,7 +19,7 @@ from ledger.store.projection import Progress
 from ledger.store.segment_rows import Comparison
 from ledger.store.statements import Query, Statement, stored_uuid, value
 from ledger.store.tables import accounts, streams
-from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
+from projections.engagement import COUNTS, DECISION_FIELDS, EXTREME_NAMES, EXTREMES, LASTS
 from projections.read_model import snapshots
 from projections.read_model.columnar_fold import SEALED, Row, merged, sealed_rows, stream_of
 from projections.read_model.full_fold import before, numbered
@@ -36,14 +36,15 @@ _T_DIGITS = len(str(_T))
 
 _EVENTS = """
     SELECT stream, issue_id, position, topic, kind, linear_id, score, recorded_at,
-        occurred_at AS at
+        occurred_at
     FROM events WHERE position BETWEEN :first AND :last AND issue_id IS NOT NULL"""
 
 _CORRECTED = """
     SELECT stream, issue_id, position, topic, kind, linear_id, score, recorded_at,
-        CASE WHEN at > recorded_at + {day} THEN recorded_at ELSE at END AS at
+        CASE WHEN occurred_at > recorded_at + {day} THEN recorded_at ELSE occurred_at END
+            AS occurred_at
     FROM (
-        SELECT stream, issue_id, position, topic, kind, linear_id, score, at,
+        SELECT stream, issue_id, position, topic, kind, linear_id, score, occurred_at,
             min(recorded_at, CASE {cases} ELSE recorded_at END) AS recorded_at
         FROM ({events})
     )"""
@@ -54,32 +55,36 @@ _RANKS = 2 ** (len(Kind).bit_length())
 _COUNTS = ", ".join(
     f"count(CASE kind WHEN {int(kind)} THEN 1 END) AS {kind.count_name}" for kind in Kind
 )
+_EXTREMES = ", ".join(
+    f"{rule}(CASE topic WHEN '{INTERACTION}' THEN {column} END) AS {name}"
+    for name, rule, column in EXTREMES
+)
 _LASTS = ", ".join(
-    f"max(CASE kind WHEN {int(kind)} THEN at END) AS {kind.last_name}" for kind in Kind
+    f"max(CASE kind WHEN {int(kind)} THEN occurred_at END) AS {kind.last_name}" for kind in Kind
 )
 _DECIDED = ", ".join(
-    f"max(CASE topic WHEN '{topic}' THEN at END) AS {at}" for topic, at, _ in DECISION_FIELDS
+    f"max(CASE topic WHEN '{topic}' THEN occurred_at END) AS {at}"
+    for topic, at, _ in DECISION_FIELDS
 )
 _FOLD = f"""
-    SELECT stream, issue_id, id, {", ".join(COUNTS)}, first_at, {", ".join(LASTS)},
+    SELECT stream, issue_id, id, {", ".join((*COUNTS, *EXTREME_NAMES, *LASTS))},
         CAST(substr(linear, 1, {_T_DIGITS}) AS INTEGER) - {_T} AS linear_at,
         substr(linear, {_T_DIGITS} + 1) AS linear_id,
         {", ".join(f"{at}, NULL AS {value}" for _, at, value in DECISION_FIELDS)},
         CAST(substr(last, {_T_DIGITS} + 1) AS INTEGER) - {_P} AS last_position,
         scored_at
     FROM (
-        SELECT stream, issue_id, min(position) AS id, {_COUNTS},
-            min(CASE topic WHEN '{INTERACTION}' THEN at END) AS first_at, {_LASTS},
-            max(({_T} + at) || linear_id) AS linear, {_DECIDED},
-            max(({_T} + at * {_RANKS} + kind) || ({_P} + position)) AS last,
+        SELECT stream, issue_id, min(position) AS id, {_COUNTS}, {_EXTREMES}, {_LASTS},
+            max(({_T} + occurred_at) || linear_id) AS linear, {_DECIDED},
+            max(({_T} + occurred_at * {_RANKS} + kind) || ({_P} + position)) AS last,
             max(recorded_at) AS scored_at
         FROM ({{events}}) GROUP BY stream, issue_id
     )
     ORDER BY stream, issue_id"""  # noqa: S608 - our own words
 
 _DECISIONS = """
-    SELECT stream, issue_id, topic, at, max(score)
-    FROM ({events}) WHERE score IS NOT NULL GROUP BY stream, issue_id, topic, at"""
+    SELECT stream, issue_id, topic, occurred_at, max(score)
+    FROM ({events}) WHERE score IS NOT NULL GROUP BY stream, issue_id, topic, occurred_at"""
 
 
 @without_collecting()

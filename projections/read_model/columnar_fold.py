@@ -35,7 +35,14 @@ from projections.columnar import (
     scores,
     starts_of,
 )
-from projections.engagement import COUNTS, DECISION_FIELDS, LASTS, VALUE_NAMES, Engagement
+from projections.engagement import (
+    COUNTS,
+    DECISION_FIELDS,
+    EXTREME_NAMES,
+    LASTS,
+    VALUE_NAMES,
+    Engagement,
+)
 from projections.policy import Adopted
 from projections.read_model.engagement_rows import COLUMNS, Stored
 from projections.read_model.tables import engagements
@@ -284,7 +291,8 @@ def rows_of(table: pa.Table) -> Iterator[Folded]:
     )
     values = {name: _values(table, name) for name in VALUE_NAMES}
     counts, lasts = (zip(*map(values.pop, names), strict=True) for names in (COUNTS, LASTS))
-    engagements_ = map(Engagement, counts, values.pop("first_at"), lasts, *values.values())
+    extremes = map(values.pop, EXTREME_NAMES)
+    engagements_ = map(Engagement, counts, *extremes, lasts, *values.values())
     rows = map(Stored, id_, stream, issue, engagements_, last_position, scored_at)
     yield from map(Folded, account, events, rows)
 

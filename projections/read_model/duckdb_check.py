@@ -20,7 +20,7 @@ from ledger.store.accounts import known_accounts
 from ledger.store.clock_corrections import corrections
 from ledger.store.database import Database
 from ledger.store.segment_rows import segments
-from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
+from projections.engagement import COUNTS, DECISION_FIELDS, EXTREME_NAMES, EXTREMES, LASTS
 from projections.read_model.columnar_fold import Row
 from projections.read_model.snapshots import difference_of, kept_by_account
 
@@ -28,9 +28,14 @@ from projections.read_model.snapshots import difference_of, kept_by_account
 # are of one instant. Fields that few events have are folded separately and joined.
 _RANKS = 2 ** (len(Kind).bit_length())
 _COUNTS = ", ".join(f"count(*) FILTER (code = {int(kind)}) AS {kind.count_name}" for kind in Kind)
-_LASTS = ", ".join(f"max(t) FILTER (code = {int(kind)}) AS {kind.last_name}" for kind in Kind)
+_EXTREMES = ", ".join(
+    f"{rule}({column}) FILTER (code > 0) AS {name}" for name, rule, column in EXTREMES
+)
+_LASTS = ", ".join(
+    f"max(occurred_at) FILTER (code = {int(kind)}) AS {kind.last_name}" for kind in Kind
+)
 _LATEST = ", ".join(
-    f"max((t, score)) FILTER (code = {DECISIONS[topic]}) AS latest_{value}"
+    f"max((occurred_at, score)) FILTER (code = {DECISIONS[topic]}) AS latest_{value}"
     for topic, _, value in DECISION_FIELDS
 )
 _DECIDED = ", ".join(
@@ -44,25 +49,25 @@ WITH told AS (
     FROM read_parquet($files)
 ),
 events AS (
-    SELECT account, issue_id, position, code, linear_id, score, recorded_at, {{happened_at}} AS t
+    SELECT account, issue_id, position, code, linear_id, score, recorded_at,
+        {{happened_at}} AS occurred_at
     FROM told
 ),
 folds AS (
-    SELECT account, issue_id, min(position) AS id, {_COUNTS},
-        min(t) FILTER (code > 0) AS first_at, {_LASTS},
-        max(((t * {_RANKS} + code)::HUGEINT << 63) + position) FILTER (code > 0) AS last,
+    SELECT account, issue_id, min(position) AS id, {_COUNTS}, {_EXTREMES}, {_LASTS},
+        max(((occurred_at * {_RANKS} + code)::HUGEINT << 63) + position) FILTER (code > 0) AS last,
         max(recorded_at) AS scored_at
     FROM events GROUP BY account, issue_id
 ),
 linear AS (
-    SELECT account, issue_id, max((t, linear_id)) AS named
+    SELECT account, issue_id, max((occurred_at, linear_id)) AS named
     FROM events WHERE linear_id IS NOT NULL GROUP BY account, issue_id
 ),
 decisions AS (
     SELECT account, issue_id, {_LATEST}
     FROM events WHERE code <= 0 GROUP BY account, issue_id
 )
-SELECT account, issue_id, id, {", ".join(COUNTS)}, first_at, {", ".join(LASTS)},
+SELECT account, issue_id, id, {", ".join((*COUNTS, *EXTREME_NAMES, *LASTS))},
     named[1] AS linear_at, named[2] AS linear_id, {_DECIDED},
     (last & ((1::HUGEINT << 63) - 1))::BIGINT AS last_position, scored_at
 FROM folds LEFT JOIN linear USING (account, issue_id) LEFT JOIN decisions USING (account, issue_id)

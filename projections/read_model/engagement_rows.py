@@ -111,11 +111,13 @@ LIVE = TableStatements(engagements)
 # Rows of the read model: an engagement, and the other stored fields.
 
 _NEVER = -1
-_COUNT_TYPES, _LAST_TYPES = (int,) * len(COUNTS), (int | None,) * len(LASTS)
-_PAIR_TYPES = (each.type for each in msgspec.structs.fields(Engagement)[3:])
-_TYPES = (*_COUNT_TYPES, int | None, *_LAST_TYPES, *_PAIR_TYPES)
+_TYPES: dict[str, Any] = {each.name: each.type for each in msgspec.structs.fields(Engagement)}
+_TYPES |= dict.fromkeys(COUNTS, int) | dict.fromkeys(LASTS, int | None)
 _Values: Any = msgspec.defstruct(
-    "_Values", zip(VALUE_NAMES, _TYPES, strict=True), array_like=True, forbid_unknown_fields=True
+    "_Values",
+    [(name, _TYPES[name]) for name in VALUE_NAMES],
+    array_like=True,
+    forbid_unknown_fields=True,
 )
 """The values of an engagement, which are checked fast as those of a struct."""
 

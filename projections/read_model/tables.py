@@ -25,7 +25,7 @@ from ledger.commands import OVERRIDE, Kind
 from ledger.events import INTERACTION, POLICY
 from ledger.store.tables import Big, accounts
 from ledger.store.tables import streams as _streams
-from projections.engagement import COUNTS, DECISION_FIELDS, LASTS
+from projections.engagement import COUNTS, DECISION_FIELDS, EXTREME_NAMES, LASTS
 from projections.policy import ALL_KINDS, DECIMALS, DEFAULT_POLICY
 
 # The derived tables: read models, their watermarks, and sealed engagements.
@@ -39,7 +39,8 @@ def _fold_columns() -> Iterator[Column[Any]]:
     """The columns of an engagement's values, in the order of VALUE_NAMES."""
     for kind in Kind:
         yield Column(kind.count_name, Integer, nullable=False)
-    yield Column("first_at", Big)
+    for name in EXTREME_NAMES:
+        yield Column(name, Big)
     for kind in Kind:
         yield Column(kind.last_name, Big, comment=f"when the last {kind.label} was")
     yield Column("linear_at", Big)

@@ -8,6 +8,8 @@ from ledger.commands import Kind
 from ledger.events import DECISIONS, HIDING, EventRow
 from projections.engagement import (
     DECISION_FIELDS,
+    EXTREME_NAMES,
+    EXTREMES,
     NONE,
     VALUE_NAMES,
     Engagement,
@@ -59,7 +61,12 @@ def test_kinds_are_ranked_from_1_without_a_gap():
 def test_each_decision_folds_into_fields_of_its_own():
     assert [fields.topic for fields in DECISION_FIELDS] == list(DECISIONS)
     decided = [name for fields in DECISION_FIELDS for name in (fields.at, fields.value)]
-    assert list(Engagement.__struct_fields__[5:]) == decided
+    assert list(Engagement.__struct_fields__[4 + len(EXTREMES) :]) == decided
+
+
+def test_each_extreme_folds_into_a_field_between_those_by_kind():
+    before, *extremes, after = Engagement.__struct_fields__[: 2 + len(EXTREMES)]
+    assert (before, extremes, after) == ("counts", list(EXTREME_NAMES), "lasts")
 
 
 def test_codes_of_decisions_are_unlike_each_other_and_any_kind():

@@ -1,4 +1,4 @@
-"""A new kind, and a new event of an account, are added to a copy of the program: in how many files?
+"""A new kind, event of an account or instant is added to a copy of the program: in how many files?
 
 The copy then opens a ledger that was written before, with hot and sealed events, and records, folds
 one by one and by columns, merges, seals, replays and verifies what is new.
@@ -15,8 +15,10 @@ from ledger.commands import interaction_of, override_of
 from projections.read_model.model import ReadModel
 from tests.support.trials.counts import FULL, tell
 from tests.support.trials.patched_copies import (
+    LAST_RECORDED,
     MISTAKEN_FOR_AN_OVERRIDE,
     MUTED,
+    OF_THE_OTHER_END,
     REACT,
     WITHOUT_FOLD,
     WITHOUT_UPGRADE,
@@ -56,7 +58,9 @@ def try_it(folder: Path, patch: Patch, what: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("patch", "what"), [(REACT, "react"), (MUTED, "muting")], ids=["kind", "event"]
+    ("patch", "what"),
+    [(REACT, "react"), (MUTED, "muting"), (LAST_RECORDED, "last recorded")],
+    ids=["kind", "event", "instant"],
 )
 def test_an_addition_touches_four_files_at_most_and_works_throughout(tmp_path, patch, what):
     assert try_it(tmp_path, patch, what) == ""
@@ -68,8 +72,9 @@ def test_an_addition_touches_four_files_at_most_and_works_throughout(tmp_path, p
         (WITHOUT_FOLD, "muting", "KeyError: 'muting'"),
         pytest.param(WITHOUT_UPGRADE, "react", "the table events is not", marks=ONLY_FULL),
         pytest.param(MISTAKEN_FOR_AN_OVERRIDE, "muting", "AssertionError", marks=ONLY_FULL),
+        pytest.param(OF_THE_OTHER_END, "last recorded", "AssertionError", marks=ONLY_FULL),
     ],
-    ids=["no-fold", "no-upgrade", "no-code"],
+    ids=["no-fold", "no-upgrade", "no-code", "other-end"],
 )
 def test_an_addition_that_is_incomplete_is_caught(tmp_path, patch, what, found):
     assert found in try_it(tmp_path, patch, what)

@@ -1,13 +1,14 @@
-"""Checks of what a patched copy adds: a kind, or a decision. It runs with the copy's program.
+"""Checks of what a patched copy adds: a kind, a decision, or an instant.
 
-The ledger that it opens was written by the program without the patch.
+It runs with the copy's program. The ledger that it opens was written by the program without the
+patch.
 """
 
 import datetime as dt
 import importlib.util
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,14 @@ from ledger.commands import KINDS, Decision, Interaction, interaction_of, overri
 from ledger.events import EventRow, kind_label
 from ledger.instants import instant_of
 from ledger.store.event_queries import rows_of_user
-from projections.engagement import Engagement, fold, merge, values_of
+from projections.engagement import (
+    DECISION_FIELDS,
+    EXTREMES,
+    Engagement,
+    fold,
+    merge,
+    values_of,
+)
 from projections.policy import DEFAULT_POLICY
 from projections.read_model.compare import verify
 from projections.read_model.model import ReadModel
@@ -46,8 +54,9 @@ def main(what: str, url: str) -> None:
     """Check what is added, in a ledger."""
     here = Path(ledger.__file__).parents[1]
     expect(here == Path.cwd(), f"the program is not that of {Path.cwd()}")
-    check_all(url, {"react": reactions, "muting": mutings}[what](random.Random(7)))
-    {"react": check_reactions, "muting": check_mutings}[what](url)
+    entries, check = CHECKS[what]
+    check_all(url, entries(random.Random(7)))
+    check(url)
 
 
 def expect(is_so: object, otherwise: object) -> None:
@@ -61,8 +70,8 @@ def _moments(dice: random.Random) -> dt.datetime:
     return NOON - dt.timedelta(hours=dice.randrange(40))
 
 
-def reactions(dice: random.Random) -> list[Entry]:
-    """Interactions of all kinds, the new one too, and overrides."""
+def touches(dice: random.Random) -> list[Entry]:
+    """Interactions of all kinds, a new one too, and overrides."""
     return [_touch(dice, dice.choice(list(KINDS))) for _ in range(EVENTS)] + [
         override_of(user, "AI-1", dice.random(), occurred_at=_moments(dice)) for user in USERS
     ]
@@ -153,17 +162,20 @@ def _by_hand(rows: Sequence[EventRow]) -> Engagement:
     named: list[Any] = [
         (row.occurred_at, row.linear_id) for row in touches if row.linear_id is not None
     ]
-    topics = ("override", "muting")[: (len(values_of(Engagement())) - 2 * len(KINDS) - 3) // 2]
+    first_at = min((row.occurred_at for row in touches), default=None)
+    last_recorded_at = max((row.recorded_at for row in touches), default=None)
+    topics = ("override", "muting")[: len(DECISION_FIELDS)]
     decided = [
         [(row.occurred_at, row.score) for row in rows if row.topic == each] for each in topics
     ]
     pairs: Any = [max(each, default=(None, None)) for each in (named, *decided)]
-    return Engagement(
+    fields: Any = (
         tuple(map(len, by_kind)),
-        min((row.occurred_at for row in touches), default=None),
+        *(first_at, last_recorded_at)[: len(EXTREMES)],
         tuple(max(each, default=None) for each in by_kind),
         *(value for pair in pairs for value in pair),
     )
+    return Engagement(*fields)
 
 
 def answers(of: EngagementLedger) -> list[Any]:
@@ -214,6 +226,21 @@ def check_mutings(url: str) -> None:
     expect(answer.html.count("muting") == len(shown) > 0, answer.html)
     exported = [user_data._exported(each)["muted"] for each in entries]
     expect(set(exported) == {True, False}, exported)
+
+
+def check_last_recorded(url: str) -> None:
+    """Check the new instant: these interactions were recorded at noon, whenever they occurred."""
+    with closing(opened(url)) as of, of.database.read() as connection:
+        last: Any = [_engagement(connection, issue) for issue in ISSUES]
+    expect({each.last_recorded_at for each in last} == {instant_of(NOON)}, last)
+
+
+CHECKS: dict[str, tuple[Callable[[random.Random], list[Entry]], Callable[[str], None]]] = {
+    "react": (touches, check_reactions),
+    "muting": (mutings, check_mutings),
+    "last recorded": (touches, check_last_recorded),
+}
+"""The events and the check of each addition."""
 
 
 def _engagement(connection: Connection, issue: str = "AI-1") -> Engagement:

@@ -1,4 +1,4 @@
-"""Patched copies of the program: what it takes to add a kind, or a decision.
+"""Patched copies of the program: what it takes to add a kind, a decision, or an instant.
 
 Each patch is what a change would touch, as texts that stand once in a file and what replaces them.
 """
@@ -136,6 +136,55 @@ class EngagementHidden(""",
 }
 """An event of an account: its command, its class, a schema older programs refuse, its fold."""
 
+LAST_RECORDED: Patch = {
+    "ledger/store/schema.py": (NEXT_VERSION,),
+    "projections/engagement.py": (
+        (
+            """    lasts: tuple[int | None, ...] =""",
+            """    last_recorded_at: int | None = None
+    lasts: tuple[int | None, ...] =""",
+        ),
+        (
+            """(Extreme("first_at", "min", "occurred_at"),)""",
+            """(
+    Extreme("first_at", "min", "occurred_at"),
+    Extreme("last_recorded_at", "max", "recorded_at"),
+)""",
+        ),
+        (
+            """    first_at: int | None = None
+    linear: _Pair""",
+            """    first_at: int | None = None
+    last_recorded_at: int | None = None
+    linear: _Pair""",
+        ),
+        ("linear_id, value, _ in rows:", "linear_id, value, recorded_at in rows:"),
+        (
+            """            first_at = at
+""",
+            """            first_at = at
+        if last_recorded_at is None or recorded_at > last_recorded_at:
+            last_recorded_at = recorded_at
+""",
+        ),
+        (
+            """    return Engagement(tuple(counts[1:]), first_at, tuple(lasts[1:]), *pairs)
+""",
+            """    firsts = first_at, last_recorded_at
+    return Engagement(tuple(counts[1:]), *firsts, tuple(lasts[1:]), *pairs)
+""",
+        ),
+        (
+            """        _earlier(a.first_at, b.first_at),
+""",
+            """        _earlier(a.first_at, b.first_at),
+        _later(a.last_recorded_at, b.last_recorded_at),
+""",
+        ),
+    ),
+}
+"""An instant of an engagement: a schema older programs refuse, its field, rule and fold."""
+
 WITHOUT_UPGRADE: Patch = {name: each for name, each in REACT.items() if "schema" not in name}
 """A planted fault: the kind is added, but the table of events still refuses it."""
 
@@ -148,6 +197,12 @@ MISTAKEN_FOR_AN_OVERRIDE: Patch = {
     "ledger/events.py": (*_RIGHTLY, ("= {OVERRIDE: 0}", "= {OVERRIDE: 0, MUTING: 0}")),
 }
 """A planted fault: once it is sealed, nothing distinguishes the event from an override."""
+
+OF_THE_OTHER_END: Patch = {
+    name: tuple((before, after.replace('"max"', '"min"')) for before, after in replacements)
+    for name, replacements in LAST_RECORDED.items()
+}
+"""A planted fault: what is generated keeps the first instant, where one by one the last is kept."""
 
 
 def patched(folder: Path, patch: Patch) -> Path:
