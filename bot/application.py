@@ -25,6 +25,7 @@ from bot.listening.bot_commands import COMMANDS, Audience
 from bot.settings import Settings
 from bot.telegram.conversation import Conversation
 from bot.telegram.inline_answers import InlineAnswers
+from bot.telegram.linking import Linking
 from bot.telegram.look_ups import LookUps
 from bot.telegram.recording import Outage, Recorder, RecordingQueue, install
 from bot.telegram.sending import Address, Outbox, persistently, send
@@ -80,7 +81,8 @@ class EngagementBot:
         self.outbox = Outbox()
         self._observing: set[asyncio.Task[None]] = set()
         self._linear = linear_of(settings, engagements.clock, self._observe)
-        self.webhooks = _webhooks_of(engagements, settings)
+        linking = Linking(engagements.ledger, self.application.bot, self.outbox)
+        self.webhooks = _webhooks_of(engagements, settings, linking)
         self._catching_up: asyncio.Task[None] | None = None
         self._team_keys = TeamKeys(self.recorder.keys, settings.linear_teams)
         self._following: asyncio.Task[NoReturn] | None = None
@@ -194,12 +196,15 @@ class EngagementBot:
         return {int(old): int(new) for old, new in known.items()}
 
 
-def _webhooks_of(engagements: Engagements, settings: Settings) -> WebhookRecorder | None:
+def _webhooks_of(
+    engagements: Engagements, settings: Settings, linking: Linking
+) -> WebhookRecorder | None:
     """The recorder of Linear's webhooks, or None without their secret."""
     secret = settings.linear_webhook_secret
     if secret is None:
         return None
-    return WebhookRecorder(engagements.ledger.record_async, secret, engagements.clock)
+    take, clock = engagements.ledger.record_async, engagements.clock
+    return WebhookRecorder(take, secret, clock, linking.redeem)
 
 
 def telegram_builder(settings: Settings) -> AnyBuilder:

@@ -87,6 +87,8 @@ SUMMARIES = {
     "hide": "leave an issue out of your lists",
     "unhide": "show it there again, or list hidden issues",
     "export": "everything recorded about you, as files",
+    "link": "tell me who you are in Linear",
+    "unlink": "forget who I am in Linear",
     "privacy": "what is kept, where and for how long",
     "optout": "stop recording me",
     "optin": "record me again",
@@ -187,6 +189,7 @@ ISSUE_CYCLE = "cycle {number}"
 ISSUE_BLOCKED, ISSUE_BLOCKED_MORE = "blocked by {blockers}{more}", " and {count} more"
 ISSUE_BLOCKED_MARK = "⛔ {fact}"
 ISSUE_UNASSIGNED = "unassigned"
+ISSUE_YOURS = "you"
 ISSUE_ARCHIVED, ISSUE_TRASHED = "archived", "in the trash"
 ISSUE_MOVED = "now {identifier}"
 ISSUE_AGE = "as of {age} ago"
@@ -276,13 +279,42 @@ EXPORT_REFUSED = (
     "who run me for it: <b>engagement history {user_id} --json</b> on the command line writes it."
 )
 
+LINK = (
+    "{present}Put this code into a comment on any issue in Linear, within an hour:\n"
+    "<code>{code}</code>\n"
+    "It shows that you are the same person there, and I write to you when I have seen it. Then "
+    "you may delete the comment. Never post a code that you did not ask me for: it would give your "
+    "place in Linear to another person here."
+)
+LINK_PRESENT = "In Linear you are {name}; /unlink ends that, and so does linking another user.\n"
+LINK_NO_COMMENTS = (
+    "{present}I do not hear of comments in Linear, so I cannot find out who you are there. The "
+    "people who run me can tell me: <b>engagement link {user_id} LINEAR_USER_ID</b> on the command "
+    "line."
+)
+LINK_OPTED_OUT = (
+    "You have opted out, so nothing about you is kept, nor who you are in Linear. /optin resumes "
+    "recording."
+)
+LINKED = (
+    "Done: in Linear you are {name}. Cards that I send you say “you” where you are the assignee. "
+    "/unlink ends that."
+)
+LINK_LOST = (
+    "Your link to a user in Linear has ended: another Telegram account has just been linked to "
+    "that user. If that account is not yours, tell the people who run me. /link links you again."
+)
+LINK_NO_NAME = "a user without a name"
+NO_LONGER_LINKED = "Done: I no longer know who you are in Linear."
+NOT_LINKED = "I did not know who you are in Linear. /link tells me."
+
 PRIVACY = (
     "<b>What is kept</b>\n"
     "For each touch of an issue: which issue, how and when, under random ids that stand for you "
     "and the chat; up to 200 characters of the message, and where it stood; what links those ids "
-    "to your Telegram id and the chat's. Which issues you hid from your lists, and when. Your name "
-    "is kept too if it came with an imported chat history, or if you write in the terminal chat. "
-    "No other messages.\n"
+    "to your Telegram id and the chat's. Which issues you hid from your lists, and when. Who you "
+    "are in Linear, once you are linked, until you send /unlink. Your name is kept too if it came "
+    "with an imported chat history, or if you write in the terminal chat. No other messages.\n"
     "<b>Where</b>\n"
     "In the ledger's database and in a file next to it, where messages wait while it cannot be "
     "written. {passed_on}\n"

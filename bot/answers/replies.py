@@ -27,6 +27,7 @@ from ledger.events import (
     kind_label,
 )
 from ledger.instants import Instant, iso, moment_of
+from ledger.links import LinearUser
 from projections.engagement import Engagement, of_kinds
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked, hidden_issues
@@ -479,6 +480,21 @@ def status(
     lines = [fill(words.STATUS, events=events, users=users, waiting=waiting)]
     lines += [fill(words.STATUS_JOBS[job], day=day, counted=counted) for job, day, counted in runs]
     return Reply("\n".join(lines))
+
+
+def link(code: str | None, user_id: str, present: LinearUser | None) -> Reply:
+    """The answer to /link, with a code if comments in Linear are heard of."""
+    known = ""
+    if present is not None:
+        known = words.LINK_PRESENT.format(name=present.name or words.LINK_NO_NAME)
+    if code is None:
+        return say(words.LINK_NO_COMMENTS, present=known, user_id=user_id)
+    return say(words.LINK, present=known, code=code)
+
+
+def linked(name: str | None) -> Reply:
+    """The message to a user whose code was seen in a comment."""
+    return say(words.LINKED, name=name or words.LINK_NO_NAME)
 
 
 def privacy(context_days: int, *, asks_linear: bool = False) -> Reply:

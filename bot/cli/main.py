@@ -122,6 +122,12 @@ for name, place, summary in (
         "issue:issue",
         "Show what Linear says of issues: titles, states, blockers and what else is on cards.",
     ),
+    (
+        "link",
+        "link:link",
+        "Link USER to the Linear user with LINEAR_USER_ID, a UUID, without a proof.",
+    ),
+    ("unlink", "link:unlink", "Delete what says who USER is in Linear, as the bot's /unlink does."),
     ("linear", "linear:linear", "Check what the bot relies on at Linear."),
     (
         "linear-demo",

@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import msgspec
+
 from bot.answers.replies import cut, unlinked, utf16_units
 from bot.dates.format import day_of
 from bot.language import words
-from bot.linear.issue import Found, Issue
+from bot.linear.issue import Answer, Found, Issue
 from ledger.validation import DISPLAY_NAME_LIMIT, display_name_of
 
 NAME_SHOWN = 40
@@ -79,6 +81,14 @@ def assignee(issue: Issue) -> str:
     """The assignee, or that there is none."""
     # At the end a name that is written from right to left moves nothing else.
     return _name(issue.assignee or "") or words.ISSUE_UNASSIGNED
+
+
+def as_read_by(linear_id: str, answer: Answer) -> Answer:
+    """The answer for a single reader: where the assignee is that user of Linear, it says “you”."""
+    if not isinstance(answer, Found) or answer.issue.assignee_id.lower() != linear_id:
+        return answer
+    issue = msgspec.structs.replace(answer.issue, assignee=words.ISSUE_YOURS)
+    return msgspec.structs.replace(answer, issue=issue)
 
 
 def moved(key: str, issue: Issue) -> Iterator[str]:

@@ -50,6 +50,8 @@ COMMANDS = {
         Command(HIDE, Audience.ASKER, "ISSUE"),
         Command(UNHIDE, Audience.ASKER, "[ISSUE]"),
         Command("export", Audience.PRIVATE_CHAT),
+        Command("link", Audience.PRIVATE_CHAT),
+        Command("unlink", Audience.PRIVATE_CHAT),
         Command("privacy", Audience.EVERYONE),
         Command(OPT_OUT, Audience.ASKER),
         Command(OPT_IN, Audience.ASKER),

@@ -19,13 +19,15 @@ from bot.dates.parse import InvalidMomentError, moment_of_text
 from bot.extras import MissingExtraError
 from bot.language import words
 from bot.linear.cards import cards as cards_with_linear
+from bot.linear.facts import as_read_by
 from bot.linear.issue import Answer
 from bot.listening.bot_commands import CARDS, HINT, Asked, without_courtesies
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.telegram.sending import fault
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, instant_of, moment_of
+from ledger.validation import user_id_of
 from projections.application import Engagements
 from projections.evaluation import BRIEFED
 from projections.ranking import Ranked
@@ -203,8 +205,16 @@ def _cards(question: Question) -> Reply:
     ranked = [engagements.questions.ask(question.user, issue) for issue in question.asked.arguments]
     time, hidden = question.time(), engagements.questions.hidden(question.user)
     if question.answers:
-        return cards_with_linear(ranked, question.answers, time, hidden)
+        answers = _as_read_by_asker(question)
+        return cards_with_linear(ranked, answers, time, hidden)
     return replies.cards(ranked, time, hidden)
+
+
+def _as_read_by_asker(question: Question) -> Mapping[str, Answer]:
+    me = question.engagements.issues.linear_user(question.user)
+    if me is None:
+        return question.answers
+    return {key: as_read_by(me.linear_id, each) for key, each in question.answers.items()}
 
 
 def _score(question: Question) -> Reply:
@@ -333,6 +343,29 @@ def _drawn_top(ranked: Sequence[Ranked], caption: str, titles: Titles) -> Reply:
     return Reply(caption, attachment=Attachment("top.png", picture, is_picture=True))
 
 
+# --- who is who in Linear ------------------------------------------------------------------------
+
+
+def _link(question: Question) -> Reply:
+    engagements, user, code = question.engagements, question.user, None
+    try:
+        if question.settings.linear_webhook_secret is not None:
+            code = engagements.ledger.linear_links.new_code(user_id_of(user))
+    except OptedOutError:
+        return say(words.LINK_OPTED_OUT)
+    except LedgerUnavailableError:
+        return say(words.NOT_NOTED)
+    return replies.link(code, user, engagements.issues.linear_user(user))
+
+
+def _unlink(question: Question) -> Reply:
+    try:
+        was_linked = question.engagements.ledger.linear_links.unlink(question.user)
+    except LedgerUnavailableError:
+        return say(words.NOT_NOTED)
+    return say(words.NO_LONGER_LINKED if was_linked else words.NOT_LINKED)
+
+
 # --- what is kept --------------------------------------------------------------------------------
 
 
@@ -422,6 +455,8 @@ ANSWERS: dict[str, Callable[[Question], Reply | Listing]] = {
     "history": _history,
     "briefing": _briefing,
     "chart": _chart,
+    "link": _link,
+    "unlink": _unlink,
     "privacy": _privacy,
     "optout": _opt_out,
     "optin": _opt_in,

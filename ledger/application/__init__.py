@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ledger.store.compaction import Compaction, Compactor
     from ledger.store.event_queries import HistoryEntry, Span
     from ledger.store.job_runs import JobRuns
+    from ledger.store.linear_links import LinearLinks, Linked
     from ledger.verification.findings import Finding
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "Finding",
     "HistoryEntry",
     "JobRuns",
+    "LinearLinks",
+    "Linked",
     "Preview",
     "Receipt",
     "Recorder",
@@ -91,6 +94,7 @@ __getattr__ = lazy_names(
         "ledger.store.compaction": ["Compaction", "Compactor"],
         "ledger.store.event_queries": ["HistoryEntry", "Span"],
         "ledger.store.job_runs": ["JobRuns"],
+        "ledger.store.linear_links": ["Linked", "LinearLinks"],
         "ledger.verification.findings": ["Finding"],
     },
 )

@@ -33,6 +33,7 @@ from ledger.store.eventsourcing_adapter import (
 )
 from ledger.store.group_commit import GroupCommit
 from ledger.store.job_runs import JobRuns
+from ledger.store.linear_links import LinearLinks
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
 from ledger.store.projection import Projection
@@ -117,6 +118,11 @@ class EngagementLedger(Application[UUID]):
     def job_runs(self) -> JobRuns:
         """The runs of scheduled jobs, by logical day."""
         return JobRuns(self.database)
+
+    @property
+    def linear_links(self) -> LinearLinks:
+        """Which users are which Linear users."""
+        return LinearLinks(self.database, self._appender.secret, self._clock)
 
     @property
     def clock_history(self) -> ClockHistory:

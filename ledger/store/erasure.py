@@ -15,6 +15,7 @@ from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
+from ledger.store.linear_links import delete_links
 from ledger.store.opt_outs import Barrier, BarrierFile, OptOuts, barriers, own_id, put_barrier
 from ledger.store.projection import Projection
 from ledger.store.rows import change, without_sources
@@ -75,6 +76,7 @@ def delete_user(
             connection.execute(delete(_origins).where(_origins.c.position.in_(positions)))
             _delete_sources(connection, positions)
         projection.forget(connection, stream)
+        delete_links(connection, stream)
         connection.execute(delete(_accounts).where(_accounts.c.stream == stream))
     # A private chat's id is the user's.
     private = change(connection, _places, _places.c.chat_id == user_id, chat_id=None)

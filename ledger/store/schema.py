@@ -202,6 +202,7 @@ def _bring_up(connection: Connection) -> None:
             _guard(connection, _GUARDS_OF_VERSION_4)
         if version < _OBSERVATIONS_SINCE:
             tables.linear_texts.create(connection)
+            tables.linear_links.create(connection)
             tables.observations.create(connection)
         if version < _CHECKSUMS_SINCE:
             tables.retired.create(connection)

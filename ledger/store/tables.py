@@ -257,6 +257,18 @@ linear_texts = Table(
     comment="titles of issues, and names of states, labels, cycles and projects; can be deleted",
 )
 
+linear_links = Table(
+    "linear_links",
+    metadata,
+    Column("stream", ForeignKey(streams.c.id), primary_key=True, autoincrement=False),
+    Column("linear_stream", ForeignKey(streams.c.id), unique=True, comment="of the Linear user"),
+    Column("code_digest", LargeBinary(16), unique=True, comment="keyed, of a code not used yet"),
+    Column("expires_at", Big, comment="when the code ends"),
+    _checksum(),
+    info=TRUTH,
+    comment="which user is which Linear user, by their accounts; can be deleted",
+)
+
 snapshots = Table(
     "snapshots",
     metadata,

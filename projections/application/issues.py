@@ -12,8 +12,10 @@ from ledger import store
 from ledger.as_of import AsOf, Moment
 from ledger.events import IssueObserved
 from ledger.instants import Instant
+from ledger.links import LinearUser
 from ledger.observations import Person, Text, order_of
 from ledger.store.database import Database
+from ledger.store.linear_links import linear_user_of
 from ledger.validation import issue_id_of
 from projections import read_model
 from projections.issue_history import IssueAt, StateSpan, issue_at, state_spans
@@ -59,6 +61,11 @@ class Issues:
             events = _named(connection, key, AsOf(None, as_of.known_at))
             found = issue_at(events, as_of)
             return None if found is None else _with_words(connection, found, events, as_of)
+
+    def linear_user(self, user_id: str) -> LinearUser | None:
+        """The Linear user that the user is, whose actions and issues are the user's own."""
+        with self._database.read() as connection:
+            return linear_user_of(connection, user_id)
 
     def latest_change(self) -> Instant | None:
         """Linear's own instant of the latest change among the observations that came last."""

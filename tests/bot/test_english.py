@@ -30,6 +30,7 @@ PLAIN = {
     *("DATE_AT", "DATE_YEAR", "DATE", "SCORE_UNCOUNTED", "TOMORROW", "YESTERDAY"),
     *("ISSUE_BUTTON", "ISSUE_NO_TITLE", "ISSUE_STATE", "ISSUE_MARKS", "ISSUE_OTHER_MARK"),
     *("ISSUE_PRIORITIES", "ISSUE_DUE", "ISSUE_DUE_SOON", "ISSUE_OVERDUE", "ISSUE_UNASSIGNED"),
+    *("ISSUE_YOURS", "LINK_PRESENT", "LINK_NO_NAME"),
     *("ISSUE_ARCHIVED", "ISSUE_TRASHED", "ISSUE_MOVED", "ISSUE_AGE"),
     *("PRIVACY_NOTHING", "PRIVACY_LINEAR", "AGE_MINUTES", "AGE_HOURS", "AGE_DAYS"),
     *(name for name in NAMES if name.startswith(("WHY_", "ORDER_")) and name != "WHY_LINE"),
@@ -96,7 +97,7 @@ def test_a_sentence_is_html_that_telegram_takes(name):
         parsed = parse_html(text)
         assert parsed.text
         assert parsed.ampersands_escaped
-        assert {entity["type"] for entity in parsed.entities} <= {"bold", "italic"}
+        assert {entity["type"] for entity in parsed.entities} <= {"bold", "italic", "code"}
 
 
 @pytest.mark.parametrize("name", sorted(NAMES - PLAIN))

@@ -3,7 +3,7 @@
 from bot.answers.replies import Reply, parts
 from tests.support.telegram.entities import CAPTION_LIMIT, TEXT_LIMIT, parse_html, utf16
 
-OUR_TAGS = frozenset({"bold", "italic"})
+OUR_TAGS = frozenset({"bold", "italic", "code"})
 """The tags of our own sentences: any other tag is a text that was not escaped."""
 
 CALLBACK_DATA_LIMIT_BYTES = 64

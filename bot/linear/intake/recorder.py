@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
+from bot.linear.link_attempts import Attempt, Attempts, attempt_in
 from bot.linear.webhooks import (
     Nothing,
     Problem,
@@ -26,6 +27,8 @@ TYPES_AT_MOST = 100
 
 Take = Callable[[Observation], Awaitable[object]]
 """Records an observation; it is durable when that returns."""
+Redeem = Callable[[Attempt], Awaitable[object]]
+"""Links a user to the author of a comment if the code in it is right, durably as `Take` does."""
 
 _STATUSES = {
     Problem.STALE: HTTPStatus.FORBIDDEN,
@@ -36,9 +39,16 @@ _STATUSES = {
 class WebhookRecorder:
     """Records what webhooks say; the same one again, or an older one, changes nothing."""
 
-    def __init__(self, take: Take, secret: Secret, clock: Clock) -> None:
-        """Pass observations to `take`; `secret` is what Linear signs with."""
+    def __init__(
+        self, take: Take, secret: Secret, clock: Clock, redeem: Redeem | None = None
+    ) -> None:
+        """Pass observations to `take`, and link codes in comments to `redeem`.
+
+        `secret` is what Linear signs with.
+        """
         self._take = take
+        self._redeem = redeem
+        self._attempts = Attempts()
         self._secret = secret
         self._clock = clock
         self._unknown: set[str] = set()
@@ -59,11 +69,12 @@ class WebhookRecorder:
         if isinstance(meaning, Nothing):
             self._note(meaning.unknown_type)
             return HTTPStatus.OK
-        return await self._record(meaning)
+        return await self._record(meaning, attempt_in(body, meaning))
 
-    async def _record(self, observation: Observation) -> HTTPStatus:
+    async def _record(self, observation: Observation, attempt: Attempt | None) -> HTTPStatus:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
+                await self._try(attempt)
                 await self._take(observation)
         except InvalidInteractionError as refusal:
             _log.warning("webhook refused", extra={"reason": f"it has an invalid {refusal.field}"})
@@ -72,6 +83,14 @@ class WebhookRecorder:
             _log.warning("webhook not recorded", extra={"error": type(error).__name__})
             return HTTPStatus.SERVICE_UNAVAILABLE
         return HTTPStatus.OK
+
+    async def _try(self, attempt: Attempt | None) -> None:
+        if attempt is None or self._redeem is None:
+            return
+        if self._attempts.may_try(attempt.author.id, instant_of(self._clock())):
+            await self._redeem(attempt)
+        else:
+            _log.warning("link codes of one author ignored for an hour")
 
     def _note(self, unknown_type: str | None) -> None:
         """Log a type that this version does not know, once."""

@@ -19,7 +19,6 @@ from bot.settings import Secret
 from bot.webhooks.server import listening
 from ledger import store
 from ledger.instants import moment_of
-from ledger.observations import Observation
 from projections.application import Engagements
 from tests.support.linear_door import HOST, free_port
 from tests.support.linear_histories import History, observations
@@ -105,8 +104,8 @@ def _too_early() -> Iterator[None]:
     """Acknowledge what is recorded only afterwards."""
     record = WebhookRecorder._record
 
-    async def early(self: WebhookRecorder, observation: Observation) -> HTTPStatus:
-        recording = asyncio.create_task(record(self, observation))
+    async def early(self: WebhookRecorder, *said: Any) -> HTTPStatus:
+        recording = asyncio.create_task(record(self, *said))
         _BEGUN.append(recording)
         return HTTPStatus.OK
 
