@@ -76,6 +76,13 @@ def observe(engagements: Engagements, clock: Clock, dice: Random) -> None:
     engagements.ledger.record_many([*titled, titled[0]])
 
 
+def link(engagements: Engagements, clock: Clock, dice: Random) -> None:
+    """A user gets a code, and an admin links the user or another one."""
+    links = engagements.ledger.linear_links
+    links.new_code(UserId("ana"))
+    links.link(UserId(dice.choice(["ana", "linked"])), Person(uuid(200 + dice.randrange(3))))
+
+
 def adopt(engagements: Engagements, clock: Clock, dice: Random) -> None:
     adopted = engagements.policies.known_at(None)
     policy = changed(adopted.policy, [f"pin_hours={dice.randrange(9)}"])
@@ -149,6 +156,7 @@ WRITES: tuple[Write, ...] = (
     override,
     hide,
     observe,
+    link,
     adopt,
     opt_out_and_in,
     name,

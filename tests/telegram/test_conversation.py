@@ -432,7 +432,7 @@ def test_the_menus_differ_by_scope(driver):
     }
     everything = {name for name, command in COMMANDS.items() if not command.for_admins}
     assert scopes["all_private_chats"] == everything
-    assert scopes["all_group_chats"] == everything - {"export"}
+    assert scopes["all_group_chats"] == everything - {"export", "link", "unlink"}
 
 
 # --- presses -------------------------------------------------------------------------------------

@@ -140,6 +140,7 @@ DAMAGES = {
     "what is sealed": "UPDATE sealed_engagements SET views = views + 1",
     "a replay beside": "UPDATE replay_beside SET views = views + 1",
     "a title": "UPDATE linear_texts SET text = text || 'x'",
+    "a link": "UPDATE linear_links SET expires_at = 1",
     "an issue's key": "UPDATE issue_keys SET position = position + 1",
     "a lost key of an issue": "DELETE FROM issue_keys WHERE key = 'AI-1'",
     "the view": "DROP VIEW issue_engagements",
