@@ -2,6 +2,8 @@
 
 import re
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from ledger import store
 from ledger.commands import FOREVER, OptOut
 from ledger.errors import LedgerDamagedError, OptedOutError
 from ledger.instants import Instant
@@ -249,8 +252,8 @@ def test_a_persons_own_actions_and_issues_are_known_as_theirs(engagements, clock
     assert me is not None
     assert me.name == MIRA.name
     with engagements.ledger.database.read() as connection:
-        accounts = connection.execute(tables.accounts.select()).fetchall()
-    assert {each.user_id for each in accounts} == {MIRA.user_id, NOOR.user_id, ANA}
+        latest, first = store.issue_streams.latest_first(connection)
+    assert (me.did(latest), me.did(first)) == (False, True)
     issue = engagements.issues.issue("AI-1")
     assert issue is not None
     assert me.is_assigned(issue.at.assignee)
@@ -258,3 +261,36 @@ def test_a_persons_own_actions_and_issues_are_known_as_theirs(engagements, clock
     other = engagements.issues.linear_user(ANA)
     assert other is not None
     assert not other.is_assigned(issue.at.assignee)
+
+
+# --- a process that dies -------------------------------------------------------------------------
+
+DYING = """
+import os, sys
+from ledger.observations import Person
+from ledger.store import linear_links
+from tests.store.test_linear_links import MIRA, opened
+from tests.support.strategies import Clock
+from pathlib import Path
+
+folder, code, moment = sys.argv[1:]
+engagements = opened(Path(folder), Clock())
+if moment == "before":
+    linear_links.rename_users = lambda *_: os._exit(9)  # within the transaction, after its rows
+engagements.ledger.linear_links.redeem(code, MIRA, Clock().at)
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_retry_finishes_what_a_killed_process_began(tmp_path, clock, moment):
+    with opened(tmp_path, clock) as engagements:
+        code = engagements.ledger.linear_links.new_code(ANA)
+    dying = [sys.executable, "-c", DYING, str(tmp_path), code, moment]
+    assert subprocess.run(dying, check=False).returncode == 9
+    with opened(tmp_path, clock) as engagements:
+        assert who(engagements, ANA) == (MIRA.id if moment == "after" else None)
+        again = engagements.ledger.linear_links.redeem(code, MIRA, clock.at)
+        assert (again is None) == (moment == "after")
+        assert who(engagements, ANA) == MIRA.id
+        assert is_sound(engagements)
