@@ -1,8 +1,8 @@
-"""Questions about the past: the events that occurred by T and were recorded by K (R8)."""
+"""The events that a question includes: by T and K (R8), and by the keys of an issue."""
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
 
 import msgspec
 
@@ -63,3 +63,21 @@ class AsOf(msgspec.Struct, frozen=True):
     def of(self, rows: Iterable[EventRow]) -> list[EventRow]:
         """The `rows` that the question includes."""
         return [row for row in rows if self.sees(row.occurred_at, row.recorded_at)]
+
+
+# The events of an issue, which may have had several keys one after the other.
+
+ALWAYS, ENDLESS = -(2**63), 2**63 - 1
+"""The start of the first span of a key, and the end of the last."""
+
+
+class KeySpan(NamedTuple):
+    """Interactions with `key` from `start` to just before `end` are with one issue."""
+
+    key: str
+    start: int = ALWAYS
+    end: int = ENDLESS
+
+    def covers(self, at: int) -> bool:
+        """Whether an interaction at this instant belongs to the span."""
+        return self.start <= at < self.end

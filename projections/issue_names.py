@@ -11,12 +11,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-ALWAYS, ENDLESS = -(2**63), 2**63 - 1
-"""The start of the first span of a key, and the end of the last."""
+from ledger.as_of import ALWAYS, ENDLESS, KeySpan
+from ledger.events import EventRow
 
 
 class Claim(NamedTuple):
-    """What an observation says of names: at `at`, `issue` was `identifier`, and formerly `former`.
+    """The names by one observation: at `at`, `issue` was `identifier`, and formerly `former`.
 
     `issue` is Linear's UUID; `at` is Linear's instant of the change, in microseconds UTC.
     """
@@ -25,18 +25,6 @@ class Claim(NamedTuple):
     at: int
     identifier: str
     former: tuple[str, ...] = ()
-
-
-class Span(NamedTuple):
-    """Interactions with `key` from `start` to just before `end` are with one issue."""
-
-    key: str
-    start: int = ALWAYS
-    end: int = ENDLESS
-
-    def covers(self, at: int) -> bool:
-        """Whether an interaction at this instant belongs to the span."""
-        return self.start <= at < self.end
 
 
 class Names:
@@ -49,11 +37,11 @@ class Names:
             by_issue[claim.issue].append(claim)
         observed = [_Observed(sorted(claims)) for _, claims in sorted(by_issue.items())]
         self._owners = _owners(_joined(observed))
-        self._spans: defaultdict[str, list[Span]] = defaultdict(list)
+        self._spans: defaultdict[str, list[KeySpan]] = defaultdict(list)
         for key, owners in self._owners.items():
             ends = [owner.start for owner in owners[1:]]
             for owner, end in zip(owners, [*ends, ENDLESS], strict=True):
-                self._spans[owner.name].append(Span(key, owner.start, end))
+                self._spans[owner.name].append(KeySpan(key, owner.start, end))
         self.moved = frozenset(self._moved())
         """The keys that do not simply name the issue that is called so now."""
 
@@ -69,13 +57,33 @@ class Names:
         last = len(owners) if at is None else bisect_right(owners, at, key=lambda each: each.start)
         return owners[last - 1].name
 
-    def spans(self, name: str) -> tuple[Span, ...]:
+    def spans(self, name: str) -> tuple[KeySpan, ...]:
         """The keys, with their spans, of the issue that is called `name` now."""
-        return tuple(self._spans.get(name) or [Span(name)])
+        return tuple(self._spans.get(name) or [KeySpan(name)])
+
+    def is_whole(self, key: str) -> bool:
+        """Whether the key was one issue's all the time."""
+        return len(self._owners.get(key, ())) < 2  # noqa: PLR2004 - several owners
+
+    def others(self, key: str, at: int) -> list[str]:
+        """The other keys that the issue named by `key` at an instant is found under then."""
+        spans = self.spans(self.name(key, at))
+        return [span.key for span in spans if span.key != key and span.covers(at)]
+
+    def renamed(self, rows: Iterable[EventRow]) -> list[EventRow]:
+        """The rows, each with the present name of its issue."""
+        if not self:
+            return list(rows)
+        return [
+            row._replace(issue_id=self.name(row.issue_id, row.occurred_at))
+            if row.issue_id in self.moved
+            else row
+            for row in rows
+        ]
 
     def _moved(self) -> Iterator[str]:
         for name, spans in self._spans.items():
-            if spans != [Span(name)]:
+            if spans != [KeySpan(name)]:
                 yield from (span.key for span in spans)
 
 
@@ -85,16 +93,16 @@ class _Owner(NamedTuple):
 
 
 class _Observed:
-    """What the claims about one UUID, in order of time, add up to."""
+    """The names of one UUID by its claims, in order of time."""
 
     def __init__(self, claims: list[Claim]) -> None:
         self.claims = claims
         runs = (list(run) for _, run in groupby(claims, attrgetter("identifier")))
-        self.runs = [Span(run[0].identifier, run[0].at, run[-1].at) for run in runs]
+        self.runs = [KeySpan(run[0].identifier, run[0].at, run[-1].at) for run in runs]
         """The names that it had in turn, and when it was first and last observed with each."""
 
     @property
-    def last(self) -> Span:
+    def last(self) -> KeySpan:
         """The present name."""
         return self.runs[-1]
 

@@ -233,8 +233,12 @@ _KEYS = Query(
 
 def observations_of(connection: Connection, stream: int) -> list[IssueObserved]:
     """The observations of the issue with this stream, as recorded, with effective instants."""
-    found = list(_OF_STREAM.all(connection, stream))
-    return corrections(connection).of_observations(found)
+    return corrections(connection).of_observations(recorded_of(connection, stream))
+
+
+def recorded_of(connection: Connection, stream: int) -> list[Observed]:
+    """The observations of the issue with this stream at their positions, as recorded."""
+    return list(_OF_STREAM.all(connection, stream))
 
 
 def latest_first(connection: Connection) -> Iterator[IssueObserved]:

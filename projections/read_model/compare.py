@@ -31,7 +31,7 @@ from ledger.verification.truth import (
 from projections.columnar import NO
 from projections.engagement import DECISION_FIELDS, VALUE_NAMES, engagement_of
 from projections.policy import Adopted
-from projections.read_model import keys_of_issues, snapshots
+from projections.read_model import keys_of_issues, moved_issues, snapshots
 from projections.read_model.adopted_policies import Policies
 from projections.read_model.catalog import Watermark, besides, live, missing, statements_of
 from projections.read_model.columnar_fold import NULLABLE, folds_of, numbers_of, rows_of
@@ -274,6 +274,9 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     of_keys = keys_of_issues.difference(connection)
     if of_keys is not None:
         yield derived("issue_keys", of_keys)
+    of_moves = moved_issues.difference(connection)
+    if of_moves is not None:
+        yield derived("moved_issues", of_moves)
     sealed = snapshots.whole_difference(connection, archive)
     if sealed is not None:
         yield derived("sealed_engagements", sealed)

@@ -45,11 +45,13 @@ from projections.read_model.catalog import (
     take_over,
 )
 from projections.read_model.engagement_rows import LIVE, ScoredRow, Stored
+from projections.read_model.moved_issues import MovedIssues
 from projections.read_model.queries import is_in_tail
 from projections.read_model.tables import (
     LIVE_NAME,
     engagements,
     issue_keys,
+    moved_issues,
     sealed_accounts,
     sealed_engagements,
 )
@@ -217,6 +219,7 @@ class ReadModel:
     def __init__(self, name: str = LIVE_NAME, policies: Policies | None = None) -> None:
         """Maintain the read model of this name; `policies` are those of the ledger."""
         self.policies = policies or Policies()
+        self.moved = MovedIssues()
         self.name = name
         self.statements = statements_of(name)
 
@@ -234,7 +237,7 @@ class ReadModel:
         with database.read() as connection:
             lost, is_shown = missing(connection), is_view_present(connection)
             is_new = not connection.scalar(select(head.c.position))
-        if set(lost) - {sealed_accounts, issue_keys} and not is_new:
+        if set(lost) - {sealed_accounts, issue_keys, moved_issues} and not is_new:
             verification.truth.expect_sound(database)
         if lost or not is_shown:
             with database.write() as connection:
@@ -251,12 +254,15 @@ class ReadModel:
             read_model.snapshots.make_anew(connection, database.archive)
         if issue_keys in lost:
             read_model.keys_of_issues.fill(connection)
+        if moved_issues in lost:
+            read_model.moved_issues.fill(connection)
         if engagements in lost:
             self.fill(connection, read_model.snapshots.present(connection))
 
     def note_keys(self, connection: Connection, keys: Sequence[tuple[str, int, int]]) -> None:
-        """See `keys_of_issues.note`."""
+        """Add the keys of new observations, and the issues that moved by them."""
         read_model.keys_of_issues.note(connection, keys)
+        read_model.moved_issues.note(connection, keys)
 
     def tail_length(self, connection: Connection) -> int:
         """The number of positions after the watermark."""
@@ -351,6 +357,7 @@ class ReadModel:
         """
         empty_live(connection)
         read_model.keys_of_issues.fill(connection)
+        read_model.moved_issues.fill(connection)
         read_model.snapshots.make_anew(connection, archive)
         events = counted = 0
 

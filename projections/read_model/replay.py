@@ -17,7 +17,7 @@ from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.verification.file_checks import is_whole
 from ledger.verification.truth import expect_sound
-from projections.read_model import keys_of_issues
+from projections.read_model import keys_of_issues, moved_issues
 from projections.read_model.catalog import live, make
 from projections.read_model.compare import difference, needless
 from projections.read_model.full_fold import (
@@ -86,7 +86,8 @@ def compare(
         comparing.end()
     with database.read() as connection:
         tail = tail_count(connection)
-        different = comparing.difference or keys_of_issues.difference(connection)
+        of_keys = keys_of_issues.difference(connection) or moved_issues.difference(connection)
+    different = comparing.difference or of_keys
     return Replay(comparing.events, comparing.engagements, different, comparing.resumed_after, tail)
 
 

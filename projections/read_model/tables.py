@@ -167,6 +167,17 @@ issue_keys = Table(
     sqlite_with_rowid=False,
     comment="which issues of Linear a key names, or named before",
 )
+Index("issue_keys_by_stream", issue_keys.c.stream)
+
+moved_issues = Table(
+    "moved_issues",
+    metadata,
+    Column("stream", ForeignKey(_streams.c.id), primary_key=True, comment="of the issue"),
+    Column("position", Big, nullable=False, index=True, comment="of its last observation"),
+    info=DERIVED,
+    sqlite_with_rowid=False,
+    comment="the issues of Linear that had several keys, or share one with another issue",
+)
 
 STREAM_OF_USER = (
     select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.issue_names import ALWAYS, ENDLESS, Claim, Names, Span
+from ledger.as_of import ALWAYS, ENDLESS, KeySpan
+from projections.issue_names import Claim, Names
 
 
 class Linear:
@@ -163,11 +164,11 @@ def test_keys_that_did_not_move_are_their_own_and_whole(claims):
     assert bool(names) == bool(names.moved)
     for key in set(KEYS) - names.moved:
         assert names.name(key) == key
-        assert names.spans(key) == (Span(key, ALWAYS, ENDLESS),)
+        assert names.spans(key) == (KeySpan(key, ALWAYS, ENDLESS),)
 
 
 def test_without_claims_every_key_names_itself():
     names = Names()
     assert not names
     assert names.name("AI-1", 5) == "AI-1"
-    assert names.spans("AI-1") == (Span("AI-1"),)
+    assert names.spans("AI-1") == (KeySpan("AI-1"),)

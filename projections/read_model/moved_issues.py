@@ -1,0 +1,174 @@
+"""Issues that moved: which ones, and the names that follow from their observations.
+
+Which ones is written with the observations, as their keys are. Without any, a question costs one
+look into an empty table.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from msgspec import UNSET
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from ledger import store
+from ledger.events import IssueObserved
+from ledger.instants import Instant
+from ledger.store.clock_corrections import corrections
+from ledger.store.statements import Query, Statement, value
+from ledger.store.tables import IS_OBSERVATION, events
+from projections.issue_names import Claim, Names
+from projections.read_model.keys_of_issues import Named
+from projections.read_model.tables import issue_keys, moved_issues
+
+# The table of issues that moved.
+
+_Moved = tuple[int, int]
+"""The stream of an issue, and the position of its last observation."""
+
+
+def _moved(stream: int, position: int) -> _Moved:
+    return stream, position
+
+
+_m, _k, _other = moved_issues.c, issue_keys.c, issue_keys.alias()
+_ALL = Query(_moved, select(moved_issues).order_by(_m.stream))
+_LAST: Query[int | None] = Query(value, select(func.max(_m.position)))
+_KEY_COUNT: Query[int] = Query(
+    value, select(func.count()).where(_k.stream == bindparam("stream")), "stream"
+)
+_SHARING: Query[int] = Query(
+    value,
+    select(_other.c.stream)
+    .distinct()
+    .join(issue_keys, _k.key == _other.c.key)
+    .where(_k.stream == bindparam("stream")),
+    "stream",
+)
+_LAST_OBSERVATION: Query[int] = Query(
+    value,
+    select(func.max(events.c.position)).where(
+        IS_OBSERVATION, events.c.stream == bindparam("stream")
+    ),
+    "stream",
+)
+_INSERT = Statement(insert(moved_issues), *_m.keys())
+_DELETE = Statement(delete(moved_issues).where(_m.stream == bindparam("stream")), "stream")
+
+
+def note(connection: Connection, keys: Iterable[Named]) -> None:
+    """Add the issues that moved by new observations, whose keys are added already."""
+    observed = {stream for _, stream, _ in keys}
+    found = {each for stream in observed for each in _moved_with(connection, stream)}
+    _DELETE.run_many(connection, [(stream,) for stream in found])
+    last = _LAST_OBSERVATION.finder(connection)
+    _INSERT.run_many(connection, [(stream, last(stream)) for stream in sorted(found)])
+
+
+def _moved_with(connection: Connection, stream: int) -> Sequence[int]:
+    """The issue with its namesakes, if it moved."""
+    sharing = list(_SHARING.all(connection, stream))
+    is_moved = len(sharing) > 1 or _KEY_COUNT.one(connection, stream) > 1
+    return sharing if is_moved else ()
+
+
+def fill(connection: Connection) -> None:
+    """Add all issues that moved to the empty table."""
+    _INSERT.run_many(connection, _said(connection))
+
+
+def difference(connection: Connection) -> str | None:
+    """The first difference of the table from the events, if any."""
+    kept, said = set(_ALL.all(connection)), set(_said(connection))
+    if kept == said:
+        return None
+    return f"the issue of stream {min(kept ^ said)[0]}: the events say otherwise"
+
+
+def _said(connection: Connection) -> list[_Moved]:
+    last: dict[int, int] = {}
+    keys, holders = defaultdict[int, set[str]](set), defaultdict[str, set[int]](set)
+    for key, stream, position in store.issue_streams.named_keys(connection):
+        last[stream] = position
+        keys[stream].add(key)
+        holders[key].add(stream)
+    renamed = {stream for stream, own in keys.items() if len(own) > 1}
+    sharing = chain.from_iterable(each for each in holders.values() if len(each) > 1)
+    return [(stream, last[stream]) for stream in sorted(renamed.union(sharing))]
+
+
+# The names that follow, cached until an issue that moved is observed again.
+
+
+class _Recorded(NamedTuple):
+    """A claim, and where and when it was recorded."""
+
+    position: int
+    recorded_at: int
+    claim: Claim
+
+
+class _Read(NamedTuple):
+    """All claims of issues that moved, by position, up to the last observation of one of them."""
+
+    last: int
+    by_issue: dict[_Moved, list[_Recorded]]
+    claims: list[_Recorded]
+
+
+NO_NAMES = Names()
+REMEMBERED_NAMES = 8
+"""The most moments whose names are cached."""
+
+
+class MovedIssues:
+    """The names of one ledger's issues, as fresh as the snapshot that is asked."""
+
+    def __init__(self) -> None:
+        """Start without anything cached."""
+        self._read = _Read(0, {}, [])
+        self._names: dict[tuple[int, int], Names] = {}
+
+    def names(self, connection: Connection, known_at: Instant | None = None) -> Names:
+        """The names by all observations, or those that were recorded by a moment."""
+        last = _LAST.one(connection)
+        if last is None:
+            return NO_NAMES
+        read = self._read
+        if read.last != last:
+            read = self._read = self._anew(connection, last, read)
+        number = len(read.claims)
+        if known_at is not None:
+            by = corrections(connection)
+            recorded = (by.recorded_at(each.position, each.recorded_at) for each in read.claims)
+            number = sum(at <= known_at for at in recorded)
+        return self._of_first(read, number)
+
+    def _of_first(self, read: _Read, number: int) -> Names:
+        """The names by the first claims; what a moment sees is always so many of the first."""
+        key = read.last, number
+        names = self._names.get(key)
+        if names is None:
+            names = Names(each.claim for each in read.claims[:number])
+            kept = list(self._names.items())[1 - REMEMBERED_NAMES :]
+            self._names = {**dict(kept), key: names}
+        return names
+
+    @staticmethod
+    def _anew(connection: Connection, last: int, before: _Read) -> _Read:
+        by_issue = {
+            moved: before.by_issue.get(moved) or _claims_of(connection, moved[0])
+            for moved in _ALL.all(connection)
+        }
+        return _Read(last, by_issue, sorted(chain.from_iterable(by_issue.values())))
+
+
+def _claims_of(connection: Connection, stream: int) -> list[_Recorded]:
+    found = store.issue_streams.recorded_of(connection, stream)
+    return [_Recorded(position, each.recorded_at, _claim(each)) for position, each in found]
+
+
+def _claim(event: IssueObserved) -> Claim:
+    former = () if event.former_identifiers is UNSET else event.former_identifiers
+    return Claim(event.issue, event.updated_at, event.identifier, former)
