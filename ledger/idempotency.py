@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import lru_cache
+from typing import Self
 
 import msgspec
 
@@ -44,6 +45,14 @@ class SourceKey(msgspec.Struct, frozen=True, gc=False):
         except UnicodeEncodeError:
             reason = "must not hold a lone surrogate"
             raise InvalidInteractionError("source_key", reason) from None
+
+    def under(self, issue_id: str, other: str) -> Self:
+        """The key with the issue's other key: instead of each part between colons that is its own.
+
+        That is this key itself if no part is.
+        """
+        parts = (other if part == issue_id else part for part in self.text.split(":"))
+        return msgspec.structs.replace(self, text=":".join(parts), label=None, former=None)
 
     @property
     def shown(self) -> str:

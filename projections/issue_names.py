@@ -44,6 +44,8 @@ class Names:
                 self._spans[owner.name].append(KeySpan(key, owner.start, end))
         self.moved = frozenset(self._moved())
         """The keys that do not simply name the issue that is called so now."""
+        self.parted = frozenset(key for key, owners in self._owners.items() if len(owners) > 1)
+        """The keys that have named several issues, one after the other."""
 
     def __bool__(self) -> bool:
         """Whether any issue has, or had, another name."""
@@ -61,9 +63,9 @@ class Names:
         """The keys, with their spans, of the issue that is called `name` now."""
         return tuple(self._spans.get(name) or [KeySpan(name)])
 
-    def is_whole(self, key: str) -> bool:
-        """Whether the key was one issue's all the time."""
-        return len(self._owners.get(key, ())) < 2  # noqa: PLR2004 - several owners
+    def all_names(self, key: str) -> set[str]:
+        """The present names of all issues that `key` has named."""
+        return {owner.name for owner in self._owners.get(key, ())} or {key}
 
     def others(self, key: str, at: int) -> list[str]:
         """The other keys that the issue named by `key` at an instant is found under then."""
@@ -170,3 +172,7 @@ def _in_order(former: Iterable[_Owner], current: Iterable[_Owner]) -> list[_Owne
     owners[0] = owners[0]._replace(start=ALWAYS)
     changes = zip([None, *owners], owners, strict=False)
     return [owner for last, owner in changes if last is None or last.name != owner.name]
+
+
+NO_NAMES = Names()
+"""The names where nothing moved."""

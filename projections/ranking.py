@@ -1,6 +1,6 @@
 """Rankings: which engagements come first, the top few of them, and those a user hides (R5)."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import merge as merge_sorted
 from math import ceil
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from ledger.as_of import AsOf
 from ledger.events import EngagementHidden
 from ledger.instants import DAY, Instant
 from projections.engagement import Engagement, of_kinds
+from projections.issue_names import NO_NAMES, Names
 from projections.policy import DEFAULT_POLICY, ScoringPolicy
 from projections.scoring import Score, score
 
@@ -87,6 +88,20 @@ def band(engagement: Engagement, policy: ScoringPolicy) -> int:
     return min(counted.count, policy.frequency_bands) or UNCOUNTED_BAND
 
 
+Bands = Mapping[int, Sequence[tuple[str, Engagement]]]
+"""Engagements by their bands, sorted as `merge_bands` reads them."""
+
+
+def in_bands(engagements: Iterable[tuple[str, Engagement]], policy: ScoringPolicy) -> Bands:
+    """Sort engagements into their bands."""
+    bands: dict[int, list[tuple[str, Engagement]]] = {}
+    for pair in engagements:
+        bands.setdefault(band(pair[1], policy), []).append(pair)
+    for pairs in bands.values():
+        pairs.sort(key=lambda each: (-(of_kinds(each[1], policy.kinds).last_at or 0), each[0]))
+    return bands
+
+
 def merge_bands(
     bands: Iterable[Iterable[tuple[str, Engagement]]],
     overridden: Iterable[tuple[str, Engagement]],
@@ -114,7 +129,9 @@ def _scored(
 # others do not change.
 
 
-def hidden_issues(hidings: Iterable[EngagementHidden], as_of: AsOf) -> frozenset[str]:
+def hidden_issues(
+    hidings: Iterable[EngagementHidden], as_of: AsOf, names: Names = NO_NAMES
+) -> frozenset[str]:
     """The issues that a user's `hidings` hide, considering those that `as_of` includes.
 
     For each issue the latest decides; at equal instants, the one that hides.
@@ -123,7 +140,8 @@ def hidden_issues(hidings: Iterable[EngagementHidden], as_of: AsOf) -> frozenset
     for each in hidings:
         if as_of.sees(each.occurred_at, each.recorded_at):
             said = (each.occurred_at, each.hidden)
-            latest[each.issue_id] = max(said, latest.get(each.issue_id, said))
+            issue = names.name(each.issue_id, each.occurred_at)
+            latest[issue] = max(said, latest.get(issue, said))
     return frozenset(issue for issue, (_, hidden) in latest.items() if hidden)
 
 

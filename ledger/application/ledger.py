@@ -164,7 +164,7 @@ class EngagementLedger(Application[UUID]):
         """A recorder that returns the outcomes of `record_bulk` without recording anything."""
         from ledger.intake.preview import Preview  # noqa: PLC0415 - recording needs none
 
-        return Preview(self._clock, self.database, self._appender.secret)
+        return Preview(self._clock, self.database, self._appender.secret, self._projection.names)
 
     def name_users(self, names: Mapping[str, str]) -> None:
         """Replace display names, given by user id; `ledger.validation` cleans them.

@@ -15,6 +15,7 @@ from ledger.intake.history import Ordinals
 from ledger.store.append import Outcome, Receipt
 from ledger.store.database import Database
 from ledger.store.opt_outs import OptOuts
+from ledger.store.projection import IssueKeys
 from ledger.store.sources import SEEN
 from ledger.store.streams import Head
 
@@ -25,6 +26,7 @@ class _Known(NamedTuple):
     recorded_at: Instant
     find_source: Callable[[bytes], int | None]
     refuses: Callable[[str, Instant], bool]
+    other_keys: Callable[[str, int], Sequence[str]]
 
 
 class Preview:
@@ -34,8 +36,18 @@ class Preview:
     lies in the future. The positions of its receipts mean nothing.
     """
 
-    def __init__(self, clock: Clock, database: Database | None = None, secret: bytes = b"") -> None:
-        """Preview recording in `database` with the digest key `secret`; None is an empty ledger."""
+    def __init__(
+        self,
+        clock: Clock,
+        database: Database | None = None,
+        secret: bytes = b"",
+        issue_keys: Callable[[Connection], IssueKeys] | None = None,
+    ) -> None:
+        """Preview recording in `database` with the digest key `secret`; None is an empty ledger.
+
+        `issue_keys` reads the keys of the issues that moved.
+        """
+        self._issue_keys = issue_keys
         self.tally: Counter[tuple[str, Kind]] = Counter()
         self._clock = clock
         self._database = database
@@ -46,10 +58,10 @@ class Preview:
         """Return the outcomes of recording in one transaction."""
         now = instant_of(self._clock())
         if self._database is None:
-            nothing = _Known(now, lambda _: None, lambda *_: False)
+            nothing = _Known(now, lambda _: None, lambda *_: False, lambda *_: ())
             return dict(enumerate(self._outcome(each, nothing) for each in interactions))
         with self._database.read() as connection:
-            known = _known(connection, self._secret, now)
+            known = _known(connection, self._secret, now, self._issue_keys)
             return dict(enumerate(self._outcome(each, known) for each in interactions))
 
     def name_users(self, names: Mapping[str, str]) -> None:
@@ -67,23 +79,32 @@ class Preview:
             return refusal
         if known.refuses(entry.user_id, occurred_at):
             return OptedOutError()
-        counted = not self._is_repeated(entry, known)
+        counted = not self._is_repeated(entry, occurred_at, known)
         if counted:
             self.tally[entry.user_id, entry.kind] += 1
         return Receipt(0, counted)
 
-    def _is_repeated(self, entry: Interaction, known: _Known) -> bool:
+    def _is_repeated(self, entry: Interaction, occurred_at: Instant, known: _Known) -> bool:
         if entry.source_key is None:
             return False
         mark = digest(entry.source_key, self._secret)
         former = former_digest(entry.source_key, self._secret)
-        marks = (mark,) if former is None else (mark, former)
+        others = known.other_keys(entry.issue_id, occurred_at)
+        under = (entry.source_key.under(entry.issue_id, other) for other in others)
+        marks = [mark, *(digest(each, self._secret) for each in under)]
+        marks += [] if former is None else [former]
         is_again = self._repeated.next(mark) > 0
         return is_again or any(known.find_source(each) is not None for each in marks)
 
 
-def _known(connection: Connection, secret: bytes, now: Instant) -> _Known:
+def _known(
+    connection: Connection,
+    secret: bytes,
+    now: Instant,
+    issue_keys: Callable[[Connection], IssueKeys] | None,
+) -> _Known:
     head = Head.read(connection)
     head.advance(now)
     opt_outs = OptOuts(connection, secret, None)  # which is only read
-    return _Known(head.recorded_at, SEEN.finder(connection), opt_outs.refuses)
+    others = issue_keys(connection).others if issue_keys else lambda *_: ()
+    return _Known(head.recorded_at, SEEN.finder(connection), opt_outs.refuses, others)

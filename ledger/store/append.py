@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,18 +84,19 @@ class Known:
         connection: Connection,
         secret: bytes,
         barriers: BarrierFile | None,
-        tail_length: Callable[[Connection], int],
+        projection: Projection,
     ) -> None:
         """Read the head, and everything else when it is first needed."""
         self.connection = connection
         self.secret = secret
         self.stamp = stamp_of(connection)
         self.head = Head.read(connection)
-        self.watermark = self.head.position - tail_length(connection)
+        self.watermark = self.head.position - projection.tail_length(connection)
         self.streams = Streams(connection)
         self.places = Places(connection)
         self.opt_outs = OptOuts(connection, secret, barriers)
         self.sources = Sources(connection, secret)
+        self.issue_keys = projection.names(connection)
         self.insert_events = INSERT_EVENT.writer(connection)
         self.insert_origins = _INSERT_ORIGIN.writer(connection)
 
@@ -153,7 +155,7 @@ class Appender:
         """Call `add` with a new batch, write its rows in one transaction, and return the result."""
         with self._database.write() as connection:
             known = self._taken(connection) or self._read(connection)
-            batch = of(known, self._projection.knows)
+            batch = of(known, partial(self._projection.knows, connection, self._database.archive))
             batch.head.advance(instant_of(self._clock()))
             added = add(batch)
             if batch.has_rows:
@@ -161,6 +163,7 @@ class Appender:
                 known.head = batch.head
             if batch.keys:
                 self._projection.note_keys(connection, batch.keys)
+                known.issue_keys = self._projection.names(connection)
             if batch.adopts:
                 self._projection.fold(connection, self._database.archive)
             known.note_own_changes()
@@ -201,13 +204,13 @@ class Appender:
 
     def _read(self, connection: Connection) -> Known:
         barriers = self._database.barriers
-        return Known(connection, self.secret, barriers, self._projection.tail_length)
+        return Known(connection, self.secret, barriers, self._projection)
 
 
 class Batch:
     """The rows that one transaction will write."""
 
-    def __init__(self, known: Known, knows: Callable[[Connection, int, str], bool]) -> None:
+    def __init__(self, known: Known, knows: Callable[[str, str], bool]) -> None:
         self.head = known.head.copy()
         self.events: list[tuple[Any, ...]] = []
         self.adopts = False
@@ -267,7 +270,7 @@ class Batch:
                 return self._add_observation(entry)
 
     def _add_interaction(self, entry: Interaction, occurred_at: Instant) -> Receipt:
-        counted_as = self._sources.counted_as(entry.source_key, self.head.position + 1)
+        counted_as = self._counted_as(entry, occurred_at)
         if counted_as is not None:
             return Receipt(counted_as, counted=False)
         position = self.head.next_position()
@@ -287,7 +290,7 @@ class Batch:
     def _add_of_touched(self, entry: Decision | Hiding, occurred_at: Instant) -> Outcome:
         """Add what a user wants of an engagement, if there is one."""
         stream = self._streams.known(entry.user_id)
-        if stream is None or not self._is_touched(stream.id, entry.issue_id):
+        if stream is None or not self._is_touched(stream.id, entry):
             return UnknownEngagementError(entry.issue_id)
         if isinstance(entry, Decision):
             return self._add_decision(stream, entry, occurred_at)
@@ -305,7 +308,7 @@ class Batch:
         )
 
     def _add_hiding(self, stream: Stream, entry: Hiding, occurred_at: Instant) -> Receipt:
-        counted_as = self._sources.counted_as(entry.source_key, self.head.position + 1)
+        counted_as = self._counted_as(entry, occurred_at)
         if counted_as is not None:
             return Receipt(counted_as, counted=False)
         stream.version += 1
@@ -345,6 +348,17 @@ class Batch:
         stream, event = found
         return self._add(opaque_values(self.head.next_position(), stream.id, event))
 
+    def _counted_as(self, entry: Interaction | Hiding, occurred_at: Instant) -> int | None:
+        """Return where the entry was counted, under any key of its issue; else it counts now."""
+        key, keys = entry.source_key, self._known.issue_keys
+        others = keys.others(entry.issue_id, occurred_at) if entry.issue_id in keys.moved else ()
+        if key is not None:
+            for other in others:
+                counted_as = self._sources.seen(key.under(entry.issue_id, other))
+                if counted_as is not None:
+                    return counted_as
+        return self._sources.counted_as(key, self.head.position + 1)
+
     def _header(self, stream: Stream, topic: str) -> tuple[int, int, int, str, Instant]:
         """The first columns of the event at the head, which is the next of its stream."""
         stream.version += 1
@@ -356,10 +370,10 @@ class Batch:
             self._touched.add((values.stream, values.issue_id))
         return Receipt(values.position, counted=True)
 
-    def _is_touched(self, stream: int, issue_id: str) -> bool:
-        return (stream, issue_id) in self._touched or self._knows(
-            self._known.connection, stream, issue_id
-        )
+    def _is_touched(self, stream: int, entry: Override | Hiding) -> bool:
+        keys = self._known.issue_keys.others(entry.issue_id, self.head.recorded_at)
+        is_new = any((stream, key) in self._touched for key in (entry.issue_id, *keys))
+        return is_new or self._knows(entry.user_id, entry.issue_id)
 
     def _commitment(self, position: int, entry: Interaction) -> bytes | None:
         key = entry.source_key
@@ -416,6 +430,7 @@ class _Bulk(Batch):
                 zip(interactions, marks, formers, strict=True)
             )
             if mark in seen
+            or each.issue_id in self._known.issue_keys.moved
             or former in seen_formers
             or each.user_id in barred
             or each.occurred_at is None

@@ -107,11 +107,15 @@ _ROWS_BY_ACCOUNT = Query(
 
 
 class HistoryEntry(NamedTuple):
-    """An event at its position, with its effective instants and its origin, if not deleted."""
+    """An event at its position, with its effective instants and its origin, if not deleted.
+
+    `name` is the present name of the issue, if the event has a former one.
+    """
 
     position: int
     event: AccountEvent
     origin: codec.Origin
+    name: str | None = None
 
 
 class UserRows(NamedTuple):
@@ -135,18 +139,6 @@ def rows_of_user(
     for stream, table in _sealed(connection, archive, user_id, issue_id, FOLDED_COLUMNS):
         rows += event_rows(corrected(table, known), repeat(stream))
     return rows
-
-
-def sourced_rows_of_issue(
-    connection: Connection, archive: Archive, user_id: str, issue_id: str
-) -> list[tuple[EventRow, str | None]]:
-    """The rows for folds of the user's events with one issue, each with its readable source.
-
-    They are in no particular order; the source is None if there is none, or it was deleted.
-    """
-    rows = rows_of_user(connection, archive, user_id, issue_id)
-    origin_of = origins_of(connection)
-    return [(row, origin_of(row.position).source) for row in rows]
 
 
 def hot_rows_of_user(

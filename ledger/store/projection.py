@@ -151,17 +151,31 @@ class Sealable(Foldable, Protocol):
 # The port of what is folded from the ledger, and kept beside it.
 
 
+class IssueKeys(Protocol):
+    """The keys of issues that had several."""
+
+    moved: frozenset[str]
+
+    def others(self, key: str, at: int) -> list[str]:
+        """Return the other keys that the issue named by `key` at an instant is found under then."""
+
+
 class Projection(Sealable, Retimed, Protocol):
     """A projection of the whole ledger."""
 
     def prepare(self, database: Database) -> None:
         """Make the projection's tables where they are missing."""
 
-    def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
-        """Return whether the account that is interned as `stream` ever touched the issue."""
+    def knows(
+        self, connection: Connection, archive: "Archive", user_id: str, issue_id: str
+    ) -> bool:
+        """Return whether the user ever touched the issue, under any of its keys."""
 
     def note_keys(self, connection: Connection, keys: Sequence[tuple[str, int, int]]) -> None:
         """Keep the keys of issues that new observations name, each with a stream and a position."""
+
+    def names(self, connection: Connection) -> IssueKeys:
+        """Return the keys of the issues that moved."""
 
     def forget(self, connection: Connection, stream: int) -> None:
         """Delete what is kept of the account that is interned as `stream`."""

@@ -57,6 +57,10 @@ class Sources:
             self._new[mark] = position
         return counted
 
+    def seen(self, key: SourceKey) -> int | None:
+        """Return where the key was counted."""
+        return self.position_of(digest(key, self._secret))
+
     def position_of(self, mark: bytes) -> int | None:
         """Return where the key of this digest was counted."""
         position = self._new.get(mark)

@@ -4,12 +4,16 @@ The order is computed from two numbers of each event, read by columns; full even
 the entries that are requested, some thousands at a time. So memory grows by a few bytes per event.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import reduce
 from heapq import merge
+from itertools import product
+from operator import or_
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, select
 
 from ledger.archive.columns import (
@@ -22,7 +26,7 @@ from ledger.archive.columns import (
 )
 from ledger.archive.reading import corrected, effective_instants, events_in_time
 from ledger.archive.segment_store import Archive
-from ledger.as_of import AsOf
+from ledger.as_of import AsOf, KeySpan
 from ledger.events import AccountEvent, Corrections
 from ledger.store import tables
 from ledger.store.accounts import hidings_of_user
@@ -59,11 +63,22 @@ _MOMENT = np.dtype([(column.name, np.int64) for column in _MOMENTS.selected_colu
 
 
 class HistoryQuery(NamedTuple):
-    """A query: a user, one issue or all, and the moments that bound what it includes."""
+    """A query: a user, the spans of one issue or all, and the moments that bound it."""
 
     user_id: str
-    issue_id: str | None = None
+    spans: Sequence[KeySpan] | None = None
     as_of: AsOf = AsOf()
+
+    @property
+    def keys(self) -> Collection[str | None]:
+        """The keys of the issue; one that is None stands for all issues."""
+        return [None] if self.spans is None else {span.key for span in self.spans}
+
+    def covers(self, key: str | None, at: Integers) -> NDArray[np.bool_]:
+        """Whether events with a key are of the issue, if one is given, by their instants."""
+        spans = [span for span in self.spans or () if span.key == key]
+        within = [(at >= span.start) & (at < span.end) for span in spans]
+        return reduce(or_, within, np.full(len(at), self.spans is None))
 
 
 class Page(NamedTuple):
@@ -142,12 +157,12 @@ def _moment(placed: _Placed) -> tuple[int, int]:
     return event.occurred_at, position
 
 
-def _seen(query: HistoryQuery, by: Corrections, columns: Sequence[Any]) -> Moments:
-    """The sort keys of the events that the query includes, by their effective instants."""
+def _seen(query: HistoryQuery, by: Corrections, columns: Sequence[Any], key: str | None) -> Moments:
+    """The sort keys of the events with a key that the query includes, by effective instants."""
     positions, occurred, recorded = columns
     if by:
         occurred, recorded = effective_instants(by, positions, occurred, recorded)
-    is_seen = np.ones(len(positions), bool) & query.as_of.sees(occurred, recorded)
+    is_seen = query.covers(key, occurred) & query.as_of.sees(occurred, recorded)
     return Moments(occurred[is_seen], positions[is_seen])
 
 
@@ -158,19 +173,28 @@ class _Hot:
         self._connection, self._query, self._by = connection, query, by
 
     def moments(self) -> Iterator[Moments]:
-        user, issue = self._query.user_id, self._query.issue_id
-        if issue is None:
-            cursor = _OF_USER.run(self._connection, user)
-        else:
-            cursor = _OF_ISSUE.run(self._connection, user, issue)
-        with decoding("an event's instant"):
-            rows = np.fromiter(cursor, _MOMENT)
-        yield _seen(self._query, self._by, [rows[name] for name in rows.dtype.names or ()])
+        user = self._query.user_id
+        for key in self._query.keys:
+            if key is None:
+                cursor = _OF_USER.run(self._connection, user)
+            else:
+                cursor = _OF_ISSUE.run(self._connection, user, key)
+            with decoding("an event's instant"):
+                rows = np.fromiter(cursor, _MOMENT)
+            columns = [rows[name] for name in rows.dtype.names or ()]
+            yield _seen(self._query, self._by, columns, key)
 
     def events(self, positions: Integers) -> Iterator[_Placed]:
         hot = positions[positions > sealed_position(self._connection)]
         placed = filter(None, map(_EVENT.finder(self._connection), hot.tolist()))
         return iter(self._by.of_events(placed))
+
+
+def _is_of(query: HistoryQuery, event: AccountEvent) -> bool:
+    spans = query.spans
+    return spans is None or any(
+        span.key == event.issue_id and span.covers(event.occurred_at) for span in spans
+    )
 
 
 class _Hidings:
@@ -181,8 +205,7 @@ class _Hidings:
         seen = (
             (position, event)
             for position, event in found
-            if query.issue_id in {None, event.issue_id}
-            and query.as_of.sees(event.occurred_at, event.recorded_at)
+            if _is_of(query, event) and query.as_of.sees(event.occurred_at, event.recorded_at)
         )
         self._placed = sorted(seen, key=_moment)
 
@@ -207,19 +230,20 @@ class _Sealed:
         self._archive, self._query, self._by = archive, query, by
 
     def moments(self) -> Iterator[Moments]:
-        for table in self._tables(MOMENT_COLUMNS):
+        for key, table in self._tables(MOMENT_COLUMNS):
             columns = integers(table["position"]), occurred_at(table), recorded_at(table)
-            yield _seen(self._query, self._by, columns)
+            yield _seen(self._query, self._by, columns, key)
 
     def events(self, positions: Integers) -> Iterator[_Placed]:
-        found = [corrected(each, self._by) for each in self._tables(SCHEMA.names, positions)]
+        found = [corrected(each, self._by) for _, each in self._tables(SCHEMA.names, positions)]
         return events_in_time(pa.concat_tables(found)) if found else iter(())
 
     def _tables(
         self, columns: Sequence[str], positions: Integers | None = None
-    ) -> Iterator[pa.Table]:
+    ) -> Iterator[tuple[str | None, pa.Table]]:
         if self._account is not None:
-            for segment in self._segments:
-                yield from self._archive.account_groups(
-                    segment, self._account, self._query.issue_id, columns, positions
-                )
+            for segment, key in product(self._segments, self._query.keys):
+                for group in self._archive.account_groups(
+                    segment, self._account, key, columns, positions
+                ):
+                    yield key, group

@@ -7,15 +7,16 @@ from ledger.commands import hiding_of, override_of
 from ledger.store.append import Receipt
 from projections.application.questions import hidden_of
 from projections.engagement import NONE
-from projections.read_model import queries
+from projections.read_model.moved_issues import MovedIssues
+from projections.read_model.present_queries import PresentEngagements
 
 
 class Adjustments:
     """Records what users change about the scores and lists of one ledger."""
 
-    def __init__(self, ledger: EngagementLedger, clock: Clock) -> None:
-        """Record in `ledger`, at the instants of `clock`."""
-        self._ledger, self._clock = ledger, clock
+    def __init__(self, ledger: EngagementLedger, moved: MovedIssues, clock: Clock) -> None:
+        """Record in `ledger`, whose issues moved as `moved` says, at the instants of `clock`."""
+        self._ledger, self._moved, self._clock = ledger, moved, clock
 
     def override(self, user_id: str, issue_id: str, value: float) -> Receipt:
         """Set the base of an engagement's score from now on, until a later interaction (R6).
@@ -35,7 +36,9 @@ class Adjustments:
         hiding = hiding_of(user_id, issue_id, hidden=hidden, occurred_at=self._clock())
         user, issue = hiding.user_id, hiding.issue_id
         with self._ledger.database.read() as connection:
-            is_touched = queries.engagement_of(connection, user, issue) != NONE
-            if is_touched and (issue in hidden_of(connection, user, AsOf())) == hidden:
+            names, archive = self._moved.names(connection), self._ledger.archive
+            theirs = PresentEngagements(connection, archive, user, self._moved)
+            found = hidden_of(connection, user, AsOf(), names)
+            if theirs.one(issue) != NONE and (names.name(issue) in found) == hidden:
                 return None
         return self._ledger.record(hiding)

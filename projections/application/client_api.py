@@ -22,6 +22,7 @@ from ledger.store.append import Entry, Outcome, Receipt
 from projections.application.engagements import Engagements
 from projections.ranking import Ranked
 from projections.read_model import queries
+from projections.read_model.present_queries import PresentEngagements
 from projections.statistics import Statistics
 
 # The base of both client interfaces: a given ledger, or the shared one of the process.
@@ -348,13 +349,18 @@ class IssueEngagementRepository(Door):
     def _shown(self, user_id: str, ranked: Iterable[Ranked]) -> list[IssueEngagement]:
         now = self.engagements.clock()
         with self.engagements.ledger.database.read() as connection:
+            engagements = self.engagements
+            theirs = PresentEngagements(
+                connection, engagements.ledger.archive, user_id, engagements.read_model.moved
+            )
+            stored = (
+                (each, theirs.stored(each.issue_id)) for each in ranked if each.engagement.count
+            )
             details = [
-                (each, queries.details_of(connection, user_id, each.issue_id))
-                for each in ranked
-                if each.engagement.count
+                (each, queries.details_of(connection, found)) for each, found in stored if found
             ]
-        # Rows without details belong to a user who was forgotten between the two reads.
-        return [_issue_engagement(user_id, each, kept, now) for each, kept in details if kept]
+        # Rows that are not found belong to a user who was forgotten between the two reads.
+        return [_issue_engagement(user_id, each, kept, now) for each, kept in details]
 
 
 def _issue_engagement(

@@ -35,7 +35,7 @@ class Engagements:
     @cached_property
     def questions(self) -> "application.Questions":
         """Answers about the present and the past."""
-        return application.Questions(self.ledger, self.read_model.policies, self.clock)
+        return application.Questions(self.ledger, self.read_model, self.clock)
 
     @cached_property
     def issues(self) -> "application.Issues":
@@ -45,12 +45,12 @@ class Engagements:
     @cached_property
     def adjustments(self) -> "application.Adjustments":
         """Changes that users make: the base of a score, and issues hidden from lists."""
-        return application.Adjustments(self.ledger, self.clock)
+        return application.Adjustments(self.ledger, self.read_model.moved, self.clock)
 
     @cached_property
     def policies(self) -> "application.PolicyHistory":
         """The policies of the ledger, and the adoption of another one."""
-        return application.PolicyHistory(self.ledger, self.read_model.policies, self.clock)
+        return application.PolicyHistory(self.ledger, self.read_model, self.clock)
 
     @cached_property
     def maintenance(self) -> "application.Maintenance":

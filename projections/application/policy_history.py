@@ -12,7 +12,7 @@ from ledger.instants import instant_of
 from ledger.store.append import Receipt
 from projections import read_model
 from projections.policy import Adopted, ScoringPolicy, fields_of
-from projections.read_model.adopted_policies import Policies
+from projections.read_model.model import ReadModel
 
 if TYPE_CHECKING:
     from projections.read_model.past_queries import PolicyTrial, Progress
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class PolicyHistory:
     """The policies of one ledger, which are part of its history (R14)."""
 
-    def __init__(self, ledger: EngagementLedger, policies: Policies, clock: Clock) -> None:
-        """Read and adopt the `policies` of `ledger`."""
-        self._ledger, self._policies, self._clock = ledger, policies, clock
+    def __init__(self, ledger: EngagementLedger, model: ReadModel, clock: Clock) -> None:
+        """Read and adopt the policies of `ledger`, whose read model is `model`."""
+        self._ledger, self._policies, self._clock = ledger, model.policies, clock
+        self._moved = model.moved
 
     @property
     def in_force(self) -> ScoringPolicy:
@@ -65,5 +66,9 @@ class PolicyHistory:
             in_force = self._policies.known_at(connection, None).policy
             policies, judge = (in_force, policy), Judge(dict.fromkeys((in_force, policy)), zone)
             moment = (as_of, as_of.instant(instant_of(self._clock())))
-            everybody = store.event_queries.rows_by_user(connection, self._ledger.archive)
+            issue_names = self._moved.names(connection)
+            everybody = (
+                each._replace(rows=issue_names.renamed(each.rows))
+                for each in store.event_queries.rows_by_user(connection, self._ledger.archive)
+            )
             return read_model.past_queries.tried(everybody, policies, moment, judge, progress)

@@ -16,13 +16,12 @@ from ledger.store.accounts import hidings_of_user
 from ledger.store.collecting import without_collecting
 from ledger.validation import issue_id_of, user_id_of
 from projections import read_model
-from projections.engagement import NONE
 from projections.explanation import Explanation, OrderExplanation, Sourced, explain, explain_order
+from projections.issue_names import Names
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import Ranked, hidden_issues, listed, ranked, ranking
-from projections.read_model import queries
-from projections.read_model.adopted_policies import Policies
-from projections.read_model.queries import totals_of
+from projections.read_model.model import ReadModel
+from projections.read_model.present_queries import PresentEngagements, rows_of_spans
 from projections.statistics import MOST_ENGAGED_ISSUES, Statistics, statistics
 from projections.timeline import ScoreSeries, score_series
 
@@ -30,15 +29,17 @@ from projections.timeline import ScoreSeries, score_series
 class Questions:
     """Answers questions about the users of one ledger.
 
+    An issue can be given by any key that it has or had; answers have its present one, as known.
     Every question takes two aware moments. `at` limits it to events that had occurred by then,
     `known_at` to what the ledger knew then: the events recorded and the policy in force. Without
     `at` all known events are folded, and scored at `known_at`, or at the present. Invalid ids (R1)
     raise InvalidInteractionError, a ValueError.
     """
 
-    def __init__(self, ledger: EngagementLedger, policies: Policies, clock: Clock) -> None:
-        """Answer from the events of `ledger`, by the `policies` adopted there."""
-        self._ledger, self._policies, self._clock = ledger, policies, clock
+    def __init__(self, ledger: EngagementLedger, model: ReadModel, clock: Clock) -> None:
+        """Answer from the events of `ledger`, whose read model is `model`."""
+        self._ledger, self._policies, self._clock = ledger, model.policies, clock
+        self._moved = model.moved
 
     def ask(
         self, user_id: str, issue_id: str, at: Moment = None, known_at: Moment = None
@@ -51,12 +52,9 @@ class Questions:
         )
         with self._ledger.database.read() as connection:
             policy = self._policy(connection, as_of)
-            if as_of.is_present:
-                engagement = queries.engagement_of(connection, user, issue)
-            else:
-                past = self._past(connection, user, as_of, issue)
-                engagement = dict(past.all()).get(issue, NONE)
-        return ranked(issue, engagement, self._instant(as_of), policy)
+            name = self._names(connection, as_of).name(issue)
+            engagement = self._engagements(connection, user, as_of).one(name)
+        return ranked(name, engagement, self._instant(as_of), policy)
 
     def top(
         self, user_id: str, limit: int = 10, at: Moment = None, known_at: Moment = None
@@ -79,17 +77,14 @@ class Questions:
         user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
         with self._ledger.database.read() as connection:
             policy = self._policy(connection, as_of)
-            if as_of.is_present:
-                engagements = queries.engagements_of(connection, user)
-            else:
-                engagements = self._past(connection, user, as_of).all()
+            engagements = self._engagements(connection, user, as_of).all()
         return ranking(engagements, self._instant(as_of), policy)
 
     def hidden(self, user_id: str, at: Moment = None, known_at: Moment = None) -> frozenset[str]:
         """The issues that the user has hidden, which `top` leaves out."""
         user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
         with self._ledger.database.read() as connection:
-            return hidden_of(connection, user, as_of)
+            return hidden_of(connection, user, as_of, self._names(connection, as_of))
 
     def hidings(self, user_id: str) -> list[EngagementHidden]:
         """The user's hidings and showings, in the order of recording."""
@@ -102,9 +97,7 @@ class Questions:
         instant = self._instant(as_of)
         with self._ledger.database.read() as connection:
             first = self._top(connection, user, MOST_ENGAGED_ISSUES, as_of, instant)
-            if as_of.is_present:
-                return statistics(totals_of(connection, user), first)
-            return statistics(self._past(connection, user, as_of).totals(), first)
+            return statistics(self._engagements(connection, user, as_of).totals(), first)
 
     def history(
         self,
@@ -113,8 +106,13 @@ class Questions:
         at: Moment = None,
         known_at: Moment = None,
     ) -> Iterator["store.event_queries.HistoryEntry"]:
-        """Yield the user's events, of one issue or of all, the earliest first."""
-        return self._history(_history_query(user_id, issue_id, at, known_at))
+        """Yield the user's events, of one issue or of all, the earliest first.
+
+        Each has its issue's key as written, and the present name where that is another one.
+        """
+        user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
+        issue = None if issue_id is None else issue_id_of(issue_id)
+        return self._history(user, issue, as_of)
 
     def page(  # noqa: PLR0913 - whose history, as of when, and which end of it
         self,
@@ -127,11 +125,15 @@ class Questions:
         latest: bool,
     ) -> "store.user_history.Page":
         """The first `limit` entries of `history`, or the last ones, the latest first."""
-        query = _history_query(user_id, issue_id, at, known_at)
+        user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
+        issue = None if issue_id is None else issue_id_of(issue_id)
         with self._ledger.database.read() as connection:
-            return store.user_history.page_of_history(
+            names = self._names(connection, as_of)
+            query = _history_query(user, issue, as_of, names)
+            page = store.user_history.page_of_history(
                 connection, self._ledger.archive, query, limit, latest=latest
             )
+            return page._replace(entries=[_named(each, names) for each in page.entries])
 
     @without_collecting()
     def explain(
@@ -146,13 +148,10 @@ class Questions:
         instant = self._instant(as_of)
         with self._ledger.database.read() as connection:
             adopted = self._adopted(connection, as_of)
-            events = [
-                Sourced(*each)
-                for each in store.event_queries.sourced_rows_of_issue(
-                    connection, self._ledger.archive, user, issue
-                )
-            ]
-        return explain(events, issue, as_of, instant, adopted)
+            rows, name = self._rows(connection, user, as_of, issue)
+            origin_of = store.event_queries.origins_of(connection)
+            events = [Sourced(row, origin_of(row.position).source) for row in rows]
+        return explain(events, name, as_of, instant, adopted)
 
     def explain_order(
         self, user_id: str, at: Moment = None, known_at: Moment = None
@@ -177,49 +176,67 @@ class Questions:
         known_at: Moment = None,
     ) -> ScoreSeries:
         """The score of the user's engagement from `start` to `end`, as a series."""
-        issue = issue_id_of(issue_id)
-        rows, policy = self.known(user_id, issue, known_at)
-        return score_series(issue, rows, instant_of(start), instant_of(end), policy)
+        user, as_of = user_id_of(user_id), AsOf.of_moments(None, known_at)
+        with self._ledger.database.read() as connection:
+            rows, name = self._rows(connection, user, as_of, issue_id_of(issue_id))
+            policy = self._policy(connection, as_of)
+        return score_series(name, as_of.of(rows), instant_of(start), instant_of(end), policy)
 
     def known(
         self, user_id: str, issue_id: str | None = None, known_at: Moment = None
     ) -> tuple[list[EventRow], ScoringPolicy]:
         """The rows for folds of the user's events, of one issue or all, and the policy.
 
-        Both are as known at a moment.
+        Both are as known at a moment; the rows have the present names of issues.
         """
         user, as_of = user_id_of(user_id), AsOf.of_moments(None, known_at)
         issue = None if issue_id is None else issue_id_of(issue_id)
         with self._ledger.database.read() as connection:
-            everything = store.event_queries.rows_of_user(
-                connection, self._ledger.archive, user, issue
-            )
-            rows = as_of.of(everything)
-            return rows, self._policy(connection, as_of)
+            rows, _ = self._rows(connection, user, as_of, issue)
+            return as_of.of(rows), self._policy(connection, as_of)
 
     def _top(
         self, connection: Connection, user: str, limit: int, as_of: AsOf, instant: Instant
     ) -> list[Ranked]:
-        policy, hidden = self._policy(connection, as_of), hidden_of(connection, user, as_of)
+        policy = self._policy(connection, as_of)
+        hidden = hidden_of(connection, user, as_of, self._names(connection, as_of))
         enough = min(limit + len(hidden), sys.maxsize)
-        if as_of.is_present:
-            found = queries.top_of(connection, user, enough, instant, policy)
-        else:
-            found = self._past(connection, user, as_of).top(enough, instant, policy)
+        found = self._engagements(connection, user, as_of).top(enough, instant, policy)
         return listed(found, hidden, limit)
 
     def _history(
-        self, query: "store.user_history.HistoryQuery"
+        self, user: str, issue: str | None, as_of: AsOf
     ) -> Iterator["store.event_queries.HistoryEntry"]:
+        archive = self._ledger.archive
         with self._ledger.database.read() as connection:
-            yield from store.user_history.history_of_user(connection, self._ledger.archive, query)
+            names = self._names(connection, as_of)
+            query = _history_query(user, issue, as_of, names)
+            for entry in store.user_history.history_of_user(connection, archive, query):
+                yield _named(entry, names)
 
-    def _past(
-        self, connection: Connection, user: str, as_of: AsOf, issue: str | None = None
-    ) -> "read_model.past_queries.PastEngagements":
-        return read_model.past_queries.PastEngagements(
-            connection, self._ledger.archive, user, as_of, issue
-        )
+    def _engagements(
+        self, connection: Connection, user: str, as_of: AsOf
+    ) -> "PresentEngagements | read_model.past_queries.PastEngagements":
+        archive = self._ledger.archive
+        if as_of.is_present:
+            return PresentEngagements(connection, archive, user, self._moved)
+        names = self._names(connection, as_of)
+        return read_model.past_queries.PastEngagements(connection, archive, user, as_of, names)
+
+    def _rows(
+        self, connection: Connection, user: str, as_of: AsOf, issue: str | None
+    ) -> tuple[list[EventRow], str]:
+        """The rows of one issue or all, by present names, and the issue's name."""
+        archive, names = self._ledger.archive, self._names(connection, as_of)
+        if issue is None:
+            rows = store.event_queries.rows_of_user(connection, archive, user)
+            return names.renamed(rows), ""
+        name = names.name(issue)
+        rows = rows_of_spans(connection, archive, user, names.spans(name))
+        return names.renamed(rows), name
+
+    def _names(self, connection: Connection, as_of: AsOf) -> Names:
+        return self._moved.names(connection, as_of.known_at)
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
         return self._policies.known_at(connection, as_of.known_at)
@@ -231,14 +248,20 @@ class Questions:
         return as_of.instant(instant_of(self._clock()))
 
 
-def hidden_of(connection: Connection, user: str, as_of: AsOf) -> frozenset[str]:
-    """The issues that the user had hidden."""
-    return hidden_issues((event for _, event in hidings_of_user(connection, user)), as_of)
+def hidden_of(connection: Connection, user: str, as_of: AsOf, names: Names) -> frozenset[str]:
+    """The issues that the user had hidden, by their present names."""
+    return hidden_issues((event for _, event in hidings_of_user(connection, user)), as_of, names)
 
 
 def _history_query(
-    user_id: str, issue_id: str | None, at: Moment, known_at: Moment
+    user: str, issue: str | None, as_of: AsOf, names: Names
 ) -> "store.user_history.HistoryQuery":
-    issue = None if issue_id is None else issue_id_of(issue_id)
-    as_of = AsOf.of_moments(at, known_at)
-    return store.user_history.HistoryQuery(user_id_of(user_id), issue, as_of)
+    spans = None if issue is None else names.spans(names.name(issue))
+    return store.user_history.HistoryQuery(user, spans, as_of)
+
+
+def _named(
+    entry: "store.event_queries.HistoryEntry", names: Names
+) -> "store.event_queries.HistoryEntry":
+    name = names.name(entry.event.issue_id, entry.event.occurred_at)
+    return entry if name == entry.event.issue_id else entry._replace(name=name)

@@ -158,11 +158,16 @@ def joined(partials: Sequence[pa.Table]) -> Sequence[pa.Table]:
     """
     if all(_place(one, -1) < _place(following, 0) for one, following in pairwise(partials)):
         return partials
+    return [joined_anew(partials)]
+
+
+def joined_anew(partials: Sequence[pa.Table]) -> pa.Table:
+    """Join partials, in any order, into one that has each engagement once."""
     texts = one_table(each.select(_TEXTS) for each in partials)
     places = _places(texts)
     order = np.lexsort(places[::-1])
     starts = starts_of(*(each[order] for each in places))
-    return [_merged(partials, texts, order, starts)]
+    return _merged(partials, texts, order, starts)
 
 
 def _place(partial: pa.Table, row: int) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from ledger.store.streams import Head
 from ledger.store.tables import head
 from projections import read_model
 from projections.engagement import Engagement, of_kinds, values_of
+from projections.issue_names import Names
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import band
 from projections.read_model import catalog
@@ -46,7 +47,7 @@ from projections.read_model.catalog import (
 )
 from projections.read_model.engagement_rows import LIVE, ScoredRow, Stored
 from projections.read_model.moved_issues import MovedIssues
-from projections.read_model.queries import is_in_tail
+from projections.read_model.present_queries import PresentEngagements
 from projections.read_model.tables import (
     LIVE_NAME,
     engagements,
@@ -264,6 +265,10 @@ class ReadModel:
         read_model.keys_of_issues.note(connection, keys)
         read_model.moved_issues.note(connection, keys)
 
+    def names(self, connection: Connection) -> Names:
+        """The names of the issues that moved."""
+        return self.moved.names(connection)
+
     def tail_length(self, connection: Connection) -> int:
         """The number of positions after the watermark."""
         return Head.read(connection).position - known(connection, self.name).position
@@ -320,10 +325,12 @@ class ReadModel:
         self.statements.insert.run_many(connection, new)
         self.statements.update.run_many(connection, changes)
 
-    def knows(self, connection: Connection, stream: int, issue_id: str) -> bool:
-        """Whether the account that is interned as `stream` ever touched the issue."""
-        stored = self.statements.stored.run(connection, stream, issue_id).fetchone()
-        return stored is not None or is_in_tail(connection, stream, issue_id)
+    def knows(
+        self, connection: Connection, archive: "Archive", user_id: str, issue_id: str
+    ) -> bool:
+        """Whether the user ever touched the issue, under any of its keys."""
+        theirs = PresentEngagements(connection, archive, user_id, self.moved)
+        return theirs.stored(issue_id) is not None
 
     def _rule(self, connection: Connection, at: Instant) -> None:
         """Score and band every engagement by the policy in force."""

@@ -5,9 +5,9 @@ look into an empty table.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import UNSET
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
@@ -18,7 +18,9 @@ from ledger.instants import Instant
 from ledger.store.clock_corrections import corrections
 from ledger.store.statements import Query, Statement, value
 from ledger.store.tables import IS_OBSERVATION, events
-from projections.issue_names import Claim, Names
+from projections.issue_names import NO_NAMES, Claim, Names
+from projections.policy import ScoringPolicy
+from projections.ranking import Bands
 from projections.read_model.keys_of_issues import Named
 from projections.read_model.tables import issue_keys, moved_issues
 
@@ -100,6 +102,12 @@ def _said(connection: Connection) -> list[_Moved]:
 
 # The names that follow, cached until an issue that moved is observed again.
 
+REMEMBERED_NAMES = 8
+"""The most moments whose names are cached."""
+
+REMEMBERED_USERS = 64
+"""The most users whose merged engagements are cached."""
+
 
 class _Recorded(NamedTuple):
     """A claim, and where and when it was recorded."""
@@ -117,9 +125,34 @@ class _Read(NamedTuple):
     claims: list[_Recorded]
 
 
-NO_NAMES = Names()
-REMEMBERED_NAMES = 8
-"""The most moments whose names are cached."""
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Key, Value]):
+    """The values of a few keys, each made when it is first asked for; the oldest are dropped."""
+
+    def __init__(self, at_most: int) -> None:
+        """Keep so many."""
+        self._at_most = at_most
+        self._values: dict[Key, Value] = {}
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value of `key`, by `make` if it is not there."""
+        if key not in self._values:
+            kept = list(self._values.items())[1 - self._at_most :]
+            self._values = {**dict(kept), key: (value := make())}  # threads may be reading
+            return value
+        return self._values[key]
+
+
+class Merged(NamedTuple):
+    """Everything that the merged engagements of a user with issues that moved depend on."""
+
+    stream: int | None
+    watermark: int
+    names: Names
+    policy: ScoringPolicy
 
 
 class MovedIssues:
@@ -128,7 +161,9 @@ class MovedIssues:
     def __init__(self) -> None:
         """Start without anything cached."""
         self._read = _Read(0, {}, [])
-        self._names: dict[tuple[int, int], Names] = {}
+        self._names = Recent[tuple[int, int], Names](REMEMBERED_NAMES)
+        self.bands = Recent[Merged, Bands](REMEMBERED_USERS)
+        """Engagements with issues that moved, merged from what is stored."""
 
     def names(self, connection: Connection, known_at: Instant | None = None) -> Names:
         """The names by all observations, or those that were recorded by a moment."""
@@ -143,17 +178,8 @@ class MovedIssues:
             by = corrections(connection)
             recorded = (by.recorded_at(each.position, each.recorded_at) for each in read.claims)
             number = sum(at <= known_at for at in recorded)
-        return self._of_first(read, number)
-
-    def _of_first(self, read: _Read, number: int) -> Names:
-        """The names by the first claims; what a moment sees is always so many of the first."""
-        key = read.last, number
-        names = self._names.get(key)
-        if names is None:
-            names = Names(each.claim for each in read.claims[:number])
-            kept = list(self._names.items())[1 - REMEMBERED_NAMES :]
-            self._names = {**dict(kept), key: names}
-        return names
+        claims = read.claims[:number]  # K sees a prefix
+        return self._names.get((last, number), lambda: Names(each.claim for each in claims))
 
     @staticmethod
     def _anew(connection: Connection, last: int, before: _Read) -> _Read:

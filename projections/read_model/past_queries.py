@@ -1,6 +1,7 @@
 """Queries of the past: engagements as they were, and what another policy would have said (R8)."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import chain, islice
 from operator import add
 from typing import NamedTuple
@@ -8,10 +9,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, func, literal_column, select
 
-from ledger.archive.columns import coded, occurred_at, one_table, ranks, recorded_at
+from ledger.archive.columns import coded, listed, occurred_at, one_table, ranks, recorded_at
 from ledger.archive.reading import FOLDED_COLUMNS, corrected, effective_instants
 from ledger.archive.segment_store import Archive
 from ledger.as_of import AsOf
@@ -25,13 +27,15 @@ from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement, decoding
 from ledger.store.tables import events
 from projections.columnar import EventColumns, order
-from projections.engagement import Engagement, engagements_as_of
+from projections.engagement import NONE, Engagement, engagements_as_of
 from projections.evaluation import Judge, Quality, TopChange, top_change
+from projections.issue_names import Names
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked, ranked
 from projections.read_model.columnar_fold import (
     folds_of,
     joined,
+    joined_anew,
     partial_of,
     partial_of_columns,
     rows_of,
@@ -73,27 +77,52 @@ _OF_ISSUE = Statement(
 )
 
 
+class _Seen(NamedTuple):
+    """The events that an answer includes, at their effective instants, and the names of issues."""
+
+    as_of: AsOf
+    by: Corrections
+    names: Names
+
+
 class PastEngagements:
-    """The engagements of one user as they were, with one issue or all."""
+    """The engagements of one user as they were."""
 
     def __init__(
-        self,
-        connection: Connection,
-        archive: Archive,
-        user_id: str,
-        as_of: AsOf,
-        issue_id: str | None = None,
+        self, connection: Connection, archive: Archive, user_id: str, as_of: AsOf, names: Names
     ) -> None:
-        """Read and fold every event of theirs that is seen."""
-        self._connection = connection
-        account = account_of(connection, user_id)
-        parts: Iterable[pa.Table] = ()
-        if account is not None:
-            by = corrections(connection)
-            hot = _hot(connection, (user_id, account.uuid, issue_id), as_of, by)
-            sealed = _sealed(connection, archive, (account.uuid, issue_id), as_of, by)
-            parts = chain(hot, sealed)
-        self._table = _touched(_joined(parts))
+        """Read and fold events that are seen, when they are asked for.
+
+        `names` are those of issues as known then.
+        """
+        self._connection, self._archive, self._user = connection, archive, user_id
+        self._seen = _Seen(as_of, corrections(connection), names)
+
+    @cached_property
+    def _table(self) -> pa.Table | None:
+        return self._folded([None])
+
+    def _folded(self, keys: Iterable[str | None]) -> pa.Table | None:
+        """Return the engagements with the issues that some keys name, or None; a key that is None
+        stands for all.
+        """
+        account = account_of(self._connection, self._user)
+        if account is None:
+            return None
+        parts = (
+            part
+            for key in keys
+            for part in chain(
+                _hot(self._connection, (self._user, account.uuid, key), self._seen),
+                _sealed(self._connection, self._archive, (account.uuid, key), self._seen),
+            )
+        )
+        return _touched(_renamed(_joined(parts), self._seen.names))
+
+    def one(self, issue_id: str) -> Engagement:
+        """Return the engagement with the issue of this present name, or NONE."""
+        table = self._folded({span.key for span in self._seen.names.spans(issue_id)})
+        return NONE if table is None else dict(self._pairs(table)).get(issue_id, NONE)
 
     def all(self) -> list[tuple[str, Engagement]]:
         """Return all with their issues, in no particular order."""
@@ -139,6 +168,32 @@ def _joined(parts: Iterable[pa.Table]) -> pa.Table | None:
     return pending[0] if pending else None
 
 
+# Keys of moved issues: one that has named several is renamed event by event, the others at the end.
+
+
+def _renamed(table: pa.Table | None, names: Names) -> pa.Table | None:
+    """Return the engagements by present names, merged."""
+    if table is None or not names:
+        return table
+    issues = [names.name(key) for key in listed(table["issue_id"])]
+    column = table.column_names.index("issue_id")
+    return joined_anew([table.set_column(column, "issue_id", pa.array(issues, pa.string()))])
+
+
+def _whole_and_parts(events: pa.Table, names: Names) -> Iterator[pa.Table]:
+    """Yield sealed events so that within each part, a key names one issue."""
+    issues = events["issue_id"].cast(pa.string())
+    parted = pc.is_in(issues, pa.array(names.parted, pa.string()))
+    yield events.filter(pc.invert(parted))
+    column = events.column_names.index("issue_id")
+    for key in pc.unique(issues.filter(parted)).to_pylist():
+        part = events.filter(pc.equal(issues, key))
+        owners = [names.name(key, at) for at in occurred_at(part).tolist()]
+        for owner in set(owners):
+            own = part.filter(pa.array([each == owner for each in owners]))
+            yield own.set_column(column, "issue_id", coded([owner] * len(own)))
+
+
 def _touched(table: pa.Table | None) -> pa.Table | None:
     """Return the engagements that have an interaction; None without any."""
     if table is None:
@@ -148,10 +203,11 @@ def _touched(table: pa.Table | None) -> pa.Table | None:
 
 
 def _hot(
-    connection: Connection, whose: tuple[str, str, str | None], as_of: AsOf, by: Corrections
+    connection: Connection, whose: tuple[str, str, str | None], seen: _Seen
 ) -> Iterator[pa.Table]:
     """Yield the partials of the seen events in the database."""
     user_id, account, issue_id = whose
+    as_of, by, names = seen
     if issue_id is None:
         cursor = _OF_USER.run(connection, user_id)
     else:
@@ -165,6 +221,9 @@ def _hot(
             instants = rows["position"], rows["occurred_at"], rows["recorded_at"]
             rows["occurred_at"], rows["recorded_at"] = effective_instants(by, *instants)
         rows = rows[as_of.sees(rows["occurred_at"], rows["recorded_at"])]
+        for row in rows if names.parted else ():
+            if row["issue_id"] in names.parted:
+                row["issue_id"] = names.name(row["issue_id"], row["occurred_at"])
         if len(rows):
             yield _partial_of(rows, account)
 
@@ -190,21 +249,18 @@ def _partial_of(rows: NDArray[np.void], account: str) -> pa.Table:
 
 
 def _sealed(
-    connection: Connection,
-    archive: Archive,
-    whose: tuple[str, str | None],
-    as_of: AsOf,
-    by: Corrections,
+    connection: Connection, archive: Archive, whose: tuple[str, str | None], seen: _Seen
 ) -> Iterator[pa.Table]:
     """Yield the partials of the seen events in segments."""
+    as_of, by, names = seen
     for segment in segments(connection):
         if as_of.known_at is None or _begins_at(segment, by) <= as_of.known_at:
             for group in archive.account_groups(segment, *whose, FOLDED_COLUMNS):
                 table = corrected(group, by)
                 is_seen = as_of.sees(occurred_at(table), recorded_at(table))
-                seen = table.filter(pa.array(is_seen))
-                if len(seen):
-                    yield partial_of(seen)
+                found = table.filter(pa.array(is_seen))
+                parts = _whole_and_parts(found, names) if names.parted else (found,)
+                yield from (partial_of(part) for part in parts if len(part))
 
 
 def _begins_at(segment: Segment, by: Corrections) -> int:

@@ -12,9 +12,16 @@ from ledger.instants import DAY, Instant
 from ledger.store.rows import FOLDED, folded_event
 from ledger.store.statements import Query, Statement, value
 from ledger.store.tables import accounts, events, origins
-from projections.engagement import COUNTS, NONE, VALUE_NAMES, Engagement
+from projections.engagement import COUNTS, VALUE_NAMES, Engagement
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
-from projections.ranking import OVERRIDDEN_BAND, UNCOUNTED_BAND, Ranked, merge_bands, ranking
+from projections.ranking import (
+    OVERRIDDEN_BAND,
+    UNCOUNTED_BAND,
+    Bands,
+    Ranked,
+    merge_bands,
+    ranking,
+)
 from projections.read_model.adopted_policies import IN_FORCE
 from projections.read_model.engagement_rows import (
     LIVE,
@@ -24,7 +31,14 @@ from projections.read_model.engagement_rows import (
     stored_row,
     with_stored,
 )
-from projections.read_model.tables import LIVE_NAME, STREAM_OF_USER, engagements, read_models
+from projections.read_model.tables import (
+    LIVE_NAME,
+    STREAM_OF_USER,
+    engagements,
+    issue_keys,
+    moved_issues,
+    read_models,
+)
 from projections.scoring import score
 from projections.statistics import Totals
 
@@ -65,13 +79,6 @@ _OF_ALL = Statement(
     select(*FOLDED).where(_e.position > _WATERMARK, FOLDABLE).order_by(*_BY_ENGAGEMENT)
 )
 _COUNT: Query[int] = Query(value, select(func.count()).where(_e.position > _WATERMARK, FOLDABLE))
-_TOUCHES: Query[int] = Query(
-    value,
-    select(func.count()).where(_tail_of(bindparam("stream")), _e.issue_id == bindparam("issue")),
-    "stream",
-    "stream",
-    "issue",
-)
 
 
 def tail_of_user(
@@ -93,11 +100,6 @@ def tail_count(connection: Connection) -> int:
     return _COUNT.one(connection)
 
 
-def is_in_tail(connection: Connection, stream: int, issue_id: str) -> bool:
-    """Whether the tail has an event of the account interned as `stream` with the issue."""
-    return bool(_TOUCHES.one(connection, stream, stream, issue_id))
-
-
 def _folds(rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
     by_engagement = groupby(map(folded_event, rows), attrgetter("stream", "issue_id"))
     return (fold_stored(list(group)) for _, group in by_engagement)
@@ -110,8 +112,17 @@ def _folds(rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
 
 _engagements = engagements.c
 _FOLD = tuple(_engagements[name] for name in VALUE_NAMES)
-_ENGAGEMENTS_OF_USER = Statement(
-    select(_engagements.issue_id, *_FOLD).where(_engagements.stream == STREAM_OF_USER), "user_id"
+_of_stream = select(_engagements.issue_id, *_FOLD).where(_engagements.stream == STREAM_OF_USER)
+_ENGAGEMENTS_OF_USER = Statement(_of_stream, "user_id")
+_MOVED_OF_USER = Statement(
+    _of_stream.where(
+        _engagements.issue_id.in_(
+            select(issue_keys.c.key).join(
+                moved_issues, moved_issues.c.stream == issue_keys.c.stream
+            )
+        )
+    ),
+    "user_id",
 )
 _ONE = Statement(
     select(_engagements.id, _engagements.last_position, *_FOLD).where(
@@ -163,17 +174,8 @@ class Details(NamedTuple):
     metadata: bytes | None
 
 
-def engagement_of(connection: Connection, user_id: str, issue_id: str) -> Engagement:
-    """The engagement of one user with one issue, or NONE."""
-    found = _one(connection, user_id, issue_id)
-    return found.engagement if found else NONE
-
-
-def details_of(connection: Connection, user_id: str, issue_id: str) -> Details | None:
-    """The details of an engagement, or None if there is no engagement."""
-    found = _one(connection, user_id, issue_id)
-    if found is None:
-        return None
+def details_of(connection: Connection, found: Stored) -> Details:
+    """The details of an engagement."""
     version = IN_FORCE.one(connection)
     context, metadata = _ORIGIN.run(connection, found.last_position).fetchone() or (None, None)
     return Details(found.id, version, context, metadata)
@@ -181,27 +183,54 @@ def details_of(connection: Connection, user_id: str, issue_id: str) -> Details |
 
 def engagements_of(connection: Connection, user_id: str) -> list[_Pair]:
     """All engagements of one user with their issues, in no particular order."""
-    touched = _touched(connection, user_id)
+    touched = touched_by_tail(connection, user_id)
     return [*_untouched(_ENGAGEMENTS_OF_USER, connection, user_id, touched), *touched.items()]
 
 
-def top_of(
-    connection: Connection, user_id: str, limit: int, at: Instant, policy: ScoringPolicy
+def moved_engagements(connection: Connection, user_id: str) -> dict[str, Engagement]:
+    """The user's engagements, as stored, by the keys of issues that moved."""
+    return dict(_untouched(_MOVED_OF_USER, connection, user_id, ()))
+
+
+class Beside(NamedTuple):
+    """Engagements that are ranked beside the stored ones, and the issues that they replace.
+
+    `bands` are sorted as stored bands are; `others` are in any order.
+    """
+
+    replaced: Collection[str]
+    bands: Bands
+    others: Iterable[_Pair]
+
+
+def top_of(  # noqa: PLR0913, PLR0917 - whose, how many, when, by which policy
+    connection: Connection,
+    user_id: str,
+    limit: int,
+    at: Instant,
+    policy: ScoringPolicy,
+    beside: Beside | None = None,
 ) -> list[Ranked]:
     """The user's first `limit` engagements at `at`, for which few more are read (R5).
 
-    `policy` is the one in force. Engagements that the tail touches are ranked with the stored
-    bands.
+    `policy` is the one in force. Engagements that the tail touches are ranked beside the stored
+    ones, unless others are given.
     """
     bands = policy.frequency_bands
     if bands > MOST_FREQUENCY_BANDS:
         return ranking(engagements_of(connection, user_id), at, policy)[:limit]
-    touched = _touched(connection, user_id)
-    named = (*range(1, bands + 1), UNCOUNTED_BAND)
-    lists = [_untouched(_OF_BAND[band], connection, user_id, touched) for band in named]
-    overridden = _untouched(_OF_BAND[OVERRIDDEN_BAND], connection, user_id, touched)
-    read_whole = [*overridden, *touched.items()]
-    return list(islice(merge_bands(lists, read_whole, at, policy), limit))
+    if beside is None:
+        touched = touched_by_tail(connection, user_id)
+        beside = Beside(touched, {}, touched.items())
+
+    def stored(band: int) -> Iterator[_Pair]:
+        return _untouched(_OF_BAND[band], connection, user_id, beside.replaced)
+
+    lists = [stored(band) for band in (*range(1, bands + 1), UNCOUNTED_BAND)]
+    in_order = [each for band, each in beside.bands.items() if band != OVERRIDDEN_BAND]
+    overridden = *stored(OVERRIDDEN_BAND), *beside.bands.get(OVERRIDDEN_BAND, ())
+    read_whole = [*overridden, *beside.others]
+    return list(islice(merge_bands([*lists, *in_order], read_whole, at, policy), limit))
 
 
 def size(connection: Connection) -> int:
@@ -224,14 +253,15 @@ def dormant_count(connection: Connection, at: Instant, policy: ScoringPolicy) ->
     )
 
 
-def _one(connection: Connection, user_id: str, issue_id: str) -> Stored | None:
+def stored_of(connection: Connection, user_id: str, issue_id: str) -> Stored | None:
+    """The user's row of an issue, merged with the tail."""
     row = _ONE.run(connection, user_id, issue_id).fetchone()
     for tail in tail_of_user(connection, user_id, issue_id):
         return with_stored(row, tail)
     return None if row is None else stored_row(row, 0, issue_id)
 
 
-def _touched(connection: Connection, user_id: str) -> dict[str, Engagement]:
+def touched_by_tail(connection: Connection, user_id: str) -> dict[str, Engagement]:
     """The user's engagements that the tail touches, merged."""
     find = LIVE.stored.finder(connection)
     return {

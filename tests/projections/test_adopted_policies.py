@@ -56,8 +56,9 @@ def test_another_process_asks_and_records_by_what_was_adopted(tmp_path):
         assert [each.issue_id for each in other.questions.top("ana")] == ["NEW-1", "OLD-1"]
         touch(other, "NEW-2", "view")
         with other.ledger.database.read() as connection:
-            details = queries.details_of(connection, "ana", "NEW-2")
-        assert details is not None
+            stored = queries.stored_of(connection, "ana", "NEW-2")
+            assert stored is not None
+            details = queries.details_of(connection, stored)
         assert details.policy_version == 2
         with pytest.raises(PolicyConflictError, match="policy 2 was adopted meanwhile"):
             other.policies.adopt(FADING, replaces=1)

@@ -206,15 +206,17 @@ def test_the_top_of_the_past_makes_objects_of_what_it_shows_alone(sealed):
 # --- planted faults ------------------------------------------------------------------------------
 
 
-def by_position(_: object, by: Corrections, columns: Sequence[Any]) -> user_history.Moments:
+def by_position(
+    _: object, by: Corrections, columns: Sequence[Any], key: object
+) -> user_history.Moments:
     """As if what was recorded last had happened last."""
     return user_history.Moments(columns[0], columns[0])
 
 
 def without_corrections(
-    query: object, _: Corrections, columns: Sequence[Any]
+    query: object, _: Corrections, columns: Sequence[Any], key: str | None
 ) -> user_history.Moments:
-    return SEEN(query, Corrections(), columns)  # type: ignore[arg-type]
+    return SEEN(query, Corrections(), columns, key)  # type: ignore[arg-type]
 
 
 SEEN = user_history._seen
@@ -237,7 +239,8 @@ def test_a_past_that_forgets_a_part_is_seen(monkeypatch):
 
 
 def seeing_everything(read: Callable[..., Any], *given: Any) -> Any:
-    return read(*(AsOf(Instant(sys.maxsize)) if isinstance(each, AsOf) else each for each in given))
+    *whose, seen = given
+    return read(*whose, seen._replace(as_of=AsOf(Instant(sys.maxsize))))
 
 
 def test_a_past_that_sees_everything_is_seen(monkeypatch):
