@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from html.parser import HTMLParser
 from types import MappingProxyType
-from typing import IO
+from typing import IO, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -364,8 +364,16 @@ def stats(totals: Statistics, time: Time) -> Reply:
     )
 
 
+class Shown(NamedTuple):
+    """An event of a history, its context, and its issue's present name if it has a former one."""
+
+    event: AccountEvent
+    context: str | None
+    name: str | None = None
+
+
 def history(
-    shown: Sequence[tuple[AccountEvent, str | None]],
+    shown: Sequence[Shown],
     total: int,
     issue_id: str | None,
     time: Time,
@@ -376,18 +384,20 @@ def history(
     if not shown:
         return say(words.NO_HISTORY, of_issue=of_issue, moment=time.moment)
     lines = [fill(words.HISTORY, of_issue=of_issue, moment=time.moment)]
-    lines += [_event(event, context, time, titles) for event, context in shown]
+    lines += [_event(each, time, titles) for each in shown]
     if total > len(shown):
         lines.append(fill(words.HISTORY_MORE, count=total - len(shown)))
     return Reply("\n".join(lines))
 
 
-def _event(event: AccountEvent, context: str | None, time: Time, titles: Titles) -> str:
+def _event(shown: Shown, time: Time, titles: Titles) -> str:
+    event, context, name = shown
+    issue = event.issue_id
     line = fill(
         words.HISTORY_LINE,
         when=time.said_instant(event.occurred_at),
         kind=_happened(event),
-        issue=event.issue_id,
+        issue=issue if name is None else words.FORMER_KEY.format(key=issue, issue=name),
         title=_titled(words.TITLE, event.issue_id, titles),
     )
     said = one_line(context or "")

@@ -212,6 +212,7 @@ def _history_document(entry: "HistoryEntry") -> dict[str, Any]:
         "occurred_at": iso(event.occurred_at),
         "recorded_at": iso(event.recorded_at),
         "issue_id": event.issue_id,
+        "present_issue_id": entry.name or event.issue_id,
         "kind": kind_label(event),
         "score": event.score if isinstance(event, ScoreOverridden) else None,
         "linear_id": event.linear_id if isinstance(event, InteractionRecorded) else None,
@@ -224,7 +225,9 @@ def _history_row(entry: dict[str, Any]) -> tuple[object, ...]:
     set_to = entry["score"]
     kind = entry["kind"] if set_to is None else f"set to {set_to:g}"
     at = f"{entry['occurred_at'][:_SECONDS]}Z"
-    return entry["position"], at, entry["issue_id"], kind, entry["context"]
+    issue, name = entry["issue_id"], entry["present_issue_id"]
+    named = issue if name == issue else f"{issue} (now {name})"
+    return entry["position"], at, named, kind, entry["context"]
 
 
 def _score_sentence(ranked: Ranked, policy: ScoringPolicy) -> str:

@@ -298,8 +298,8 @@ def _history(question: Question) -> Listing:
     page = question.engagements.questions.page(
         question.user, issue, at, limit=replies.HISTORY_SHOWN, latest=True
     )
-    shown = [(each.event, each.origin.context) for each in page.entries]
-    issues = dict.fromkeys(str(event.issue_id) for event, _ in shown)
+    shown = [replies.Shown(each.event, each.origin.context, each.name) for each in page.entries]
+    issues = dict.fromkeys(str(each.event.issue_id) for each in shown)
     reply = partial(replies.history, shown, page.total, issue, question.time(at))
     return Listing(tuple(issues), reply)
 

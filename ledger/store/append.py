@@ -370,7 +370,7 @@ class Batch:
             self._touched.add((values.stream, values.issue_id))
         return Receipt(values.position, counted=True)
 
-    def _is_touched(self, stream: int, entry: Override | Hiding) -> bool:
+    def _is_touched(self, stream: int, entry: Decision | Hiding) -> bool:
         keys = self._known.issue_keys.others(entry.issue_id, self.head.recorded_at)
         is_new = any((stream, key) in self._touched for key in (entry.issue_id, *keys))
         return is_new or self._knows(entry.user_id, entry.issue_id)

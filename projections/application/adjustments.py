@@ -36,9 +36,8 @@ class Adjustments:
         hiding = hiding_of(user_id, issue_id, hidden=hidden, occurred_at=self._clock())
         user, issue = hiding.user_id, hiding.issue_id
         with self._ledger.database.read() as connection:
-            names, archive = self._moved.names(connection), self._ledger.archive
-            theirs = PresentEngagements(connection, archive, user, self._moved)
-            found = hidden_of(connection, user, AsOf(), names)
-            if theirs.one(issue) != NONE and (names.name(issue) in found) == hidden:
+            theirs = PresentEngagements(connection, self._ledger.archive, user, self._moved)
+            found = hidden_of(connection, user, AsOf(), theirs.names)
+            if theirs.one(issue) != NONE and (theirs.names.name(issue) in found) == hidden:
                 return None
         return self._ledger.record(hiding)

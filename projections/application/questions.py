@@ -52,8 +52,8 @@ class Questions:
         )
         with self._ledger.database.read() as connection:
             policy = self._policy(connection, as_of)
-            name = self._names(connection, as_of).name(issue)
-            engagement = self._engagements(connection, user, as_of).one(name)
+            theirs = self._engagements(connection, user, as_of)
+            name, engagement = theirs.names.name(issue), theirs.one(issue)
         return ranked(name, engagement, self._instant(as_of), policy)
 
     def top(
@@ -199,9 +199,10 @@ class Questions:
         self, connection: Connection, user: str, limit: int, as_of: AsOf, instant: Instant
     ) -> list[Ranked]:
         policy = self._policy(connection, as_of)
-        hidden = hidden_of(connection, user, as_of, self._names(connection, as_of))
+        theirs = self._engagements(connection, user, as_of)
+        hidden = hidden_of(connection, user, as_of, theirs.names)
         enough = min(limit + len(hidden), sys.maxsize)
-        found = self._engagements(connection, user, as_of).top(enough, instant, policy)
+        found = theirs.top(enough, instant, policy)
         return listed(found, hidden, limit)
 
     def _history(

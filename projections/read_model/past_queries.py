@@ -96,6 +96,7 @@ class PastEngagements:
         `names` are those of issues as known then.
         """
         self._connection, self._archive, self._user = connection, archive, user_id
+        self.names = names
         self._seen = _Seen(as_of, corrections(connection), names)
 
     @cached_property
@@ -120,9 +121,10 @@ class PastEngagements:
         return _touched(_renamed(_joined(parts), self._seen.names))
 
     def one(self, issue_id: str) -> Engagement:
-        """Return the engagement with the issue of this present name, or NONE."""
-        table = self._folded({span.key for span in self._seen.names.spans(issue_id)})
-        return NONE if table is None else dict(self._pairs(table)).get(issue_id, NONE)
+        """Return the engagement with the issue that has, or had, this key; or NONE."""
+        name = self.names.name(issue_id)
+        table = self._folded({span.key for span in self.names.spans(name)})
+        return NONE if table is None else dict(self._pairs(table)).get(name, NONE)
 
     def all(self) -> list[tuple[str, Engagement]]:
         """Return all with their issues, in no particular order."""

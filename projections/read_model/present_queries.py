@@ -69,7 +69,7 @@ class PresentEngagements:
     ) -> None:
         """Read what is asked for, when it is."""
         self._connection, self._archive, self._user = connection, archive, user_id
-        self._moved, self._names = moved, moved.names(connection)
+        self._moved, self.names = moved, moved.names(connection)
 
     def one(self, issue: str) -> Engagement:
         """The engagement with the issue that has, or had, this key; or NONE."""
@@ -78,7 +78,7 @@ class PresentEngagements:
 
     def stored(self, issue: str) -> Stored | None:
         """The row of an issue, without the columns that a policy determines, if it is touched."""
-        spans = self._names.spans(self._names.name(issue))
+        spans = self.names.spans(self.names.name(issue))
         rows = [each for each in map(self._of_span, spans) if each is not None]
         found = reduce(together, rows) if rows else None
         return found if found is not None and found.engagement.count else None
@@ -86,28 +86,28 @@ class PresentEngagements:
     def all(self) -> list[_Pair]:
         """All with their issues, in no particular order."""
         pairs = queries.engagements_of(self._connection, self._user)
-        return list(self._resolved(pairs)) if self._names else pairs
+        return list(self._resolved(pairs)) if self.names else pairs
 
     def top(self, limit: int, at: Instant, policy: ScoringPolicy) -> list[Ranked]:
         """The first `limit` of their ranking at `at`, for which few more are read."""
         if policy.frequency_bands > MOST_FREQUENCY_BANDS:
             return ranking(self.all(), at, policy)[:limit]
-        beside = self._beside(policy) if self._names else None
+        beside = self._beside(policy) if self.names else None
         return queries.top_of(self._connection, self._user, limit, at, policy, beside)
 
     def totals(self) -> Totals:
         """The sums over all."""
         totals = queries.totals_of(self._connection, self._user)
-        if not self._names:
+        if not self.names:
             return totals
         keys = self._stored_by_key()
         touched = queries.touched_by_tail(self._connection, self._user)
-        keys |= {key: each for key, each in touched.items() if key in self._names.moved}
+        keys |= {key: each for key, each in touched.items() if key in self.names.moved}
         issues = totals.issues - len(keys) + len(list(self._resolved(keys.items())))
         return Totals(totals.interactions, issues, totals.last_at)
 
     def _of_span(self, span: KeySpan) -> Stored | None:
-        if span.key not in self._names.parted:
+        if span.key not in self.names.parted:
             return queries.stored_of(self._connection, self._user, span.key)
         rows = rows_of_spans(self._connection, self._archive, self._user, [span])
         return fold_stored(sorted(rows)) if rows else None
@@ -116,7 +116,7 @@ class PresentEngagements:
         """Yield engagements by present names; `pairs` have the keys as written."""
         merged = defaultdict[str, Engagement](lambda: NONE)
         for key, engagement in pairs:
-            if key not in self._names.moved:
+            if key not in self.names.moved:
                 yield key, engagement
                 continue
             for name, part in self._parts(key, engagement):
@@ -125,20 +125,20 @@ class PresentEngagements:
 
     def _parts(self, key: str, engagement: Engagement) -> Iterable[_Pair]:
         """The engagement of a key by the issues that the key has named."""
-        if key not in self._names.parted:
-            return [(self._names.name(key), engagement)]
+        if key not in self.names.parted:
+            return [(self.names.name(key), engagement)]
         rows = store.event_queries.rows_of_user(self._connection, self._archive, self._user, key)
-        return folds_as_of(self._names.renamed(rows), AsOf()).items()
+        return folds_as_of(self.names.renamed(rows), AsOf()).items()
 
     def _beside(self, policy: ScoringPolicy) -> queries.Beside:
         """The merged engagements, in place of the stored ones of keys that moved."""
         touched = queries.touched_by_tail(self._connection, self._user)
         stored = self._stored_bands(policy)
         if not touched:
-            return queries.Beside(self._names.moved, stored, ())
-        moved = touched.keys() & self._names.moved
+            return queries.Beside(self.names.moved, stored, ())
+        moved = touched.keys() & self.names.moved
         others = [(key, each) for key, each in touched.items() if key not in moved]
-        names = {name for key in moved for name in self._names.all_names(key)}
+        names = {name for key in moved for name in self.names.all_names(key)}
         others += [(name, found) for name in names if (found := self.one(name)).count]
         bands = (
             {
@@ -148,12 +148,12 @@ class PresentEngagements:
             if names
             else stored
         )
-        return queries.Beside(self._names.moved | touched.keys(), bands, others)
+        return queries.Beside(self.names.moved | touched.keys(), bands, others)
 
     def _stored_by_key(self) -> dict[str, Engagement]:
         """The stored engagements of keys that moved."""
         found = queries.moved_engagements(self._connection, self._user)
-        return {key: each for key, each in found.items() if key in self._names.moved}
+        return {key: each for key, each in found.items() if key in self.names.moved}
 
     def _stored_bands(self, policy: ScoringPolicy) -> Bands:
         """The merged engagements; of those that the tail touches, anything."""
@@ -162,4 +162,4 @@ class PresentEngagements:
             return in_bands(self._resolved(self._stored_by_key().items()), policy)
 
         place = _PLACE.one(self._connection, self._user)
-        return self._moved.bands.get(Merged(*place, self._names, policy), merged)
+        return self._moved.bands.get(Merged(*place, self.names, policy), merged)

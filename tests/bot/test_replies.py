@@ -322,7 +322,7 @@ def test_no_totals_are_said_to_be_none():
 
 def history(entries, issue, time):
     """The reply to /history, where these are all entries, the earliest first."""
-    shown = entries[::-1][:HISTORY_SHOWN]
+    shown = [replies.Shown(*each) for each in entries[::-1][:HISTORY_SHOWN]]
     return replies.history(shown, len(entries), issue, time)
 
 

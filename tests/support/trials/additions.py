@@ -29,6 +29,7 @@ from ledger.store.event_queries import rows_of_user
 from projections.engagement import (
     DECISION_FIELDS,
     EXTREMES,
+    NONE,
     Engagement,
     fold,
     merge,
@@ -38,7 +39,7 @@ from projections.policy import DEFAULT_POLICY
 from projections.read_model.compare import verify
 from projections.read_model.model import ReadModel
 from projections.read_model.past_queries import PastEngagements
-from projections.read_model.queries import engagement_of, top_of
+from projections.read_model.queries import stored_of, top_of
 from projections.read_model.replay import compare
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
@@ -135,14 +136,14 @@ def check_events(of: EngagementLedger) -> None:
     with of.database.read() as connection:
         for user in USERS:
             rows = rows_of_user(connection, of.archive, user)
-            by_columns = dict(PastEngagements(connection, of.archive, user, AS_OF).all())
+            by_columns = dict(PastEngagements(connection, of.archive, user, AS_OF, NO_NAMES).all())
             for issue in ISSUES:
                 own = [row for row in rows if row.issue_id == issue]
                 engagement = fold(own)
                 expect(engagement == _by_hand(own), f"{engagement} is not {_by_hand(own)}")
                 parts = merge(fold(own[::2]), fold(own[1::2]))
                 expect(parts == engagement, f"merged: {parts} is not {engagement}")
-                expect(engagement_of(connection, user, issue) == engagement, "the read model")
+                expect(_engagement(connection, issue, user) == engagement, "the read model")
                 expect(by_columns[issue] == engagement, f"{by_columns[issue]} is not {engagement}")
     replayed = compare(of.database, ReadModel(), lambda _: None)
     expect(replayed.difference is None, replayed.difference)
@@ -221,7 +222,7 @@ def check_mutings(url: str) -> None:
         muted = [_engagement(connection, issue) for issue in ISSUES]
         expect({values_of(each)[-1] for each in muted} == {0.0, 1.0}, muted)
         entries = [each for each in of.history("ana") if kind_label(each.event) == "muting"]
-    shown = [(each.event, each.origin.context) for each in entries]
+    shown = [replies.Shown(each.event, each.origin.context) for each in entries]
     answer = replies.history(shown, len(shown), None, replies.Time(NOON, ZoneInfo("UTC")))
     expect(answer.html.count("muting") == len(shown) > 0, answer.html)
     exported = [user_data._exported(each)["muted"] for each in entries]
@@ -243,8 +244,9 @@ CHECKS: dict[str, tuple[Callable[[random.Random], list[Entry]], Callable[[str], 
 """The events and the check of each addition."""
 
 
-def _engagement(connection: Connection, issue: str = "AI-1") -> Engagement:
-    return engagement_of(connection, "ana", issue)
+def _engagement(connection: Connection, issue: str = "AI-1", user: str = "ana") -> Engagement:
+    found = stored_of(connection, user, issue)
+    return NONE if found is None else found.engagement
 
 
 if __name__ == "__main__":
