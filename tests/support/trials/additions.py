@@ -35,6 +35,7 @@ from projections.engagement import (
     merge,
     values_of,
 )
+from projections.issue_names import NO_NAMES
 from projections.policy import DEFAULT_POLICY
 from projections.read_model.compare import verify
 from projections.read_model.model import ReadModel
