@@ -31,16 +31,14 @@ def recorded(
     if not session.has_ledger():
         return {}
     with session.engagements() as engagements:
-        issues, allowed = engagements.issues, session.settings.linear_teams
-        visible = [key for key in keys if _may_be_shown(issues.issue(key), allowed)]
-        found = {key: issues.issue(key, at, known_at) for key in visible}
-    return {key: issue for key, issue in found.items() if issue is not None}
+        found = [(key, engagements.issues.issue(key, at, known_at)) for key in keys]
+    allowed = session.settings.linear_teams
+    return {key: each for key, each in found if each is not None and _may_be_shown(each, allowed)}
 
 
-def _may_be_shown(issue: KnownIssue | None, allowed: Collection[str]) -> bool:
-    if issue is None:
-        return False
-    team = Team(issue.at.team, PUBLIC if issue.at.is_public else None)
+def _may_be_shown(issue: KnownIssue, allowed: Collection[str]) -> bool:
+    """Whether the very issue that was found may be seen: another one may have its key now."""
+    team = Team(issue.now.team, PUBLIC if issue.now.is_public else None)
     return may_be_shown(team, allowed)
 
 

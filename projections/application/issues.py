@@ -27,11 +27,12 @@ LAST = 100
 class KnownIssue(msgspec.Struct, frozen=True):
     """An issue as of a moment, with its spans in states, and the texts and people that it names.
 
-    `said_at` is when Linear last described it. Texts that were deleted, and people who were
-    forgotten, are missing.
+    `now` is the same issue by all that is recorded, which decides who may see it. `said_at` is when
+    Linear last described it. Texts that were deleted, and people who were forgotten, are missing.
     """
 
     at: IssueAt
+    now: IssueAt
     spans: Sequence[StateSpan]
     said_at: Instant
     texts: Mapping[str, Text]
@@ -111,6 +112,7 @@ def _with_words(
     accounts = [at.assignee] if isinstance(at.assignee, UUID) else []
     return KnownIssue(
         at,
+        issue_at(events, AsOf()) or at,
         spans,
         max(each.said_at for each in seen if not each.commented),
         store.issue_streams.texts_of(connection, _ids(at, spans)),

@@ -240,6 +240,23 @@ def test_an_issue_that_may_not_be_shown_now_is_not_shown_as_it_was(recorded, lat
     assert "Answers cite pages" in recorded("issue", "AI-1799", "--at", "2026-01-12").out
 
 
+def test_a_key_that_another_issue_has_now_shows_no_hidden_issue_of_then(cli):
+    """An import of a workspace keeps keys, and gives the issues other UUIDs."""
+    for number, day, fields in (
+        (1, 5, {"identifier": "AI-5", "public_team": "AI"}),
+        (1, 20, {"identifier": "LAW-1", "team": "LAW", "public_team": None}),
+        (2, 25, {"identifier": "AI-5", "public_team": "AI"}),
+    ):
+        texts = (Text(uuid(number), f"Canary {number}"),)
+        with Engagements(f"sqlite:///{cli.home}/ledger.db", clock=lambda: noon(day)) as opened:  # noqa: B023 - closed in the loop
+            said = observation(number, updated_at=instant_of(noon(day)), texts=texts, **fields)
+            opened.ledger.record(said)
+    assert "Canary 2" in cli("issue", "AI-5").out
+    for moments in (["--known-at"], ["--at", "2026-01-10", "--known-at"]):
+        then = cli("issue", "AI-5", *moments, "2026-01-10")
+        assert then.out == "AI-5: nothing is recorded of it\n"
+
+
 def test_an_issue_is_shown_as_it_was(recorded):
     done = recorded("issue", "AI-1799", "WEB-1", "--at", "2026-01-12")
     assert done.code == 1
