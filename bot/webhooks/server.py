@@ -28,6 +28,8 @@ BUFFER_BYTES = 65_536
 BODY_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 """Seconds in which a connection must send the headers of its next request."""
+_LENGTH = re.compile(r"[0-9]{1,18}")
+"""A length that can be compared; the server itself refuses any other."""
 CONNECTIONS = 100
 """The most connections; Telegram opens forty. To accept more, strangers' are closed."""
 
@@ -54,8 +56,8 @@ class Door(RequestHandler):
         """Refuse by the headers alone."""
         self.body = bytearray()
         status = self.refused()
-        length = self.request.headers.get("Content-Length", "0")
-        if status is None and length.isdigit() and int(length) > BODY_BYTES:
+        length = self.request.headers.get("Content-Length", "")
+        if status is None and _LENGTH.fullmatch(length) and int(length) > BODY_BYTES:
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         if status is not None:
             self._close_with(status)

@@ -1,5 +1,6 @@
 """Linear's door: only what Linear signed comes through, and is acknowledged once it is recorded."""
 
+import asyncio
 import io
 import json
 import re
@@ -17,7 +18,7 @@ from bot.linear.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature_of
 from bot.telegram import webhook as telegram_door
 from bot.webhooks import server
 from ledger.errors import LedgerUnavailableError, OptedOutError
-from tests.support.linear_door import Door, at_the_door
+from tests.support.linear_door import HOST, Door, at_the_door
 from tests.support.strategies import HOUR
 
 SIGNED = f"{SIGNATURE_HEADER}: {'0' * 64}\r\n"
@@ -173,6 +174,20 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_sent():
     (first, whole), taken = at_the_door(steps)
     assert first == b"HTTP/1.1 413 Request Entity Too Large\r\n"
     assert (whole, taken) == (200, ["AI-1799"])
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5_000, "-1", "1,2", "0x10"])
+def test_a_length_that_is_none_is_refused_and_is_no_fault_of_ours(length, log):
+    async def steps(door: Door) -> bytes:
+        reader, writer = await asyncio.open_connection(HOST, door.port)
+        head = f"POST /linear HTTP/1.1\r\nHost: x\r\n{SIGNED}Content-Length: {length}\r\n\r\n"
+        writer.write(head.encode("latin-1"))
+        answer = await reader.readline()
+        writer.close()
+        return answer
+
+    assert at_the_door(steps)[0].split()[1] == b"400"
+    assert not lines_of(log, "request failed")
 
 
 def test_without_a_signature_no_body_is_waited_for():
