@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ledger.commands import EARLIEST
+from ledger.commands import EARLIEST, FOREVER
 from ledger.errors import InvalidInteractionError
 from ledger.events import FORGOTTEN, IssueObserved
 from ledger.idempotency import SourceKey
@@ -109,6 +109,7 @@ def checked_observation(observation: Observation) -> Observation:
     of anything that the observation does not name is refused: a person's name could not be
     forgotten there.
     """
+    observation = _typed(observation)
     checked = msgspec.structs.replace(
         observation,
         issue=_uuid("issue", observation.issue),
@@ -299,6 +300,25 @@ def _person(field: str, value: Person | UnsetType | None) -> Person | UnsetType 
 # Values.
 
 
+_FIELDS = msgspec.structs.fields(Observation)
+
+
+def _typed(observation: Observation) -> Observation:
+    """Return `observation` with fields of their types: an event with another could not be read."""
+    values = {each.name: _of_type(each, getattr(observation, each.name)) for each in _FIELDS}
+    return Observation(**values)
+
+
+def _of_type(field: msgspec.structs.FieldInfo, value: object) -> Any:  # noqa: ANN401 - of the type
+    if value is UNSET and field.default is UNSET:
+        return value
+    try:
+        plain = msgspec.to_builtins(value, builtin_types=(dt.date,))
+        return msgspec.convert(plain, field.type)
+    except (TypeError, ValueError):  # which msgspec.ValidationError is
+        raise InvalidInteractionError(field.name, "must have the type of the field") from None
+
+
 def _uuid(field: str, text: str) -> str:
     try:
         return str(UUID(text))
@@ -313,8 +333,8 @@ def _matching(field: str, pattern: re.Pattern[str], text: str) -> str:
 
 
 def _instant(field: str, instant: Instant) -> Instant:
-    if instant < EARLIEST:
-        raise InvalidInteractionError(field, "must not be before 2000")
+    if not EARLIEST <= instant <= FOREVER:
+        raise InvalidInteractionError(field, "must be from 2000 to 9999")
     return instant
 
 

@@ -1,10 +1,14 @@
 """Observations are checked, and recognized when they come again."""
 
+from contextlib import suppress
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from msgspec import UNSET
 
+from ledger.commands import FOREVER
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant
 from ledger.observations import (
@@ -122,7 +126,9 @@ def test_texts_may_name_all_that_the_observation_names():
         ("estimate", -1.0),
         ("blockers", ("AI-2",)),
         ("updated_at", Instant(0)),
+        ("updated_at", FOREVER + 1),
         ("said_at", Instant(0)),
+        ("said_at", 2**63),
         ("texts", (Text("title", "Title"),)),
         ("texts", (Text(uuid(200), "Ana"),)),  # which would not be forgotten with the person
     ],
@@ -131,3 +137,17 @@ def test_an_invalid_field_is_refused_by_its_name(field: str, value: object):
     with pytest.raises(InvalidInteractionError) as refused:
         observation(1, **{"assignee": Person(uuid(200)), field: value})
     assert refused.value.field == field
+
+
+_NAMELESS: Any = 7
+_HALF = "\ud800"
+_PERSON, _TEXT = Person(uuid(1), _NAMELESS), Text(uuid(1), _NAMELESS)
+ODD = [7, 1.5, 10**400, True, "", _HALF, UNSET, object(), (_HALF,), (7,), _PERSON, (_TEXT,)]
+
+
+@pytest.mark.parametrize("field", Observation.__struct_fields__)
+def test_a_value_of_another_type_is_refused_or_the_observation_can_be_read_back(field: str):
+    for value in ODD:
+        with suppress(InvalidInteractionError):
+            said = observation(1, **{field: value})
+            assert msgspec.json.decode(msgspec.json.encode(said), type=Observation) == said
