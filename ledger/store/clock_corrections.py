@@ -13,7 +13,7 @@ from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.job_runs import last_ran_at, take_back_runs
 from ledger.store.opt_outs import correct_barriers, latest_barrier_at
-from ledger.store.rows import INSERT_EVENT, event_row, opaque_values
+from ledger.store.rows import INSERT_EVENT, change, event_row, opaque_values
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Query, Statement, decoding, value
 from ledger.store.streams import Head, Streams
@@ -77,15 +77,18 @@ def given_instants(connection: Connection) -> list[Instant]:
 def correct(database: Database, projection: Retimed, at: Instant, reason: str) -> int:
     """Record that `at` is the right time; return the number of job days that are due again.
 
-    The head and the barriers go back to `at`, later job runs are deleted, and `projection` is
-    recomputed, all in one transaction. Raises ClockNotAheadError if nothing is ahead of `at`.
+    The head and the barriers go back to `at`, and so do Linear's texts, which else no newer ones
+    would replace. Later job runs are deleted, and `projection` is recomputed, all in one
+    transaction. Raises ClockNotAheadError if nothing is ahead of `at`.
     """
+    texts = tables.linear_texts
     with database.write() as connection:
         head = Head.read(connection)
         _check_ahead(at, ahead_until(connection))
         _append(connection, head, at, reason)
         days = take_back_runs(connection, at)
         correct_barriers(connection, database.barriers, at)
+        change(connection, texts, texts.c.said_at > at, said_at=at)
         projection.retime(connection, database.archive)
     return days
 

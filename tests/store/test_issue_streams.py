@@ -232,6 +232,20 @@ def test_instants_of_a_clock_that_ran_ahead_are_corrected(engagements, clock):
     assert engagements.maintenance.verify().findings == []
 
 
+def test_a_title_that_a_clock_ahead_has_dated_gives_way_to_a_newer_one(engagements, clock):
+    right = clock.at
+    for title, days in (("old", 10), ("new", 2)):
+        clock.at = Instant(right + days * DAY)
+        if title == "new":
+            engagements.ledger.correct_clock("it was ahead")
+            clock.move(1)
+        texts = (Text(uuid(1), title),)
+        said = observation(priority=days % 5, updated_at=Instant(right + days), texts=texts)
+        recorded(engagements, said)
+    assert known(engagements).text(uuid(1)) == "new"
+    assert engagements.maintenance.verify().findings == []
+
+
 def test_an_observation_that_cannot_be_read_is_damage(engagements, tmp_path):
     recorded(engagements, observation())
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
