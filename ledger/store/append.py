@@ -29,7 +29,7 @@ from ledger.errors import (
 from ledger.events import INTERACTION, EngagementHidden, PolicyAdopted
 from ledger.idempotency import digest, former_digest
 from ledger.instants import DAY, Instant, instant_of
-from ledger.observations import Observation
+from ledger.observations import Observation, checked_observation
 from ledger.store import tables
 from ledger.store.database import Database, stamp_of
 from ledger.store.opt_outs import BarrierFile, OptOuts
@@ -340,7 +340,8 @@ class Batch:
                 known.connection, known.streams, known.opt_outs, known.sources
             )
         try:
-            found = self._issues.event_of(entry, self.head.recorded_at, self.head.position + 1)
+            said = checked_observation(entry)  # what fails below fails for the whole transaction
+            found = self._issues.event_of(said, self.head.recorded_at, self.head.position + 1)
         except InvalidInteractionError as refusal:
             return refusal
         if isinstance(found, int):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from ledger.commands import FOREVER, OptOut, interaction_of
-from ledger.errors import FutureInteractionError, LedgerDamagedError
+from ledger.errors import FutureInteractionError, InvalidInteractionError, LedgerDamagedError
 from ledger.events import FORGOTTEN, IssueObserved
 from ledger.instants import DAY, Instant, moment_of
 from ledger.observations import Observation, Person, Text
@@ -143,6 +143,18 @@ def test_an_observation_that_is_refused_disturbs_no_other_entry(engagements, clo
     assert engagements.issues.issue("AI-2") is None
     assert engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
     assert engagements.maintenance.verify().findings == []
+
+
+def test_an_observation_that_was_not_checked_is_checked_before_it_is_recorded(engagements):
+    said = observation(1, identifier="AI-1", cycle=uuid(7))
+    odd = msgspec.structs.replace(said, identifier="ai-1", cycle=uuid(7).upper())
+    bad = msgspec.structs.replace(said, issue="\ud800")
+    beside = interaction_of("1001", "AI-1", "query")
+    first, refused, *others = engagements.ledger.record_many([odd, bad, said, beside])
+    assert first == Receipt(1, counted=True)
+    assert isinstance(refused, InvalidInteractionError)
+    assert others == [Receipt(1, counted=False), Receipt(2, counted=True)]
+    assert known(engagements).at.identifier == "AI-1"
 
 
 def test_nothing_of_it_is_there_if_the_transaction_fails(engagements, monkeypatch):
