@@ -163,7 +163,7 @@ def interaction_of(  # noqa: PLR0913 - an interaction has that many facts; all b
         context=context_of(context),
         metadata=_metadata_of(metadata),
         chat_id=None if chat_id is None else chat_id_of(chat_id),
-        source_key=SourceKey(source_key) if isinstance(source_key, str) else source_key,
+        source_key=_source_key_of(source_key),
     )
 
 
@@ -228,7 +228,13 @@ def hiding_of(
 ) -> Hiding:
     """Validate the fields of a hiding and return it; raises InvalidInteractionError."""
     at = None if occurred_at is None else occurred_at_of(occurred_at)
-    return Hiding(user_id_of(user_id), issue_id_of(issue_id), hidden, at, source_key)
+    return Hiding(
+        user_id_of(user_id), issue_id_of(issue_id), hidden, at, _source_key_of(source_key)
+    )
+
+
+def _source_key_of(key: SourceKey | str | None) -> SourceKey | None:
+    return key if key is None or isinstance(key, SourceKey) else SourceKey(key)
 
 
 def occurred_at_of(moment: datetime) -> Instant:

@@ -36,15 +36,20 @@ class SourceKey(msgspec.Struct, frozen=True, gc=False):
     former: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a key that is empty, too long or cannot be encoded."""
-        if not 1 <= len(self.text) <= SOURCE_KEY_LIMIT:
-            reason = f"must be 1 to {SOURCE_KEY_LIMIT} characters long"
-            raise InvalidInteractionError("source_key", reason)
+        """Refuse a key that is no text, empty, too long or cannot be encoded."""
         try:
-            (self.text + (self.label or "")).encode()
+            (self.text + (self.label or "") + (self.former or "")).encode()
+        except TypeError:
+            reason = "must be a string: use `str` for a number"
+            raise InvalidInteractionError("source_key", reason) from None
         except UnicodeEncodeError:
             reason = "must not hold a lone surrogate"
             raise InvalidInteractionError("source_key", reason) from None
+        if not 1 <= len(self.text) <= SOURCE_KEY_LIMIT:
+            reason = f"must be 1 to {SOURCE_KEY_LIMIT} characters long"
+            raise InvalidInteractionError("source_key", reason)
+        if self.dated_at is not None and not isinstance(self.dated_at, int):
+            raise InvalidInteractionError("source_key", "must be dated by `ledger.instant_of`")
 
     def under(self, issue_id: str, other: str) -> Self:
         """The key with the issue's other key: instead of each part between colons that is its own.

@@ -2,11 +2,13 @@
 
 import hashlib
 import hmac
+from typing import Any
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from ledger.commands import hiding_of, interaction_of
 from ledger.errors import InvalidInteractionError
 from ledger.idempotency import SOURCE_KEY_LIMIT, SourceKey, digest
 from ledger.instants import Instant
@@ -109,3 +111,31 @@ def test_a_key_is_refused_when_it_is_made_or_never(text, date, label):
 def test_the_digest_of_a_known_key_never_changes():
     key = SourceKey("chat:-100123:45:AI-1799", strategies.NOON)
     assert digest(key, SECRET).hex() == "695661c0ffb50048dda8e9df5b2bec23"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"text": 7},
+        {"text": b"chat:1:2"},
+        {"text": None},
+        {"text": "k", "dated_at": 1.5},
+        {"text": "k", "label": 7},
+        {"text": "k", "former": 7},
+        {"text": "k", "former": "\ud800"},
+    ],
+    ids=repr,
+)
+def test_a_key_of_another_type_is_refused_where_it_is_made(fields: dict[str, Any]):
+    """Within a commit it would fail those who share it."""
+    with pytest.raises(InvalidInteractionError) as refused:
+        SourceKey(**fields)
+    assert refused.value.field == "source_key"
+
+
+@pytest.mark.parametrize("key", [7, 1.5, b"chat:1:2", ("chat", 1), True])
+def test_what_is_no_key_is_refused_by_an_interaction_and_a_hiding(key: Any):
+    with pytest.raises(InvalidInteractionError):
+        interaction_of("1001", "AI-1", "query", source_key=key)
+    with pytest.raises(InvalidInteractionError):
+        hiding_of("1001", "AI-1", hidden=True, source_key=key)
