@@ -69,6 +69,15 @@ class _Shown(NamedTuple):
         is_open = self.answer is None or isinstance(self.answer, Unknown)
         return self.known is not None and is_open
 
+    @property
+    def history(self) -> "KnownIssue | None":
+        """The issue as the ledger knows it, if it is the one that Linear answers."""
+        from bot.linear.issue import Found  # noqa: PLC0415 - with the client
+
+        if not isinstance(self.answer, Found) or self.known is None:
+            return None
+        return self.known if self.known.at.issue == self.answer.issue.id.lower() else None
+
 
 def _is_found(answer: "Answer | None") -> bool:
     from bot.linear.issue import Found  # noqa: PLC0415 - with the client
@@ -90,8 +99,8 @@ def _show_all(session: Session, shown: Sequence[_Shown], end: Instant) -> None:
         else:
             _show(session, {each.key: each.answer})
             # The lines above say how long the present state has lasted, as Linear knows better.
-            if each.known is not None and _is_found(each.answer) and len(each.known.spans) > 1:
-                show_text(time_line(each.known, end))
+            if each.history is not None and len(each.history.spans) > 1:
+                show_text(time_line(each.history, end))
 
 
 def _whole_document(shown: _Shown, end: Instant) -> dict[str, Any]:
@@ -102,8 +111,8 @@ def _whole_document(shown: _Shown, end: Instant) -> dict[str, Any]:
     if shown.answer is None:
         return {"issue_id": shown.key, "status": "unrecorded"}
     document = _document(shown.key, shown.answer)
-    if shown.known is not None and _is_found(shown.answer):
-        document["states"] = states_of(shown.known, end)
+    if shown.history is not None:
+        document["states"] = states_of(shown.history, end)
     return document
 
 

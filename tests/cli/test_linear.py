@@ -333,6 +333,9 @@ def test_where_linear_does_not_answer_the_ledger_does(recorded, local):
 
 
 def test_the_time_in_states_is_added_to_what_linear_answers(recorded, local):
+    found = local.workspace.find("AI-1799")
+    assert found is not None
+    found["id"] = uuid(1)
     with serving(local) as served:
         recorded.settings |= served.settings
         done = recorded("issue", "AI-1799", "WEB-7")
@@ -342,6 +345,14 @@ def test_the_time_in_states_is_added_to_what_linear_answers(recorded, local):
         found, other = recorded("issue", "AI-1799", "WEB-7", "--json").json
         assert [each["state"] for each in found["states"]] == ["Backlog", "In Progress"]
         assert "states" not in other
+
+
+def test_the_time_in_states_is_that_of_the_issue_that_linear_answers(recorded, local):
+    """That is another one than the ledger knows by its key, as after an import of a workspace."""
+    with serving(local) as served:
+        recorded.settings |= served.settings
+        assert "time in states" not in recorded("issue", "AI-1799").out
+        assert "states" not in recorded("issue", "AI-1799", "--json").json[0]
 
 
 # --- doctor --------------------------------------------------------------------------------------
