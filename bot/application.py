@@ -17,7 +17,7 @@ from bot.jobs import (
 from bot.language import words
 from bot.linear.client import TeamKeys, linear_of
 from bot.linear.intake.catch_up import CatchUp
-from bot.linear.intake.recorder import WebhookRecorder
+from bot.linear.intake.recorder import Take, WebhookRecorder
 from bot.linear.issue import Issue
 from bot.linear.observed import observation_of
 from bot.listening.access import Gate
@@ -82,7 +82,7 @@ class EngagementBot:
         self._observing: set[asyncio.Task[None]] = set()
         self._linear = linear_of(settings, engagements.clock, self._observe)
         linking = Linking(engagements.ledger, self.application.bot, self.outbox)
-        self.webhooks = _webhooks_of(engagements, settings, linking)
+        self.webhooks = _webhooks_of(engagements, settings, self._take, linking)
         self._catching_up: asyncio.Task[None] | None = None
         self._team_keys = TeamKeys(self.recorder.keys, settings.linear_teams)
         self._following: asyncio.Task[NoReturn] | None = None
@@ -111,9 +111,8 @@ class EngagementBot:
         await self.application.initialize()
         await self.application.start()
         if self._linear is not None and self.webhooks is not None:
-            ledger, latest = self.engagements.ledger, self.engagements.issues.latest_change
-            clock = self.engagements.clock
-            catch_up = CatchUp(self._linear, ledger.record_async, latest, clock)
+            latest, clock = self.engagements.issues.latest_change, self.engagements.clock
+            catch_up = CatchUp(self._linear, self._take, latest, clock)
             self._catching_up = asyncio.create_task(catch_up.run(), name="linear-catch-up")
         # Settings that say which keys count are not overruled.
         is_open = not (self._settings.team_keys or self._settings.issue_pattern)
@@ -162,6 +161,12 @@ class EngagementBot:
         except LedgerError as error:
             _log.warning("observation not recorded", extra={"error": type(error).__name__})
 
+    async def _take(self, observation: Observation) -> None:
+        """Record a change that Linear reports; the next card of the issue shows it."""
+        await self.engagements.ledger.record_async(observation)
+        if self._linear is not None and not observation.commented:
+            self._linear.outdate(observation.identifiers)
+
     def _tell_admins(self, reply: Reply) -> None:
         for admin in sorted(self._settings.admins):
             deliver = partial(send, self.application.bot, Address(admin), reply)
@@ -197,14 +202,13 @@ class EngagementBot:
 
 
 def _webhooks_of(
-    engagements: Engagements, settings: Settings, linking: Linking
+    engagements: Engagements, settings: Settings, take: Take, linking: Linking
 ) -> WebhookRecorder | None:
     """The recorder of Linear's webhooks, or None without their secret."""
     secret = settings.linear_webhook_secret
     if secret is None:
         return None
-    take, clock = engagements.ledger.record_async, engagements.clock
-    return WebhookRecorder(take, secret, clock, linking.redeem)
+    return WebhookRecorder(take, secret, engagements.clock, linking.redeem)
 
 
 def telegram_builder(settings: Settings) -> AnyBuilder:

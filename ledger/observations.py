@@ -97,6 +97,12 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[Text, ...] = ()
 
     @property
+    def identifiers(self) -> tuple[str, ...]:
+        """The present identifier of the issue, and the former ones that are described."""
+        former = self.former_identifiers
+        return (self.identifier,) if former is UNSET else (self.identifier, *former)
+
+    @property
     def people(self) -> tuple[Person, ...]:
         """The people whom it names."""
         return tuple(each for each in (self.assignee, self.actor) if isinstance(each, Person))

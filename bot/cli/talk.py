@@ -29,18 +29,20 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 5.0
 """Seconds that the bot waits for another process's write; then entries go to the spool."""
 
-
-@click.command()
-@click.option(
-    "--webhook", metavar="URL", help="Receive updates from Telegram at this address: https://…"
-)
-@click.option(
+_listen_option = click.option(
     "--listen",
     metavar="HOST:PORT",
     default="127.0.0.1:8080",
     show_default=True,
     help="The host and port to listen on for webhooks: Telegram's, and Linear's at /linear.",
 )
+
+
+@click.command()
+@click.option(
+    "--webhook", metavar="URL", help="Receive updates from Telegram at this address: https://…"
+)
+@_listen_option
 @click.option("--or-chat", is_flag=True, help="Without a token, open the chat in this terminal.")
 @clock_option
 @click.pass_obj
@@ -62,7 +64,7 @@ def run(
                 f"{variable_of('telegram_bot_token')} is not set; `engagement chat` needs no token"
             )
             raise SettingsError(message)
-        _chat(session, clock_is_right=clock_is_right)
+        _chat(session, listen, clock_is_right=clock_is_right)
         return
     from bot.telegram import doors, serve  # noqa: PLC0415 - see the module
 
@@ -75,22 +77,28 @@ def run(
 
 
 @click.command()
+@_listen_option
 @clock_option
 @click.pass_obj
-def chat(session: Session, clock_is_right: bool) -> None:  # noqa: FBT001 - click passes a flag so
+def chat(
+    session: Session,
+    listen: str,
+    clock_is_right: bool,  # noqa: FBT001 - click passes a flag so
+) -> None:
     """Talk with the bot in this terminal; it needs no token.
 
     A line is a message, a number presses a button, `@ana: text` speaks as ana.
     """
-    _chat(session, clock_is_right=clock_is_right)
+    _chat(session, listen, clock_is_right=clock_is_right)
 
 
-def _chat(session: Session, *, clock_is_right: bool) -> None:
+def _chat(session: Session, listen: str, *, clock_is_right: bool) -> None:
     from bot import terminal  # noqa: PLC0415 - see the module
 
+    address = _address(listen)
     opened = _opened(session, clock_is_right=clock_is_right)
     with opened as engagements, suppress(KeyboardInterrupt):  # Ctrl-C also ends a chat
-        asyncio.run(terminal.chat(engagements, session.settings, _show))
+        asyncio.run(terminal.chat(engagements, session.settings, _show, address))
 
 
 def _show(text: str) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +24,7 @@ from bot.application import EngagementBot
 from bot.clocks import ClockGuard
 from bot.language import words
 from bot.settings import Settings
+from bot.telegram.doors import HOST, PORT, Webhook, open_doors
 from bot.telegram.handlers import YES
 from ledger.errors import LedgerError
 from projections.application import Engagements
@@ -170,15 +171,33 @@ _SPEAKER = re.compile(r"@(\w{1,32}):\s*(.*)", re.DOTALL)
 _PRESS = re.compile(r"\[?(\d{1,3})\]?")
 
 
-async def chat(engagements: Engagements, settings: Settings, show: Callable[[str], object]) -> None:
-    """Let the bot answer the lines of standard input until they end; `show` prints its replies."""
+async def chat(
+    engagements: Engagements,
+    settings: Settings,
+    show: Callable[[str], object],
+    address: tuple[str, int] = (HOST, PORT),
+) -> None:
+    """Let the bot answer the lines of standard input until they end; `show` prints its replies.
+
+    With Linear's secret, its webhooks are taken at `address`.
+    """
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # an invalid byte must not end the chat
     screen = Screen(show, Path(settings.home) / "saved")
     builder = Application.builder().token(TOKEN).request(screen).updater(None)
     show(words.CHAT_START)
     clock = ClockGuard(engagements, lambda doubted: show(doubt_in_the_terminal(doubted)))
-    async with EngagementBot(engagements, settings, builder, clock) as bot:
+    async with (
+        EngagementBot(engagements, settings, builder, clock) as bot,
+        AsyncExitStack() as opened,
+    ):
+        door = open_doors(
+            bot.application.bot, bot.queue.take, bot.webhooks, settings, Webhook(None, *address)
+        )
+        try:
+            await opened.enter_async_context(door)
+        except LedgerError as error:  # another bot may have the door, and this one can talk
+            show(words.CHAT_NO_WEBHOOKS.format(why=error))
         people = _People(bot, screen)
         async for line in _lines():
             if not _is_watched():

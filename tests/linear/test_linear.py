@@ -172,6 +172,25 @@ def test_answers_are_fresh_for_a_minute_and_given_with_their_age_when_linear_is_
     run_with_server(steps)
 
 
+def test_what_has_changed_is_looked_up_again_but_nothing_shows_a_change_of_what_is_hidden():
+    async def steps(pair: ClientAndServer) -> None:
+        keys = ["DMD-480", "OPS-3", "AI-9999"]
+        await pair.linear.look_up(keys)
+        count = pair.count
+        pair.local.workspace.change("AI-1803", "state", "Done", moment_of(NOON))
+        pair.linear.outdate([*keys, "AI-1"])
+        answers = await pair.linear.look_up(keys)
+        found = answers["DMD-480"]
+        assert isinstance(found, Found)
+        assert (found.issue.state.name, found.issue.in_state_since) == ("Done", moment_of(NOON))
+        assert pair.count == count + 1
+        pair.linear.outdate(["DMD-480"])
+        pair.local.script.append(BROKEN)
+        assert issue((await pair.linear.look_up(["DMD-480"]))["DMD-480"]) == "AI-1803"
+
+    run_with_server(steps)
+
+
 def test_an_answer_that_takes_long_is_pending_and_given_to_the_next_who_asks():
     async def steps(pair: ClientAndServer) -> None:
         pair.local.script.append(HELD)

@@ -2,10 +2,11 @@
 
 import datetime as dt
 import re
+import socket
 
 import pytest
 
-from bot.linear.demo import LocalLinear, invented
+from bot.linear.demo import SECRET, LocalLinear, invented
 from bot.terminal.chat import speaker_of
 from tests.support.chart_pictures import size_of
 from tests.support.command_line import CommandLine
@@ -208,6 +209,15 @@ def test_cards_say_what_an_issue_is_and_where_it_can_be_opened(cli):
     ]
     assert "AI-1803 One search box for all sources" in hidden
     assert "hidden from your lists" in hidden
+
+
+def test_where_another_bot_takes_the_webhooks_a_chat_says_so_and_goes_on(cli):
+    cli.settings["ENGAGEMENT_LINEAR_WEBHOOK_SECRET"] = SECRET
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        shown = talk(cli, "AI-1", command=("chat", "--listen", address))
+    assert f"[Linear's webhooks do not come here: cannot listen at {address}: " in shown
+    assert "AI-1 · score 0.680" in shown
 
 
 # --- what cannot be started ----------------------------------------------------------------------

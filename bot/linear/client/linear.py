@@ -61,6 +61,7 @@ class _Remembered(NamedTuple):
 
     issue: Issue | None
     at: float
+    is_outdated: bool = False
 
 
 def ignore(_: Issue) -> None:
@@ -145,6 +146,16 @@ class Linear:
         seen = (shown(each, self._allowed) for each in page.issues)
         return page._replace(issues=tuple(each for each in seen if each is not None))
 
+    def outdate(self, keys: Iterable[str]) -> None:
+        """Note that the issues of `keys` have changed: they are looked up when next asked for.
+
+        One that may not be seen is left as it is, so that nothing shows that it has changed.
+        """
+        for key in keys:
+            remembered = self._remembered.get(key)
+            if remembered is not None and remembered.issue is not None:
+                self._remembered[key] = remembered._replace(is_outdated=True)
+
     @property
     def quota(self) -> Quota:
         """The quota, as the latest answer described it."""
@@ -181,7 +192,9 @@ class Linear:
 
     def _is_fresh(self, key: str) -> bool:
         remembered = self._remembered.get(key)
-        return remembered is not None and self._monotonic() - remembered.at < FRESH_SECONDS
+        if remembered is None or remembered.is_outdated:
+            return False
+        return self._monotonic() - remembered.at < FRESH_SECONDS
 
     # --- looking up ------------------------------------------------------------------------------
 

@@ -177,6 +177,8 @@ class Workspace:
         changed = self._value(issue, field, value)
         before = {"updatedAt": issue["updatedAt"], **_before(issue, field)}
         issue[field] = changed
+        if field == "state":
+            issue["stateHistory"] = _in_state(now)
         issue["updatedAt"] = _written(now)
         return issue, before
 
