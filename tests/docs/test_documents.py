@@ -27,6 +27,9 @@ NEEDS_A_SHELL = {
 REPORTS = {"docs/trials.md"}
 """They tell what was measured once: nothing to run again, and not what the readme leads to."""
 
+BESIDE_LINEAR = {"docs/tutorial-linear.md"}
+"""They need programs that run beside them: `test_linear_tutorial` runs them."""
+
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -47,7 +50,7 @@ every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 
 
 def with_examples() -> list[Path]:
-    shown = (path for path in DOCUMENTS if name_of(path) not in REPORTS)
+    shown = (path for path in DOCUMENTS if name_of(path) not in REPORTS | BESIDE_LINEAR)
     return [path for path in shown if SHOWS.search(path.read_text())]
 
 

@@ -16,10 +16,9 @@ from sybil.document import Document
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from sybil.typing import Parser
 
-from bot.cli.context import Session
+from bot.cli.context import Session, settings_from_environment
 from bot.cli.execution import execute
 from bot.cli.main import engagement
-from bot.settings import settings_of
 
 ROOT = Path(__file__).parents[2]
 PAPERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
@@ -96,7 +95,7 @@ def run(command: str, clock: Clock) -> tuple[str, int]:
 
 
 def _session(clock: Clock) -> Session:
-    return Session(lambda: settings_of({}), clock)
+    return Session(settings_from_environment, clock)
 
 
 def _run_in_shell(command: str) -> tuple[str, int]:
