@@ -29,8 +29,9 @@ def issue(session: Session, keys: tuple[str, ...], at: str | None, known_at: str
     """Show what Linear says of issues: titles, states, blockers and what else is on cards.
 
     The ledger answers questions about the past, and those that Linear does not answer now, by what
-    Linear said before; it adds the time in each state. Without ENGAGEMENT_LINEAR_API_KEY only the
-    ledger answers. Nothing is recorded. Exits with 1 if an issue is not found.
+    Linear said before, but not of issues that Linear does not find now; it adds the time in each
+    state. Without ENGAGEMENT_LINEAR_API_KEY only the ledger answers. Nothing is recorded. Exits
+    with 1 if an issue is not found.
     """
     from bot.cli import recorded_issues  # noqa: PLC0415 - loads what scores need
 
@@ -38,8 +39,10 @@ def issue(session: Session, keys: tuple[str, ...], at: str | None, known_at: str
     known = recorded_issues.recorded(session, asked, *moments)
     is_past = at is not None or known_at is not None
     answers: dict[str, Answer] = {}
-    if not is_past and (session.settings.linear_api_key is not None or not known):
+    if session.settings.linear_api_key is not None or not (is_past or known):
         answers = asyncio.run(_answers(linear_for(session), asked))
+    if is_past:
+        answers = _hidden_among(answers)
     shown = [_Shown(key, answers.get(key), known.get(key)) for key in asked]
     end = instant_of(moments[0] or moments[1] or session.clock())
     if session.as_json:
@@ -77,6 +80,13 @@ class _Shown(NamedTuple):
         if not isinstance(self.answer, Found) or self.known is None:
             return None
         return self.known if self.known.at.issue == self.answer.issue.id.lower() else None
+
+
+def _hidden_among(answers: dict[str, "Answer"]) -> dict[str, "Answer"]:
+    """The answers about issues that may not be shown now, so not as they were either."""
+    from bot.linear.issue import Absent  # noqa: PLC0415 - with the client
+
+    return {key: answer for key, answer in answers.items() if isinstance(answer, Absent)}
 
 
 def _is_found(answer: "Answer | None") -> bool:

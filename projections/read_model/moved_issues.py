@@ -191,8 +191,16 @@ class MovedIssues:
 
 
 def _claims_of(connection: Connection, stream: int) -> list[_Recorded]:
+    """The claims of look-ups, which describe only issues that may be shown.
+
+    A webhook can report a move to a team whose keys must not be shown.
+    """
     found = store.issue_streams.recorded_of(connection, stream)
-    return [_Recorded(position, each.recorded_at, _claim(each)) for position, each in found]
+    return [
+        _Recorded(position, each.recorded_at, _claim(each))
+        for position, each in found
+        if each.origin == "look-up"
+    ]
 
 
 def _claim(event: IssueObserved) -> Claim:

@@ -8,11 +8,11 @@ several issues is folded again from its events.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import reduce
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, literal_column, select
 
 from ledger import store
-from ledger.archive import segment_store
 from ledger.as_of import AsOf, KeySpan
 from ledger.events import EventRow
 from ledger.instants import Instant
@@ -25,6 +25,9 @@ from projections.read_model.engagement_rows import Stored, fold_stored, together
 from projections.read_model.moved_issues import Merged, MovedIssues
 from projections.read_model.tables import LIVE_NAME, STREAM_OF_USER, read_models
 from projections.statistics import Totals
+
+if TYPE_CHECKING:
+    from ledger.archive.segment_store import Archive
 
 _Pair = tuple[str, Engagement]
 
@@ -44,7 +47,7 @@ _PLACE = Query(
 
 def rows_of_spans(
     connection: Connection,
-    archive: "segment_store.Archive",
+    archive: "Archive",
     user_id: str,
     spans: Iterable[KeySpan],
 ) -> list[EventRow]:
@@ -63,7 +66,7 @@ class PresentEngagements:
     def __init__(
         self,
         connection: Connection,
-        archive: "segment_store.Archive",
+        archive: "Archive",
         user_id: str,
         moved: MovedIssues,
     ) -> None:

@@ -332,6 +332,19 @@ def test_where_linear_does_not_answer_the_ledger_does(recorded, local):
         assert done.out.splitlines()[-1].startswith("WEB-1: Linear does not answer now")
 
 
+def test_an_issue_whose_team_was_made_private_is_not_shown_as_it_was(recorded, local):
+    with serving(local) as served:
+        recorded.settings |= served.settings
+        assert "Answers cite pages" in recorded("issue", "AI-1799", "--at", "2026-01-12").out
+        local.workspace.teams["AI"]["visibility"] = "private"
+        for moment in ("--at", "--known-at"):
+            done = recorded("issue", "AI-1799", moment, "2026-01-29")
+            assert (done.code, done.out) == (
+                1,
+                recorded("issue", "AI-9999").out.replace("9999", "1799"),
+            )
+
+
 def test_the_time_in_states_is_added_to_what_linear_answers(recorded, local):
     found = local.workspace.find("AI-1799")
     assert found is not None

@@ -115,6 +115,7 @@ class Pair:
             identifier=claim.identifier,
             updated_at=Instant(DAY_ONE + claim.at * HOUR),
             former_identifiers=claim.former,
+            origin="look-up",
         )
         self.moving.ledger.record(said)
 

@@ -37,7 +37,8 @@ def engagements(tmp_path, clock) -> Iterator[Engagements]:
 
 
 def called(number: int, identifier: str, at: int = 0) -> Observation:
-    return observation(number, identifier=identifier, updated_at=Instant(DAY_ONE + at))
+    at = Instant(DAY_ONE + at)
+    return observation(number, identifier=identifier, updated_at=at, origin="look-up")
 
 
 def names(engagements: Engagements, known_at: int | None = None) -> Names:
@@ -68,6 +69,15 @@ def test_names_are_those_by_all_observations_and_the_table_is_what_events_say(
                 assert names(asked).spans(each) == expected.spans(each)
         with one.ledger.database.read() as connection:
             assert moved_issues.difference(connection) is None
+
+
+def test_a_move_that_only_a_webhook_reports_names_no_team_that_may_be_hidden(engagements):
+    engagements.ledger.record(called(1, "AI-1"))
+    moved = observation(1, identifier="LAW-1", team="LAW", updated_at=Instant(DAY_ONE + 1))
+    engagements.ledger.record(moved)
+    assert names(engagements).name("AI-1") == "AI-1"
+    engagements.ledger.record(called(1, "LAW-1", at=2))
+    assert names(engagements).name("AI-1") == "LAW-1"
 
 
 def test_a_move_is_known_from_its_observation_on(engagements, clock):
