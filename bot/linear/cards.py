@@ -34,13 +34,18 @@ def cards(
     time: Time,
     hidden: Collection[str] = (),
 ) -> Reply:
-    """The card of one issue, or a list of several with a button for each that opens its card."""
+    """The card of one issue, or a list of several with a button for each that opens its card.
+
+    `ranked` are the engagements with the issues of `answers`, in their order. An engagement may
+    have another name of the issue than was asked for.
+    """
+    pairs = zip(answers.items(), ranked, strict=True)
     if len(ranked) == 1:
-        (one,) = ranked
-        return _card(one, answers[one.issue_id], time, is_hidden=one.issue_id in hidden)
+        (((key, answer), one),) = pairs
+        return _card(key, one, answer, time, is_hidden=one.issue_id in hidden)
     items = [
-        _item(each, answers[each.issue_id], time, is_hidden=each.issue_id in hidden)
-        for each in ranked
+        _item(key, each, answer, time, is_hidden=each.issue_id in hidden)
+        for (key, answer), each in pairs
     ]
     return Reply("\n".join(items), tuple(_key_buttons(answers)))
 
@@ -48,8 +53,7 @@ def cards(
 # --- a card --------------------------------------------------------------------------------------
 
 
-def _card(ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> Reply:
-    key = ranked.issue_id
+def _card(key: str, ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> Reply:
     lines = lines_of(key, answer, time)
     if ranked.engagement.count or not isinstance(answer, Absent):
         lines.append(_engaged(ranked, time, is_hidden=is_hidden))
@@ -136,9 +140,8 @@ def _buttons(key: str, answer: Answer, *, is_touched: bool) -> Iterator[Button]:
 # --- a list --------------------------------------------------------------------------------------
 
 
-def _item(ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> str:
+def _item(key: str, ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> str:
     """One or two lines."""
-    key = ranked.issue_id
     if not isinstance(answer, Found):
         return _missing(key, answer)
     score = words.ITEM_SCORE.format(

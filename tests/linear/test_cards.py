@@ -203,6 +203,15 @@ def test_several_issues_are_a_list_of_one_or_two_lines_each():
     ]
 
 
+def test_an_issue_is_shown_by_the_name_that_was_asked_for_whatever_its_engagement_is_called():
+    moved = {"OLD-1": Found(WHOLE), "AI-9": Found(issue(identifier="AI-9"))}
+    first, _, second, _ = lines(moved, ranked("AI-1", TOUCHED), ranked("AI-9"))
+    assert (first.split()[1], second.split()[1]) == ("OLD-1", "AI-9")
+    assert "hidden" in lines(moved, ranked("AI-1", TOUCHED), ranked("AI-9"), hidden=("AI-1",))[1]
+    (title, *_) = lines({"OLD-1": Found(WHOLE)}, ranked("AI-1", TOUCHED))
+    assert title.startswith("OLD-1")
+
+
 def test_what_is_over_is_not_late_in_a_list():
     done = issue(state=State("completed", "Done"), priority=1, due_date=MONDAY - dt.timedelta(9))
     said = lines({"AI-1": Found(done), "AI-9": Absent()}, ranked("AI-1"), ranked("AI-9"))
