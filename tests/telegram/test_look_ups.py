@@ -316,6 +316,7 @@ TITLE = "Answers cite pages that have moved"
 def asked_before(driver, ana, linear):
     """Issues that Ana has asked about, of which Linear's answers are forgotten."""
     driver.answer(ana, "AI-1799 OPS-3 DMD-480")
+    driver.api.wait_until(lambda: not driver.bot._observing)
     driver.bot._linear._remembered.clear()
     linear.local.asked.clear()
 
@@ -324,7 +325,7 @@ def asked_before(driver, ana, linear):
 def test_lists_say_titles_after_one_request(driver, ana, linear):
     assert driver.answer(ana, "/top").text.splitlines()[1:] == [
         f"1. AI-1799 {TITLE} · 0.680 · once · today at 12:00",
-        "2. DMD-480 0.680 · once · today at 12:00",
+        "2. AI-1803 One search box for all sources · 0.680 · once · today at 12:00",
         "3. OPS-3 0.680 · once · today at 12:00",
     ]
     assert len(linear.local.asked) == 1
@@ -346,7 +347,7 @@ def test_a_chart_of_all_has_the_titles(driver, ana, monkeypatch):
 
     monkeypatch.setattr(handlers, "ranking_chart", draw)
     driver.answer(ana, "/chart")
-    assert drawn == [[TITLE, "", ""]]
+    assert drawn == [[TITLE, "One search box for all sources", ""]]
 
 
 @pytest.mark.usefixtures("asked_before", "impatient")
