@@ -155,7 +155,7 @@ class Appender:
         """Call `add` with a new batch, write its rows in one transaction, and return the result."""
         with self._database.write() as connection:
             known = self._taken(connection) or self._read(connection)
-            batch = of(known, partial(self._projection.knows, connection, self._database.archive))
+            batch = of(known, partial(self._projection.knows, connection, self._database))
             batch.head.advance(instant_of(self._clock()))
             added = add(batch)
             if batch.has_rows:

@@ -167,7 +167,7 @@ class Projection(Sealable, Retimed, Protocol):
         """Make the projection's tables where they are missing."""
 
     def knows(
-        self, connection: Connection, archive: "Archive", user_id: str, issue_id: str
+        self, connection: Connection, database: Database, user_id: str, issue_id: str
     ) -> bool:
         """Return whether the user ever touched the issue, under any of its keys."""
 

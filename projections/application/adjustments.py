@@ -36,7 +36,7 @@ class Adjustments:
         hiding = hiding_of(user_id, issue_id, hidden=hidden, occurred_at=self._clock())
         user, issue = hiding.user_id, hiding.issue_id
         with self._ledger.database.read() as connection:
-            theirs = PresentEngagements(connection, self._ledger.archive, user, self._moved)
+            theirs = PresentEngagements(connection, self._ledger.database, user, self._moved)
             found = hidden_of(connection, user, AsOf(), theirs.names)
             if theirs.one(issue) != NONE and (theirs.names.name(issue) in found) == hidden:
                 return None

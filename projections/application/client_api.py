@@ -351,7 +351,7 @@ class IssueEngagementRepository(Door):
         with self.engagements.ledger.database.read() as connection:
             engagements = self.engagements
             theirs = PresentEngagements(
-                connection, engagements.ledger.archive, user_id, engagements.read_model.moved
+                connection, engagements.ledger.database, user_id, engagements.read_model.moved
             )
             stored = (
                 (each, theirs.stored(each.issue_id)) for each in ranked if each.engagement.count

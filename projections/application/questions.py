@@ -218,10 +218,9 @@ class Questions:
     def _engagements(
         self, connection: Connection, user: str, as_of: AsOf
     ) -> "PresentEngagements | read_model.past_queries.PastEngagements":
-        archive = self._ledger.archive
         if as_of.is_present:
-            return PresentEngagements(connection, archive, user, self._moved)
-        names = self._names(connection, as_of)
+            return PresentEngagements(connection, self._ledger.database, user, self._moved)
+        archive, names = self._ledger.archive, self._names(connection, as_of)
         return read_model.past_queries.PastEngagements(connection, archive, user, as_of, names)
 
     def _rows(

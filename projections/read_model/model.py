@@ -326,10 +326,10 @@ class ReadModel:
         self.statements.update.run_many(connection, changes)
 
     def knows(
-        self, connection: Connection, archive: "Archive", user_id: str, issue_id: str
+        self, connection: Connection, database: Database, user_id: str, issue_id: str
     ) -> bool:
         """Whether the user ever touched the issue, under any of its keys."""
-        theirs = PresentEngagements(connection, archive, user_id, self.moved)
+        theirs = PresentEngagements(connection, database, user_id, self.moved)
         return theirs.stored(issue_id) is not None
 
     def _rule(self, connection: Connection, at: Instant) -> None:

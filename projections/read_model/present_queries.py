@@ -16,6 +16,7 @@ from ledger import store
 from ledger.as_of import AsOf, KeySpan
 from ledger.events import EventRow
 from ledger.instants import Instant
+from ledger.store.database import Database
 from ledger.store.statements import Query
 from projections.engagement import NONE, Engagement, folds_as_of, merge
 from projections.policy import MOST_FREQUENCY_BANDS, ScoringPolicy
@@ -66,12 +67,12 @@ class PresentEngagements:
     def __init__(
         self,
         connection: Connection,
-        archive: "Archive",
+        database: Database,
         user_id: str,
         moved: MovedIssues,
     ) -> None:
-        """Read what is asked for, when it is."""
-        self._connection, self._archive, self._user = connection, archive, user_id
+        """Read what is asked for, when it is; the archive's libraries load only when it is read."""
+        self._connection, self._database, self._user = connection, database, user_id
         self._moved, self.names = moved, moved.names(connection)
 
     def one(self, issue: str) -> Engagement:
@@ -112,7 +113,7 @@ class PresentEngagements:
     def _of_span(self, span: KeySpan) -> Stored | None:
         if span.key not in self.names.parted:
             return queries.stored_of(self._connection, self._user, span.key)
-        rows = rows_of_spans(self._connection, self._archive, self._user, [span])
+        rows = rows_of_spans(self._connection, self._database.archive, self._user, [span])
         return fold_stored(sorted(rows)) if rows else None
 
     def _resolved(self, pairs: Iterable[_Pair]) -> Iterator[_Pair]:
@@ -130,7 +131,9 @@ class PresentEngagements:
         """The engagement of a key by the issues that the key has named."""
         if key not in self.names.parted:
             return [(self.names.name(key), engagement)]
-        rows = store.event_queries.rows_of_user(self._connection, self._archive, self._user, key)
+        rows = store.event_queries.rows_of_user(
+            self._connection, self._database.archive, self._user, key
+        )
         return folds_as_of(self.names.renamed(rows), AsOf()).items()
 
     def _beside(self, policy: ScoringPolicy) -> queries.Beside:
