@@ -39,8 +39,8 @@ class Names:
         self._owners = _owners(_joined(observed))
         self._spans: defaultdict[str, list[KeySpan]] = defaultdict(list)
         for key, owners in self._owners.items():
-            ends = [owner.start for owner in owners[1:]]
-            for owner, end in zip(owners, [*ends, ENDLESS], strict=True):
+            _, *ends = (*(owner.start for owner in owners), ENDLESS)
+            for owner, end in zip(owners, ends, strict=True):
                 self._spans[owner.name].append(KeySpan(key, owner.start, end))
         self.moved = frozenset(self._moved())
         """The keys that do not simply name the issue that is called so now."""
@@ -99,8 +99,9 @@ class _Observed:
 
     def __init__(self, claims: list[Claim]) -> None:
         self.claims = claims
-        runs = (list(run) for _, run in groupby(claims, attrgetter("identifier")))
-        self.runs = [KeySpan(run[0].identifier, run[0].at, run[-1].at) for run in runs]
+        runs = groupby(claims, attrgetter("identifier"))
+        instants = ((key, [claim.at for claim in run]) for key, run in runs)
+        self.runs = [KeySpan(key, min(ats), max(ats)) for key, ats in instants]
         """The names that it had in turn, and when it was first and last observed with each."""
 
     @property
@@ -116,9 +117,9 @@ class _Observed:
         name, start, end = self.last
         same = [(run, one) for one in others for run in one.runs if run.key == name]
         yield from (one for run, one in same if run.start <= end and run.end >= start)
-        after = [(run, one) for run, one in same if run.start > end]
+        after = {run.start: one for run, one in reversed(same) if run.start > end}
         if after:
-            yield min(after, key=lambda each: each[0].start)[1]
+            yield after[min(after)]
 
 
 def _joined(observed: list[_Observed]) -> list[list[_Observed]]:

@@ -95,10 +95,15 @@ Bands = Mapping[int, Sequence[tuple[str, Engagement]]]
 def in_bands(engagements: Iterable[tuple[str, Engagement]], policy: ScoringPolicy) -> Bands:
     """Sort engagements into their bands."""
     bands: dict[int, list[tuple[str, Engagement]]] = {}
-    for pair in engagements:
-        bands.setdefault(band(pair[1], policy), []).append(pair)
+    for issue, engagement in engagements:
+        bands.setdefault(band(engagement, policy), []).append((issue, engagement))
+
+    def latest_first(pair: tuple[str, Engagement]) -> tuple[int, str]:
+        issue, engagement = pair
+        return -(of_kinds(engagement, policy.kinds).last_at or 0), issue
+
     for pairs in bands.values():
-        pairs.sort(key=lambda each: (-(of_kinds(each[1], policy.kinds).last_at or 0), each[0]))
+        pairs.sort(key=latest_first)
     return bands
 
 

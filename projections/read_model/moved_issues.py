@@ -184,8 +184,8 @@ class MovedIssues:
     @staticmethod
     def _anew(connection: Connection, last: int, before: _Read) -> _Read:
         by_issue = {
-            moved: before.by_issue.get(moved) or _claims_of(connection, moved[0])
-            for moved in _ALL.all(connection)
+            (stream, at): before.by_issue.get((stream, at)) or _claims_of(connection, stream)
+            for stream, at in _ALL.all(connection)
         }
         return _Read(last, by_issue, sorted(chain.from_iterable(by_issue.values())))
 

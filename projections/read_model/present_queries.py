@@ -125,7 +125,7 @@ class PresentEngagements:
                 continue
             for name, part in self._parts(key, engagement):
                 merged[name] = merge(merged[name], part)
-        yield from (pair for pair in merged.items() if pair[1].count)
+        yield from ((name, found) for name, found in merged.items() if found.count)
 
     def _parts(self, key: str, engagement: Engagement) -> Iterable[_Pair]:
         """The engagement of a key by the issues that the key has named."""
@@ -148,7 +148,7 @@ class PresentEngagements:
         others += [(name, found) for name in names if (found := self.one(name)).count]
         bands = (
             {
-                band: [pair for pair in pairs if pair[0] not in names]
+                band: [(name, found) for name, found in pairs if name not in names]
                 for band, pairs in stored.items()
             }
             if names

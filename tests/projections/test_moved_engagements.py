@@ -239,11 +239,11 @@ def assert_nothing_moved(deeds: Any, ago: int) -> None:
         assert replay.difference is None
 
 
-half_as_often = settings(max_examples=settings().max_examples // 2)
+less_often = settings(max_examples=settings().max_examples // 3)
 """An example makes two ledgers on disk, and asks them everything."""
 
 
-@half_as_often
+@less_often
 @given(DEEDS, st.integers(0, 300))
 def test_answers_are_those_of_a_history_in_which_nothing_moved(deeds, ago):
     assert_nothing_moved(deeds, ago)
@@ -268,7 +268,7 @@ def assert_as_known(deeds: Any, ago: int) -> None:
                 assert engagements.questions.ask(user, each.issue_id, known_at=moment) == each
 
 
-@half_as_often
+@less_often
 @given(DEEDS, st.integers(0, 300))
 def test_as_known_at_a_moment_the_moves_that_were_observed_by_then_are_known(deeds, ago):
     assert_as_known(deeds, ago)

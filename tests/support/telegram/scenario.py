@@ -1,6 +1,7 @@
 """A scenario: its users and chats, the messages of the bot, faults, and waiting for them."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
@@ -13,6 +14,8 @@ from tests.support.telegram.faults import Faults
 from tests.support.telegram.oracles import complaints_about_update
 from tests.support.telegram.server_state import Chat, Message, Sent, ServerState
 from tests.support.telegram.update_queue import Update
+
+ASKED_AGAIN_SECONDS = 0.05
 
 SUPERGROUP_BASE = -1_001_000_000_000
 _CHAT_BOUND = ("message", "edited_message")
@@ -158,12 +161,15 @@ class Scenario(ServerState):
             return len(self.queue.waiting)
 
     def wait_until(self, predicate: Callable[[], Any], seconds: float = 5.0) -> Any:
-        """Wait for a change after which it holds, and return it; AssertionError after `seconds`.
+        """Wait until it holds, and return it; AssertionError after `seconds`.
 
-        Blocks the thread: in a coroutine, await `until`.
+        It is asked after each change here, and now and then for what changes elsewhere. Blocks the
+        thread: in a coroutine, await `until`.
         """
+        end = time.monotonic() + seconds
         with self.changed:
-            result = self.changed.wait_for(predicate, seconds)
+            while not (result := predicate()) and time.monotonic() < end:
+                self.changed.wait(ASKED_AGAIN_SECONDS)
         if not result:
             raise AssertionError(f"it did not come true within {seconds} s")
         return result
