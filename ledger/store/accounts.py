@@ -1,17 +1,16 @@
 """Accounts: users, their display names, and the issues they hide."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, cast
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, exists, func, literal_column, select
 
-from ledger import codec
-from ledger.errors import LedgerDamagedError, UnknownTopicError
 from ledger.events import HIDING, EngagementHidden, Placed
 from ledger.observations import USER_PREFIX
 from ledger.store import tables
 from ledger.store.clock_corrections import corrections
-from ledger.store.rows import change
+from ledger.store.rows import change, opaque_event
 from ledger.store.statements import Query, stored_uuid
 
 # Display names of accounts, within one transaction.
@@ -84,14 +83,7 @@ def known_accounts(connection: Connection) -> set[str]:
 _e = tables.events.c
 
 
-def _read(position: int, originator: bytes, version: int, state: bytes) -> Placed[EngagementHidden]:
-    try:
-        event = codec.decode(HIDING, stored_uuid(originator), version, state)
-    except UnknownTopicError as error:
-        message = f"the event at position {position} cannot be read"
-        raise LedgerDamagedError(message) from error
-    return position, cast("EngagementHidden", event)
-
+_read: Callable[..., Placed[EngagementHidden]] = partial(opaque_event, HIDING)
 
 _HIDINGS = Query(
     _read,

@@ -5,17 +5,16 @@ it, so no question about users or engagements reads its events.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, bindparam, insert, select
 
-from ledger import codec
 from ledger.commands import check_not_future
-from ledger.errors import LedgerDamagedError, UnknownTopicError
 from ledger.events import FORGOTTEN, OBSERVATION, IssueObserved
 from ledger.instants import Instant
 from ledger.observations import (
@@ -31,7 +30,7 @@ from ledger.store import tables
 from ledger.store.accounts import BY_ORIGINATOR, changed_names, rename_users
 from ledger.store.clock_corrections import corrections
 from ledger.store.opt_outs import OptOuts
-from ledger.store.rows import change, checked, with_checksum
+from ledger.store.rows import change, checked, opaque_event, with_checksum
 from ledger.store.sources import Sources
 from ledger.store.statements import Query, Statement, stored_uuid
 from ledger.store.streams import Stream, Streams
@@ -192,13 +191,7 @@ Observed = tuple[int, IssueObserved]
 """An observation at its position."""
 
 
-def _read(position: int, originator: bytes, version: int, state: bytes) -> Observed:
-    try:
-        event = codec.decode(OBSERVATION, stored_uuid(originator), version, state)
-    except UnknownTopicError as error:
-        message = f"the event at position {position} cannot be read"
-        raise LedgerDamagedError(message) from error
-    return position, cast("IssueObserved", event)
+_read: Callable[..., Observed] = partial(opaque_event, OBSERVATION)
 
 
 def _keys(stream: int, *row: Any) -> list[tuple[str, int, int]]:  # noqa: ANN401 - as `_read`

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from ledger import codec
 from ledger.commands import Kind
-from ledger.errors import LedgerDamagedError
+from ledger.errors import LedgerDamagedError, UnknownTopicError
 from ledger.events import (
     DECISIONS,
     SEALED_TOPICS,
@@ -35,7 +35,7 @@ from ledger.events import (
 )
 from ledger.instants import Instant
 from ledger.store import tables
-from ledger.store.statements import Statement, decoding
+from ledger.store.statements import Statement, decoding, stored_uuid
 from ledger.store.tables import CHECKSUM
 from ledger.validation import IssueId
 
@@ -248,3 +248,17 @@ def select_stored() -> Select[Any]:
         .join(tables.streams, tables.streams.c.id == _e.c.stream)
         .outerjoin(tables.places, tables.places.c.id == _e.c.place)
     )
+
+
+def opaque_event(
+    topic: str, position: int, originator: bytes, version: int, state: bytes
+) -> tuple[int, Any]:
+    """An event whose fields are only in its state, at its position.
+
+    Raises LedgerDamagedError if the state is not that of such an event.
+    """
+    try:
+        return position, codec.decode(topic, stored_uuid(originator), version, state)
+    except UnknownTopicError as error:
+        message = f"the event at position {position} cannot be read"
+        raise LedgerDamagedError(message) from error
