@@ -48,7 +48,7 @@ pytestmark = pytest.mark.skipif(
 ALL = Request("{ issues(first: 50) { nodes { identifier } } }")
 TRAP = {"or": [{"team": {"key": {"eq": "ENG"}}, "number": {"in": [103]}}]}
 MISSING = {"Issue.stateHistory", "User.organization"}
-"""What the emulator does not have, and cards and `doctor` ask for."""
+"""Fields of cards and of `doctor` that the emulator does not have."""
 BEGINNING = Instant(0)
 
 Steps = Callable[["Narrowed", Linear], Awaitable[None]]
