@@ -144,11 +144,11 @@ class EngagementLedger(Application[UUID]):
 
     def record_many(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Record in one transaction; a refused one is an error among the outcomes."""
-        return self._group_commit.submit(entries)
+        return self._group_commit.submit(tuple(entries))
 
     async def record_many_async(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Record as `record_many` does, without blocking the event loop."""
-        return await self._group_commit.submit_async(entries)
+        return await self._group_commit.submit_async(tuple(entries))
 
     def record_bulk(self, interactions: Sequence[Interaction]) -> dict[int, Outcome]:
         """Record interactions of a history in one transaction, several times as fast.

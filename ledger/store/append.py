@@ -20,8 +20,11 @@ from ledger.clock import Clock
 from ledger.codec import commitment, origin_of
 from ledger.commands import Adoption, Decision, Hiding, Interaction, OptOut, check_not_future
 from ledger.errors import (
+    ClockBehindError,
     InvalidInteractionError,
+    LedgerDamagedError,
     LedgerError,
+    LedgerUnavailableError,
     OptedOutError,
     PolicyConflictError,
     UnknownEngagementError,
@@ -32,6 +35,7 @@ from ledger.instants import DAY, Instant, instant_of
 from ledger.observations import Observation, checked_observation
 from ledger.store import tables
 from ledger.store.database import Database, stamp_of
+from ledger.store.group_commit import RolledBackError
 from ledger.store.opt_outs import BarrierFile, OptOuts
 from ledger.store.places import Places
 from ledger.store.projection import BackgroundFold, Projection
@@ -145,32 +149,49 @@ class Appender:
 
         When this returns, what was counted survives a power cut. Raises ClockBehindError or
         LedgerUnavailableError for all at once; then none is known to be recorded, and trying
-        again with the same source keys is safe.
+        again with the same source keys is safe. Raises RolledBackError for the fault of an entry;
+        then none is recorded.
         """
         outcomes = self.transact(Batch, lambda batch: [batch.add(entry) for entry in entries])
         self._folding.notice(self._tail)
         return outcomes
 
     def transact(self, of: type[AnyBatch], add: Callable[[AnyBatch], Added]) -> Added:
-        """Call `add` with a new batch, write its rows in one transaction, and return the result."""
-        with self._database.write() as connection:
-            known = self._taken(connection) or self._read(connection)
-            batch = of(known, partial(self._projection.knows, connection, self._database))
-            batch.head.advance(instant_of(self._clock()))
-            added = add(batch)
-            if batch.has_rows:
-                batch.write()
-                known.head = batch.head
-            if batch.keys:
-                self._projection.note_keys(connection, batch.keys)
-                known.issue_keys = self._projection.names(connection)
-            if batch.adopts:
-                self._projection.fold(connection, self._database.archive)
-            known.note_own_changes()
+        """Call `add` with a new batch, write its rows in one transaction, and return the result.
+
+        Raises RolledBackError for what may be the fault of an entry; then nothing is written.
+        """
+        may_be_committed = False
+        try:
+            with self._database.write() as connection:
+                known, batch, added = self._write(connection, of, add)
+                may_be_committed = True
+        except Exception as error:
+            if may_be_committed or _concerns_all(error):
+                raise
+            raise RolledBackError(error) from error
         self._keep(known)
         self._tail = known.tail
         _log.info("appended", extra={"events": len(batch.events), "head": batch.head.position})
         return added
+
+    def _write(
+        self, connection: Connection, of: type[AnyBatch], add: Callable[[AnyBatch], Added]
+    ) -> "tuple[Known, AnyBatch, Added]":
+        known = self._taken(connection) or self._read(connection)
+        batch = of(known, partial(self._projection.knows, connection, self._database))
+        batch.head.advance(instant_of(self._clock()))
+        added = add(batch)
+        if batch.has_rows:
+            batch.write()
+            known.head = batch.head
+        if batch.keys:
+            self._projection.note_keys(connection, batch.keys)
+            known.issue_keys = self._projection.names(connection)
+        if batch.adopts:
+            self._projection.fold(connection, self._database.archive)
+        known.note_own_changes()
+        return known, batch, added
 
     def fold(self) -> None:
         """Do what `BackgroundFold.fold` does, in the thread of the caller."""
@@ -205,6 +226,13 @@ class Appender:
     def _read(self, connection: Connection) -> Known:
         barriers = self._database.barriers
         return Known(connection, self.secret, barriers, self._projection)
+
+
+def _concerns_all(error: Exception) -> bool:
+    """Whether other entries would fail likewise, or wait as long: not for damaged rows of one."""
+    if isinstance(error, LedgerDamagedError):
+        return False
+    return isinstance(error, (ClockBehindError, LedgerUnavailableError, MemoryError))
 
 
 class Batch:
@@ -340,7 +368,7 @@ class Batch:
                 known.connection, known.streams, known.opt_outs, known.sources
             )
         try:
-            said = checked_observation(entry)  # what fails below fails for the whole transaction
+            said = checked_observation(entry)
             found = self._issues.event_of(said, self.head.recorded_at, self.head.position + 1)
         except InvalidInteractionError as refusal:
             return refusal
@@ -400,7 +428,10 @@ def append_bulk(appender: Appender, interactions: Sequence[Interaction]) -> dict
     Returns the outcomes of those that were judged one by one, by their numbers; all others were
     counted.
     """
-    return appender.transact(_Bulk, lambda batch: batch.add_all(interactions))
+    try:
+        return appender.transact(_Bulk, lambda batch: batch.add_all(interactions))
+    except RolledBackError as rolled_back:
+        raise rolled_back.fault from None
 
 
 class _Bulk(Batch):

@@ -2,6 +2,8 @@
 
 A durable commit costs far more than its contents. A caller that finds no leader leads: it takes
 all waiting work (up to a limit) and commits it for everyone; the others find their work done.
+
+If the work of one caller prevents the commit, the group is halved until that work fails alone.
 """
 
 import asyncio
@@ -21,11 +23,24 @@ Work = TypeVar("Work")
 Result = TypeVar("Result")
 
 
+class RolledBackError(Exception):
+    """Nothing of a group was committed, because of `fault`, which one of its members may cause."""
+
+    def __init__(self, fault: Exception) -> None:
+        """Take the error that ended the transaction before its commit."""
+        super().__init__()
+        self.fault = fault
+
+
 class GroupCommit(Generic[Work, Result]):
     """Passes work in groups to `commit`, which returns one result or error for each."""
 
     def __init__(self, commit: Callable[[Sequence[Work]], Sequence[Result | Exception]]) -> None:
-        """Commit with `commit`, called by one thread at a time."""
+        """Commit with `commit`, called by one thread at a time.
+
+        When it raises RolledBackError, it is called again for each half of the group. Any other
+        error is everyone's, since the work may be committed.
+        """
         self._commit = commit
         # `_leading` guards the taking end of `_waiting` and the call of `_commit`: its holder is
         # the leader, so groups are committed one at a time, in the order of submission. Callers
@@ -98,13 +113,22 @@ class GroupCommit(Generic[Work, Result]):
         if not group:
             return
         try:
-            results = self._commit([each.work for each in group])
-        except Exception as error:  # noqa: BLE001 - the waiting callers get it
-            results = [error] * len(group)
+            results = self._results([each.work for each in group])
         except BaseException as error:
             _answer(group, [error] * len(group))
             raise
         _answer(group, results)
+
+    def _results(self, works: Sequence[Work]) -> Sequence[Result | Exception]:
+        try:
+            return self._commit(works)
+        except RolledBackError as rolled_back:
+            if len(works) == 1:
+                return [rolled_back.fault]
+            half = len(works) // 2
+            return [*self._results(works[:half]), *self._results(works[half:])]
+        except Exception as error:  # noqa: BLE001 - the waiting callers get it
+            return [error] * len(works)
 
     def _take(self) -> list["_Waiting[Work, Result]"]:
         group: list[_Waiting[Work, Result]] = []

@@ -78,14 +78,16 @@ class BackgroundFold:
         self._tail = 0
 
     def notice(self, tail: int) -> None:
-        """Begin to fold if the tail is so long now; the caller does not wait for it."""
+        """Begin to fold if the tail is so long now; the caller does not wait for it.
+
+        Where no thread can be started, the next call tries again: the records are committed.
+        """
         self._tail = tail
         if tail <= TAIL_AT_MOST or self._closed.is_set():
             return
         with self._guard:
             if not self._is_folding:
-                self._thread.submit(self._fold_or_log)
-                self._is_folding = True
+                self._is_folding = self._starts()
 
     def fold(self) -> None:
         """Fold up to the head; others record between the steps. Closing ends it after a step."""
@@ -98,6 +100,14 @@ class BackgroundFold:
         """Let the step that is under way end, or the first one, and fold no further."""
         self._closed.set()
         self._thread.shutdown(wait=True)
+
+    def _starts(self) -> bool:
+        try:
+            self._thread.submit(self._fold_or_log)
+        except RuntimeError as error:
+            _log.warning("the tail was not folded", extra={"error": type(error).__name__})
+            return False
+        return True
 
     def _await_pause(self) -> None:
         """Wait until records come no more, or the tail is as long as it may become."""

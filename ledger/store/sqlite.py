@@ -166,6 +166,10 @@ _ADVICE = {
 }
 
 
+_NO_TYPE = "Error binding parameter", "cannot adapt type"
+"""The messages of sqlite3 and psycopg for a value of an unknown type."""
+
+
 class StoreUnavailableError(LedgerUnavailableError, persistence.OperationalError):
     """The database, or a file beside it, cannot be opened, read or written."""
 
@@ -180,6 +184,10 @@ class StoreFullError(DiskFullError, persistence.OperationalError):
 
 class StoreConflictError(LedgerError, persistence.IntegrityError):
     """The database refused a change that violates its constraints."""
+
+
+class StoreRefusedError(LedgerError, persistence.DataError):
+    """A value has a type or size that no column can hold."""
 
 
 @contextmanager
@@ -219,6 +227,9 @@ class Translated:
             return None
         if isinstance(error, self._driver.IntegrityError):
             return StoreConflictError(str(error))
+        is_unsuitable = any(each in str(error) for each in _NO_TYPE)
+        if is_unsuitable or isinstance(error, self._driver.DataError):
+            return StoreRefusedError("the database cannot hold a value of this type or size")
         return _failure(str(error))
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ledger.commands import FOREVER, OptOut, interaction_of
 from ledger.instants import instant_of
 from ledger.store.append import Batch, Receipt
+from ledger.store.group_commit import RolledBackError
 from ledger.validation import UserId
 from projections.application import Engagements
 from tests.support.strategies import Clock, issue_ids
@@ -117,5 +118,5 @@ def stop(engagements: Engagements, user: str, *, is_written: bool) -> None:
             batch.write()
         raise StoppedError
 
-    with suppress(StoppedError):
+    with suppress(RolledBackError):
         engagements.ledger._appender.transact(Batch, add)
