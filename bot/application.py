@@ -5,8 +5,8 @@ import logging
 from functools import partial
 from typing import Any, NoReturn, Self, cast
 
-from bot.answers import replies
-from bot.answers.replies import Reply, say
+from bot.answers import about_the_clock
+from bot.answers.reply import Reply, say
 from bot.clocks import ClockGuard
 from bot.extras import extra
 from bot.jobs import (
@@ -104,7 +104,7 @@ class EngagementBot:
         self._loop = asyncio.get_running_loop()
         if self._clock.on_doubt is None:
             self._clock.on_doubt = lambda doubted: self._loop.call_soon_threadsafe(
-                self._tell_admins, replies.doubt(doubted)
+                self._tell_admins, about_the_clock.doubt(doubted)
             )
         self._gate.migrate(await asyncio.to_thread(self._migrations))
         await self.recorder.keeper.reserve()

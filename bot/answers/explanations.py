@@ -5,8 +5,9 @@ Plain text, for the bot and the command line alike; words come from `bot.languag
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bot.answers.replies import Reply, Time, fill, marked, score_sentence, times, touches
-from bot.dates.format import since
+from bot.answers.reply import Reply, fill
+from bot.answers.scores import marked, score_sentence, times, touches
+from bot.dates.format import Time, since
 from bot.language import words
 from projections.explanation import (
     LOOKED_AHEAD_DAYS,

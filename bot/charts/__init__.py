@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 from zoneinfo import ZoneInfo
 
-from bot.english import ChartWords
+from bot.english.charts import ChartWords
 from bot.extras import extra
 from projections.timeline import ScoreSeries
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, get_font
 from matplotlib.text import Text
 
-from bot.english import ChartWords
+from bot.english.charts import ChartWords
 from ledger.instants import DAY, Instant, instant_of, moment_of
 
 # Pages are 1280 pixels wide, which a phone shows at about a third of the size. The fonts come with

@@ -23,7 +23,7 @@ from bot.charts.canvas import (
     typeface,
     width_of,
 )
-from bot.english import ChartWords
+from bot.english.charts import ChartWords
 
 TOP, BOTTOM = 120, 30
 LOWEST, HIGHEST = 320, 960

@@ -32,7 +32,7 @@ from bot.charts.canvas import (
     ticks,
     typeface,
 )
-from bot.english import ChartWords
+from bot.english.charts import ChartWords
 from ledger.commands import Kind
 from ledger.instants import DAY, Instant
 from projections.scoring import Score

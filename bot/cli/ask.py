@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.answers.replies import Titles, all_quiet, note, score_sentence, scored
+from bot.answers.scores import Titles, all_quiet, note, score_sentence, scored
 from bot.cli.context import Session, Share, UserCommand, Word, as_of_options, json_option
 from bot.cli.output import iso_or_none, printable, show_json, show_text
 from bot.cli.suggestions import suggest_issue

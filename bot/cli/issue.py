@@ -145,7 +145,8 @@ async def _answers(linear: "Linear", keys: Sequence[str]) -> dict[str, "Answer"]
 
 
 def _show(session: Session, answers: dict[str, "Answer"]) -> None:
-    from bot.answers.replies import Time, plain_text  # noqa: PLC0415 - as above
+    from bot.answers.plain_text import plain_text  # noqa: PLC0415 - as above
+    from bot.dates.format import Time  # noqa: PLC0415 - as above
     from bot.linear.cards import lines_of  # noqa: PLC0415 - loads what scores need
 
     time = Time(session.clock(), session.settings.zone)

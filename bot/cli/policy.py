@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.answers.replies import score_note
+from bot.answers.scores import score_note
 from bot.cli.context import Session, json_option
 from bot.cli.output import iso_or_none, show_json, show_text
 from bot.cli.progress import counting

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from bot.answers.replies import counted, score_note
+from bot.answers.scores import counted, score_note
 from bot.charts import score_chart
 from bot.cli.context import Session, UserCommand, Word, json_option
 from bot.cli.output import printable, show_csv, show_json, write_file

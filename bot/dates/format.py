@@ -3,7 +3,10 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from bot.language import words
+from ledger.instants import Instant, moment_of
 
 _LATELY_DAYS = 180
 """How long a date is unambiguous without its year."""
@@ -43,3 +46,29 @@ def since(days: int) -> str:
     if days == 1:
         return words.DAY_AGO
     return words.TODAY if days == 0 else words.DAYS_AGO.format(days=days)
+
+
+class Time(msgspec.Struct, frozen=True):
+    """The moment that an answer is about, the present, and the reader's zone."""
+
+    now: dt.datetime
+    zone: ZoneInfo
+    at: dt.datetime | None = None
+
+    @property
+    def today(self) -> dt.date:
+        """The present day there."""
+        return self.now.astimezone(self.zone).date()
+
+    @property
+    def moment(self) -> str:
+        """The moment in words: "now", or "as of" another one."""
+        return words.NOW if self.at is None else words.AS_OF.format(when=self.said(self.at))
+
+    def said(self, moment: dt.datetime) -> str:
+        """Format `moment` relative to the present, such as "today at 12:00"."""
+        return when(moment, self.now, self.zone)
+
+    def said_instant(self, instant: int | None) -> str:
+        """The same for an instant; None gives the word for "never"."""
+        return words.NONE if instant is None else self.said(moment_of(Instant(instant)))

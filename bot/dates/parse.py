@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.dates.zones import first_instant, last_instant, moment_at
-from bot.english import Spellings
+from bot.english.dates import Spellings
 from bot.language import words
 from ledger.errors import LedgerError
 from ledger.instants import instant_of, moment_of_iso

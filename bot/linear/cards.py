@@ -2,19 +2,11 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from bot.answers.replies import (
-    Button,
-    Reply,
-    Time,
-    cut,
-    fill,
-    hiding_button,
-    noted,
-    say,
-    score_note,
-    touches,
-    unlinked,
-)
+from bot.answers.hiding import hiding_button
+from bot.answers.plain_text import cut, unlinked
+from bot.answers.reply import Button, Reply, fill, say
+from bot.answers.scores import noted, score_note, touches
+from bot.dates.format import Time
 from bot.language import words
 from bot.linear import facts
 from bot.linear.documents import is_identifier

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bot.answers.replies import cut, unlinked, utf16_units
+from bot.answers.plain_text import cut, unlinked, utf16_units
 from bot.dates.format import day_of
 from bot.language import words
 from bot.linear.issue import Answer, Found, Issue

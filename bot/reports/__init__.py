@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from bot import english as words
-from bot.answers.replies import NO_TITLES, Titles, all_quiet, marked, note
 from bot.answers.report_figures import HEIGHT, WIDTH, late_days, score_line, stacked, years_of
+from bot.answers.scores import NO_TITLES, Titles, all_quiet, marked, note
 from bot.extras import extra
 from ledger.commands import LISTED_KINDS, Kind
 from ledger.instants import Instant, iso, moment_of

@@ -22,7 +22,9 @@ from telegram.ext import (
     filters,
 )
 
-from bot.answers.replies import Reply, left_over, plain_text, say
+from bot.answers.about_the_bot import left_over
+from bot.answers.plain_text import plain_text
+from bot.answers.reply import Reply, say
 from bot.clocks import ClockGuard
 from bot.language import words
 from bot.listening.access import Gate

@@ -15,7 +15,7 @@ from pathlib import Path
 import telegram
 from telegram.error import Forbidden, TelegramError
 
-from bot.answers.replies import Attachment, Reply, fill, say
+from bot.answers.reply import Attachment, Reply, fill, say
 from bot.language import words
 from bot.telegram.sending import Address, Outbox, fault, send
 from bot.user_data import Export, made

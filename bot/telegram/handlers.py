@@ -10,10 +10,21 @@ from typing import TypeVar
 
 import msgspec
 
-from bot.answers import explanations, replies
-from bot.answers.replies import Attachment, Button, Reply, Time, Titles, fill, say
+from bot.answers import (
+    about_the_bot,
+    about_the_clock,
+    explanations,
+    hiding,
+    history,
+    rankings,
+    scores,
+)
+from bot.answers.plain_text import one_line
+from bot.answers.reply import Attachment, Button, Reply, fill, say
+from bot.answers.scores import Titles
 from bot.charts import ranking_chart, score_chart
 from bot.clocks import ClockGuard
+from bot.dates.format import Time
 from bot.dates.job_days import CLEANUP, DECAY, EXPIRY
 from bot.dates.parse import InvalidMomentError, moment_of_text
 from bot.extras import MissingExtraError
@@ -144,7 +155,7 @@ class Question(msgspec.Struct, frozen=True):
         return True
 
     def _misunderstood(self, template: str, word: str = "") -> Misunderstood:
-        shown, example = replies.one_line(word)[:WORD_SHOWN], words.EXAMPLES[self.asked.name]
+        shown, example = one_line(word)[:WORD_SHOWN], words.EXAMPLES[self.asked.name]
         return Misunderstood(say(template, word=shown, example=example))
 
 
@@ -185,7 +196,7 @@ def finish(listing: Listing, titles: Titles, asked: Asked) -> Reply:
 def _answered(asked: Asked, make: Callable[[], Made]) -> Made | Reply:
     try:
         made = make()
-        return replies.with_left_over(made, asked) if isinstance(made, Reply) else made
+        return about_the_bot.with_left_over(made, asked) if isinstance(made, Reply) else made
     except Misunderstood as misunderstood:
         return misunderstood.reply
     except MissingExtraError as missing:
@@ -207,7 +218,7 @@ def _cards(question: Question) -> Reply:
     if question.answers:
         answers = _as_read_by_asker(question)
         return cards_with_linear(ranked, answers, time, hidden)
-    return replies.cards(ranked, time, hidden)
+    return scores.cards(ranked, time, hidden)
 
 
 def _as_read_by_asker(question: Question) -> Mapping[str, Answer]:
@@ -221,7 +232,7 @@ def _score(question: Question) -> Reply:
     word, *rest = question.asked.arguments or [""]
     issue, at = question.issue(word), question.moment(rest)
     ranked = question.engagements.questions.ask(question.user, issue, at)
-    return replies.score(ranked, question.engagements.policies.in_force, question.time(at))
+    return scores.score(ranked, question.engagements.policies.in_force, question.time(at))
 
 
 def _why(question: Question) -> Reply:
@@ -236,14 +247,14 @@ def _top(question: Question) -> Listing:
     at = question.moment(rest)
     ranked = question.engagements.questions.top(question.user, min(limit, RANKED_AT_MOST), at)
     all_hidden = _all_hidden(question, ranked, at)
-    return _listing(ranked, partial(replies.top, ranked, question.time(at), all_hidden=all_hidden))
+    return _listing(ranked, partial(rankings.top, ranked, question.time(at), all_hidden=all_hidden))
 
 
 def _briefing(question: Question) -> Listing:
     ranked = question.engagements.questions.top(question.user, BRIEFED)
     all_hidden = _all_hidden(question, ranked)
     return _listing(
-        ranked, partial(replies.briefing, ranked, question.time(), all_hidden=all_hidden)
+        ranked, partial(rankings.briefing, ranked, question.time(), all_hidden=all_hidden)
     )
 
 
@@ -264,7 +275,7 @@ def _hide(question: Question) -> Reply:
 
 def _unhide(question: Question) -> Reply:
     if not without_courtesies(question.asked.arguments):
-        return replies.hidden_list(question.engagements.questions.hidden(question.user))
+        return hiding.hidden_list(question.engagements.questions.hidden(question.user))
     return _set_hidden(question, hidden=False)
 
 
@@ -274,7 +285,7 @@ def _set_hidden(question: Question, *, hidden: bool) -> Reply:
     if question.is_behind:
         return say(words.HIDING_WAITS)
     hidings = question.engagements.questions.hidings(question.user)
-    return replies.hiding(issue, hidings, hidden=hidden) or _not_recorded(question, issue)
+    return hiding.hiding(issue, hidings, hidden=hidden) or _not_recorded(question, issue)
 
 
 def _not_recorded(question: Question, issue: str) -> Reply:
@@ -288,7 +299,7 @@ def _not_recorded(question: Question, issue: str) -> Reply:
 
 def _stats(question: Question) -> Reply:
     at = question.moment(question.asked.arguments)
-    return replies.stats(
+    return history.stats(
         question.engagements.questions.statistics(question.user, at), question.time(at)
     )
 
@@ -296,11 +307,11 @@ def _stats(question: Question) -> Reply:
 def _history(question: Question) -> Listing:
     issue, at = question.issue_and_moment()
     page = question.engagements.questions.page(
-        question.user, issue, at, limit=replies.HISTORY_SHOWN, latest=True
+        question.user, issue, at, limit=history.HISTORY_SHOWN, latest=True
     )
-    shown = [replies.Shown(each.event, each.origin.context, each.name) for each in page.entries]
+    shown = [history.Shown(each.event, each.origin.context, each.name) for each in page.entries]
     issues = dict.fromkeys(str(each.event.issue_id) for each in shown)
-    reply = partial(replies.history, shown, page.total, issue, question.time(at))
+    reply = partial(history.history, shown, page.total, issue, question.time(at))
     return Listing(tuple(issues), reply)
 
 
@@ -319,7 +330,7 @@ def _chart_of(question: Question, issue: str, at: dt.datetime | None) -> Reply |
     start = moment_of(Instant(max(end - CHARTED_DAYS * DAY, min(first_at, end))))
     series = engagements.questions.series(question.user, issue, start, until)
     picture = score_chart(series, question.settings.zone, words.CHART)
-    caption = partial(replies.chart_of_issue, issue, series.points[-1][1], moment)
+    caption = partial(scores.chart_of_issue, issue, series.points[-1][1], moment)
     attachment = Attachment(f"{issue}.png", picture, is_picture=True)
     return Listing((issue,), lambda titles: Reply(caption(titles), attachment=attachment))
 
@@ -332,12 +343,12 @@ def _chart_of_top(question: Question, at: dt.datetime | None) -> Reply | Listing
     if not ranked:
         template = words.ALL_HIDDEN if _all_hidden(question, ranked, at) else words.NO_CHART
         return say(template, of_issue="", moment=moment)
-    known = words.CHART_OF_QUIET if replies.all_quiet(ranked) else words.CHART_OF_TOP
+    known = words.CHART_OF_QUIET if scores.all_quiet(ranked) else words.CHART_OF_TOP
     return _listing(ranked, partial(_drawn_top, ranked, fill(known, moment=moment)))
 
 
 def _drawn_top(ranked: Sequence[Ranked], caption: str, titles: Titles) -> Reply:
-    bars = [(replies.marked(each), each.score.value) for each in ranked]
+    bars = [(scores.marked(each), each.score.value) for each in ranked]
     beside = [titles.get(each.issue_id, "") for each in ranked]
     picture = ranking_chart(bars, words.CHART, beside)
     return Reply(caption, attachment=Attachment("top.png", picture, is_picture=True))
@@ -355,7 +366,7 @@ def _link(question: Question) -> Reply:
         return say(words.LINK_OPTED_OUT)
     except LedgerUnavailableError:
         return say(words.NOT_NOTED)
-    return replies.link(code, user, engagements.issues.linear_user(user))
+    return about_the_bot.link(code, user, engagements.issues.linear_user(user))
 
 
 def _unlink(question: Question) -> Reply:
@@ -371,7 +382,9 @@ def _unlink(question: Question) -> Reply:
 
 def _privacy(question: Question) -> Reply:
     settings = question.settings
-    return replies.privacy(settings.context_days, asks_linear=settings.linear_api_key is not None)
+    return about_the_bot.privacy(
+        settings.context_days, asks_linear=settings.linear_api_key is not None
+    )
 
 
 def _forget(question: Question) -> Reply:
@@ -408,7 +421,7 @@ def _start(_: Question) -> Reply:
 
 
 def _help(question: Question) -> Reply:
-    return replies.help_(question.settings.timezone, reads_all=question.reads_all)
+    return about_the_bot.help_(question.settings.timezone, reads_all=question.reads_all)
 
 
 def _hint(_: Question) -> Reply:
@@ -416,7 +429,7 @@ def _hint(_: Question) -> Reply:
 
 
 def _unknown(question: Question) -> Reply:
-    return say(words.UNKNOWN_COMMAND, command=replies.one_line(question.asked.name)[:32])
+    return say(words.UNKNOWN_COMMAND, command=one_line(question.asked.name)[:32])
 
 
 def _status(question: Question) -> Reply:
@@ -426,7 +439,7 @@ def _status(question: Question) -> Reply:
     runs = ((job, ledger.job_runs.last(job)) for job in JOBS)
     done = [(job, run.day, run.counted) for job, run in runs if run is not None]
     events, users = ledger.size()
-    return replies.status(events, users, done, is_waiting=question.is_behind)
+    return about_the_bot.status(events, users, done, is_waiting=question.is_behind)
 
 
 def _clock(question: Question) -> Reply:
@@ -434,7 +447,7 @@ def _clock(question: Question) -> Reply:
         return say(words.FOR_ADMINS, command=question.asked.name)
     match [word.lower() for word in question.asked.arguments]:
         case []:
-            return replies.state(question.clock.state())
+            return about_the_clock.state(question.clock.state())
         case ["ok"]:
             question.clock.confirm()
             return say(words.CLOCK_CONFIRMED)

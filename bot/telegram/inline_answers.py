@@ -14,7 +14,9 @@ import telegram
 from telegram.constants import ParseMode
 from telegram.ext import Application, CallbackContext, InlineQueryHandler, TypeHandler
 
-from bot.answers.replies import Reply, Time, fill, parts, plain_text, say
+from bot.answers.plain_text import plain_text
+from bot.answers.reply import Reply, fill, parts, say
+from bot.dates.format import Time
 from bot.language import words
 from bot.linear.cards import card_for_others, lines_of
 from bot.linear.issue import Answer

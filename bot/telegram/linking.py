@@ -5,7 +5,8 @@ from functools import partial
 
 import telegram
 
-from bot.answers.replies import Reply, linked, say
+from bot.answers.about_the_bot import linked
+from bot.answers.reply import Reply, say
 from bot.language import words
 from bot.linear.link_attempts import Attempt
 from bot.telegram.sending import Address, Outbox, send

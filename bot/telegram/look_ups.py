@@ -5,7 +5,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bot.answers.replies import NO_TITLES, Titles
+from bot.answers.scores import NO_TITLES, Titles
 from bot.linear.cards import titles_of
 from bot.linear.client import Linear, TeamKeys
 from bot.linear.issue import Answer, Found

@@ -7,7 +7,7 @@ import telegram
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, TelegramError
 
-from bot.answers.replies import Reply
+from bot.answers.reply import Reply
 from bot.language import words
 from bot.telegram.sending import Address, Sent, keyboard, persistently, send
 

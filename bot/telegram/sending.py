@@ -22,7 +22,7 @@ from telegram.error import (
     TelegramError,
 )
 
-from bot.answers.replies import Attachment, Button, Reply, parts, say
+from bot.answers.reply import Attachment, Button, Reply, parts, say
 from bot.language import words
 
 # The outbox: one queue of replies per chat; replies that come too late are dropped.

@@ -19,7 +19,9 @@ import telegram
 from telegram.ext import Application
 from telegram.request import BaseRequest, RequestData
 
-from bot.answers.replies import Button, doubt_in_the_terminal, plain_text
+from bot.answers.about_the_clock import doubt_in_the_terminal
+from bot.answers.plain_text import plain_text
+from bot.answers.reply import Button
 from bot.application import EngagementBot
 from bot.clocks import ClockGuard
 from bot.language import words

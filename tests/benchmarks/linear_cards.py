@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import msgspec
 
-from bot.answers.replies import Time
+from bot.dates.format import Time
 from bot.linear.cards import cards
 from bot.linear.client import Connection, Linear
 from bot.linear.demo import KEY, LocalLinear, invented

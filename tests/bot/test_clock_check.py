@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answers import replies
+from bot.answers import about_the_clock
 from bot.clock_check import AGREEMENT, FRESH, LONG, ClockState, ClockUnconfirmedError, Heard, check
 from ledger.instants import DAY, Instant
 from tests.support import strategies
@@ -45,9 +45,9 @@ def test_more_evidence_never_stops_what_may_be_done(state, more):
 
 @given(states)
 def test_it_is_said_in_words_whatever_it_is(state):
-    assert "Outside" in replies.state(state).html
-    assert str(state.days) in replies.doubt(state).html
-    assert "\n" not in replies.doubt_in_the_terminal(state)
+    assert "Outside" in about_the_clock.state(state).html
+    assert str(state.days) in about_the_clock.doubt(state).html
+    assert "\n" not in about_the_clock.doubt_in_the_terminal(state)
 
 
 def test_a_clock_ten_years_ahead_is_doubted_and_one_that_is_right_after_a_month_is_not():

@@ -11,8 +11,9 @@ import pytest
 
 import bot
 from bot import english
-from bot.answers.replies import parts
-from bot.english import ChartWords, DateWords
+from bot.answers.reply import parts
+from bot.english.charts import ChartWords
+from bot.english.dates import DateWords
 from ledger.validation import ISSUE_ID_LIMIT
 from tests.support.telegram.entities import parse_html
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answers.replies import plain_text
+from bot.answers.plain_text import plain_text
 from tests.support.strategies import hostile_texts
 
 texts = hostile_texts | st.text(st.sampled_from("<>&;\"'ab/!-#x0 \n\r"), max_size=40)

@@ -12,17 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import english
-from bot.answers import replies
-from bot.answers.replies import (
-    CONTEXT_SHOWN,
-    HISTORY_SHOWN,
-    Time,
-    fill,
-    parts,
-    plain_text,
-    say,
-    utf16_units,
-)
+from bot.answers import about_the_bot, history, rankings, scores
+from bot.answers import reply as reply_module
+from bot.answers.history import HISTORY_SHOWN
+from bot.answers.plain_text import CONTEXT_SHOWN, one_line, plain_text, utf16_units
+from bot.answers.reply import fill, parts, say
+from bot.dates.format import Time
 from ledger.commands import Kind
 from ledger.events import AccountEvent, InteractionRecorded, ScoreOverridden
 from ledger.instants import DAY, Instant, moment_of
@@ -155,7 +150,7 @@ def test_lengths_are_counted_as_telegram_counts(text):
 
 @given(markup)
 def test_one_line_is_one_short_line(text):
-    line = replies.one_line(text)
+    line = one_line(text)
     assert len(line) <= CONTEXT_SHOWN
     assert line == " ".join(line.split())
     assert line.removesuffix("…") in " ".join(text.split())
@@ -172,7 +167,7 @@ def test_one_line_is_one_short_line(text):
     ],
 )
 def test_one_line_ends_with_an_ellipsis_where_it_goes_on(text, line):
-    assert replies.one_line(text) == line
+    assert one_line(text) == line
 
 
 # --- cards, scores, rankings ---------------------------------------------------------------------
@@ -183,14 +178,14 @@ few = st.lists(st.tuples(issue_ids, engagements() | st.just(NONE)), min_size=1, 
 @given(few)
 def test_cards_and_rankings_name_every_issue_and_nothing_else(several):
     given_ones = [ranked(*each) for each in several]
-    for reply in (replies.cards(given_ones, NOW), replies.top(given_ones, NOW)):
+    for reply in (scores.cards(given_ones, NOW), rankings.top(given_ones, NOW)):
         text = "\n".join(sent(reply))
         assert all(issue in text for issue, _ in several)
 
 
 @given(issue_ids, engagements() | st.just(NONE))
 def test_a_score_is_told_with_its_parts(issue, engagement):
-    (text,) = sent(replies.score(ranked(issue, engagement), DEFAULT_POLICY, NOW))
+    (text,) = sent(scores.score(ranked(issue, engagement), DEFAULT_POLICY, NOW))
     assert text.startswith(f"{issue} scores ")
     assert "{" not in text.removeprefix(issue)
 
@@ -221,7 +216,7 @@ def test_a_score_is_told_with_its_parts(issue, engagement):
     ],
 )  # fmt: skip
 def test_a_score_is_told_in_a_sentence(engagement, sentence):
-    assert replies.score_sentence(ranked("AI-1", engagement), DEFAULT_POLICY) == sentence
+    assert scores.score_sentence(ranked("AI-1", engagement), DEFAULT_POLICY) == sentence
 
 
 @pytest.mark.parametrize(
@@ -240,22 +235,22 @@ def test_a_score_is_told_in_a_sentence(engagement, sentence):
     ],
 )
 def test_a_card_says_how_an_issue_was_touched(engagement, card):
-    assert sent(replies.cards([ranked("AI-1", engagement)], NOW)) == [card]
+    assert sent(scores.cards([ranked("AI-1", engagement)], NOW)) == [card]
 
 
 def test_twenty_cards_of_the_longest_ids_fit_into_messages():
-    messages = sent(replies.cards([ranked(WORST_ISSUE, MANY)] * 20, NOW))
+    messages = sent(scores.cards([ranked(WORST_ISSUE, MANY)] * 20, NOW))
     assert "\n".join(messages).count(WORST_ISSUE) == 20
 
 
 def test_fifty_ranked_ones_of_the_longest_ids_fit_into_messages():
-    for reply in (replies.top([ranked(WORST_ISSUE, MANY)] * 50, NOW),
-                  replies.briefing([ranked(WORST_ISSUE, MANY)] * 50, NOW)):  # fmt: skip
+    for reply in (rankings.top([ranked(WORST_ISSUE, MANY)] * 50, NOW),
+                  rankings.briefing([ranked(WORST_ISSUE, MANY)] * 50, NOW)):  # fmt: skip
         assert "\n".join(sent(reply)).count(WORST_ISSUE) == 50
 
 
 def test_a_briefing_has_a_button_for_each_issue_that_carries_it():
-    briefing = replies.briefing([ranked("AI-1"), ranked(WORST_ISSUE)], NOW)
+    briefing = rankings.briefing([ranked("AI-1"), ranked(WORST_ISSUE)], NOW)
     assert [button.data for button in briefing.buttons] == ["card:AI-1", f"card:{WORST_ISSUE}"]
     assert briefing.buttons[0].text == "AI-1 · 0.500"
     assert briefing.buttons[1].text == f"{WORST_ISSUE} · 0.500"  # no HTML on buttons
@@ -264,30 +259,30 @@ def test_a_briefing_has_a_button_for_each_issue_that_carries_it():
 
 def test_where_nothing_ranks_that_is_said():
     then = Time(moment_of(NOON), UTC, moment_of(Instant(NOON - 400 * DAY)))
-    assert sent(replies.top([], NOW))[0].startswith("You have no issues to rank now")
-    assert "to rank as of 27 Nov 2024:" in sent(replies.top([], then))[0]
-    assert sent(replies.briefing([], NOW))[0].startswith("There is nothing to brief you about")
-    assert not replies.briefing([], NOW).buttons
+    assert sent(rankings.top([], NOW))[0].startswith("You have no issues to rank now")
+    assert "to rank as of 27 Nov 2024:" in sent(rankings.top([], then))[0]
+    assert sent(rankings.briefing([], NOW))[0].startswith("There is nothing to brief you about")
+    assert not rankings.briefing([], NOW).buttons
 
 
 def test_every_list_marks_what_is_long_inactive():
     fresh = ranked("AI-1", touches(Kind.QUERY, 1, NOON))
-    for answer in (replies.top, replies.briefing):
+    for answer in (rankings.top, rankings.briefing):
         (text,) = sent(answer([fresh, QUIET], NOW))
         marks = ["long inactive" in line for line in text.splitlines()]
         assert (sum(marks), marks[-1]) == (1, True)
         (text,) = sent(answer([QUIET], NOW))
         assert "all long inactive" in text.splitlines()[0]
-    (text,) = sent(replies.score(QUIET, DEFAULT_POLICY, NOW))
+    (text,) = sent(scores.score(QUIET, DEFAULT_POLICY, NOW))
     assert text.splitlines()[0] == "OLD-1 scores 0.000 now · long inactive"
-    (text,) = sent(replies.cards([fresh, QUIET], NOW))
+    (text,) = sent(scores.cards([fresh, QUIET], NOW))
     assert [("long inactive" in card) for card in text.split("\n\n")] == [False, True]
 
 
 def test_what_does_not_count_is_marked_as_such():
     policy = ScoringPolicy(kinds=(Kind.VIEW,))
     touched = touches(Kind.QUERY, 1, NOON)
-    (text,) = sent(replies.top([ranking.ranked("AI-1", touched, NOON, policy)], NOW))
+    (text,) = sent(rankings.top([ranking.ranked("AI-1", touched, NOON, policy)], NOW))
     assert text.splitlines()[1].endswith("nothing that counts")
     assert "quiet" not in text
 
@@ -297,14 +292,14 @@ def test_what_does_not_count_is_marked_as_such():
 
 def test_totals_of_the_longest_ids_fit_into_a_message():
     most = [ranked(WORST_ISSUE, MANY)] * 5
-    (text,) = sent(replies.stats(Statistics(10**12, 10**9, 1000.25, most, NOON), NOW))
+    (text,) = sent(history.stats(Statistics(10**12, 10**9, 1000.25, most, NOON), NOW))
     assert text.count(WORST_ISSUE) == 5
     assert "Interactions per issue: 1000.25" in text
 
 
 def test_totals_mark_what_has_been_quiet_for_long():
     most = [ranked("AI-1", touches(Kind.QUERY, 1, NOON)), QUIET]
-    (text,) = sent(replies.stats(Statistics(3, 2, 1.5, most, Instant(NOON - DAY)), NOW))
+    (text,) = sent(history.stats(Statistics(3, 2, 1.5, most, Instant(NOON - DAY)), NOW))
     assert text == (
         "Your totals now\nInteractions: 3\nIssues: 2\nInteractions per issue: 1.5\n"
         "Last: yesterday at 12:00\nMost engaged: AI-1 0.680, OLD-1 0.000 (long inactive)"
@@ -312,7 +307,7 @@ def test_totals_mark_what_has_been_quiet_for_long():
 
 
 def test_no_totals_are_said_to_be_none():
-    assert sent(replies.stats(Statistics(0, 0, 0.0, [], None), NOW)) == [
+    assert sent(history.stats(Statistics(0, 0, 0.0, [], None), NOW)) == [
         "Nothing is recorded about you now."
     ]
 
@@ -320,19 +315,19 @@ def test_no_totals_are_said_to_be_none():
 # --- histories -----------------------------------------------------------------------------------
 
 
-def history(entries, issue, time):
+def history_of(entries, issue, time):
     """The reply to /history, where these are all entries, the earliest first."""
-    shown = [replies.Shown(*each) for each in entries[::-1][:HISTORY_SHOWN]]
-    return replies.history(shown, len(entries), issue, time)
+    shown = [history.Shown(*each) for each in entries[::-1][:HISTORY_SHOWN]]
+    return history.history(shown, len(entries), issue, time)
 
 
 @given(st.lists(markup, min_size=1, max_size=30), issue_ids)
 def test_a_history_reads_as_people_wrote_and_leaves_out_the_oldest(contexts, issue):
     kept = [context_of(each) for each in contexts]
     entries = [(recorded(issue, NOON + number), each) for number, each in enumerate(kept)]
-    text = "\n".join(sent(history(entries, issue, NOW)))
+    text = "\n".join(sent(history_of(entries, issue, NOW)))
     for each in kept[-HISTORY_SHOWN:]:
-        assert replies.one_line(each or "") in text
+        assert one_line(each or "") in text
     assert text.count(" · query · ") == min(len(kept), HISTORY_SHOWN)
     more = len(kept) - HISTORY_SHOWN
     assert (f"… and {more} earlier" in text) is (more > 0)
@@ -341,15 +336,15 @@ def test_a_history_reads_as_people_wrote_and_leaves_out_the_oldest(contexts, iss
 @pytest.mark.parametrize("context", WORST_CONTEXTS, ids=["quotes", "astral", "brackets", "tags"])
 def test_a_history_of_the_longest_contexts_and_ids_fits_into_messages(context):
     entries = [(recorded(WORST_ISSUE, NOON - 200 * DAY), context)] * 300
-    messages = sent(history(entries, WORST_ISSUE, NOW))
+    messages = sent(history_of(entries, WORST_ISSUE, NOW))
     text = "\n".join(messages)
-    assert text.count(replies.one_line(context)) == HISTORY_SHOWN
+    assert text.count(one_line(context)) == HISTORY_SHOWN
     assert "… and 280 earlier" in text
 
 
 def test_a_history_shows_the_latest_the_latest_first():
     entries = [(recorded("AI-1", NOON + number), f"word {number:02}") for number in range(25)]
-    text = "\n".join(sent(history(entries, None, NOW)))
+    text = "\n".join(sent(history_of(entries, None, NOW)))
     assert re.findall(r"word \d\d", text) == [f"word {number:02}" for number in range(24, 4, -1)]
 
 
@@ -360,7 +355,7 @@ def test_a_history_tells_the_kinds_and_what_was_set():
         (recorded("AI-1", NOON - 1, Kind.VIEW), None),
         (override, None),
     ]
-    (text,) = sent(history(entries, None, NOW))
+    (text,) = sent(history_of(entries, None, NOW))
     assert text.splitlines() == [
         "What is recorded about you now, the latest first",
         "today at 12:00 · score set to 0.25 · AI-2",
@@ -378,7 +373,7 @@ def test_a_history_tells_the_kinds_and_what_was_set():
     ],
 )
 def test_an_empty_history_is_said_to_be_empty(issue, text):
-    assert sent(history([], issue, NOW)) == [text]
+    assert sent(history_of([], issue, NOW)) == [text]
 
 
 # --- about the bot -------------------------------------------------------------------------------
@@ -386,21 +381,23 @@ def test_an_empty_history_is_said_to_be_empty(issue, text):
 
 @pytest.mark.parametrize("reads_all", [True, False])
 def test_help_fits_into_a_message(reads_all):
-    (text,) = sent(replies.help_("UTC", reads_all=reads_all))
+    (text,) = sent(about_the_bot.help_("UTC", reads_all=reads_all))
     assert ("privacy mode" in text) is not reads_all
 
 
 @pytest.mark.parametrize("days", [1, 90, 36_500])
 def test_what_is_kept_is_told_with_its_days_in_a_message(days):
-    (text,) = sent(replies.privacy(days))
+    (text,) = sent(about_the_bot.privacy(days))
     assert f"for {days} days." in text
     assert "I pass nothing on.\n" in text
-    (text,) = sent(replies.privacy(days, asks_linear=True))
+    (text,) = sent(about_the_bot.privacy(days, asks_linear=True))
     assert "and pass nothing else on." in text
 
 
 def test_the_state_of_the_ledger_tells_the_last_day_of_each_job():
-    reply = replies.status(3, 2, [("engagement_decay", dt.date(2026, 1, 1), 7)], is_waiting=True)
+    reply = about_the_bot.status(
+        3, 2, [("engagement_decay", dt.date(2026, 1, 1), 7)], is_waiting=True
+    )
     (text,) = sent(reply)
     assert text.splitlines() == [
         "The ledger",
@@ -409,7 +406,9 @@ def test_the_state_of_the_ledger_tells_the_last_day_of_each_job():
         "I cannot write to it at the moment; new entries wait in a file.",
         "Scores brought up to date for 2026-01-01: 7 under decay",
     ]
-    assert sent(replies.status(0, 0, [], is_waiting=False)) == ["The ledger\nEvents: 0\nPeople: 0"]
+    assert sent(about_the_bot.status(0, 0, [], is_waiting=False)) == [
+        "The ledger\nEvents: 0\nPeople: 0"
+    ]
 
 
 # --- in another language -------------------------------------------------------------------------
@@ -422,27 +421,27 @@ def test_words_of_another_language_are_escaped_once_wherever_they_stand(monkeypa
     at_noon = Time(moment_of(NOON), UTC, moment_of(NOON))
     touched = ranked("AI-1", touches(Kind.QUERY, 1, NOON))
     for reply in (
-        replies.top([touched], at_noon),
-        replies.top([], at_noon),
-        replies.score(touched, DEFAULT_POLICY, at_noon),
-        replies.cards([touched], at_noon),
-        replies.briefing([touched], at_noon),
-        replies.stats(Statistics(1, 1, 1.0, [], NOON), at_noon),
-        history([(recorded("AI-1"), None)], None, at_noon),
+        rankings.top([touched], at_noon),
+        rankings.top([], at_noon),
+        scores.score(touched, DEFAULT_POLICY, at_noon),
+        scores.cards([touched], at_noon),
+        rankings.briefing([touched], at_noon),
+        history.stats(Statistics(1, 1, 1.0, [], NOON), at_noon),
+        history_of([(recorded("AI-1"), None)], None, at_noon),
     ):
         assert "aujourd'hui à 12:00 <&>" in sent(reply)[0]
-    assert "à l'instant" in sent(replies.top([touched], NOW))[0]
-    assert "d'<AI-1>" in sent(history([], "AI-1", NOW))[0]
+    assert "à l'instant" in sent(rankings.top([touched], NOW))[0]
+    assert "d'<AI-1>" in sent(history_of([], "AI-1", NOW))[0]
 
 
 # --- planted faults ------------------------------------------------------------------------------
 
 
 def test_a_context_that_is_not_escaped_is_seen(monkeypatch):
-    monkeypatch.setattr(replies, "escape", lambda text: text)
+    monkeypatch.setattr(reply_module, "escape", lambda text: text)
     for context in ("<u>x</u>", "</i>", "a & b", "a < b"):
         with pytest.raises(Exception, match=r"markup|tag|ampersand"):
-            sent(history([(recorded("AI-1"), context)], None, NOW))
+            sent(history_of([(recorded("AI-1"), context)], None, NOW))
 
 
 def test_a_reply_that_is_not_parted_is_seen(monkeypatch):
@@ -450,4 +449,4 @@ def test_a_reply_that_is_not_parted_is_seen(monkeypatch):
 
     monkeypatch.setattr(seen, "parts", lambda html: [html])
     with pytest.raises(AssertionError):
-        sent(replies.top([ranked(WORST_ISSUE, MANY)] * 50, NOW))
+        sent(rankings.top([ranked(WORST_ISSUE, MANY)] * 50, NOW))

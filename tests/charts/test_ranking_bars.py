@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from bot.answers.replies import cut
+from bot.answers.plain_text import cut
 from bot.charts.canvas import BLUE, TRACK
 from bot.charts.ranking_bars import HIGHEST, LOWEST, ranking_figure
 from ledger.validation import display_name_of

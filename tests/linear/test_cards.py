@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.answers.replies import UNLINKED, Time, plain_text
+from bot.answers.plain_text import UNLINKED, plain_text
+from bot.dates.format import Time
 from bot.linear.cards import cards, lines_of
 from bot.linear.facts import age, branch_of, is_soon, url_of
 from bot.linear.issue import (

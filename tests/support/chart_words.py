@@ -1,6 +1,6 @@
 """Words for the tests' charts."""
 
-from bot.english import ChartWords
+from bot.english.charts import ChartWords
 from ledger.commands import KINDS
 
 WORDS = ChartWords(

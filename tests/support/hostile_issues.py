@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bot.answers import replies
-from bot.answers.replies import Time
+from bot.answers import rankings, scores
+from bot.dates.format import Time
 from bot.linear.cards import cards, titles_of
 from bot.linear.issue import Answer, Blocker, Cycle, Found, Issue, State, Team
 from ledger.commands import Kind
@@ -82,10 +82,10 @@ def hostile(titles_: Sequence[str], state: str, name: str, type_: str) -> dict[s
 def check_hostile(answers: dict[str, Answer], engagement: Engagement) -> None:
     """Let every answer with these issues be within the limits, and no markup."""
     titles, of_all = titles_of(answers), [ranked(key, engagement, NOON) for key in answers]
-    for reply in (replies.top(of_all, AT, titles), replies.briefing(of_all, AT, titles)):
+    for reply in (rankings.top(of_all, AT, titles), rankings.briefing(of_all, AT, titles)):
         assert "\n".join(sent(reply)).count("\n") == len(of_all) + reply.html.count("Press an")
     first = next(iter(answers))
-    assert "\n" not in read(replies.chart_of_issue(first, None, "now", titles), CAPTION_LIMIT)
+    assert "\n" not in read(scores.chart_of_issue(first, None, "now", titles), CAPTION_LIMIT)
     for keys in (list(answers), list(answers)[:1]):
         of_keys = {key: answers[key] for key in keys}
         reply = cards([ranked(key, engagement, NOON) for key in keys], of_keys, AT)

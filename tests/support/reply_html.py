@@ -1,6 +1,6 @@
 """How a reply reads once Telegram has parsed it: strictly, and within its limits."""
 
-from bot.answers.replies import Reply, parts
+from bot.answers.reply import Reply, parts
 from tests.support.telegram.entities import CAPTION_LIMIT, TEXT_LIMIT, parse_html, utf16
 
 OUR_TAGS = frozenset({"bold", "italic", "code"})

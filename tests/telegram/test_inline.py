@@ -7,7 +7,7 @@ import telegram
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.answers.replies import Reply
+from bot.answers.reply import Reply
 from bot.language import words
 from bot.linear.demo import LocalLinear, Scripted, invented
 from bot.telegram import inline_answers, look_ups

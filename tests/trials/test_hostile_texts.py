@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.answers import replies
+from bot.answers import reply
+from bot.answers.reply import Reply
 from bot.listening.classification import ISSUES_OF_A_MESSAGE
 from bot.telegram import handlers, sending
 from tests.support.strategies import hostile_texts
@@ -179,12 +180,12 @@ def test_without_a_fault_nothing_is_wrong(tmp_path):
 
 @pytest.mark.parametrize("context", ["<u>x</u>", "</i>", "a & b", "<", "<b>"])
 def test_a_context_that_is_not_escaped_is_caught(tmp_path, monkeypatch, context):
-    monkeypatch.setattr(replies, "escape", lambda text: text)
+    monkeypatch.setattr(reply, "escape", lambda text: text)
     assert wrong(tmp_path, f"AI-1 {context}", "/history")
 
 
 def test_a_context_that_is_not_escaped_is_caught_by_the_dice(tmp_path, monkeypatch):
-    monkeypatch.setattr(replies, "escape", lambda text: text)
+    monkeypatch.setattr(reply, "escape", lambda text: text)
     found, _ = asyncio.run(talked(tmp_path, HostileUpdates(chance()), 1000))
     assert any("sendMessage" in each for each in found)
 
@@ -195,8 +196,8 @@ def test_a_reply_that_is_too_long_is_caught(tmp_path, monkeypatch):
 
 
 def test_half_a_surrogate_pair_in_a_reply_is_caught(tmp_path, monkeypatch):
-    monkeypatch.setattr(replies, "one_line", lambda text: text)
-    monkeypatch.setattr(handlers, "say", lambda _, **words: replies.Reply("".join(words.values())))
+    monkeypatch.setattr(handlers, "one_line", lambda text: text)
+    monkeypatch.setattr(handlers, "say", lambda _, **words: Reply("".join(words.values())))
     assert any("surrogates" in each for each in wrong(tmp_path, "/score x\ud800"))
 
 

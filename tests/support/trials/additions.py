@@ -18,7 +18,8 @@ from sqlalchemy import Connection, text
 
 import ledger
 from bot import user_data
-from bot.answers import replies
+from bot.answers import history, scores
+from bot.dates.format import Time
 from ledger import commands
 from ledger.application import EngagementLedger
 from ledger.as_of import AsOf
@@ -211,8 +212,8 @@ def check_reactions(url: str) -> None:
     with closing(opened(url)) as of, of.database.read() as connection:
         of_ana = _engagement(connection)
         expect(of_ana.counts[3], "no reaction was counted")
-        expect(replies.touches(of_ana).endswith("mentions"), replies.touches(of_ana))
-        expect("reaction" in replies.touches(of_ana), replies.touches(of_ana))
+        expect(scores.touches(of_ana).endswith("mentions"), scores.touches(of_ana))
+        expect("reaction" in scores.touches(of_ana), scores.touches(of_ana))
         kinds = {row[3] for row in _rows_of_view(of)}
         expect("react" in kinds, kinds)
 
@@ -223,8 +224,8 @@ def check_mutings(url: str) -> None:
         muted = [_engagement(connection, issue) for issue in ISSUES]
         expect({values_of(each)[-1] for each in muted} == {0.0, 1.0}, muted)
         entries = [each for each in of.history("ana") if kind_label(each.event) == "muting"]
-    shown = [replies.Shown(each.event, each.origin.context) for each in entries]
-    answer = replies.history(shown, len(shown), None, replies.Time(NOON, ZoneInfo("UTC")))
+    shown = [history.Shown(each.event, each.origin.context) for each in entries]
+    answer = history.history(shown, len(shown), None, Time(NOON, ZoneInfo("UTC")))
     expect(answer.html.count("muting") == len(shown) > 0, answer.html)
     exported = [user_data._exported(each)["muted"] for each in entries]
     expect(set(exported) == {True, False}, exported)

@@ -63,7 +63,7 @@ def _let_events_have_kinds(connection: Connection, before: int, now: int) -> Non
 """,
         ),
     ),
-    "bot/english.py": (
+    "bot/english/scores.py": (
         (
             """    "query": ("query", "queries"),
 """,
