@@ -52,7 +52,7 @@ class Connection:
         content = msgspec.json.encode(request)
         async with self._opened().stream("POST", self._url, content=content) as answer:
             body = bytearray()
-            async for piece in answer.aiter_bytes():
+            async for piece in answer.aiter_raw():  # a few compressed bytes could be gigabytes
                 body += piece
                 if len(body) > BODY_LIMIT:
                     return Failed(Reason.TOO_LONG)
@@ -66,6 +66,7 @@ class Connection:
                 headers={
                     "Authorization": self._key.reveal(),
                     "Content-Type": "application/json",
+                    "Accept-Encoding": "identity",
                 },
                 limits=httpx.Limits(max_connections=CONNECTIONS),
                 timeout=self._patience_seconds,
