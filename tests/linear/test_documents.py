@@ -53,6 +53,9 @@ PLANTED = {
     "Cannot query field 'subject'": '{ issue(id: "AI-1") { subject } }',
     "more than one `issue`": '{ a: issue(id: "AI-1") { id } b: issue(id: "AI-2") { id } }',
     "several keys in an entry of `or`": f"{{ issues(filter: {FILTER}) {{ nodes {{ id }} }} }}",
+    "more than one `issue` in a request": """
+        query { ...One ... on Query { b: issue(id: "AI-2") { id } } }
+        fragment One on Query { a: issue(id: "AI-1") { id } }""",
     "Unknown argument 'name'": '{ issue(name: "AI-1") { id } }',
     "Syntax Error": "{ issue(",
 }
@@ -63,6 +66,33 @@ def test_a_planted_fault_is_seen(complaint, document):
     (found,) = complaints(OUR_SCHEMA, {"Planted": document})[:1]
     assert found.startswith("Planted: ")
     assert complaint in found
+
+
+FIELDS = sorted(
+    {(name, field) for name, text in DOCUMENTS.items() for field in re.findall(r"\w+", text)}
+    & {
+        (name, field)
+        for name in DOCUMENTS
+        for type_ in OUR_SCHEMA.type_map.values()
+        for field in getattr(type_, "fields", {})
+    }
+)
+"""Each field of our schema that a document names, with the name of the document."""
+
+
+@pytest.mark.parametrize(("name", "field"), FIELDS)
+def test_a_typo_in_any_field_of_any_document_is_seen(name, field):
+    planted = re.sub(rf"(?<!\$)\b{field}\b", f"{field}x", DOCUMENTS[name])
+    assert complaints(OUR_SCHEMA, {name: planted})
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_trap_in_any_document_is_seen(name):
+    first, rest = DOCUMENTS[name].split("{", 1)
+    batch = f'{first}{{ a: issue(id: "AI-1") {{ id }} b: issue(id: "AI-2") {{ id }} {rest}'
+    two_keys = f"{first}{{ c: issues(filter: {FILTER}) {{ nodes {{ id }} }} {rest}"
+    for planted, seen in ((batch, "more than one"), (two_keys, "several keys in an entry")):
+        assert any(seen in each for each in complaints(OUR_SCHEMA, {name: planted}))
 
 
 def test_a_field_that_becomes_deprecated_is_seen():

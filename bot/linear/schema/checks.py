@@ -5,16 +5,20 @@ from typing import Any
 
 from graphql import (
     FieldNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
+    InlineFragmentNode,
     NoDeprecatedCustomRule,
     ObjectFieldNode,
     ObjectValueNode,
     OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
     ValidationRule,
     parse,
     specified_rules,
@@ -28,10 +32,20 @@ class OneIssuePerRequest(ValidationRule):
     """No aliases of `issue`: it is never null, so one unknown id would empty the whole answer."""
 
     def enter_operation_definition(self, node: OperationDefinitionNode, *_: object) -> None:
-        """Count the fields `issue` at the root."""
-        fields = [each for each in node.selection_set.selections if isinstance(each, FieldNode)]
-        if sum(field.name.value == "issue" for field in fields) > 1:
+        """Count the fields `issue` at the root, in fragments too."""
+        if self._issues_in(node.selection_set) > 1:
             self.report_error(GraphQLError("more than one `issue` in a request", node))
+
+    def _issues_in(self, selections: SelectionSetNode | None) -> int:
+        return sum(map(self._issues_of, selections.selections)) if selections else 0
+
+    def _issues_of(self, node: SelectionNode) -> int:
+        if isinstance(node, FieldNode):
+            return int(node.name.value == "issue")
+        if isinstance(node, FragmentSpreadNode):
+            fragment = self.context.get_fragment(node.name.value)
+            return self._issues_in(fragment.selection_set) if fragment else 0
+        return self._issues_in(node.selection_set) if isinstance(node, InlineFragmentNode) else 0
 
 
 class OneKeyPerAlternative(ValidationRule):
