@@ -5,7 +5,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -239,6 +239,28 @@ def is_news(event: IssueObserved, known: Iterable[IssueObserved]) -> bool:
         if value not in {FORGOTTEN, latest} and order_of(event, field) > order:
             return True
     return False
+
+
+class Latest(NamedTuple):
+    """The latest instants of an issue's descriptions, and the position of the one that is true.
+
+    It is the only one with the latest `said_at`, and has the latest `updated_at`, too, so no other
+    comes after it in the order of any field. The position is None if there is no such one.
+    """
+
+    updated_at: int
+    said_at: int
+    position: int | None
+
+    def merged(self, other: "Latest") -> "Latest":
+        """The latest of both; associative and commutative."""
+        updated_at, said_at = (
+            max(self.updated_at, other.updated_at),
+            max(self.said_at, other.said_at),
+        )
+        last, *tied = (each for each in (self, other) if each.said_at == said_at)
+        is_true = not tied and last.updated_at == updated_at
+        return Latest(updated_at, said_at, last.position if is_true else None)
 
 
 def _content(event: IssueObserved) -> bytes:

@@ -7,7 +7,7 @@ until then its readers see them as its tail.
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,7 +32,7 @@ from ledger.errors import (
 from ledger.events import INTERACTION, EngagementHidden, PolicyAdopted
 from ledger.idempotency import digest, former_digest
 from ledger.instants import DAY, Instant, instant_of
-from ledger.observations import Observation, checked_observation
+from ledger.observations import Latest, Observation, checked_observation
 from ledger.store import tables
 from ledger.store.database import Database, stamp_of
 from ledger.store.group_commit import RolledBackError
@@ -101,6 +101,7 @@ class Known:
         self.opt_outs = OptOuts(connection, secret, barriers)
         self.sources = Sources(connection, secret)
         self.issue_keys = projection.names(connection)
+        self.latest = partial(projection.latest, connection)
         self.insert_events = INSERT_EVENT.writer(connection)
         self.insert_origins = _INSERT_ORIGIN.writer(connection)
 
@@ -187,6 +188,7 @@ class Appender:
             known.head = batch.head
         if batch.keys:
             self._projection.note_keys(connection, batch.keys)
+            self._projection.note_latest(connection, batch.latest)
             known.issue_keys = self._projection.names(connection)
         if batch.adopts:
             self._projection.fold(connection, self._database.archive)
@@ -278,6 +280,11 @@ class Batch:
         """The keys that new observations name, each with its issue's stream and the position."""
         return () if self._issues is None else self._issues.keys
 
+    @property
+    def latest(self) -> Mapping[int, Latest]:
+        """The latest observations of the issues with new ones, by stream."""
+        return {} if self._issues is None else self._issues.latest
+
     def write(self) -> None:
         """Write the rows, the head before events: the database accepts none beyond it."""
         self._sources.write(self.head)
@@ -365,7 +372,7 @@ class Batch:
         if self._issues is None:
             known = self._known
             self._issues = store.issue_streams.IssueStreams(
-                known.connection, known.streams, known.opt_outs, known.sources
+                known.connection, known.streams, known.opt_outs, known.sources, known.latest
             )
         try:
             said = checked_observation(entry)

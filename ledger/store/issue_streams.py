@@ -19,6 +19,7 @@ from ledger.events import FORGOTTEN, OBSERVATION, IssueObserved
 from ledger.instants import Instant
 from ledger.observations import (
     USER_PREFIX,
+    Latest,
     Observation,
     Person,
     Text,
@@ -62,11 +63,19 @@ class IssueStreams:
     """The issues that one transaction observes: their events, and the names and texts in them."""
 
     def __init__(
-        self, connection: Connection, streams: Streams, opt_outs: OptOuts, sources: Sources
+        self,
+        connection: Connection,
+        streams: Streams,
+        opt_outs: OptOuts,
+        sources: Sources,
+        latest: Callable[[int], Latest | None],
     ) -> None:
         """Work inside the transaction of `connection`, with what it has read."""
         self.keys: list[tuple[str, int, int]] = []
         """The keys that the new events name, each with the issue's stream and the position."""
+        self.latest: dict[int, Latest] = {}
+        """The latest observations of the issues with new ones, by stream."""
+        self._stored_latest = latest
         self._connection = connection
         self._streams, self._opt_outs, self._sources = streams, opt_outs, sources
         self._new: dict[int, list[IssueObserved]] = defaultdict(list)
@@ -97,6 +106,7 @@ class IssueStreams:
             return counted_as
         stream.version += 1
         self._new[stream.id].append(event)
+        self._note_latest(stream.id, event, position)
         self.keys += [(key, stream.id, position) for key in event.keys]
         return stream, event
 
@@ -159,10 +169,31 @@ class IssueStreams:
         counted_as = self._sources.counted_as(source_key_of(entry), position)
         if counted_as is None:
             return None
+        if event.commented or self._is_latest(entry, stream, counted_as):
+            return counted_as
         known = observations_of(self._connection, stream.id)
         if not is_news(event, [*known, *self._new[stream.id]]):
             return counted_as
         return self._sources.counted_as(repeated_key_of(entry, event.said_at), position)
+
+    def _is_latest(self, entry: Observation, stream: Stream, counted_as: int) -> bool:
+        """Whether `entry` says what is true already, by its keys alone, without reading events.
+
+        Not with a person who has a barrier: the account may be another one now.
+        """
+        latest = self._latest_of(stream.id)
+        if latest is None or any(self._opt_outs.knows(each.user_id) for each in entry.people):
+            return False
+        again = repeated_key_of(entry, Instant(latest.said_at))
+        return latest.position in {counted_as, self._sources.seen(again) or counted_as}
+
+    def _latest_of(self, stream: int) -> Latest | None:
+        return self.latest.get(stream) or self._stored_latest(stream)
+
+    def _note_latest(self, stream: int, event: IssueObserved, position: int) -> None:
+        if not event.commented:
+            new, before = Latest(event.updated_at, event.said_at, position), self._latest_of(stream)
+            self.latest[stream] = new if before is None else before.merged(new)
 
     def _note_words(self, entry: Observation, said_at: Instant, *, is_new: bool) -> None:
         """Keep names and texts; what comes again unchanged must cause no write."""
@@ -199,6 +230,10 @@ def _keys(stream: int, *row: Any) -> list[tuple[str, int, int]]:  # noqa: ANN401
     return [(key, stream, position) for key in event.keys]
 
 
+def _of_stream(stream: int, *row: Any) -> tuple[int, int, IssueObserved]:  # noqa: ANN401 - as `_read`
+    return stream, *_read(*row)
+
+
 _COLUMNS = (_e.position, _s.originator_id, _e.version, _e.state)
 _OF_STREAM = Query(
     _read,
@@ -215,13 +250,14 @@ _LATEST_FIRST = Query(
     .where(tables.IS_OBSERVATION)
     .order_by(_e.position.desc()),
 )
-_KEYS = Query(
-    _keys,
+_WITH_STREAMS = (
     select(_e.stream, *_COLUMNS)
     .select_from(_observations)
     .where(tables.IS_OBSERVATION)
-    .order_by(_e.position),
+    .order_by(_e.position)
 )
+_KEYS = Query(_keys, _WITH_STREAMS)
+_EVENTS = Query(_of_stream, _WITH_STREAMS)
 
 
 def observations_of(connection: Connection, stream: int) -> list[IssueObserved]:
@@ -244,6 +280,17 @@ def latest_first(connection: Connection) -> Iterator[IssueObserved]:
 def named_keys(connection: Connection) -> Iterator[tuple[str, int, int]]:
     """Yield the keys that observations name, each with the issue's stream, by position."""
     return chain.from_iterable(_KEYS.all(connection))
+
+
+def latest_of(connection: Connection) -> dict[int, Latest]:
+    """The latest observations of all issues, by stream, with effective instants."""
+    corrected, found = corrections(connection), dict[int, Latest]()
+    for stream, position, event in _EVENTS.all(connection):
+        if not event.commented:
+            said_at, _ = corrected.instants(position, event.said_at, event.recorded_at)
+            new = Latest(event.updated_at, said_at, position)
+            found[stream] = found[stream].merged(new) if stream in found else new
+    return found
 
 
 def texts_of(connection: Connection, ids: Iterable[str]) -> dict[str, Text]:

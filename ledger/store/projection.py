@@ -1,13 +1,14 @@
 """The port of projections: what the store asks of one, and the thread that folds its tail."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection
 
+from ledger.observations import Latest
 from ledger.segment import Segment
 from ledger.store.clock_corrections import Retimed
 from ledger.store.database import Database
@@ -183,6 +184,12 @@ class Projection(Sealable, Retimed, Protocol):
 
     def note_keys(self, connection: Connection, keys: Sequence[tuple[str, int, int]]) -> None:
         """Keep the keys of issues that new observations name, each with a stream and a position."""
+
+    def note_latest(self, connection: Connection, latest: Mapping[int, Latest]) -> None:
+        """Replace what is kept of the latest observations of issues, by stream."""
+
+    def latest(self, connection: Connection, stream: int) -> Latest | None:
+        """Return what is kept of the latest observations of the issue with this stream."""
 
     def names(self, connection: Connection) -> IssueKeys:
         """Return the keys of the issues that moved."""

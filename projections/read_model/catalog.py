@@ -31,13 +31,12 @@ from ledger.store.tables import head
 from projections.read_model.engagement_rows import LIVE, TableStatements
 from projections.read_model.tables import (
     LIVE_NAME,
+    OF_ISSUES,
     comparison,
     engagement_table,
     engagements,
     issue_engagements,
-    issue_keys,
     metadata,
-    moved_issues,
     read_models,
     sealed_accounts,
     sealed_engagements,
@@ -288,7 +287,7 @@ def empty_live(connection: Connection) -> None:
     Deleting the rows would fail if an index is damaged.
     """
     connection.execute(text("DROP VIEW IF EXISTS issue_engagements"))
-    others = [sealed_engagements, sealed_accounts, comparison, issue_keys, moved_issues]
+    others = [sealed_engagements, sealed_accounts, comparison, *OF_ISSUES]
     metadata.drop_all(connection, [engagements, *others])
     engagement_table(MetaData(), engagements.name, _free_index_names(connection)).create(connection)
     metadata.create_all(connection, others)

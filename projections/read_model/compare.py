@@ -31,7 +31,7 @@ from ledger.verification.truth import (
 from projections.columnar import NO
 from projections.engagement import DECISION_FIELDS, VALUE_NAMES, engagement_of
 from projections.policy import Adopted
-from projections.read_model import keys_of_issues, moved_issues, snapshots
+from projections.read_model import keys_of_issues, latest_observations, moved_issues, snapshots
 from projections.read_model.adopted_policies import Policies
 from projections.read_model.catalog import Watermark, besides, live, missing, statements_of
 from projections.read_model.columnar_fold import NULLABLE, folds_of, numbers_of, rows_of
@@ -262,6 +262,21 @@ def _totals(connection: Connection) -> tuple[int, int, int]:
     return events, count(connection), count_unverified(connection)
 
 
+_OF_ISSUES = {
+    "issue_keys": keys_of_issues.difference,
+    "moved_issues": moved_issues.difference,
+    "latest_observations": latest_observations.difference,
+}
+
+
+def differences_of_issues(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Yield the name and the first difference of each table that differs from the observations."""
+    for name, difference in _OF_ISSUES.items():
+        found_in = difference(connection)
+        if found_in is not None:
+            yield name, found_in
+
+
 def _derived(connection: Connection, archive: Archive, progress: Progress) -> Iterator[Finding]:
     for table in missing(connection):
         yield derived(table.name, "the table is missing or has other columns")
@@ -271,12 +286,8 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     found_in = _derived_difference(connection, archive, live(connection), progress)
     if found_in is not None:
         yield derived("the read model", found_in)
-    of_keys = keys_of_issues.difference(connection)
-    if of_keys is not None:
-        yield derived("issue_keys", of_keys)
-    of_moves = moved_issues.difference(connection)
-    if of_moves is not None:
-        yield derived("moved_issues", of_moves)
+    for name, found_in in differences_of_issues(connection):
+        yield derived(name, found_in)
     sealed = snapshots.whole_difference(connection, archive)
     if sealed is not None:
         yield derived("sealed_engagements", sealed)

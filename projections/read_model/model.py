@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import islice
@@ -14,6 +14,7 @@ from ledger import verification
 from ledger.errors import LedgerUnavailableError
 from ledger.events import EventRow
 from ledger.instants import Instant
+from ledger.observations import Latest
 from ledger.segment import Segment
 from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
@@ -50,8 +51,10 @@ from projections.read_model.moved_issues import MovedIssues
 from projections.read_model.present_queries import PresentEngagements
 from projections.read_model.tables import (
     LIVE_NAME,
+    OF_ISSUES,
     engagements,
     issue_keys,
+    latest_observations,
     moved_issues,
     sealed_accounts,
     sealed_engagements,
@@ -238,7 +241,7 @@ class ReadModel:
         with database.read() as connection:
             lost, is_shown = missing(connection), is_view_present(connection)
             is_new = not connection.scalar(select(head.c.position))
-        if set(lost) - {sealed_accounts, issue_keys, moved_issues} and not is_new:
+        if set(lost) - {sealed_accounts, *OF_ISSUES} and not is_new:
             verification.truth.expect_sound(database)
         if lost or not is_shown:
             with database.write() as connection:
@@ -257,6 +260,8 @@ class ReadModel:
             read_model.keys_of_issues.fill(connection)
         if moved_issues in lost:
             read_model.moved_issues.fill(connection)
+        if latest_observations in lost:
+            read_model.latest_observations.fill(connection)
         if engagements in lost:
             self.fill(connection, read_model.snapshots.present(connection))
 
@@ -264,6 +269,14 @@ class ReadModel:
         """Add the keys of new observations, and the issues that moved by them."""
         read_model.keys_of_issues.note(connection, keys)
         read_model.moved_issues.note(connection, keys)
+
+    def note_latest(self, connection: Connection, latest: Mapping[int, Latest]) -> None:
+        """Replace the rows of issues with new observations."""
+        read_model.latest_observations.note(connection, latest)
+
+    def latest(self, connection: Connection, stream: int) -> Latest | None:
+        """The latest observation of an issue."""
+        return read_model.latest_observations.of_stream(connection, stream)
 
     def names(self, connection: Connection) -> Names:
         """The names of the issues that moved."""
@@ -365,6 +378,7 @@ class ReadModel:
         empty_live(connection)
         read_model.keys_of_issues.fill(connection)
         read_model.moved_issues.fill(connection)
+        read_model.latest_observations.fill(connection)
         read_model.snapshots.make_anew(connection, archive)
         events = counted = 0
 

@@ -17,9 +17,8 @@ from ledger.store.segment_rows import segments
 from ledger.store.statements import Statement
 from ledger.verification.file_checks import is_whole
 from ledger.verification.truth import expect_sound
-from projections.read_model import keys_of_issues, moved_issues
 from projections.read_model.catalog import live, make
-from projections.read_model.compare import difference, needless
+from projections.read_model.compare import difference, differences_of_issues, needless
 from projections.read_model.full_fold import (
     AFTER_ALL,
     BEFORE_ALL,
@@ -86,8 +85,8 @@ def compare(
         comparing.end()
     with database.read() as connection:
         tail = tail_count(connection)
-        of_keys = keys_of_issues.difference(connection) or moved_issues.difference(connection)
-    different = comparing.difference or of_keys
+        _, of_issues = next(differences_of_issues(connection), ("", None))
+    different = comparing.difference or of_issues
     return Replay(comparing.events, comparing.engagements, different, comparing.resumed_after, tail)
 
 

@@ -179,6 +179,21 @@ moved_issues = Table(
     comment="the issues of Linear that had several keys, or share one with another issue",
 )
 
+latest_observations = Table(
+    "latest_observations",
+    metadata,
+    Column("stream", ForeignKey(_streams.c.id), primary_key=True, comment="of the issue"),
+    Column("updated_at", Big, nullable=False, comment="the latest"),
+    Column("said_at", Big, nullable=False, comment="the latest"),
+    Column("position", Big, comment="of the only observation that has both, if there is one"),
+    info=DERIVED,
+    sqlite_with_rowid=False,
+    comment="what Linear said last of each issue: saying it again is no news",
+)
+
+OF_ISSUES = (issue_keys, moved_issues, latest_observations)
+"""The tables that follow from observations, and are written with them."""
+
 STREAM_OF_USER = (
     select(accounts.c.stream).where(accounts.c.user_id == bindparam("user_id")).scalar_subquery()
 )

@@ -143,6 +143,7 @@ DAMAGES = {
     "a link": "UPDATE linear_links SET expires_at = 1",
     "an issue's key": "UPDATE issue_keys SET position = position + 1",
     "a lost key of an issue": "DELETE FROM issue_keys WHERE key = 'AI-1'",
+    "an issue's latest observation": "UPDATE latest_observations SET said_at = said_at + 1",
     "the view": "DROP VIEW issue_engagements",
 }
 
