@@ -5,6 +5,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -197,14 +198,16 @@ def _delete_saved(home: Path, user_id: str) -> None:
 def export(session: Session, user: str, output: str | None) -> None:
     """Write everything recorded about USER to FILE, as the bot's /export does.
 
+    USER may be a person of Linear, linear:ID: then it has what Linear said that names them.
     FILE is a ZIP archive of JSON that only its owner can read. An existing one is replaced.
     """
     from bot.user_data import made  # noqa: PLC0415 - loads SQLAlchemy
 
     path = Path(output or f"engagement-{session.clock().astimezone(dt.UTC):%Y-%m-%d}.zip")
     with session.engagements() as engagements:
-        entries = engagements.questions.history(user_of(engagements, user))
-        export = made(entries, path.absolute().parent)
+        user_id = user_of(engagements, user)
+        own, naming = engagements.questions.history(user_id), engagements.issues.naming(user_id)
+        export = made(chain(own, naming), path.absolute().parent)
     with export.parts[0] as part:
         part.seek(0)
         write_file(path, part.read())

@@ -24,9 +24,13 @@ from ledger.events import (
     kind_label,
 )
 from ledger.instants import iso
+from projections.application import Naming
 
 _BEGINNING, _BETWEEN, _END = b"[\n", b",\n", b"\n]\n"
 _EMPTY = b"[]\n"
+
+Entry = HistoryEntry | Naming
+"""An event of the user, or an observation that names them."""
 
 
 class StoppedError(Exception):
@@ -41,7 +45,7 @@ class Export(NamedTuple):
 
 
 def made(
-    entries: Iterable[HistoryEntry],
+    entries: Iterable[Entry],
     folder: Path,
     part_bytes: int | None = None,
     stopped: threading.Event | None = None,
@@ -67,9 +71,7 @@ def made(
     return Export(count, [part.file for part in parts])
 
 
-def _until(
-    stopped: threading.Event | None, entries: Iterable[HistoryEntry]
-) -> Iterator[HistoryEntry]:
+def _until(stopped: threading.Event | None, entries: Iterable[Entry]) -> Iterator[Entry]:
     for entry in chain(entries, (None,)):
         if stopped is not None and stopped.is_set():
             raise StoppedError
@@ -89,7 +91,7 @@ class _Part:
     def is_full(self, part_bytes: int) -> bool:
         return self._before == _BETWEEN and self.file.tell() >= part_bytes
 
-    def add(self, entry: HistoryEntry) -> None:
+    def add(self, entry: Entry) -> None:
         self._member.write(self._before + msgspec.json.encode(_exported(entry)))
         self._before = _BETWEEN
 
@@ -105,7 +107,25 @@ class _Part:
                 each.close()
 
 
-def _exported(entry: HistoryEntry) -> dict[str, object]:
+def _exported(entry: Entry) -> dict[str, object]:
+    return _observation(entry) if isinstance(entry, Naming) else _own(entry)
+
+
+def _observation(naming: Naming) -> dict[str, object]:
+    event = naming.event
+    return {
+        "issue_id": event.identifier,
+        "kind": "comment" if event.commented else "observation",
+        "linear_id": event.issue,
+        "roles": naming.roles,
+        "occurred_at": iso(event.updated_at),
+        "recorded_at": iso(event.recorded_at),
+        "context": None,
+        "source": f"linear:{event.origin}",
+    }
+
+
+def _own(entry: HistoryEntry) -> dict[str, object]:
     event, origin = entry.event, entry.origin
     return {
         "issue_id": event.issue_id,

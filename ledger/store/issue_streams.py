@@ -155,10 +155,15 @@ class IssueStreams:
     def _account_of(
         self, person: Person | UnsetType | None, at: Instant
     ) -> UUID | UnsetType | None:
-        """The account of a person, who gets one unless a barrier keeps out what happened then."""
+        """The account of a person, who gets one unless a barrier keeps out what happened then.
+
+        One who was forgotten gets none by what others say, but by a link.
+        """
         if not isinstance(person, Person):
             return person
-        if self._opt_outs.refuses(person.user_id, at):
+        user_id, opt_outs = person.user_id, self._opt_outs
+        is_gone = opt_outs.is_forgotten(user_id) and self._streams.known(user_id) is None
+        if is_gone or opt_outs.refuses(user_id, at):
             return FORGOTTEN
         return stored_uuid(self._streams.of_user(person.user_id).originator_id)
 
@@ -291,6 +296,14 @@ def latest_of(connection: Connection) -> dict[int, Latest]:
             new = Latest(event.updated_at, said_at, position)
             found[stream] = found[stream].merged(new) if stream in found else new
     return found
+
+
+def observations_naming(connection: Connection, account: UUID) -> Iterator[IssueObserved]:
+    """Yield the observations with an account, with effective instants, by position."""
+    corrected = corrections(connection)
+    for _, position, event in _EVENTS.all(connection):
+        if account in {event.assignee, event.actor}:
+            yield from corrected.of_observations([(position, event)])
 
 
 def texts_of(connection: Connection, ids: Iterable[str]) -> dict[str, Text]:

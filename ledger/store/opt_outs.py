@@ -230,6 +230,10 @@ class OptOuts:
         """Whether the user ever opted out or was forgotten."""
         return self._in_force(user_id) is not _NONE_IN_FORCE
 
+    def is_forgotten(self, user_id: str) -> bool:
+        """Whether the user was ever forgotten."""
+        return self._in_force(user_id).barrier.erased_at is not None
+
     def has_traces(self, user_id: str) -> bool:
         """Whether deleted bytes of the user's may still be in the database's files."""
         return bool(self._in_force(user_id).traces)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from projections.application.engagements import Engagements
     from projections.application.inspection import Inspection
-    from projections.application.issues import Issues, KnownIssue
+    from projections.application.issues import Issues, KnownIssue, Naming
     from projections.application.maintenance import Maintenance
     from projections.application.policy_history import PolicyHistory
     from projections.application.questions import Questions
@@ -43,6 +43,7 @@ __all__ = [
     "Issues",
     "KnownIssue",
     "Maintenance",
+    "Naming",
     "PolicyHistory",
     "PolicyTrial",
     "Questions",
@@ -68,7 +69,7 @@ __getattr__ = lazy_names(
         ],
         "projections.application.engagements": ["Engagements"],
         "projections.application.inspection": ["Inspection"],
-        "projections.application.issues": ["Issues", "KnownIssue"],
+        "projections.application.issues": ["Issues", "KnownIssue", "Naming"],
         "projections.application.maintenance": ["Maintenance"],
         "projections.application.policy_history": ["PolicyHistory"],
         "projections.application.questions": ["Questions"],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -13,10 +13,10 @@ from ledger.as_of import AsOf, Moment
 from ledger.events import IssueObserved
 from ledger.instants import Instant
 from ledger.links import LinearUser
-from ledger.observations import Person, Text, order_of
+from ledger.observations import USER_PREFIX, Person, Text, order_of
 from ledger.store.database import Database
 from ledger.store.linear_links import linear_user_of
-from ledger.validation import issue_id_of
+from ledger.validation import issue_id_of, user_id_of
 from projections import read_model
 from projections.issue_history import IssueAt, StateSpan, issue_at, state_spans
 
@@ -44,6 +44,17 @@ class KnownIssue(msgspec.Struct, frozen=True):
         return None if found is None else found.text
 
 
+ROLES = ("assignee", "actor")
+"""The fields of an observation that name people."""
+
+
+class Naming(NamedTuple):
+    """An observation, with effective instants, and the roles in which it names a person."""
+
+    event: IssueObserved
+    roles: tuple[str, ...]
+
+
 class Issues:
     """The issues of Linear that the ledger knows."""
 
@@ -68,6 +79,19 @@ class Issues:
         with self._database.read() as connection:
             return linear_user_of(connection, user_id)
 
+    def naming(self, user_id: str) -> list[Naming]:
+        """The observations that name a Linear user as assignee or actor, the earliest change first.
+
+        The user is `linear:` and the id at Linear; observations name no others.
+        """
+        user = user_id_of(user_id)
+        if not user.startswith(USER_PREFIX):
+            return []
+        with self._database.read() as connection:
+            account = store.event_queries.account_of(connection, user)
+            named = [] if account is None else _naming(connection, UUID(account.uuid))
+        return sorted(named, key=_changed)
+
     def latest_change(self) -> Instant | None:
         """Linear's own instant of the latest change among the observations that came last."""
         with self._database.read() as connection:
@@ -80,6 +104,18 @@ class Issues:
             observations = store.issue_streams.latest_first(connection)
             found = (each.recorded_at for each in observations if each.origin == "webhook")
             return next(found, None)
+
+
+def _naming(connection: Connection, account: UUID) -> list[Naming]:
+    found = store.issue_streams.observations_naming(connection, account)
+    return [
+        Naming(each, tuple(role for role in ROLES if getattr(each, role) == account))
+        for each in found
+    ]
+
+
+def _changed(naming: Naming) -> tuple[Instant, Instant]:
+    return naming.event.updated_at, naming.event.said_at
 
 
 def _named(connection: Connection, key: str, known: AsOf) -> list[IssueObserved]:

@@ -3,16 +3,21 @@
 import json
 import stat
 import zipfile
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import UNSET
 
 from bot.spool.spool_file import Spool, Waiting
 from ledger.commands import interaction_of
-from ledger.instants import iso
+from ledger.instants import Instant, instant_of, iso
+from ledger.observations import Person
 from projections.application import Engagements
 from projections.application.audit_reader import read_audit
 from tests.support.command_line import NOON, CommandLine, at
+from tests.support.observations import observation, uuid
+from tests.support.telegram.data_exports import exported
 
 OF_A_USER = (
     ("score", "USER", "AI-1"),
@@ -132,6 +137,36 @@ def test_an_export_is_that_of_the_bot_and_private(named):
         events = json.loads(archive.read("events.json"))
     assert [(each["issue_id"], each["kind"]) for each in events] == [("AI-1", "query")] * 2
     assert named("export", "1001").out.startswith("written: engagement-2026-01-31.zip, 2 events")
+
+
+def test_an_export_of_a_person_of_linear_has_what_names_them_in_the_form_of_all_others(named):
+    ana, other = Person(uuid(200), "Ana Canary"), Person(uuid(201), "Bob")
+    said = [
+        observation(1, assignee=ana, actor=ana, updated_at=instant(2), said_at=instant(2)),
+        observation(2, assignee=other, updated_at=instant(3)),
+        observation(2, assignee=other, actor=ana, updated_at=instant(1), origin="look-up"),
+        observation(3, actor=ana, commented=True, state_type=UNSET, updated_at=instant(3)),
+    ]
+    with Engagements(f"sqlite:///{named.ledger}", clock=lambda: NOON) as engagements:
+        engagements.ledger.record_many(said)
+    assert named("export", ana.user_id, "-o", "ana.zip", "--json").json["events"] == 3
+    assert named("export", "1001", "-o", "1001.zip", "--json").json["events"] == 2
+    of_ana, of_user = (
+        exported((named.home / name).read_bytes()) for name in ("ana.zip", "1001.zip")
+    )
+    assert [(each["issue_id"], each["kind"], each["roles"]) for each in of_ana] == [
+        ("AI-2", "observation", ["actor"]),
+        ("AI-1", "observation", ["assignee", "actor"]),
+        ("AI-3", "comment", ["actor"]),
+    ]
+    assert {*of_user[0]} <= {*of_ana[0]}
+    assert {each["source"] for each in of_ana} == {"linear:webhook", "linear:look-up"}
+    assert named("forget", ana.user_id, "--yes").code == 0
+    assert named("export", ana.user_id).code == 1
+
+
+def instant(days: int) -> Instant:
+    return instant_of(NOON - timedelta(days=9 - days))
 
 
 def test_forgetting_bars_and_leaves_nothing_in_spools_and_saved_files(named):

@@ -22,6 +22,7 @@ from ledger.observations import Observation, Person, Text
 from ledger.store import tables
 from ledger.store.append import Receipt
 from ledger.store.issue_streams import observations_of
+from ledger.validation import UserId
 from projections.application import Engagements
 from projections.application.issues import KnownIssue
 from projections.issue_history import IssueAt
@@ -312,6 +313,20 @@ def test_a_person_who_was_forgotten_is_not_named_by_what_happened_before(engagem
     assert known(engagements).at.assignee == FORGOTTEN
     again = msgspec.structs.replace(late, said_at=Instant(clock.at + 1))
     assert recorded(engagements, again) == [Receipt(2, counted=False)]
+
+
+def test_a_person_who_was_forgotten_gets_a_name_again_only_by_a_link(engagements, clock, tmp_path):
+    recorded(engagements, observation(assignee=ANA, actor=ANA))
+    engagements.ledger.erase(ANA.user_id)
+    for _ in range(3):
+        clock.move(DAY)
+        later = observation(assignee=ANA, actor=ANA, updated_at=clock.at)
+        assert recorded(engagements, later)[0].counted
+        assert not recorded(engagements, later)[0].counted
+    assert known(engagements).at.assignee == FORGOTTEN
+    assert copies(tmp_path) == 0
+    engagements.ledger.record(interaction_of("4711", "AI-1", "query"))
+    engagements.ledger.linear_links.link(UserId("4711"), ANA)
     clock.move(DAY)
     recorded(engagements, observation(assignee=ANA, updated_at=clock.at))
     assert list(known(engagements).people.values()) == [ANA]

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.commands import FOREVER, OptOut
-from ledger.errors import ClockNotAheadError
+from ledger.errors import ClockNotAheadError, OptedOutError
 from ledger.instants import DAY, Instant
 from ledger.observations import Latest, Observation, Person
 from ledger.store import issue_streams
 from ledger.store.issue_streams import IssueStreams
+from ledger.validation import UserId
 from projections.application import Engagements
 from tests.support.observations import DAY_ONE, observation, observations, people, uuid
 from tests.support.strategies import Clock
@@ -52,7 +53,7 @@ Step = Observation | Person | str
 steps = st.lists(
     st.lists(observations(), min_size=1, max_size=3)
     | people
-    | st.sampled_from(["again", "again", "opt_out", "ahead", "correct"]),
+    | st.sampled_from(["again", "again", "link", "opt_out", "ahead", "correct"]),
     max_size=10,
 )
 
@@ -83,6 +84,13 @@ class Ledger:
         """Say everything again as it was said, and as if it were said now."""
         now = [msgspec.structs.replace(each, said_at=None) for each in self.said]
         return [self.engagements.ledger.record(each) for each in [*self.said, *now]]
+
+    def link(self) -> object:
+        """Give one of the people an account, also after they were forgotten."""
+        try:
+            return self.engagements.ledger.linear_links.link(UserId("4711"), ANA)
+        except OptedOutError:
+            return None
 
     def opt_out(self) -> object:
         """Keep one of the people out."""
@@ -141,7 +149,7 @@ def test_taking_the_last_recorded_for_the_latest_would_be_seen(monkeypatch):
 
 def test_forgetting_that_accounts_change_would_be_seen(monkeypatch):
     ahead = observation(assignee=ANA, updated_at=Instant(DAY_ONE + DAY + 1000))
-    given_steps = [[ahead], ANA, "again"]
+    given_steps = [[ahead], ANA, "link", "again"]
     check_recorded_alike(given_steps)
     monkeypatch.setattr(Observation, "people", ())
     with pytest.raises(AssertionError):
