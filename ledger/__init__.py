@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from ledger.idempotency import SourceKey
     from ledger.instants import instant_of, moment_of
+    from ledger.observations import Observation, Person, Text
 
 __all__ = [
     "ClockBehindError",
@@ -32,11 +33,14 @@ __all__ = [
     "Kind",
     "LedgerError",
     "LedgerUnavailableError",
+    "Observation",
     "OptOut",
     "OptedOutError",
+    "Person",
     "Receipt",
     "SettingsError",
     "SourceKey",
+    "Text",
     "TracesLeftError",
     "UnknownEngagementError",
     "environment",
@@ -62,5 +66,6 @@ __getattr__ = lazy_names(
         ],
         "ledger.idempotency": ["SourceKey"],
         "ledger.instants": ["instant_of", "moment_of"],
+        "ledger.observations": ["Observation", "Person", "Text"],
     },
 )

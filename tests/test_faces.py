@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
+import msgspec
 import pytest
 
+from ledger.observations import Observation
+from ledger.store.append import Entry
 from tests.test_house import PURE
 
 ROOT = Path(__file__).parents[1]
@@ -107,6 +110,36 @@ def unexplained(names: Iterable[str], reference: str) -> list[str]:
 def test_a_planted_name_that_the_reference_lacks_is_found():
     assert unexplained(["Engagements", "Planted"], REFERENCE) == ["Planted"]
     assert unexplained(["Engagements"], REFERENCE.replace("### Engagements\n", "")) != []
+
+
+MADE_BY_METHODS = {
+    "Decision": "Adjustments.override",
+    "Hiding": "Adjustments.hide",
+    "Adoption": "PolicyHistory.adopt",
+}
+"""Entries of which programs call the method, since only that checks what the ledger cannot."""
+
+
+def test_a_face_has_every_entry_that_the_ledger_records_unless_a_method_makes_it():
+    entries = {each.__name__ for each in get_args(Entry)}
+    assert entries - set(names_of("ledger")) == set(MADE_BY_METHODS)
+    projections = importlib.import_module("projections")
+    for owner, method in (each.split(".") for each in MADE_BY_METHODS.values()):
+        assert callable(getattr(getattr(projections, owner), method))
+
+
+def test_a_face_has_the_parts_of_an_observation():
+    parts = {each.type for each in msgspec.structs.fields(Observation)}
+    found = {each for part in parts for each in structs_in(part)}
+    assert {each.__name__ for each in found} == {"Person", "Text"}
+    assert {each.__name__ for each in found} <= set(names_of("ledger"))
+
+
+def structs_in(annotation: Any) -> set[type]:
+    """The structs that an annotation names, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return {annotation}
+    return {found for part in get_args(annotation) for found in structs_in(part)}
 
 
 # --- what the documents use is in a face ---------------------------------------------------------
