@@ -278,11 +278,14 @@ def differences_of_issues(connection: Connection) -> Iterator[tuple[str, str]]:
 
 
 def _derived(connection: Connection, archive: Archive, progress: Progress) -> Iterator[Finding]:
-    for table in missing(connection):
+    lost = missing(connection)
+    for table in lost:
         yield derived(table.name, "the table is missing or has other columns")
     _, _, view = objects_in(connection).get("issue_engagements", ("", "", ""))
     if view != normal(str(issue_engagements)):
         yield derived("issue_engagements", "the view is missing or has another definition")
+    if lost:
+        return  # comparing needs all of them, and a repair rebuilds all of them
     found_in = _derived_difference(connection, archive, live(connection), progress)
     if found_in is not None:
         yield derived("the read model", found_in)

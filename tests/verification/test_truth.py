@@ -25,6 +25,7 @@ from ledger.store.sqlite import StoreDamagedError, StoreFullError, StoreUnavaila
 from ledger.verification.findings import Finding
 from ledger.verification.truth import found
 from projections.read_model.compare import Verification, verify
+from projections.read_model.tables import metadata as derived_tables
 from tests.store.test_rows import CHECKED, unsound
 from tests.support.command_line import CommandLine
 from tests.support.every_write import compact, record, write_everything
@@ -310,6 +311,17 @@ def test_a_lost_read_model_is_not_made_anew_of_damage(path):
     done = CommandLine(path.parent)("top", "ana")
     assert (done.code, done.out) == (1, "")
     assert "the ledger is damaged" in done.err
+
+
+@pytest.mark.parametrize("lost", [each.name for each in derived_tables.sorted_tables])
+def test_a_lost_derived_table_is_named_and_made_anew(path, lost):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"DROP TABLE {lost}")
+    found = verify(Database(f"sqlite:///{path}")).findings
+    assert lost in {each.where for each in found}
+    assert all("missing" in each.says for each in found), found
+    assert CommandLine(path.parent)("top", "ana").code == 0
+    assert not verify(Database(f"sqlite:///{path}")).findings
 
 
 def test_damage_is_not_sealed(path):
