@@ -22,18 +22,19 @@ from ledger.idempotency import SourceKey
 from ledger.instants import Instant, moment_of
 from ledger.store.accounts import users
 from ledger.store.event_queries import rows_of_everybody
-from projections.application import Engagements, IssueEngagementRepository
+from projections.application import Engagements
 from projections.engagement import engagements_as_of
 from projections.issue_names import Names
 from projections.ranking import ranking
 from projections.read_model.moved_issues import MovedIssues
 from projections.read_model.present_queries import PresentEngagements
+from tests.support.moved_engagements import USERS, answers, embedded, stored
 from tests.support.moving_issues import Linear
 from tests.support.observations import DAY_ONE, observation, uuid
 from tests.support.sealed_ledgers import small_segments
 from tests.support.strategies import HOUR, Clock
+from tests.support.trials.counts import count
 
-USERS = ("ana", "ben")
 KINDS = ("query", "view", "mention")
 DEEDS = st.lists(
     st.tuples(
@@ -192,42 +193,6 @@ def lived(deeds: Any) -> Iterator[tuple[Pair, Engagements]]:
         yield pair, still
 
 
-def answers(engagements: Engagements, keys: list[str], at: Any) -> list[Any]:
-    """Everything that is said of both users, where `keys` are asked for; no position is in it."""
-    questions, found = engagements.questions, list[Any]()
-    for user in USERS:
-        found += [questions.ranking(user, at), questions.statistics(user, at)]
-        found += [questions.top(user, limit, at) for limit in (1, 2, 20)]
-        found += [questions.explain_order(user, at), questions.hidden(user, at)]
-        for key in keys:
-            found += [questions.ask(user, key, at), about(engagements, user, key, at)]
-    return found
-
-
-def about(engagements: Engagements, user: str, key: str, at: Any) -> list[Any]:
-    questions = engagements.questions
-    explained = questions.explain(user, key, at)
-    entries = list(questions.history(user, key, at))
-    page = questions.page(user, key, at, limit=2, latest=True)
-    return [
-        explained.ranked,
-        [(each.occurred_at, each.kind, each.counts) for each in explained.interactions],
-        [(each.occurred_at, each.value) for each in explained.overrides],
-        [(each.event.occurred_at, each.name or each.event.issue_id) for each in entries],
-        (len(page.entries), page.total),
-        questions.series(user, key, moment_of(DAY_ONE), moment_of(Instant(DAY_ONE + 900 * HOUR))),
-    ]
-
-
-def stored(engagements: Engagements) -> list[Any]:
-    repository = IssueEngagementRepository(engagements)
-    return [
-        msgspec.structs.replace(each, id=0)
-        for user in USERS
-        for each in repository.get_all_engagements(user)
-    ]
-
-
 def assert_nothing_moved(deeds: Any, ago: int) -> None:
     with lived(deeds) as (pair, still):
         held = pair.world.holders
@@ -235,11 +200,14 @@ def assert_nothing_moved(deeds: Any, ago: int) -> None:
         for at in (None, moment_of(Instant(pair.clock.at - ago * HOUR))):
             assert answers(pair.moving, [*held], at) == answers(still, present, at)
         assert stored(pair.moving) == stored(still)
+        assert embedded(pair.moving, [*held]) == embedded(still, present)
         replay = pair.moving.maintenance.replay(repair=False, progress=lambda _: None)
         assert replay.difference is None
 
 
-less_often = settings(max_examples=settings().max_examples // 3)
+pytestmark = pytest.mark.trial
+
+less_often = settings(max_examples=count(full=400, small=6, more="MOVED_HISTORIES"))
 """An example makes two ledgers on disk, and asks them everything."""
 
 

@@ -1,7 +1,4 @@
-"""What is seen of two worlds beside the conversation in private.
-
-Posts in other chats, the ledger after look-ups and webhooks, the doctor, and the log.
-"""
+"""Two worlds as they look elsewhere than in private chats: in posts, the ledger, and the log."""
 
 import asyncio
 import logging
@@ -98,9 +95,9 @@ class Ledgers:
 
 def linear_of(world: World, sender: ExecutingSender, observed: list[Issue] | None = None) -> Linear:
     """A client that appends what it observes."""
-    observe = [].append if observed is None else observed.append
+    seen: list[Issue] = [] if observed is None else observed
     ticks = FakeMonotonicClock()
-    return Linear(sender, lambda: NOON, ticks, allowed=world.allowed, observe=observe)
+    return Linear(sender, lambda: NOON, ticks, allowed=world.allowed, observe=seen.append)
 
 
 def webhooks_of(world: World) -> Iterator[Observation]:
