@@ -232,6 +232,10 @@ def schema_findings(connection: Connection) -> Iterator[Finding]:
             is_there = "is not the one that it should be" if name in found else "is missing"
             meaning = "the database may accept what it should refuse"
             yield truth(str(table), f"the {kind} {name} {is_there}", meaning)
+    for name, (kind, table, _) in found.items():
+        if kind == "trigger" and name not in _expected() and table in tables.metadata.tables:
+            what = f"the trigger {_harmless(name)} is none of a ledger's"
+            yield truth(str(table), what, "the database may refuse or change what is recorded")
 
 
 def objects_in(connection: Connection) -> Objects:

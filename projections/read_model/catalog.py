@@ -55,7 +55,9 @@ _RESERVED = {
     LIVE_NAME: "cannot be live: that is the read model that answers questions",
 }
 
-_VIEW = "issue_engagements"
+VIEW = "issue_engagements"
+"""The name of the view for SQL from outside."""
+
 _PLAIN_INDEXES = text(
     "SELECT name FROM sqlite_master"
     " WHERE type = 'index' AND tbl_name = :table AND sql LIKE '%(last_at)'"
@@ -64,12 +66,14 @@ _PLAIN_INDEXES = text(
 """
 
 _INDEXES = text("SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = :table")
-_BY = "_by_"
+BY = "_by_"
 """Ends, in the name of an index, what all indexes of its table begin with."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_PREFIX = "replay_"
-_SWAPPING = f"{_PREFIX}0"  # no replay's: names begin with a letter
+PREFIX = "replay_"
+"""Begins the name of the table of a read model beside the live one."""
+
+_SWAPPING = f"{PREFIX}0"  # no replay's: names begin with a letter
 
 _ALL = Statement(select(read_models).order_by(read_models.c.name))
 _FORMER = "replays"
@@ -153,8 +157,8 @@ def copy_live(connection: Connection, name: str, after: int, upto: int) -> None:
 
 def create_an_index(connection: Connection, name: str) -> None:
     """Create one of the indexes that a read model of `create_bare` lacks."""
-    existing = connection.scalars(_INDEXES, {"table": _PREFIX + name}).all()
-    names = existing[0].partition(_BY)[0] if existing else _free_index_names(connection)
+    existing = connection.scalars(_INDEXES, {"table": PREFIX + name}).all()
+    names = existing[0].partition(BY)[0] if existing else _free_index_names(connection)
     lacking = (each for each in _table_of(name, names).indexes if each.name not in existing)
     next(lacking).create(connection)
 
@@ -190,13 +194,13 @@ def swap(connection: Connection, beside: Watermark) -> None:
     A former previous one is dropped, unless it becomes the live one.
     """
     former = live(connection)
-    connection.execute(text(f"DROP VIEW {_VIEW}"))
+    connection.execute(text(f"DROP VIEW {VIEW}"))
     _rename(connection, engagements.name, _SWAPPING)
-    _rename(connection, _PREFIX + beside.name, engagements.name)
+    _rename(connection, PREFIX + beside.name, engagements.name)
     connection.execute(delete(read_models).where(read_models.c.name == beside.name))
     if find(connection, PREVIOUS):
         drop(connection, PREVIOUS)
-    _rename(connection, _SWAPPING, _PREFIX + PREVIOUS)
+    _rename(connection, _SWAPPING, PREFIX + PREVIOUS)
     note(connection, beside._replace(name=LIVE_NAME, identical=None))
     _add(connection, former._replace(name=PREVIOUS))
     connection.execute(issue_engagements)
@@ -205,9 +209,9 @@ def swap(connection: Connection, beside: Watermark) -> None:
 
 def replace_live(connection: Connection, beside: Watermark) -> None:
     """Make `beside`, which has all events of the live one, the live one, and drop the other."""
-    connection.execute(text(f"DROP VIEW {_VIEW}"))
+    connection.execute(text(f"DROP VIEW {VIEW}"))
     connection.execute(text(f"DROP TABLE {engagements.name}"))
-    _rename(connection, _PREFIX + beside.name, engagements.name)
+    _rename(connection, PREFIX + beside.name, engagements.name)
     connection.execute(delete(read_models).where(read_models.c.name == beside.name))
     note(connection, beside._replace(name=LIVE_NAME, identical=None))
     connection.execute(issue_engagements)
@@ -244,22 +248,22 @@ def take_over(connection: Connection) -> None:
         last = select(literal(LIVE_NAME), head.c.position, head.c.policy_version, null())
         for each in (last, select(listed).where(listed.c.name != LIVE_NAME)):
             connection.execute(insert(read_models).from_select(names, each))
-        for name in (_FORMER, _PREFIX + LIVE_NAME):  # names that are now reserved
+        for name in (_FORMER, PREFIX + LIVE_NAME):  # names that are now reserved
             connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def is_view_present(connection: Connection) -> bool:
     """Whether the view exists in its present form."""
     inspector = inspect(connection)
-    if _VIEW not in inspector.get_view_names():
+    if VIEW not in inspector.get_view_names():
         return False
-    return inspector.get_view_definition(_VIEW) == issue_engagements.text
+    return inspector.get_view_definition(VIEW) == issue_engagements.text
 
 
 def make_view_anew(connection: Connection) -> None:
     """Recreate the view, and the indexes that its queries need."""
-    connection.execute(text(f"DROP VIEW IF EXISTS {_VIEW}"))
-    for name in (engagements.name, *(_PREFIX + each.name for each in besides(connection))):
+    connection.execute(text(f"DROP VIEW IF EXISTS {VIEW}"))
+    for name in (engagements.name, *(PREFIX + each.name for each in besides(connection))):
         for index in connection.scalars(_PLAIN_INDEXES, {"table": name}).all():
             connection.execute(text(f"DROP INDEX {index}"))
             connection.execute(text(f"CREATE INDEX {index} ON {name} ({written('last_at')})"))
@@ -272,7 +276,7 @@ def make(connection: Connection, lost: list[Table]) -> None:
         _drop_all(connection)
         lost = [*{*lost, read_models, comparison}]
     if engagements in lost:
-        connection.execute(text(f"DROP VIEW IF EXISTS {_VIEW}"))
+        connection.execute(text(f"DROP VIEW IF EXISTS {VIEW}"))
     metadata.drop_all(connection, lost)
     metadata.create_all(connection, lost)
     if engagements in lost:
@@ -297,12 +301,12 @@ def empty_live(connection: Connection) -> None:
 def _drop_all(connection: Connection) -> None:
     """Drop the tables of all read models beside the live one, even unlisted ones."""
     for name in inspect(connection).get_table_names():
-        if name.startswith(_PREFIX) or name == _FORMER:
+        if name.startswith(PREFIX) or name == _FORMER:
             connection.execute(text(f"DROP TABLE {name}"))
 
 
 def _table_of(name: str, indexes: str = "") -> Table:
-    return engagement_table(MetaData(), _PREFIX + name, indexes)
+    return engagement_table(MetaData(), PREFIX + name, indexes)
 
 
 def _free_index_names(connection: Connection) -> str:
@@ -311,7 +315,7 @@ def _free_index_names(connection: Connection) -> str:
     After a switch the live table still has the index names that it was created with.
     """
     existing = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'index'"))
-    taken = {name.partition(_BY)[0] for name in existing}
+    taken = {name.partition(BY)[0] for name in existing}
     names = chain([engagements.name], (f"{engagements.name}_{number}" for number in count(2)))
     return next(each for each in names if each not in taken)
 

@@ -17,7 +17,6 @@ from ledger.store.collecting import without_collecting
 from ledger.store.database import Database
 from ledger.store.statements import stored_uuid
 from ledger.store.tables import head
-from ledger.verification.file_checks import normal, objects_in
 from ledger.verification.findings import Finding, derived, of_replay
 from ledger.verification.row_checks import count_unverified
 from ledger.verification.truth import (
@@ -33,13 +32,24 @@ from projections.engagement import DECISION_FIELDS, VALUE_NAMES, engagement_of
 from projections.policy import Adopted
 from projections.read_model import keys_of_issues, latest_observations, moved_issues, snapshots
 from projections.read_model.adopted_policies import Policies
-from projections.read_model.catalog import Watermark, besides, live, missing, statements_of
+from projections.read_model.catalog import (
+    VIEW,
+    Watermark,
+    besides,
+    live,
+    missing,
+    statements_of,
+)
 from projections.read_model.columnar_fold import NULLABLE, folds_of, numbers_of, rows_of
+from projections.read_model.definitions import (
+    difference_of_view,
+    different_replays,
+    different_tables,
+)
 from projections.read_model.engagement_rows import COLUMNS, Stored
 from projections.read_model.full_fold import AFTER_ALL, BEFORE_ALL, folded_tables, kept_rows
 from projections.read_model.full_fold import count as count_folded
 from projections.read_model.model import values
-from projections.read_model.tables import issue_engagements
 
 # The first difference of a read model from the folds of its events.
 
@@ -281,9 +291,7 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     lost = missing(connection)
     for table in lost:
         yield derived(table.name, "the table is missing or has other columns")
-    _, _, view = objects_in(connection).get("issue_engagements", ("", "", ""))
-    if view != normal(str(issue_engagements)):
-        yield derived("issue_engagements", "the view is missing or has another definition")
+    yield from _definitions(connection)
     if lost:
         return  # comparing needs all of them, and a repair rebuilds all of them
     found_in = _derived_difference(connection, archive, live(connection), progress)
@@ -300,6 +308,17 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
             other = _derived_difference(connection, archive, each, lambda _: None)
             if other is not None:
                 yield of_replay(each.name, other)
+
+
+def _definitions(connection: Connection) -> Iterator[Finding]:
+    of_view = difference_of_view(connection)
+    if of_view is not None:
+        yield derived(VIEW, of_view)
+    what = "its definition, or that of an index or a trigger, is not the one that it should be"
+    for name in different_tables(connection):
+        yield derived(name, what)
+    for name in different_replays(connection):
+        yield of_replay(name, what)
 
 
 def _derived_difference(

@@ -19,6 +19,7 @@ from ledger.verification.file_checks import is_whole
 from ledger.verification.truth import expect_sound
 from projections.read_model.catalog import live, make
 from projections.read_model.compare import difference, differences_of_issues, needless
+from projections.read_model.definitions import different_tables
 from projections.read_model.full_fold import (
     AFTER_ALL,
     BEFORE_ALL,
@@ -98,10 +99,15 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
     """
     expect_sound(database)
     with database.write() as connection:
-        if database.path is not None and not is_whole(connection, read_models.name):
+        if database.path is not None and not _is_sound(connection, read_models.name):
             make(connection, [read_models])
         events, engagements = read_model.refold(connection, database.archive, progress)
     return Replay(events, engagements, None)
+
+
+def _is_sound(connection: Connection, table: str) -> bool:
+    """Whether a table's pages and its definition are as they should be."""
+    return is_whole(connection, table) and table not in different_tables(connection)
 
 
 class Compared(NamedTuple):
