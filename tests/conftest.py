@@ -19,6 +19,7 @@ from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
 from bot.cli.logs import handler_for
+from tests.support.strategies import Clock
 
 settings.register_profile(
     "ci",
@@ -64,6 +65,12 @@ if "TMPDIR" not in os.environ and os.environ.get("TRIALS") != "full" and has_roo
 # that there are in the world, twice, which takes longer than most conversations.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still at noon until the test moves it."""
+    return Clock()
 
 
 @pytest.fixture

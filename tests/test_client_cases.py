@@ -28,11 +28,6 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def engagements(tmp_path: Path, clock: Clock) -> Iterator[Engagements]:
     with Engagements(f"sqlite:///{tmp_path}/ledger.db", clock=clock) as opened:
         yield opened

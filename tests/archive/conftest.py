@@ -1,6 +1,7 @@
 """A history that is sealed to its last event, and what the page says of its segments."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,27 @@ from ledger.commands import interaction_of, override_of
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from projections.application import Engagements
 from tests.support.command_line import NOON, CommandLine
-from tests.support.sealed_ledgers import small_segments
+from tests.support.sealed_ledgers import fill, opened, small_segments
 from tests.support.strategies import HOUR, Clock
 
 USERS = ("ana", "ben", "eve")
+
+
+@pytest.fixture(scope="session")
+def folder_of_filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the ledger that `fill` makes, which is made once, and copied."""
+    folder, clock = tmp_path_factory.mktemp("filled"), Clock()
+    with opened(folder, clock) as made:
+        fill(made, clock)
+    return folder
+
+
+@pytest.fixture
+def filled(tmp_path: Path, clock: Clock, folder_of_filled: Path) -> Path:
+    """A folder with that ledger, as of its clock."""
+    shutil.copytree(folder_of_filled, tmp_path, dirs_exist_ok=True)
+    clock.move(3 * DAY)
+    return tmp_path
 
 
 @pytest.fixture

@@ -20,22 +20,16 @@ from ledger.store.segment_rows import Comparison
 from projections.application import Engagements
 from projections.read_model import certificate, snapshots
 from projections.read_model.columnar_fold import SEALED, joined, partial_of
-from tests.support.sealed_ledgers import EVENTS, fill, opened, segments_of
+from tests.support.sealed_ledgers import EVENTS, opened, segments_of
 from tests.support.strategies import Clock
 
 ALL = 1_000
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def engagements(tmp_path: Path, clock: Clock) -> Iterator[Engagements]:
+def engagements(filled: Path, clock: Clock) -> Iterator[Engagements]:
     """Two parts of the same engagements are sealed, and a third is hot."""
-    with opened(tmp_path, clock) as found:
-        fill(found, clock)
+    with opened(filled, clock) as found:
         yield found
 
 

@@ -44,14 +44,8 @@ EVERY = count(full=1, small=23)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def engagements(tmp_path: Path, clock: Clock) -> Iterator[Engagements]:
-    with opened(tmp_path, clock) as made:
-        fill(made, clock)
+def engagements(filled: Path, clock: Clock) -> Iterator[Engagements]:
+    with opened(filled, clock) as made:
         yield made
 
 

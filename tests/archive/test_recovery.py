@@ -24,19 +24,24 @@ from tests.support.strategies import HOUR, Clock
 OLD, NEW = "old.db", "new.db"
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def folder(tmp_path: Path, clock: Clock) -> Path:
+@pytest.fixture(scope="module")
+def folder_of_merged(tmp_path_factory: pytest.TempPathFactory, folder_of_filled: Path) -> Path:
     """A ledger whose parts were merged, and a backup of the database from before that."""
-    with opened(tmp_path, clock) as engagements:
-        fill(engagements, clock)
-        back_up(tmp_path, OLD)
+    folder, clock = tmp_path_factory.mktemp("merged"), Clock()
+    shutil.copytree(folder_of_filled, folder, dirs_exist_ok=True)
+    clock.move(3 * DAY)
+    back_up(folder, OLD)
+    with opened(folder, clock) as engagements:
         engagements.ledger.compactor.merge()
-    back_up(tmp_path, NEW)
+    back_up(folder, NEW)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, clock: Clock, folder_of_merged: Path) -> Path:
+    """A copy of that folder."""
+    shutil.copytree(folder_of_merged, tmp_path, dirs_exist_ok=True)
+    clock.move(3 * DAY)
     return tmp_path
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from aiogram.types import Message as Oracle
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from bot.listening.typed_text import (
     typed_text_of,
 )
 from tests.support.strategies import hostile_texts
+from tests.support.telegram.aiogram_oracle import aiogram, built
 
 LIVE = {
     "blocks": [
@@ -144,7 +144,7 @@ EXPORTED = {
 
 def test_the_live_form_is_one_that_the_bot_api_has():
     sent = {"message_id": 1, "date": 1, "chat": {"id": 1, "type": "private"}, "rich_message": LIVE}
-    message = Oracle.model_validate(sent)
+    message: Any = built(aiogram().types.Message).model_validate(sent)
     assert message.rich_message is not None
     assert len(message.rich_message.blocks) == len(LIVE["blocks"])
 

@@ -28,7 +28,7 @@ def _rgba(colour: str) -> tuple[float, ...]:
     return (*(int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)), 1.0)
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(rankings)
 @example([])
 @example(FULL)
@@ -56,7 +56,7 @@ def test_titles_stand_after_issues_where_the_font_has_their_characters(listed):
         assert "漢" not in "".join(said)
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(rankings)
 def test_bars_come_in_order_and_their_lengths_are_the_scores(ranked):
     figure = ranking_figure(ranked, WORDS)

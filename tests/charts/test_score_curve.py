@@ -26,7 +26,7 @@ from tests.support.event_rows import event_row
 
 NOW = strategies.NOON
 UTC = ZoneInfo("UTC")
-FEW = settings(max_examples=25)
+FEW = settings(max_examples=20)
 """A picture takes a quarter of a second."""
 
 zones = st.sampled_from(["UTC", "Europe/Berlin", "America/Argentina/ComodRivadavia"]).map(ZoneInfo)

@@ -1,5 +1,6 @@
 """The imports of starting a command, in separate processes: never more than it needs."""
 
+import json
 import re
 import sys
 
@@ -52,25 +53,48 @@ def ana(cli):
     return cli
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        ("--help", 0),
-        ("--version", 0),
-        ("", 2),
-        ("tpo", 2),
-        ("--jsn", 2),
-        ("top", 2),
-        ("top --limt 3", 2),
-        ("record ana AI-1", 2),
-        ("import csv", 2),
-        *((f"{name} --help", 0) for name in engagement.commands),
-        *((f"import {name} --help", 0) for name in imports.commands),
-    ],
-)
-def test_help_and_usage_errors_import_no_library_of_the_ledger(cli, words, code):
-    done, imported = started(cli, *words.split())
-    assert (done.code, imported - {"rich.console"}) == (code, set())  # of bars, for progress
+WITHOUT_LEDGER = {
+    "--help": 0,
+    "--version": 0,
+    "": 2,
+    "tpo": 2,
+    "--jsn": 2,
+    "top": 2,
+    "top --limt 3": 2,
+    "record ana AI-1": 2,
+    "import csv": 2,
+    **{f"{name} --help": 0 for name in engagement.commands},
+    **{f"import {name} --help": 0 for name in imports.commands},
+}
+"""Commands that end before a ledger is opened, and their exit codes."""
+
+ONE_AFTER_ANOTHER = """
+import contextlib, io, json, sys
+from engagement_ledger import main
+done = {}
+for words in json.loads(sys.stdin.read()):
+    sys.argv = ["engagement", *words.split()]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            main()
+        except SystemExit as end:
+            done[words] = end.code, list(sys.modules)
+print(json.dumps(done))
+"""
+"""Prints the exit code of each command, and the modules that it and those before have imported."""
+
+
+def ended(cli: CommandLine, imported_before: str = "") -> dict[str, tuple[int, set[str]]]:
+    """The exit codes of those commands, and the libraries that were imported by then."""
+    program = (sys.executable, "-c", f"{imported_before}{ONE_AFTER_ANOTHER}")
+    done = cli.process(program=program, stdin=json.dumps([*WITHOUT_LEDGER]).encode())
+    return {words: (code, LIBRARIES & set(names)) for words, (code, names) in done.json.items()}
+
+
+def test_help_and_usage_errors_import_no_library_of_the_ledger(cli):
+    of_bars = {"rich.console"}  # for progress
+    found = {words: (code, more - of_bars) for words, (code, more) in ended(cli).items()}
+    assert found == {words: (code, set()) for words, code in WITHOUT_LEDGER.items()}
 
 
 @pytest.mark.parametrize("words", ["engagement ", "engagement t", "engagement top --"])
@@ -132,6 +156,7 @@ def test_no_cycles_are_looked_for_at_the_end(ana):
 
 
 def test_what_a_planted_import_adds_is_seen(cli):
+    assert all("numpy" in more for _, more in ended(cli, "import numpy").values())
     program = (sys.executable, "-c", IMPORTED.replace("import atexit", "import atexit, numpy"))
     assert "numpy" in cli.process("--help", program=program).err.rpartition("\0")[2].split()
 

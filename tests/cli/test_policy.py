@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,14 @@ HOUR = dt.timedelta(hours=1)
 ADOPTED = {"version": 2, "position": 5, "changes": {"pin_hours": [0.0, 8.0]}}
 
 
-@pytest.fixture
-def ana(cli: CommandLine) -> CommandLine:
-    """An old friend of an issue, and one that was touched just now."""
+@pytest.fixture(scope="module")
+def folder_of_ana(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An issue that was touched often, and one that was touched just now."""
+    cli = CommandLine(tmp_path_factory.mktemp("ana"))
     for issue, hours_ago in (("OLD-1", 60), ("OLD-1", 50), ("OLD-1", 49), ("NEW-1", 1)):
         moment = NOON - dt.timedelta(hours=hours_ago)
         cli("record", "ana", issue, "query", "--at", moment.isoformat())
-    return cli
+    return cli.home
 
 
 def issues(cli: CommandLine, *options: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Users: found by id or name, and forgotten and exported by operators."""
 
 import json
+import shutil
 import stat
 import zipfile
 from datetime import timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -35,16 +37,24 @@ OF_A_USER = (
 )
 
 
-@pytest.fixture
-def named(cli: CommandLine, monkeypatch) -> CommandLine:
-    """A user 1001 called Ana Canary, two who are called Sam, and one whose id is a name."""
-    monkeypatch.chdir(cli.home)
+@pytest.fixture(scope="module")
+def folder_of_named(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger that is recorded once, and copied."""
+    cli = CommandLine(tmp_path_factory.mktemp("named"))
     for user in ("1001", "1002", "1003", "sam canary"):
         cli("record", user, "AI-1", "query", "--at", at(3))
     cli("record", "1001", "AI-1", "query", "--key", "again")
     names = {"1001": "Ana Canary", "1002": "Sam", "1003": "SAM", "sam canary": "Zoë"}
     with Engagements(f"sqlite:///{cli.ledger}", clock=lambda: NOON) as engagements:
         engagements.ledger.name_users(names | {"1001": "Ana Canary"})
+    return cli.home
+
+
+@pytest.fixture
+def named(cli: CommandLine, folder_of_named: Path, monkeypatch) -> CommandLine:
+    """A user 1001 called Ana Canary, two who are called Sam, and one whose id is a name."""
+    shutil.copytree(folder_of_named, cli.home, dirs_exist_ok=True)
+    monkeypatch.chdir(cli.home)
     return cli
 
 

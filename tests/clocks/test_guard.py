@@ -10,14 +10,9 @@ from ledger.instants import DAY, Instant
 from ledger.store.job_runs import JobRuns
 from projections.application import Engagements
 from tests.support.scheduled_work import ZONE
-from tests.support.strategies import NOON, Clock
+from tests.support.strategies import NOON
 
 YEARS = 3_650 * DAY
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -7,17 +7,11 @@ from bot.jobs import EngagementJobs
 from ledger.instants import DAY
 from projections.application import Engagements, Maintenance
 from tests.support.scheduled_work import ZONE, touch
-from tests.support.strategies import Clock
 
 
 @pytest.fixture
 def url(tmp_path):
     return f"sqlite:///{tmp_path}/ledger.db"
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

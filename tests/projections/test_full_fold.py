@@ -32,7 +32,7 @@ from tests.support.trials import counts
 
 pytestmark = pytest.mark.trial
 
-EXAMPLES = counts.count(full=200, small=20, more="FILLINGS")
+EXAMPLES = counts.count(full=200, small=10, more="FILLINGS")
 
 INDEXES = {"by_issue_of_user", "by_score", "by_issue", "by_last_interaction", "by_rank"}
 

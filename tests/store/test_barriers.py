@@ -33,11 +33,6 @@ LEDGER, OTHER = b"l" * 16, b"o" * 16
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def ledger(tmp_path: Path, clock: Clock) -> Path:
     """A ledger's folder, with a backup of the database from before any user was forgotten."""
     with opened(tmp_path, clock) as engagements:

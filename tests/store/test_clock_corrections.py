@@ -24,14 +24,9 @@ from ledger.validation import UserId
 from projections.application import Engagements
 from projections.read_model.compare import verify
 from tests.support.scheduled_work import ZONE
-from tests.support.strategies import HOUR, NOON, Clock
+from tests.support.strategies import HOUR, NOON
 
 YEARS = 3_650 * DAY
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ GONE = USERS[3]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def engagements(tmp_path, clock) -> Iterator[Engagements]:
     """A ledger of eight users who talked in private and in a group, an hour ago."""
     with opened(tmp_path, clock) as opened_engagements:

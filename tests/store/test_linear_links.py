@@ -32,11 +32,6 @@ MIRA, NOOR = Person(uuid(1), "Mira Canary"), Person(uuid(2), "Noor Canary")
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def engagements(tmp_path, clock) -> Iterator[Engagements]:
     with opened(tmp_path, clock) as opened_engagements:
         yield opened_engagements

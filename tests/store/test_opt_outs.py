@@ -30,11 +30,6 @@ def opened(folder: Path | str, clock: Clock) -> Iterator[Engagements]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def engagements(tmp_path, clock) -> Iterator[Engagements]:
     with opened(tmp_path, clock) as ledger:
         yield ledger

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.trial
 PARTS = count(full=4, small=1)
 """The parts of the trial, which can run in parallel."""
 
-HISTORIES = count(full=40, small=3, more="HISTORIES") // PARTS
+HISTORIES = count(full=40, small=2, more="HISTORIES") // PARTS
 STEPS = count(full=30, small=15)
 
 
@@ -77,7 +77,7 @@ def touches(kind: str, ago: int) -> list[Touch]:
 def known_history() -> None:
     """Let all users mention all issues, query them and mention them again; seal all of it."""
     state = Compactions()
-    state.moments = 5
+    state.moments = 2
     try:
         state.begin(seed=1, batch=[*touches("mention", 2 * DAY), *touches("query", DAY)])
         state.compact(fraction=1.0, at_once=5, together=2, at_most=1)

@@ -29,8 +29,8 @@ from tests.support.trials.processes import Process, kill_after, lines_of, wait_f
 
 pytestmark = pytest.mark.trial
 
-IMPORT_KILLS = count(full=40, small=4, more="IMPORT_KILLS")
-RECORD_KILLS = count(full=100, small=4)
+IMPORT_KILLS = count(full=40, small=2, more="IMPORT_KILLS")
+RECORD_KILLS = count(full=100, small=2)
 INTERRUPTS = count(full=5, small=1, more="INTERRUPTS")
 HISTORY = "kafka" if FULL else "tika"
 UNTIL_CAUGHT = 20

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import CommandLine
+from tests.support.command_line import NOON, CommandLine
 from tests.support.csv_files import written
 from tests.support.trials.counts import count, tell
 from tests.support.trials.numbered_interactions import CSV_HEADER, touches
@@ -42,11 +42,10 @@ def lines(rows: int) -> Iterator[str]:
         yield ",".join([*touch.row.split(",")[:4], f"{LONG} {touch.number:020}"])
 
 
-def packed(cli: CommandLine, rows: int) -> str:
+def packed(folder: Path, rows: int) -> str:
     """Write a gzipped history; return its path."""
     content = "\n".join(lines(rows)).encode()
-    cli.home.mkdir(exist_ok=True)
-    return written(cli.home, gzip.compress(content, 1), f"{rows}.csv.gz")
+    return written(folder, gzip.compress(content, 1), f"{rows}.csv.gz")
 
 
 def peak_kib(cli: CommandLine, *arguments: str, fault: str | None = None) -> int:
@@ -59,40 +58,53 @@ def peak_kib(cli: CommandLine, *arguments: str, fault: str | None = None) -> int
     return peak
 
 
-def test_memory_does_not_grow_with_the_file(cli):
-    few, many = CommandLine(cli.home / "few", cli.now), CommandLine(cli.home / "many", cli.now)
-    small, large = packed(few, FEW), packed(many, ROWS)
-    base = peak_kib(few, "import", "csv", small)
-    assert peak_kib(many, "import", "csv", large) < base + ROOM_KIB
-    assert many("stats", "user 1", "--json").json["total_interactions"] == len(
+@pytest.fixture(scope="module")
+def of_few(tmp_path_factory) -> int:
+    """The peak memory of importing few rows."""
+    cli = CommandLine(tmp_path_factory.mktemp("few"), NOON)
+    return peak_kib(cli, "import", "csv", packed(cli.home, FEW))
+
+
+@pytest.fixture(scope="module")
+def of_none(tmp_path_factory) -> int:
+    """The peak memory of replaying nothing."""
+    cli = CommandLine(tmp_path_factory.mktemp("none"), NOON)
+    cli("init")
+    return peak_kib(cli, "replay")
+
+
+@pytest.fixture(scope="module")
+def many_rows(tmp_path_factory) -> str:
+    """The path of a long history."""
+    return packed(tmp_path_factory.mktemp("many"), ROWS)
+
+
+def test_memory_does_not_grow_with_the_file(cli, of_few, many_rows):
+    assert peak_kib(cli, "import", "csv", many_rows) < of_few + ROOM_KIB
+    assert cli("stats", "user 1", "--json").json["total_interactions"] == len(
         [touch for touch in touches("row", ROWS) if touch.user == "user 1"]
     )
 
 
-def test_a_file_that_is_read_whole_is_caught(cli):
-    base = peak_kib(cli, "import", "csv", packed(cli, FEW))
-    path = packed(cli, ROWS)
-    assert peak_kib(cli, "import", "csv", path, fault="whole-file") > base + ROOM_KIB
+def test_a_file_that_is_read_whole_is_caught(cli, of_few, many_rows):
+    peak = peak_kib(cli, "import", "csv", many_rows, fault="whole-file")
+    assert peak > of_few + ROOM_KIB
 
 
 @pytest.mark.parametrize("packing", [bytes, gzip.compress], ids=["plain", "gzipped"])
-def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory(cli, packing):
-    cli("init")
-    base = peak_kib(cli, "replay")
+def test_a_line_that_never_ends_is_refused_before_it_fills_the_memory(cli, of_none, packing):
     path = written(cli.home, packing(bytes(64 * 1024 * 1024)))
     done = cli.process("peak", "import", "csv", path, program=PROGRAMS)
     assert done.err.startswith("error: ")
     assert "line 1" in done.err
-    assert int(done.out.splitlines()[-1]) < base + 24 * 1024
+    assert int(done.out.splitlines()[-1]) < of_none + 24 * 1024
 
 
-def test_a_row_that_never_ends_is_refused_before_it_fills_the_memory(cli):
-    cli("init")
-    base = peak_kib(cli, "replay")
+def test_a_row_that_never_ends_is_refused_before_it_fills_the_memory(cli, of_none):
     never_closed = b'2026-01-01T00:00:00Z,u,AI-1,query,"' + (b"said " * 200 + b"\n") * 32 * 1024
     path = written(cli.home, CSV_HEADER.removesuffix(",key").encode() + b"\n" + never_closed)
     done = cli.process("peak", "import", "csv", path, program=PROGRAMS)
     assert done.err.startswith("error: line 2: is not CSV: the row is longer than")
     peak = int(done.out.splitlines()[-1])
-    tell(f"a row of 32 MiB: {peak - base:,} KiB")
-    assert peak < base + 24 * 1024
+    tell(f"a row of 32 MiB: {peak - of_none:,} KiB")
+    assert peak < of_none + 24 * 1024

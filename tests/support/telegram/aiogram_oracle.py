@@ -31,7 +31,8 @@ def aiogram() -> ModuleType:
 
 
 @cache
-def _built(model: type[BaseModel]) -> type[BaseModel]:
+def built(model: type[BaseModel]) -> type[BaseModel]:
+    """One of its types, with everything in it."""
     types = aiogram().types
     names = {name: getattr(types, name) for name in types.__all__}
     names |= {"List": list, "Optional": Optional, "Union": Union, "Literal": Literal}
@@ -61,7 +62,7 @@ def _as_file(value: Any) -> Any:
 
 def _complaints(where: str, model: type[BaseModel], given: dict[str, Any]) -> list[str]:
     try:
-        read = _built(model).model_validate(given)
+        read = built(model).model_validate(given)
     except ValidationError as error:
         wrong = [e for e in error.errors() if e["loc"][-1] not in NEWER]
         return [f"{where}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong]

@@ -35,7 +35,7 @@ from tests.support.trials.counts import count
 from tests.support.trials.list_model import ListedEvent, ListModel, event_of, told
 from tests.support.trials.questions import CHATS, ISSUES, USERS, answers, questions
 
-MOMENTS, MOMENTS_BETWEEN = count(full=100, small=5), count(full=3, small=1)
+MOMENTS, MOMENTS_BETWEEN = count(full=100, small=3), count(full=3, small=1)
 POLICIES = ("recency_weight=0.8", "kinds=query,mention", "pin_hours=8", "decay_after_days=10")
 DERIVED = ("engagements", "sealed_engagements", "read_models", "comparison")
 
