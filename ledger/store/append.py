@@ -41,7 +41,7 @@ from ledger.store.places import Places
 from ledger.store.projection import BackgroundFold, Projection
 from ledger.store.rows import INSERT_EVENT, EventValues, event_row, event_rows, opaque_values
 from ledger.store.sources import Sources
-from ledger.store.statements import Statement, stored_uuid
+from ledger.store.statements import Query, Statement, stored_uuid, value
 from ledger.store.streams import Head, Stream, Streams
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ Outcome = Receipt | LedgerError
 REMEMBERED_USERS = 10_000
 """From so many on, what was read of users is read again."""
 
+_SECRET: Query[bytes] = Query(value, select(tables.ledger.c.digest_key))
 _INSERT_ORIGIN = Statement(insert(tables.origins), *tables.origins.c.keys())
 
 
@@ -143,7 +144,7 @@ class Appender:
         )
         projection.prepare(database)
         with database.read() as connection:
-            self.secret: bytes = connection.execute(select(tables.ledger.c.digest_key)).scalar_one()
+            self.secret = _SECRET.one(connection)
 
     def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Append `entries` in their order and return an outcome for each.

@@ -279,9 +279,12 @@ class OptOuts:
         self._known[user_id] = new
 
 
+_OWN_ID = Query(stored_uuid, select(tables.ledger.c.originator_id))
+
+
 def own_id(connection: Connection) -> bytes:
     """The id that distinguishes this ledger from others."""
-    return stored_uuid(connection.execute(select(tables.ledger.c.originator_id)).scalar_one()).bytes
+    return _OWN_ID.one(connection).bytes
 
 
 def barriers(connection: Connection) -> dict[bytes, Barrier | None]:

@@ -1,5 +1,6 @@
 """The schema: tables, triggers that keep them immutable (R9), and upgrades from older versions."""
 
+from functools import cache
 from pathlib import Path
 from secrets import token_bytes
 from uuid import uuid4
@@ -13,6 +14,7 @@ from ledger.idempotency import DIGEST_KEY_BYTES
 from ledger.store import tables
 from ledger.store.database import Database
 from ledger.store.rows import change, with_checksum
+from ledger.store.statements import Query, Statement, value
 
 VERSION = 7
 
@@ -166,17 +168,20 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+_VERSION: Query[object] = Query(value, select(tables.ledger.c.schema_version))
+
+
 def version_of(connection: Connection) -> int | None:
     """The schema's version, or None in an empty database."""
     inspector = inspect(connection)
-    names = {*inspector.get_table_names(), *inspector.get_view_names()}
+    names = inspector.get_table_names() or inspector.get_view_names()
     if not names:
         return None
     version = None
     if tables.ledger.name in names:
         known = {column["name"] for column in inspector.get_columns(tables.ledger.name)}
-        column = tables.ledger.c.schema_version
-        version = connection.scalar(select(column)) if column.name in known else None
+        has_version = tables.ledger.c.schema_version.name in known
+        version = _VERSION.first(connection) if has_version else None
     if not isinstance(version, int):
         message = "the database is not that of a ledger"
         raise LedgerUnavailableError(message)
@@ -256,7 +261,12 @@ def _begin_head(connection: Connection, values: tuple[int, int, int, int | None]
 
 def _insert_one(connection: Connection, table: Table, values: tuple[object, ...]) -> None:
     row = with_checksum(table.name, (1, *values))
-    connection.execute(insert(table).values(row))
+    _insertion(table).run(connection, *row)
+
+
+@cache
+def _insertion(table: Table) -> Statement:
+    return Statement(insert(table), *table.c.keys())
 
 
 def _guard(connection: Connection, guards: dict[str, str]) -> None:

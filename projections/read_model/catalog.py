@@ -75,6 +75,7 @@ PREFIX = "replay_"
 
 _SWAPPING = f"{PREFIX}0"  # no replay's: names begin with a letter
 
+_ADD = Statement(insert(read_models), *read_models.c.keys())
 _ALL = Statement(select(read_models).order_by(read_models.c.name))
 _FORMER = "replays"
 """The table of replays from before watermarks, when each append updated the live one."""
@@ -278,7 +279,7 @@ def make(connection: Connection, lost: list[Table]) -> None:
     if engagements in lost:
         connection.execute(text(f"DROP VIEW IF EXISTS {VIEW}"))
     metadata.drop_all(connection, lost)
-    metadata.create_all(connection, lost)
+    metadata.create_all(connection, lost, checkfirst=False)
     if engagements in lost:
         connection.execute(issue_engagements)
     if read_models in lost:
@@ -325,7 +326,7 @@ def _watermarks(connection: Connection) -> list[Watermark]:
 
 
 def _add(connection: Connection, watermark: Watermark) -> None:
-    connection.execute(insert(read_models).values(watermark._asdict()))
+    _ADD.run(connection, *watermark)
 
 
 def _rename(connection: Connection, old: str, new: str) -> None:

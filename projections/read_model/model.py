@@ -20,6 +20,7 @@ from ledger.store.database import Database
 from ledger.store.job_runs import job_alone
 from ledger.store.projection import TURN_SECONDS, Progress
 from ledger.store.segment_rows import Comparison
+from ledger.store.statements import Query, value
 from ledger.store.streams import Head
 from ledger.store.tables import head
 from projections import read_model
@@ -89,6 +90,8 @@ FILLED_AT_ONCE = 250_000
 
 WRITTEN_AT_ONCE = 20_000
 """Engagements a transaction: others wait to record while it holds the lock."""
+
+_POSITION: Query[int] = Query(value, select(head.c.position))
 
 JOB = "fold"
 
@@ -240,7 +243,7 @@ class ReadModel:
                 take_over(connection)
         with database.read() as connection:
             lost, is_shown = missing(connection), is_view_present(connection)
-            is_new = not connection.scalar(select(head.c.position))
+            is_new = not _POSITION.first(connection)
         if set(lost) - {sealed_accounts, *OF_ISSUES} and not is_new:
             verification.truth.expect_sound(database)
         if lost or not is_shown:
