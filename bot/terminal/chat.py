@@ -3,7 +3,6 @@
 import asyncio
 import io
 import itertools
-import json
 import re
 import shutil
 import sys
@@ -17,7 +16,6 @@ from typing import IO, Any
 
 import telegram
 from telegram.ext import Application
-from telegram.request import BaseRequest, RequestData
 
 from bot.answers.about_the_clock import doubt_in_the_terminal
 from bot.answers.plain_text import plain_text
@@ -28,6 +26,7 @@ from bot.language import words
 from bot.settings import Settings
 from bot.telegram.doors import HOST, PORT, Webhook, open_doors
 from bot.telegram.handlers import YES
+from bot.terminal.local_servers import SENDING, LocalServers
 from ledger.errors import LedgerError
 from projections.application import Engagements
 
@@ -45,7 +44,7 @@ TOKEN = f"{BOT['id']}:terminal"
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 
 
-class Screen(BaseRequest):
+class Screen(LocalServers):
     """Stands in for Telegram's servers: shows the bot's messages, and saves its files.
 
     Each chat has its own folder for files, named by the chat's id. `buttons` are those that can be
@@ -58,50 +57,21 @@ class Screen(BaseRequest):
         self.buttons: dict[int, list[Button]] = {}
         self._show = show
         self._folder = folder
-        self._message_ids = itertools.count(1)
+        super().__init__(BOT)
 
-    @property
-    def read_timeout(self) -> float | None:
-        """No limit: a screen answers at once."""
-        return None
-
-    async def initialize(self) -> None:
-        """Do nothing."""
-
-    async def shutdown(self) -> None:
-        """Do nothing."""
-
-    async def do_request(
-        self,
-        url: str,
-        method: str,
-        request_data: RequestData | None = None,
-        *_: object,
-        **__: object,
-    ) -> tuple[int, bytes]:
-        """Show the message that is sent, and respond as Telegram does."""
-        del method
-        parameters = {} if request_data is None else request_data.parameters
-        files = {} if request_data is None else request_data.multipart_data or {}
-        result = self._result(url.rpartition("/")[2], parameters, files)
-        return 200, json.dumps({"ok": True, "result": result}).encode()
-
-    def _result(self, method: str, parameters: dict[str, Any], files: dict[str, Any]) -> object:
-        if method == "getMe":
-            return BOT
-        if method not in {"sendMessage", "sendPhoto", "sendDocument", "editMessageText"}:
+    def take(self, name: str, parameters: dict[str, Any], files: dict[str, Any]) -> None:
+        """Show the text and the buttons of a request, and save its files."""
+        if name not in SENDING:
             if text := parameters.get("text"):
                 self._show(text)
-            return True
+            return
         self._show(plain_text(parameters.get("text") or parameters.get("caption") or ""))
-        for name, content, _ in files.values():
-            self._save(parameters["chat_id"], name, content)
-        if method == "editMessageText":
+        for file, content, _ in files.values():
+            self._save(parameters["chat_id"], file, content)
+        if name == "editMessageText":
             self.buttons.pop(parameters["chat_id"], None)
         rows = parameters.get("reply_markup", {}).get("inline_keyboard", [])
         self._show_buttons(parameters["chat_id"], rows)
-        chat = {"id": parameters["chat_id"], "type": "private", "first_name": ""}
-        return {"message_id": next(self._message_ids), "date": 0, "chat": chat}
 
     def _show_buttons(self, chat_id: int, rows: list[list[dict[str, Any]]]) -> None:
         buttons = [each for row in rows for each in row]

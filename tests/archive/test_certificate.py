@@ -187,7 +187,7 @@ def test_rows_that_do_not_read_back_are_found(engagements, monkeypatch):
     refused(engagements, CertificateError, "does not read back")
 
 
-def test_a_forgotten_users_events_are_sealed_and_nobody_is_summed_up(engagements):
+def test_a_forgotten_users_events_are_sealed_and_no_account_is_summed_up(engagements):
     engagements.ledger.erase("ana")
     assert engagements.ledger.compactor.compact(ALL).events == EVENTS
     assert engagements.ledger.compactor.sealed_difference() is None

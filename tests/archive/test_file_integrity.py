@@ -118,7 +118,7 @@ def by_account(archive: Archive, segment: Segment) -> list[pa.Table | DamagedSeg
     return answers
 
 
-def test_a_flipped_bit_in_any_block_is_found_by_a_check_and_by_whoever_reads_the_block(large):
+def test_a_flipped_bit_in_any_block_is_found_by_a_check_and_by_readers_of_the_block(large):
     archive, segment = large
     path, dice = archive.folder / segment.name, random.Random(2)
     whole = by_account(archive, segment)

@@ -40,7 +40,7 @@ def is_open(where: Gate, chat_id: int, kind: ChatKind, user_id: int | None) -> b
     ("chat_id", "kind", "user_id"),
     [(OTHER, SUPERGROUP, EVE), (EVE, PRIVATE, EVE), (OTHER, GROUP, None)],
 )
-def test_without_chats_it_is_open_to_everybody(chat_id, kind, user_id):
+def test_without_chats_it_is_open_to_all_users(chat_id, kind, user_id):
     assert is_open(gate(asks=is_never_asked), chat_id, kind, user_id)
     assert is_open(gate(admins=(BOSS,), asks=is_never_asked), chat_id, kind, user_id)
 

@@ -63,7 +63,7 @@ def test_a_link_brings_a_command_into_the_private_chat(name, words):
 
 
 @given(hostile_texts | st.sampled_from(["", "start", "start_AI-1", "top2", "TOP", "_", "nonsense"]))
-def test_a_link_that_somebody_made_up_carries_nothing(payload):
+def test_a_forged_link_carries_nothing(payload):
     assert asked_by_link(payload) is None
 
 

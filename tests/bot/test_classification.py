@@ -142,7 +142,7 @@ def test_a_will_is_recorded_instead_of_issues(name, before, where):
 
 @pytest.mark.parametrize("name", [OPT_OUT, OPT_IN])
 @pytest.mark.parametrize("how", [{"sender_id": None}, {"forwarded": True}, {"chat_kind": CHANNEL}])
-def test_nobody_elses_will_is_recorded(name, how):
+def test_only_the_senders_own_decision_is_recorded(name, how):
     assert classified(replace(IN_SUPERGROUP, asked=Asked(name), **how)) == NOTHING
 
 
@@ -371,7 +371,7 @@ def test_a_command_that_names_no_issue_hides_nothing(text):
 
 
 @pytest.mark.parametrize("how", [{"sender_id": None}, {"forwarded": True}, {"edited": True}])
-def test_a_command_that_nobody_gives_hides_nothing(how):
+def test_a_command_without_a_sender_hides_nothing(how):
     assert requested(replace(ASKED, **how)) == NOTHING
 
 

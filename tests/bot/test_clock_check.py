@@ -20,7 +20,7 @@ states = st.builds(
 
 
 @given(states)
-def test_only_long_after_the_last_run_is_anybody_asked(state):
+def test_a_confirmation_is_asked_for_only_long_after_the_last_run(state):
     is_near = state.last_run is None or state.now <= state.last_run + LONG
     agrees = [each for each in state.heard if abs(each.now - state.now) <= AGREEMENT]
     assert state.may_act == (is_near or bool(agrees))

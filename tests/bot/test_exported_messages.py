@@ -457,7 +457,7 @@ def test_a_flaw_matters_only_where_something_would_be_recorded(flaw):
             heard_of(flaw, type_=type_, chat_id=chat_id)
 
 
-def test_nobodys_will_is_read_out_of_an_export():
+def test_no_decision_is_read_out_of_an_export():
     assert heard_of({"text": "/optout AI-1"}, {"text": "/optin"}) == []
 
 

@@ -148,7 +148,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize(("name", "value"), SECRETS)
-def test_a_secret_is_shown_only_to_whoever_asks_for_it_by_name(name, value):
+def test_a_secret_is_shown_only_where_it_is_asked_for_by_name(name, value):
     settings = settings_of({name: value})
     secret = getattr(settings, VARIABLES[name])
     assert isinstance(secret, Secret)

@@ -264,7 +264,7 @@ class Spools(RuleBasedStateMachine):
         assert len(kept) == len(self.waiting) or torn or self.holder is None
 
     @invariant()
-    def whoever_uses_it_knows_whether_anything_waits(self) -> None:
+    def its_users_know_whether_anything_waits(self) -> None:
         if self.holder is not None:
             assert self.spools[self.holder].is_empty is not bool(self.waiting)
 
@@ -472,7 +472,7 @@ def test_what_comes_back_is_what_was_kept(context, number):
     ],
     ids=range(11),
 )
-def test_a_line_that_cannot_be_read_is_told_of_and_stands_in_nobodys_way(tmp_path, caplog, line):
+def test_a_line_that_cannot_be_read_is_reported_and_holds_up_no_other(tmp_path, caplog, line):
     path, (first, second) = tmp_path / "spool", entries(2)
     spool = Spool(path)
     spool.append([first])
@@ -660,7 +660,7 @@ def test_a_torn_tail_is_written_over(tmp_path, tail):
     again.close()
 
 
-def test_a_file_that_somebody_emptied_ends_a_drain(tmp_path):
+def test_a_file_that_was_emptied_ends_a_drain(tmp_path):
     path, (first, second) = tmp_path / "spool", entries(2)
     spool = Spool(path)
     spool.append([first])

@@ -55,7 +55,7 @@ def test_record_needs_no_init_and_makes_the_folders(tmp_path):
     }
 
 
-def test_a_key_counts_once_whoever_brings_it(cli):
+def test_a_key_counts_once_for_all_users(cli):
     cli("record", "ana", "AI-1799", "query", "--key", "chat:1")
     cli("record", "ana", "AI-1799", "query", "--key", "chat:2")
     again = cli("record", "bob", "DMD-480", "view", "--key", "chat:1", "--json")
@@ -409,7 +409,7 @@ def test_a_shell_completes_commands_and_options(cli):
     assert cli.forked().out == "plain,--latest\n"
 
 
-def test_what_somebody_wrote_cannot_steer_a_terminal_or_break_a_line(cli):
+def test_what_a_user_wrote_cannot_steer_a_terminal_or_break_a_line(cli):
     hostile = "\x1b]0;owned\x07\x1b[2J\r\nnext\u2028line\x85"
     cli("record", "ana", "AI-1", "view", "--context", hostile)
     out = cli("history", "ana").out

@@ -55,7 +55,7 @@ def test_who_wrote_mentions_and_who_reviewed_views(cli, work, people):
     assert touches(cli, "bob") == [("AI-1", "mention")]
 
 
-def test_whoever_is_not_in_the_map_gets_a_pseudonym_and_no_address_is_kept(cli, work, people):
+def test_an_address_that_is_not_in_the_map_gets_a_pseudonym_and_is_not_kept(cli, work, people):
     cli("import", "git", str(work), "--user-map", people)
     with closing(sqlite3.connect(cli.ledger)) as connection:
         users = {row[0] for row in connection.execute("SELECT user_id FROM accounts")}
@@ -317,7 +317,7 @@ def test_other_automation_can_be_named(cli, helped):
     assert (report["recorded"], report["left_out"]) == (2, 4)
 
 
-def test_a_map_leaves_out_and_takes_in_whoever_it_names(cli, helped, tmp_path):
+def test_a_map_leaves_out_and_takes_in_the_addresses_that_it_names(cli, helped, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text(f"address,user_id\n{ANA},-\nnoreply@anthropic.com,claude\nbuild@example.org,\n")
     report = cli("import", "git", str(helped), "--user-map", str(path), "--json").json

@@ -45,7 +45,7 @@ def shelf() -> Iterator[Path]:
         yield path
 
 
-def _as_nobody() -> None:
+def _as_another_user() -> None:
     if os.geteuid() == 0:  # whom no mode keeps from writing
         os.setgroups([])
         os.setgid(NOBODY)
@@ -75,11 +75,11 @@ def test_a_copy_that_cannot_be_written_answers_as_the_ledger_does(ana, shelf, ha
     before = sorted(copy.home.rglob("*"))
     try:
         for words in QUESTIONS:
-            done = copy.forked(*words, "--json", program=_as_nobody)
+            done = copy.forked(*words, "--json", program=_as_another_user)
             assert (done.code, done.err) == (0, ""), words
             if "--at" in words:
                 assert done.json == ana(*words, "--json").json, words
-        doctor = copy.forked("doctor", "--json", program=_as_nobody)
+        doctor = copy.forked("doctor", "--json", program=_as_another_user)
         assert sorted(copy.home.rglob("*")) == before
         assert doctor.code == 0
         (access,) = [each for each in doctor.json if each["check"] == "access"]

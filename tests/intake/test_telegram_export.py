@@ -138,7 +138,7 @@ def test_a_reply_into_another_chat_is_none_here():
 
 
 @pytest.mark.parametrize("fields", [{"forwarded_from": None}, {"saved_from": "Ana"}])
-def test_a_forward_is_one_even_of_somebody_who_is_gone(fields):
+def test_a_forward_is_one_even_of_a_deleted_account(fields):
     assert message(**fields).forwarded
 
 
@@ -203,7 +203,7 @@ def test_a_full_export_is_read_chat_by_chat():
 
 
 @pytest.mark.parametrize("type_", sorted(telegram_export._WITHOUT_PEOPLE))
-def test_where_nobody_talks_is_passed_over(type_):
+def test_chats_without_people_are_passed_over(type_):
     assert read(in_chat(LINE, 7, type_=type_)) == []
 
 

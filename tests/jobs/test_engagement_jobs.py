@@ -136,7 +136,7 @@ def test_a_day_is_a_day_of_the_zone(engagements, clock):
     assert done(engagements)[0] == [YESTERDAY + ONE_DAY]  # it is two in the morning there
 
 
-def test_each_run_is_logged_with_its_counts_and_nobody(jobs, caplog):
+def test_each_run_is_logged_with_its_counts_and_no_users(jobs, caplog):
     with caplog.at_level(logging.DEBUG):
         both(jobs), both(jobs)
     lines = [vars(record) for record in caplog.records if record.msg == "job done"]
@@ -174,7 +174,9 @@ def test_without_a_lock_the_days_are_noted_once_all_the_same(url, engagements, c
     assert done(engagements) == ([], [SUNDAY])
 
 
-def test_whoever_waits_too_long_for_another_leaves_the_days_due(engagements, jobs, url, clock):
+def test_a_process_that_waits_too_long_for_another_leaves_the_days_due(
+    engagements, jobs, url, clock
+):
     with Engagements(url, clock=clock) as second:
         second.ledger.database.patience_seconds = 0.001
         impatient = EngagementJobs(second, ZONE)
@@ -230,7 +232,7 @@ EngagementJobs(engagements, ZoneInfo("Europe/Berlin")).cleanup()
 """
 
 
-def test_a_process_that_is_killed_in_the_middle_holds_nobody_up(url, engagements, jobs, worked):
+def test_a_process_that_is_killed_in_the_middle_holds_up_no_other(url, engagements, jobs, worked):
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, url],
         stdin=subprocess.PIPE,

@@ -121,7 +121,7 @@ def test_no_key_depends_on_what_a_rebase_changes(commit, message):
 
 
 @given(commits())
-def test_everybody_touches_each_issue_once_and_automation_is_apart(commit):
+def test_each_person_touches_each_issue_once_and_automation_is_apart(commit):
     wanted, left_out = touches_of(commit, found_in, PEOPLE)
     everybody = {commit.author, *commit.co_authors, *commit.reviewers}
     touched = [(each.user_id, each.issue_id) for each in wanted + left_out]

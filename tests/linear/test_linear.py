@@ -207,7 +207,7 @@ def test_an_answer_that_takes_long_is_pending_and_given_to_the_next_who_asks():
     run_with_server(steps)
 
 
-def test_who_gives_up_takes_the_answer_from_nobody():
+def test_a_caller_who_gives_up_takes_the_answer_from_no_other():
     async def steps(pair: ClientAndServer) -> None:
         pair.local.script.append(HELD)
         impatient = asyncio.create_task(pair.linear.look_up(["AI-1799"]))

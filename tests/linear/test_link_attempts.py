@@ -79,7 +79,7 @@ def test_one_comment_is_one_attempt():
         {"type": "Reaction"},
     ],
 )
-def test_no_edit_app_guest_or_other_author_links_anybody(fields):
+def test_no_edit_app_guest_or_other_author_links_a_user(fields):
     assert attempted(comment(**fields)) is None
 
 

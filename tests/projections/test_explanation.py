@@ -178,7 +178,7 @@ def test_at_most_one_override_is_in_force_and_any_other_was_ended_by_what_came_l
 # --- by example ----------------------------------------------------------------------------------
 
 
-def test_an_issue_that_nobody_touched_has_the_default_and_no_parts():
+def test_an_issue_without_interactions_has_the_default_and_no_parts():
     found = explained([])
     assert (found.value, found.has_parts, found.count) == (0.5, False, 0)
     assert (found.interactions, found.overrides) == ((), ())

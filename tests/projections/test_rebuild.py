@@ -325,7 +325,7 @@ def test_indexes_have_names_of_their_own_however_often_one_switches(run):
 
 
 @mock.patch.object(model, "FOLDED_AT_ONCE", 1_000)  # three at once may never meet the head
-def test_switching_disturbs_nobody_who_asks_or_records(run):
+def test_switching_disturbs_neither_questions_nor_records(run):
     stopped, troubles, asked = Event(), [], [0]
 
     def until_stopped(work: Callable[[Engagements], object], who: Engagements) -> None:
@@ -427,7 +427,7 @@ def test_what_is_no_name_is_refused(run, name):
     assert run.tables_of_engagements() == {"engagements"}
 
 
-def test_a_name_that_nobody_has_is_refused(run):
+def test_a_name_that_no_read_model_has_is_refused(run):
     replays_ = run.engagements.maintenance.replays
     for work in (replays_.fold, replays_.compare, replays_.switch, replays_.drop):
         with pytest.raises(UnknownReplayError):

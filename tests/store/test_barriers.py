@@ -205,7 +205,7 @@ def test_who_is_forgotten_while_another_is_forgotten_again_is_forgotten_too(
         assert not list(engagements.questions.history(USERS[1]))
 
 
-def test_nobody_is_answered_about_where_a_barrier_cannot_be_put(ledger, clock, monkeypatch):
+def test_no_question_is_answered_where_a_barrier_cannot_be_put(ledger, clock, monkeypatch):
     with opened(ledger, clock) as engagements:
         engagements.ledger.erase(USERS[0])
     put_back(ledger)
@@ -344,7 +344,7 @@ def killed_at(*_: object) -> bool:
     raise KeyboardInterrupt
 
 
-def test_the_file_is_nobody_elses_to_read_and_names_nobody(ledger, clock):
+def test_the_file_is_private_to_its_owner_and_names_no_user(ledger, clock):
     with opened(ledger, clock) as engagements:
         engagements.ledger.erase(USERS[0])
     path = ledger / "ledger.db.barriers"

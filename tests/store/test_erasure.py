@@ -31,7 +31,7 @@ def engagements(tmp_path, clock) -> Iterator[Engagements]:
         opened_engagements.ledger.record_many([said(user, n) for n in range(6) for user in USERS])
         opened_engagements.adjustments.override(GONE, "AI-1", 0.25)
         opened_engagements.ledger.record(hidden_by(GONE))
-        name_everybody(opened_engagements)
+        name_all_users(opened_engagements)
         clock.move(HOUR)
         yield opened_engagements
 
@@ -59,7 +59,7 @@ def hidden_by(user: str) -> Hiding:
     return hiding_of(user, "AI-1", hidden=True, source_key=key)
 
 
-def name_everybody(engagements: Engagements) -> None:
+def name_all_users(engagements: Engagements) -> None:
     engagements.ledger.name_users({user: f"name of {user}" for user in USERS})
 
 
@@ -135,7 +135,7 @@ def events(engagements: Engagements) -> list[object]:
         return list(connection.exec_driver_sql("SELECT * FROM events ORDER BY position"))
 
 
-def test_nobody_else_notices(engagements):
+def test_no_other_user_notices(engagements):
     before = answers(engagements)
     engagements.ledger.erase(GONE)
     assert answers(engagements) == before
@@ -165,7 +165,7 @@ def test_what_comes_again_is_not_recorded(engagements):
     assert not engagements.questions.ranking(GONE)
 
 
-def test_a_user_who_comes_back_is_somebody_new(engagements, clock):
+def test_a_user_who_comes_back_has_a_new_account(engagements, clock):
     before = accounts_and_places(engagements, GONE)
     engagements.ledger.erase(GONE)
     back = interaction_of(GONE, "AI-1", "query", occurred_at=clock(), chat_id=GONE)
@@ -175,9 +175,7 @@ def test_a_user_who_comes_back_is_somebody_new(engagements, clock):
     assert engagements.maintenance.replay(repair=False, progress=lambda _: None).difference is None
 
 
-def test_a_user_whom_nobody_knows_is_barred_and_no_file_is_written_anew(
-    engagements, clock, monkeypatch
-):
+def test_an_unknown_user_is_barred_and_no_file_is_rewritten(engagements, clock, monkeypatch):
     monkeypatch.setattr(Database, "vacuum", _no_space)
     for _ in range(2):
         engagements.ledger.erase("unknown")

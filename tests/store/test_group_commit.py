@@ -147,7 +147,7 @@ def test_an_entry_that_cannot_be_stored_is_refused_by_itself(ledger, transaction
     assert outcomes[-8:] == [Receipt(recorded[f"AI-{n}"], counted=True) for n in range(8)]
 
 
-def test_an_error_of_the_commit_reaches_all_who_wait_for_it_and_nobody_later(ledger, transactions):
+def test_an_error_of_the_commit_reaches_all_who_wait_for_it_and_none_later(ledger, transactions):
     transactions.failing = LedgerUnavailableError("the disk was removed")
     outcomes = asyncio.run(at_once(ledger, [touch(n) for n in range(TASKS)]))
     assert len(outcomes) == TASKS
@@ -157,7 +157,7 @@ def test_an_error_of_the_commit_reaches_all_who_wait_for_it_and_nobody_later(led
     assert asyncio.run(at_once(ledger, [touch(1)])) == [Receipt(1, counted=True)]
 
 
-def test_a_task_that_is_cancelled_while_it_waits_harms_nobody(ledger, transactions):
+def test_a_task_that_is_cancelled_while_it_waits_harms_no_other(ledger, transactions):
     def cancel_some(tasks: list["asyncio.Task[Receipt]"]) -> None:
         for task in tasks[::3]:
             task.cancel()
@@ -300,7 +300,7 @@ def test_a_single_caller_is_its_own_leader():
     assert threads == [threading.get_ident()]
 
 
-def test_an_error_is_raised_to_whoever_called():
+def test_an_error_is_raised_to_the_caller():
     def commit(group: Sequence[int]) -> list[int | Exception]:
         message = "the disk was removed"
         raise LedgerUnavailableError(message)

@@ -217,7 +217,7 @@ def test_those_who_opted_out_are_not_linked(engagements, clock):
     assert (who(engagements, ANA), who(engagements, BOB)) == (None, None)
 
 
-def test_a_backup_from_before_one_was_forgotten_links_nobody(tmp_path, clock):
+def test_a_backup_from_before_one_was_forgotten_links_no_user(tmp_path, clock):
     with opened(tmp_path, clock) as engagements:
         engagements.ledger.linear_links.link(ANA, MIRA)
         code = engagements.ledger.linear_links.new_code(ANA)
@@ -232,7 +232,7 @@ def test_a_backup_from_before_one_was_forgotten_links_nobody(tmp_path, clock):
         assert rows(engagements) == 0
 
 
-def test_a_row_that_is_damaged_links_nobody(tmp_path, engagements, clock):
+def test_a_row_that_is_damaged_links_no_user(tmp_path, engagements, clock):
     code = engagements.ledger.linear_links.new_code(ANA)
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         connection.execute("UPDATE linear_links SET expires_at = expires_at + 1")

@@ -60,7 +60,7 @@ def test_a_supergroup_with_a_place_of_its_own_keeps_it(ledger):
     assert place_of(ledger, "-1") == new == place_of(ledger, "-1001")
 
 
-def test_a_group_that_nobody_knew_shares_the_place_that_its_supergroup_gets(ledger):
+def test_a_group_that_was_unknown_shares_the_place_that_its_supergroup_gets(ledger):
     ledger.migrate_chat("-1", "-1001")
     assert place_of(ledger, "-1") == place_of(ledger, "-1001")
     assert ledger.migrations() == {"-1": "-1001"}

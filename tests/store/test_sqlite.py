@@ -170,9 +170,7 @@ def test_a_log_that_is_deleted_is_noticed_at_once_and_loses_nothing(engagements,
         assert another.maintenance.replay(repair=False, progress=lambda _: None).difference is None
 
 
-def test_a_log_that_is_deleted_while_somebody_reads_is_saved_when_they_are_done(
-    engagements, tmp_path
-):
+def test_a_log_that_is_deleted_during_a_read_is_saved_after_it(engagements, tmp_path):
     engagements.ledger.record(touch(2))
     reading = engagements.ledger.history(USER)
     next(reading)

@@ -53,7 +53,7 @@ def test_the_admins_are_told_once_and_confirm_it(driver, admin):
     assert "Try /clock" in driver.answer(admin, "/clock yes").text
 
 
-def test_nobody_else_may_ask_or_confirm_and_all_are_recorded(driver):
+def test_only_admins_may_ask_or_confirm_and_all_are_recorded(driver):
     ben = driver.api.user("Ben", id=1002)
     for text in ("/clock", "/clock ok"):
         assert driver.answer(ben, text).text == "/clock is for the admins of this bot."

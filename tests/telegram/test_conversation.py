@@ -271,7 +271,7 @@ def test_an_export_is_a_file_of_all_ones_own_interactions(driver, ana):
     assert (entry["issue_id"], entry["kind"], entry["context"]) == ("AI-1", "query", "AI-1 canary")
 
 
-def test_nobody_elses_history_is_in_an_answer(driver, ana):
+def test_no_other_users_history_is_in_an_answer(driver, ana):
     bob = driver.api.user("Bob", id=1002)
     bob.says("AI-666 canary")
     for command in ("/top", "/stats", "/history", "/briefing", "/export", "/chart"):
@@ -381,7 +381,7 @@ def test_an_issue_asked_for_in_a_group_is_answered_in_private(driver, ana, team)
     assert "AI-1 · score 0.680" in driver.answers(ana)[-1].text
 
 
-def test_whoever_the_bot_may_not_write_to_gets_a_link_to_the_answer(driver, team):
+def test_a_user_whom_the_bot_may_not_write_to_gets_a_link_to_the_answer(driver, team):
     bob = driver.api.user("Bob", id=1002)
     in_group = driver.answer(bob, "/score AI-1", team)
     ((button,),) = in_group.rows
@@ -405,13 +405,13 @@ def test_an_export_is_for_the_private_chat_only(driver, ana, team):
 
 
 @pytest.mark.parametrize("command", ["help", "privacy", "start"])
-def test_what_is_for_everybody_is_answered_in_the_group(driver, ana, team, command):
+def test_what_is_for_all_members_is_answered_in_the_group(driver, ana, team, command):
     before = len(driver.answers(ana))
     assert driver.answer(ana, f"/{command}", team).text
     assert len(driver.answers(ana)) == before
 
 
-def test_an_unknown_command_in_a_group_may_be_somebody_elses(driver, ana, team):
+def test_an_unknown_command_in_a_group_may_be_for_another_bot(driver, ana, team):
     assert driver.asks(ana, "/nonsense", team) == []
     assert driver.answer(ana, "/nonsense@ledger_bot", team).text.startswith("I do not know")
     assert driver.asks(ana, "/top@other_bot", team) == []

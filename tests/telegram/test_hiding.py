@@ -241,7 +241,7 @@ def test_forged_data_hides_nothing(driver, ana, data):
     assert card.edits == []
 
 
-def test_whoever_presses_hides_from_their_own_lists_and_changes_no_one_elses_message(
+def test_a_press_hides_from_the_users_own_lists_and_changes_no_other_users_message(
     driver, ana, bob
 ):
     bob.starts()

@@ -106,7 +106,7 @@ def test_the_newest_proof_wins_and_the_other_one_learns_of_it(driver, ana, bob):
     assert (links(driver, ana), links(driver, bob)) == (None, MIRA["id"])
 
 
-def test_a_code_that_somebody_copies_later_is_used_already(driver, ana):
+def test_a_code_that_is_copied_later_is_used_already(driver, ana):
     code = code_for(driver, ana)
     post(driver, code)
     post(driver, code, NOOR)

@@ -38,7 +38,7 @@ def files(driver: ConversationDriver) -> bytes:
 # --- opting out ----------------------------------------------------------------------------------
 
 
-def test_whoever_opts_out_is_not_recorded(driver, ana, bob, team):
+def test_a_user_who_opts_out_is_not_recorded(driver, ana, bob, team):
     assert driver.answer(ana, "/optout").text.startswith("Done: from now on nothing")
     ana.says("AI-1 in private")
     ana.says("AI-2 in the group", in_=team)
@@ -54,7 +54,7 @@ def test_what_follows_an_opt_out_at_once_is_not_recorded_either(driver, ana):
     assert driver.recorded(ana) == {}
 
 
-def test_whoever_opts_out_is_answered_all_the_same(driver, ana):
+def test_a_user_who_opts_out_is_answered_all_the_same(driver, ana):
     ana.says("/optout")
     assert "not touched yet" in driver.answer(ana, "AI-1?").text
 
@@ -73,7 +73,7 @@ def test_opting_in_again_records_from_then_on(driver, ana):
     assert driver.recorded(ana) == {("AI-2", "query"): 1}
 
 
-def test_an_edit_says_nothing_of_what_somebody_wants(driver, ana):
+def test_an_edit_is_no_decision(driver, ana):
     old = ana.says("/optin")
     ana.says("/optout")
     ana.edits(old, "/optin please")
@@ -142,7 +142,7 @@ def test_what_cannot_be_forgotten_now_is_told_and_can_be_pressed_again(
     assert driver.recorded(ana) == {}
 
 
-def test_whoever_comes_back_begins_anew(driver, ana):
+def test_a_user_who_comes_back_starts_from_zero(driver, ana):
     ana.says("AI-1")
     ana.presses(driver.answer(ana, "/forget"), "Yes, forget me")
     driver.settle()
@@ -203,7 +203,7 @@ def test_elsewhere_the_bot_says_so_once_and_leaves(bounded):
     assert bounded.recorded(ana) == {}
 
 
-def test_whoever_wrote_in_the_group_may_write_in_private(bounded):
+def test_a_user_who_wrote_in_the_group_may_write_in_private(bounded):
     ana = bounded.api.user("Ana Canary", id=1001)
     team = bounded.api.supergroup("Team Canary", members=[ana], id=-1001000000777)
     (refused, *more) = bounded.asks(ana, "AI-1?")

@@ -214,7 +214,7 @@ def test_other_bots_record_nothing(driver, ana, chat):
     assert driver.recorded(robot) == {}
 
 
-def test_nobody_is_recorded_for_what_a_group_or_a_channel_says(driver, ana):
+def test_no_user_is_recorded_for_what_a_group_or_a_channel_says(driver, ana):
     chat = driver.api.supergroup("Team Canary", members=[ana])
     channel = driver.api.channel("News Canary")
     ana.says_anonymously("AI-1 as the group", in_=chat)

@@ -21,6 +21,7 @@ from ledger.commands import interaction_of
 from ledger.errors import ClockBehindError, LedgerUnavailableError
 from ledger.instants import DAY, moment_of
 from projections.application import EngagementTracker
+from tests.support.telegram import conversation_driver
 from tests.support.telegram.conversation_driver import ConversationDriver
 
 
@@ -30,6 +31,7 @@ def hurry(monkeypatch):
     monkeypatch.setattr(sending, "RETRY_PAUSES_SECONDS", (0.0, 0.0))
     monkeypatch.setattr(durable_writer, "PAUSES_SECONDS", (0.01,))
     monkeypatch.setattr(durable_writer, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(conversation_driver, "LOCK_PATIENCE_SECONDS", 0.05)
     monkeypatch.setenv("PTB_TIMEDELTA", "true")  # else the library warns of each flood, as an error
 
 
@@ -73,7 +75,7 @@ def test_what_waits_is_recorded_in_its_order(driver, ana):
     assert driver.recorded(ana) == {("AI-1", "query"): 1, ("AI-3", "query"): 1}
 
 
-def test_what_waits_is_recorded_though_nobody_says_anything_more(driver, ana):
+def test_what_waits_is_recorded_without_another_message(driver, ana):
     driver.settle()
     keeper = driver.bot.recorder.keeper
     with unwritable(driver):
@@ -117,7 +119,7 @@ def test_what_waits_survives_a_restart(start_driver):
     assert again.recorded(ana) == {("AI-1", "query"): 1}
 
 
-def test_a_fault_of_the_recorder_is_nobody_elses(driver, ana, monkeypatch):
+def test_a_fault_of_the_recorder_stops_no_answer(driver, ana, monkeypatch):
     monkeypatch.setattr(recording, "heard_in", _fail)
     assert driver.answer(ana, "AI-1?").text.startswith("AI-1 · score")
 

@@ -348,7 +348,7 @@ def test_a_stranger_who_writes_during_an_outage_stays_one(start_driver, comes_ba
     assert [each.event.issue_id for each in history] == ["AI-2", "AI-3"]
 
 
-def test_whoever_the_ledger_knows_is_heard_after_an_outage(start_driver):
+def test_a_user_whom_the_ledger_knows_is_heard_after_an_outage(start_driver):
     driver = start_driver(ENGAGEMENT_CHATS=str(TEAM))
     ana = driver.api.user("Ana Canary", id=1001)
     ana.says("AI-1", in_=driver.api.supergroup("Team Canary", members=[ana], id=TEAM))

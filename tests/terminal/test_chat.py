@@ -105,7 +105,7 @@ def test_a_button_that_was_answered_presses_nothing(cli):
     assert number.startswith("Name an issue")
 
 
-def test_whoever_speaks_presses_their_own_buttons(cli):
+def test_each_user_presses_their_own_buttons(cli):
     lines = ("@ana: AI-1", "@ana: /briefing", "@bob: 1", "@ana: 1")
     *_, bobs, anas = answers(talk(cli, *lines))
     assert bobs.startswith("Name an issue")

@@ -79,7 +79,7 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("ends", ["while it runs", "after a kill"])
-def test_everybody_is_answered_and_everything_is_there_in_the_end_once(tmp_path, ends):
+def test_all_users_are_answered_and_everything_is_there_in_the_end_once(tmp_path, ends):
     seconds = count(full=10, small=2, more="UNWRITABLE_SECONDS")
     with FakeBotApi(strict=False) as api:
         busy_chats = BusyChats(api)

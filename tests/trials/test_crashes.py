@@ -225,7 +225,7 @@ def test_a_record_in_several_transactions_is_caught(cli, fault):
 
 
 @pytest.mark.parametrize("fault", SPLIT_TRANSACTIONS)
-def test_without_a_kill_nobody_can_tell_the_faulty_program_from_the_right_one(cli, fault):
+def test_without_a_kill_the_faulty_program_does_what_the_right_one_does(cli, fault):
     process = Process(
         cli, "faulty", fault, "0.05", "record", f"sqlite:///{cli.ledger}", "calm", "5"
     )

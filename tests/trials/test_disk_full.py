@@ -280,7 +280,7 @@ def test_a_small_disk_fills_up_and_is_made_larger(cli, disk):
     expect_just(cli, todo)
 
 
-def test_a_disk_that_somebody_else_fills_and_frees(cli, disk):
+def test_a_disk_that_another_program_fills_and_frees(cli, disk):
     todo, ballast = touches("ballast", 4_000), disk / "ballast"
     with Engagements(f"sqlite:///{cli.ledger}") as engagements:
         engagements.ledger.record_many([each.interaction for each in todo[:50]])

@@ -172,7 +172,7 @@ def test_counting_what_does_not_count_is_caught(history, monkeypatch):
 
 
 @pytest.mark.skipif(not FULL, reason="one planted fault is enough for the small count")
-def test_events_that_nobody_knew_yet_are_caught(history, monkeypatch):
+def test_events_that_were_not_known_yet_are_caught(history, monkeypatch):
     monkeypatch.setattr("ledger.as_of.AsOf.sees", lambda self, occurred_at, _: True)
     assert mistakes_of_time(history) != []
 

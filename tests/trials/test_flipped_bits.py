@@ -162,6 +162,6 @@ def test_each_flipped_bit_of_the_log_is_found(unclosed, tmp_path):
         assert finders(path), (byte, bit)
 
 
-def test_a_log_that_nobody_checks_loses_transactions_in_silence(unclosed, tmp_path, monkeypatch):
+def test_a_log_without_checks_loses_transactions_in_silence(unclosed, tmp_path, monkeypatch):
     monkeypatch.setattr(truth, "log_findings", lambda _: [])
     assert finders(log_copied(unclosed, tmp_path / "copy", 100)) == []

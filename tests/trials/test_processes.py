@@ -117,7 +117,7 @@ def test_many_processes_begin_a_ledger_at_once(cli):
     assert invariants.complaints(cli) == []
 
 
-def test_whoever_comes_by_a_link_takes_the_same_lock(cli, tmp_path):
+def test_a_process_that_comes_by_a_link_takes_the_same_lock(cli, tmp_path):
     """Writers that take different locks do not wait for each other, and can lose commits."""
     linked = CommandLine(tmp_path / "linked", cli.now)
     linked.home.mkdir()

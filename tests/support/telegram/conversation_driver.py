@@ -22,6 +22,9 @@ from tests.support.telegram.server_state import Sent
 
 PATIENCE_SECONDS = 30.0
 
+LOCK_PATIENCE_SECONDS = 2.0
+"""How long the bot waits for a ledger that another process holds."""
+
 
 class ConversationDriver:
     """A bot and the Telegram that it talks with, at a clock that stands still until it is moved."""
@@ -35,7 +38,7 @@ class ConversationDriver:
             {"TELEGRAM_BOT_TOKEN": self.api.token, "ENGAGEMENT_HOME": str(folder)} | settings
         )
         self.engagements = Engagements(
-            self.settings.database_url, clock=self.clock, patience_seconds=2
+            self.settings.database_url, clock=self.clock, patience_seconds=LOCK_PATIENCE_SECONDS
         )
         self.bot: EngagementBot
         self._loop = asyncio.new_event_loop()

@@ -61,7 +61,7 @@ def test_dates_are_whole_seconds_of_the_given_clock(api, ana):
     assert updates[0].message.date.timestamp() == NOON // 1_000_000
 
 
-def test_a_long_poll_ends_as_soon_as_somebody_speaks(api, ana):
+def test_a_long_poll_ends_with_the_next_message(api, ana):
     async def act(bot):
         start = await bot.get_updates()
         poll = asyncio.create_task(bot.get_updates(offset=start[-1].update_id + 1, timeout=30))
@@ -83,7 +83,7 @@ def test_a_second_poll_ends_the_first_with_a_conflict(api):
     refused(api, Conflict, "terminated by other getUpdates request", act)
 
 
-def test_kinds_nobody_asked_for_never_wait(api, ana):
+def test_kinds_that_were_not_asked_for_never_wait(api, ana):
     async def act(bot):
         sent = await bot.send_message(ana.id, "x")
         ana.reacts(api.sent_to(ana)[0])

@@ -252,7 +252,7 @@ def test_a_wrong_secret_is_refused_by_the_bot_and_nothing_is_lost(api, ana, unus
     assert (set(api.webhook.statuses), api.pending()) == ({403}, 1)
 
 
-def test_nobody_polls_while_a_webhook_is_set(api):
+def test_polling_is_refused_while_a_webhook_is_set(api):
     async def act(bot):
         await bot.set_webhook("https://example.org/hook", max_connections=1)
         info = await bot.get_webhook_info()

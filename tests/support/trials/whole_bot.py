@@ -1,8 +1,6 @@
 """The whole bot in this process: its queue gets updates, and its requests are read strictly."""
 
 import asyncio
-import itertools
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +9,11 @@ from typing import Any, Self
 
 import telegram
 from telegram.ext import Application
-from telegram.request import BaseRequest, RequestData
 
 from bot import english
 from bot.application import EngagementBot
 from bot.settings import settings_of
+from bot.terminal.local_servers import LocalServers
 from projections.application import Engagements
 from tests.support.reply_html import check_button, read
 from tests.support.strategies import Clock
@@ -26,42 +24,21 @@ ALERT_LIMIT = 200
 PATIENCE_SECONDS = 120.0
 
 
-class StrictReader(BaseRequest):
+class StrictReader(LocalServers):
     """The API of Telegram: reads requests, and complains of those that Telegram would refuse."""
 
     def __init__(self) -> None:
         """Begin without a complaint."""
         self.read: list[str] = []
         self.complaints: list[str] = []
-        self._ids = itertools.count(1)
+        super().__init__(BOT)
 
-    @property
-    def read_timeout(self) -> float | None:
-        """No limit."""
-        return None
-
-    async def initialize(self) -> None:
-        """Do nothing."""
-
-    async def shutdown(self) -> None:
-        """Do nothing."""
-
-    async def do_request(
-        self,
-        url: str,
-        method: str,
-        request_data: RequestData | None = None,
-        *_: object,
-        **__: object,
-    ) -> tuple[int, bytes]:
-        """Read a request and accept it, regardless of complaints."""
-        name = url.rpartition("/")[2]
-        parameters = {} if request_data is None else request_data.parameters
+    def take(self, name: str, parameters: dict[str, Any], _: dict[str, Any]) -> None:
+        """Read a request, which is accepted regardless of complaints."""
         try:
             self._check(name, parameters)
         except Exception as error:  # noqa: BLE001 - any error is a complaint
             self.complaints.append(f"{name}: {type(error).__name__}: {error}")
-        return 200, json.dumps({"ok": True, "result": self._result(name, parameters)}).encode()
 
     def _check(self, name: str, parameters: dict[str, Any]) -> None:
         if "caption" in parameters:
@@ -74,14 +51,6 @@ class StrictReader(BaseRequest):
         for row in parameters.get("reply_markup", {}).get("inline_keyboard", []):
             for button in row:
                 check_button(button["text"], button.get("callback_data"))
-
-    def _result(self, name: str, parameters: dict[str, Any]) -> object:
-        if name == "getMe":
-            return BOT
-        if name not in {"sendMessage", "sendPhoto", "sendDocument", "editMessageText"}:
-            return True
-        chat = {"id": parameters["chat_id"], "type": "private", "first_name": ""}
-        return {"message_id": next(self._ids), "date": 0, "chat": chat}
 
 
 class LoggedWarnings(logging.Handler):

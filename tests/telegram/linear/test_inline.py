@@ -1,6 +1,6 @@
 """Inline queries, chosen results and guest messages: cards that others read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import telegram
@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from bot.answers.reply import Reply
 from bot.language import words
-from bot.linear.demo import LocalLinear, Scripted, invented
+from bot.linear.demo import Scripted
 from bot.telegram import inline_answers, look_ups
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import moment_of
 from tests.support.hostile_issues import AT, NASTY, hostile
-from tests.support.linear_server import LinearServer, serving
 from tests.support.strategies import NOON
 from tests.support.telegram.conversation_driver import ConversationDriver
 from tests.support.telegram.entities import TEXT_LIMIT, parse_html, utf16
@@ -36,19 +35,6 @@ CARD = f"{TITLE}\n{FACTS}"
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inline_answers, "PAUSE_SECONDS", 0.0)
-
-
-@pytest.fixture
-def linear() -> Iterator[LinearServer]:
-    with serving(LocalLinear(invented(NOW), lambda: NOW)) as served:
-        yield served
-
-
-@pytest.fixture
-def driver(
-    start_driver: Callable[..., ConversationDriver], linear: LinearServer
-) -> ConversationDriver:
-    return start_driver(ENGAGEMENT_TEAM_KEYS="AI,WEB,OPS,LAW,DMD", **linear.settings)
 
 
 @pytest.fixture

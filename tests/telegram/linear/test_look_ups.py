@@ -1,14 +1,14 @@
 """Cards with what Linear says: few words, no waiting, and nothing of what may not be seen."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from bot.charts import ranking_chart
 from bot.linear.client import Linear
 from bot.linear.decoding import Failed, Reason
-from bot.linear.demo import LocalLinear, Scripted, invented
+from bot.linear.demo import Scripted
 from bot.linear.demo.workspace import Invented
 from bot.linear.documents import Request
 from bot.listening.bot_commands import CARDS, Asked
@@ -21,7 +21,7 @@ from ledger.errors import LedgerUnavailableError
 from ledger.instants import moment_of
 from ledger.observations import Observation
 from ledger.store.append import Entry, Receipt
-from tests.support.linear_server import LinearServer, serving
+from tests.support.linear_server import LinearServer
 from tests.support.strategies import NOON
 from tests.support.telegram.conversation_driver import ConversationDriver
 from tests.support.telegram.fake_users import FakeUser
@@ -37,19 +37,6 @@ WHOLE = (
 )
 BUTTONS = ["Open in Linear", "Why?", "Copy AI-1799", "Copy branch"]
 HIDE, SHOW = "Hide AI-1799 from my lists", "Show AI-1799 in my lists again"
-
-
-@pytest.fixture
-def linear() -> Iterator[LinearServer]:
-    with serving(LocalLinear(invented(NOW), lambda: NOW)) as served:
-        yield served
-
-
-@pytest.fixture
-def driver(
-    start_driver: Callable[..., ConversationDriver], linear: LinearServer
-) -> ConversationDriver:
-    return start_driver(ENGAGEMENT_TEAM_KEYS="AI,WEB,OPS,LAW,DMD", **linear.settings)
 
 
 @pytest.fixture
