@@ -291,7 +291,7 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     lost = missing(connection)
     for table in lost:
         yield derived(table.name, "the table is missing or has other columns")
-    yield from _definitions(connection)
+    yield from _definitions(connection, is_whole=not lost)
     if lost:
         return  # comparing needs all of them, and a repair rebuilds all of them
     found_in = _derived_difference(connection, archive, live(connection), progress)
@@ -310,10 +310,13 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
                 yield of_replay(each.name, other)
 
 
-def _definitions(connection: Connection) -> Iterator[Finding]:
+def _definitions(connection: Connection, *, is_whole: bool) -> Iterator[Finding]:
+    """Yield findings about definitions; of tables only where none is missing."""
     of_view = difference_of_view(connection)
     if of_view is not None:
         yield derived(VIEW, of_view)
+    if not is_whole:
+        return
     what = "its definition, or that of an index or a trigger, is not the one that it should be"
     for name in different_tables(connection):
         yield derived(name, what)

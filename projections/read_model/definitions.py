@@ -1,4 +1,4 @@
-"""The definitions in the database of everything derived, compared with those that are made anew."""
+"""The definitions in the database of everything derived, compared with those of a new ledger."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import sqlalchemy
 from sqlalchemy import Connection
 
 from ledger.verification.file_checks import Objects, objects_in
-from projections.read_model.catalog import BY, PREFIX, VIEW, besides, missing
+from projections.read_model.catalog import BY, PREFIX, VIEW, besides
 from projections.read_model.tables import engagements, issue_engagements, metadata
 
 Definitions = Counter[tuple[str, str | None]]
@@ -16,19 +16,16 @@ Definitions = Counter[tuple[str, str | None]]
 
 
 def difference_of_view(connection: Connection) -> str | None:
-    """What is wrong with the view, if anything is."""
+    """The difference of the view from the one of a new ledger, if any."""
     is_there = objects_in(connection).get(VIEW) == _expected().get(VIEW)
     return None if is_there else "the view is missing or has another definition"
 
 
 def different_tables(connection: Connection) -> Iterator[str]:
-    """Yield the derived tables whose definition, indexes or triggers are not those made anew.
-
-    Those that `missing` finds are left out.
-    """
-    found, lost = objects_in(connection), {table.name for table in missing(connection)}
+    """Yield the derived tables of which a definition, an index or a trigger is another one."""
+    found = objects_in(connection)
     for name in metadata.tables:
-        if name not in lost and _of_table(found, name) != _of_table(_expected(), name):
+        if _of_table(found, name) != _of_table(_expected(), name):
             yield name
 
 

@@ -21,7 +21,7 @@ from tests.support.strategies import Clock
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
-    """A ledger with a read model that became the live one, the former one, and one beside."""
+    """A ledger with a read model that became the live one, the former one, and another one."""
     path: Path = tmp_path_factory.mktemp("ledger") / "ledger.db"
     with Engagements(f"sqlite:///{path}", clock=Clock()) as engagements:
         engagements.ledger.record(interaction_of("4711", "AI-1", "query"))
@@ -52,17 +52,14 @@ def define(path: Path, name: str, sql: str | bytes) -> None:
 
 
 def found_in(path: Path) -> list[str]:
-    """What is wrong with definitions, or that they cannot be read."""
+    """The findings about definitions, or the error that they cannot be read."""
     database = Database(f"sqlite:///{path}")
     try:
         with database.read() as connection:
             truth = file_checks.schema_findings(connection)
-            lost = (f"{each.name} is missing" for each in missing(connection))
-            return [
-                *(each.says for each in truth),
-                *lost,
-                *(each.says for each in compare._definitions(connection)),
-            ]
+            lost = [f"{each.name} is missing" for each in missing(connection)]
+            derived = compare._definitions(connection, is_whole=not lost)
+            return [*lost, *(each.says for each in (*truth, *derived))]
     except LedgerError as damage:
         return [str(damage)]
     finally:
