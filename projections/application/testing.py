@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar, overload
 
 import msgspec
 
@@ -79,12 +79,31 @@ class Given(msgspec.Struct, Generic[Client], frozen=True):
     client: Callable[[Engagements], Client]
     steps: tuple[Action[Client] | dt.timedelta, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raise TypeError for other values than `given` takes, and ValueError for a naive `now`."""
+        for each in self.interactions:
+            _expect("given takes interactions, which interaction_of makes", each, Interaction)
+        _expect("now must be a datetime", self.now, dt.datetime)
+        instant_of(self.now)
+        _expect_callable("client must be a callable that takes the ledger", self.client)
+
+    if not TYPE_CHECKING:  # a type checker knows that there is no such attribute
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say what comes before an expectation."""
+            hint = f"; {name} follows an action: given(…).when(…).{name}(…)"
+            known = hint if name in {"then", "then_raises"} else ""
+            message = f"{type(self).__name__!r} object has no attribute {name!r}{known}"
+            raise AttributeError(message)
+
     def after(self, time: dt.timedelta) -> "Given[Client]":
         """Let `time` pass before the next action; the clock stands still otherwise."""
+        _expect("after takes a timedelta", time, dt.timedelta)
         return Given(self.interactions, self.now, self.client, (*self.steps, time))
 
     def when(self, action: Action[Client]) -> "When[Client]":
         """Call `action` with the client, and await what it returns if that is awaitable."""
+        _expect_callable("when takes a callable that takes the client", action)
         return When(self.interactions, self.now, self.client, (*self.steps, action))
 
 
@@ -105,6 +124,8 @@ class When(Given[Client], Generic[Client], frozen=True):
 
     def then_raises(self, error: type[Error]) -> Error:
         """Return the last action's error; raises AssertionError unless it is an `error`."""
+        if not (isinstance(error, type) and issubclass(error, Exception)):
+            raise TypeError(_unlike("then_raises takes a type of exceptions", error))
         outcome = self._outcome()
         if isinstance(outcome.error, error):
             return outcome.error
@@ -139,6 +160,20 @@ class When(Given[Client], Generic[Client], frozen=True):
         for each in self.interactions:
             at = instant_of(self.now) if each.occurred_at is None else each.occurred_at
             yield f"  {each.user_id} {each.kind.label} {each.issue_id} at {iso(at)}"
+
+
+def _expect(rule: str, value: object, type_: type) -> None:
+    if not isinstance(value, type_):
+        raise TypeError(_unlike(rule, value))
+
+
+def _expect_callable(rule: str, value: object) -> None:
+    if not callable(value):
+        raise TypeError(_unlike(rule, value))
+
+
+def _unlike(rule: str, value: object) -> str:
+    return f"{rule}, not {type(value).__name__}"
 
 
 def _take(step: Action[Client] | dt.timedelta, client: Client, clock: _Clock) -> object:

@@ -1,9 +1,11 @@
 """The kit for embedders: its answers are those of a ledger, and its messages say what differs."""
 
 import asyncio
+import copy
 import datetime as dt
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given as for_all
@@ -192,3 +194,49 @@ def test_a_failure_without_interactions_says_so():
 def test_a_missing_error_is_a_failure_that_says_what_came():
     with pytest.raises(AssertionError, match=r"expected: ValueError\ngot:      \[\]\n"):
         given().when(top_of_ana).then_raises(ValueError)
+
+
+# --- odd uses are refused where they are written -------------------------------------------------
+
+untyped: Any = given
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda: untyped(7), "given takes interactions, which interaction_of makes, not int"),
+        (lambda: untyped([touched]), "given takes interactions, .*, not list"),
+        (lambda: untyped(now="today"), "now must be a datetime, not str"),
+        (lambda: untyped(client=7), "client must be a callable that takes the ledger, not int"),
+        (lambda: untyped().after(3), "after takes a timedelta, not int"),
+        (lambda: untyped().when(3), "when takes a callable that takes the client, not int"),
+        (
+            lambda: untyped().when(top_of_ana).then_raises("x"),
+            "then_raises takes a type of .*, not str",
+        ),
+        (
+            lambda: untyped().when(top_of_ana).then_raises(ValueError()),
+            "a type of .*, not ValueError",
+        ),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_refused_at_once(use, message):
+    with pytest.raises(TypeError, match=message):
+        use()
+
+
+def test_a_naive_now_is_refused_at_once():
+    with pytest.raises(ValueError, match="needs a time zone"):
+        given(now=dt.datetime(2026, 1, 1))  # noqa: DTZ001 - that is the fault
+
+
+@pytest.mark.parametrize("begun", [given(), given().when(top_of_ana).after(DAY)])
+@pytest.mark.parametrize("name", ["then", "then_raises"])
+def test_an_expectation_without_an_action_says_what_comes_first(begun, name):
+    with pytest.raises(AttributeError, match=rf"given\(…\).when\(…\).{name}\(…\)"):
+        getattr(begun, name)
+
+
+def test_other_attributes_are_missing_as_everywhere():
+    assert not hasattr(given(), "anything")
+    assert copy.copy(given(touched)) == given(touched)
