@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any, NoReturn, Self, cast
 
@@ -19,7 +20,7 @@ from bot.linear.client import TeamKeys, linear_of
 from bot.linear.intake.catch_up import CatchUp
 from bot.linear.intake.recorder import Take, WebhookRecorder
 from bot.linear.issue import Issue
-from bot.linear.observed import observation_of
+from bot.linear.observed import no_longer_public, observation_of
 from bot.listening.access import Gate
 from bot.listening.bot_commands import COMMANDS, Audience
 from bot.settings import Settings
@@ -80,7 +81,7 @@ class EngagementBot:
         self.queue = cast("RecordingQueue", self.application.update_queue)
         self.outbox = Outbox()
         self._observing: set[asyncio.Task[None]] = set()
-        self._linear = linear_of(settings, engagements.clock, self._observe)
+        self._linear = linear_of(settings, engagements.clock, self._observe, self._miss)
         linking = Linking(engagements.ledger, self.application.bot, self.outbox)
         self.webhooks = _webhooks_of(engagements, settings, self._take, linking)
         self._catching_up: asyncio.Task[None] | None = None
@@ -150,9 +151,26 @@ class EngagementBot:
         """Record what Linear said of an issue, without waiting for it."""
         observation = observation_of(issue, instant_of(self.engagements.clock()))
         if observation is not None:
-            task = asyncio.create_task(self._record(observation), name="linear-observation")
-            self._observing.add(task)
-            task.add_done_callback(self._observing.discard)
+            self._begin(self._record(observation))
+
+    def _miss(self, key: str) -> None:
+        """Note that an issue may not be seen any more, if the ledger knows it, without waiting."""
+        self._begin(self._record_missing(key))
+
+    def _begin(self, recording: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(recording, name="linear-observation")
+        self._observing.add(task)
+        task.add_done_callback(self._observing.discard)
+
+    async def _record_missing(self, key: str) -> None:
+        now = instant_of(self.engagements.clock())
+        try:
+            known = await asyncio.to_thread(self.engagements.issues.issue, key)
+        except LedgerError as error:
+            _log.warning("observation not recorded", extra={"error": type(error).__name__})
+            return
+        if known is not None and known.now.is_public:
+            await self._record(no_longer_public(known.now, known.updated_at, now))
 
     async def _record(self, observation: Observation) -> None:
         """Record an observation; one that the ledger cannot take is lost: Linear is asked again."""

@@ -3,6 +3,7 @@
 from bot.linear.issue import PUBLIC, Issue
 from ledger.instants import Instant, instant_of
 from ledger.observations import Observation, Person, Text, checked_observation
+from projections.issue_history import IssueAt
 
 
 def observation_of(issue: Issue, said_at: Instant) -> Observation | None:
@@ -36,3 +37,24 @@ def observation_of(issue: Issue, said_at: Instant) -> Observation | None:
         )
     except ValueError:
         return None
+
+
+def no_longer_public(issue: IssueAt, updated_at: Instant, said_at: Instant) -> Observation:
+    """The observation that an issue, as it was known, is not in a public team any more.
+
+    It has no field of the issue as it is now, which may not be seen.
+    """
+    return checked_observation(
+        Observation(
+            issue=issue.issue,
+            identifier=issue.identifier,
+            team=issue.team,
+            updated_at=updated_at,
+            said_at=said_at,
+            state_id=issue.state_id,
+            state_type=issue.state_type,
+            removed=issue.removed,
+            public_team=None,
+            origin="look-up",
+        )
+    )

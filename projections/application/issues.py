@@ -27,12 +27,14 @@ LAST = 100
 class KnownIssue(msgspec.Struct, frozen=True):
     """An issue as of a moment, with its spans in states, and the texts and people that it names.
 
-    `now` is the same issue by all that is recorded, which decides who may see it. `said_at` is when
-    Linear last described it. Texts that were deleted, and people who were forgotten, are missing.
+    `now` is the same issue by all that is recorded, which decides who may see it, and `updated_at`
+    its latest change. `said_at` is when Linear last described it. Texts that were deleted, and
+    people who were forgotten, are missing.
     """
 
     at: IssueAt
     now: IssueAt
+    updated_at: Instant
     spans: Sequence[StateSpan]
     said_at: Instant
     texts: Mapping[str, Text]
@@ -149,6 +151,7 @@ def _with_words(
     return KnownIssue(
         at,
         issue_at(events, AsOf()) or at,
+        max(each.updated_at for each in events if not each.commented),
         spans,
         max(each.said_at for each in seen if not each.commented),
         store.issue_streams.texts_of(connection, _ids(at, spans)),

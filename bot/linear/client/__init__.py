@@ -16,11 +16,15 @@ __all__ = ["Connection", "Linear", "TeamKeys", "linear_of"]
 
 
 def linear_of(
-    settings: Settings, clock: Clock = utc_now, observe: Callable[[Issue], object] = ignore
+    settings: Settings,
+    clock: Clock = utc_now,
+    observe: Callable[[Issue], object] = ignore,
+    miss: Callable[[str], object] = ignore,
 ) -> Linear | None:
-    """Return a client by these settings, or None without a key; `observe` as `Linear` takes it."""
+    """A client by these settings, or None without a key; `observe` and `miss` as for `Linear`."""
     key = settings.linear_api_key
     if key is None:
         return None
     connection = Connection(settings.linear_url, key)
-    return Linear(connection, clock, observe=observe, allowed=settings.linear_teams)
+    allowed = settings.linear_teams
+    return Linear(connection, clock, observe=observe, miss=miss, allowed=allowed)

@@ -64,7 +64,7 @@ class _Remembered(NamedTuple):
     is_outdated: bool = False
 
 
-def ignore(_: Issue) -> None:
+def ignore(_: object) -> None:
     """Do not observe."""
 
 
@@ -84,12 +84,13 @@ class Linear:
         patience_seconds: float = LOOK_UP_SECONDS,
         allowed: Collection[str] = (),
         observe: Callable[[Issue], object] = ignore,
+        miss: Callable[[str], object] = ignore,
     ) -> None:
         """Ask through `sender`; `monotonic` measures ages and pauses, in seconds.
 
         `allowed` are the keys of the teams whose issues may be seen; without any, public ones.
-        `observe` is called with each issue that was looked up and may be seen; it must neither
-        wait nor raise.
+        `observe` is called with each issue that was looked up and may be seen, `miss` with each key
+        that leads to none; they must neither wait nor raise.
         """
         self._sender = sender
         self._clock = clock
@@ -97,6 +98,7 @@ class Linear:
         self._patience_seconds = patience_seconds
         self._allowed = allowed
         self._observe = observe
+        self._miss = miss
         self._line = Line()
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._looking: dict[str, asyncio.Task[None]] = {}
@@ -187,7 +189,9 @@ class Linear:
         self._remembered.move_to_end(key)
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
-        if issue is not None:
+        if issue is None:
+            self._miss(key)
+        else:
             self._observe(issue)
 
     def _is_fresh(self, key: str) -> bool:

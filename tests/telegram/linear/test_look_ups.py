@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from bot.charts import ranking_chart
@@ -21,6 +22,7 @@ from ledger.errors import LedgerUnavailableError
 from ledger.instants import moment_of
 from ledger.observations import Observation
 from ledger.store.append import Entry, Receipt
+from projections.application import KnownIssue
 from tests.support.linear_server import LinearServer
 from tests.support.strategies import NOON
 from tests.support.telegram.conversation_driver import ConversationDriver
@@ -90,6 +92,40 @@ def test_what_linear_said_for_a_card_is_recorded_once(driver, ana):
     assert [person.name for person in issue.people.values()] == ["amara"]
     assert driver.engagements.issues.issue("OPS-3") is None
     assert driver.engagements.ledger.size()[0] == 2 * 3 + 1
+
+
+@pytest.mark.parametrize("how", ["private", "unreadable"])
+def test_an_issue_that_may_not_be_seen_any_more_is_not_public_in_the_ledger_either(
+    driver, ana, linear, how
+):
+    workspace = linear.local.workspace
+    before = known_after_asking(driver, ana)
+    if how == "private":
+        workspace.teams["AI"]["visibility"] = "private"
+    else:
+        workspace.unseen |= {"AI"}
+    hidden = known_after_asking(driver, ana)
+    assert (before.now.is_public, hidden.now.is_public) == (True, False)
+    assert hidden.now == msgspec.structs.replace(before.now, public_team=None)
+    assert (hidden.spans, hidden.updated_at) == (before.spans, before.updated_at)
+    size = driver.engagements.ledger.size()[0]
+    assert known_after_asking(driver, ana) == hidden
+    assert driver.engagements.ledger.size()[0] == size + 1, "what is recorded is the query alone"
+    workspace.teams["AI"]["visibility"], workspace.unseen = "public", frozenset()
+    assert known_after_asking(driver, ana).now == before.now
+
+
+def known_after_asking(driver: ConversationDriver, ana: FakeUser) -> KnownIssue:
+    """The issue in the ledger, after a question that Linear answers."""
+    assert driver.bot._linear is not None
+    driver.bot._linear._remembered.clear()
+    driver.clock.move(1_000_000)
+    driver.answer(ana, "AI-1799")
+    driver.settle()
+    driver.api.wait_until(lambda: not driver.bot._observing)
+    known = driver.engagements.issues.issue("AI-1799")
+    assert known is not None
+    return known
 
 
 def test_a_card_does_not_depend_on_whether_it_can_be_recorded(driver, ana, monkeypatch, caplog):
