@@ -1,34 +1,12 @@
 """Any failure of Linear in a conversation: an answer, one log line, and no word of the key."""
 
 import json
-from collections.abc import Callable, Iterator
-
-import pytest
 
 from bot.linear.client import connection
-from bot.linear.demo import LocalLinear, invented
 from bot.linear.line import Line
-from ledger.instants import moment_of
 from tests.support.linear_failures import CANARY, FAILURES
-from tests.support.linear_server import LinearServer, serving
-from tests.support.strategies import NOON
-from tests.support.telegram.conversation_driver import ConversationDriver
 
-NOW = moment_of(NOON)
 NO_ANSWER = "AI-1799: Linear does not answer now; ask again in a minute\n"
-
-
-@pytest.fixture
-def linear() -> Iterator[LinearServer]:
-    with serving(LocalLinear(invented(NOW), lambda: NOW)) as served:
-        yield served
-
-
-@pytest.fixture
-def driver(
-    start_driver: Callable[..., ConversationDriver], linear: LinearServer
-) -> ConversationDriver:
-    return start_driver(ENGAGEMENT_TEAM_KEYS="AI", **linear.settings)
 
 
 def test_each_failure_is_an_answer_and_one_log_line(driver, linear, monkeypatch, log):

@@ -1,38 +1,21 @@
 """A message to the bot that names ten issues: few requests, in private and in a group."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
-from bot.linear.demo import LocalLinear, Workspace
-from bot.linear.demo.workspace import Invented, empty
+from bot.linear.demo.workspace import Invented
 from ledger.instants import moment_of
-from tests.support.linear_server import LinearServer, serving
+from tests.support.linear_server import LinearServer
 from tests.support.strategies import NOON
-from tests.support.telegram.conversation_driver import ConversationDriver
 
-NOW = moment_of(NOON)
-TEN = [f"AI-{number}" for number in range(1, 8)] + ["WEB-1", "WEB-2", "WEB-3"]
+TEN = [f"AI-{number}" for number in range(1, 8)] + ["WEB-31", "WEB-32", "WEB-33"]
 
 
-def world() -> Workspace:
-    workspace = empty()
+@pytest.fixture
+def linear(linear: LinearServer) -> LinearServer:
+    """The local Linear, with these issues too."""
     for key in TEN:
-        workspace.add(Invented(key, f"The title of {key}"), NOW)
-    return workspace
-
-
-@pytest.fixture
-def linear() -> Iterator[LinearServer]:
-    with serving(LocalLinear(world(), lambda: NOW)) as served:
-        yield served
-
-
-@pytest.fixture
-def driver(
-    start_driver: Callable[..., ConversationDriver], linear: LinearServer
-) -> ConversationDriver:
-    return start_driver(ENGAGEMENT_TEAM_KEYS="AI,WEB", **linear.settings)
+        linear.local.workspace.add(Invented(key, f"The title of {key}"), moment_of(NOON))
+    return linear
 
 
 @pytest.mark.parametrize(("unknown", "more"), [([], 0), (["AI-98", "AI-99"], 2)])
@@ -52,5 +35,5 @@ def test_a_message_with_ten_keys_in_a_group_is_two_requests(driver, linear):
     ana.starts()
     team = driver.api.supergroup("Team Canary", members=[ana])
     driver.asks(ana, f"@ledger_bot {' '.join(TEN)}", in_=team)
-    assert "The title of WEB-3" in driver.answers(ana)[-1].text
+    assert "The title of WEB-33" in driver.answers(ana)[-1].text
     assert len(linear.local.asked) <= 2
