@@ -12,7 +12,7 @@ import telegram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.linear.demo.webhooks import SECRET
+from bot.linear.demo.webhooks import SECRET, Webhooks, sender
 from bot.linear.intake import recorder
 from bot.linear.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature_of
 from bot.telegram import webhook as telegram_door
@@ -124,6 +124,21 @@ def test_what_is_not_recorded_comes_again(fault, log):
     assert at_the_door(steps) == ([503, 200], ["AI-1799"])
     assert len(lines_of(log, "webhook not recorded")) == 1
     assert "canary" not in log.getvalue()
+
+
+def test_what_the_ledger_cannot_record_for_hours_is_recorded_by_the_last_retry():
+    async def steps(door: Door) -> tuple[list[int], bool]:
+        webhooks, left = Webhooks(sender(door.url), door.clock), list[int]()
+        webhooks.waiting.append(door.webhook())
+        door.fault = LedgerUnavailableError("the disk is full")
+        for hours in (0, 1 / 60, 1, 6):
+            door.clock.move(round(hours * HOUR))
+            door.fault = None if hours == 6 else door.fault
+            await webhooks.deliver()
+            left.append(len(webhooks.waiting))
+        return left, webhooks.is_enabled
+
+    assert at_the_door(steps) == (([1, 1, 1, 0], True), ["AI-1799"])
 
 
 def test_recording_that_takes_too_long_for_linear_is_not_waited_for(monkeypatch):
