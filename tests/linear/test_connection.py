@@ -8,8 +8,11 @@ import tracemalloc
 
 import pytest
 
-from bot.linear.client import Linear, connection
+from bot.linear.client import Linear, TeamKeys, connection
+from bot.linear.intake.catch_up import CatchUp
 from bot.linear.issue import Absent, Found, Unknown
+from bot.linear.line import Line
+from bot.listening.issue_keys import IssueKeys
 from tests.support.linear_client_and_server import KEY, ClientAndServer, Scripted, run_with_server
 from tests.support.linear_failures import CANARY, FAILURES, ISSUE, log_of_everything, scripted, told
 
@@ -37,6 +40,33 @@ def test_a_failure_is_one_line_for_many_issues_too(failure, log, monkeypatch):
     monkeypatch.setattr(connection, "BODY_LIMIT", 150_000)
     # Where the batch has an answer, each issue is asked for by itself.
     check(log, ["AI-1799", "AI-1800"], *[FAILURES[failure]] * 3)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_is_an_answer_to_the_other_questions_and_one_line(failure, log, monkeypatch):
+    monkeypatch.setattr(connection, "BODY_LIMIT", 150_000)
+
+    async def ended(_: float) -> None:
+        raise asyncio.CancelledError
+
+    async def take(_: object) -> None:
+        """Record nothing."""
+
+    async def steps(pair: ClientAndServer) -> None:
+        keys = IssueKeys()
+        catch_up = CatchUp(pair.linear, take, lambda: None, pair.clock)
+        for question in (TeamKeys(keys).follow(pair.linear, ended), catch_up.run(ended)):
+            pair.linear._line = Line()  # else it is asked once a minute
+            pair.local.script.append(FAILURES[failure])
+            with pytest.raises(asyncio.CancelledError):
+                await question
+            assert not pair.local.script
+        assert keys.teams_in_linear is None
+
+    run_with_server(steps)
+    lines = told(log)
+    assert ["teams of Linear" in each for each in lines] == [True, False]
+    assert "changes at Linear not read" in lines[1]
 
 
 def test_what_is_compressed_is_never_unpacked(log):

@@ -69,10 +69,21 @@ def test_of_more_teams_than_are_read_all_count():
         for number in range(101):
             pair.local.workspace.add_team(f"T{number}")
         keys = IssueKeys()
-        await follow(pair, TeamKeys(keys), 1)
+        assert await follow(pair, TeamKeys(keys), 1) == [3_600.0]
         assert named(keys) is None
 
     run_with_server(steps)
+
+
+def test_a_failure_is_logged_once_while_its_reason_stays_the_same(caplog):
+    async def steps(pair: ClientAndServer) -> None:
+        down, refused = Scripted(503, b""), Scripted(401, b"")
+        pair.local.script.extend([down, down, refused])
+        await follow(pair, TeamKeys(IssueKeys()), 5)
+
+    run_with_server(steps)
+    told = [vars(each)["why"] for each in caplog.records if "not read" in each.message]
+    assert told == ["has an error", "does not accept the key"]
 
 
 def test_a_team_key_that_can_begin_no_issue_is_left_out():

@@ -1,14 +1,17 @@
 """The teams of Linear, read at the start and each hour, so that their keys count and no others."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import NoReturn
 
 from bot.linear.client.linear import Linear
-from bot.linear.decoding import Setup
+from bot.linear.decoding import Failed
 from bot.linear.issue import Issue, may_be_shown
 from bot.listening.issue_keys import IssueKeys
+
+_log = logging.getLogger(__name__)
 
 READ_EVERY_SECONDS = 3_600.0
 AGAIN_SECONDS = 60.0
@@ -31,15 +34,28 @@ class TeamKeys:
     async def follow(
         self, linear: Linear, pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     ) -> NoReturn:
-        """Read the teams now and after each `pause`; never ends."""
+        """Read the teams now and after each `pause`; never ends.
+
+        A failure is logged once, as long as its reason stays the same.
+        """
+        last = None
         while True:
-            setup, _ = await linear.setup()
-            is_whole = isinstance(setup, Setup) and not setup.has_more_teams
-            if isinstance(setup, Setup) and is_whole:
-                seen = (each for each in setup.teams if may_be_shown(each, self._allowed))
-                self._named = _usable(each.key for each in seen)
-                self._change()
-            await pause(READ_EVERY_SECONDS if is_whole else AGAIN_SECONDS)
+            failure = await self._read(linear)
+            if failure not in {None, last}:
+                _log.warning("teams of Linear not read", extra={"why": failure})
+            last = failure
+            await pause(READ_EVERY_SECONDS if failure is None else AGAIN_SECONDS)
+
+    async def _read(self, linear: Linear) -> str | None:
+        """Read the teams; return the reason if they could not be read."""
+        setup, _ = await linear.setup()
+        if isinstance(setup, Failed):
+            return setup.reason.value
+        if not setup.has_more_teams:
+            seen = (each for each in setup.teams if may_be_shown(each, self._allowed))
+            self._named = _usable(each.key for each in seen)
+            self._change()
+        return None
 
     def learn(self, issues: Iterable[Issue]) -> None:
         """Let former keys count, too, that were seen on issues that were moved."""

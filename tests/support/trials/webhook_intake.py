@@ -24,7 +24,7 @@ from tests.support.linear_door import HOST, free_port
 from tests.support.linear_histories import History, observations
 from tests.support.strategies import HOUR
 
-CHANGES, ISSUES = 12, 4
+CHANGES, ISSUES = 16, 4
 TOO_EARLY = "acknowledged too early"
 ACKNOWLEDGED = "acknowledged"
 
