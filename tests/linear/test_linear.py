@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from bot.linear.client.linear import REMEMBERED, Linear
-from bot.linear.decoding import Data, Failed, Reason
+from bot.linear.decoding import Failed, Reason
 from bot.linear.demo.workspace import Invented
 from bot.linear.issue import FRESH_SECONDS, Absent, Found, Unknown
 from ledger.instants import moment_of
@@ -143,10 +143,15 @@ def test_blockers_that_may_not_be_seen_are_not_there():
 def test_what_was_not_asked_for_is_not_taken():
     async def steps(pair: ClientAndServer) -> None:
         whole_team = pair.local._executor._issues(None)
-        pair.linear._take(Data({"issues": whole_team}), ["AI-1799"])
-        assert set(pair.linear._remembered) == {"AI-1799"}
-        found = next(each for each in whole_team["nodes"] if each["identifier"] == "WEB-9")
-        found = {name: value for name, value in found.items() if not callable(value)}
+        plain = [
+            {name: value for name, value in each.items() if not callable(value)}
+            for each in whole_team["nodes"]
+        ]
+        batch = json.dumps({"data": {"issues": {"nodes": plain}}}).encode()
+        pair.local.script.append(Scripted(body=batch))
+        found = await pair.linear.find_present(["AI-1799"])
+        assert [each.identifier for each in found] == ["AI-1799"]
+        found = next(each for each in plain if each["identifier"] == "WEB-9")
         body = json.dumps({"data": {"issue": found}}).encode()
         pair.local.script.append(Scripted(body=body))
         assert (await pair.linear.look_up(["AI-5"]))["AI-5"] == Unknown()

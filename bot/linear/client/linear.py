@@ -148,6 +148,28 @@ class Linear:
         seen = (shown(each, self._allowed) for each in page.issues)
         return page._replace(issues=tuple(each for each in seen if each is not None))
 
+    async def find_present(self, keys: Sequence[str]) -> list[Issue] | Failed:
+        """The issues that are called `keys` now and may be seen; at most BATCH keys, one request.
+
+        Neither this nor `find` remembers or observes anything: a long list would push out all else.
+        """
+        (request,) = requests_for_many(keys)
+        return await self._batch(request, keys)
+
+    async def find(self, key: str) -> Issue | Failed | None:
+        """The issue that is or was called `key`; None if it is absent or may not be seen."""
+        answered = await self._ask(request_for_one(key))
+        match answered:
+            case Failed():
+                return answered
+            case NotFound():
+                return None
+            case Data(value):
+                issue = issue_of(value.get("issue"))
+        if issue is None:
+            return Failed(Reason.UNREADABLE)
+        return shown(issue, self._allowed) if issue.is_called(key) else Failed(Reason.UNEXPECTED)
+
     def outdate(self, keys: Iterable[str]) -> None:
         """Note that the issues of `keys` have changed: they are looked up when next asked for.
 
@@ -157,6 +179,11 @@ class Linear:
             remembered = self._remembered.get(key)
             if remembered is not None and remembered.issue is not None:
                 self._remembered[key] = remembered._replace(is_outdated=True)
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether a request would be sent now."""
+        return self._line.is_open(self._monotonic())
 
     @property
     def quota(self) -> Quota:
@@ -247,40 +274,33 @@ class Linear:
 
     async def _find_in_batches(self, keys: Sequence[str]) -> set[Reason]:
         for request in requests_for_many(keys):
-            answered = await self._ask(request)
-            if isinstance(answered, Failed):
-                return {answered.reason}
-            self._take(answered, keys)
+            found = await self._batch(request, keys)
+            if isinstance(found, Failed):
+                return {found.reason}
+            for issue in found:
+                self._remember(issue.identifier.upper(), issue)
         return set()
 
-    def _take(self, answered: Said, keys: Sequence[str]) -> None:
-        """Remember the issues of a batch that were asked for and may be seen.
+    async def _find_one(self, key: str) -> set[Reason]:
+        found = await self.find(key)
+        if isinstance(found, Failed):
+            return {found.reason}
+        self._remember(key, found)
+        return set()
+
+    async def _batch(self, request: Request, keys: Sequence[str]) -> list[Issue] | Failed:
+        """The issues of a batch that were asked for and may be seen.
 
         A hidden one is then asked for singly, as one that does not exist, so that neither time nor
         a failure tells the two apart.
         """
+        answered = await self._ask(request)
+        if isinstance(answered, Failed):
+            return answered
         batch = answered.value.get("issues") if isinstance(answered, Data) else None
-        for issue in issues_in(batch.get("nodes") if isinstance(batch, dict) else None):
-            seen = shown(issue, self._allowed)
-            if seen is not None and seen.identifier.upper() in keys:
-                self._remember(seen.identifier.upper(), seen)
-
-    async def _find_one(self, key: str) -> set[Reason]:
-        answered = await self._ask(request_for_one(key))
-        match answered:
-            case Failed(reason):
-                return {reason}
-            case NotFound():
-                self._remember(key, None)
-                return set()
-            case Data(value):
-                issue = issue_of(value.get("issue"))
-        if issue is None:
-            return {Reason.UNREADABLE}
-        if not issue.is_called(key):
-            return {Reason.UNEXPECTED}
-        self._remember(key, shown(issue, self._allowed))
-        return set()
+        nodes = batch.get("nodes") if isinstance(batch, dict) else None
+        seen = (shown(each, self._allowed) for each in issues_in(nodes))
+        return [each for each in seen if each is not None and each.identifier.upper() in keys]
 
     async def _ask(self, request: Request) -> Said:
         """Send `request`, unless the line is paused, and let the line learn from the answer."""

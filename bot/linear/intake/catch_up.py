@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from bot.linear.client import Linear
 from bot.linear.decoding import Changes, Failed
-from bot.linear.intake.recorder import Take
+from bot.linear.intake.recorder import Take, record_all
 from bot.linear.observed import observation_of
 from ledger.application import Clock
-from ledger.errors import InvalidInteractionError
 from ledger.instants import DAY, Instant, instant_of
 from ledger.observations import Observation
 
@@ -61,7 +60,7 @@ class CatchUp:
             if isinstance(page, Failed):
                 return page.reason.value
             observed = self._observations(page)
-            failure = await self._record(observed)
+            failure = await record_all(self._take, observed)
             if failure is not None:
                 return failure
             latest = max([latest, *(each.updated_at for each in observed)])
@@ -72,15 +71,6 @@ class CatchUp:
             after = page.after
         self._since = Instant(max(since, latest - OVERLAP))
         return None
-
-    async def _record(self, observed: Sequence[Observation]) -> str | None:
-        """Record observations; return why one was not, unless the ledger refuses it for ever."""
-        done = await asyncio.gather(*map(self._take, observed), return_exceptions=True)
-        refused = [each for each in done if isinstance(each, InvalidInteractionError)]
-        if refused:
-            _log.warning("issues not taken", extra={"issues": len(refused)})
-        failed = [each for each in done if isinstance(each, BaseException) and each not in refused]
-        return type(failed[0]).__name__ if failed else None
 
     def _first(self) -> Instant:
         latest = self._latest()

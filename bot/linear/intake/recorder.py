@@ -1,8 +1,8 @@
-"""Recording of webhooks before they are acknowledged."""
+"""Recording of what Linear says: of webhooks, before they are acknowledged, and of look-ups."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 
 from bot.linear.link_attempts import Attempt, Attempts, attempt_in
@@ -29,6 +29,17 @@ Take = Callable[[Observation], Awaitable[object]]
 """Records an observation; it is durable when that returns."""
 Redeem = Callable[[Attempt], Awaitable[object]]
 """Links a user to the author of a comment if the code in it is right, durably as `Take` does."""
+
+
+async def record_all(take: Take, observed: Iterable[Observation]) -> str | None:
+    """Record observations; return why one was not, unless the ledger refuses it for ever."""
+    done = await asyncio.gather(*map(take, observed), return_exceptions=True)
+    refused = [each for each in done if isinstance(each, InvalidInteractionError)]
+    if refused:
+        _log.warning("issues not taken", extra={"issues": len(refused)})
+    failed = [each for each in done if isinstance(each, BaseException) and each not in refused]
+    return type(failed[0]).__name__ if failed else None
+
 
 _STATUSES = {
     Problem.STALE: HTTPStatus.FORBIDDEN,
