@@ -14,11 +14,13 @@ from bot.jobs import (
     EngagementJobs,
     add_engagement_jobs_to_scheduler,
     add_expiry_to_scheduler,
+    add_resolution_to_scheduler,
 )
 from bot.language import words
 from bot.linear.client import TeamKeys, linear_of
 from bot.linear.intake.catch_up import CatchUp
 from bot.linear.intake.recorder import Take, WebhookRecorder
+from bot.linear.intake.resolution import Resolution, resolution_of
 from bot.linear.issue import Issue
 from bot.linear.observed import no_longer_public, observation_of
 from bot.listening.access import Gate
@@ -84,6 +86,9 @@ class EngagementBot:
         self._linear = linear_of(settings, engagements.clock, self._observe, self._miss)
         linking = Linking(engagements.ledger, self.application.bot, self.outbox)
         self.webhooks = _webhooks_of(engagements, settings, self._take, linking)
+        self._resolution = (
+            None if self._linear is None else resolution_of(self._linear, engagements)
+        )
         self._catching_up: asyncio.Task[None] | None = None
         self._team_keys = TeamKeys(self.recorder.keys, settings.linear_teams)
         self._following: asyncio.Task[NoReturn] | None = None
@@ -99,6 +104,9 @@ class EngagementBot:
             jobs.on_damage = self._tell_of_damage
             add_engagement_jobs_to_scheduler(self.application.job_queue, jobs)
             add_expiry_to_scheduler(self.application.job_queue, jobs, settings.context_days)
+            if self._resolution is not None:
+                resolve = partial(self._resolve, self._resolution)
+                add_resolution_to_scheduler(self.application.job_queue, jobs, resolve)
 
     async def __aenter__(self) -> Self:
         """Start handling updates; raises TelegramError where Telegram refuses."""
@@ -125,6 +133,8 @@ class EngagementBot:
         """Handle what was received, deliver what can be, and stop."""
         if self._catching_up is not None:
             self._catching_up.cancel()
+        if self._resolution is not None:
+            self._resolution.end()
         await self.application.stop()
         await self.outbox.close(DRAIN_SECONDS)
         if self._following is not None:
@@ -184,6 +194,14 @@ class EngagementBot:
         await self.engagements.ledger.record_async(observation)
         if self._linear is not None and not observation.commented:
             self._linear.outdate(observation.identifiers)
+
+    def _resolve(self, resolution: Resolution) -> int:
+        """Ask Linear which issues recorded keys name, and return how many were found.
+
+        Called in a job's thread; raises NotResolvedError if keys are left.
+        """
+        resolving = asyncio.run_coroutine_threadsafe(resolution.resolve(), self._loop)
+        return resolving.result().expect_none_pending().found
 
     def _tell_admins(self, reply: Reply) -> None:
         for admin in sorted(self._settings.admins):

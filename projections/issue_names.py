@@ -53,11 +53,13 @@ class Names:
 
     def name(self, key: str, at: int | None = None) -> str:
         """The present name of the issue that `key` named at an instant, or names now."""
-        owners = self._owners.get(key)
-        if not owners:
-            return key
-        last = len(owners) if at is None else bisect_right(owners, at, key=lambda each: each.start)
-        return owners[last - 1].name
+        owner = self._owner(key, at)
+        return key if owner is None else owner.name
+
+    def issue(self, key: str, at: int | None = None) -> str | None:
+        """Linear's present UUID of the issue that `name` names, if any claim names the key."""
+        owner = self._owner(key, at)
+        return None if owner is None else owner.issue
 
     def spans(self, name: str) -> tuple[KeySpan, ...]:
         """The keys, with their spans, of the issue that is called `name` now."""
@@ -83,6 +85,13 @@ class Names:
             for row in rows
         ]
 
+    def _owner(self, key: str, at: int | None) -> "_Owner | None":
+        owners = self._owners.get(key)
+        if not owners:
+            return None
+        last = len(owners) if at is None else bisect_right(owners, at, key=lambda each: each.start)
+        return owners[last - 1]
+
     def _moved(self) -> Iterator[str]:
         for name, spans in self._spans.items():
             if spans != [KeySpan(name)]:
@@ -92,6 +101,7 @@ class Names:
 class _Owner(NamedTuple):
     start: int
     name: str
+    issue: str
 
 
 class _Observed:
@@ -150,12 +160,12 @@ def _owners(issues: list[list[_Observed]]) -> dict[str, list[_Owner]]:
     former: defaultdict[str, list[_Owner]] = defaultdict(list)
     for observed in issues:
         claims = sorted((claim for one in observed for claim in one.claims), key=_by_time)
-        name = claims[-1].identifier
+        name, issue = claims[-1].identifier, claims[-1].issue
         for claim in claims:
-            current[claim.identifier].append(_Owner(claim.at, name))
+            current[claim.identifier].append(_Owner(claim.at, name, issue))
         for key in {key for claim in claims for key in claim.former}:
             if not any(claim.identifier == key for claim in claims):
-                former[key].append(_Owner(claims[0].at, name))
+                former[key].append(_Owner(claims[0].at, name, issue))
     return {
         key: _in_order(former.get(key, ()), current.get(key, ()))
         for key in current.keys() | former.keys()

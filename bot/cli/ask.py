@@ -13,7 +13,7 @@ from bot.cli.suggestions import suggest_issue
 from bot.cli.text_tables import show_table
 from bot.cli.titles import Described, described
 from bot.cli.users import user_of
-from ledger.events import InteractionRecorded, ScoreOverridden, kind_label
+from ledger.events import ScoreOverridden, kind_label
 from ledger.instants import Instant, instant_of, iso
 from projections.policy import ScoringPolicy
 from projections.ranking import Ranked
@@ -215,7 +215,7 @@ def _history_document(entry: "HistoryEntry") -> dict[str, Any]:
         "present_issue_id": entry.name or event.issue_id,
         "kind": kind_label(event),
         "score": event.score if isinstance(event, ScoreOverridden) else None,
-        "linear_id": event.linear_id if isinstance(event, InteractionRecorded) else None,
+        "linear_id": entry.linear_id,
         "source": origin.source,
         "context": origin.context,
     }

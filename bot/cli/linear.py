@@ -1,22 +1,68 @@
-"""Commands around Linear: a local one to try things with, and a check of Linear's schema."""
+"""Commands around Linear: resolution of keys, a check of its schema, and a local one to try."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
-from bot.cli.context import Session
-from bot.cli.output import counted
+from bot.cli.context import Session, json_option
+from bot.cli.output import counted, show_json
+from bot.dates.job_days import RESOLUTION
 from bot.settings import LINEAR_PATH, variable_of
+
+if TYPE_CHECKING:
+    from bot.linear.client import Linear
+    from bot.linear.intake.resolution import Resolved
+    from projections.application import Engagements
 
 DEMO_PORT = 8_090
 
 
 @click.group()
 def linear() -> None:
-    """Check what the bot relies on at Linear."""
+    """Ask Linear which issues were recorded, and check what the bot relies on there."""
+
+
+@linear.command()
+@json_option
+@click.pass_obj
+def resolve(session: Session) -> int:
+    """Ask Linear for the issues of keys that were recorded before it was asked for them.
+
+    What it says is recorded, so issues that moved are merged, and titles show for former keys.
+    The running bot does the same once a day. Stops where less than a quarter of Linear's quota is
+    left; the next run goes on from there. Keys that are not found are asked for again after 30
+    days. Exits with 1 if keys are left.
+    """
+    from bot.cli.issue import linear_for  # noqa: PLC0415 - loads httpx
+    from bot.cli.progress import progress  # noqa: PLC0415 - loads rich
+    from bot.linear.intake.resolution import round_of  # noqa: PLC0415 - as above
+
+    with session.engagements() as engagements, engagements.ledger.job_runs.alone(RESOLUTION.job):
+        linear, pending = linear_for(session), len(round_of(engagements).keys().pending)
+        with progress("resolving", "keys", pending) as update:
+            resolved = asyncio.run(_resolved(linear, engagements, lambda done: update(done, done)))
+    if session.as_json:
+        show_json(resolved._asdict())
+        return int(bool(resolved.pending))
+    click.echo(f"{counted(resolved.found, 'key')} found, {resolved.not_found:,} not found")
+    resolved.expect_none_pending()
+    return 0
+
+
+async def _resolved(
+    linear: "Linear", engagements: "Engagements", show: Callable[[int], object]
+) -> "Resolved":
+    from bot.linear.intake.resolution import resolution_of  # noqa: PLC0415 - as above
+
+    try:
+        return await resolution_of(linear, engagements).resolve(show)
+    finally:
+        await linear.close()
 
 
 @linear.command("check-schema")

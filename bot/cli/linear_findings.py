@@ -12,7 +12,7 @@ from bot.settings import Settings, variable_of
 from ledger.errors import LedgerError
 from ledger.instants import Instant, iso
 
-CHECK, WEBHOOK_CHECK = "linear", "linear webhooks"
+CHECK, KEYS_CHECK, WEBHOOK_CHECK = "linear", "linear keys", "linear webhooks"
 
 _TO_BE_CHANGED = {
     Reason.KEY_REFUSED: (
@@ -24,8 +24,8 @@ _TO_BE_CHANGED = {
 
 
 def linear_findings(session: Session) -> list[DoctorFinding]:
-    """Return what was found about the key, by asking Linear once, and about webhooks."""
-    return [*_of_key(session), *_of_webhooks(session)]
+    """Return what was found about the key, by asking Linear once, recorded keys, and webhooks."""
+    return [*_of_key(session), *_of_recorded_keys(session), *_of_webhooks(session)]
 
 
 def _of_key(session: Session) -> list[DoctorFinding]:
@@ -48,6 +48,26 @@ def _of_key(session: Session) -> list[DoctorFinding]:
     if isinstance(setup, Failed):
         return [_failure(setup)]
     return [_state(setup, quota, session.settings.linear_teams), *_audience(session.settings)]
+
+
+def _of_recorded_keys(session: Session) -> list[DoctorFinding]:
+    if session.settings.linear_api_key is None or not session.has_ledger():
+        return []
+    try:
+        from bot.linear.intake.resolution import round_of  # noqa: PLC0415 - loads httpx
+
+        with session.engagements() as engagements:
+            keys, day = round_of(engagements).keys(), round_of(engagements).ends_on()
+    except (LedgerError, MissingExtraError):
+        return []  # other checks report it
+    detail = f"{counted(keys.found, 'recorded key')} found"
+    if keys.not_found:
+        detail += f"; {keys.not_found:,} not found, asked for again from {day} on"
+    if not keys.pending:
+        return [DoctorFinding(KEYS_CHECK, OK, detail)]
+    left = f"Linear is still to be asked for {len(keys.pending):,}"
+    remedy = "the bot does that once a day, `engagement linear resolve` now"
+    return [DoctorFinding(KEYS_CHECK, NOTE, f"{detail}; {left}: {remedy}")]
 
 
 def _of_webhooks(session: Session) -> list[DoctorFinding]:

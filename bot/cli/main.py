@@ -128,7 +128,11 @@ for name, place, summary in (
         "Link USER to the Linear user with LINEAR_USER_ID, a UUID, without a proof.",
     ),
     ("unlink", "link:unlink", "Delete what says who USER is in Linear, as the bot's /unlink does."),
-    ("linear", "linear:linear", "Check what the bot relies on at Linear."),
+    (
+        "linear",
+        "linear:linear",
+        "Ask Linear which issues were recorded, and check what the bot relies on there.",
+    ),
     (
         "linear-demo",
         "linear:linear_demo",

@@ -31,6 +31,9 @@ CLEANUP = Schedule("engagement_cleanup", due_after=dt.timedelta(hours=2), weekda
 EXPIRY = Schedule("engagement_expiry", due_after=_DAY)
 """Daily at midnight, as DECAY."""
 
+RESOLUTION = Schedule("linear_resolution", due_after=_DAY)
+"""Daily at midnight, as DECAY."""
+
 
 def due_days(
     schedule: Schedule, last_done: dt.date | None, now: dt.datetime, zone: dt.tzinfo

@@ -4,6 +4,7 @@ from bot.jobs.engagement_jobs import EngagementJobs
 from bot.jobs.scheduling import (
     add_engagement_jobs_to_scheduler,
     add_expiry_to_scheduler,
+    add_resolution_to_scheduler,
     cleanup_zero_engagements_job,
     decay_engagement_scores_job,
 )
@@ -12,6 +13,7 @@ __all__ = [
     "EngagementJobs",
     "add_engagement_jobs_to_scheduler",
     "add_expiry_to_scheduler",
+    "add_resolution_to_scheduler",
     "cleanup_zero_engagements_job",
     "decay_engagement_scores_job",
 ]

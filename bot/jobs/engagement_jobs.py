@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from bot.clocks import ClockGuard
-from bot.dates.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
+from bot.dates.job_days import CLEANUP, DECAY, EXPIRY, RESOLUTION, Schedule, due_days
 from ledger.instants import DAY, Instant, instant_of
 from ledger.segment import RETAINED_DAYS
 from projections.application import Engagements
@@ -92,6 +92,14 @@ class EngagementJobs:
         """
         expire = self._engagements.ledger.expire_origins
         return self._do(EXPIRY, lambda now: expire(Instant(now - context_days * DAY)))
+
+    def resolve(self, resolve: Callable[[], int]) -> int:
+        """Ask Linear by `resolve` which issues recorded keys name, once a day.
+
+        Returns the number of keys whose issues the last run found. If `resolve` raises an error, as
+        it does where keys are left, the day stays due.
+        """
+        return self._do(RESOLUTION, lambda _: resolve())
 
     def _do(self, schedule: Schedule, work: Callable[[Instant], int]) -> int:
         runs = self._engagements.ledger.job_runs

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
-from bot.dates.job_days import CLEANUP, DECAY, EXPIRY
+from bot.dates.job_days import CLEANUP, DECAY, EXPIRY, RESOLUTION
 from bot.extras import extra
 from bot.jobs.engagement_jobs import EngagementJobs
 from bot.settings import settings_of
@@ -58,15 +58,29 @@ def add_engagement_jobs_to_scheduler(
 
 def add_expiry_to_scheduler(queue: HasScheduler, jobs: EngagementJobs, context_days: int) -> None:
     """Schedule `EngagementJobs.expire` daily at midnight, in the same way."""
+    _add_own(queue, jobs, EXPIRY.job, lambda: jobs.expire(context_days))
 
-    async def work(jobs: EngagementJobs | None) -> int:
-        return await asyncio.to_thread(_expire, jobs, context_days)
 
-    def ask(jobs: EngagementJobs | None, *_: object) -> None:
-        with _survived(EXPIRY.job):
-            _expire(jobs, context_days)
+def add_resolution_to_scheduler(
+    queue: HasScheduler, jobs: EngagementJobs, resolve: Callable[[], int]
+) -> None:
+    """Schedule `EngagementJobs.resolve` daily at midnight, in the same way."""
+    _add_own(queue, jobs, RESOLUTION.job, lambda: jobs.resolve(resolve))
 
-    _add(queue, jobs.zone, EXPIRY.job, ask, [jobs, _shown(EXPIRY.job, work, jobs)])
+
+def _add_own(
+    queue: HasScheduler, jobs: EngagementJobs, job: str, work: Callable[[], object]
+) -> None:
+    """Schedule work of the bot's own, for which other schedulers have no settings."""
+
+    async def run(_: object) -> None:
+        await asyncio.to_thread(work)
+
+    def ask(*_: object) -> None:
+        with _survived(job):
+            work()
+
+    _add(queue, jobs.zone, job, ask, [jobs, _shown(job, run, jobs)])
 
 
 def _add(
@@ -116,7 +130,9 @@ def ask_for_cleanup(jobs: EngagementJobs | None, *_: object) -> None:
 
 
 def _shown(
-    job: str, work: Callable[[EngagementJobs | None], Awaitable[int]], jobs: EngagementJobs | None
+    job: str,
+    work: Callable[[EngagementJobs | None], Awaitable[object]],
+    jobs: EngagementJobs | None,
 ) -> object:
     with extra("telegram"):
         from telegram.ext import Job  # noqa: PLC0415 - other schedulers do without
@@ -135,11 +151,6 @@ def _decay(jobs: EngagementJobs | None) -> int:
 def _cleanup(jobs: EngagementJobs | None) -> int:
     with _opened(jobs) as opened:
         return opened.cleanup()
-
-
-def _expire(jobs: EngagementJobs | None, context_days: int) -> int:
-    with _opened(jobs) as opened:
-        return opened.expire(context_days)
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from bot.listening.access import Gate
 from bot.listening.classification import Entry, Migration, Sender
@@ -27,6 +29,8 @@ from projections.application import EngagementTracker
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+Command = Interaction | Hiding | OptOut
 
 PATIENCE_SECONDS = 2.0
 """Seconds that an update waits for the ledger; then its entries go to the spool."""
@@ -54,9 +58,20 @@ class NotKeptError(Exception):
 class Keeper:
     """Stores entries durably and in order: while any wait in the spool, new ones go there, too."""
 
-    def __init__(self, tracker: EngagementTracker, spool: Path, gate: Gate | None = None) -> None:
-        """Record through `tracker`, or in the file `spool` while its ledger or `gate` fails."""
+    def __init__(
+        self,
+        tracker: EngagementTracker,
+        spool: Path,
+        gate: Gate | None = None,
+        *,
+        has_linear: bool = False,
+    ) -> None:
+        """Record through `tracker`, or in the file `spool` while its ledger or `gate` fails.
+
+        With `has_linear`, interactions are recorded with Linear's UUIDs of issues that were found.
+        """
         self._tracker = tracker
+        self._has_linear = has_linear
         self._ledger = tracker.engagements.ledger
         self._gate = gate
         self._spool = Spool(spool)
@@ -157,7 +172,10 @@ class Keeper:
             case [Migration() as migration]:
                 await asyncio.to_thread(self._migrate, migration)
             case _:
-                outcomes = await self._tracker.track_all(_commands_among(entries))
+                commands = _commands_among(entries)
+                if self._has_linear:
+                    commands = await _in(self._recording, lambda: self._identified(commands))
+                outcomes = await self._tracker.track_all(commands)
                 _settle([each for each in outcomes if isinstance(each, LedgerError)])
 
     async def _is_wanted(self, entry: Entry) -> bool:
@@ -221,7 +239,25 @@ class Keeper:
             case [Migration() as migration]:
                 self._migrate(migration)
                 return [None]
-        return self._ledger.record_many(_commands_among(entries))
+        commands = _commands_among(entries)
+        return self._ledger.record_many(
+            self._identified(commands) if self._has_linear else commands
+        )
+
+    def _identified(self, commands: list[Command]) -> list[Command]:
+        """The commands, with Linear's UUIDs of the issues of interactions as far as known.
+
+        What cannot be read is left out, as it is where nothing was found: answers look again.
+        """
+        touches = [each for each in commands if isinstance(each, Interaction)]
+        try:
+            issues = self._tracker.engagements.issues
+            found = issues.linear_ids((each.issue_id, each.occurred_at) for each in touches)
+        except Exception as error:  # noqa: BLE001 - this may not prevent recording
+            _log.debug("issues unread", extra={"error": type(error).__name__})
+            return commands
+        ids = {touch: id_ for touch, id_ in zip(touches, found, strict=True) if id_ is not None}
+        return [_with_linear_id(each, ids) for each in commands]
 
     def _migrate(self, migration: Migration) -> None:
         self._ledger.migrate_chat(str(migration.old_chat_id), str(migration.new_chat_id))
@@ -239,8 +275,14 @@ _EXPECTED = OptedOutError | UnknownEngagementError
 """Refusals of valid requests, which the bot's answer explains."""
 
 
-def _commands_among(entries: Sequence[Entry]) -> list[Interaction | Hiding | OptOut]:
+def _commands_among(entries: Sequence[Entry]) -> list[Command]:
     return [each for each in entries if not isinstance(each, Migration)]
+
+
+def _with_linear_id(command: Command, ids: Mapping[Interaction, str]) -> Command:
+    if not isinstance(command, Interaction) or command not in ids:
+        return command
+    return msgspec.structs.replace(command, linear_id=ids[command])
 
 
 def _settle(errors: Sequence[BaseException]) -> None:

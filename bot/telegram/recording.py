@@ -167,7 +167,7 @@ class Recorder:
     Entries that the ledger cannot take wait with the `keeper` until it can.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything that decides what is recorded, and where
         self,
         bot: telegram.Bot,
         tracker: EngagementTracker,
@@ -175,9 +175,13 @@ class Recorder:
         spool: Path,
         keys: IssueKeys,
         gate: Gate | None = None,
+        has_linear: bool = False,
     ) -> None:
-        """Record the updates of `bot` through `tracker`; no other bot may use the file `spool`."""
-        self.keeper = Keeper(tracker, spool, gate)
+        """Record the updates of `bot` through `tracker`; no other bot may use the file `spool`.
+
+        `has_linear` is that of `Keeper`.
+        """
+        self.keeper = Keeper(tracker, spool, gate, has_linear=has_linear)
         self.tell_of: Callable[[Outage], None] = _nobody
         self.latest_update_id = 0
         self._outage: Outage | None = None
@@ -297,6 +301,7 @@ def install(
         spool=spool_path(database, application.bot.token, settings),
         keys=IssueKeys() if settings is None else settings.issue_keys,
         gate=gate,
+        has_linear=settings is not None and settings.linear_api_key is not None,
     )
     application.update_queue = RecordingQueue(recorder, is_last)
     if application.updater is not None:

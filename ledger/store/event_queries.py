@@ -109,13 +109,15 @@ _ROWS_BY_ACCOUNT = Query(
 class HistoryEntry(NamedTuple):
     """An event at its position, with its effective instants and its origin, if not deleted.
 
-    `name` is the present name of the issue, if the event has a former one.
+    `name` is the present name of the issue, if the event has a former one. `linear_id` is Linear's
+    UUID of it, as given or by a look-up.
     """
 
     position: int
     event: AccountEvent
     origin: codec.Origin
     name: str | None = None
+    linear_id: str | None = None
 
 
 class UserRows(NamedTuple):

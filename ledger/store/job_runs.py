@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select
 
 from ledger.instants import Instant
 from ledger.store import tables
 from ledger.store.database import Database
-from ledger.store.rows import with_checksum
+from ledger.store.rows import change, with_checksum
 from ledger.store.sqlite import FileLock, followed
 from ledger.store.statements import Query, Statement, decoding, value
 from ledger.store.streams import Head
@@ -76,6 +76,25 @@ class JobRuns:
             rows = [(job, day.isoformat(), ran_at, counted) for day in new]
             _INSERT.run_many(connection, [with_checksum(_t.name, row) for row in rows])
         return new
+
+    def advance(self, job: str, day: dt.date, ran_at: Instant, counted: int) -> None:
+        """Note how far a job has come in the work that it began on a day, unless it was further.
+
+        When this returns, the note survives a power cut.
+        """
+        with self._database.write() as connection:
+            Head.read(connection)  # as in `note`
+            key = (job, day.isoformat())
+            last = next(
+                (run for run in _EARLIEST_FIRST.all(connection, job) if run.day == day), None
+            )
+            if last is None:
+                _INSERT.run(connection, *with_checksum(_t.name, (*key, ran_at, counted)))
+            elif last.counted < counted:
+                this = and_(
+                    *(column == part for column, part in zip(_t.primary_key, key, strict=True))
+                )
+                change(connection, _t, this, ran_at=ran_at, counted=counted)
 
     def alone(self, job: str) -> AbstractContextManager[None]:
         """Hold the lock of a job, as `job_alone` does."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from projections.application.engagements import Engagements
     from projections.application.inspection import Inspection
-    from projections.application.issues import Issues, KnownIssue, Naming
+    from projections.application.issues import Issues, KnownIssue, Naming, RecordedKeys
     from projections.application.maintenance import Maintenance
     from projections.application.policy_history import PolicyHistory
     from projections.application.questions import Questions
@@ -47,6 +47,7 @@ __all__ = [
     "PolicyHistory",
     "PolicyTrial",
     "Questions",
+    "RecordedKeys",
     "Replay",
     "Replays",
     "Verification",
@@ -69,7 +70,7 @@ __getattr__ = lazy_names(
         ],
         "projections.application.engagements": ["Engagements"],
         "projections.application.inspection": ["Inspection"],
-        "projections.application.issues": ["Issues", "KnownIssue", "Naming"],
+        "projections.application.issues": ["Issues", "KnownIssue", "Naming", "RecordedKeys"],
         "projections.application.maintenance": ["Maintenance"],
         "projections.application.policy_history": ["PolicyHistory"],
         "projections.application.questions": ["Questions"],

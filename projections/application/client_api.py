@@ -22,6 +22,7 @@ from ledger.store.append import Entry, Outcome, Receipt
 from projections.application.engagements import Engagements
 from projections.ranking import Ranked
 from projections.read_model import queries
+from projections.read_model.linear_ids import LinearIds
 from projections.read_model.present_queries import PresentEngagements
 from projections.statistics import Statistics
 
@@ -248,7 +249,10 @@ class EngagementTracker(Door):
 
 
 class IssueEngagement(msgspec.Struct, frozen=True):
-    """An engagement under the names of the API; `engagement_score` is the score at `scored_at`."""
+    """An engagement under the names of the API; `engagement_score` is the score at `scored_at`.
+
+    `linear_id` is Linear's UUID as given last, or else as a look-up found it, or else `issue_id`.
+    """
 
     id: int
     user_id: str
@@ -356,15 +360,17 @@ class IssueEngagementRepository(Door):
             stored = (
                 (each, theirs.stored(each.issue_id)) for each in ranked if each.engagement.count
             )
-            details = [
-                (each, queries.details_of(connection, found)) for each, found in stored if found
+            ids = LinearIds(connection, theirs.names)
+            # Rows that are not found belong to a user who was forgotten between the two reads.
+            return [
+                _issue_engagement(user_id, each, queries.details_of(connection, found), now, ids)
+                for each, found in stored
+                if found
             ]
-        # Rows that are not found belong to a user who was forgotten between the two reads.
-        return [_issue_engagement(user_id, each, kept, now) for each, kept in details]
 
 
 def _issue_engagement(
-    user_id: str, ranked: Ranked, details: queries.Details, now: dt.datetime
+    user_id: str, ranked: Ranked, details: queries.Details, now: dt.datetime, ids: LinearIds
 ) -> IssueEngagement:
     issue_id, engagement, current, *_ = ranked
     metadata = details.metadata
@@ -372,7 +378,7 @@ def _issue_engagement(
         id=details.id,
         user_id=user_id,
         issue_id=issue_id,
-        linear_id=engagement.linear_id or issue_id,
+        linear_id=engagement.linear_id or ids.of(issue_id) or issue_id,
         interaction_type=Kind(cast("int", engagement.last_kind)).label,
         interaction_count=engagement.count,
         engagement_score=current.value,

@@ -40,7 +40,7 @@ class Engagements:
     @cached_property
     def issues(self) -> "application.Issues":
         """Questions about Linear's issues."""
-        return application.Issues(self.ledger.database)
+        return application.Issues(self.ledger.database, self.read_model.moved)
 
     @cached_property
     def adjustments(self) -> "application.Adjustments":

@@ -1,7 +1,8 @@
 """Questions about Linear's issues, answered from the observations in the ledger."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,9 @@ from ledger.store.linear_links import linear_user_of
 from ledger.validation import issue_id_of, user_id_of
 from projections import read_model
 from projections.issue_history import IssueAt, StateSpan, issue_at, state_spans
+from projections.read_model import queries
+from projections.read_model.linear_ids import LinearIds, keys_found
+from projections.read_model.moved_issues import MovedIssues
 
 LAST = 100
 """How many observations may come out of the order of their changes."""
@@ -57,12 +61,40 @@ class Naming(NamedTuple):
     roles: tuple[str, ...]
 
 
+class RecordedKeys(msgspec.Struct, frozen=True):
+    """The keys with which anything of users is recorded, and those that look-ups have named.
+
+    `first` has the position of the first event with each key, in this order. `present` were named
+    as the present key of an issue, `former` only as one that it had before.
+    """
+
+    first: Mapping[str, int]
+    present: frozenset[str]
+    former: frozenset[str]
+
+
 class Issues:
     """The issues of Linear that the ledger knows."""
 
-    def __init__(self, database: Database) -> None:
-        """Read from `database`."""
-        self._database = database
+    def __init__(self, database: Database, moved: MovedIssues) -> None:
+        """Read from `database`; `moved` keeps the names of its issues."""
+        self._database, self._moved = database, moved
+
+    def linear_ids(self, asked: Iterable[tuple[str, Instant | None]]) -> list[str | None]:
+        """Linear's UUID of the issue that each key named at an instant, or names now.
+
+        None unless a look-up found the issue, which hidden ones are not.
+        """
+        with self._database.read() as connection:
+            ids = LinearIds(connection, self._moved.names(connection))
+            return [ids.of(key, at) for key, at in asked]
+
+    def recorded_keys(self) -> RecordedKeys:
+        """All keys that users' events have, which Linear may know or not."""
+        with self._database.read() as connection:
+            first, named = queries.first_positions(connection), keys_found(connection)
+        in_order = sorted(first.items(), key=itemgetter(1, 0))
+        return RecordedKeys(dict(in_order), *map(frozenset, named))
 
     def issue(self, key: str, at: Moment = None, known_at: Moment = None) -> KnownIssue | None:
         """The issue that has the key, or else the one that had it last, as of a moment.

@@ -10,7 +10,7 @@ from ledger import store
 from ledger.application import EngagementLedger
 from ledger.as_of import AsOf, Moment
 from ledger.clock import Clock
-from ledger.events import EngagementHidden, EventRow
+from ledger.events import EngagementHidden, EventRow, InteractionRecorded
 from ledger.instants import Instant, instant_of
 from ledger.store.accounts import hidings_of_user
 from ledger.store.collecting import without_collecting
@@ -20,6 +20,7 @@ from projections.explanation import Explanation, OrderExplanation, Sourced, expl
 from projections.issue_names import Names
 from projections.policy import Adopted, ScoringPolicy
 from projections.ranking import Ranked, hidden_issues, listed, ranked, ranking
+from projections.read_model.linear_ids import LinearIds
 from projections.read_model.model import ReadModel
 from projections.read_model.present_queries import PresentEngagements, rows_of_spans
 from projections.statistics import MOST_ENGAGED_ISSUES, Statistics, statistics
@@ -108,7 +109,8 @@ class Questions:
     ) -> Iterator["store.event_queries.HistoryEntry"]:
         """Yield the user's events, of one issue or of all, the earliest first.
 
-        Each has its issue's key as written, and the present name where that is another one.
+        Each has its issue's key as written, the present name where that is another one, and
+        Linear's UUID where it is given or a look-up found it.
         """
         user, as_of = user_id_of(user_id), AsOf.of_moments(at, known_at)
         issue = None if issue_id is None else issue_id_of(issue_id)
@@ -133,7 +135,8 @@ class Questions:
             page = store.user_history.page_of_history(
                 connection, self._ledger.archive, query, limit, latest=latest
             )
-            return page._replace(entries=[_named(each, names) for each in page.entries])
+            ids = LinearIds(connection, names, as_of.known_at)
+            return page._replace(entries=[_named(each, names, ids) for each in page.entries])
 
     @without_collecting()
     def explain(
@@ -211,9 +214,12 @@ class Questions:
         archive = self._ledger.archive
         with self._ledger.database.read() as connection:
             names = self._names(connection, as_of)
-            query = _history_query(user, issue, as_of, names)
+            query, ids = (
+                _history_query(user, issue, as_of, names),
+                LinearIds(connection, names, as_of.known_at),
+            )
             for entry in store.user_history.history_of_user(connection, archive, query):
-                yield _named(entry, names)
+                yield _named(entry, names, ids)
 
     def _engagements(
         self, connection: Connection, user: str, as_of: AsOf
@@ -261,7 +267,11 @@ def _history_query(
 
 
 def _named(
-    entry: "store.event_queries.HistoryEntry", names: Names
+    entry: "store.event_queries.HistoryEntry", names: Names, ids: LinearIds
 ) -> "store.event_queries.HistoryEntry":
-    name = names.name(entry.event.issue_id, entry.event.occurred_at)
-    return entry if name == entry.event.issue_id else entry._replace(name=name)
+    """The entry with the present name of its issue, and Linear's UUID."""
+    event = entry.event
+    key, at = event.issue_id, event.occurred_at
+    name = names.name(key, at)
+    given = event.linear_id if isinstance(event, InteractionRecorded) else None
+    return entry._replace(name=None if name == key else name, linear_id=given or ids.of(key, at))

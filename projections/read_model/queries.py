@@ -110,6 +110,11 @@ def _folds(rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
 # Each answer includes all events: engagements stored up to the watermark are merged with the tail
 # of the same snapshot. Stored engagements that the tail touches are replaced by the merged ones.
 
+
+def _first(key: str, position: int) -> tuple[str, int]:
+    return key, position
+
+
 _engagements = engagements.c
 _FOLD = tuple(_engagements[name] for name in VALUE_NAMES)
 _of_stream = select(_engagements.issue_id, *_FOLD).where(_engagements.stream == STREAM_OF_USER)
@@ -144,6 +149,15 @@ _OF_BAND = {
     for number in range(UNCOUNTED_BAND, MOST_FREQUENCY_BANDS + 1)
 }
 _SIZE: Query[int] = Query(value, select(func.count()).select_from(engagements))
+_STORED_KEYS = Query(
+    _first, select(_engagements.issue_id, func.min(_engagements.id)).group_by(_engagements.issue_id)
+)
+_KEYS_OF_TAIL = Query(
+    _first,
+    select(_e.issue_id, func.min(_e.position))
+    .where(_e.position > _WATERMARK, FOLDABLE)
+    .group_by(_e.issue_id),
+)
 _IDLE = Statement(
     select(*_FOLD).where(
         or_(_engagements.active_at.is_(None), _engagements.active_at <= bindparam("active_at_")),
@@ -190,6 +204,11 @@ def engagements_of(connection: Connection, user_id: str) -> list[_Pair]:
 def moved_engagements(connection: Connection, user_id: str) -> dict[str, Engagement]:
     """The user's engagements, as stored, by the keys of issues that moved."""
     return dict(_untouched(_MOVED_OF_USER, connection, user_id, ()))
+
+
+def first_positions(connection: Connection) -> dict[str, int]:
+    """The keys with which anything of users is recorded, and the first position of each."""
+    return dict(_KEYS_OF_TAIL.all(connection)) | dict(_STORED_KEYS.all(connection))
 
 
 class Beside(NamedTuple):

@@ -149,8 +149,9 @@ def test_what_was_not_asked_for_is_not_taken():
         ]
         batch = json.dumps({"data": {"issues": {"nodes": plain}}}).encode()
         pair.local.script.append(Scripted(body=batch))
-        found = await pair.linear.find_present(["AI-1799"])
-        assert [each.identifier for each in found] == ["AI-1799"]
+        issues = await pair.linear.find_present(["AI-1799"])
+        assert not isinstance(issues, Failed)
+        assert [each.identifier for each in issues] == ["AI-1799"]
         found = next(each for each in plain if each["identifier"] == "WEB-9")
         body = json.dumps({"data": {"issue": found}}).encode()
         pair.local.script.append(Scripted(body=body))

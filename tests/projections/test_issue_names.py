@@ -17,6 +17,16 @@ def test_each_touch_is_of_the_issue_that_its_key_named_then(deeds, dice):
         assert names.name(key, at) == linear.names[issue][-1]
 
 
+@given(DEEDS, st.randoms(use_true_random=False))
+def test_each_touch_leads_to_the_present_uuid_of_its_issue(deeds, dice):
+    linear = lived(deeds)
+    dice.shuffle(linear.claims)
+    names = Names(linear.claims)
+    for key, at, issue in linear.touches:
+        assert names.issue(key, at) == linear.uuids[issue]
+    assert names.issue("NEVER-1") is None
+
+
 @given(DEEDS)
 def test_a_present_name_names_its_own_issue(deeds):
     linear = lived(deeds)
