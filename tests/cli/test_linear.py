@@ -368,6 +368,72 @@ def test_the_time_in_states_is_that_of_the_issue_that_linear_answers(recorded, l
         assert "states" not in recorded("issue", "AI-1799", "--json").json[0]
 
 
+# --- resolution of recorded keys -----------------------------------------------------------------
+
+
+@pytest.fixture
+def old(linear: CommandLine) -> CommandLine:
+    """A command line whose ledger has keys that Linear was not asked for yet."""
+    for key in ("AI-1799", "DMD-480", "OPS-3", "AI-9999"):
+        assert linear("record", "ana", key, "query", "--at", "2026-01-30T12:00Z").code == 0
+    return linear
+
+
+def test_recorded_keys_are_resolved_once(old, local):
+    done = old("linear", "resolve")
+    assert (done.code, done.out, done.err) == (0, "2 keys found, 2 not found\n", "")
+    assert len(local.asked) == 4
+    again = old("linear", "resolve", "--json")
+    assert again.json == {"found": 0, "not_found": 0, "pending": 0, "why": None}
+    assert len(local.asked) == 4
+
+
+def test_titles_show_for_former_keys_afterwards(old):
+    assert "One search box" not in old("top", "ana").out
+    old("linear", "resolve")
+    assert "AI-1803  One search box for all sources" in old("top", "ana").out
+    (entry,) = old("history", "ana", "DMD-480", "--json").json
+    assert (entry["issue_id"], entry["present_issue_id"]) == ("DMD-480", "AI-1803")
+    assert entry["linear_id"] == old("issue", "AI-1803", "--json").json[0]["linear_id"]
+
+
+def test_a_run_that_stops_says_how_many_keys_are_left_and_why(old, local):
+    local.script.append(Scripted(503, b""))
+    done = old("linear", "resolve")
+    assert (done.code, done.out) == (1, "0 keys found, 0 not found\n")
+    assert done.err == "error: Linear is still to be asked for 4 keys: Linear has an error\n"
+    local.script.append(Scripted(503, b""))
+    done = old("linear", "resolve", "--json")
+    assert (done.code, done.err) == (1, "")
+    assert done.json["pending"] == 4
+    assert old("linear", "resolve").code == 0
+
+
+def test_resolving_needs_a_key_and_a_ledger(cli):
+    done = cli("linear", "resolve")
+    assert (done.code, len(done.errors)) == (1, 1)
+    cli("record", "ana", "AI-1", "query")
+    assert "ENGAGEMENT_LINEAR_API_KEY is not set" in cli("linear", "resolve").err
+
+
+def keys_finding(cli: CommandLine) -> tuple[str, str] | None:
+    found = [each for each in cli("doctor", "--json").json if each["check"] == "linear keys"]
+    return (found[0]["state"], found[0]["detail"]) if found else None
+
+
+def test_the_doctor_counts_keys_by_whether_they_were_found(old, local):
+    assert keys_finding(old) == (
+        "note",
+        "0 recorded keys found; Linear is still to be asked for 4: the bot does that once a day, "
+        "`engagement linear resolve` now",
+    )
+    old("linear", "resolve")
+    found = "2 recorded keys found; 2 not found, asked for again from 2026-03-02 on"
+    assert keys_finding(old) == ("ok", found)
+    del old.settings["ENGAGEMENT_LINEAR_API_KEY"]
+    assert keys_finding(old) is None
+
+
 # --- doctor --------------------------------------------------------------------------------------
 
 

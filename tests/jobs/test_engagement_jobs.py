@@ -46,6 +46,27 @@ def both(jobs: EngagementJobs) -> tuple[int, int]:
 # --- the work ------------------------------------------------------------------------------------
 
 
+def test_keys_are_resolved_once_a_day_and_a_day_on_which_keys_are_left_stays_due(
+    jobs, engagements, clock
+):
+    asked: list[str] = []
+
+    def resolve() -> int:
+        asked.append("all")
+        return 7
+
+    def fail() -> int:
+        asked.append("some")
+        raise LedgerUnavailableError("Linear is still to be asked for 5 keys")
+
+    with pytest.raises(LedgerUnavailableError):
+        jobs.resolve(fail)
+    assert [jobs.resolve(resolve), jobs.resolve(fail)] == [7, 7]
+    clock.move(DAY)
+    assert jobs.resolve(resolve) == 7
+    assert asked == ["some", "all", "all"]
+
+
 def test_the_decay_brings_the_scores_up_to_date_and_counts_what_is_under_decay(engagements, jobs):
     assert asyncio.run(decay_engagement_scores_job(jobs)) == UNDER_DECAY
     assert done(engagements) == ([YESTERDAY], [])

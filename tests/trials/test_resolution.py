@@ -117,7 +117,8 @@ def interrupted(
             assert round_of(engagements).keys().pending == ()
             return Interrupted(answers(engagements, old.keys), world.local.asked, attempts)
 
-    return run_with_server(run, old.workspace())
+    found: Interrupted = run_with_server(run, old.workspace())
+    return found
 
 
 async def _attempted(

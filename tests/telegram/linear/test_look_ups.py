@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from bot.charts import ranking_chart
+from bot.dates.job_days import RESOLUTION
 from bot.linear.client import Linear
 from bot.linear.decoding import Failed, Reason
 from bot.linear.demo import Scripted
@@ -19,10 +20,11 @@ from bot.telegram.sending import Outbox
 from ledger.application import EngagementLedger
 from ledger.commands import interaction_of
 from ledger.errors import LedgerUnavailableError
+from ledger.events import InteractionRecorded
 from ledger.instants import moment_of
 from ledger.observations import Observation
 from ledger.store.append import Entry, Receipt
-from projections.application import KnownIssue
+from projections.application import Engagements, EngagementTracker, Issues, KnownIssue
 from tests.support.linear_server import LinearServer
 from tests.support.strategies import NOON
 from tests.support.telegram.conversation_driver import ConversationDriver
@@ -141,6 +143,68 @@ def test_a_card_does_not_depend_on_whether_it_can_be_recorded(driver, ana, monke
     driver.settle()
     assert "observation not recorded" in caplog.messages
     assert driver.recorded(ana) == {("AI-1799", "query"): 1}
+
+
+def given_ids(driver: ConversationDriver, user: FakeUser) -> list[str | None]:
+    """Linear's UUIDs in the events of a user, as they are recorded."""
+    driver.settle()
+    events = [each.event for each in driver.engagements.ledger.history(str(user.id))]
+    return [each.linear_id for each in events if isinstance(each, InteractionRecorded)]
+
+
+def test_once_an_issue_was_found_what_is_recorded_has_its_uuid(driver, ana, linear):
+    for _ in range(2):
+        driver.answer(ana, "AI-1799")
+        driver.answer(ana, "OPS-3")
+    (known,) = driver.engagements.issues.linear_ids([("AI-1799", None)])
+    assert known == linear.local.workspace.find("AI-1799")["id"]
+    assert given_ids(driver, ana) == [None, None, known, None]
+
+
+def test_what_cannot_be_looked_up_in_the_ledger_is_recorded_without(driver, ana, monkeypatch):
+    driver.answer(ana, "AI-1799")
+
+    def failing(*_: object) -> None:
+        raise LedgerUnavailableError("the disk is gone")
+
+    monkeypatch.setattr(Issues, "linear_ids", failing)
+    assert driver.answer(ana, "AI-1799").text.startswith("AI-1799 Answers cite")
+    assert given_ids(driver, ana) == [None, None]
+
+
+def test_what_waited_in_the_spool_has_the_uuid_once_it_is_recorded(driver, ana, monkeypatch):
+    driver.answer(ana, "AI-1799")
+
+    async def failing(*_: object) -> None:
+        raise LedgerUnavailableError("the disk is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EngagementTracker, "track_all", failing)
+        driver.answer(ana, "AI-1799 again")
+    driver.run(driver.bot.recorder.keeper.drain())
+    assert given_ids(driver, ana)[-1] is not None
+
+
+def test_keys_of_before_are_resolved_at_the_start(start_driver, tmp_path, linear):
+    with Engagements(f"sqlite:///{tmp_path}/ledger.db", clock=lambda: NOW) as engagements:
+        for key in ("DMD-480", "AI-1799", "OPS-3"):
+            engagements.ledger.record(interaction_of("1001", key, "query"))
+    driver = start_driver(**linear.settings)
+    runs = driver.engagements.ledger.job_runs
+    driver.api.wait_until(lambda: runs.last(RESOLUTION.job) is not None)
+    assert runs.last(RESOLUTION.job).counted == 2
+    (first, *_) = driver.engagements.questions.history("1001")
+    assert (first.event.issue_id, first.name) == ("DMD-480", "AI-1803")
+
+
+def test_a_bot_stops_while_linear_lets_it_wait_for_keys_of_before(tmp_path, linear, log):
+    with Engagements(f"sqlite:///{tmp_path}/ledger.db", clock=lambda: NOW) as engagements:
+        engagements.ledger.record(interaction_of("1001", "DMD-480", "query"))
+    linear.hold()
+    with ConversationDriver(tmp_path, ENGAGEMENT_TEAM_KEYS="AI", **linear.settings) as driver:
+        driver.api.wait_until(lambda: bool(linear.local.asked))
+    assert '"job": "linear_resolution"' in log.getvalue()
+    assert "it was ended" in log.getvalue()
 
 
 def test_several_issues_are_one_message_and_few_requests(driver, ana, linear):
