@@ -7,8 +7,11 @@ from ledger.clock import Clock
 from ledger.instants import Instant, instant_of
 from ledger.validation import user_id_of
 from projections import read_model
+from projections.engagement import Engagement, of_kinds
 from projections.read_model import queries
 from projections.read_model.model import ReadModel
+from projections.read_model.present_queries import surplus_of_moved
+from projections.scoring import idle_days, score
 
 
 class Maintenance:
@@ -28,12 +31,16 @@ class Maintenance:
 
         Returns the number of those engagements that have been idle for more than the given days.
         """
-        return self._model.refresh(
-            self._ledger.database,
-            self._now(),
-            idle_longer_than_days,
-            None if user_id is None else user_id_of(user_id),
-        )
+        database, at = self._ledger.database, self._now()
+        user = None if user_id is None else user_id_of(user_id)
+        idle = self._model.refresh(database, at, idle_longer_than_days, user)
+        with database.read() as connection:
+            kinds = self._model.policies.in_force(connection).policy.kinds
+
+            def is_idle(engagement: Engagement) -> bool:
+                return idle_days(of_kinds(engagement, kinds), at) > idle_longer_than_days
+
+            return idle - surplus_of_moved(connection, database, self._model.moved, is_idle, user)
 
     def replay(
         self, *, repair: bool, progress: "read_model.replay.Progress", afresh: bool = False
@@ -68,15 +75,21 @@ class Maintenance:
         return read_model.compare.verify(self._ledger.database, progress)
 
     def count(self) -> int:
-        """The number of engagements of all users."""
+        """The number of engagements of all users, by the keys of issues as written."""
         with self._ledger.database.read() as connection:
             return queries.size(connection)
 
     def count_dormant(self) -> int:
         """The number of engagements, of all users, that are dormant now."""
         with self._ledger.database.read() as connection:
-            policy = self._model.policies.in_force(connection).policy
-            return queries.dormant_count(connection, self._now(), policy)
+            policy, at = self._model.policies.in_force(connection).policy, self._now()
+
+            def is_dormant(engagement: Engagement) -> bool:
+                return score(engagement, at, policy).dormant
+
+            database, moved = self._ledger.database, self._model.moved
+            dormant = queries.dormant_count(connection, at, policy)
+            return dormant - surplus_of_moved(connection, database, moved, is_dormant)
 
     def _now(self) -> Instant:
         return instant_of(self._clock())

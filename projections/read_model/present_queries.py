@@ -6,7 +6,7 @@ several issues is folded again from its events.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,21 @@ def rows_of_spans(
     ]
 
 
+def surplus_of_moved(
+    connection: Connection,
+    database: Database,
+    moved: MovedIssues,
+    counts: Callable[[Engagement], bool],
+    user_id: str | None = None,
+) -> int:
+    """The sum of `PresentEngagements.surplus` over all users, or that of one."""
+    if not moved.names(connection):
+        return 0
+    users = queries.users_of_moved(connection) if user_id is None else [user_id]
+    found = (PresentEngagements(connection, database, user, moved) for user in users)
+    return sum(each.surplus(counts) for each in found)
+
+
 class PresentEngagements:
     """The engagements of one user as they are."""
 
@@ -104,11 +119,16 @@ class PresentEngagements:
         totals = queries.totals_of(self._connection, self._user)
         if not self.names:
             return totals
+        issues = totals.issues - self.surplus(lambda _: True)
+        return Totals(totals.interactions, issues, totals.last_at)
+
+    def surplus(self, counts: Callable[[Engagement], bool]) -> int:
+        """How many more engagements count by keys as written than by present names."""
         keys = self._stored_by_key()
         touched = queries.touched_by_tail(self._connection, self._user)
         keys |= {key: each for key, each in touched.items() if key in self.names.moved}
-        issues = totals.issues - len(keys) + len(list(self._resolved(keys.items())))
-        return Totals(totals.interactions, issues, totals.last_at)
+        merged = sum(counts(each) for _, each in self._resolved(keys.items()))
+        return sum(map(counts, keys.values())) - merged
 
     def _of_span(self, span: KeySpan) -> Stored | None:
         if span.key not in self.names.parted:

@@ -119,15 +119,22 @@ _engagements = engagements.c
 _FOLD = tuple(_engagements[name] for name in VALUE_NAMES)
 _of_stream = select(_engagements.issue_id, *_FOLD).where(_engagements.stream == STREAM_OF_USER)
 _ENGAGEMENTS_OF_USER = Statement(_of_stream, "user_id")
-_MOVED_OF_USER = Statement(
-    _of_stream.where(
-        _engagements.issue_id.in_(
-            select(issue_keys.c.key).join(
-                moved_issues, moved_issues.c.stream == issue_keys.c.stream
-            )
+_MOVED_KEYS = select(issue_keys.c.key).join(
+    moved_issues, moved_issues.c.stream == issue_keys.c.stream
+)
+_MOVED_OF_USER = Statement(_of_stream.where(_engagements.issue_id.in_(_MOVED_KEYS)), "user_id")
+_USERS_OF_MOVED: Query[str] = Query(
+    value,
+    select(accounts.c.user_id).where(
+        or_(
+            accounts.c.stream.in_(
+                select(_engagements.stream).where(_engagements.issue_id.in_(_MOVED_KEYS))
+            ),
+            accounts.c.stream.in_(
+                select(_e.stream).where(_e.position > _WATERMARK, _e.issue_id.in_(_MOVED_KEYS))
+            ),
         )
     ),
-    "user_id",
 )
 _ONE = Statement(
     select(_engagements.id, _engagements.last_position, *_FOLD).where(
@@ -209,6 +216,11 @@ def moved_engagements(connection: Connection, user_id: str) -> dict[str, Engagem
 def first_positions(connection: Connection) -> dict[str, int]:
     """The keys with which anything of users is recorded, and the first position of each."""
     return dict(_KEYS_OF_TAIL.all(connection)) | dict(_STORED_KEYS.all(connection))
+
+
+def users_of_moved(connection: Connection) -> list[str]:
+    """The users who are engaged with an issue that moved."""
+    return list(_USERS_OF_MOVED.all(connection))
 
 
 class Beside(NamedTuple):

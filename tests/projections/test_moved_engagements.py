@@ -193,6 +193,12 @@ def lived(deeds: Any) -> Iterator[tuple[Pair, Engagements]]:
         yield pair, still
 
 
+def of_all_users(engagements: Engagements) -> list[int]:
+    """The numbers of engagements that are idle or dormant."""
+    ask = engagements.maintenance
+    return [ask.count_dormant(), ask.refresh_scores(30), ask.refresh_scores(120, USERS[0])]
+
+
 def assert_nothing_moved(deeds: Any, ago: int) -> None:
     with lived(deeds) as (pair, still):
         held = pair.world.holders
@@ -203,6 +209,8 @@ def assert_nothing_moved(deeds: Any, ago: int) -> None:
         assert embedded(pair.moving, [*held]) == embedded(still, present)
         replay = pair.moving.maintenance.replay(repair=False, progress=lambda _: None)
         assert replay.difference is None
+        pair.clock.move(ago * 12 * HOUR)
+        assert of_all_users(pair.moving) == of_all_users(still)
 
 
 pytestmark = pytest.mark.trial
@@ -264,6 +272,14 @@ def test_a_top_that_ignores_names_is_seen(monkeypatch):
     monkeypatch.setattr(PresentEngagements, "_beside", lambda *_: None)
     with pytest.raises(AssertionError):
         assert_nothing_moved(MOVED, 0)
+
+
+def test_numbers_of_all_users_by_keys_as_written_are_seen(monkeypatch):
+    monkeypatch.setattr(PresentEngagements, "surplus", lambda *_: 0)
+    with lived(MOVED) as (pair, still):
+        pair.clock.move(200 * 24 * HOUR)
+        assert of_all_users(still) == [1, 1, 1]
+        assert of_all_users(pair.moving) == [2, 2, 2]
 
 
 def test_names_that_are_known_too_early_are_seen(monkeypatch):

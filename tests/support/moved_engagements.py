@@ -6,7 +6,12 @@ from typing import Any
 import msgspec
 
 from ledger.instants import Instant, moment_of
-from projections.application import Engagements, EngagementTracker, IssueEngagementRepository
+from projections.application import (
+    Engagements,
+    EngagementTracker,
+    IssueEngagement,
+    IssueEngagementRepository,
+)
 from tests.support.observations import DAY_ONE
 from tests.support.strategies import HOUR
 
@@ -42,11 +47,12 @@ def about(engagements: Engagements, user: str, key: str, at: Any) -> list[Any]:
 
 def stored(engagements: Engagements) -> list[Any]:
     repository = IssueEngagementRepository(engagements)
-    return [
-        msgspec.structs.replace(each, id=0)
-        for user in USERS
-        for each in repository.get_all_engagements(user)
-    ]
+    return [_elsewhere(each) for user in USERS for each in repository.get_all_engagements(user)]
+
+
+def _elsewhere(row: IssueEngagement) -> IssueEngagement:
+    """A row without what another ledger cannot have: its position, and ids that were looked up."""
+    return msgspec.structs.replace(row, id=0, linear_id="")
 
 
 def embedded(engagements: Engagements, keys: list[str]) -> list[Any]:
@@ -66,5 +72,5 @@ def embedded(engagements: Engagements, keys: list[str]) -> list[Any]:
 
     found = [repository.get_engagement(user, key) for user in USERS for key in keys]
     found += [each for user in USERS for each in repository.get_top_engaged(user)]
-    rows = [each and msgspec.structs.replace(each, id=0) for each in found]
+    rows = [each and _elsewhere(each) for each in found]
     return [*rows, *asyncio.run(asked())]

@@ -13,7 +13,6 @@ from bot.linear.documents import BATCH
 from ledger import store
 from ledger.commands import interaction_of
 from ledger.instants import moment_of
-from ledger.observations import content_of
 from projections.application import Engagements
 from tests.support.strategies import NOON
 
@@ -22,7 +21,7 @@ TEAMS = {"AI": "public", "WEB": "public", "OPS": "private", "LAW": "private"}
 
 
 class OldKeys:
-    """So many keys: most name an issue, some named it before it moved, some are no issue's."""
+    """Keys, most of which name an issue; some named it before it moved, and some name none."""
 
     def __init__(self, dice: random.Random, many: int) -> None:
         moved, missing = many // 6, many // 10
@@ -94,6 +93,3 @@ def answers(engagements: Engagements, keys: Iterable[str]) -> dict[str, Any]:
         "by key": {key: [ask.ask(user, key) for user in USERS] for key in keys},
         "linear_ids": engagements.issues.linear_ids((key, None) for key in keys),
     }
-
-
-__all__ = ["OldKeys", "answers", "content_of", "observed", "singles"]

@@ -1,7 +1,7 @@
 """Resolution of recorded keys is interrupted at random: it says the same in the end.
 
 It is killed before or after any request or write, its quota runs out, and Linear is down for a
-while. Whatever was answered is not asked for again. The planted fault, which notes progress before
+while. No key that was answered is asked for again. The planted fault, which notes progress before
 an observation is durable, must be caught.
 """
 
@@ -33,7 +33,7 @@ RUNS = count(full=40, small=3, more="RUNS")
 
 
 class Interrupted(NamedTuple):
-    """What a ledger says in the end, and what that took."""
+    """The answers of a ledger in the end, the requests, and the number of interruptions."""
 
     answers: Any
     asked: list[Any]

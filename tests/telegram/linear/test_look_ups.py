@@ -165,7 +165,7 @@ def test_what_cannot_be_looked_up_in_the_ledger_is_recorded_without(driver, ana,
     driver.answer(ana, "AI-1799")
 
     def failing(*_: object) -> None:
-        raise LedgerUnavailableError("the disk is gone")
+        raise LedgerUnavailableError("the disk is full")
 
     monkeypatch.setattr(Issues, "linear_ids", failing)
     assert driver.answer(ana, "AI-1799").text.startswith("AI-1799 Answers cite")
@@ -176,7 +176,7 @@ def test_what_waited_in_the_spool_has_the_uuid_once_it_is_recorded(driver, ana, 
     driver.answer(ana, "AI-1799")
 
     async def failing(*_: object) -> None:
-        raise LedgerUnavailableError("the disk is gone")
+        raise LedgerUnavailableError("the disk is full")
 
     with monkeypatch.context() as patched:
         patched.setattr(EngagementTracker, "track_all", failing)
