@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.linear.client import linear, team_keys
-from bot.linear.decoding import issues_in
+from bot.linear.decoding import Failed, issues_in
 from bot.linear.issue import may_be_shown, shown
 from bot.telegram import handlers
 from tests.support.trials.counts import chance, count, tell
@@ -21,7 +21,7 @@ PAIRS = count(full=1_000, small=10, more="WORLDS")
 @pytest.fixture
 def onlooker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Onlooker:
     monkeypatch.setattr(handlers, "ranking_chart", lambda *drawn: repr(drawn).encode())
-    return Onlooker(tmp_path)
+    return Onlooker(tmp_path / "home")
 
 
 def differences(
@@ -50,17 +50,42 @@ def with_all_blockers(issue, allowed=()):
     return issue if issue is not None and may_be_shown(issue.team, allowed) else None
 
 
-def taken(self, answered, keys):
+async def remembered(self, request, keys):
     """As it was: a hidden issue of a batch is not asked for again."""
+    answered = await self._ask(request)
+    if isinstance(answered, Failed):
+        return answered
     for issue in issues_in(answered.value["issues"]["nodes"]):
         if issue.identifier in keys:
             self._remember(issue.identifier, shown(issue, self._allowed))
+    return []
+
+
+def test_old_keys_are_resolved_alike(onlooker, monkeypatch):
+    assert list(resolved_otherwise(onlooker, monkeypatch, chance(), PAIRS // 2)) == []
+
+
+def resolved_otherwise(
+    onlooker: Onlooker, monkeypatch: pytest.MonkeyPatch, dice: random.Random, pairs: int
+) -> Iterator[int]:
+    """Yield the numbers of the pairs of worlds in which old keys are not resolved alike."""
+    for number in range(pairs):
+        without, with_hidden = (
+            onlooker.sees_resolved(world, monkeypatch.setattr) for world in pair(dice)
+        )
+        if without != with_hidden:
+            yield number
+
+
+def test_hidden_issues_that_are_resolved_are_seen(onlooker, monkeypatch):
+    monkeypatch.setattr(linear, "shown", shown_to_all)
+    assert next(resolved_otherwise(onlooker, monkeypatch, random.Random(1), 8), None) is not None
 
 
 LEAKS = {
     "hidden issues": (linear, "shown", shown_to_all),
     "hidden blockers": (linear, "shown", with_all_blockers),
-    "fewer requests": (linear.Linear, "_take", taken),
+    "fewer requests": (linear.Linear, "_batch", remembered),
     "hidden team keys": (team_keys, "may_be_shown", lambda *_: True),
 }
 

@@ -19,17 +19,20 @@ from bot.linear.demo import Scripted
 from bot.linear.intake.resolution import Key, Keys, Resolution, round_of
 from bot.linear.issue import Issue
 from ledger.instants import Instant, moment_of
-from ledger.observations import Observation
 from projections.application import Engagements
 from tests.support.linear_client_and_server import ClientAndServer, run_with_server
 from tests.support.resolved_keys import OldKeys, answers, singles
 from tests.support.strategies import HOUR
 from tests.support.trials.counts import chance, count, tell
+from tests.support.trials.killing import copied, expect_unharmed, killed_at_syncs
+from tests.support.trials.old_keys import HASTY, hasty, make, said_by
+from tests.support.trials.system_calls import needs_strace
 
 pytestmark = pytest.mark.trial
 
 KEYS = count(full=300, small=60)
 RUNS = count(full=40, small=3, more="RUNS")
+KILLS = count(full=60, small=3)
 
 
 class Interrupted(NamedTuple):
@@ -79,31 +82,13 @@ class Killable(Resolution):
         await self.killer.around(lambda: super(Killable, self)._advance(keys, to))
 
 
-class Hasty(Killable):
-    """The planted fault: it notes progress before the observations are durable."""
-
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self._late: list[Observation] = []
-        self._take_now, self._take = self._take, self._take_later
-
-    async def _take_later(self, observation: Observation) -> None:
-        self._late.append(observation)
-
-    async def _advance(self, keys: Keys, to: Key) -> None:
-        await super()._advance(keys, to)
-        for each in self._late:
-            await self._take_now(each)
-        self._late.clear()
-
-
 @pytest.fixture
 def old() -> OldKeys:
     return OldKeys(chance(), KEYS)
 
 
 def interrupted(
-    folder: Path, old: OldKeys, dice: random.Random | None, of: type[Killable] = Killable
+    folder: Path, old: OldKeys, dice: random.Random | None, of: type[Resolution] = Killable
 ) -> Interrupted:
     """Resolve all keys of a new ledger; with `dice`, in as many attempts as that takes."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -125,16 +110,16 @@ async def _attempted(
     world: ClientAndServer,
     engagements: Engagements,
     dice: random.Random | None,
-    of: type[Killable],
+    of: type[Resolution],
 ) -> int:
     """Try until nothing is pending; return how often it was interrupted."""
     interruptions, round_ = 0, round_of(engagements)
     while round_.keys().pending:
         resolution = of(world.linear, engagements.ledger.record_async, round_, world.clock)
-        resolution.killer = Killer(dice or random.Random())
+        killer = resolution.killer = Killer(dice or random.Random())  # type: ignore[attr-defined]
         running = asyncio.create_task(resolution.resolve())
         if dice is not None:
-            _disturb(world, resolution.killer, running, dice)
+            _disturb(world, killer, running, dice)
         with suppress(asyncio.CancelledError):
             await running
         interruptions += bool(round_.keys().pending)
@@ -179,7 +164,31 @@ def test_however_it_is_interrupted_it_says_the_same_after_as_many_requests(tmp_p
 def test_progress_that_is_noted_before_an_observation_is_durable_is_caught(tmp_path, old):
     expected, dice = interrupted(tmp_path / "whole", old, None), chance()
     for number in range(1, 20):
-        if interrupted(tmp_path / "broken", old, dice, Hasty).answers != expected.answers:
+        if interrupted(tmp_path / "broken", old, dice, hasty(Killable)).answers != expected.answers:
             tell(f"caught in run {number}")
             return
     pytest.fail("the planted fault was not caught")
+
+
+# --- processes that are killed -------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    made: Path = tmp_path / "ledger"
+    make(made)
+    return made
+
+
+@needs_strace
+def test_whichever_call_it_is_killed_at_it_says_the_same(forks, folder):
+    expect_unharmed(forks, ("resolve", ""), folder, said_by, KILLS)
+
+
+@needs_strace
+def test_progress_that_is_noted_first_is_caught_by_a_kill(forks, folder):
+    expected = said_by(copied(folder))
+    for number, copy in killed_at_syncs(forks, "resolve", folder, HASTY):
+        if said_by(copy) != expected:
+            tell(f"caught at sync {number}")
+            return

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -20,6 +21,7 @@ from bot.linear.demo import Executor, Workspace
 from bot.linear.demo.errors import Refused
 from bot.linear.demo.workspace import STATES, Invented, empty
 from bot.linear.documents import Request
+from bot.linear.intake.resolution import round_of
 from bot.linear.issue import Answer
 from bot.listening.bot_commands import CARDS, Asked
 from bot.listening.issue_keys import IssueKeys
@@ -54,6 +56,8 @@ COMMANDS = (
     ("history", USER, "--json"),
     ("report", "-o", "/dev/stdout"),
 )
+RESOLVING = (("linear", "resolve"), ("linear", "resolve", "--json"), *COMMANDS[2:])
+"""Commands on a ledger whose keys Linear was not asked for before."""
 
 
 class World(NamedTuple):
@@ -153,6 +157,20 @@ class Onlooker:
             assert self._cli("record", USER, key, "query", "--at", "2026-01-30T12:00Z").code == 0
         self._cli.settings["ENGAGEMENT_LINEAR_API_KEY"] = "lin_api_of_a_trial"
         self._settings = settings_of({"ENGAGEMENT_HOME": str(folder)})
+
+    def sees_resolved(self, world: World, patch: Patch) -> list[object]:
+        """Return all that `RESOLVING` says and records of a copy of the ledger."""
+        sender = ExecutingSender(world)
+        for module in (issue_command, titles_of_commands):
+            patch(module, "linear_for", lambda _: _linear(world, sender))
+        copy = self._cli.home.with_name("resolved")
+        shutil.rmtree(copy, ignore_errors=True)
+        cli = CommandLine(shutil.copytree(self._cli.home, copy), settings=self._cli.settings)
+        said: list[object] = [(done.code, done.out) for done in (cli(*each) for each in RESOLVING)]
+        with cli.session().engagements() as engagements:
+            keys = round_of(engagements).keys()
+            ids = engagements.issues.linear_ids((key, None) for key in NAMED)
+        return [*said, keys, ids, sender.asked]
 
     def sees(self, world: World, commands: Sequence[Sequence[str]], patch: Patch) -> list[object]:
         """Return all that the bot and `commands` say, the keys that count, and the requests."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot import cli
 from projections.application import Engagements
-from tests.support.trials import compaction_ledger, fold_steps, upgrades, webhook_intake
+from tests.support.trials import compaction_ledger, fold_steps, old_keys, upgrades, webhook_intake
 from tests.support.trials.numbered_interactions import Touch, touches
 from tests.support.trials.numbered_observations import observe
 from tests.support.trials.planted_faults import planted
@@ -101,6 +101,11 @@ def take_in(folder: str, how: str = "") -> None:
     webhook_intake.take_in(Path(folder), how)
 
 
+def resolve(folder: str, how: str = "") -> None:
+    """Resolve the keys of the ledger in a folder; `how` as in `old_keys.resolve`."""
+    old_keys.resolve(Path(folder), how)
+
+
 def forks() -> None:
     """Make a fork for each program that is named on stdin."""
     for name in LOADED_LATE:
@@ -133,6 +138,7 @@ PROGRAMS = {
         upgrade,
         fold,
         take_in,
+        resolve,
         forks,
         run,
     )
