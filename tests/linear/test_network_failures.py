@@ -77,12 +77,11 @@ async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIte
 
     async def opened(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.append(cast("asyncio.Task[None]", asyncio.current_task()))
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await serve(reader, writer)
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(opened, HOST, 0, ssl=tls)
     try:

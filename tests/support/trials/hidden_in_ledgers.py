@@ -47,8 +47,12 @@ COMMANDS = (
     ("doctor",),
     ("doctor", "--json"),
 )
-COUNTED = re.compile(r", and not \d+ others?")
-"""The number of teams that cards do not show, by which `doctor` tells the operator of a setting."""
+OF_THE_OPERATOR = re.compile(r", and not \d+ others?|[\d.]+ [KMGT]iB")
+"""Differences of `doctor` that are no leaks.
+
+The number of teams that cards do not show tells the operator of a setting, and other programs use
+the disk.
+"""
 
 
 class Ledgers:
@@ -77,7 +81,12 @@ class Ledgers:
             for cli in (self._cli, self._keyless):
                 cli.settings["ENGAGEMENT_LINEAR_TEAMS"] = ",".join(world.allowed)
                 done = cli(*command)
-                said += [command, done.code, COUNTED.sub("", done.out), COUNTED.sub("", done.err)]
+                said += [
+                    command,
+                    done.code,
+                    OF_THE_OPERATOR.sub("", done.out),
+                    OF_THE_OPERATOR.sub("", done.err),
+                ]
         return [*said, logged, sender.asked]
 
     async def _posted(self, world: World, sender: ExecutingSender) -> list[object]:
