@@ -40,7 +40,7 @@ from tests.support.trials.counts import count
 
 pytestmark = pytest.mark.trial
 
-EXAMPLES = count(full=300, small=20)
+EXAMPLES = count(full=300, small=10)
 
 COLUMNS = ("occurred_at", "user", "issue_id", "kind", "context", "linear_id", "key")
 SAID, SAID_LONG = "one\ntwo", "long\n" * 60

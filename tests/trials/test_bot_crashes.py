@@ -84,7 +84,7 @@ def recorded(folder: Path) -> Counter[tuple[str, str]]:
 def test_whatever_telegram_was_told_is_recorded_once(tmp_path):
     with FakeBotApi(strict=False) as api:
         busy_chats = BusyChats(api, chance())
-        kills = count(full=80, small=4, more="BOT_KILLS")
+        kills = count(full=80, small=2, more="BOT_KILLS")
         live_through(api, busy_chats, tmp_path, kills)
         assert recorded(tmp_path) == busy_chats.said
         tell(f"{kills} kills, {len(busy_chats.said):,} interactions, each there once")

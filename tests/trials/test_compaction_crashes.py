@@ -32,7 +32,7 @@ ERRORS = count(full=1, small=2, more="COMPACTION_ERRORS")
 MORE = 20
 """The number of additional calls of a kind that a disturbed run may make."""
 
-KILLS = count(full=200, small=5, more="COMPACTION_KILLS")
+KILLS = count(full=200, small=3, more="COMPACTION_KILLS")
 
 
 # --- at every system call ------------------------------------------------------------------------

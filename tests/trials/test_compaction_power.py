@@ -27,7 +27,7 @@ from tests.support.trials.system_calls import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.trial
 
-POWER_CUTS = count(full=100, small=3, more="COMPACTION_POWER_CUTS")
+POWER_CUTS = count(full=100, small=2, more="COMPACTION_POWER_CUTS")
 
 
 @pytest.fixture

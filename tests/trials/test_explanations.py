@@ -22,7 +22,7 @@ from tests.trials.test_real_histories import Row, rows_of
 
 pytestmark = pytest.mark.trial
 
-QUESTIONS = count(full=1_000, small=200)
+QUESTIONS = count(full=1_000, small=100)
 BATCH, OVERRIDES = 500, 30
 BATCHES, TOUCHES = count(full=60, small=12), count(full=400, small=60)
 POLICIES = ("recency_weight=0.8", "kinds=query,mention", "pin_hours=8", "decay_after_days=10")

@@ -27,7 +27,7 @@ from tests.support.trials.whole_bot import WholeBot
 pytestmark = pytest.mark.trial
 
 SHARES = 4
-TEXTS_OF_A_SHARE = count(full=60_000, small=400, more="TEXTS") // SHARES
+TEXTS_OF_A_SHARE = count(full=60_000, small=200, more="TEXTS") // SHARES
 TEXTS_OF_A_LEDGER = 10_000
 BATCH = 100
 
@@ -104,7 +104,7 @@ commands = st.builds(
 )
 
 
-@settings(max_examples=count(full=1_000, small=100))  # each adds to one person's history
+@settings(max_examples=count(full=1_000, small=40))  # each adds to one person's history
 @given(st.lists(hostile_texts | hostile_texts.map("AI-1 {}".format) | commands, max_size=5))
 def test_no_text_that_hypothesis_finds_is_too_hostile(running, texts):
     runner, talk = running

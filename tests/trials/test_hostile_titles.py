@@ -13,7 +13,7 @@ from tests.support.trials.hostile_updates import HostileUpdates
 
 pytestmark = pytest.mark.trial
 
-TITLES = count(full=100_000, small=1_000, more="TITLES")
+TITLES = count(full=100_000, small=500, more="TITLES")
 IN_A_LIST = 20
 
 

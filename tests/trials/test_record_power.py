@@ -24,7 +24,7 @@ from tests.support.trials.power_cuts import Disk, disk
 
 pytestmark = pytest.mark.trial
 
-POWER_CUTS = count(full=100, small=3)
+POWER_CUTS = count(full=100, small=2)
 FEWEST, MOST = 5, 400
 """Limits of the acknowledgements before the power fails; a count suits machines of any speed."""
 MORE_THAN_FIT = 5_000

@@ -30,7 +30,7 @@ from tests.support.trials.processes import Process, kill_after, lines_of, wait_f
 
 pytestmark = pytest.mark.trial
 
-KILLS = count(full=20, small=3)
+KILLS = count(full=20, small=2)
 EVENTS = count(full=75_000, small=9_000, more="REPLAYED_EVENTS")
 SECONDS = count(full=450, small=150) / 1_000
 """The longest time before a replay is killed."""

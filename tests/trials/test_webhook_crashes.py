@@ -15,7 +15,7 @@ from tests.support.trials.webhook_intake import CHANGES, TOO_EARLY, make, said_b
 
 pytestmark = pytest.mark.trial
 
-KILLS = count(full=120, small=4)
+KILLS = count(full=120, small=2)
 """Runs; one in eight ends before its call, as two deliveries do not meet in the same way twice."""
 
 
