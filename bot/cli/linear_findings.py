@@ -60,12 +60,14 @@ def _of_recorded_keys(session: Session) -> list[DoctorFinding]:
             keys, day = round_of(engagements).keys(), round_of(engagements).ends_on()
     except (LedgerError, MissingExtraError):
         return []  # other checks report it
-    detail = f"{counted(keys.found, 'recorded key')} found"
+    pending = sum(each.key not in keys.former for each in keys.pending)
+    found = keys.found + len(keys.pending) - pending
+    detail = f"{counted(found, 'recorded key')} found"
     if keys.not_found:
         detail += f"; {keys.not_found:,} not found, asked for again from {day} on"
-    if not keys.pending:
+    if not pending:
         return [DoctorFinding(KEYS_CHECK, OK, detail)]
-    left = f"Linear is still to be asked for {len(keys.pending):,}"
+    left = f"Linear is still to be asked for {pending:,}"
     remedy = "the bot does that once a day, `engagement linear resolve` now"
     return [DoctorFinding(KEYS_CHECK, NOTE, f"{detail}; {left}: {remedy}")]
 

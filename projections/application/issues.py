@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -93,8 +92,8 @@ class Issues:
         """All keys that users' events have, which Linear may know or not."""
         with self._database.read() as connection:
             first, named = queries.first_positions(connection), keys_found(connection)
-        in_order = sorted(first.items(), key=itemgetter(1, 0))
-        return RecordedKeys(dict(in_order), *map(frozenset, named))
+        in_order = {key: first[key] for key in sorted(first, key=first.__getitem__)}
+        return RecordedKeys(in_order, *map(frozenset, named))
 
     def issue(self, key: str, at: Moment = None, known_at: Moment = None) -> KnownIssue | None:
         """The issue that has the key, or else the one that had it last, as of a moment.
