@@ -358,6 +358,7 @@ def numbers_of(folds: FoldColumns, scored_at: Integers, adopted: Adopted) -> Col
     """Return what a table of engagements has beside stream and texts, with -1 for null."""
     ruled = scores(folds, scored_at, adopted.policy)
     lasts, numbers = np.stack(folds.lasts), folds.by_name()
+    last_at = lasts.max(axis=0)
     columns = {name: numbers[name] for name in COLUMNS if name in numbers}
     decided = {
         value: np.where(numbers[at] == NO, NO, numbers[value]) for value, at in _AT_OF.items()
@@ -366,8 +367,8 @@ def numbers_of(folds: FoldColumns, scored_at: Integers, adopted: Adopted) -> Col
         columns
         | decided
         | {
-            "last_at": lasts.max(axis=0),
-            "last_kind": len(lasts) - lasts[::-1].argmax(axis=0),
+            "last_at": last_at,
+            "last_kind": np.where(last_at == NO, NO, len(lasts) - lasts[::-1].argmax(axis=0)),
             "band": ruled.band,
             "active_at": ruled.active_at,
             "score": ruled.score,

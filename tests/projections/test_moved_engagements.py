@@ -211,6 +211,8 @@ def assert_nothing_moved(deeds: Any, ago: int) -> None:
         assert replay.difference is None
         pair.clock.move(ago * 12 * HOUR)
         assert of_all_users(pair.moving) == of_all_users(still)
+        refreshed = pair.moving.maintenance.replay(repair=False, progress=lambda _: None)
+        assert refreshed.difference is None
 
 
 pytestmark = pytest.mark.trial

@@ -119,6 +119,17 @@ def test_a_lost_table_is_filled_again(engagements, tmp_path, clock):
         assert names(opened).name("DMD-1") == "AI-1"
 
 
+def test_an_override_alone_under_a_key_is_as_a_replay_folds_it(engagements, clock):
+    engagements.ledger.record(called(1, "DMD-1"))
+    engagements.ledger.record(called(1, "AI-1", at=1))
+    engagements.ledger.record(interaction_of("ana", "DMD-1", "query"))
+    engagements.adjustments.override("ana", "AI-1", 0.5)
+    engagements.ledger.fold()
+    clock.move(100 * DAY)
+    engagements.maintenance.refresh_scores(30)
+    assert replayed(engagements).difference is None
+
+
 def test_a_damaged_table_is_found_and_repaired(engagements):
     engagements.ledger.record(called(1, "DMD-1"))
     engagements.ledger.record(called(1, "AI-1", at=1))
