@@ -28,6 +28,7 @@ from bot.listening.bot_commands import COMMANDS, Audience
 from bot.settings import Settings
 from bot.telegram.conversation import Conversation
 from bot.telegram.inline_answers import InlineAnswers
+from bot.telegram.key_check import KeyCheck
 from bot.telegram.linking import Linking
 from bot.telegram.look_ups import LookUps
 from bot.telegram.recording import Outage, Recorder, RecordingQueue, install
@@ -93,6 +94,13 @@ class EngagementBot:
         self._team_keys = TeamKeys(self.recorder.keys, settings.linear_teams)
         self._following: asyncio.Task[NoReturn] | None = None
         look_ups = LookUps(self._linear, self.outbox, self._team_keys)
+        if self._linear is not None:
+            self.recorder.reception.key_check = KeyCheck(
+                look_ups,
+                engagements,
+                settings.linear_teams,
+                is_behind=lambda: self.recorder.keeper.is_behind,
+            )
         Conversation(
             engagements, settings, self._gate, self.recorder, self.outbox, self._clock, look_ups
         ).join(self.application)
@@ -135,6 +143,7 @@ class EngagementBot:
             self._catching_up.cancel()
         if self._resolution is not None:
             self._resolution.end()
+        await self.recorder.settle()
         await self.application.stop()
         await self.outbox.close(DRAIN_SECONDS)
         if self._following is not None:

@@ -46,6 +46,11 @@ def left_over(asked: Asked) -> str:
     return fill(template, command=asked.name, words=one_line(" ".join(left))) if left else ""
 
 
+def hint(*, in_either_case: bool) -> Reply:
+    """The answer to a message that names no issue."""
+    return say(words.NO_ISSUE_NAMED if in_either_case else words.NO_ISSUE_IN_CAPITALS)
+
+
 def status(
     events: int, users: int, runs: Iterable[tuple[str, dt.date, int]], *, is_waiting: bool
 ) -> Reply:

@@ -1,6 +1,6 @@
 """Scores in words: the card of an issue without Linear, a score explained, notes in lists."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from bot.answers.hiding import hiding_button
@@ -24,9 +24,23 @@ def titled(template: str, issue: str, titles: Titles) -> str:
     return template.format(title=unlinked(titles[issue])) if issue in titles else ""
 
 
-def cards(ranked: Sequence[Ranked], time: Time, hidden: Collection[str] = ()) -> Reply:
-    """Return the cards of issues without Linear, one below the other, each with its button."""
-    texts = [_card(each, time, is_hidden=each.issue_id in hidden) for each in ranked]
+def cards(
+    ranked: Sequence[Ranked],
+    time: Time,
+    hidden: Collection[str] = (),
+    counts: Callable[[str], bool] = bool,
+) -> Reply:
+    """Return the cards of issues without Linear, one below the other, each with its button.
+
+    `counts` returns whether a key counts; of one that does not, and was never touched, a line says
+    so.
+    """
+    texts = [
+        _card(each, time, is_hidden=each.issue_id in hidden)
+        if each.engagement.count or counts(each.issue_id)
+        else fill(words.ISSUE_OF_NO_TEAM, issue=each.issue_id)
+        for each in ranked
+    ]
     buttons = (
         hiding_button(each.issue_id, hide=each.issue_id not in hidden)
         for each in ranked

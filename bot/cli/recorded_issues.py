@@ -1,7 +1,7 @@
 """Issues as the ledger knows them, for the command that shows issues."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from bot.cli.context import Session
 from bot.dates.format import day_of, when
 from bot.language import words
 from bot.linear.facts import age
-from bot.linear.issue import PUBLIC, Team, may_be_shown
+from bot.linear.issue import may_be_shown
+from bot.linear.observed import team_of
 from ledger.instants import Instant, iso, moment_of
 from projections.application import KnownIssue
 from projections.issue_history import StateSpan
@@ -33,13 +34,12 @@ def recorded(
     with session.engagements() as engagements:
         found = [(key, engagements.issues.issue(key, at, known_at)) for key in keys]
     allowed = session.settings.linear_teams
-    return {key: each for key, each in found if each is not None and _may_be_shown(each, allowed)}
-
-
-def _may_be_shown(issue: KnownIssue, allowed: Collection[str]) -> bool:
-    """Whether the very issue that was found may be seen: another one may have its key now."""
-    team = Team(issue.now.team, PUBLIC if issue.now.is_public else None)
-    return may_be_shown(team, allowed)
+    return {
+        key: each
+        for key, each in found
+        # The very issue that was found: another one may have its key now.
+        if each is not None and may_be_shown(team_of(each.now), allowed)
+    }
 
 
 def lines_of(issue: KnownIssue, session: Session, end: Instant) -> Iterator[str]:

@@ -65,8 +65,9 @@ PRIVACY = (
 
 PRIVACY_NOTHING = "I pass nothing on."
 PRIVACY_LINEAR = (
-    "I ask Linear about the issues that I show you, without saying to whom, and pass nothing else "
-    "on. I keep what Linear answers about an issue, with the names of its people."
+    "I ask Linear about the issues that I show you, and those that you name to me in private, "
+    "without saying to whom, and pass nothing else on. I keep what Linear answers about an issue, "
+    "with the names of its people."
 )
 
 OPTED_OUT = (

@@ -39,7 +39,8 @@ def cards(
         _item(key, each, answer, time, is_hidden=each.issue_id in hidden)
         for (key, answer), each in pairs
     ]
-    return Reply("\n".join(items), tuple(_key_buttons(answers)))
+    touched = {key for key, each in zip(answers, ranked, strict=True) if each.engagement.count}
+    return Reply("\n".join(items), tuple(_key_buttons(answers, touched)))
 
 
 # --- a card --------------------------------------------------------------------------------------
@@ -134,11 +135,13 @@ def _buttons(key: str, answer: Answer, *, is_touched: bool) -> Iterator[Button]:
 
 def _item(key: str, ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> str:
     """One or two lines."""
-    if not isinstance(answer, Found):
-        return _missing(key, answer)
     score = words.ITEM_SCORE.format(
         score=f"{ranked.score.value:.3f}", note=_notes(ranked, is_hidden=is_hidden)
     )
+    if isinstance(answer, Absent) and ranked.engagement.count:
+        return f"{_missing(key, answer)} · {score}"
+    if not isinstance(answer, Found):
+        return _missing(key, answer)
     issue = answer.issue
     is_urgent = issue.priority == URGENT and not issue.is_finished
     said = (
@@ -157,9 +160,9 @@ def _item(key: str, ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bo
     return f"{line}\n{fill('{facts}', facts=' · '.join(said))}"
 
 
-def _key_buttons(answers: Mapping[str, Answer]) -> Iterator[Button]:
-    """Yield a button for each issue that there may be."""
-    keys = (key for key, answer in answers.items() if not isinstance(answer, Absent))
+def _key_buttons(answers: Mapping[str, Answer], touched: Collection[str]) -> Iterator[Button]:
+    """Yield a button for each issue that there may be, or that the asker has touched."""
+    keys = (key for key, each in answers.items() if key in touched or not isinstance(each, Absent))
     for place, key in enumerate(keys):
         yield Button(key, CARD + key, is_beside=place % KEYS_IN_A_ROW > 0)
 

@@ -1,6 +1,6 @@
 """Answers of look-ups as observations that the ledger can record."""
 
-from bot.linear.issue import PUBLIC, Issue
+from bot.linear.issue import PUBLIC, Issue, Team
 from ledger.instants import Instant, instant_of
 from ledger.observations import Observation, Person, Text, checked_observation
 from projections.issue_history import IssueAt
@@ -58,3 +58,8 @@ def no_longer_public(issue: IssueAt, updated_at: Instant, said_at: Instant) -> O
             origin="look-up",
         )
     )
+
+
+def team_of(issue: IssueAt) -> Team:
+    """The team of an issue, which is public only if a look-up found the issue in it."""
+    return Team(issue.team, PUBLIC if issue.is_public else None)

@@ -188,11 +188,11 @@ def issues_in(message: Message, keys: "IssueKeys") -> Sequence[str]:
     """Return the issues that a person names in `message`, in words or links, in their order.
 
     Those in the bot's commands are left out. Asking for a score does not count as interest in the
-    issue: it would change that score.
+    issue: it would change that score. Keys of unknown teams are among them, and do not count.
     """
     if not message.is_by_a_person or message.command in COMMANDS:
         return ()
-    return keys.found_in("\n".join((message.text, *message.links)))
+    return keys.named_in("\n".join((message.text, *message.links)))
 
 
 def heard_in(message: Message, issues: Sequence[str]) -> Heard:

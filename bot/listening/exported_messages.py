@@ -125,7 +125,8 @@ class Listener:
         message = self._message(exported, sent_at)
         if exported.is_unread and message.sender_id is not None and not message.forwarded:
             self._check(exported)  # it may name issues
-        heard = heard_in(message, issues_in(message, self._keys))
+        counted = filter(self._keys.counts, issues_in(message, self._keys))
+        heard = heard_in(message, list(counted))
         found = tuple(each for each in heard.entries if isinstance(each, Interaction))
         if found:
             self._check(exported)

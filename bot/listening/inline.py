@@ -60,7 +60,7 @@ Inline = InlineQuery | Chosen | GuestMessage
 
 def issues_of_query(text: str, keys: "IssueKeys") -> tuple[str, ...]:
     """The issues that an inline query is answered about, found as in messages."""
-    return tuple(keys.found_in(text)[:ISSUES_OF_A_QUERY])
+    return tuple(keys.named_in(text)[:ISSUES_OF_A_QUERY])
 
 
 def result_id_of(query_id: str, issue: str) -> str:
@@ -75,25 +75,28 @@ def heard_inline(inline: Inline, keys: "IssueKeys") -> Heard:
     """
     match inline:
         case Chosen():
-            return _mention_in(inline, keys)
+            return Heard(tuple(_mention(inline, each) for each in issue_chosen(inline, keys)))
         case GuestMessage() if inline.user_id is not None:
             counted = (each for each in inline.issues if keys.counts(each))
             return Heard(tuple(_query(inline, inline.user_id, each) for each in counted))
     return NOTHING
 
 
-def _mention_in(chosen: Chosen, keys: "IssueKeys") -> Heard:
+def issue_chosen(chosen: Chosen, keys: "IssueKeys") -> tuple[str, ...]:
+    """The issue of a chosen result, if it counts."""
     issue = chosen.result_id.rpartition(":")[0]
-    if issue not in issues_of_query(chosen.query, keys) or not keys.counts(issue):
-        return NOTHING
-    mention = interaction_of(
+    is_counted = issue in issues_of_query(chosen.query, keys) and keys.counts(issue)
+    return (issue,) if is_counted else ()
+
+
+def _mention(chosen: Chosen, issue: str) -> Interaction:
+    return interaction_of(
         str(chosen.user_id),
         issue,
         Kind.MENTION.label,
         occurred_at=chosen.chosen_at,
         source_key=chosen_key(chosen),
     )
-    return Heard((mention,))
 
 
 def _query(guest: GuestMessage, user_id: int, issue: str) -> Interaction:

@@ -1,6 +1,6 @@
 """Issue keys such as AI-1799 in sentences, branch names and addresses."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from string import ascii_lowercase, ascii_uppercase
 from urllib.parse import unquote
@@ -72,6 +72,7 @@ class IssueKeys:
         """The teams that Linear names, once it has: their keys count in either case, and no other
         keys count."""
         self._teams = frozenset(team_keys)
+        self._is_in_either_case = bool(self._teams) and pattern is None
         inner = pattern or (TEAMS_PATTERN if self._teams else DEFAULT_PATTERN)
         try:
             # On its own first: inside the parentheses below an unbalanced pattern could look
@@ -89,15 +90,28 @@ class IssueKeys:
         Percent-encoded addresses are decoded. A search is stopped after SEARCH_TIMEOUT_SECONDS and
         then returns the keys found so far.
         """
-        text, teams = _decoded(text), self.teams_in_linear
-        found = [each for each in _matches(self._pattern, text) if self._is(each[1])]
-        if teams:
-            found += [each for each in _matches(_OF_TEAMS, text) if _team_of(each[1]) in teams]
-        return list(dict.fromkeys(key for _, key in sorted(found)))
+        return self._found(text, self._is)
+
+    def named_in(self, text: str) -> list[str]:
+        """Return what `found_in` does, and keys of other teams, which do not count.
+
+        These are written in capitals, or are all of a text that consists of one word.
+        """
+        found = self._found(text, self._is_named) if self._teams else self.found_in(text)
+        if found or not self.are_in_either_case:
+            return found
+        word = _PUNCTUATION.sub("", text).translate(_IN_CAPITALS)
+        return [word] if _is_usual(word) else []
+
+    @property
+    def are_in_either_case(self) -> bool:
+        """Whether keys count in lower case, too."""
+        return self._is_in_either_case or bool(self.teams_in_linear)
 
     def counts(self, key: str) -> bool:
-        """Whether a key that was found counts: not if Linear names the teams, and its is none."""
-        return self.teams_in_linear is None or _team_of(key) in self.teams_in_linear
+        """Whether a key that is named counts: not if the teams are named, and its is none."""
+        named = (self._teams or None, self.teams_in_linear)
+        return all(teams is None or _team_of(key) in teams for teams in named)
 
     def named_by(self, word: str) -> str | None:
         """Return the issue that an argument of a command names, or None.
@@ -126,24 +140,47 @@ class IssueKeys:
         except InvalidInteractionError:
             return None
 
-    def _is(self, key: str) -> bool:
+    def _found(self, text: str, is_key: Callable[[str], bool]) -> list[str]:
+        text, teams = _decoded(text), self.teams_in_linear
+        found = [each for each in _matches(self._pattern, text) if is_key(each[1])]
+        if teams:
+            found += [
+                each for each in _matches(_OF_TEAMS, text) if _team_of(each[1].upper()) in teams
+            ]
+        return list(dict.fromkeys(written.upper() for _, written in sorted(found)))
+
+    def _is_named(self, written: str) -> bool:
+        return self._is(written) or _is_usual(written)
+
+    def _is(self, written: str) -> bool:
+        key = written.upper()
         team = _team_of(key)
         if not 1 <= len(key) <= ISSUE_ID_LIMIT or not key.isprintable() or key != key.strip():
             return False
         if self._teams:
             return team in self._teams
-        return team not in STANDARDS and key not in LOOKALIKES
+        return _is_no_lookalike(key)
 
 
+_USUAL = regex.compile(DEFAULT_PATTERN, regex.ASCII)
 _OF_TEAMS = regex.compile(rf"{_BEGINS}(?a:{TEAMS_PATTERN}){_ENDS}")
 
 
 def _matches(pattern: regex.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
-    """Yield places in `text` and what matches there, in capitals."""
+    """Yield places in `text` and what is written there that matches."""
     with suppress(TimeoutError):
         for match in pattern.finditer(text, timeout=SEARCH_TIMEOUT_SECONDS):
             if match[0].isascii():  # elsewhere, changing case may make another word
-                yield match.start(), match[0].upper()
+                yield match.start(), match[0]
+
+
+def _is_usual(word: str) -> bool:
+    """Whether a word would be a key without team keys and a pattern."""
+    return _USUAL.fullmatch(word) is not None and _is_no_lookalike(word)
+
+
+def _is_no_lookalike(key: str) -> bool:
+    return _team_of(key) not in STANDARDS and key not in LOOKALIKES
 
 
 def _team_of(key: str) -> str:

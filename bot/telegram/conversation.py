@@ -41,7 +41,7 @@ from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.telegram.data_export import EXPORT, Exports
 from bot.telegram.handlers import NO, YES, Listing, Question, answer, finish, forget_buttons
-from bot.telegram.look_ups import NOTHING, Answers, LookUps
+from bot.telegram.look_ups import NOTHING, Answers, Known, LookUps
 from bot.telegram.presses import acknowledge, edit_message, refuse, replace
 from bot.telegram.recording import Recorder
 from bot.telegram.sending import (
@@ -108,7 +108,8 @@ class Conversation:
     async def on_message(self, update: telegram.Update, context: Context) -> None:
         """Answer a message if it is addressed to the bot."""
         bot: telegram.Bot = context.bot
-        (parsed, is_admitted) = await self._recorder.reception.take(update)
+        received = await self._recorder.reception.take(update)
+        parsed, is_admitted = received.parsed, received.is_admitted
         message = parsed.message
         if message is None or message.sender_id is None or update.message is None:
             return
@@ -117,7 +118,7 @@ class Conversation:
             self._turn_away(bot, message)
         elif parsed.asked is not None:
             topic = update.message.message_thread_id if update.message.is_topic_message else None
-            deliver = partial(self._answer, bot, message, parsed.asked, topic)
+            deliver = partial(self._answer, bot, message, parsed.asked, topic, received.known)
             self._outbox.post(message.chat_id, deliver)
 
     async def on_press(self, update: telegram.Update, context: Context) -> None:
@@ -128,13 +129,14 @@ class Conversation:
         if query is None:
             return
         bot: telegram.Bot = context.bot
-        (parsed, is_admitted) = await self._recorder.reception.take(update)
+        received = await self._recorder.reception.take(update)
+        parsed, is_admitted = received.parsed, received.is_admitted
         if parsed.press is None or is_admitted is False:
             self._outbox.post(query.from_user.id, partial(acknowledge, query))
             return
         # These buttons are decisions, which are carried out however late their turn comes.
         is_lasting = parsed.press.data.startswith((YES, NO))
-        deliver = self._delivery_of(bot, query, parsed.press.data, parsed.pressed)
+        deliver = self._delivery_of(bot, query, parsed.press.data, parsed.pressed, received.known)
         self._outbox.post(parsed.press.presser_id, deliver, lasting=is_lasting)
 
     async def on_membership(self, update: telegram.Update, context: Context) -> None:
@@ -157,7 +159,12 @@ class Conversation:
     # --- messages --------------------------------------------------------------------------------
 
     async def _answer(
-        self, bot: telegram.Bot, message: Message, asked: Asked, topic: int | None
+        self,
+        bot: telegram.Bot,
+        message: Message,
+        asked: Asked,
+        topic: int | None,
+        known: Known | None,
     ) -> None:
         user_id = message.sender_id or 0
         if message.chat_kind is ChatKind.PRIVATE:
@@ -167,7 +174,7 @@ class Conversation:
                 self._exports.post(bot, user_id)
                 return
             to = Address(message.chat_id)
-            await self._deliver(bot, user_id, asked, partial(send, bot, to))
+            await self._deliver(bot, user_id, asked, partial(send, bot, to), known)
             return
         group = Address(message.chat_id, topic, message.message_id)
         audience = _audience(asked)
@@ -186,10 +193,18 @@ class Conversation:
         return await self._reply(bot, user_id, asked)
 
     async def _deliver(
-        self, bot: telegram.Bot, user_id: int, asked: Asked, deliver: Deliver
+        self,
+        bot: telegram.Bot,
+        user_id: int,
+        asked: Asked,
+        deliver: Deliver,
+        known: Known | None = None,
     ) -> None:
-        """Deliver the answer, and change it once Linear has said what it had not said by then."""
-        known = await self._look_ups.known(asked)
+        """Deliver the answer, and change it once Linear has said what it had not said by then.
+
+        `known` are the answers of Linear that recording has waited for, if it has.
+        """
+        known = await self._look_ups.known(asked) if known is None else known.of(asked)
         sent = await deliver(await self._reply(bot, user_id, asked, known.answers))
         if sent is None or known.is_complete:
             return
@@ -247,11 +262,17 @@ class Conversation:
     # --- presses ---------------------------------------------------------------------------------
 
     def _delivery_of(
-        self, bot: telegram.Bot, query: telegram.CallbackQuery, data: str, pressed: Pressed | None
+        self,
+        bot: telegram.Bot,
+        query: telegram.CallbackQuery,
+        data: str,
+        pressed: Pressed | None,
+        known: Known | None,
     ) -> Delivery:
+        if pressed is not None and pressed.command == CARDS:
+            return partial(self._open_card, bot, query, pressed, known)
         if pressed is not None:
-            act = self._open_card if pressed.command == CARDS else self._hide
-            return partial(act, bot, query, pressed)
+            return partial(self._hide, bot, query, pressed)
         if data.startswith(WHY):
             return partial(self._explain, bot, query, data.removeprefix(WHY))
         for prefix, decide in ((YES, self._forget), (NO, self._keep)):
@@ -261,12 +282,16 @@ class Conversation:
         return partial(acknowledge, query)
 
     async def _open_card(
-        self, bot: telegram.Bot, query: telegram.CallbackQuery, pressed: Pressed
+        self,
+        bot: telegram.Bot,
+        query: telegram.CallbackQuery,
+        pressed: Pressed,
+        known: Known | None,
     ) -> None:
         await acknowledge(query)
         user_id = query.from_user.id
         deliver = partial(send, bot, Address(user_id))
-        await self._deliver(bot, user_id, Asked(CARDS, (pressed.issue,)), deliver)
+        await self._deliver(bot, user_id, Asked(CARDS, (pressed.issue,)), deliver, known)
 
     async def _explain(self, bot: telegram.Bot, query: telegram.CallbackQuery, issue: str) -> None:
         await acknowledge(query)

@@ -96,7 +96,8 @@ class Question(msgspec.Struct, frozen=True):
         """Return the issue that `word` names; raises Misunderstood if it names none."""
         issue = self.keys.named_by(word)
         if issue is None:
-            raise self._misunderstood(words.NO_ISSUE if word else words.BAD_ARGUMENTS, word)
+            known = words.NO_ISSUE if word else words.BAD_ARGUMENTS
+            raise self._misunderstood(self._unless_named(word, known), word)
         return issue
 
     def issue_meant(self) -> str:
@@ -138,11 +139,16 @@ class Question(msgspec.Struct, frozen=True):
         issue = self.keys.named_by(first)
         if issue is not None:
             return issue, self.moment(rest)
-        return None, self.moment(self.asked.arguments, words.NO_ISSUE_NO_DATE)
+        known = self._unless_named(first, words.NO_ISSUE_NO_DATE)
+        return None, self.moment(self.asked.arguments, known)
 
     def misunderstood(self) -> Misunderstood:
         """The error for invalid arguments of a command."""
         return self._misunderstood(words.BAD_ARGUMENTS)
+
+    def _unless_named(self, word: str, template: str) -> str:
+        """The template for a word that is no issue: `template`, unless it has an unknown team."""
+        return words.NO_TEAM if self.keys.named_in(word) else template
 
     def _moment(self, arguments: Sequence[str]) -> dt.datetime:
         return moment_of_text(" ".join(arguments), self.now, self.settings.zone)
@@ -218,7 +224,7 @@ def _cards(question: Question) -> Reply:
     if question.answers:
         answers = _as_read_by_asker(question)
         return cards_with_linear(ranked, answers, time, hidden)
-    return scores.cards(ranked, time, hidden)
+    return scores.cards(ranked, time, hidden, question.keys.counts)
 
 
 def _as_read_by_asker(question: Question) -> Mapping[str, Answer]:
@@ -424,8 +430,8 @@ def _help(question: Question) -> Reply:
     return about_the_bot.help_(question.settings.timezone, reads_all=question.reads_all)
 
 
-def _hint(_: Question) -> Reply:
-    return say(words.NO_ISSUE_NAMED)
+def _hint(question: Question) -> Reply:
+    return about_the_bot.hint(in_either_case=question.keys.are_in_either_case)
 
 
 def _unknown(question: Question) -> Reply:

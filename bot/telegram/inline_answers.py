@@ -14,6 +14,7 @@ import telegram
 from telegram.constants import ParseMode
 from telegram.ext import Application, CallbackContext, InlineQueryHandler, TypeHandler
 
+from bot.answers.about_the_bot import hint
 from bot.answers.plain_text import plain_text
 from bot.answers.reply import Reply, fill, parts, say
 from bot.dates.format import Time
@@ -144,7 +145,7 @@ class InlineAnswers:
         if received.is_admitted is False:
             return say(words.INLINE_REFUSED)
         if not guest.issues:
-            return say(words.NO_ISSUE_NAMED)
+            return hint(in_either_case=self._reception.keys.are_in_either_case)
         answers, time = await self._facts(received, guest.issues), self._time()
         cards = (_for_guest(each, answers.get(each), time) for each in guest.issues)
         return Reply("\n\n".join(cards))
@@ -155,6 +156,8 @@ class InlineAnswers:
         """The answers of Linear; none while the gate cannot decide who asks."""
         if received.is_admitted is None:
             return NOTHING
+        if received.known is not None:
+            return received.known.answers
         return (await self._look_ups.known(Asked(CARDS, tuple(issues)))).answers
 
     def _time(self) -> Time:

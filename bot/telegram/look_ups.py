@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from bot.answers.scores import NO_TITLES, Titles
 from bot.linear.cards import titles_of
@@ -24,6 +24,12 @@ class Known(NamedTuple):
 
     answers: Answers = NOTHING
     is_complete: bool = True
+
+    def of(self, asked: Asked) -> Self:
+        """The part of this that is on the cards that are asked for."""
+        if asked.name != CARDS:
+            return type(self)()
+        return self._replace(answers={key: self.answers[key] for key in asked.arguments})
 
 
 class LookUps:
@@ -47,6 +53,10 @@ class LookUps:
         answers = await self._linear.look_up(asked.arguments, CARD_SECONDS)
         self._learn(answers)
         return Known(answers, not self._linear.is_looking_for(asked.arguments))
+
+    def has_found(self, key: str) -> bool:
+        """Whether Linear is known to have an issue `key` that may be seen."""
+        return self._linear is not None and self._linear.has_found(key)
 
     async def titles(self, issues: Sequence[str]) -> Titles:
         """The titles of the issues of a list that are known after at most CARD_SECONDS."""

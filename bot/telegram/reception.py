@@ -10,6 +10,8 @@ import telegram
 from bot.listening.access import Gate
 from bot.listening.classification import Sender
 from bot.listening.issue_keys import IssueKeys
+from bot.telegram.key_check import Check, KeyCheck
+from bot.telegram.look_ups import Known
 from bot.telegram.sending import fault
 from bot.telegram.updates import ParsedUpdate, parsed
 from ledger.application import Clock
@@ -24,14 +26,23 @@ CARRIED_AT_MOST = 100
 
 
 class Received(NamedTuple):
-    """A parsed update, and whether the gate admits its sender; None if it could not decide."""
+    """A parsed update, and whether the gate admits its sender; None if it could not decide.
+
+    `check` is that of the update's keys, if they are not recorded in any case.
+    """
 
     parsed: ParsedUpdate
     is_admitted: bool | None
+    check: Check | None = None
+
+    @property
+    def known(self) -> Known | None:
+        """The answers of Linear that the check has brought."""
+        return None if self.check is None else self.check.known
 
 
 class Reception:
-    """Parses each update once and asks the gate once: for recording, and for answering it later.
+    """Parses each update once, asks the gate once, and Linear: for recording, and for the answer.
 
     Recording comes first, so the verdict of the gate is carried until the update is answered. By
     then nothing can have taken a permission back: settings do not change while the bot runs,
@@ -49,15 +60,23 @@ class Reception:
     def __init__(self, bot: telegram.Bot, keys: IssueKeys, gate: Gate | None, clock: Clock) -> None:
         """Receive updates of `bot`; without a gate, all senders are admitted."""
         self._bot = bot
-        self._keys = keys
+        self.keys = keys
         self._gate = gate
         self._clock = clock
+        self.key_check: KeyCheck | None = None
+        """Set where Linear can be asked."""
         # Belongs to the event loop: the updates that were recorded and not yet answered, by id.
         self._carried: dict[int, tuple[telegram.Update, Received]] = {}
 
     async def receive(self, update: telegram.Update) -> Received:
-        """Parse `update`, ask the gate, and carry both until `take`, if it may be answered."""
+        """Parse `update`, ask the gate, and begin to check its keys.
+
+        All of that is carried until `take`, if the update may be answered.
+        """
         received = await self._received(update)
+        if self.key_check is not None and received.is_admitted:
+            check = self.key_check.begin(received.parsed, self.keys)
+            received = received._replace(check=check)
         if _may_be_answered(update):
             self._carried.pop(update.update_id, None)
             self._carried[update.update_id] = update, received
@@ -76,7 +95,7 @@ class Reception:
 
     async def _received(self, update: telegram.Update) -> Received:
         found = understood(
-            lambda: parsed(update, self._bot, self._keys, self._clock()), ParsedUpdate()
+            lambda: parsed(update, self._bot, self.keys, self._clock()), ParsedUpdate()
         )
         if self._gate is not None and found.migration is not None:
             self._gate.migrate({found.migration.old_chat_id: found.migration.new_chat_id})

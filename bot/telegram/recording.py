@@ -3,7 +3,8 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +17,7 @@ from bot.listening.access import Gate
 from bot.listening.bot_commands import HIDE, UNHIDE
 from bot.listening.classification import (
     NOTHING,
+    Entry,
     Heard,
     Message,
     done_by,
@@ -28,7 +30,9 @@ from bot.settings import Settings
 from bot.spool.durable_writer import Keeper, NotKeptError
 from bot.spool.spool_file import spool_path
 from bot.telegram.reception import Received, Reception, understood
+from bot.telegram.turns import Turns, settled
 from bot.telegram.updates import ParsedUpdate
+from ledger.commands import Interaction
 from ledger.instants import Instant, moment_of
 from projections.application import EngagementTracker
 
@@ -40,7 +44,11 @@ ANSWERED_AT_MOST = 100
 AGAIN_SECONDS = 1.0
 """Seconds after which updates that could not be recorded are requested again."""
 
+WAITING_SECONDS = 0.2
+"""Seconds after which the next updates are requested while some wait for Linear."""
+
 _NOT_RECORDED = "neither the ledger nor the spool can be written"
+_WAITS = "an update waits for Linear"
 
 IsLast = Callable[[int], bool]
 """Returns whether the update with this id is the last one of its batch."""
@@ -53,8 +61,11 @@ class NotAcknowledgedError(TimedOut):
 class UpdateRecorder(Protocol):
     """The interface of the recorder that the queue uses."""
 
-    async def record_update(self, update: object) -> bool:
-        """Record an update; return whether it may be acknowledged."""
+    async def begin(self, update: object) -> asyncio.Future[bool]:
+        """Begin to record an update; the result is whether it may be acknowledged.
+
+        All but what waits for Linear is recorded on return.
+        """
         ...
 
     def recover(self) -> None:
@@ -74,7 +85,8 @@ def always_last(_: int) -> bool:
 class RecordingQueue(asyncio.Queue[object]):
     """An update queue in which only recorded updates are acknowledged.
 
-    An update that cannot be recorded is still answered once, and comes again.
+    An update that cannot be recorded is still answered once, and comes again. One that waits for
+    Linear comes again, too, until it is recorded, but delays no other, and is answered after that.
     """
 
     def __init__(self, recorder: UpdateRecorder, is_last: IsLast = always_last) -> None:
@@ -84,6 +96,8 @@ class RecordingQueue(asyncio.Queue[object]):
         self._is_last = is_last
         self._is_failing = False
         self._answered: dict[int, bool] = {}
+        # Of the updates that are not acknowledged yet, those that are recorded, or wait.
+        self._begun: dict[int, asyncio.Future[bool]] = {}
 
     async def get(self) -> object:
         """Return the next item; the first call starts draining the spool of an earlier run."""
@@ -96,31 +110,62 @@ class RecordingQueue(asyncio.Queue[object]):
         Raises NotAcknowledgedError at the end of a batch if any update of it was not recorded; the
         poller then requests the whole batch again.
         """
-        # After a failure the rest of the batch is not recorded, to keep the order: all of it comes
-        # again.
-        is_recorded = not self._is_failing and await self._recorder.record_update(item)
-        self._is_failing = not is_recorded
-        await self._answer(item, is_recorded=is_recorded)
-        if not isinstance(item, telegram.Update) or not self._is_last(item.update_id):
+        if not isinstance(item, telegram.Update):
+            await super().put(item)
             return
-        if self._is_failing:
-            self._is_failing = False
-            await asyncio.sleep(AGAIN_SECONDS)
-            raise NotAcknowledgedError(_NOT_RECORDED)
-        self._recorder.recover()
+        if item.update_id not in self._begun:
+            await self._begin(item)
+        if self._is_last(item.update_id):
+            await self._end_batch()
 
     async def take(self, update: telegram.Update) -> bool:
         """Record `update`, queue it, and return whether it may be acknowledged."""
         had_failed = self._answered.get(update.update_id) is False
-        is_recorded = await self._recorder.record_update(update)
+        is_recorded = await (await self._recorder.begin(update))
         await self._answer(update, is_recorded=is_recorded)
         if is_recorded and had_failed:
             self._recorder.recover()
         return is_recorded
 
-    async def _answer(self, item: object, *, is_recorded: bool) -> None:
-        if not isinstance(item, telegram.Update) or self._is_new(item.update_id, is_recorded):
-            await super().put(item)
+    async def _begin(self, update: telegram.Update) -> None:
+        # After a failure the rest of the batch is not recorded, to keep the order: all of it comes
+        # again.
+        if self._is_failing:
+            await self._answer(update, is_recorded=False)
+            return
+        recording = await self._recorder.begin(update)
+        self._begun[update.update_id] = recording
+        if recording.done():
+            await self._finish(update, recording)
+        else:
+            self._begun[update.update_id] = asyncio.create_task(self._finish(update, recording))
+
+    async def _finish(self, update: telegram.Update, recording: asyncio.Future[bool]) -> bool:
+        is_recorded = await recording
+        if not is_recorded:
+            self._is_failing = True
+            del self._begun[update.update_id]
+        await self._answer(update, is_recorded=is_recorded)
+        return is_recorded
+
+    async def _end_batch(self) -> None:
+        if self._is_waiting():
+            await asyncio.wait(self._begun.values(), timeout=WAITING_SECONDS)
+        if self._is_failing:
+            self._is_failing = False
+            await asyncio.sleep(AGAIN_SECONDS)
+            raise NotAcknowledgedError(_NOT_RECORDED)
+        if self._is_waiting():
+            raise NotAcknowledgedError(_WAITS)
+        self._begun.clear()
+        self._recorder.recover()
+
+    def _is_waiting(self) -> bool:
+        return any(each.cancelled() or not each.done() for each in self._begun.values())
+
+    async def _answer(self, update: telegram.Update, *, is_recorded: bool) -> None:
+        if self._is_new(update.update_id, is_recorded):
+            await super().put(update)
 
     def _is_new(self, update_id: int, is_recorded: bool) -> bool:  # noqa: FBT001 - see `_answer`
         """Whether an update arrives for the first time; only then is it answered."""
@@ -190,6 +235,7 @@ class Recorder:
         self._clock = tracker.engagements.clock
         self.keys = keys
         self.reception = Reception(bot, keys, gate, self._clock)
+        self._turns = Turns()
 
     async def record_update(self, update: object) -> bool:
         """Record the interactions of `update`, if any; return whether it may be acknowledged.
@@ -197,11 +243,30 @@ class Recorder:
         If not, Telegram must send it again. An update that cannot be parsed would come for ever, so
         it is logged and acknowledged.
         """
+        return await (await self.begin(update))
+
+    async def begin(self, update: object) -> asyncio.Future[bool]:
+        """Begin to record `update`; the result is that of `record_update`.
+
+        It is there on return, unless the update waits for Linear, or is behind one that does: the
+        private updates of a user are recorded in their order.
+        """
         if not isinstance(update, telegram.Update):
-            return True
+            return settled(is_done=True)
         self.latest_update_id = max(self.latest_update_id, update.update_id)
         try:
-            await self._keep(await self.reception.receive(update), update.update_id)
+            received = await self.reception.receive(update)
+        except Exception as error:  # noqa: BLE001 - no error may prevent the answer
+            self._note(type(error).__name__)
+            return settled(is_done=False)
+        record = partial(self._is_recorded, received, update.update_id)
+        return await self._turns.take(
+            received.parsed.sender, record, waits=received.check is not None
+        )
+
+    async def _is_recorded(self, received: Received, update_id: int) -> bool:
+        try:
+            await self._keep(received, update_id)
         except NotKeptError as error:
             self._note(error.reason)
         except Exception as error:  # noqa: BLE001 - no error may prevent the answer
@@ -209,6 +274,10 @@ class Recorder:
         else:
             return True
         return False
+
+    async def settle(self) -> None:
+        """Return once no update waits for Linear."""
+        await self._turns.settle()
 
     async def close(self) -> None:
         """Stop draining the spool, which continues at the next start."""
@@ -264,18 +333,24 @@ class Recorder:
         return heard_in(message, [each for each in parsed.issues if self.keys.counts(each)])
 
     async def _keep(self, received: Received, update_id: int) -> None:
-        parsed, is_admitted = received
+        parsed, is_admitted, check = received
+        missing = frozenset[str]() if check is None else await check.missing()
         heard = understood(lambda: self._heard_in(parsed, update_id), NOTHING)
         if heard.left_out:
             _log.info("issues beyond the limit", extra={"left_out": heard.left_out})
         if is_admitted is False:
             return
-        if heard.entries:
+        entries = [each for each in heard.entries if not _is_of(each, missing)]
+        if entries:
             # While the gate cannot decide, the entries wait with their sender.
-            await self.keeper.keep(heard.entries, parsed.sender if is_admitted is None else None)
+            await self.keeper.keep(entries, parsed.sender if is_admitted is None else None)
         if parsed.is_unread:
             self._unread += 1
             _log.warning("content not read", extra={"messages": self._unread})
+
+
+def _is_of(entry: Entry, issues: Collection[str]) -> bool:
+    return isinstance(entry, Interaction) and entry.issue_id in issues
 
 
 def install(

@@ -146,7 +146,7 @@ def test_what_is_chosen_first_and_filled_later_is_known():
             "WHY_RECENCY",
             "WHY_RECENCY_SET",
         },
-        {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE", "NO_ISSUE_NO_DATE"},
+        {"BAD_ARGUMENTS", "BAD_DATE", "NO_ISSUE", "NO_ISSUE_NO_DATE", "NO_TEAM"},
     )
     empty, hidings = (
         {"NO_TOP", "ALL_HIDDEN"},

@@ -247,6 +247,31 @@ def test_only_the_named_teams_issues_count_in_either_case(team, number):
         assert other.found_in(written) == []
 
 
+@given(
+    st.lists(keys, min_size=1, max_size=5, unique=True), st.sampled_from(["AI", "X1"]), st.data()
+)
+def test_keys_of_other_teams_are_named_and_do_not_count(several, team, data):
+    own = data.draw(st.lists(st.integers(1, 9).map(f"{team}-{{}}".format), unique=True))
+    text = ", ".join(data.draw(st.permutations([*several, *own])))
+    for finder in (IssueKeys(team_keys=[team]), IssueKeys()):
+        if not finder.are_in_either_case:
+            finder.teams_in_linear = frozenset({team})
+        named = finder.named_in(text)
+        assert set(named) == {*several, *own}
+        assert named == sorted(named, key=text.index)
+        assert list(filter(finder.counts, named)) == IssueKeys(team_keys=[team]).found_in(text)
+
+
+@given(keys)
+def test_a_single_word_names_a_key_in_either_case_where_teams_are_known(key):
+    finder = IssueKeys(team_keys=["A1A1"])
+    for written in (key, key.lower(), f"“{key.title()}”?"):
+        assert finder.named_in(written) == [key]
+        assert IssueKeys().named_in(written) == IssueKeys().found_in(written)
+    assert finder.named_in(f"about {key.lower()}") == []
+    assert not finder.counts(key)
+
+
 def test_teams_that_begin_with_a_digit_make_no_keys_of_dates_and_numbers():
     some = IssueKeys(team_keys=["7B", "3RD", "88X"])
     text = "7B-12, 3rd-5 and x/88X-7 on 2026-07, call 555-1234 or 1-88-7, not 77B-1"

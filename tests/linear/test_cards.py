@@ -197,7 +197,7 @@ def test_several_issues_are_a_list_of_one_or_two_lines_each():
     assert said == [
         "◐ AI-1 A title",
         "In Progress for 6 days · 🔴 due today · blocked by AI-12, AI-13 · score 0.680 · amara",
-        "AI-9: not found in Linear, or I may not see it",
+        "AI-9: not found in Linear, or I may not see it · score 0.680",
         f"◐ AI-2 {'x' * 59}…",
         "In Progress · score 0.680 · hidden from your lists · unassigned",
         "AI-3: Linear does not answer now; ask again in a minute",

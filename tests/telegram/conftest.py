@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.spool import durable_writer
+from bot.telegram import key_check
 from tests.support.telegram.conversation_driver import ConversationDriver
 
 SHORTEST_TELLING = 6
@@ -19,6 +20,7 @@ SHORTEST_TELLING = 6
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine sends nothing to the spool; tests that are about it set their own patience."""
     monkeypatch.setattr(durable_writer, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(key_check, "LEDGER_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from bot.spool.spool_file import Spool
 from bot.telegram import recording
 from bot.telegram.recording import ANSWERED_AT_MOST, RecordingQueue
 from bot.telegram.serve import SAME_AGAIN
+from bot.telegram.turns import settled
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerUnavailableError
 from ledger.store import sqlite
@@ -76,8 +77,8 @@ class _Recorder:
     def __init__(self, *outcomes: bool) -> None:
         self.outcomes, self.recovered = iter(outcomes), 0
 
-    async def record_update(self, _: object) -> bool:
-        return next(self.outcomes)
+    async def begin(self, _: object) -> asyncio.Future[bool]:
+        return settled(is_done=next(self.outcomes))
 
     def recover(self) -> None:
         self.recovered += 1

@@ -10,6 +10,7 @@ from bot.linear.client import linear, team_keys
 from bot.linear.decoding import Failed, issues_in
 from bot.linear.issue import may_be_shown, shown
 from bot.telegram import handlers
+from bot.telegram.key_check import Check
 from tests.support.trials.counts import chance, count, tell
 from tests.support.trials.hidden_teams import COMMANDS, Onlooker, pair
 
@@ -82,10 +83,20 @@ def test_hidden_issues_that_are_resolved_are_seen(onlooker, monkeypatch):
     assert next(resolved_otherwise(onlooker, monkeypatch, random.Random(1), 8), None) is not None
 
 
+MISSING = Check.missing
+
+
+async def not_in_the_workspace(check):
+    """Keys of hidden issues are recorded, as they exist."""
+    workspace = check._key_check._look_ups._linear._sender.world.workspace
+    return frozenset(key for key in await MISSING(check) if workspace.find(key) is None)
+
+
 LEAKS = {
     "hidden issues": (linear, "shown", shown_to_all),
     "hidden blockers": (linear, "shown", with_all_blockers),
     "fewer requests": (linear.Linear, "_batch", remembered),
+    "recorded keys": (Check, "missing", not_in_the_workspace),
     "hidden team keys": (team_keys, "may_be_shown", lambda *_: True),
 }
 

@@ -126,6 +126,11 @@ class Linear:
         """Whether a look-up for one of `keys` is under way."""
         return any(key in self._looking for key in keys)
 
+    def has_found(self, key: str) -> bool:
+        """Whether an issue that may be seen is remembered by `key`, however old that answer is."""
+        remembered = self._remembered.get(key)
+        return remembered is not None and remembered.issue is not None
+
     async def setup(self) -> tuple[Setup | Failed, Quota]:
         """The owner of the key, the teams that it may read, and the rest of the quota."""
         answered = await self._ask(SETUP)
@@ -208,7 +213,8 @@ class Linear:
             return Unknown(is_pending=key in self._looking)
         self._remembered.move_to_end(key)
         if remembered.issue is None:
-            return Absent()
+            # An issue may be created at any time, so only a fresh answer says that there is none.
+            return Absent() if self._is_fresh(key) else Unknown(is_pending=key in self._looking)
         return Found(remembered.issue, self._monotonic() - remembered.at)
 
     def _remember(self, key: str, issue: Issue | None) -> None:

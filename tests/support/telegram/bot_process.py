@@ -22,6 +22,7 @@ from bot.spool.spool_file import Spool
 from bot.telegram.doors import POLLING, Webhook
 from bot.telegram.recording import Recorder, RecordingQueue
 from bot.telegram.serve import run
+from bot.telegram.turns import settled
 from ledger.application import EngagementLedger
 from ledger.errors import LedgerError
 from projections.application import Engagements
@@ -119,15 +120,15 @@ def _look_often() -> None:
 def _time_recording(path: Path) -> None:
     """Write how long each update took to be recorded, when the process ends."""
     seconds: list[float] = []
-    record = Recorder.record_update
+    begin = Recorder.begin
 
-    async def timed(self: Recorder, update: object) -> bool:
+    async def timed(self: Recorder, update: object) -> asyncio.Future[bool]:
         began = time.perf_counter()
-        is_recorded = await record(self, update)
+        recording = await begin(self, update)
         seconds.append(time.perf_counter() - began)
-        return is_recorded
+        return recording
 
-    mock.patch.object(Recorder, "record_update", timed).start()
+    mock.patch.object(Recorder, "begin", timed).start()
     multiprocessing.util.Finalize(
         None, lambda: path.write_text(json.dumps(seconds)), exitpriority=1
     )
@@ -175,13 +176,13 @@ def _have_little_room() -> None:
 def _acknowledge_all() -> None:
     """Acknowledge what cannot be kept."""
     _have_little_room()
-    record = Recorder.record_update
+    begin = Recorder.begin
 
-    async def recorded(self: Recorder, update: object) -> bool:
-        await record(self, update)
-        return True
+    async def begun(self: Recorder, update: object) -> asyncio.Future[bool]:
+        await begin(self, update)
+        return settled(is_done=True)
 
-    mock.patch.object(Recorder, "record_update", recorded).start()
+    mock.patch.object(Recorder, "begin", begun).start()
 
 
 FAULTS: dict[str, Callable[[], None]] = {

@@ -9,7 +9,11 @@ from contextlib import suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import msgspec
+import telegram
 
 from bot.cli import issue as issue_command
 from bot.cli import titles as titles_of_commands
@@ -26,14 +30,23 @@ from bot.linear.issue import Answer
 from bot.listening.bot_commands import CARDS, Asked
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import settings_of
+from bot.telegram import key_check, look_ups
 from bot.telegram.handlers import Listing, Question, answer, finish
-from projections.application import Engagements
+from bot.telegram.key_check import KeyCheck
+from bot.telegram.look_ups import LookUps
+from bot.telegram.recording import Recorder, RecordingQueue
+from bot.telegram.sending import Outbox
+from ledger.events import kind_label
+from projections.application import Engagements, EngagementTracker
 from tests.support.command_line import NOON, CommandLine
 from tests.support.linear_client_and_server import FakeMonotonicClock
 
 Patch = Callable[[object, str, object], None]
 
+BOT: Any = SimpleNamespace(id=99, username="ledger_bot")
 USER = "7"
+PATIENT = 60.0
+"""Seconds, so that a busy machine changes nothing."""
 HIDDEN = "HID"
 SEEN = ("AI", "WEB")
 NAMED = (
@@ -126,15 +139,15 @@ class ExecutingSender:
     executor = CachingExecutor()
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world = world
         self._numbers = count()
         self.asked = 0
 
     async def send(self, request: Request) -> Response | Failed:
         self.asked += 1
-        if next(self._numbers) >= self._world.fails_from:
+        if next(self._numbers) >= self.world.fails_from:
             return Failed(Reason.UNREACHABLE)
-        self.executor.workspace = self._world.workspace
+        self.executor.workspace = self.world.workspace
         done = self.executor.execute(request.query, request.variables)
         assert not isinstance(done, Refused), done.message
         return Response(200, {}, json.dumps(done.body).encode())
@@ -153,6 +166,8 @@ class Onlooker:
     def __init__(self, folder: Path) -> None:
         """Record the touches."""
         self._cli = CommandLine(folder)
+        self._folder = folder
+        self._users = count(1_001)
         for key in NAMED[:-1]:
             assert self._cli("record", USER, key, "query", "--at", "2026-01-30T12:00Z").code == 0
         self._cli.settings["ENGAGEMENT_LINEAR_API_KEY"] = "lin_api_of_a_trial"
@@ -175,14 +190,43 @@ class Onlooker:
     def sees(self, world: World, commands: Sequence[Sequence[str]], patch: Patch) -> list[object]:
         """Return all that the bot and `commands` say, the keys that count, and the requests."""
         sender = ExecutingSender(world)
+        patch(key_check, "LEDGER_SECONDS", PATIENT)
+        patch(look_ups, "CARD_SECONDS", PATIENT)
         with Engagements(self._settings.database_url, clock=lambda: NOON) as engagements:
             said = asyncio.run(self._answers(engagements, world, sender))
+        with Engagements(f"sqlite:///{self._folder}/other.db", clock=lambda: NOON) as others:
+            said += asyncio.run(self._recorded(others, world, sender))
         for module in (issue_command, titles_of_commands):
             patch(module, "linear_for", lambda _: _linear(world, sender))
         for command in commands:
             done = self._cli(*command)
             said += [command, done.code, done.out]
         return [*said, sender.asked]
+
+    async def _recorded(
+        self, engagements: Engagements, world: World, sender: ExecutingSender
+    ) -> list[object]:
+        """Return what a new user hears of each key and of all, and what is recorded by then."""
+        user, said = next(self._users), list[object]()
+        looking = LookUps(_linear(world, sender), Outbox())
+        keys = IssueKeys(team_keys=(*SEEN, HIDDEN, "OLD", "NONE"))
+        spool, tracker = self._folder / "spool", EngagementTracker(engagements)
+        recorder = Recorder(BOT, tracker, spool=spool, keys=keys)
+        recorder.reception.key_check = KeyCheck(
+            looking, engagements, world.allowed, is_behind=lambda: False
+        )
+        queue = RecordingQueue(recorder)
+        for asked in (*((key,) for key in NAMED), NAMED):
+            update = _said(user, " ".join(asked))
+            assert await queue.take(update)
+            known = (await recorder.reception.take(update)).known
+            cards = Asked(CARDS, asked)
+            answers = (known or await looking.known(cards)).answers
+            question = self._question(engagements, cards, answers)
+            said.append(answer(msgspec.structs.replace(question, user_id=user)))
+        await recorder.close()
+        history = engagements.questions.history(str(user))
+        return [*said, [(each.event.issue_id, kind_label(each.event)) for each in history]]
 
     async def _answers(
         self, engagements: Engagements, world: World, sender: ExecutingSender
@@ -210,6 +254,17 @@ class Onlooker:
             clock=ClockGuard(engagements),
             answers=answers,
         )
+
+
+def _said(user: int, text: str) -> telegram.Update:
+    """A new private message."""
+    number, person = next(_NUMBERS), {"id": user, "is_bot": False, "first_name": "Ana"}
+    where = {"chat": {"id": user, "type": "private"}, "message_id": number, "from": person}
+    message = where | {"date": int(NOON.timestamp()), "text": text}
+    return telegram.Update.de_json({"update_id": number, "message": message})
+
+
+_NUMBERS = count(1)
 
 
 def _linear(world: World, sender: ExecutingSender) -> Linear:

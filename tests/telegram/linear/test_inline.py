@@ -230,6 +230,12 @@ def test_a_result_without_buttons_counts_once_too(without_linear):
     assert without_linear.recorded(ana) == {("AI-1799", "mention"): 1}
 
 
+def test_a_chosen_result_counts_only_if_linear_shows_its_issue(driver, ana):
+    for key in ("AI-9999", "OPS-3", "NOPE-3"):
+        choose(driver, ana, key)
+    assert driver.recorded(ana) == {}
+
+
 def test_two_chosen_results_are_two_mentions(driver, ana):
     typed = ana.types_inline("AI-1799 AI-1800")
     answer_to(driver, typed)
@@ -294,7 +300,7 @@ def test_a_guest_message_is_answered_by_cards_and_is_a_query_once(driver, ana):
     chat = elsewhere(driver)
     answer = guest_answer(driver, ana, "AI-1799 OPS-3", chat)
     assert answer.text == f"{CARD}\n\nOPS-3: not found in Linear, or I may not see it"
-    assert driver.recorded(ana) == {("AI-1799", "query"): 1, ("OPS-3", "query"): 1}
+    assert driver.recorded(ana) == {("AI-1799", "query"): 1}
 
 
 def test_a_guest_message_counts_once_beside_a_message_with_the_same_ids(driver, ana):

@@ -1,0 +1,136 @@
+"""The check of keys before recording in private: one that Linear does not show is not recorded.
+
+Only what Linear has just said prevents it. While it does not answer, everything is recorded (R13).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from bot.linear.documents import is_identifier
+from bot.linear.issue import Absent, may_be_shown
+from bot.linear.observed import team_of
+from bot.listening.bot_commands import CARDS, Asked
+from bot.listening.classification import ISSUES_OF_A_MESSAGE, ChatKind
+from bot.listening.inline import Chosen, GuestMessage, issue_chosen
+from bot.listening.issue_keys import IssueKeys
+from bot.telegram.look_ups import Known, LookUps
+from bot.telegram.updates import ParsedUpdate
+from projections.application import Engagements
+
+_log = logging.getLogger(__name__)
+
+LEDGER_SECONDS = 0.5
+"""Seconds that a check waits for the ledger; if it is not read by then, the keys are recorded."""
+
+
+class Named(NamedTuple):
+    """The issues that an update names: those that count, and all that its card shows."""
+
+    counted: Sequence[str] = ()
+    shown: Sequence[str] = ()
+
+
+class Check:
+    """The check of one update's keys, which is under way from the beginning."""
+
+    def __init__(self, key_check: "KeyCheck", user_id: str, named: Named) -> None:
+        """Check the keys that `user_id` is about to touch; those of the card are asked for, too."""
+        self.known: Known | None = None
+        """The answers of Linear; None until it was asked, or if that was not necessary."""
+        self._key_check = key_check
+        self._user_id = user_id
+        self._named = named
+        self._looking_up = asyncio.create_task(self._look_up(), name="key-check")
+
+    async def missing(self) -> frozenset[str]:
+        """The keys that are not recorded: Linear does not show them, nor does the ledger know them.
+
+        Takes as long as a card waits for Linear, at most.
+        """
+        await self._looking_up
+        answers = {} if self.known is None else self.known.answers
+        absent = [key for key in self._named.counted if isinstance(answers.get(key), Absent)]
+        # Once more: earlier messages of the user have been recorded in the meantime.
+        return await self._key_check.unknown(self._user_id, absent)
+
+    async def _look_up(self) -> None:
+        # One look-up for both, so that a message costs no more requests than its card.
+        if await self._key_check.unknown(self._user_id, self._named.counted):
+            self.known = await self._key_check.look_up([*self._named.shown, *self._named.counted])
+
+
+class KeyCheck:
+    """Checks the keys of private messages, and of what users do in chats without the bot."""
+
+    def __init__(
+        self,
+        look_ups: LookUps,
+        engagements: Engagements,
+        allowed: Collection[str],
+        is_behind: Callable[[], bool],
+    ) -> None:
+        """Ask Linear through `look_ups`, unless the ledger knows a key or `is_behind`.
+
+        `allowed` are the teams whose issues may be seen; without any, public ones.
+        """
+        self._look_ups = look_ups
+        self._engagements = engagements
+        self._allowed = allowed
+        self._is_behind = is_behind
+
+    def begin(self, found: ParsedUpdate, keys: IssueKeys) -> Check | None:
+        """Begin to check the keys of an update; None if all of them are recorded anyway.
+
+        That is so in groups, for issues that Linear has shown, and while the ledger lacks what
+        waits in the spool.
+        """
+        sender = found.sender
+        if sender is None or sender.user_id is None or sender.chat_kind is not ChatKind.PRIVATE:
+            return None
+        named = _named_in(found, keys)
+        if self._is_behind() or all(map(self._look_ups.has_found, named.counted)):
+            return None
+        return Check(self, str(sender.user_id), named)
+
+    async def look_up(self, keys: Sequence[str]) -> Known:
+        """The answers of Linear for `keys`, in the time that a card waits for them."""
+        return await self._look_ups.known(Asked(CARDS, tuple(keys)))
+
+    async def unknown(self, user_id: str, keys: Collection[str]) -> frozenset[str]:
+        """The keys that the ledger does not know; none if it cannot be read in time."""
+        if not keys:
+            return frozenset()
+        try:
+            async with asyncio.timeout(LEDGER_SECONDS):
+                return await asyncio.to_thread(self._unknown, user_id, keys)
+        except Exception as error:  # noqa: BLE001 - nothing may prevent recording (R13)
+            _log.warning("keys not checked", extra={"error": type(error).__name__})
+            return frozenset()
+
+    def _unknown(self, user_id: str, keys: Iterable[str]) -> frozenset[str]:
+        return frozenset(
+            key for key in keys if is_identifier(key) and not self._is_known(user_id, key)
+        )
+
+    def _is_known(self, user_id: str, key: str) -> bool:
+        """Whether the user has touched the issue, or it was observed and may be shown.
+
+        Touches of other users do not count: they would tell the user what others talk about.
+        """
+        if self._engagements.questions.ask(user_id, key).engagement.count:
+            return True
+        issue = self._engagements.issues.issue(key)
+        return issue is not None and may_be_shown(team_of(issue.now), self._allowed)
+
+
+def _named_in(found: ParsedUpdate, keys: IssueKeys) -> Named:
+    if found.pressed is not None:
+        opened = (found.pressed.issue,) if found.pressed.command == CARDS else ()
+        return Named(opened, opened)
+    if isinstance(found.inline, Chosen):
+        return Named(issue_chosen(found.inline, keys))
+    issues = found.inline.issues if isinstance(found.inline, GuestMessage) else found.issues
+    counted = [key for key in issues if keys.counts(key)]
+    return Named(counted[:ISSUES_OF_A_MESSAGE], issues[:ISSUES_OF_A_MESSAGE])
