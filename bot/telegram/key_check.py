@@ -21,8 +21,8 @@ from projections.application import Engagements
 
 _log = logging.getLogger(__name__)
 
-LEDGER_SECONDS = 0.5
-"""Seconds that a check waits for the ledger; if it is not read by then, the keys are recorded."""
+LEDGER_SECONDS = 0.25
+"""Seconds that a check waits for the ledger, at most twice; without it the keys are recorded."""
 
 
 class Named(NamedTuple):

@@ -14,6 +14,7 @@ from ledger.commands import interaction_of
 from ledger.errors import LedgerUnavailableError
 from ledger.instants import moment_of
 from tests.support.linear_server import LinearServer
+from tests.support.observations import observation
 from tests.support.strategies import NOON
 from tests.support.telegram.conversation_driver import ConversationDriver
 from tests.support.telegram.fake_users import FakeUser
@@ -98,6 +99,12 @@ def test_a_deleted_issue_that_the_ledger_has_an_observation_of_counts(driver, an
     linear.local.workspace.issues[:] = []
     assert driver.answer(ana, "WEB-9").text.startswith(ABSENT.format("WEB-9"))
     assert driver.recorded(ana) == {("WEB-9", "query"): 1}
+
+
+def test_a_hidden_issue_of_which_a_webhook_came_is_not_known(driver, ana):
+    driver.engagements.ledger.record(observation(3, identifier="OPS-3", team="OPS"))
+    assert driver.answer(ana, "OPS-3").text == ABSENT.format("OPS-3")
+    assert driver.recorded(ana) == {}
 
 
 def forget_answers(driver: ConversationDriver, linear: LinearServer) -> None:
