@@ -21,7 +21,7 @@ from projections.application import Engagements
 
 _log = logging.getLogger(__name__)
 
-LEDGER_SECONDS = 0.25
+LEDGER_SECONDS = 2.0
 """Seconds that a check waits for the ledger, at most twice; without it the keys are recorded."""
 
 

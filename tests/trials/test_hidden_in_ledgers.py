@@ -44,7 +44,7 @@ LEAKS = {
     "hidden issues are posted and recorded": (linear, "shown", lambda issue, _=(): issue),
     "hidden issues are shown from the ledger": (
         recorded_issues,
-        "_may_be_shown",
+        "may_be_shown",
         lambda *_: True,
     ),
     "the doctor names hidden teams": (linear_findings, "may_be_shown", lambda *_: True),
