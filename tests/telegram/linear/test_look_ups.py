@@ -158,7 +158,7 @@ def test_once_an_issue_was_found_what_is_recorded_has_its_uuid(driver, ana, line
         driver.answer(ana, "OPS-3")
     (known,) = driver.engagements.issues.linear_ids([("AI-1799", None)])
     assert known == linear.local.workspace.find("AI-1799")["id"]
-    assert given_ids(driver, ana) == [None, None, known, None]
+    assert given_ids(driver, ana) == [None, known]
 
 
 def test_what_cannot_be_looked_up_in_the_ledger_is_recorded_without(driver, ana, monkeypatch):

@@ -102,7 +102,8 @@ def test_a_deleted_issue_that_the_ledger_has_an_observation_of_counts(driver, an
 
 
 def test_a_hidden_issue_of_which_a_webhook_came_is_not_known(driver, ana):
-    driver.engagements.ledger.record(observation(3, identifier="OPS-3", team="OPS"))
+    hidden = observation(3, identifier="OPS-3", team="OPS", updated_at=NOON)
+    driver.engagements.ledger.record(hidden)
     assert driver.answer(ana, "OPS-3").text == ABSENT.format("OPS-3")
     assert driver.recorded(ana) == {}
 
