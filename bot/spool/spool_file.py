@@ -294,8 +294,8 @@ class Spool:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _sync_folder(self.path.parent)
                 self._end = _end_of_lines(self.path)  # its former owner may have written until now
+                _sync_folder(self.path.parent)
                 self._drop_rest(descriptor)
             except BaseException as error:
                 os.close(descriptor)
