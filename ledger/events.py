@@ -133,6 +133,7 @@ class IssueObserved(msgspec.Struct, frozen=True, kw_only=True):
     said_at: Instant
     state_id: str | None
     state_type: str | UnsetType = UNSET
+    state_since: Instant | UnsetType = UNSET
     former_identifiers: tuple[str, ...] | UnsetType = UNSET
     priority: int | UnsetType = UNSET
     assignee: UUID | UnsetType | None = UNSET

@@ -64,9 +64,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     Ids are Linear's UUIDs. `updated_at` is the issue's own. `said_at` is when Linear said it: the
     timestamp of a webhook, or when a look-up was answered; None stands for when it is recorded. It
     decides between descriptions with the same `updated_at`: Linear does not change that for every
-    change, such as one of `blockers`, the unfinished issues that block this one. `texts` and the
-    names of people are no part of the event. `public_team` is the team if its issues are public,
-    or None: webhooks do not say so.
+    change, such as one of `blockers`, the unfinished issues that block this one. `state_since` is
+    when the issue came into its state; webhooks do not say so. `texts` and the names of people are
+    no part of the event. `public_team` is the team if its issues are public, or None: webhooks do
+    not say that, either.
 
     If `commented`, the actor commented on it at `updated_at`, and nothing else is described.
     """
@@ -77,6 +78,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: Instant
     state_id: str | None = None
     state_type: str | UnsetType = UNSET
+    state_since: Instant | UnsetType = UNSET
     former_identifiers: tuple[str, ...] | UnsetType = UNSET
     priority: int | UnsetType = UNSET
     assignee: Person | UnsetType | None = UNSET
@@ -125,6 +127,7 @@ def checked_observation(observation: Observation) -> Observation:
         said_at=None if observation.said_at is None else _instant("said_at", observation.said_at),
         state_id=_optional("state_id", observation.state_id),
         state_type=_state_type(observation),
+        state_since=_state_since(observation.state_since),
         former_identifiers=_formers(observation.former_identifiers),
         public_team=_public_team(observation.public_team),
         priority=_priority(observation.priority),
@@ -296,6 +299,10 @@ def _state_type(observation: Observation) -> str | UnsetType:
     if observation.state_type is UNSET:
         raise InvalidInteractionError("state_type", "must be given")
     return _matching("state_type", _STATE_TYPE, observation.state_type)
+
+
+def _state_since(value: Instant | UnsetType) -> Instant | UnsetType:
+    return value if value is UNSET else _instant("state_since", value)
 
 
 def _formers(value: tuple[str, ...] | UnsetType) -> tuple[str, ...] | UnsetType:

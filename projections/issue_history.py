@@ -5,6 +5,7 @@ Everything is a fold of observations. Each field has the value of the last descr
 """
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
@@ -110,30 +111,65 @@ def issue_at(events: Sequence[IssueObserved], as_of: AsOf) -> IssueAt | None:
 def state_spans(events: Iterable[IssueObserved], as_of: AsOf) -> list[StateSpan]:
     """The times in each state as of a moment, in their order.
 
-    A state begins with the `updated_at` of the first description that has it, so it may have begun
-    before where descriptions are missing. Removing the issue ends its state.
+    A state begins when Linear says so; a description that does not say it begins one with its
+    `updated_at`, so the state may have begun before where descriptions are missing. A beginning
+    that contradicts an earlier description does not count. Removing the issue ends its state.
     """
     spans: list[StateSpan] = []
-    for at, state in _states(events, as_of):
+    since_at_least = described_at = Instant(0)
+    for each in _states(events, as_of):
         last = spans[-1] if spans and spans[-1].ended_at is None else None
-        if last is not None and last[:2] == state:
-            continue
-        if last is not None:
-            spans[-1] = last._replace(ended_at=at)
-        if state is not None:
-            spans.append(StateSpan(*state, at, None))
+        if last is None or last[:2] != each.state:
+            begun_at = each.since if each.since > described_at else each.at
+            _begin(spans, each.state, begun_at)
+            since_at_least = described_at
+        elif each.since > last.begun_at:  # it was left meanwhile, and entered again
+            _begin(spans, each.state, each.since)
+            since_at_least = last.begun_at
+        elif each.since > since_at_least:
+            spans.pop()
+            _begin(spans, each.state, each.since)
+        described_at = each.at
     return spans
 
 
-def _states(
-    events: Iterable[IssueObserved], as_of: AsOf
-) -> list[tuple[Instant, tuple[str, str | None] | None]]:
-    """The state at each `updated_at`, or None where the issue was removed."""
-    said = ((each.updated_at, said_by(each)) for each in _in_order(events, as_of))
-    at = {instant: fields for instant, fields in said if fields}
-    return [
-        (instant, None if fields["removed"] else fields["state"]) for instant, fields in at.items()
-    ]
+def _begin(spans: list[StateSpan], state: "_State | None", at: Instant) -> None:
+    """End the last span at a moment, unless it had ended before, and begin one if there is one."""
+    if spans and (spans[-1].ended_at is None or spans[-1].ended_at > at):
+        spans[-1] = spans[-1]._replace(ended_at=at)
+    if state is not None:
+        spans.append(StateSpan(*state, at, None))
+
+
+_State = tuple[str, str | None]
+
+
+class _Described(NamedTuple):
+    """A state, or None where the issue was removed; `since` is 0 where Linear did not say it."""
+
+    at: Instant
+    state: _State | None
+    since: Instant
+
+
+def _states(events: Iterable[IssueObserved], as_of: AsOf) -> Iterable[_Described]:
+    """The state at each `updated_at`."""
+    described: dict[Instant, _Described] = {}
+    for event in _in_order(events, as_of):
+        if said := said_by(event):
+            each = _Described(
+                event.updated_at, None if said["removed"] else said["state"], _since(event)
+            )
+            before = described.get(each.at)
+            if before is not None and before.state == each.state and not each.since:
+                each = before
+            described[each.at] = each
+    return described.values()
+
+
+def _since(event: IssueObserved) -> Instant:
+    since = event.state_since
+    return Instant(0) if since is UNSET or since > event.updated_at else since
 
 
 def _in_order(events: Iterable[IssueObserved], as_of: AsOf) -> list[IssueObserved]:
@@ -154,30 +190,47 @@ def time_in_states(spans: Iterable[StateSpan], until: Instant) -> dict[str, int]
 
 STARTED = "started"
 STAGNANT_WORKING_DAYS = 5
+USUAL_SPANS = 20
+"""The fewest finished times in a state that make something usual for it."""
+_USUAL_SHARE = 0.85
 _MOVING = ("state", "priority", "assignee", "due_date", "cycle", "project", "estimate")
 """Fields whose change by a person moves an issue; labels and places on a board do not."""
 _WEEK, _WORKING_DAYS = 7, 5
 
 
-def is_stagnant(
-    events: Iterable[IssueObserved],
-    as_of: AsOf,
-    now: Instant,
-    zone: dt.tzinfo,
-    usual_working_days: float = 0.0,
-) -> bool:
-    """Whether the issue was started, and not moved for more working days than is usual.
+def unmoved_days(
+    events: Iterable[IssueObserved], as_of: AsOf, now: Instant, zone: dt.tzinfo
+) -> int | None:
+    """The working days for which no person moved an issue; None if it is not a started one.
 
-    At least five days are usual; for teams with enough history, give the 85th percentile of their
-    spans. Snoozes are not known yet.
+    They count from the first webhook about it at the earliest, and are None before: look-ups tell
+    neither of comments nor who changed something. Snoozes are not known yet.
     """
     seen = _in_order(events, as_of)
-    spans = state_spans(seen, as_of)
-    if not spans or spans[-1].ended_at is not None or spans[-1].state_type != STARTED:
-        return False
-    since = max(spans[-1].begun_at, _moved_at(seen))
-    limit = max(STAGNANT_WORKING_DAYS, usual_working_days)
-    return working_days(since, now, zone) > limit
+    spans, webhooks = state_spans(seen, as_of), [each for each in seen if each.origin == "webhook"]
+    if not (webhooks and spans) or spans[-1].ended_at is not None:
+        return None
+    if spans[-1].state_type != STARTED:
+        return None
+    since = max(spans[-1].begun_at, _moved_at(seen), min(each.updated_at for each in webhooks))
+    return working_days(since, now, zone)
+
+
+def is_stagnant(unmoved_working_days: int, usual_working_days: float = 0.0) -> bool:
+    """Whether an issue was not moved for longer than is usual, and than five working days."""
+    return unmoved_working_days > max(STAGNANT_WORKING_DAYS, usual_working_days)
+
+
+def usual_working_days(
+    spans: Iterable[StateSpan], state: tuple[str, str | None], zone: dt.tzinfo
+) -> float:
+    """The 85th percentile of the working days of finished times in a state; 0.0 for few of them."""
+    lasted = sorted(
+        working_days(each.begun_at, each.ended_at, zone)
+        for each in spans
+        if each[:2] == state and each.ended_at is not None
+    )
+    return lasted[math.ceil(_USUAL_SHARE * len(lasted)) - 1] if len(lasted) >= USUAL_SPANS else 0.0
 
 
 def _moved_at(in_order: Iterable[IssueObserved]) -> Instant:

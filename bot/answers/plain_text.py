@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from unicodedata import east_asian_width
 
 UNLINKED = "\u2060"
 """Stands where Telegram would find an address, a name or a command in the words of a person."""
@@ -47,3 +48,17 @@ def one_line(text: str) -> str:
 def cut(text: str, length: int) -> str:
     """`text` with an ellipsis in place of what is beyond `length` characters."""
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def columns_of(text: str) -> int:
+    """The columns that `text` takes, where East Asian characters and pictures take two."""
+    return sum(2 if east_asian_width(each) in "WF" else each != UNLINKED for each in text)
+
+
+def cut_to_columns(text: str, columns: int) -> str:
+    """`text` with an ellipsis in place of what does not fit into `columns`."""
+    if columns_of(text) <= columns:
+        return text
+    while text and columns_of(text) >= columns:
+        text = text[:-1]
+    return f"{text.rstrip()}…"

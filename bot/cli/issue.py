@@ -15,9 +15,10 @@ from ledger.errors import SettingsError
 from ledger.instants import Instant, instant_of, iso
 
 if TYPE_CHECKING:
+    from bot.cli.recorded_issues import Recorded
     from bot.linear.client import Linear
+    from bot.linear.facts import StagnantDays
     from bot.linear.issue import Answer, Found
-    from projections.application import KnownIssue
 
 
 @click.command()
@@ -46,7 +47,7 @@ def issue(session: Session, keys: tuple[str, ...], at: str | None, known_at: str
     shown = [_Shown(key, answers.get(key), known.get(key)) for key in asked]
     end = instant_of(moments[0] or moments[1] or session.clock())
     if session.as_json:
-        show_json([_whole_document(each, end) for each in shown])
+        show_json([_whole_document(session, each, end) for each in shown])
     else:
         _show_all(session, shown, end)
     return int(not all(each.is_found for each in shown))
@@ -57,7 +58,7 @@ class _Shown(NamedTuple):
 
     key: str
     answer: "Answer | None"
-    known: "KnownIssue | None"
+    known: "Recorded | None"
 
     @property
     def is_found(self) -> bool:
@@ -73,13 +74,13 @@ class _Shown(NamedTuple):
         return self.known is not None and is_open
 
     @property
-    def history(self) -> "KnownIssue | None":
+    def history(self) -> "Recorded | None":
         """The issue as the ledger knows it, if it is the one that Linear answers."""
         from bot.linear.issue import Found  # noqa: PLC0415 - with the client
 
         if not isinstance(self.answer, Found) or self.known is None:
             return None
-        return self.known if self.known.at.issue == self.answer.issue.id.lower() else None
+        return self.known if self.known.issue.at.issue == self.answer.issue.id.lower() else None
 
 
 def _hidden_among(answers: dict[str, "Answer"]) -> dict[str, "Answer"]:
@@ -96,7 +97,7 @@ def _is_found(answer: "Answer | None") -> bool:
 
 
 def _show_all(session: Session, shown: Sequence[_Shown], end: Instant) -> None:
-    from bot.cli.recorded_issues import lines_of, time_line  # noqa: PLC0415 - as above
+    from bot.cli.recorded_issues import lines_of, stagnant_of, time_lines  # noqa: PLC0415 - as above
 
     for number, each in enumerate(shown):
         if number:
@@ -107,22 +108,22 @@ def _show_all(session: Session, shown: Sequence[_Shown], end: Instant) -> None:
         elif each.answer is None:
             show_text(words.ISSUE_UNRECORDED.format(issue=each.key))
         else:
-            _show(session, {each.key: each.answer})
-            # The lines above say how long the present state has lasted, as Linear knows better.
-            if each.history is not None and len(each.history.spans) > 1:
-                show_text(time_line(each.history, end))
+            _show(session, each.key, each.answer, stagnant_of(each.history))
+            for line in time_lines(each.history.issue, end) if each.history is not None else ():
+                show_text(line)
 
 
-def _whole_document(shown: _Shown, end: Instant) -> dict[str, Any]:
+def _whole_document(session: Session, shown: _Shown, end: Instant) -> dict[str, Any]:
     from bot.cli.recorded_issues import document_of, states_of  # noqa: PLC0415 - as above
 
     if shown.known is not None and shown.is_recorded:
-        return document_of(shown.key, shown.known, end)
+        return document_of(shown.key, shown.known, session.settings.linear_teams, end)
     if shown.answer is None:
         return {"issue_id": shown.key, "status": "unrecorded"}
     document = _document(shown.key, shown.answer)
     if shown.history is not None:
-        document["states"] = states_of(shown.history, end)
+        document["states"] = states_of(shown.history.issue, end)
+        document["stagnant_working_days"] = shown.history.stagnant_days
     return document
 
 
@@ -144,19 +145,16 @@ async def _answers(linear: "Linear", keys: Sequence[str]) -> dict[str, "Answer"]
         await linear.close()
 
 
-def _show(session: Session, answers: dict[str, "Answer"]) -> None:
+def _show(session: Session, key: str, answer: "Answer", stagnant: "StagnantDays") -> None:
     from bot.answers.plain_text import plain_text  # noqa: PLC0415 - as above
     from bot.dates.format import Time  # noqa: PLC0415 - as above
     from bot.linear.cards import lines_of  # noqa: PLC0415 - loads what scores need
 
     time = Time(session.clock(), session.settings.zone)
-    for number, (key, answer) in enumerate(answers.items()):
-        if number:
-            click.echo()
-        for line in lines_of(key, answer, time):
-            show_text(plain_text(line))
-        for line in _to_copy(answer):
-            show_text(line)
+    for line in lines_of(key, answer, time, stagnant):
+        show_text(plain_text(line))
+    for line in _to_copy(answer):
+        show_text(line)
 
 
 def _to_copy(answer: "Answer") -> Iterator[str]:
@@ -179,6 +177,8 @@ def _document(key: str, answer: "Answer") -> dict[str, Any]:
 
 
 def _found_document(found: "Found") -> dict[str, Any]:
+    from bot.linear.facts import cycle  # noqa: PLC0415 - as above
+
     issue = found.issue
     return {
         "identifier": issue.identifier,
@@ -193,6 +193,10 @@ def _found_document(found: "Found") -> dict[str, Any]:
         "archived": issue.archived,
         "in_state_since": _iso(issue.in_state_since),
         "cycle": None if issue.cycle is None else issue.cycle.number,
+        "cycle_name": next(cycle(issue), None),
+        "project": None if issue.project is None else issue.project.name,
+        "labels": [each.name for each in issue.labels],
+        "estimate": issue.estimate,
         "blocked_by": [each.identifier for each in issue.blockers],
         "branch": issue.branch_name,
         "url": issue.url,

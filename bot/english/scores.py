@@ -26,6 +26,8 @@ NOTE = " · {note}"
 
 BRIEFING = "<b>Your briefing</b>, {when}\nPress an issue to open its card."
 BRIEFING_QUIET = "<b>Your briefing</b>, {when}: all long inactive\nPress an issue to open its card."
+BRIEFING_STAGNANT = "⏳ No movement: {issues}"
+BRIEFING_STAGNANT_ISSUE = "<b>{issue}</b> for {days} working days"
 BRIEFING_BUTTON = "{issue} · {score}"
 NO_BRIEFING_ALL_HIDDEN = (
     "There is nothing to brief you about: all your issues are hidden from your lists. "

@@ -1,20 +1,23 @@
 """Cards of issues, and lists of them: what Linear says, and how the asker is engaged."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from bot.answers.hiding import hiding_button
-from bot.answers.plain_text import cut, unlinked
+from bot.answers.plain_text import columns_of, cut, cut_to_columns, unlinked
 from bot.answers.reply import Button, Reply, fill, say
 from bot.answers.scores import noted, score_note, touches
 from bot.dates.format import Time
 from bot.language import words
 from bot.linear import facts
 from bot.linear.documents import is_identifier
+from bot.linear.facts import NOT_STAGNANT, StagnantDays
 from bot.linear.issue import Absent, Answer, Found
 from bot.listening.classification import CARD, WHY
 from projections.ranking import Ranked
 
 TITLE_IN_A_LIST = 60
+LINE_COLUMNS = 36
+"""The columns of a line of a list that a phone does not break."""
 URGENT = 1
 """The only priority that a list names."""
 KEYS_IN_A_ROW = 3
@@ -25,6 +28,7 @@ def cards(
     answers: Mapping[str, Answer],
     time: Time,
     hidden: Collection[str] = (),
+    stagnant: StagnantDays = NOT_STAGNANT,
 ) -> Reply:
     """The card of one issue, or a list of several with a button for each that opens its card.
 
@@ -34,20 +38,22 @@ def cards(
     pairs = zip(answers.items(), ranked, strict=True)
     if len(ranked) == 1:
         (((key, answer), one),) = pairs
-        return _card(key, one, answer, time, is_hidden=one.issue_id in hidden)
+        lines = lines_of(key, answer, time, stagnant)
+        return _card(key, one, answer, time, lines, is_hidden=one.issue_id in hidden)
     items = [
-        _item(key, each, answer, time, is_hidden=each.issue_id in hidden)
+        _item(key, each, answer, time, stagnant, is_hidden=each.issue_id in hidden)
         for (key, answer), each in pairs
     ]
     touched = {key for key, each in zip(answers, ranked, strict=True) if each.engagement.count}
-    return Reply("\n".join(items), tuple(_key_buttons(answers, touched)))
+    return Reply("\n\n".join(items), tuple(_key_buttons(answers, touched)))
 
 
 # --- a card --------------------------------------------------------------------------------------
 
 
-def _card(key: str, ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> Reply:
-    lines = lines_of(key, answer, time)
+def _card(  # noqa: PLR0913 - all that a card is made of
+    key: str, ranked: Ranked, answer: Answer, time: Time, lines: list[str], *, is_hidden: bool
+) -> Reply:
     if ranked.engagement.count or not isinstance(answer, Absent):
         lines.append(_engaged(ranked, time, is_hidden=is_hidden))
     buttons = [*_buttons(key, answer, is_touched=bool(ranked.engagement.count))]
@@ -56,14 +62,16 @@ def _card(key: str, ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bo
     return Reply("\n".join(lines), tuple(buttons))
 
 
-def lines_of(key: str, answer: Answer, time: Time) -> list[str]:
+def lines_of(
+    key: str, answer: Answer, time: Time, stagnant: StagnantDays = NOT_STAGNANT
+) -> list[str]:
     """The issue `key` as Linear describes it, in lines of HTML, of which the first names it."""
     if not isinstance(answer, Found):
         return [_missing(key, answer)]
     issue = answer.issue
     said = (
         [
-            f"{facts.mark(issue)} {facts.state(issue, time.now)}",
+            f"{facts.mark(issue)} {facts.state(issue, time.at or time.now)}",
             *facts.kept_away(issue),
             facts.assignee(issue),
         ],
@@ -74,6 +82,7 @@ def lines_of(key: str, answer: Answer, time: Time) -> list[str]:
             *facts.cycle(issue),
         ],
         [words.ISSUE_BLOCKED_MARK.format(fact=fact) for fact in facts.blocked(issue)],
+        [*facts.stagnant(issue, stagnant)],
         [*facts.aged(answer)],
     )
     title = fill(words.ISSUE_TITLE, issue=key, title=unlinked(facts.title_of(issue)))
@@ -133,13 +142,16 @@ def _buttons(key: str, answer: Answer, *, is_touched: bool) -> Iterator[Button]:
 # --- a list --------------------------------------------------------------------------------------
 
 
-def _item(key: str, ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bool) -> str:
-    """One or two lines."""
-    score = words.ITEM_SCORE.format(
-        score=f"{ranked.score.value:.3f}", note=_notes(ranked, is_hidden=is_hidden)
-    )
-    if isinstance(answer, Absent) and ranked.engagement.count:
-        return f"{_missing(key, answer)} · {score}"
+def _item(  # noqa: PLR0913 - all that an item is made of
+    key: str,
+    ranked: Ranked,
+    answer: Answer,
+    time: Time,
+    stagnant: StagnantDays,
+    *,
+    is_hidden: bool,
+) -> str:
+    """A line with the title, one or two with facts, and one for each hindrance."""
     if not isinstance(answer, Found):
         return _missing(key, answer)
     issue = answer.issue
@@ -150,14 +162,32 @@ def _item(key: str, ranked: Ranked, answer: Answer, time: Time, *, is_hidden: bo
         *facts.moved(key, issue),
         *(facts.priority(issue) if is_urgent else ()),
         *(() if issue.is_finished else facts.due(issue, time.today)),
-        *facts.blocked(issue, facts.BLOCKERS_IN_A_LIST),
-        *facts.aged(answer),
-        score,
+        *([words.CARD_HIDDEN] if is_hidden and ranked.engagement.count else ()),
         facts.assignee(issue),
     )
-    title = unlinked(cut(facts.title_of(issue), TITLE_IN_A_LIST))
-    line = fill(words.ITEM_TITLE, mark=facts.mark(issue), issue=key, title=title)
-    return f"{line}\n{fill('{facts}', facts=' · '.join(said))}"
+    lines = (
+        *_packed(said),
+        *(words.ISSUE_BLOCKED_MARK.format(fact=each) for each in facts.blocked_briefly(issue)),
+        *facts.stagnant(issue, stagnant),
+        *facts.aged(answer),
+    )
+    columns = LINE_COLUMNS - len(key) - len("◐  ")
+    title = unlinked(cut_to_columns(facts.title_of(issue), columns))
+    head = fill(words.ITEM_TITLE, mark=facts.mark(issue), issue=key, title=title)
+    return "\n".join([head, *(fill("{line}", line=line) for line in lines)])
+
+
+def _packed(said: Iterable[str]) -> Iterator[str]:
+    """Put facts into lines that a phone shows without breaking them, where a fact fits into one."""
+    line = ""
+    for fact in said:
+        longer = f"{line} · {fact}" if line else fact
+        if line and columns_of(longer) > LINE_COLUMNS:
+            yield line
+            line = fact
+        else:
+            line = longer
+    yield line
 
 
 def _key_buttons(answers: Mapping[str, Answer], touched: Collection[str]) -> Iterator[Button]:

@@ -1,15 +1,14 @@
 """Decoding of Linear's answers: absent, new and odd fields are tolerated unless required."""
 
-import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from bot.linear.issue import Blocker, Cycle, Issue, State, Team, is_finished
+from bot.linear.issue import Team
 from bot.linear.quota import Quota, quota_of
 
 
@@ -69,9 +68,6 @@ class _Error(msgspec.Struct):
     message: str = ""
     extensions: _Extensions = msgspec.field(default_factory=_Extensions)
 
-
-BLOCKS = "blocks"
-"""The type of a relation from an issue to one that it blocks."""
 
 UNREADABLE = (msgspec.ValidationError, UnicodeEncodeError)
 """Raised for a value of another type; the second for half a surrogate pair in its place."""
@@ -140,166 +136,6 @@ def _error(error: object) -> _Error:
         return msgspec.convert(error, _Error)
     except UNREADABLE:
         return _Error()
-
-
-# --- issues --------------------------------------------------------------------------------------
-
-
-class _Required(msgspec.Struct, rename="camel"):
-    id: str
-    identifier: str
-    updated_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
-    state: State
-    team: Team
-
-
-class _Person(msgspec.Struct, rename="camel"):
-    display_name: str = ""
-
-
-_Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
-
-
-class _Span(msgspec.Struct, rename="camel"):
-    started_at: _Moment
-    ended_at: _Moment | None = None
-
-
-class _StateType(msgspec.Struct):
-    type: str
-
-
-class _Blocking(msgspec.Struct, rename="camel"):
-    id: str
-    identifier: str
-    team: Team
-    state: _StateType
-    archived_at: object = None
-    trashed: object = None
-
-
-class _Cycle(msgspec.Struct):
-    number: Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)]
-    name: str | None = None
-
-
-_OPTIONAL: dict[str, tuple[str, Any]] = {
-    "title": ("title", str),
-    "url": ("url", str),
-    "former_identifiers": ("previousIdentifiers", tuple[str, ...]),
-    "due_date": ("dueDate", dt.date),
-    "branch_name": ("branchName", str),
-    "trashed": ("trashed", bool),
-}
-"""Fields by the names of ours: their names at Linear, and their types."""
-
-
-def issues_in(nodes: object) -> list[Issue]:
-    """Return the issues of `nodes` that can be read."""
-    read = map(issue_of, nodes) if isinstance(nodes, list) else ()
-    return [issue for issue in read if issue is not None]
-
-
-class Changes(NamedTuple):
-    """A page of issues that have changed, without those that cannot be read."""
-
-    issues: tuple[Issue, ...]
-    after: str | None
-    """Where the page ends, or None if it is the last one."""
-
-
-class _ChangesPage(msgspec.Struct, rename="camel"):
-    has_next_page: bool = False
-    end_cursor: str | None = None
-
-
-class _Changed(msgspec.Struct, rename="camel"):
-    nodes: list[Any]
-    page_info: _ChangesPage
-
-
-def changes_of(data: dict[str, Any]) -> Changes | None:
-    """Return the page that `data` holds, or None if it cannot be read."""
-    try:
-        read = msgspec.convert(data.get("issues"), _Changed)
-    except (msgspec.ValidationError, UnicodeEncodeError):
-        return None
-    page = read.page_info
-    return Changes(tuple(issues_in(read.nodes)), page.end_cursor if page.has_next_page else None)
-
-
-def issue_of(node: object) -> Issue | None:
-    """Return the issue that `node` describes, or None if what is required is missing or wrong."""
-    if not isinstance(node, dict):
-        return None
-    try:
-        required = msgspec.convert(_without_odd_visibility(node), _Required)
-    except UNREADABLE:
-        return None
-    person, priority = _read(node, "assignee", _Person), _read(node, "priority", float)
-    cycle = _read(node, "cycle", _Cycle)
-    found = {ours: _read(node, theirs, type_) for ours, (theirs, type_) in _OPTIONAL.items()}
-    return Issue(
-        **msgspec.structs.asdict(required),
-        **{name: value for name, value in found.items() if value is not None},
-        priority=int(priority) if priority in {1.0, 2.0, 3.0, 4.0} else 0,
-        assignee=person.display_name or None if person else None,
-        cycle=Cycle(int(cycle.number), cycle.name) if cycle else None,
-        in_state_since=_in_state_since(node),
-        blockers=tuple(_blockers(node)),
-        assignee_id=_id_of(node.get("assignee")),
-        state_id=_id_of(node["state"]),
-        archived=node.get("archivedAt") is not None,
-    )
-
-
-def _in_state_since(node: dict[str, Any]) -> dt.datetime | None:
-    spans = (_converted(each, _Span) for each in _nodes(node, "stateHistory"))
-    return next((each.started_at for each in spans if each and each.ended_at is None), None)
-
-
-def _blockers(node: dict[str, Any]) -> Iterator[Blocker]:
-    """Yield the unfinished issues that block an issue; one that cannot be read is left out."""
-    for relation in _nodes(node, "inverseRelations"):
-        if relation.get("type") != BLOCKS or not isinstance(relation.get("issue"), dict):
-            continue
-        each = _converted(_without_odd_visibility(relation["issue"]), _Blocking)
-        if each is None:
-            continue
-        archived, trashed = each.archived_at is not None, each.trashed is True
-        if not is_finished(each.state.type, archived=archived, trashed=trashed):
-            yield Blocker(each.id, each.identifier, each.team)
-
-
-def _nodes(node: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the objects in a connection of `node`."""
-    connection = node.get(name)
-    nodes = connection.get("nodes") if isinstance(connection, dict) else None
-    return [each for each in nodes if isinstance(each, dict)] if isinstance(nodes, list) else []
-
-
-def _without_odd_visibility(node: dict[str, Any]) -> dict[str, Any]:
-    """Return `node` without a visibility that is no text: its team is not public then."""
-    team = node.get("team")
-    if not isinstance(team, dict) or isinstance(team.get("visibility"), str):
-        return node
-    return node | {"team": {name: value for name, value in team.items() if name != "visibility"}}
-
-
-def _id_of(node: object) -> str:
-    """Return the id of what `node` describes, or nothing."""
-    return (_read(node, "id", str) if isinstance(node, dict) else None) or ""
-
-
-def _read(node: dict[str, Any], name: str, type_: Any) -> Any:  # noqa: ANN401 - as below
-    return _converted(node.get(name), type_)
-
-
-def _converted(value: object, type_: Any) -> Any:  # noqa: ANN401 - of that type, or None
-    try:
-        return msgspec.convert(value, type_)
-    except UNREADABLE:
-        return None
 
 
 # --- who the key is ------------------------------------------------------------------------------

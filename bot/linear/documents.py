@@ -12,25 +12,30 @@ from ledger.instants import Instant, moment_of
 BATCH = 50
 """Issues of one request; Linear takes 250, but its complexity limit counts them."""
 
+LISTED = 10
+"""Labels, and relations, that are asked for of each issue."""
+
 _IDENTIFIER = re.compile(r"[A-Z0-9]{1,40}-[1-9][0-9]{0,8}")
 
-_CARD = """
-fragment Card on Issue {
+_CARD = f"""
+fragment Card on Issue {{
   id identifier previousIdentifiers title url branchName
-  priority dueDate updatedAt archivedAt trashed
-  team { id key visibility }
-  state { id type name }
-  assignee { id displayName }
-  cycle { id number name }
-  stateHistory(last: 1) { nodes { startedAt endedAt } }
-  inverseRelations(first: 10) { nodes { type issue { ...Blocker } } }
-}
+  priority estimate dueDate updatedAt archivedAt trashed
+  team {{ id key visibility }}
+  state {{ id type name }}
+  assignee {{ id displayName }}
+  cycle {{ id number name }}
+  project {{ id name }}
+  labels(first: {LISTED}) {{ nodes {{ id name }} }}
+  stateHistory(last: 1) {{ nodes {{ startedAt endedAt }} }}
+  inverseRelations(first: {LISTED}) {{ nodes {{ type issue {{ ...Blocker }} }} }}
+}}
 
-fragment Blocker on Issue {
+fragment Blocker on Issue {{
   id identifier archivedAt trashed
-  team { key visibility }
-  state { type }
-}
+  team {{ key visibility }}
+  state {{ type }}
+}}
 """
 
 _ISSUE = f"query Issue($id: String!) {{ issue(id: $id) {{ ...Card }} }}\n{_CARD}"

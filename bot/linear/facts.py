@@ -2,7 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +13,10 @@ from bot.dates.format import day_of
 from bot.language import words
 from bot.linear.issue import Answer, Found, Issue
 from ledger.validation import DISPLAY_NAME_LIMIT, display_name_of
+
+StagnantDays = Mapping[str, int]
+"""The working days for which stagnant issues were not moved, by their UUIDs."""
+NOT_STAGNANT: StagnantDays = MappingProxyType({})
 
 NAME_SHOWN = 40
 """Characters of a person's name, and of a state's or a cycle's."""
@@ -118,6 +123,19 @@ def blocked(issue: Issue, at_most: int = BLOCKERS_ON_A_CARD) -> Iterator[str]:
         yield words.ISSUE_BLOCKED.format(
             blockers=names, more=words.ISSUE_BLOCKED_MORE.format(count=more) if more > 0 else ""
         )
+
+
+def blocked_briefly(issue: Issue) -> Iterator[str]:
+    """Yield the blockers of an unfinished issue in few words: two, or one and how many more."""
+    is_few = len(issue.blockers) <= BLOCKERS_IN_A_LIST
+    yield from blocked(issue, BLOCKERS_IN_A_LIST if is_few else 1)
+
+
+def stagnant(issue: Issue, days: StagnantDays) -> Iterator[str]:
+    """Yield for how long a stagnant issue has not been moved."""
+    unmoved = days.get(issue.id.lower())
+    if unmoved is not None and not issue.is_finished:
+        yield words.ISSUE_STAGNANT.format(days=unmoved)
 
 
 def aged(found: Found) -> Iterator[str]:

@@ -33,6 +33,14 @@ class Cycle(msgspec.Struct, frozen=True):
 
     number: int
     name: str | None = None
+    id: str = ""
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A project or a label."""
+
+    id: str
+    name: str
 
 
 class Blocker(msgspec.Struct, frozen=True):
@@ -44,7 +52,10 @@ class Blocker(msgspec.Struct, frozen=True):
 
 
 class Issue(msgspec.Struct, frozen=True):
-    """An issue; what Linear left out, or sent in a form that cannot be read, has its default."""
+    """An issue; what Linear left out, or sent in a form that cannot be read, has its default.
+
+    `unsaid` names these fields, and those lists of which Linear has more than it was asked for.
+    """
 
     id: str
     identifier: str
@@ -61,11 +72,15 @@ class Issue(msgspec.Struct, frozen=True):
     assignee_id: str = ""
     state_id: str = ""
     cycle: Cycle | None = None
+    project: Named | None = None
+    labels: tuple[Named, ...] = ()
+    estimate: float | None = None
     in_state_since: dt.datetime | None = None
     branch_name: str = ""
     blockers: tuple[Blocker, ...] = ()
     archived: bool = False
     trashed: bool = False
+    unsaid: frozenset[str] = frozenset()
 
     @property
     def is_finished(self) -> bool:

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from bot.language import words
 from ledger.errors import InvalidInteractionError
 from ledger.instants import Instant, instant_of
 from ledger.observations import (
@@ -25,6 +26,7 @@ from ledger.observations import (
 )
 
 Node = Mapping[str, Any]
+_CycleNumber = Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)]
 Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
 
@@ -198,11 +200,21 @@ def _trashed(node: Node, changed: Collection[str]) -> bool | UnsetType:
 
 def _texts(node: Node) -> tuple[Text, ...]:
     """The title, and the names of what the issue refers to by an id."""
-    labels = _objects(node.get("labels")) or []
-    named = [node.get(name) for name in ("state", "cycle", "project")]
+    labels = [] if _labels(node, ()) is UNSET else _objects(node.get("labels")) or []
+    named = [node.get("state"), _named_cycle(node.get("cycle")), node.get("project"), *labels]
     texts = [_text(node, "title", node.get("url"))]
-    texts += [_text(each, "name") for each in [*named, *labels[:LIMIT]] if isinstance(each, dict)]
+    texts += [_text(each, "name") for each in named if isinstance(each, dict)]
     return tuple(each for each in texts if each is not None)
+
+
+def _named_cycle(cycle: object) -> object:
+    """Return `cycle` with a name: most have only a number."""
+    if not isinstance(cycle, dict) or cycle.get("name"):
+        return cycle
+    number = converted(cycle.get("number"), _CycleNumber)
+    return cycle | {
+        "name": None if number is None else words.ISSUE_CYCLE.format(number=int(number))
+    }
 
 
 def _text(node: Node, name: str, url: object = None) -> Text | None:

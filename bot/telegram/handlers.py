@@ -36,6 +36,7 @@ from bot.listening.bot_commands import CARDS, HINT, Asked, without_courtesies
 from bot.listening.issue_keys import IssueKeys
 from bot.settings import Settings
 from bot.telegram.sending import fault
+from bot.telegram.stagnation import stagnant_days, stagnant_keys
 from ledger.errors import LedgerError, LedgerUnavailableError, OptedOutError
 from ledger.instants import DAY, Instant, instant_of, moment_of
 from ledger.validation import user_id_of
@@ -223,7 +224,13 @@ def _cards(question: Question) -> Reply:
     time, hidden = question.time(), engagements.questions.hidden(question.user)
     if question.answers:
         answers = _as_read_by_asker(question)
-        return cards_with_linear(ranked, answers, time, hidden)
+        return cards_with_linear(
+            ranked,
+            answers,
+            time,
+            hidden,
+            stagnant_days(question.engagements, question.settings, answers),
+        )
     return scores.cards(ranked, time, hidden, question.keys.counts)
 
 
@@ -259,9 +266,13 @@ def _top(question: Question) -> Listing:
 def _briefing(question: Question) -> Listing:
     ranked = question.engagements.questions.top(question.user, BRIEFED)
     all_hidden = _all_hidden(question, ranked)
-    return _listing(
-        ranked, partial(rankings.briefing, ranked, question.time(), all_hidden=all_hidden)
+    stagnant = stagnant_keys(
+        question.engagements, question.settings, [each.issue_id for each in ranked]
     )
+    reply = partial(
+        rankings.briefing, ranked, question.time(), all_hidden=all_hidden, stagnant=stagnant
+    )
+    return _listing(ranked, reply)
 
 
 def _listing(ranked: Sequence[Ranked], with_titles: Callable[[Titles], Reply]) -> Listing:

@@ -30,10 +30,10 @@ from ledger.observations import (
 from ledger.store import tables
 from ledger.store.accounts import BY_ORIGINATOR, changed_names, rename_users
 from ledger.store.clock_corrections import corrections
-from ledger.store.opt_outs import OptOuts
+from ledger.store.opt_outs import OptOuts, own_id
 from ledger.store.rows import change, checked, opaque_event, with_checksum
 from ledger.store.sources import Sources
-from ledger.store.statements import Query, Statement, stored_uuid
+from ledger.store.statements import Query, Statement, stored_uuid, value
 from ledger.store.streams import Stream, Streams
 
 # Recording, within one transaction.
@@ -133,6 +133,7 @@ class IssueStreams:
             said_at=said_at,
             state_id=entry.state_id,
             state_type=entry.state_type,
+            state_since=entry.state_since,
             former_identifiers=entry.former_identifiers,
             priority=entry.priority,
             assignee=self._account_of(entry.assignee, entry.updated_at),
@@ -240,6 +241,9 @@ def _of_stream(stream: int, *row: Any) -> tuple[int, int, IssueObserved]:  # noq
 
 
 _COLUMNS = (_e.position, _s.originator_id, _e.version, _e.state)
+_STREAM: Query[int] = Query(
+    value, select(_s.id).where(_s.originator_id == bindparam("originator_id")), "originator_id"
+)
 _OF_STREAM = Query(
     _read,
     select(*_COLUMNS)
@@ -268,6 +272,13 @@ _EVENTS = Query(_of_stream, _WITH_STREAMS)
 def observations_of(connection: Connection, stream: int) -> list[IssueObserved]:
     """The observations of the issue with this stream, as recorded, with effective instants."""
     return corrections(connection).of_observations(recorded_of(connection, stream))
+
+
+def observations_of_issue(connection: Connection, issue: str) -> list[IssueObserved]:
+    """The same of the issue with this UUID at Linear; none if it was never observed."""
+    originator_id = uuid5(UUID(bytes=own_id(connection)), issue)
+    stream = _STREAM.first(connection, originator_id.bytes)
+    return [] if stream is None else observations_of(connection, stream)
 
 
 def recorded_of(connection: Connection, stream: int) -> list[Observed]:

@@ -1,5 +1,6 @@
 """Questions about Linear's issues, answered from the observations in the ledger."""
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -11,14 +12,22 @@ from sqlalchemy import Connection
 from ledger import store
 from ledger.as_of import AsOf, Moment
 from ledger.events import IssueObserved
-from ledger.instants import Instant
+from ledger.instants import Instant, instant_of
 from ledger.links import LinearUser
 from ledger.observations import USER_PREFIX, Person, Text, order_of
 from ledger.store.database import Database
 from ledger.store.linear_links import linear_user_of
 from ledger.validation import issue_id_of, user_id_of
 from projections import read_model
-from projections.issue_history import IssueAt, StateSpan, issue_at, state_spans
+from projections.issue_history import (
+    IssueAt,
+    StateSpan,
+    is_stagnant,
+    issue_at,
+    state_spans,
+    unmoved_days,
+    usual_working_days,
+)
 from projections.read_model import queries
 from projections.read_model.linear_ids import LinearIds, keys_found
 from projections.read_model.moved_issues import MovedIssues
@@ -27,12 +36,19 @@ LAST = 100
 """How many observations may come out of the order of their changes."""
 
 
+class KnownBlocker(NamedTuple):
+    """An issue that blocks another, as of a moment, and by all that is recorded."""
+
+    at: IssueAt
+    now: IssueAt
+
+
 class KnownIssue(msgspec.Struct, frozen=True):
     """An issue as of a moment, with its spans in states, and the texts and people that it names.
 
     `now` is the same issue by all that is recorded, which decides who may see it, and `updated_at`
-    its latest change. `said_at` is when Linear last described it. Texts that were deleted, and
-    people who were forgotten, are missing.
+    its latest change. `said_at` is when Linear last described it. Texts that were deleted, people
+    who were forgotten, and blockers that Linear never described themselves are missing.
     """
 
     at: IssueAt
@@ -42,6 +58,7 @@ class KnownIssue(msgspec.Struct, frozen=True):
     said_at: Instant
     texts: Mapping[str, Text]
     people: Mapping[UUID, Person]
+    blockers: Mapping[str, KnownBlocker]
 
     def text(self, id_: str | None) -> str | None:
         """The title or name of what has this id at Linear."""
@@ -107,6 +124,24 @@ class Issues:
             found = issue_at(events, as_of)
             return None if found is None else _with_words(connection, found, events, as_of)
 
+    def stagnant_days(
+        self, issues: Iterable[str], zone: dt.tzinfo, now: dt.datetime, known_at: Moment = None
+    ) -> dict[str, int]:
+        """The working days for which those of `issues` that stagnate at `now` were not moved.
+
+        Issues are named by their UUIDs at Linear, and days are those of `zone`.
+        """
+        as_of, found = AsOf.of_moments(now, known_at), dict[str, int]()
+        with self._database.read() as connection:
+            usual = _Usual(connection, as_of, zone)
+            for each in issues:
+                events = store.issue_streams.observations_of_issue(connection, each)
+                days = unmoved_days(events, as_of, instant_of(now), zone)
+                # What is usual is read only for those that can stagnate.
+                if days is not None and is_stagnant(days) and is_stagnant(days, usual.of(events)):
+                    found[each] = days
+        return found
+
     def linear_user(self, user_id: str) -> LinearUser | None:
         """The Linear user that the user is, whose actions and issues are the user's own."""
         with self._database.read() as connection:
@@ -151,6 +186,29 @@ def _changed(naming: Naming) -> tuple[Instant, Instant]:
     return naming.event.updated_at, naming.event.said_at
 
 
+class _Usual:
+    """The usual working days in states of teams, each read once."""
+
+    def __init__(self, connection: Connection, as_of: AsOf, zone: dt.tzinfo) -> None:
+        self._connection, self._as_of, self._zone = connection, as_of, zone
+        self._spans: dict[str, list[StateSpan]] = {}
+
+    def of(self, events: Sequence[IssueObserved]) -> float:
+        """The usual days in the state of an issue, in its team."""
+        issue = issue_at(events, self._as_of)
+        if issue is None:
+            return 0.0
+        if issue.team not in self._spans:
+            self._spans[issue.team] = list(self._spans_of(issue.team))
+        state = (issue.state_type, issue.state_id)
+        return usual_working_days(self._spans[issue.team], state, self._zone)
+
+    def _spans_of(self, team: str) -> Iterator[StateSpan]:
+        for stream in read_model.keys_of_issues.streams_of_team(self._connection, team):
+            events = store.issue_streams.observations_of(self._connection, stream)
+            yield from state_spans(events, self._as_of)
+
+
 def _named(connection: Connection, key: str, known: AsOf) -> list[IssueObserved]:
     """The observations of the issue that a key leads to."""
     streams = read_model.keys_of_issues.streams_named(connection, key)
@@ -187,7 +245,19 @@ def _with_words(
         max(each.said_at for each in seen if not each.commented),
         store.issue_streams.texts_of(connection, _ids(at, spans)),
         store.issue_streams.people_of(connection, accounts),
+        dict(_blockers(connection, at, as_of)),
     )
+
+
+def _blockers(
+    connection: Connection, at: IssueAt, as_of: AsOf
+) -> Iterator[tuple[str, KnownBlocker]]:
+    """Yield those issues that block another one and are known themselves, by their UUIDs."""
+    for each in at.blockers or ():
+        events = store.issue_streams.observations_of_issue(connection, each)
+        then, now = issue_at(events, as_of), issue_at(events, AsOf())
+        if then is not None and now is not None:
+            yield each, KnownBlocker(then, now)
 
 
 def _ids(at: IssueAt, spans: Sequence[StateSpan]) -> set[str]:

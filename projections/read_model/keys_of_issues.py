@@ -4,8 +4,9 @@ They are written with the observations, in the same transaction, so they have no
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from ledger import store
 from ledger.store.statements import Query, Statement, value
@@ -15,6 +16,9 @@ Named = tuple[str, int, int]
 """A key, the stream of the issue that has or had it, and the position that says so."""
 
 _k = issue_keys.c
+
+TEAM_ISSUES = 200
+"""The most issues of a team of which it is read what is usual there."""
 
 
 def _named(key: str, stream: int, position: int) -> Named:
@@ -31,6 +35,15 @@ _POSITION = Query(
 _STREAMS = Query(
     value, select(_k.stream).where(_k.key == bindparam("key")).order_by(_k.stream), "key"
 )
+_OF_TEAM = Query(
+    value,
+    select(_k.stream)
+    .where(_k.key >= bindparam("first"), _k.key < bindparam("end"))
+    .group_by(_k.stream)
+    .order_by(func.max(_k.position).desc(), _k.stream),
+    "first",
+    "end",
+)
 _ALL = Query(_named, select(issue_keys).order_by(_k.key, _k.stream))
 
 
@@ -44,6 +57,11 @@ def note(connection: Connection, keys: Sequence[Named]) -> None:
 def streams_named(connection: Connection, key: str) -> list[int]:
     """The streams of the issues that have or ever had a key."""
     return list(_STREAMS.all(connection, key))
+
+
+def streams_of_team(connection: Connection, team: str) -> list[int]:
+    """The streams of the issues that last got a key of a team: at most TEAM_ISSUES."""
+    return list(islice(_OF_TEAM.all(connection, f"{team}-", f"{team}."), TEAM_ISSUES))
 
 
 def fill(connection: Connection) -> None:

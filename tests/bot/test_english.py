@@ -161,6 +161,7 @@ def test_what_is_chosen_first_and_filled_later_is_known():
         *misunderstood,
         "ISSUE_UNKNOWN",
         "ISSUE_PENDING",
+        "ISSUE_DUE",
         "ISSUE_DUE_SOON",
         "ISSUE_OVERDUE",
         "TITLE",

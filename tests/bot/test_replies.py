@@ -257,6 +257,19 @@ def test_a_briefing_has_a_button_for_each_issue_that_carries_it():
     assert sent(briefing)
 
 
+def test_a_briefing_ends_with_stagnant_issues_that_linear_shows_now():
+    of_all = [ranked("AI-1"), ranked("AI-2"), ranked("AI-3")]
+    titles, stagnant = {"AI-1": "One", "AI-3": "Three"}, {"AI-3": 12, "AI-2": 9, "AI-1": 6}
+    (text,) = sent(rankings.briefing(of_all, NOW, titles, stagnant=stagnant))
+    last = "⏳ No movement: AI-3 for 12 working days, AI-1 for 6 working days"
+    assert text.splitlines()[-1] == last
+    for known in (
+        rankings.briefing(of_all, NOW, stagnant=stagnant),
+        rankings.briefing(of_all, NOW),
+    ):
+        assert "No movement" not in sent(known)[0]
+
+
 def test_where_nothing_ranks_that_is_said():
     then = Time(moment_of(NOON), UTC, moment_of(Instant(NOON - 400 * DAY)))
     assert sent(rankings.top([], NOW))[0].startswith("You have no issues to rank now")

@@ -14,7 +14,11 @@ from contextlib import closing
 import httpx
 import pytest
 
+from bot.linear.client import linear_of
 from bot.linear.demo import KEY, SECRET, LocalLinear, Scripted, invented
+from bot.linear.issue import Issue
+from bot.linear.issue_decoding import issue_of as issue_of_node
+from bot.linear.observed import observation_of
 from bot.linear.schema import OURS
 from ledger.clock import utc_now
 from ledger.instants import instant_of
@@ -213,9 +217,11 @@ def test_without_a_key_the_ledger_answers(recorded):
     done = recorded("issue", "ai-1799", "DMD-480")
     assert (done.code, done.err) == (0, "")
     lines = [
-        "Answers cite pages",
-        "◐ In Progress · high priority · due tomorrow · amara",
-        "AI-1799, as Linear described it 28 Jan at 12:00",
+        "AI-1799 Answers cite pages",
+        "◐ In Progress for 3 days · amara",
+        "high priority · 🔴 due tomorrow",
+        "⛔ blocked by another issue",
+        "as Linear described it 28 Jan at 12:00",
         "time in states: Backlog 18 days, In Progress 3 days",
     ]
     assert done.out.splitlines() == [*lines, "", *lines]
@@ -261,10 +267,11 @@ def test_an_issue_is_shown_as_it_was(recorded):
     done = recorded("issue", "AI-1799", "WEB-1", "--at", "2026-01-12")
     assert done.code == 1
     assert done.out.splitlines() == [
-        "Answers cite pages",
-        "◌ Backlog · due tomorrow · amara",
-        "DMD-480, as Linear described it 10 Jan at 12:00",
-        "time in states: Backlog 2 days",
+        "DMD-480 Answers cite pages",
+        "◌ Backlog for 2 days · amara",
+        "🔴 due tomorrow",
+        "⛔ blocked by another issue",
+        "as Linear described it 10 Jan at 12:00",
         "",
         "WEB-1: nothing is recorded of it",
     ]
@@ -282,15 +289,22 @@ def test_json_says_what_the_ledger_knows(recorded):
         "title": "Answers cite pages",
         "state": "In Progress",
         "state_type": "started",
+        "in_state_since": "2026-01-28T12:00:00Z",
         "team": "AI",
         "assignee": "amara",
         "priority": 2,
         "due_date": "2026-02-01",
+        "cycle_name": None,
+        "project": None,
+        "labels": None,
+        "estimate": None,
         "blockers": [uuid(2)],
+        "blocked_by": [],
         "archived": None,
         "removed": False,
         "url": "https://linear.example/AI-1799",
         "said_at": "2026-01-28T12:00:00Z",
+        "stagnant_working_days": None,
         "states": [
             {
                 "state": "Backlog",
@@ -310,13 +324,102 @@ def test_json_says_what_the_ledger_knows(recorded):
     }
 
 
+def look_up_and_record(cli: CommandLine, *keys: str) -> None:
+    """Record what Linear answers, as the bot does."""
+    looked_up: list[Issue] = []
+
+    async def ask() -> None:
+        linear = linear_of(cli.session().settings, lambda: NOON, looked_up.append)
+        assert linear is not None
+        await linear.look_up(keys)
+        await linear.close()
+
+    asyncio.run(ask())
+    with cli.session().engagements(create=True) as engagements:
+        for each in looked_up:
+            said = observation_of(each, instant_of(NOON))
+            assert said is not None
+            engagements.ledger.record(said)
+
+
+def without_blockers(card: str) -> list[str]:
+    """The lines of a card but for blockers, of which the ledger knows ids, and not their order."""
+    return [each for each in card.splitlines() if "blocked by" not in each]
+
+
+def test_the_ledger_says_what_a_card_said(linear, local):
+    """A state of three days is one of three days, though Linear was asked for it only now."""
+    local.workspace.teams["OPS"]["visibility"] = "public"
+    keys = ("AI-1799", "AI-1802", "AI-1801", "WEB-7", "OPS-3")
+    look_up_and_record(linear, *keys)
+    on_cards = linear("issue", *keys).out.split("\n\n")
+    documents = linear("issue", *keys, "--json").json
+    recorded = linear("issue", *keys, "--at", "today").out.split("\n\n")
+    linear.settings = {name: each for name, each in linear.settings.items() if "LINEAR" not in name}
+    assert linear("issue", *keys).out.split("\n\n") == recorded
+    for card, said in zip(on_cards, recorded, strict=True):
+        facts = [each for each in card.splitlines() if not each.startswith(("open: ", "branch: "))]
+        assert without_blockers(said) == [
+            *without_blockers("\n".join(facts)),
+            "as Linear described it today at 12:00",
+        ]
+    assert "⛔ blocked by OPS-3, WEB-7\n" in recorded[0]
+    assert "⛔ blocked by AI-1799, another issue\n" in recorded[1]
+    common = {"state", "in_state_since", "cycle_name", "project", "labels", "estimate"}
+    for found, known in zip(documents, linear("issue", *keys, "--json").json, strict=True):
+        assert {name: found[name] for name in common} == {name: known[name] for name in common}
+        assert set(known["blocked_by"]) == {*found["blocked_by"]} & {*keys}
+    assert documents[0]["labels"] == ["bug", "search"]
+
+
+def test_a_blocker_that_may_not_be_shown_now_is_not_shown_as_it_was(linear, local):
+    local.workspace.teams["OPS"]["visibility"] = "public"
+    look_up_and_record(linear, "AI-1799", "WEB-7", "OPS-3")
+    local.workspace.teams["OPS"]["visibility"] = "private"
+    local.workspace.find("OPS-3")["updatedAt"] = "2026-01-31T11:59:00.000Z"
+    with linear.session().engagements() as engagements:
+        node = issue_of_node(local.workspace.find("OPS-3"))
+        assert node is not None
+        said = observation_of(node, instant_of(NOON))
+        assert said is not None
+        engagements.ledger.record(said)
+    shown = linear("issue", "AI-1799", "--at", "today").out
+    assert "⛔ blocked by WEB-7\n" in shown
+    (document,) = linear("issue", "AI-1799", "--at", "today", "--json").json
+    assert document["blocked_by"] == ["WEB-7"]
+    assert len(document["blockers"]) == 1
+
+
+def test_a_stagnant_issue_says_for_how_long_it_was_not_moved(recorded):
+    """It was started on Wednesday, 28 January."""
+    line = "⏳ no movement for 6 working days"
+    assert "no movement" not in recorded("issue", "AI-1799", "--at", "2026-01-12").out
+    recorded.now = noon(31) + dt.timedelta(days=4)
+    assert "no movement" not in recorded("issue", "AI-1799").out
+    recorded.now = noon(31) + dt.timedelta(days=5)
+    assert line in recorded("issue", "AI-1799").out.splitlines()
+    assert recorded("issue", "AI-1799", "--json").json[0]["stagnant_working_days"] == 6
+    recorded.now = noon(31) + dt.timedelta(days=20)
+    assert line in recorded("issue", "AI-1799", "--at", "2026-02-05T12:00Z").out.splitlines()
+
+
+def test_a_live_card_of_a_stagnant_issue_says_so_too(recorded, local):
+    local.workspace.find("AI-1799")["id"] = uuid(1)
+    recorded.now = noon(31) + dt.timedelta(days=5)
+    with serving(local) as served:
+        recorded.settings |= served.settings
+        assert "⏳ no movement for 6 working days" in recorded("issue", "AI-1799").out
+        (document,) = recorded("issue", "AI-1799", "--json").json
+        assert (document["status"], document["stagnant_working_days"]) == ("found", 6)
+
+
 def test_what_was_forgotten_and_deleted_is_missing(recorded):
     recorded("forget", f"linear:{uuid(200)}", "--yes")
     with closing(sqlite3.connect(recorded.home / "ledger.db")) as connection:
         connection.execute("DELETE FROM linear_texts")
         connection.commit()
     lines = recorded("issue", "AI-1799").out.splitlines()
-    assert lines[:2] == ["(without a title)", "◐ started · high priority · due tomorrow · assigned"]
+    assert lines[:2] == ["AI-1799 (without a title)", "◐ started for 3 days · assigned"]
 
 
 def test_where_linear_does_not_answer_the_ledger_does(recorded, local):
@@ -325,8 +428,8 @@ def test_where_linear_does_not_answer_the_ledger_does(recorded, local):
         recorded.settings |= served.settings
         done = recorded("issue", "AI-1799", "WEB-1")
         assert done.code == 1
-        assert done.out.splitlines()[2:4] == [
-            "AI-1799, as Linear described it 28 Jan at 12:00",
+        assert done.out.splitlines()[4:6] == [
+            "as Linear described it 28 Jan at 12:00",
             "time in states: Backlog 18 days, In Progress 3 days",
         ]
         assert done.out.splitlines()[-1].startswith("WEB-1: Linear does not answer now")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.answers.plain_text import UNLINKED, plain_text
+from bot.answers.plain_text import UNLINKED, columns_of, plain_text
 from bot.dates.format import Time
 from bot.linear.cards import cards, lines_of
 from bot.linear.facts import age, branch_of, is_soon, url_of
@@ -111,6 +111,15 @@ def test_a_card_says_what_an_issue_is():
     assert "Planning week" in facts(cycle=Cycle(3, "Planning week"))
 
 
+def test_a_stagnant_issue_says_for_how_long_it_was_not_moved():
+    days = {WHOLE.id.lower(): 9}
+    lines = lines_of("AI-1", Found(WHOLE), AT, days)
+    assert lines[-1] == "⏳ no movement for 9 working days"
+    done = msgspec.structs.replace(WHOLE, state=State("completed", "Done"))
+    for other in (done, msgspec.structs.replace(WHOLE, id="another")):
+        assert "no movement" not in "".join(lines_of("AI-1", Found(other), AT, days))
+
+
 def test_of_many_blockers_the_first_are_named_and_a_finished_issue_has_none():
     many = tuple(Blocker(str(n), f"AI-{n}", Team("AI")) for n in range(12, 20))
     assert "blocked by AI-12, AI-13, AI-14, AI-15, AI-16 and 3 more" in facts(blockers=many)
@@ -186,7 +195,7 @@ def test_what_is_not_there_and_was_never_touched_is_one_line():
     assert len(lines({"AI-9": Absent()}, ranked("AI-9", TOUCHED))) == 2
 
 
-def test_several_issues_are_a_list_of_one_or_two_lines_each():
+def test_several_issues_are_a_list_of_short_lines():
     answers: dict[str, Answer] = {
         "AI-1": Found(WHOLE),
         "AI-9": Absent(),
@@ -196,19 +205,26 @@ def test_several_issues_are_a_list_of_one_or_two_lines_each():
     said = lines(answers, *(ranked(key, TOUCHED) for key in answers), hidden=("AI-2",))
     assert said == [
         "◐ AI-1 A title",
-        "In Progress for 6 days · 🔴 due today · blocked by AI-12, AI-13 · score 0.680 · amara",
-        "AI-9: not found in Linear, or I may not see it · score 0.680",
-        f"◐ AI-2 {'x' * 59}…",
-        "In Progress · score 0.680 · hidden from your lists · unassigned",
+        "In Progress for 6 days",
+        "🔴 due today · amara",
+        "⛔ blocked by AI-12, AI-13",
+        "",
+        "AI-9: not found in Linear, or I may not see it",
+        "",
+        f"◐ AI-2 {'x' * 28}…",
+        "In Progress · hidden from your lists",
+        "unassigned",
+        "",
         "AI-3: Linear does not answer now; ask again in a minute",
     ]
 
 
 def test_an_issue_is_shown_by_the_name_that_was_asked_for_whatever_its_engagement_is_called():
     moved = {"OLD-1": Found(WHOLE), "AI-9": Found(issue(identifier="AI-9"))}
-    first, _, second, _ = lines(moved, ranked("AI-1", TOUCHED), ranked("AI-9"))
+    first, *_, second, _ = lines(moved, ranked("AI-1", TOUCHED), ranked("AI-9"))
     assert (first.split()[1], second.split()[1]) == ("OLD-1", "AI-9")
-    assert "hidden" in lines(moved, ranked("AI-1", TOUCHED), ranked("AI-9"), hidden=("AI-1",))[1]
+    hidden = lines(moved, ranked("AI-1", TOUCHED), ranked("AI-9"), hidden=("AI-1",))
+    assert "hidden" in "".join(hidden[: hidden.index("")])
     (title, *_) = lines({"OLD-1": Found(WHOLE)}, ranked("AI-1", TOUCHED))
     assert title.startswith("OLD-1")
 
@@ -217,7 +233,26 @@ def test_what_is_over_is_not_late_in_a_list():
     done = issue(state=State("completed", "Done"), priority=1, due_date=MONDAY - dt.timedelta(9))
     said = lines({"AI-1": Found(done), "AI-9": Absent()}, ranked("AI-1"), ranked("AI-9"))
     assert said[0].startswith("✓ AI-1")
-    assert said[1] == "Done · score 0.500 · unassigned"
+    assert said[1] == "Done · unassigned"
+
+
+@given(titles, titles, st.integers(0, 9))
+def test_a_line_of_a_list_is_broken_only_between_facts(title, name, blocking):
+    blockers = tuple(Blocker(str(n), f"AI-{n}", Team("AI")) for n in range(blocking))
+    one = issue(title=title, assignee=name, due_date=MONDAY, priority=1, blockers=blockers)
+    said = lines({"AI-1": Found(one), "AI-9": Absent()}, ranked("AI-1", TOUCHED), ranked("AI-9"))
+    item = said[: said.index("")]
+    assert columns_of(item[0]) <= 36
+    for line in item[1:]:
+        assert columns_of(line) <= 36 or " · " not in line
+
+
+def test_of_many_blockers_a_list_names_one():
+    for count, expected in ((1, "AI-0"), (2, "AI-0, AI-1"), (3, "AI-0 and 2 more")):
+        blockers = tuple(Blocker(str(n), f"AI-{n}", Team("AI")) for n in range(count))
+        one = Found(issue(blockers=blockers))
+        said = lines({"AI-1": one, "AI-9": Absent()}, ranked("AI-1"), ranked("AI-9"))
+        assert f"⛔ blocked by {expected}" in said
 
 
 # --- due dates -----------------------------------------------------------------------------------

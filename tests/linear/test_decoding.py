@@ -13,12 +13,11 @@ from bot.linear.decoding import (
     NotFound,
     Reason,
     Response,
-    issue_of,
-    issues_in,
     said,
     setup_of,
 )
 from bot.linear.issue import may_be_shown, shown
+from bot.linear.issue_decoding import issue_of, issues_in
 from tests.support.strategies import hostile_texts
 
 REQUIRED = {

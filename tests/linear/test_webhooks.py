@@ -166,6 +166,25 @@ def test_everything_that_linear_says_is_kept():
     }
 
 
+LABEL = {"id": uuid(7), "name": "Canary label"}
+
+
+@pytest.mark.parametrize(
+    "labels", [[LABEL, {"id": 7}], [LABEL | {"id": uuid(100 + each)} for each in range(251)]]
+)
+def test_labels_that_cannot_be_kept_whole_are_not_said_and_nothing_else_is_lost(labels):
+    found = said(FULL | {"labels": labels})
+    assert found.labels is UNSET
+    assert "Canary label" not in {each.text for each in found.texts}
+    assert (found.project, found.estimate) == (uuid(6), 3.0)
+
+
+def test_a_cycle_without_a_name_is_called_by_its_number():
+    for cycle in ({"id": uuid(5), "number": 7}, {"id": uuid(5), "number": 7.0, "name": None}):
+        assert Text(uuid(5), "cycle 7") in said(FULL | {"cycle": cycle}).texts
+    assert said(FULL | {"cycle": {"id": uuid(5), "number": "?"}}).cycle == uuid(5)
+
+
 def test_what_has_changed_and_is_missing_is_empty_now():
     changed = {
         "assigneeId": uuid(4),

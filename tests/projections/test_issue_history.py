@@ -25,6 +25,8 @@ from projections.issue_history import (
     merge,
     state_spans,
     time_in_states,
+    unmoved_days,
+    usual_working_days,
     working_days,
 )
 from tests.support.observations import DAY_ONE, event, events, observation, uuid
@@ -124,7 +126,8 @@ def test_spans_follow_each_other_and_differ(found, as_of):
     for one, next_ in pairwise(spans):
         assert one.ended_at is not None
         assert one.begun_at < one.ended_at <= next_.begun_at
-        assert one.ended_at < next_.begun_at or one[:2] != next_[:2]
+        is_said = any(each.state_since == next_.begun_at for each in found)
+        assert one.ended_at < next_.begun_at or one[:2] != next_[:2] or is_said
     issue = issue_at(found, as_of)
     if issue is not None and not issue.removed:
         assert spans[-1][:2] == (issue.state_type, issue.state_id)
@@ -145,6 +148,49 @@ def test_the_time_in_each_state_is_summed():
     assert time_in_states(before, Instant(DAY_ONE)) == {"backlog": 4, "started": 2}
 
 
+def described(*said: tuple[str, int, int | None]) -> list[IssueObserved]:
+    """Descriptions of a state at an instant, each with since when it lasts, if that was said."""
+    return [
+        event(
+            observation(
+                state_type=state,
+                updated_at=Instant(DAY_ONE + at),
+                state_since=UNSET if since is None else Instant(DAY_ONE + since),
+            )
+        )
+        for state, at, since in said
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "spans"),
+    [
+        ([("started", 9, 2)], [("started", 2, None)]),
+        ([("backlog", 1, None), ("started", 9, 2)], [("backlog", 1, 2), ("started", 2, None)]),
+        # Said later than the state was first described:
+        ([("started", 5, None), ("started", 9, 2)], [("started", 2, None)]),
+        (
+            [("backlog", 1, None), ("started", 5, None), ("started", 9, 2)],
+            [("backlog", 1, 2), ("started", 2, None)],
+        ),
+        # Left and entered again, which was not described:
+        ([("started", 1, 0), ("started", 9, 6)], [("started", 0, 6), ("started", 6, None)]),
+        # Against what was described:
+        ([("backlog", 4, None), ("started", 9, 2)], [("backlog", 4, 9), ("started", 9, None)]),
+        ([("started", 4, 7)], [("started", 4, None)]),
+        # By two descriptions of one moment:
+        ([("started", 9, 2), ("started", 9, None)], [("started", 2, None)]),
+    ],
+)
+def test_a_state_begins_when_linear_says_so(said, spans):
+    for found in (described(*said), described(*said)[::-1]):
+        known = state_spans(found, EVER)
+        assert known == [
+            (state, None, DAY_ONE + begun, None if ended is None else DAY_ONE + ended)
+            for state, begun, ended in spans
+        ]
+
+
 # --- stagnation ----------------------------------------------------------------------------------
 
 MONDAY = DAY_ONE
@@ -155,7 +201,8 @@ def moved(days: int, **fields: Any) -> IssueObserved:
 
 
 def stagnant(found: list[IssueObserved], days: int, usual: float = 0.0) -> bool:
-    return is_stagnant(found, EVER, Instant(MONDAY + days * DAY), dt.UTC, usual)
+    unmoved = unmoved_days(found, EVER, Instant(MONDAY + days * DAY), dt.UTC)
+    return unmoved is not None and is_stagnant(unmoved, usual)
 
 
 def test_a_started_issue_stagnates_after_more_than_five_working_days():
@@ -196,6 +243,24 @@ def test_a_comment_of_a_person_resets_the_clock_and_describes_nothing(is_app, re
     assert issue_at([before, comment], EVER) == issue_at([before], EVER)
     assert state_spans([before, comment], EVER) == state_spans([before], EVER)
     assert issue_at([comment], EVER) is None
+
+
+def test_without_a_webhook_nothing_tells_of_comments_so_the_issue_may_have_moved():
+    looked_up = [moved(0, origin="look-up", state_since=MONDAY), moved(40, origin="look-up")]
+    assert not stagnant(looked_up, 60)
+    heard = moved(50)
+    assert unmoved_days([*looked_up, heard], EVER, Instant(MONDAY + 60 * DAY), dt.UTC) == 8
+
+
+def test_what_is_usual_is_the_85th_percentile_of_finished_times_where_there_are_20():
+    def spans(count: int) -> list[StateSpan]:
+        ended = [Instant(MONDAY + 7 * weeks * DAY) for weeks in range(1, count + 1)]
+        return [StateSpan("started", uuid(1), MONDAY, each) for each in ended]
+
+    state = ("started", uuid(1))
+    assert usual_working_days(spans(19), state, dt.UTC) == 0.0
+    others = [StateSpan("started", uuid(2), MONDAY, MONDAY), StateSpan(*state, MONDAY, None)]
+    assert usual_working_days([*spans(20), *others], state, dt.UTC) == 17 * 5
 
 
 @given(st.integers(0, 400), st.integers(0, 400))

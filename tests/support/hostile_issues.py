@@ -79,6 +79,10 @@ def hostile(titles_: Sequence[str], state: str, name: str, type_: str) -> dict[s
     }
 
 
+LINES_AT_MOST = 8
+"""The lines of a card, or of an issue in a list: title, five lines of facts, blockers, age."""
+
+
 def check_hostile(answers: dict[str, Answer], engagement: Engagement) -> None:
     """Let every answer with these issues be within the limits, and no markup."""
     titles, of_all = titles_of(answers), [ranked(key, engagement, NOON) for key in answers]
@@ -91,4 +95,6 @@ def check_hostile(answers: dict[str, Answer], engagement: Engagement) -> None:
         reply = cards([ranked(key, engagement, NOON) for key in keys], of_keys, AT)
         assert sent(reply)
         assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069") & set(reply.html)
-        assert len(reply.html.split("\n")) <= (2 * len(keys) if len(keys) > 1 else 6)
+        items = reply.html.split("\n\n")
+        assert len(items) == (max(1, len(keys)))
+        assert all(len(each.split("\n")) <= LINES_AT_MOST for each in items)

@@ -61,6 +61,7 @@ def observations() -> st.SearchStrategy[Observation]:
         updated_at=_instants,
         state_id=st.none() | ids,
         state_type=st.sampled_from(STATE_TYPES),
+        state_since=maybe(_instants),
         former_identifiers=maybe(st.lists(keys, max_size=2).map(tuple)),
         priority=maybe(st.integers(0, 4)),
         assignee=maybe(st.none() | people),

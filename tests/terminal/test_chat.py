@@ -192,8 +192,9 @@ def test_cards_say_what_an_issue_is_and_where_it_can_be_opened(cli):
         cli.settings |= served.settings
         several, card, hidden = answers(talk(cli, "AI-1803 and OPS-3", "1", "3"))
     assert several.splitlines() == [
-        "◌ AI-1803 One search box for all sources",
-        "Backlog for 90 days · score 0.680 · unassigned",
+        "◌ AI-1803 One search box for all so…",
+        "Backlog for 90 days · unassigned",
+        "",
         "OPS-3: not found in Linear, or I may not see it",
         "  [1] AI-1803",
     ]

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.linear.client import linear, team_keys
-from bot.linear.decoding import Failed, issues_in
+from bot.linear.decoding import Failed
 from bot.linear.issue import may_be_shown, shown
+from bot.linear.issue_decoding import issues_in
 from bot.telegram import handlers
 from bot.telegram.key_check import Check
 from tests.support.trials.counts import chance, count, tell

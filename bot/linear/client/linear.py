@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from bot.linear.decoding import (
-    Changes,
     Data,
     Failed,
     NotFound,
@@ -16,9 +15,6 @@ from bot.linear.decoding import (
     Response,
     Said,
     Setup,
-    changes_of,
-    issue_of,
-    issues_in,
     said,
     setup_of,
 )
@@ -31,6 +27,7 @@ from bot.linear.documents import (
     requests_for_many,
 )
 from bot.linear.issue import FRESH_SECONDS, Absent, Answer, Found, Issue, Unknown, shown
+from bot.linear.issue_decoding import Changes, changes_of, issue_of, issues_in
 from bot.linear.line import Line
 from bot.linear.quota import Quota
 from ledger.application import Clock, utc_now

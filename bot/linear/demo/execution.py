@@ -29,7 +29,7 @@ from bot.linear.schema.files import OURS, schema_of
 
 PAGE_AT_MOST = 250
 COMPLEXITY_AT_MOST = 10_000
-CONNECTIONS = frozenset({"issues", "teams", "stateHistory", "inverseRelations"})
+CONNECTIONS = frozenset({"issues", "teams", "stateHistory", "inverseRelations", "labels"})
 
 Variables = Mapping[str, Any]
 

@@ -37,6 +37,9 @@ _FIELDS = (
     "url",
     "priority",
     "dueDate",
+    "estimate",
+    "cycle",
+    "project",
     "updatedAt",
     "archivedAt",
     "trashed",
@@ -131,7 +134,8 @@ def sender(url: str) -> Send:
 def issue_body(workspace: Workspace, issue: Node) -> dict[str, Any]:
     """The fields `data` and `actor` of a webhook: what is null in `issue` is missing there."""
     data = {name: issue[name] for name in _FIELDS if issue.get(name) is not None} | _ORDERS
-    data |= {"stateId": issue["state"]["id"], "teamId": issue["team"]["id"]}
+    labels = issue["labels"](None)["nodes"]
+    data |= {"stateId": issue["state"]["id"], "teamId": issue["team"]["id"], "labels": labels}
     if issue["assignee"] is not None:
         data |= {"assignee": _person(issue["assignee"]), "assigneeId": issue["assignee"]["id"]}
     return {"data": data, "actor": _person(workspace.viewer) | {"type": "user"}}

@@ -49,6 +49,9 @@ class Invented(NamedTuple):
     days: int = 0
     cycle: int | None = None
     blockers: tuple[str, ...] = ()
+    project: str | None = None
+    labels: tuple[str, ...] = ()
+    estimate: int | None = None
 
 
 PRIORITIES = ("0", "1", "2", "3", "4")
@@ -65,6 +68,9 @@ ISSUES = (
         days=3,
         cycle=14,
         blockers=("WEB-7", "AI-1801", "OPS-3"),
+        project="Citations",
+        labels=("bug", "search"),
+        estimate=3,
     ),
     Invented(
         *("AI-1800", "Measure recall on the new set of questions", "Todo", "ben", 3, 9),
@@ -77,6 +83,8 @@ ISSUES = (
         days=6,
         cycle=14,
         blockers=("AI-1799", "AI-1800"),
+        labels=("bug",),
+        estimate=1,
     ),
     Invented(
         *("AI-1803", "One search box for all sources", "Backlog"), formerly=("DMD-480",), days=90
@@ -149,6 +157,9 @@ class Workspace:
             "state": _state(team, issue.state),
             "assignee": None if issue.assignee is None else self._person(issue.assignee),
             "cycle": None if issue.cycle is None else _cycle(team, issue.cycle),
+            "project": None if issue.project is None else _named("project", issue.project),
+            "labels": partial(_labels, issue.labels),
+            "estimate": None if issue.estimate is None else float(issue.estimate),
             "stateHistory": _in_state(now - dt.timedelta(days=issue.days)),
             "inverseRelations": partial(self._blocking, issue.blockers),
         }
@@ -218,6 +229,14 @@ def _branch(issue: Invented) -> str:
 
 def _cycle(team: str, number: int) -> Node:
     return {"id": _id("cycle", team, str(number)), "number": float(number), "name": None}
+
+
+def _named(type_: str, name: str) -> Node:
+    return {"id": _id(type_, name), "name": name}
+
+
+def _labels(names: Sequence[str], _: object, first: int = PAGE) -> Node:
+    return {"nodes": [_named("label", each) for each in names[:first]]}
 
 
 def _in_state(since: dt.datetime) -> Node:

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from bot.linear.client import Linear
-from bot.linear.decoding import Changes, Failed
+from bot.linear.decoding import Failed
 from bot.linear.intake.recorder import Take, record_all
+from bot.linear.issue_decoding import Changes
 from bot.linear.observed import observation_of
 from ledger.application import Clock
 from ledger.instants import DAY, Instant, instant_of

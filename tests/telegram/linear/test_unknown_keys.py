@@ -43,7 +43,7 @@ def test_a_key_that_linear_does_not_show_is_told_and_not_recorded(driver, ana, k
 
 
 def test_a_key_of_an_unknown_team_is_told_as_any_other_that_is_not_found(driver, ana):
-    told = driver.answer(ana, "NOPE-3, nope-4 and AI-1799").text.splitlines()
+    told = driver.answer(ana, "NOPE-3, nope-4 and AI-1799").text.split("\n\n")
     assert told[0] == ABSENT.format("NOPE-3")
     assert told[1].startswith("◐ AI-1799")
     assert driver.recorded(ana) == {("AI-1799", "query"): 1}
@@ -52,7 +52,7 @@ def test_a_key_of_an_unknown_team_is_told_as_any_other_that_is_not_found(driver,
 
 def test_all_that_is_not_found_is_told_alike(driver, ana):
     told = driver.answer(ana, "AI-99999, OPS-3, LAW-1, NOPE-3")
-    assert told.text.splitlines() == list(
+    assert told.text.split("\n\n") == list(
         map(ABSENT.format, ("AI-99999", "OPS-3", "LAW-1", "NOPE-3"))
     )
     assert told.buttons == []
@@ -71,10 +71,7 @@ def test_a_key_that_was_recorded_before_keeps_its_card_and_counts(driver, ana):
     assert card.text == f"{ABSENT.format('AI-99999')}\nYour score 0.760 · 2 queries, today at 12:00"
     assert card.buttons == ["Why?", "Hide AI-99999 from my lists"]
     several = driver.answer(ana, "OPS-3 and AI-99998")
-    assert several.text.splitlines() == [
-        f"{ABSENT.format('OPS-3')} · score 0.760",
-        ABSENT.format("AI-99998"),
-    ]
+    assert several.text.split("\n\n") == [ABSENT.format("OPS-3"), ABSENT.format("AI-99998")]
     assert several.buttons == ["OPS-3"]
     ana.presses(several, "OPS-3")
     assert driver.recorded(ana) == {
