@@ -90,8 +90,8 @@ class PolicyAdopted(msgspec.Struct, frozen=True):
 class HistorySealed(msgspec.Struct, frozen=True):
     """The events of a range of positions were moved into a segment; in the ledger's own stream.
 
-    It has `events` of accounts from `first_position` to `last_position`; `digest` is the SHA-256 of
-    their contents in hexadecimal digits, as computed by `ledger.archive.digests.digest`.
+    It has `events` of accounts and issues from `first_position` to `last_position`; `digest` is the
+    SHA-256 of their contents in hexadecimal digits, as computed by `ledger.archive.digests.digest`.
     """
 
     originator_id: UUID
@@ -210,9 +210,13 @@ The code of an interaction is its kind, so these are 0, the next one -1, and so 
 event is `DECISIONS.get(topic, kind)`.
 """
 
+OBSERVATION_CODE = -128
+"""The code of an observation in segments, far from those of decisions."""
+
 TOPIC_OF_CODE = {
     **dict.fromkeys(map(int, Kind), INTERACTION),
     **{code: topic for topic, code in DECISIONS.items()},
+    OBSERVATION_CODE: OBSERVATION,
 }
 """The topic of an event with a given code."""
 
@@ -225,8 +229,11 @@ def decision_of(topic: str, head: tuple[Any, ...], value: float) -> EngagementDe
     return decision
 
 
-SEALED_TOPICS = frozenset({INTERACTION, *DECISIONS})
-"""The topics whose events have typed columns and go into segments; all others stay hot."""
+TYPED_TOPICS = frozenset({INTERACTION, *DECISIONS})
+"""The topics whose events have typed columns; those of all others are in their state alone."""
+
+SEALED_TOPICS = TYPED_TOPICS | {OBSERVATION}
+"""The topics whose events go into segments; all others stay hot."""
 
 
 def is_late(occurred_at: int, recorded_at: int) -> bool:

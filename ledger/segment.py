@@ -6,8 +6,11 @@ import msgspec
 
 from ledger.instants import Instant
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """The version of the file format; a reader refuses a higher one."""
+
+FORMAT_WITHOUT_STATES = 1
+"""The version of files without observations, which are as those of earlier versions."""
 
 BLOCK_BYTES = 65_536
 """Bytes of a block, the unit of a file that has a digest and is checked when read."""
@@ -32,8 +35,9 @@ _DIGITS = 19  # of the largest position, so that file names sort by their ranges
 class Segment(msgspec.Struct, frozen=True):
     """The ledger's record of a segment: its range, and the expected contents of its file.
 
-    The file holds the `events` that happened between users and issues at the positions
-    `first_position` to `last_position`, recorded from `first_recorded_at` to `last_recorded_at`.
+    The file holds the `events` at the positions `first_position` to `last_position`: what happened
+    between users and issues, and observations. They were recorded from `first_recorded_at` to
+    `last_recorded_at`.
     `digest` is the SHA-256 of their contents, independent of the file; `blocks` are the
     concatenated digests of the file's blocks, and `size_bytes` is its length.
     """

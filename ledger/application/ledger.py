@@ -36,7 +36,7 @@ from ledger.store.job_runs import JobRuns
 from ledger.store.linear_links import LinearLinks
 from ledger.store.opt_outs import OptOuts
 from ledger.store.places import migrate, migrations
-from ledger.store.projection import Projection
+from ledger.store.projection import IssueKeys, Projection
 from ledger.store.sqlite import PATIENCE_SECONDS
 from ledger.store.streams import Streams
 from ledger.validation import chat_id_of, display_name_of, reason_of, user_id_of
@@ -164,7 +164,10 @@ class EngagementLedger(Application[UUID]):
         """A recorder that returns the outcomes of `record_bulk` without recording anything."""
         from ledger.intake.preview import Preview  # noqa: PLC0415 - recording needs none
 
-        return Preview(self._clock, self.database, self._appender.secret, self._projection.names)
+        def issue_keys(connection: Connection) -> IssueKeys:
+            return self._projection.names(connection, self.database)
+
+        return Preview(self._clock, self.database, self._appender.secret, issue_keys)
 
     def name_users(self, names: Mapping[str, str]) -> None:
         """Replace display names, given by user id; `ledger.validation` cleans them.

@@ -77,6 +77,25 @@ FILE_SCHEMA = SCHEMA.set(
 )
 """The columns of a file; `ledger.archive.columns` says how it tells versions."""
 
+STATE = pa.field("state", pa.binary())
+"""The bytes of an observation; tables and files without observations lack this column, the last.
+"""
+
+LAST = "~"
+"""After every account's UUID."""
+
+END = "\x7f"
+"""After every stream's name."""
+
+
+def issue_stream(uuid: str) -> str:
+    """The name of an issue's stream in the column of accounts, which sorts after LAST.
+
+    So the observations stand apart at the end of a file, and folds of accounts do not read them.
+    """
+    return LAST + uuid
+
+
 MOMENT_COLUMNS = ("position", "occurred_second", "occurred_microsecond", "recorded_after")
 """The columns that `occurred_at`, `recorded_at` and their corrections read."""
 
@@ -95,8 +114,12 @@ def in_order(table: pa.Table) -> Iterator[pa.Table]:
 
 
 def one_table(tables: Iterable[pa.Table]) -> pa.Table:
-    """Concatenate tables, with one common dictionary for each column of texts."""
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    """Concatenate tables, with one common dictionary for each column of texts.
+
+    Where only some have the column of states, it is null for the others.
+    """
+    whole = pa.concat_tables(tables, promote_options="default")
+    return whole.unify_dictionaries().combine_chunks()
 
 
 def by_position(table: pa.Table) -> pa.Table:
@@ -289,7 +312,7 @@ def versions_by_group(groups: Iterable[pa.Table]) -> Iterator[pa.Array]:
         while sizes[0] <= len(known):
             yield known.slice(0, sizes[0])
             known = known.slice(sizes.popleft())
-    known = _more(known, unfinished)
+    known = _more(known, unfinished) if unfinished else known
     for size in sizes:
         yield known.slice(0, size)
         known = known.slice(size)

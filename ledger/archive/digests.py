@@ -11,22 +11,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ledger.archive.columns import SCHEMA, TEXTS, Integers, integers, one_chunk
+from ledger.archive.columns import SCHEMA, STATE, TEXTS, Integers, integers, one_chunk
 
 WINDOW = 1 << 20
 """Positions per window; windows begin at its multiples, and one is in memory at a time."""
 
 Columns = Callable[[str], Iterator[pa.ChunkedArray]]
-"""Yields the column of a name in pieces, which have the same rows for all names."""
+"""Yields the column of a name in pieces, which have the same rows for all names.
+
+The states are among them, null where a table or file has none.
+"""
 
 Range = tuple[int, int]
 """The first and the last position."""
+
+_HASHED = pa.binary(32)
 
 
 def digest(table: pa.Table) -> bytes:
     """The SHA-256 of the contents of the events in `table`, independent of their order."""
     positions = integers(table["position"])
     whole = int(positions.min()), int(positions.max())
+    if STATE.name not in table.column_names:
+        table = table.append_column(STATE, pa.nulls(len(table), STATE.type))
     return digests(lambda name: iter([table[name]]), [whole])[0]
 
 
@@ -42,17 +49,20 @@ def digests(columns: Columns, ranges: Sequence[Range]) -> list[bytes]:
     They are hashed by windows, and by columns within them: numbers as little-endian 64-bit
     integers; texts as the sorted different ones, each followed by a zero byte, and then the index
     of each row's text, -1 for null. Only a window of one column is in memory at a time.
+
+    States come last, each as its SHA-256, if a window of the range has any: so the digest of events
+    without any does not depend on the file.
     """
     totals = [hashlib.sha256() for _ in ranges]
     numbers = [np.unique(integers(piece) // WINDOW) for piece in columns("position")]
     for number in np.unique(np.concatenate(numbers)).tolist():
         window = _Window(columns, number * WINDOW)
         places = [window.rows(*each) for each in ranges]
-        for field in SCHEMA:
+        for field in (*SCHEMA, STATE):
             column = window.column(field.name)
             for total, (row, end) in zip(totals, places, strict=True):
-                if row < end:
-                    part = column.slice(row, end - row)
+                part = column.slice(row, end - row)
+                if row < end and (field != STATE or part.null_count < len(part)):
                     total.update(_column_digest(part, is_text=field.name in TEXTS))
     return [total.digest() for total in totals]
 
@@ -77,7 +87,7 @@ class _Window:
         return int(begin), int(end)
 
     def column(self, name: str) -> pa.ChunkedArray:
-        type_ = SCHEMA.field(name).type
+        type_ = _HASHED if name == STATE.name else SCHEMA.field(name).type
         if pa.types.is_fixed_size_binary(type_):
             return self._placed(name, type_)
         column = pa.chunked_array(self._chunks(name), type_).unify_dictionaries()
@@ -99,7 +109,18 @@ class _Window:
 
     def _chunks(self, name: str) -> Iterator[pa.Array]:
         for piece, is_in in zip(self._columns(name), self._is_in, strict=True):
-            yield from piece.filter(is_in).chunks
+            found = piece.filter(is_in)
+            yield from map(_hashed, found.chunks) if name == STATE.name else found.chunks
+
+
+def _hashed(states: pa.Array) -> pa.Array:
+    """The SHA-256 of each state, which takes a fraction of its memory."""
+    if states.null_count == len(states):
+        return pa.nulls(len(states), _HASHED)
+    hashes = (
+        None if each is None else hashlib.sha256(each).digest() for each in states.to_pylist()
+    )
+    return pa.array(hashes, _HASHED)
 
 
 def _column_digest(column: pa.ChunkedArray, *, is_text: bool) -> bytes:

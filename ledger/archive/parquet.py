@@ -7,6 +7,7 @@ import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +19,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ledger.archive.columns import (
+    END,
     FILE_SCHEMA,
+    LAST,
     SOUGHT,
+    STATE,
     TEXTS,
     TOLD_BY,
     Integers,
@@ -32,10 +36,13 @@ from ledger.archive.columns import (
 from ledger.archive.digests import Columns, Range, differing
 from ledger.archive.file_integrity import CheckedFile, block_digests
 from ledger.errors import DamagedSegmentError
-from ledger.segment import FORMAT_VERSION, Segment
+from ledger.segment import FORMAT_VERSION, FORMAT_WITHOUT_STATES, Segment
 
 ROWS_OF_A_GROUP = 32_768
 """The most rows of a row group."""
+
+OBSERVATIONS_OF_A_GROUP = 4_096
+"""The most rows of a row group of observations, which are ten times as large."""
 
 METADATA = b"engagement_ledger"
 """The key of a file's metadata."""
@@ -46,62 +53,101 @@ _DELTAS = dict.fromkeys(
 )
 # A hash cannot be compressed, and decompressing would take time at every read.
 _COMPRESSION = {name: "NONE" if name == "commitment" else "ZSTD" for name in FILE_SCHEMA.names}
+_WITH_STATES = FILE_SCHEMA.append(STATE)
 _LEVELS = {"issue_id": 19}  # of ZSTD, for columns where it saves a sixth; read as fast as any other
 _LEVEL = 12  # a twentieth smaller than with the default
 
 
-def write(path: Path, tables: Iterable[pa.Table], segment: Segment) -> None:
-    """Write events, given in the order of the file, and sync them to disk."""
-    schema = FILE_SCHEMA.with_metadata({METADATA: msgspec.json.encode(_metadata_of(segment))})
+def write(path: Path, tables: Iterable[pa.Table], segment: Segment, *, has_states: bool) -> None:
+    """Write events, given in the order of the file, and sync them to disk.
+
+    Only a file that has observations gets the column of their states.
+    """
+    metadata = msgspec.json.encode(_metadata_of(segment, has_states=has_states))
+    schema = (_WITH_STATES if has_states else FILE_SCHEMA).with_metadata({METADATA: metadata})
     with path.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
         with _writer(file, schema) as writer:
             for group in _groups(tables):
-                writer.write_table(own_texts(group).cast(schema), row_group_size=ROWS_OF_A_GROUP)
+                writer.write_table(_as_written(group, schema), row_group_size=ROWS_OF_A_GROUP)
         file.flush()
         os.fsync(file.fileno())
         if hasattr(os, "posix_fadvise"):  # so the check reads the disk; not on macOS
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+def _as_written(group: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows of a group with all columns of a file."""
+    if STATE.name in schema.names and STATE.name not in group.column_names:
+        group = group.append_column(STATE, pa.nulls(len(group), STATE.type))
+    return own_texts(group).select(schema.names).cast(schema)
+
+
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield the same rows as tables of one row group each."""
+    """Yield the same rows as tables of one row group each; none has accounts and issues."""
+    parts = chain.from_iterable(map(_apart, tables))
+    for are_issues, several in groupby(parts, key=_are_issues):
+        yield from _split(several, OBSERVATIONS_OF_A_GROUP if are_issues else ROWS_OF_A_GROUP)
+
+
+def _apart(table: pa.Table) -> Iterator[pa.Table]:
+    """Yield the events of accounts, and then the observations."""
+    if len(table) and _is_of_issue(table, 0) == _is_of_issue(table, -1):
+        yield table
+    elif len(table):
+        yield between(table, "", LAST)
+        yield between(table, LAST, END)
+
+
+def _are_issues(table: pa.Table) -> bool:
+    return _is_of_issue(table, 0)
+
+
+def _is_of_issue(table: pa.Table, row: int) -> bool:
+    name: str = table["account"][row].as_py()
+    return name > LAST
+
+
+def _split(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows as tables of at most so many."""
     rest = FILE_SCHEMA.empty_table()
     for table in tables:
         rest = one_table([rest, table])
-        while len(rest) > ROWS_OF_A_GROUP:
-            end = _end_of_group(rest)
+        while len(rest) > rows:
+            end = _end_of_group(rest, rows)
             yield rest.slice(0, end)
             rest = rest.slice(end)
     if len(rest):
         yield rest
 
 
-def _end_of_group(table: pa.Table) -> int:
+def _end_of_group(table: pa.Table, rows: int) -> int:
     """The number of first rows that make a row group, which only splits long engagements."""
-    begun = table.slice(0, ROWS_OF_A_GROUP + 1)
+    begun = table.slice(0, rows + 1)
     accounts, issues = (one_chunk(begun[name]).indices.to_numpy() for name in SOUGHT)
     starts = np.flatnonzero((np.diff(accounts) != 0) | (np.diff(issues) != 0)) + 1
-    return int(starts[-1]) if len(starts) else ROWS_OF_A_GROUP
+    return int(starts[-1]) if len(starts) else rows
 
 
 def _writer(file: Any, schema: pa.Schema) -> pq.ParquetWriter:  # noqa: ANN401 - any file
+    compression = {name: _COMPRESSION.get(name, "ZSTD") for name in schema.names}
     return pq.ParquetWriter(
         file,
         schema,
-        compression=_COMPRESSION,
+        compression=compression,
         compression_level={
-            name: _LEVELS.get(name, _LEVEL) for name, each in _COMPRESSION.items() if each == "ZSTD"
+            name: _LEVELS.get(name, _LEVEL) for name, each in compression.items() if each == "ZSTD"
         },
         use_dictionary=[*TEXTS, "kind"],
         column_encoding=_DELTAS,
+        write_statistics=FILE_SCHEMA.names,  # a state is long, and never sought
     )
 
 
-def _metadata_of(segment: Segment) -> dict[str, Any]:
+def _metadata_of(segment: Segment, *, has_states: bool) -> dict[str, Any]:
     """The file's metadata, which identify it without its database."""
     return {
-        "format": FORMAT_VERSION,
+        "format": FORMAT_VERSION if has_states else FORMAT_WITHOUT_STATES,
         "first_position": segment.first_position,
         "last_position": segment.last_position,
         "events": segment.events,
@@ -131,19 +177,36 @@ def parquet_of(file: CheckedFile) -> pq.ParquetFile:
     return pq.ParquetFile(file, read_dictionary=list(TEXTS), pre_buffer=False)
 
 
-def columns_of(file: pq.ParquetFile) -> Columns:
-    """A function that reads a column of a segment by row groups, and computes versions."""
+def has_states(file: pq.ParquetFile) -> bool:
+    """Whether a segment's file has observations."""
+    return STATE.name in file.schema_arrow.names
+
+
+def columns_of(file: pq.ParquetFile, after: str = "", upto: str = END) -> Columns:
+    """A function that reads a column of a segment by row groups, and computes versions.
+
+    It reads the streams `after` < name <= `upto`, of which row groups hold no others.
+    """
 
     def pieces(name: str) -> Iterator[pa.ChunkedArray]:
         if name == "version":
             told_by = (read(group, list(TOLD_BY)) for group in groups)
             yield from (pa.chunked_array([each]) for each in versions_by_group(told_by))
+        elif name == STATE.name and not has_states(file):
+            rows = (file.metadata.row_group(group).num_rows for group in groups)
+            yield from (pa.chunked_array([pa.nulls(each, STATE.type)]) for each in rows)
         else:
             yield from (read(group, [name])[name] for group in groups)
 
-    groups = range(file.metadata.num_row_groups)
+    groups = groups_between(file.metadata, after, upto)
     read = partial(file.read_row_group, use_threads=False)  # threads keep freed memory
     return pieces
+
+
+def groups_between(metadata: pq.FileMetaData, after: str, upto: str) -> list[int]:
+    """The row groups that may contain streams with `after` < name <= `upto`."""
+    bounds = (account_bounds(metadata, group) for group in range(metadata.num_row_groups))
+    return [group for group, (first, last) in enumerate(bounds) if after < last and first <= upto]
 
 
 def in_file(columns: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ledger.archive.columns import (
+    LAST,
     SOUGHT,
     Integers,
     integers,
@@ -20,7 +21,7 @@ from ledger.archive.columns import (
     recorded_at,
     timed,
 )
-from ledger.archive.segment_store import LAST, Archive
+from ledger.archive.segment_store import Archive
 from ledger.commands import Kind
 from ledger.events import (
     DECISIONS,
@@ -129,10 +130,12 @@ def tables_by_account(archive: Archive, segment: Segment) -> Iterator[tuple[str,
             yield accounts[begin].as_py(), group.slice(begin, end - begin)
 
 
-def events_by_account(archive: Archive, segment: Segment) -> Counter[str]:
-    """The number of events of each account in a segment."""
+def events_by_account(
+    archive: Archive, segment: Segment, after: str = "", upto: str = LAST
+) -> Counter[str]:
+    """The number of events in a segment of each of some streams, by name."""
     found: Counter[str] = Counter()
-    for group in archive.row_groups(segment, ["account"]):
+    for group in archive.row_groups(segment, ["account"], after, upto):
         counts = pc.value_counts(one_chunk(group["account"])).to_pylist()
         found.update({each["values"]: each["counts"] for each in counts})
     return found

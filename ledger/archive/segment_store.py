@@ -10,8 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ledger.archive.columns import (
+    END,
+    LAST,
     SCHEMA,
     SOUGHT,
+    STATE,
     Integers,
     as_in_file,
     by_position,
@@ -30,7 +33,9 @@ from ledger.archive.parquet import (
     account_bounds,
     between,
     columns_of,
+    groups_between,
     groups_of,
+    has_states,
     in_file,
     parquet_of,
     positions_of,
@@ -46,9 +51,6 @@ from ledger.errors import (
 )
 from ledger.instants import Instant
 from ledger.segment import Segment
-
-LAST = "~"
-"""After every account's UUID."""
 
 _READ_AT_ONCE = 1 << 20
 
@@ -96,21 +98,29 @@ class Archive:
             size_bytes=0,
             blocks=b"",
         )
-        return self.publish_in_order(planned, in_order(as_in_file(table)), {})
+        is_whole = STATE.name in table.column_names
+        tables = in_order(as_in_file(table))
+        return self.publish_in_order(planned, tables, {}, has_states=is_whole)
 
     def publish_in_order(
-        self, planned: Segment, tables: Iterable[pa.Table], parts: Mapping[Range, bytes]
+        self,
+        planned: Segment,
+        tables: Iterable[pa.Table],
+        parts: Mapping[Range, bytes],
+        *,
+        has_states: bool,
     ) -> Segment:
         """Write tables that are in the order of a file, and return the segment of that file.
 
-        The file is read back and compared with the digests of `planned` and of each of its `parts`.
+        It `has_states` if there are observations. It is read back and compared with the digests of
+        `planned` and of each of its `parts`.
         """
         with translated():
             path = self.folder / planned.name
             unfinished = path.with_name(path.name + UNFINISHED)
             self.folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                write(unfinished, tables, planned)
+                write(unfinished, tables, planned, has_states=has_states)
                 release_memory()
                 segment = read_again(unfinished, planned, parts)
                 if not self.files.is_sound(segment):
@@ -127,23 +137,39 @@ class Archive:
 
     def read(self, segment: Segment, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the events of a segment, with all or some columns, in the order of the file."""
-        wanted = SCHEMA.names if columns is None else columns
         with self.opened(segment) as file:
+            wanted = _schema_of(file).names if columns is None else columns
             table = file.read(in_file(wanted))
         if "version" in wanted:
             table = table.append_column("version", versions_in(table))
         return table.select(list(wanted))
 
-    def read_positions(self, segment: Segment, first: int, last: int) -> pa.Table:
-        """Return the events at the positions `first` to `last`, by position."""
-        found = []
+    def read_positions(
+        self, segment: Segment, first: int, last: int, after: str = "", upto: str = END
+    ) -> pa.Table:
+        """Return the events at the positions `first` to `last`, by position.
+
+        Only those of the streams `after` < name <= `upto`, of which row groups hold no others.
+        """
         with self.opened(segment) as file:
-            columns = columns_of(file)
-            for pieces in zip(*map(columns, SCHEMA.names), strict=True):
-                group = pa.table(pieces, SCHEMA)
+            schema = _schema_of(file) if upto > LAST else SCHEMA
+            columns, found = columns_of(file, after, upto), [schema.empty_table()]
+            for pieces in zip(*map(columns, schema.names), strict=True):
+                group = pa.table(pieces, schema)
                 position = integers(group["position"])
                 found.append(group.filter(pa.array((first <= position) & (position <= last))))
         return by_position(one_table(found))
+
+    def positions(self, segment: Segment, after: str, upto: str) -> Integers:
+        """The positions of the events in a segment of some streams, as `read_positions` does."""
+        groups = self.row_groups(segment, ["position"], after, upto)
+        found = [integers(each["position"]) for each in groups]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+
+    def has_states(self, segment: Segment) -> bool:
+        """Whether there are observations in a segment."""
+        with self.opened(segment) as file:
+            return has_states(file)
 
     def read_account(
         self,
@@ -197,13 +223,12 @@ class Archive:
         Each table is one row group, in the order of the file, with its own memory.
         """
         with self.opened(segment) as file:
-            for group in range(file.metadata.num_row_groups):
+            for group in groups_between(file.metadata, after, upto):
                 least, most = account_bounds(file.metadata, group)
-                if after < most and least <= upto:
-                    found = [file.read_row_group(group, list(columns), use_threads=False)]
-                    if not (after < least and most <= upto):
-                        found = [between(found.pop(), after, upto)]
-                    yield found.pop()  # keeps no reference here
+                found = [file.read_row_group(group, list(columns), use_threads=False)]
+                if not (after < least and most <= upto):
+                    found = [between(found.pop(), after, upto)]
+                yield found.pop()  # keeps no reference here
 
     def check(self, segment: Segment, parts: Mapping[Range, bytes] | None = None) -> None:
         """Read all of a segment, and compare it and each of its `parts` with what was sealed.
@@ -252,6 +277,11 @@ class Archive:
             raise DamagedSegmentError(segment, f"cannot be read: {error.strerror}") from error
         with CheckedFile(file, segment) as checked:
             yield checked
+
+
+def _schema_of(file: pq.ParquetFile) -> pa.Schema:
+    """The columns of the events of a file."""
+    return SCHEMA.append(STATE) if has_states(file) else SCHEMA
 
 
 def other_events_error(segment: Segment, range_: Range) -> DamagedSegmentError:

@@ -9,8 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from ledger.archive.columns import (
+    END,
     FILE_SCHEMA,
+    LAST,
     SORTED_BY,
+    STATE,
     in_order,
     one_chunk,
     one_table,
@@ -187,6 +190,9 @@ class Reader:
 _ROWS_AT_ONCE = 131_072
 """Rows of all parts that are sorted at once, approximately."""
 
+_OBSERVATIONS_AT_ONCE = 16_384
+"""The same for observations, which are larger."""
+
 
 def merge(
     archive: Archive,
@@ -211,10 +217,18 @@ def merge(
         size_bytes=0,
         blocks=b"",
     )
-    readers = [Reader(each, SORTED_BY) for each in _sources(archive, parts)]
-    tables = _told(progress, (one_table(taken) for taken in steps(readers, _ROWS_AT_ONCE)))
-    in_file = chain.from_iterable(map(in_order, tables))
-    return archive.publish_in_order(planned, in_file, sealings)
+    in_file = chain.from_iterable(map(in_order, _told(progress, _merged(archive, parts))))
+    has_states = any(map(archive.has_states, parts))
+    return archive.publish_in_order(planned, in_file, sealings, has_states=has_states)
+
+
+def _merged(archive: Archive, parts: Sequence[Segment]) -> Iterator[pa.Table]:
+    """Yield the events of accounts, and then the observations, some of all parts at a time."""
+    spans = (("", LAST, _ROWS_AT_ONCE), (LAST, END, _OBSERVATIONS_AT_ONCE))
+    for after, upto, rows_at_once in spans:
+        readers = [Reader(each, SORTED_BY) for each in _sources(archive, parts, after, upto)]
+        for taken in steps(readers, rows_at_once):
+            yield one_table(taken)
 
 
 def _told(progress: Callable[[int], object], tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -233,9 +247,10 @@ def _digest(archive: Archive, parts: Sequence[Segment]) -> bytes:
     return found[-1]
 
 
-def _sources(archive: Archive, parts: Sequence[Segment]) -> Iterator[Source]:
+def _sources(archive: Archive, parts: Sequence[Segment], after: str, upto: str) -> Iterator[Source]:
     """Yield the tables of each part, with versions as in one file that has all parts."""
+    names = [*FILE_SCHEMA.names, STATE.name] if upto > LAST else FILE_SCHEMA.names
     earlier: Counter[str] = Counter()
     for part in parts:
-        yield with_earlier(archive.row_groups(part, FILE_SCHEMA.names), earlier.copy())
-        earlier += events_by_account(archive, part)
+        yield with_earlier(archive.row_groups(part, names, after, upto), earlier.copy())
+        earlier += events_by_account(archive, part, after, upto)

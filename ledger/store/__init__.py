@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         issue_streams,
         recovery,
         retention,
+        sealed_observations,
         user_history,
     )
 
@@ -25,6 +26,7 @@ __all__ = [
     "issue_streams",
     "recovery",
     "retention",
+    "sealed_observations",
     "user_history",
 ]
 

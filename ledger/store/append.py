@@ -36,7 +36,7 @@ from ledger.observations import Latest, Observation, checked_observation
 from ledger.store import tables
 from ledger.store.database import Database, stamp_of
 from ledger.store.group_commit import RolledBackError
-from ledger.store.opt_outs import BarrierFile, OptOuts
+from ledger.store.opt_outs import OptOuts
 from ledger.store.places import Places
 from ledger.store.projection import BackgroundFold, Projection
 from ledger.store.rows import INSERT_EVENT, EventValues, event_row, event_rows, opaque_values
@@ -88,20 +88,20 @@ class Known:
         self,
         connection: Connection,
         secret: bytes,
-        barriers: BarrierFile | None,
+        database: Database,
         projection: Projection,
     ) -> None:
         """Read the head, and everything else when it is first needed."""
-        self.connection = connection
+        self.connection, self.database = connection, database
         self.secret = secret
         self.stamp = stamp_of(connection)
         self.head = Head.read(connection)
         self.watermark = self.head.position - projection.tail_length(connection)
         self.streams = Streams(connection)
         self.places = Places(connection)
-        self.opt_outs = OptOuts(connection, secret, barriers)
+        self.opt_outs = OptOuts(connection, secret, database.barriers)
         self.sources = Sources(connection, secret)
-        self.issue_keys = projection.names(connection)
+        self.issue_keys = projection.names(connection, database)
         self.latest = partial(projection.latest, connection)
         self.insert_events = INSERT_EVENT.writer(connection)
         self.insert_origins = _INSERT_ORIGIN.writer(connection)
@@ -188,9 +188,9 @@ class Appender:
             batch.write()
             known.head = batch.head
         if batch.keys:
-            self._projection.note_keys(connection, batch.keys)
+            self._projection.note_keys(connection, self._database, batch.keys)
             self._projection.note_latest(connection, batch.latest)
-            known.issue_keys = self._projection.names(connection)
+            known.issue_keys = self._projection.names(connection, self._database)
         if batch.adopts:
             self._projection.fold(connection, self._database.archive)
         known.note_own_changes()
@@ -227,8 +227,7 @@ class Appender:
             self._known = known
 
     def _read(self, connection: Connection) -> Known:
-        barriers = self._database.barriers
-        return Known(connection, self.secret, barriers, self._projection)
+        return Known(connection, self.secret, self._database, self._projection)
 
 
 def _concerns_all(error: Exception) -> bool:
@@ -373,7 +372,12 @@ class Batch:
         if self._issues is None:
             known = self._known
             self._issues = store.issue_streams.IssueStreams(
-                known.connection, known.streams, known.opt_outs, known.sources, known.latest
+                known.connection,
+                known.database,
+                known.streams,
+                known.opt_outs,
+                known.sources,
+                known.latest,
             )
         try:
             said = checked_observation(entry)

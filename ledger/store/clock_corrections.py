@@ -1,6 +1,6 @@
 """Reading and recording of clock corrections (R8)."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 from sqlalchemy import Connection, bindparam, func, literal_column, select
@@ -17,9 +17,6 @@ from ledger.store.rows import INSERT_EVENT, change, event_row, opaque_values
 from ledger.store.segment_rows import segments
 from ledger.store.statements import Query, Statement, decoding, value
 from ledger.store.streams import Head, Streams
-
-if TYPE_CHECKING:
-    from ledger.archive.segment_store import Archive
 
 _e, _s, _l = tables.events.c, tables.streams.c, tables.ledger.c
 
@@ -44,7 +41,7 @@ _DAYS = Statement(
 class Retimed(Protocol):
     """A projection that stores instants of events, or values that depend on them."""
 
-    def retime(self, connection: Connection, archive: "Archive") -> None:
+    def retime(self, connection: Connection, database: Database) -> None:
         """Recompute the projection from effective instants, after a correction of the clock."""
 
 
@@ -89,7 +86,7 @@ def correct(database: Database, projection: Retimed, at: Instant, reason: str) -
         days = take_back_runs(connection, at)
         correct_barriers(connection, database.barriers, at)
         change(connection, texts, texts.c.said_at > at, said_at=at)
-        projection.retime(connection, database.archive)
+        projection.retime(connection, database)
     return days
 
 

@@ -12,17 +12,20 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice, repeat
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 import pyarrow as pa
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, literal_column, select
 
 from ledger.archive.columns import (
     SCHEMA,
+    STATE,
     event_batch,
+    exactly,
     integers,
+    issue_stream,
     listed,
     occurred_at,
     one_table,
@@ -30,10 +33,11 @@ from ledger.archive.columns import (
     release_memory,
 )
 from ledger.archive.digests import Range
+from ledger.archive.reading import FOLDED_COLUMNS
 from ledger.archive.sorted_merge import merge
 from ledger.clock import Clock
 from ledger.errors import DiskFullError, LedgerDamagedError, LedgerUnavailableError
-from ledger.events import DECISIONS, TOPIC_OF_CODE
+from ledger.events import DECISIONS, OBSERVATION, OBSERVATION_CODE, TOPIC_OF_CODE
 from ledger.instants import Instant, instant_of
 from ledger.segment import Segment, due_merges, events_in, mergeable
 from ledger.store import tables
@@ -46,6 +50,7 @@ from ledger.store.recovery import Recovery, recover
 from ledger.store.retention import clear_unknown, remove_retired
 from ledger.store.rows import EventValues, checked, checksums
 from ledger.store.segment_rows import (
+    IS_SEALABLE,
     Certificate,
     Comparison,
     certificates,
@@ -68,7 +73,7 @@ _HOT_ROWS = Statement(
     .where(
         _events.c.position >= bindparam("first"),
         _events.c.position <= bindparam("last"),
-        _events.c.issue_id.is_not(None),
+        IS_SEALABLE,
     )
     .order_by(_events.c.position),
     "first",
@@ -90,8 +95,18 @@ _ACCOUNTS = Query(_accounts, select(tables.streams))
 _PLACES = Query(_places, select(tables.places))
 """Find the numbers of streams and places, and the UUIDs that these stand for, as texts."""
 
-_SEALED_CODES = {topic: code or None for topic, code in DECISIONS.items()}
-"""The codes of decisions as segments have them; that of an interaction is its kind."""
+_OBSERVED: Query[int] = Query(
+    value, select(_events.c.stream).where(tables.IS_OBSERVATION).distinct()
+)
+
+_SEALED_CODES = {
+    **{topic: code or None for topic, code in DECISIONS.items()},
+    OBSERVATION: OBSERVATION_CODE,
+}
+"""The codes of decisions and observations as segments have them; an interaction's is its kind."""
+
+NO_ISSUE = ""
+"""The key in the row of an observation, which says in its state which keys an issue has."""
 
 _READ_AT_ONCE = 4_096
 
@@ -105,6 +120,8 @@ class HotEvents:
         """Read through `connection`; raises LedgerDamagedError for a damaged stream or place."""
         self._connection = connection
         self._accounts = dict(_ACCOUNTS.all(connection))
+        for number in _OBSERVED.all(connection):
+            self._accounts[number] = issue_stream(self._accounts[number])
         self._places = dict(_PLACES.all(connection))
         self._stream_of = {name: number for number, name in self._accounts.items()}
         self._number_of = {name: number for number, name in self._places.items()}
@@ -125,14 +142,15 @@ class HotEvents:
                 raise _damaged(row) from None
             _expect_sound(rows, self._rows(batch))
             batches.append(batch)
-        return one_table([pa.Table.from_batches(batches, SCHEMA)])
+        return one_table([SCHEMA.empty_table(), *(pa.Table.from_batches([one]) for one in batches)])
 
     def _batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         column = dict(zip(_events.c.keys(), zip(*rows, strict=True), strict=True))
-        return event_batch(
+        occurred = zip(column["occurred_at"], column["recorded_at"], strict=True)
+        batch = event_batch(
             account=_coded(column["stream"], self._accounts),
-            issue=column["issue_id"],
-            occurred=column["occurred_at"],
+            issue=[each or NO_ISSUE for each in column["issue_id"]],
+            occurred=[recorded if at is None else at for at, recorded in occurred],
             position=column["position"],
             version=column["version"],
             recorded=column["recorded_at"],
@@ -142,27 +160,37 @@ class HotEvents:
             place=_coded(column["place"], self._places),
             commitment=column["commitment"],
         )
+        if OBSERVATION not in column["topic"]:
+            return batch
+        return batch.append_column(STATE, exactly(column["state"], STATE.type))
 
     def _rows(self, batch: pa.RecordBatch) -> Iterator[Row]:
         """Yield the rows of events as in the hot store, without checksums."""
         said = pa.Table.from_batches([batch])
         codes = integers(said["kind"]).tolist()
+        is_typed = [code != OBSERVATION_CODE for code in codes]
+        has_states = STATE.name in said.column_names
         column: dict[str, Iterable[Any]] = {
             "position": said["position"].to_pylist(),
             "stream": _numbers(batch.column("account"), self._stream_of),
             "version": said["version"].to_pylist(),
             "topic": map(TOPIC_OF_CODE.__getitem__, codes),
             "recorded_at": recorded_at(said).tolist(),
-            "issue_id": listed(said["issue_id"]),
+            "issue_id": _if(is_typed, listed(said["issue_id"])),
             "kind": [code if code > 0 else None for code in codes],
-            "occurred_at": occurred_at(said).tolist(),
+            "occurred_at": _if(is_typed, occurred_at(said).tolist()),
             "linear_id": listed(said["linear_id"]),
             "score": said["score"].to_pylist(),
             "place": _numbers(batch.column("place"), self._number_of),
             "commitment": listed(said["commitment"]),
-            "state": repeat(None),  # these events are stored in columns alone
+            "state": said[STATE.name].to_pylist() if has_states else repeat(None),
         }
         return zip(*(column[name] for name in EventValues._fields), strict=False)
+
+
+def _if(is_there: Sequence[bool], values: Sequence[Any]) -> list[Any]:
+    """The values, and None for those that are not there."""
+    return [value if there else None for value, there in zip(values, is_there, strict=True)]
 
 
 def _coded(numbers: Sequence[int | None], names: dict[int, str]) -> pa.DictionaryArray:
@@ -204,6 +232,9 @@ _log = logging.getLogger(__name__)
 SEALED_AT_ONCE = 100_000
 """Positions per segment; recording waits while the rows of one are deleted."""
 
+STATES_AT_ONCE_BYTES = 1 << 25
+"""From so many bytes of observations on, a segment ends earlier, since they are in memory."""
+
 SEALED_TOGETHER = 10
 """Segments that are written and compared before the first of them is sealed."""
 
@@ -215,20 +246,39 @@ MERGED_EVENTS = 5_000_000
 
 JOB = "compaction"
 
+_NOTHING_FOLDED = SCHEMA.empty_table().select(FOLDED_COLUMNS)
+
 _e = tables.events.c
 
-_HOT = and_(_e.issue_id.is_not(None), _e.position <= bindparam("through"))
+# Earlier versions left observations hot in ranges that they sealed.
+_sealed = select(func.max(tables.segments.c.last_position)).scalar_subquery()
+_HOT = and_(
+    IS_SEALABLE,
+    _e.position > func.coalesce(_sealed, literal_column("0")),
+    _e.position <= bindparam("through"),
+)
 _COUNT: Query[int] = Query(value, select(func.count()).where(_HOT), "through")
 _LAST: Query[int | None] = Query(value, select(func.max(_e.position)).where(_HOT), "through")
-_NEXT: Query[int] = Query(
-    value,
-    select(_e.position).where(_e.position > bindparam("sealed"), _HOT).order_by(_e.position),
+
+
+class _Next(NamedTuple):
+    """The position of an event, and the bytes of its state."""
+
+    position: int
+    state_bytes: int
+
+
+_NEXT = Query(
+    _Next,
+    select(_e.position, func.coalesce(func.length(_e.state), literal_column("0")))
+    .where(_e.position > bindparam("sealed"), _HOT)
+    .order_by(_e.position),
     "sealed",
     "through",
 )
 _LAST_BEFORE: Query[int | None] = Query(
     value,
-    select(func.max(_e.position)).where(_e.issue_id.is_not(None), _e.recorded_at < bindparam("at")),
+    select(func.max(_e.position)).where(IS_SEALABLE, _e.recorded_at < bindparam("at")),
     "at",
 )
 
@@ -376,10 +426,10 @@ class Compactor:
         with self._database.read() as connection:
             last, hot = sealed_position(connection), HotEvents(connection)
             for _ in range(SEALED_TOGETHER):
-                following = list(islice(_NEXT.all(connection, last, through), SEALED_AT_ONCE))
-                if not following:
+                end = _end_of_next(connection, last, through)
+                if end is None:
                     return
-                first, last = last + 1, following[-1]
+                first, last = last + 1, end
                 table = hot.table(first, last)
                 yield self._archive.publish(table, first, last)
                 progress(len(table))
@@ -389,7 +439,8 @@ class Compactor:
             return self._projection.certify(connection, self._archive, new, progress)
 
     def _seal(self, segment: Segment, compared: Comparison) -> None:
-        table = self._archive.read(segment)
+        groups = self._archive.row_groups(segment, FOLDED_COLUMNS)
+        table = one_table([_NOTHING_FOLDED, *groups])
         with self._database.write() as connection:
             self._projection.fold(connection, self._archive)  # only folded events may be sealed
             self._projection.seal(connection, table, compared)
@@ -428,6 +479,16 @@ class Compactor:
             finally:  # also after a full disk
                 with suppress(LedgerUnavailableError):  # if a reader keeps the log, it is cut later
                     self._database.truncate_log()
+
+
+def _end_of_next(connection: Connection, sealed: int, through: int) -> int | None:
+    """The last position of the next segment, or None if nothing is left to be sealed."""
+    last, total = None, 0
+    for each in islice(_NEXT.all(connection, sealed, through), SEALED_AT_ONCE):
+        last, total = each.position, total + each.state_bytes
+        if total >= STATES_AT_ONCE_BYTES:
+            break
+    return last
 
 
 def _in_proportion(progress: Progress, told: int, of: int) -> Progress:

@@ -15,8 +15,17 @@ from eventsourcing.persistence import Notification, StoredEvent
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from ledger import codec
-from ledger.archive.columns import MOMENT_COLUMNS, SCHEMA, SOUGHT, integers, occurred_at
+from ledger.archive.columns import (
+    LAST,
+    MOMENT_COLUMNS,
+    SCHEMA,
+    SOUGHT,
+    STATE,
+    integers,
+    occurred_at,
+)
 from ledger.archive.digests import WINDOW
+from ledger.archive.observed import observed_between, observed_of
 from ledger.archive.reading import (
     FOLDED_COLUMNS,
     corrected,
@@ -28,7 +37,7 @@ from ledger.archive.reading import (
     tables_by_account,
 )
 from ledger.archive.segment_store import Archive
-from ledger.events import SEALED_TOPICS, AccountEvent, EventRow
+from ledger.events import OBSERVATION, SEALED_TOPICS, AccountEvent, EventRow
 from ledger.instants import Instant
 from ledger.segment import Segment
 from ledger.store import tables
@@ -259,16 +268,18 @@ _PAGE = 1_000
 def sealed_events_of(
     connection: Connection, archive: Archive, originator_id: UUID | str
 ) -> list[StoredEvent]:
-    """The sealed events of one account, in no particular order, under the id as given."""
-    account = str(UUID(str(originator_id)))
-    parts = (archive.read_account(each, account) for each in segments(connection))
-    events = (event for table in parts for _, event in events_in_time(table))
-    return [
-        StoredEvent(
-            originator_id, event.originator_version, codec.topic_of(event), codec.encode(event)
-        )
-        for event in events
-    ]
+    """The sealed events of one account or issue, in no particular order, under the id as given."""
+    uuid, found = str(UUID(str(originator_id))), list[StoredEvent]()
+    for segment in segments(connection):
+        for _, event in events_in_time(archive.read_account(segment, uuid)):
+            topic, state = codec.topic_of(event), codec.encode(event)
+            found.append(StoredEvent(originator_id, event.originator_version, topic, state))
+        for table in observed_of(archive, segment, uuid):
+            found += [
+                StoredEvent(originator_id, row["version"], OBSERVATION, row[STATE.name])
+                for row in table.to_pylist()
+            ]
+    return found
 
 
 def sealed_notifications(
@@ -277,10 +288,26 @@ def sealed_notifications(
     """Yield the sealed events at the positions `first` to `last`, limited to `topics` if given."""
     if topics and SEALED_TOPICS.isdisjoint(topics):
         return
-    for table in _windows(connection, archive, first, last):
-        for notification in _notifications(table):
-            if not topics or notification.topic in topics:
-                yield notification
+    typed = map(_notifications, _windows(connection, archive, first, last))
+    observed = map(_observed, _observed_tables(connection, archive, first, last))
+    for notification in merge(*map(chain.from_iterable, (typed, observed)), key=attrgetter("id")):
+        if not topics or notification.topic in topics:
+            yield notification
+
+
+def _observed_tables(
+    connection: Connection, archive: Archive, first: int, last: int
+) -> Iterator[pa.Table]:
+    for segment in segments(connection):
+        if segment.overlaps(first, last):
+            for table in observed_between(archive, segment, first, last):
+                yield _between(table, first, last)
+
+
+def _observed(table: pa.Table) -> Iterator[Notification]:
+    for row in table.to_pylist():
+        uuid = UUID(row["account"].removeprefix(LAST))
+        yield Notification(uuid, row["version"], OBSERVATION, row[STATE.name], id=row["position"])
 
 
 def _notifications(table: pa.Table) -> Iterator[Notification]:
@@ -309,7 +336,10 @@ def sealed_rows(
 
 
 def _windows(connection: Connection, archive: Archive, first: int, last: int) -> Iterator[pa.Table]:
-    """Yield the sealed events at the positions `first` to `last` in tables, by position."""
+    """Yield the events of accounts that are sealed at the positions `first` to `last`.
+
+    They come in tables, by position.
+    """
     for segment in segments(connection):
         if segment.overlaps(first, last):
             begin, end = max(first, segment.first_position), min(last, segment.last_position)
@@ -319,7 +349,8 @@ def _windows(connection: Connection, archive: Archive, first: int, last: int) ->
 
 @lru_cache(maxsize=1)  # reading page by page reads the same window repeatedly
 def _recorded(archive: Archive, segment: Segment, window: int) -> pa.Table:
-    return archive.read_positions(segment, window * WINDOW, (window + 1) * WINDOW - 1)
+    begin = window * WINDOW
+    return archive.read_positions(segment, begin, begin + WINDOW - 1, upto=LAST)
 
 
 def _between(table: pa.Table, first: int, last: int) -> pa.Table:

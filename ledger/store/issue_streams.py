@@ -4,16 +4,18 @@ An issue's stream is derived from the ledger's own and Linear's UUID of the issu
 it, so no question about users or engagements reads its events.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain
+from heapq import merge
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
+from ledger import store
 from ledger.commands import check_not_future
 from ledger.events import FORGOTTEN, OBSERVATION, IssueObserved
 from ledger.instants import Instant
@@ -30,11 +32,13 @@ from ledger.observations import (
 from ledger.store import tables
 from ledger.store.accounts import BY_ORIGINATOR, changed_names, rename_users
 from ledger.store.clock_corrections import corrections
+from ledger.store.database import Database
 from ledger.store.opt_outs import OptOuts, own_id
 from ledger.store.rows import change, checked, opaque_event, with_checksum
+from ledger.store.segment_rows import sealed_position
 from ledger.store.sources import Sources
 from ledger.store.statements import Query, Statement, stored_uuid, value
-from ledger.store.streams import Stream, Streams
+from ledger.store.streams import BY_NUMBER, Stream, Streams
 
 # Recording, within one transaction.
 
@@ -62,9 +66,10 @@ _TEXT = Query(_said, select(_t).where(_t.c.id == bindparam("id")), "id")
 class IssueStreams:
     """The issues that one transaction observes: their events, and the names and texts in them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what the transaction has, and has read
         self,
         connection: Connection,
+        database: Database,
         streams: Streams,
         opt_outs: OptOuts,
         sources: Sources,
@@ -76,7 +81,7 @@ class IssueStreams:
         self.latest: dict[int, Latest] = {}
         """The latest observations of the issues with new ones, by stream."""
         self._stored_latest = latest
-        self._connection = connection
+        self._connection, self._database = connection, database
         self._streams, self._opt_outs, self._sources = streams, opt_outs, sources
         self._new: dict[int, list[IssueObserved]] = defaultdict(list)
         self._names: dict[str, str] = {}
@@ -177,7 +182,7 @@ class IssueStreams:
             return None
         if event.commented or self._is_latest(entry, stream, counted_as):
             return counted_as
-        known = observations_of(self._connection, stream.id)
+        known = observations_of(self._connection, self._database, stream.id)
         if not is_news(event, [*known, *self._new[stream.id]]):
             return counted_as
         return self._sources.counted_as(repeated_key_of(entry, event.said_at), position)
@@ -231,11 +236,6 @@ Observed = tuple[int, IssueObserved]
 _read: Callable[..., Observed] = partial(opaque_event, OBSERVATION)
 
 
-def _keys(stream: int, *row: Any) -> list[tuple[str, int, int]]:  # noqa: ANN401 - as `_read`
-    position, event = _read(*row)
-    return [(key, stream, position) for key in event.keys]
-
-
 def _of_stream(stream: int, *row: Any) -> tuple[int, int, IssueObserved]:  # noqa: ANN401 - as `_read`
     return stream, *_read(*row)
 
@@ -256,52 +256,113 @@ _LATEST_FIRST = Query(
     _read,
     select(*_COLUMNS)
     .select_from(_observations)
-    .where(tables.IS_OBSERVATION)
+    .where(
+        tables.IS_OBSERVATION,
+        _e.position > bindparam("after"),
+        _e.position <= bindparam("upto"),
+    )
     .order_by(_e.position.desc()),
+    "after",
+    "upto",
 )
-_WITH_STREAMS = (
-    select(_e.stream, *_COLUMNS)
-    .select_from(_observations)
-    .where(tables.IS_OBSERVATION)
-    .order_by(_e.position)
+_LAST: Query[int | None] = Query(
+    value,
+    select(func.max(_e.position)).where(tables.IS_OBSERVATION, _e.stream == bindparam("stream")),
+    "stream",
 )
-_KEYS = Query(_keys, _WITH_STREAMS)
-_EVENTS = Query(_of_stream, _WITH_STREAMS)
+_ALL = Query(
+    _of_stream,
+    select(_e.stream, *_COLUMNS).select_from(_observations).where(tables.IS_OBSERVATION),
+)
 
 
-def observations_of(connection: Connection, stream: int) -> list[IssueObserved]:
+def observations_of(connection: Connection, database: Database, stream: int) -> list[IssueObserved]:
     """The observations of the issue with this stream, as recorded, with effective instants."""
-    return corrections(connection).of_observations(recorded_of(connection, stream))
+    return corrections(connection).of_observations(recorded_of(connection, database, stream))
 
 
-def observations_of_issue(connection: Connection, issue: str) -> list[IssueObserved]:
+def observations_of_issue(
+    connection: Connection, database: Database, issue: str
+) -> list[IssueObserved]:
     """The same of the issue with this UUID at Linear; none if it was never observed."""
     originator_id = uuid5(UUID(bytes=own_id(connection)), issue)
     stream = _STREAM.first(connection, originator_id.bytes)
-    return [] if stream is None else observations_of(connection, stream)
+    return [] if stream is None else observations_of(connection, database, stream)
 
 
-def recorded_of(connection: Connection, stream: int) -> list[Observed]:
-    """The observations of the issue with this stream at their positions, as recorded."""
-    return list(_OF_STREAM.all(connection, stream))
+def recorded_of(connection: Connection, database: Database, stream: int) -> list[Observed]:
+    """The observations of the issue with this stream at their positions, as recorded.
+
+    The archive is only read if some of them are sealed.
+    """
+    hot, whole = list(_OF_STREAM.all(connection, stream)), BY_NUMBER.one(connection, stream)
+    sealed = whole.version + 1 - len(hot)
+    if sealed <= 0:
+        return hot
+    archived = store.sealed_observations.sealed_of(connection, database.archive, whole, sealed)
+    return sorted([*archived, *hot], key=_position)
 
 
-def latest_first(connection: Connection) -> Iterator[IssueObserved]:
+def hot_first(connection: Connection, database: Database, stream: int) -> Iterator[IssueObserved]:
+    """Yield the observations of an issue with effective instants, in no order, the hot ones first.
+
+    The archive is only read where those do not suffice.
+    """
+    corrected = corrections(connection)
+    for each in _OF_STREAM.all(connection, stream):
+        yield from corrected.of_observations([each])
+    sealed_upto = sealed_position(connection)
+    if sealed_upto:
+        known = recorded_of(connection, database, stream)
+        yield from corrected.of_observations(
+            each for each in known if _position(each) <= sealed_upto
+        )
+
+
+def last_position_of(connection: Connection, database: Database, stream: int) -> int:
+    """The position of the last observation of the issue with this stream, which has some."""
+    last = _LAST.one(connection, stream)
+    if last is not None and last > sealed_position(connection):
+        return last
+    return max(position for position, _ in recorded_of(connection, database, stream))
+
+
+def latest_first(connection: Connection, database: Database) -> Iterator[IssueObserved]:
     """Yield the observations of all issues with effective instants, the last recorded first."""
     corrected = corrections(connection)
-    for each in _LATEST_FIRST.all(connection):
+    for each in _recorded_latest_first(connection, database):
         yield from corrected.of_observations([each])
 
 
-def named_keys(connection: Connection) -> Iterator[tuple[str, int, int]]:
-    """Yield the keys that observations name, each with the issue's stream, by position."""
-    return chain.from_iterable(_KEYS.all(connection))
+def _recorded_latest_first(connection: Connection, database: Database) -> Iterator[Observed]:
+    sealed_upto = sealed_position(connection)
+    yield from _LATEST_FIRST.all(connection, sealed_upto, sys.maxsize)
+    if sealed_upto:
+        left_hot = _LATEST_FIRST.all(connection, 0, sealed_upto)  # by an earlier version
+        sealed = store.sealed_observations.sealed_latest_first(connection, database.archive)
+        yield from merge(left_hot, sealed, key=_position, reverse=True)
 
 
-def latest_of(connection: Connection) -> dict[int, Latest]:
+def _position(each: Observed) -> int:
+    position, _ = each
+    return position
+
+
+def _event(each: Observed) -> IssueObserved:
+    _, event = each
+    return event
+
+
+def named_keys(connection: Connection, database: Database) -> Iterator[tuple[str, int, int]]:
+    """Yield the keys that observations name, each with the issue's stream, in no order."""
+    for stream, position, event in observations_of_all(connection, database):
+        yield from ((key, stream, position) for key in event.keys)
+
+
+def latest_of(connection: Connection, database: Database) -> dict[int, Latest]:
     """The latest observations of all issues, by stream, with effective instants."""
     corrected, found = corrections(connection), dict[int, Latest]()
-    for stream, position, event in _EVENTS.all(connection):
+    for stream, position, event in observations_of_all(connection, database):
         if not event.commented:
             said_at, _ = corrected.instants(position, event.said_at, event.recorded_at)
             new = Latest(event.updated_at, said_at, position)
@@ -309,12 +370,27 @@ def latest_of(connection: Connection) -> dict[int, Latest]:
     return found
 
 
-def observations_naming(connection: Connection, account: UUID) -> Iterator[IssueObserved]:
-    """Yield the observations with an account, with effective instants, by position."""
-    corrected = corrections(connection)
-    for _, position, event in _EVENTS.all(connection):
-        if account in {event.assignee, event.actor}:
-            yield from corrected.of_observations([(position, event)])
+def observations_of_all(
+    connection: Connection, database: Database
+) -> Iterator[tuple[int, int, IssueObserved]]:
+    """Yield all observations as recorded, each after its stream and position, in no order.
+
+    Sealed ones have no version.
+    """
+    yield from _ALL.all(connection)
+    if sealed_position(connection):
+        yield from store.sealed_observations.sealed_by_issue(connection, database.archive)
+
+
+def observations_naming(
+    connection: Connection, database: Database, account: UUID
+) -> list[IssueObserved]:
+    """The observations with an account, with effective instants, by position."""
+    latest_first = _recorded_latest_first(connection, database)
+    found = [
+        each for each in latest_first if account in {_event(each).assignee, _event(each).actor}
+    ]
+    return corrections(connection).of_observations(reversed(found))
 
 
 def texts_of(connection: Connection, ids: Iterable[str]) -> dict[str, Text]:

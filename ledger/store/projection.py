@@ -182,7 +182,9 @@ class Projection(Sealable, Retimed, Protocol):
     ) -> bool:
         """Return whether the user ever touched the issue, under any of its keys."""
 
-    def note_keys(self, connection: Connection, keys: Sequence[tuple[str, int, int]]) -> None:
+    def note_keys(
+        self, connection: Connection, database: Database, keys: Sequence[tuple[str, int, int]]
+    ) -> None:
         """Keep the keys of issues that new observations name, each with a stream and a position."""
 
     def note_latest(self, connection: Connection, latest: Mapping[int, Latest]) -> None:
@@ -191,7 +193,7 @@ class Projection(Sealable, Retimed, Protocol):
     def latest(self, connection: Connection, stream: int) -> Latest | None:
         """Return what is kept of the latest observations of the issue with this stream."""
 
-    def names(self, connection: Connection) -> IssueKeys:
+    def names(self, connection: Connection, database: Database) -> IssueKeys:
         """Return the keys of the issues that moved."""
 
     def forget(self, connection: Connection, stream: int) -> None:

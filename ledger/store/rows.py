@@ -26,7 +26,7 @@ from ledger.commands import Kind
 from ledger.errors import LedgerDamagedError, UnknownTopicError
 from ledger.events import (
     DECISIONS,
-    SEALED_TOPICS,
+    TYPED_TOPICS,
     Event,
     EventRow,
     FoldedEvent,
@@ -217,7 +217,7 @@ class StoredRow(NamedTuple):
     @property
     def encoded(self) -> bytes:
         """The canonical state of the event, rebuilt from typed columns if it has them."""
-        if self.topic not in SEALED_TOPICS:
+        if self.topic not in TYPED_TOPICS:
             return self.state
         with decoding(f"the event at position {self.position}"):
             return codec.encode(self.event)

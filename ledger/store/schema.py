@@ -16,7 +16,7 @@ from ledger.store.database import Database
 from ledger.store.rows import change, with_checksum
 from ledger.store.statements import Query, Statement, value
 
-VERSION = 7
+VERSION = 8
 
 
 def _unless_first_checksum(table: Table) -> str:
@@ -110,8 +110,16 @@ _GUARDS_OF_VERSION_5 = {
         WHEN NEW.id IS NOT OLD.id OR NEW.originator_id IS NOT OLD.originator_id
         OR NEW.digest_key IS NOT OLD.digest_key""",
 }
+# Observations leave the hot store, too. Those in ranges that an earlier version sealed stay there:
+# rows can only be deleted right after a sealing, which happens in its transaction.
+_GUARDS_OF_VERSION_8 = {
+    "events_are_never_deleted BEFORE DELETE ON events": f"""
+        WHEN (OLD.issue_id IS NULL AND OLD.topic <> 'observation') OR OLD.position > {_SEALED}
+        OR NOT EXISTS (SELECT 1 FROM events WHERE topic = 'sealing'
+            AND position = (SELECT position FROM head))""",  # noqa: S608 - our own words
+}
 _OPT_OUTS_SINCE, _POLICIES_SINCE, _SEGMENTS_SINCE, _CHECKSUMS_SINCE = 2, 3, 4, 5
-_HIDINGS_SINCE, _OBSERVATIONS_SINCE = 6, 7
+_HIDINGS_SINCE, _OBSERVATIONS_SINCE, _SEALED_OBSERVATIONS_SINCE = 6, 7, 8
 _TABLES_OF_VERSION_2 = (tables.aliases, tables.opt_outs, tables.job_runs)
 
 
@@ -215,6 +223,8 @@ def _bring_up(connection: Connection) -> None:
             _guard(connection, _GUARDS_OF_VERSION_5)
         if version < _HIDINGS_SINCE:
             tables.hidings_of_user.create(connection)
+        if version < _SEALED_OBSERVATIONS_SINCE:
+            _guard(connection, _GUARDS_OF_VERSION_8)
         change(connection, tables.ledger, true(), schema_version=VERSION)
 
 
@@ -248,7 +258,7 @@ def create(connection: Connection) -> None:
     """Create the schema of this version in an empty database."""
     tables.metadata.create_all(connection, checkfirst=False)
     guards = (_GUARDS_OF_VERSION_1, _GUARDS_OF_VERSION_2, _GUARDS_OF_VERSION_4)
-    for each in (*guards, _GUARDS_OF_VERSION_5):
+    for each in (*guards, _GUARDS_OF_VERSION_5, _GUARDS_OF_VERSION_8):
         _guard(connection, each)
     _begin_head(connection, (0, 0, 1, 0))
     _insert_one(connection, tables.ledger, (VERSION, uuid4().bytes, token_bytes(DIGEST_KEY_BYTES)))

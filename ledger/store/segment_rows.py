@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select
 
 from ledger.errors import ArchiveUnavailableError, LedgerError
 from ledger.events import HistorySealed
@@ -16,6 +16,9 @@ from ledger.store.statements import Query, Statement, decoding, value
 from ledger.store.streams import Head, Streams, keep_versions
 
 _s, _e = tables.segments.c, tables.events.c
+
+IS_SEALABLE = or_(_e.issue_id.is_not(None), tables.IS_OBSERVATION)
+"""The condition for events that go into segments: with typed columns, or observations."""
 
 _FIELDS = Segment.__struct_fields__
 
@@ -47,7 +50,7 @@ _DELETE_EVENTS = Statement(
     delete(tables.events).where(
         _e.position >= bindparam("first"),
         _e.position <= bindparam("last"),
-        _e.issue_id.is_not(None),
+        IS_SEALABLE,
     ),
     "first",
     "last",

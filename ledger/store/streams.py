@@ -114,6 +114,9 @@ _BY_USER = Query(
     _WHOLE.join(tables.accounts).where(tables.accounts.c.user_id == bindparam("user_id")),
     "user_id",
 )
+BY_NUMBER = Query(_stream, _WHOLE.where(_t.c.id == bindparam("id")), "id")
+"""Finds a stream by its number."""
+
 _BY_ORIGINATOR = Query(
     _stream, _WHOLE.where(_t.c.originator_id == bindparam("originator_id")), "originator_id"
 )

@@ -46,7 +46,8 @@ def read_audit(  # noqa: PLR0913 - a span, two moments, and whose
         else:
             rows = rows_of_user(connection, archive, user)
         names = {each.stream: _name(each) for each in users(connection)}
-        rows = engagements.read_model.moved.names(connection, known).renamed(rows)
+        moved = engagements.read_model.moved
+        rows = moved.names(connection, engagements.ledger.database, known).renamed(rows)
         adopted = policies.known_at(connection, known)
         beside = uncounted(connection, archive)
     until = _end(rows, known, instant_of(engagements.clock())) if end is None else instant_of(end)

@@ -360,7 +360,7 @@ class IssueEngagementRepository(Door):
             stored = (
                 (each, theirs.stored(each.issue_id)) for each in ranked if each.engagement.count
             )
-            ids = LinearIds(connection, theirs.names)
+            ids = LinearIds(connection, engagements.ledger.database, theirs.names)
             # Rows that are not found belong to a user who was forgotten between the two reads.
             return [
                 _issue_engagement(user_id, each, queries.details_of(connection, found), now, ids)

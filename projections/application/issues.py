@@ -102,13 +102,15 @@ class Issues:
         None unless a look-up found the issue, which hidden ones are not.
         """
         with self._database.read() as connection:
-            ids = LinearIds(connection, self._moved.names(connection))
+            names = self._moved.names(connection, self._database)
+            ids = LinearIds(connection, self._database, names)
             return [ids.of(key, at) for key, at in asked]
 
     def recorded_keys(self) -> RecordedKeys:
         """All keys that users' events have, which Linear may know or not."""
         with self._database.read() as connection:
-            first, named = queries.first_positions(connection), keys_found(connection)
+            first = queries.first_positions(connection)
+            named = keys_found(connection, self._database)
         in_order = {key: first[key] for key in sorted(first, key=first.__getitem__)}
         return RecordedKeys(in_order, *map(frozenset, named))
 
@@ -120,9 +122,13 @@ class Issues:
         """
         key, as_of = issue_id_of(key), AsOf.of_moments(at, known_at)
         with self._database.read() as connection:
-            events = _named(connection, key, AsOf(None, as_of.known_at))
+            events = _named(connection, self._database, key, AsOf(None, as_of.known_at))
             found = issue_at(events, as_of)
-            return None if found is None else _with_words(connection, found, events, as_of)
+            return (
+                None
+                if found is None
+                else _with_words(connection, self._database, found, events, as_of)
+            )
 
     def stagnant_days(
         self, issues: Iterable[str], zone: dt.tzinfo, now: dt.datetime, known_at: Moment = None
@@ -133,9 +139,9 @@ class Issues:
         """
         as_of, found = AsOf.of_moments(now, known_at), dict[str, int]()
         with self._database.read() as connection:
-            usual = _Usual(connection, as_of, zone)
+            usual = _Usual(connection, self._database, as_of, zone)
             for each in issues:
-                events = store.issue_streams.observations_of_issue(connection, each)
+                events = store.issue_streams.observations_of_issue(connection, self._database, each)
                 days = unmoved_days(events, as_of, instant_of(now), zone)
                 # What is usual is read only for those that can stagnate.
                 if days is not None and is_stagnant(days) and is_stagnant(days, usual.of(events)):
@@ -157,25 +163,27 @@ class Issues:
             return []
         with self._database.read() as connection:
             account = store.event_queries.account_of(connection, user)
-            named = [] if account is None else _naming(connection, UUID(account.uuid))
+            named = (
+                [] if account is None else _naming(connection, self._database, UUID(account.uuid))
+            )
         return sorted(named, key=_changed)
 
     def latest_change(self) -> Instant | None:
         """Linear's own instant of the latest change among the observations that came last."""
         with self._database.read() as connection:
-            last = islice(store.issue_streams.latest_first(connection), LAST)
+            last = islice(store.issue_streams.latest_first(connection, self._database), LAST)
             return max((each.updated_at for each in last), default=None)
 
     def last_webhook_at(self) -> Instant | None:
         """The instant at which the last webhook of Linear was recorded, if any was."""
         with self._database.read() as connection:
-            observations = store.issue_streams.latest_first(connection)
+            observations = store.issue_streams.latest_first(connection, self._database)
             found = (each.recorded_at for each in observations if each.origin == "webhook")
             return next(found, None)
 
 
-def _naming(connection: Connection, account: UUID) -> list[Naming]:
-    found = store.issue_streams.observations_naming(connection, account)
+def _naming(connection: Connection, database: Database, account: UUID) -> list[Naming]:
+    found = store.issue_streams.observations_naming(connection, database, account)
     return [
         Naming(each, tuple(role for role in ROLES if getattr(each, role) == account))
         for each in found
@@ -189,8 +197,11 @@ def _changed(naming: Naming) -> tuple[Instant, Instant]:
 class _Usual:
     """The usual working days in states of teams, each read once."""
 
-    def __init__(self, connection: Connection, as_of: AsOf, zone: dt.tzinfo) -> None:
-        self._connection, self._as_of, self._zone = connection, as_of, zone
+    def __init__(
+        self, connection: Connection, database: Database, as_of: AsOf, zone: dt.tzinfo
+    ) -> None:
+        self._connection, self._database = connection, database
+        self._as_of, self._zone = as_of, zone
         self._spans: dict[str, list[StateSpan]] = {}
 
     def of(self, events: Sequence[IssueObserved]) -> float:
@@ -205,14 +216,16 @@ class _Usual:
 
     def _spans_of(self, team: str) -> Iterator[StateSpan]:
         for stream in read_model.keys_of_issues.streams_of_team(self._connection, team):
-            events = store.issue_streams.observations_of(self._connection, stream)
+            events = store.issue_streams.observations_of(self._connection, self._database, stream)
             yield from state_spans(events, self._as_of)
 
 
-def _named(connection: Connection, key: str, known: AsOf) -> list[IssueObserved]:
+def _named(
+    connection: Connection, database: Database, key: str, known: AsOf
+) -> list[IssueObserved]:
     """The observations of the issue that a key leads to."""
     streams = read_model.keys_of_issues.streams_named(connection, key)
-    found = [store.issue_streams.observations_of(connection, each) for each in streams]
+    found = [store.issue_streams.observations_of(connection, database, each) for each in streams]
     ranked = [(rank, events) for events in found for rank in _claims(events, key, known)]
     _, strongest = max(ranked, key=_rank, default=((), []))
     return strongest
@@ -232,7 +245,11 @@ def _claims(events: Sequence[IssueObserved], key: str, known: AsOf) -> Iterator[
 
 
 def _with_words(
-    connection: Connection, at: IssueAt, events: Sequence[IssueObserved], as_of: AsOf
+    connection: Connection,
+    database: Database,
+    at: IssueAt,
+    events: Sequence[IssueObserved],
+    as_of: AsOf,
 ) -> KnownIssue:
     seen = [each for each in events if as_of.sees(each.updated_at, each.recorded_at)]
     spans = state_spans(seen, as_of)
@@ -245,16 +262,16 @@ def _with_words(
         max(each.said_at for each in seen if not each.commented),
         store.issue_streams.texts_of(connection, _ids(at, spans)),
         store.issue_streams.people_of(connection, accounts),
-        dict(_blockers(connection, at, as_of)),
+        dict(_blockers(connection, database, at, as_of)),
     )
 
 
 def _blockers(
-    connection: Connection, at: IssueAt, as_of: AsOf
+    connection: Connection, database: Database, at: IssueAt, as_of: AsOf
 ) -> Iterator[tuple[str, KnownBlocker]]:
     """Yield those issues that block another one and are known themselves, by their UUIDs."""
     for each in at.blockers or ():
-        events = store.issue_streams.observations_of_issue(connection, each)
+        events = store.issue_streams.observations_of_issue(connection, database, each)
         then, now = issue_at(events, as_of), issue_at(events, AsOf())
         if then is not None and now is not None:
             yield each, KnownBlocker(then, now)

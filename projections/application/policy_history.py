@@ -66,7 +66,7 @@ class PolicyHistory:
             in_force = self._policies.known_at(connection, None).policy
             policies, judge = (in_force, policy), Judge(dict.fromkeys((in_force, policy)), zone)
             moment = (as_of, as_of.instant(instant_of(self._clock())))
-            issue_names = self._moved.names(connection)
+            issue_names = self._moved.names(connection, self._ledger.database)
             everybody = (
                 each._replace(rows=issue_names.renamed(each.rows))
                 for each in store.event_queries.rows_by_user(connection, self._ledger.archive)

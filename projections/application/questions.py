@@ -135,7 +135,7 @@ class Questions:
             page = store.user_history.page_of_history(
                 connection, self._ledger.archive, query, limit, latest=latest
             )
-            ids = LinearIds(connection, names, as_of.known_at)
+            ids = LinearIds(connection, self._ledger.database, names, as_of.known_at)
             return page._replace(entries=[_named(each, names, ids) for each in page.entries])
 
     @without_collecting()
@@ -216,7 +216,7 @@ class Questions:
             names = self._names(connection, as_of)
             query, ids = (
                 _history_query(user, issue, as_of, names),
-                LinearIds(connection, names, as_of.known_at),
+                LinearIds(connection, self._ledger.database, names, as_of.known_at),
             )
             for entry in store.user_history.history_of_user(connection, archive, query):
                 yield _named(entry, names, ids)
@@ -242,7 +242,7 @@ class Questions:
         return names.renamed(rows), name
 
     def _names(self, connection: Connection, as_of: AsOf) -> Names:
-        return self._moved.names(connection, as_of.known_at)
+        return self._moved.names(connection, self._ledger.database, as_of.known_at)
 
     def _adopted(self, connection: Connection, as_of: AsOf) -> Adopted:
         return self._policies.known_at(connection, as_of.known_at)

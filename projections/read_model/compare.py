@@ -259,9 +259,7 @@ def verify(database: Database, progress: Progress = lambda _: None) -> Verificat
             known = truth_findings(connection, database.archive, progress)
             yield from known
             if not known:
-                yield from found(
-                    "the read model", lambda: _derived(connection, database.archive, progress)
-                )
+                yield from found("the read model", lambda: _derived(connection, database, progress))
 
     findings += found("the database's file", check)
     return Verification(*totals, findings=findings)
@@ -279,15 +277,16 @@ _OF_ISSUES = {
 }
 
 
-def differences_of_issues(connection: Connection) -> Iterator[tuple[str, str]]:
+def differences_of_issues(connection: Connection, database: Database) -> Iterator[tuple[str, str]]:
     """Yield the name and the first difference of each table that differs from the observations."""
     for name, difference in _OF_ISSUES.items():
-        found_in = difference(connection)
+        found_in = difference(connection, database)
         if found_in is not None:
             yield name, found_in
 
 
-def _derived(connection: Connection, archive: Archive, progress: Progress) -> Iterator[Finding]:
+def _derived(connection: Connection, database: Database, progress: Progress) -> Iterator[Finding]:
+    archive = database.archive
     lost = missing(connection)
     for table in lost:
         yield derived(table.name, "the table is missing or has other columns")
@@ -297,7 +296,7 @@ def _derived(connection: Connection, archive: Archive, progress: Progress) -> It
     found_in = _derived_difference(connection, archive, live(connection), progress)
     if found_in is not None:
         yield derived("the read model", found_in)
-    for name, found_in in differences_of_issues(connection):
+    for name, found_in in differences_of_issues(connection, database):
         yield derived(name, found_in)
     sealed = snapshots.whole_difference(connection, archive)
     if sealed is not None:

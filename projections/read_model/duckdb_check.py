@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from ledger.archive.segment_store import Archive
 from ledger.commands import Kind
-from ledger.events import DECISIONS, Corrections
+from ledger.events import DECISIONS, OBSERVATION_CODE, Corrections
 from ledger.instants import DAY
 from ledger.segment import Segment
 from ledger.store.accounts import known_accounts
@@ -46,7 +46,8 @@ WITH told AS (
     SELECT account, issue_id, position, coalesce(kind, 0) AS code, linear_id, score,
         occurred_second * 1000000 + occurred_microsecond AS told_at,
         least(told_at + recorded_after, {{bound}}) AS recorded_at
-    FROM read_parquet($files)
+    FROM read_parquet($files, union_by_name = true)
+    WHERE kind IS DISTINCT FROM {OBSERVATION_CODE}
 ),
 events AS (
     SELECT account, issue_id, position, code, linear_id, score, recorded_at,

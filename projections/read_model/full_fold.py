@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, and_, bindparam, func, select
 
-from ledger.archive.columns import one_chunk, one_table, uuids
+from ledger.archive.columns import LAST, one_chunk, one_table, uuids
 from ledger.archive.reading import FOLDED_COLUMNS, corrected_groups
-from ledger.archive.segment_store import LAST, Archive
+from ledger.archive.segment_store import Archive
 from ledger.events import Corrections, EventRow
 from ledger.segment import events_in
 from ledger.store.clock_corrections import corrections

@@ -9,6 +9,7 @@ from itertools import islice
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from ledger import store
+from ledger.store.database import Database
 from ledger.store.statements import Query, Statement, value
 from projections.read_model.tables import issue_keys
 
@@ -48,7 +49,7 @@ _ALL = Query(_named, select(issue_keys).order_by(_k.key, _k.stream))
 
 
 def note(connection: Connection, keys: Sequence[Named]) -> None:
-    """Add the keys of new observations, which come by position, unless they are there."""
+    """Add the keys of new observations, unless they are there."""
     find = _POSITION.finder(connection)
     new = [(key, stream, at) for key, stream, at in _first(keys) if find(key, stream) is None]
     _INSERT.run_many(connection, new)
@@ -64,27 +65,27 @@ def streams_of_team(connection: Connection, team: str) -> list[int]:
     return list(islice(_OF_TEAM.all(connection, f"{team}-", f"{team}."), TEAM_ISSUES))
 
 
-def fill(connection: Connection) -> None:
+def fill(connection: Connection, database: Database) -> None:
     """Add all keys that events name to the empty table."""
-    _INSERT.run_many(connection, _said(connection))
+    _INSERT.run_many(connection, _said(connection, database))
 
 
-def difference(connection: Connection) -> str | None:
+def difference(connection: Connection, database: Database) -> str | None:
     """The first difference of the table from the events, if any."""
-    kept, said = list(_ALL.all(connection)), _said(connection)
+    kept, said = list(_ALL.all(connection)), _said(connection, database)
     if kept == said:
         return None
     key, *_ = min({*kept} ^ {*said})
     return f"the key {key}: the events name other issues for it, or another position"
 
 
-def _said(connection: Connection) -> list[Named]:
-    return _first(store.issue_streams.named_keys(connection))
+def _said(connection: Connection, database: Database) -> list[Named]:
+    return _first(store.issue_streams.named_keys(connection, database))
 
 
 def _first(named: Iterable[Named]) -> list[Named]:
     """The first of each key and stream, in the order of the table."""
     first: dict[tuple[str, int], int] = {}
     for key, stream, position in named:
-        first.setdefault((key, stream), position)
+        first[key, stream] = min(position, first.get((key, stream), position))
     return [(*place, position) for place, position in sorted(first.items())]

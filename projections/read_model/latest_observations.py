@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from ledger import store
 from ledger.observations import Latest
+from ledger.store.database import Database
 from ledger.store.statements import Query, Statement
 from projections.read_model.tables import latest_observations
 
@@ -41,20 +42,20 @@ def note(connection: Connection, latest: Mapping[int, Latest]) -> None:
     _INSERT.run_many(connection, [(stream, *each) for stream, each in latest.items()])
 
 
-def fill(connection: Connection) -> None:
+def fill(connection: Connection, database: Database) -> None:
     """Add the rows of all issues to the empty table."""
-    _INSERT.run_many(connection, _said(connection))
+    _INSERT.run_many(connection, _said(connection, database))
 
 
-def difference(connection: Connection) -> str | None:
+def difference(connection: Connection, database: Database) -> str | None:
     """The first difference of the table from the events, if any."""
-    kept, said = set(_ALL.all(connection)), set(_said(connection))
+    kept, said = set(_ALL.all(connection)), set(_said(connection, database))
     if kept == said:
         return None
     stream = min(stream for stream, *_ in kept ^ said)
     return f"the issue of stream {stream}: the events say otherwise"
 
 
-def _said(connection: Connection) -> list[_Row]:
-    latest = store.issue_streams.latest_of(connection)
+def _said(connection: Connection, database: Database) -> list[_Row]:
+    latest = store.issue_streams.latest_of(connection, database)
     return [(stream, *each) for stream, each in sorted(latest.items())]

@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from ledger import store
 from ledger.instants import Instant
+from ledger.store.database import Database
 from projections.issue_names import Names
 from projections.read_model.keys_of_issues import streams_named
 
@@ -16,10 +17,15 @@ class LinearIds:
     """
 
     def __init__(
-        self, connection: Connection, names: Names, known_at: Instant | None = None
+        self,
+        connection: Connection,
+        database: Database,
+        names: Names,
+        known_at: Instant | None = None,
     ) -> None:
         """Read from `connection`; `names` are those of issues that moved, as known then."""
-        self._connection, self._names, self._known_at = connection, names, known_at
+        self._connection, self._database = connection, database
+        self._names, self._known_at = names, known_at
         self._found: dict[str, str | None] = {}
 
     def of(self, key: str, at: int | None = None) -> str | None:
@@ -33,7 +39,7 @@ class LinearIds:
         observed = (
             each
             for stream in streams_named(self._connection, key)
-            for each in store.issue_streams.observations_of(self._connection, stream)
+            for each in store.issue_streams.hot_first(self._connection, self._database, stream)
         )
         known = (
             each.issue
@@ -45,10 +51,10 @@ class LinearIds:
         return next(known, None)
 
 
-def keys_found(connection: Connection) -> tuple[set[str], set[str]]:
+def keys_found(connection: Connection, database: Database) -> tuple[set[str], set[str]]:
     """The keys that look-ups named as the present one of an issue, and those as a former one."""
     present, former = set[str](), set[str]()
-    for each in store.issue_streams.latest_first(connection):
+    for _, _, each in store.issue_streams.observations_of_all(connection, database):
         if each.origin == "look-up":
             present.add(each.identifier)
             former.update(each.keys)

@@ -260,18 +260,20 @@ class ReadModel:
         if sealed_engagements in lost:
             read_model.snapshots.make_anew(connection, database.archive)
         if issue_keys in lost:
-            read_model.keys_of_issues.fill(connection)
+            read_model.keys_of_issues.fill(connection, database)
         if moved_issues in lost:
-            read_model.moved_issues.fill(connection)
+            read_model.moved_issues.fill(connection, database)
         if latest_observations in lost:
-            read_model.latest_observations.fill(connection)
+            read_model.latest_observations.fill(connection, database)
         if engagements in lost:
             self.fill(connection, read_model.snapshots.present(connection))
 
-    def note_keys(self, connection: Connection, keys: Sequence[tuple[str, int, int]]) -> None:
+    def note_keys(
+        self, connection: Connection, database: Database, keys: Sequence[tuple[str, int, int]]
+    ) -> None:
         """Add the keys of new observations, and the issues that moved by them."""
         read_model.keys_of_issues.note(connection, keys)
-        read_model.moved_issues.note(connection, keys)
+        read_model.moved_issues.note(connection, database, keys)
 
     def note_latest(self, connection: Connection, latest: Mapping[int, Latest]) -> None:
         """Replace the rows of issues with new observations."""
@@ -281,9 +283,9 @@ class ReadModel:
         """The latest observation of an issue."""
         return read_model.latest_observations.of_stream(connection, stream)
 
-    def names(self, connection: Connection) -> Names:
+    def names(self, connection: Connection, database: Database) -> Names:
         """The names of the issues that moved."""
-        return self.moved.names(connection)
+        return self.moved.names(connection, database)
 
     def tail_length(self, connection: Connection) -> int:
         """The number of positions after the watermark."""
@@ -372,22 +374,22 @@ class ReadModel:
         note(connection, Watermark(self.name, position, adopted.version))
 
     def refold(
-        self, connection: Connection, archive: "Archive", progress: Progress = lambda _: None
+        self, connection: Connection, database: Database, progress: Progress = lambda _: None
     ) -> tuple[int, int]:
         """Rebuild the live and the sealed engagements from every event.
 
         Returns the numbers of events and engagements; `progress` takes numbers of folded events.
         """
         empty_live(connection)
-        read_model.keys_of_issues.fill(connection)
-        read_model.moved_issues.fill(connection)
-        read_model.latest_observations.fill(connection)
-        read_model.snapshots.make_anew(connection, archive)
+        read_model.keys_of_issues.fill(connection, database)
+        read_model.moved_issues.fill(connection, database)
+        read_model.latest_observations.fill(connection, database)
+        read_model.snapshots.make_anew(connection, database.archive)
         events = counted = 0
 
         def tables() -> Iterator["pa.Table"]:
             nonlocal events, counted
-            for table in read_model.full_fold.folded_tables(connection, archive):
+            for table in read_model.full_fold.folded_tables(connection, database.archive):
                 folded = int(table["events"].to_numpy().sum())
                 events, counted = events + folded, counted + len(table)
                 progress(folded)
@@ -396,12 +398,12 @@ class ReadModel:
         self.fill(connection, tables())
         return events, counted
 
-    def retime(self, connection: Connection, archive: "Archive") -> None:
+    def retime(self, connection: Connection, database: Database) -> None:
         """Rebuild everything with the effective instants after a new correction of the clock.
 
         Read models beside the live one are folded from the first event again.
         """
-        self.refold(connection, archive)
+        self.refold(connection, database)
         begin_anew(connection)
 
     def forget(self, connection: Connection, stream: int) -> None:

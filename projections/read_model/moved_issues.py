@@ -6,6 +6,7 @@ look into an empty table.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
@@ -16,8 +17,8 @@ from ledger import store
 from ledger.events import IssueObserved
 from ledger.instants import Instant
 from ledger.store.clock_corrections import corrections
+from ledger.store.database import Database
 from ledger.store.statements import Query, Statement, value
-from ledger.store.tables import IS_OBSERVATION, events
 from projections.issue_names import NO_NAMES, Claim, Names
 from projections.policy import ScoringPolicy
 from projections.ranking import Bands
@@ -48,23 +49,16 @@ _SHARING: Query[int] = Query(
     .where(_k.stream == bindparam("stream")),
     "stream",
 )
-_LAST_OBSERVATION: Query[int] = Query(
-    value,
-    select(func.max(events.c.position)).where(
-        IS_OBSERVATION, events.c.stream == bindparam("stream")
-    ),
-    "stream",
-)
 _INSERT = Statement(insert(moved_issues), *_m.keys())
 _DELETE = Statement(delete(moved_issues).where(_m.stream == bindparam("stream")), "stream")
 
 
-def note(connection: Connection, keys: Iterable[Named]) -> None:
+def note(connection: Connection, database: Database, keys: Iterable[Named]) -> None:
     """Add the issues that moved by new observations, whose keys are added already."""
     observed = {stream for _, stream, _ in keys}
     found = {each for stream in observed for each in _moved_with(connection, stream)}
     _DELETE.run_many(connection, [(stream,) for stream in found])
-    last = _LAST_OBSERVATION.finder(connection)
+    last = partial(store.issue_streams.last_position_of, connection, database)
     _INSERT.run_many(connection, [(stream, last(stream)) for stream in sorted(found)])
 
 
@@ -75,24 +69,24 @@ def _moved_with(connection: Connection, stream: int) -> Sequence[int]:
     return sharing if is_moved else ()
 
 
-def fill(connection: Connection) -> None:
+def fill(connection: Connection, database: Database) -> None:
     """Add all issues that moved to the empty table."""
-    _INSERT.run_many(connection, _said(connection))
+    _INSERT.run_many(connection, _said(connection, database))
 
 
-def difference(connection: Connection) -> str | None:
+def difference(connection: Connection, database: Database) -> str | None:
     """The first difference of the table from the events, if any."""
-    kept, said = set(_ALL.all(connection)), set(_said(connection))
+    kept, said = set(_ALL.all(connection)), set(_said(connection, database))
     if kept == said:
         return None
     return f"the issue of stream {min(kept ^ said)[0]}: the events say otherwise"
 
 
-def _said(connection: Connection) -> list[_Moved]:
-    last: dict[int, int] = {}
+def _said(connection: Connection, database: Database) -> list[_Moved]:
+    last = defaultdict[int, int](int)
     keys, holders = defaultdict[int, set[str]](set), defaultdict[str, set[int]](set)
-    for key, stream, position in store.issue_streams.named_keys(connection):
-        last[stream] = position
+    for key, stream, position in store.issue_streams.named_keys(connection, database):
+        last[stream] = max(last[stream], position)
         keys[stream].add(key)
         holders[key].add(stream)
     renamed = {stream for stream, own in keys.items() if len(own) > 1}
@@ -165,14 +159,16 @@ class MovedIssues:
         self.bands = Recent[Merged, Bands](REMEMBERED_USERS)
         """Engagements with issues that moved, merged from what is stored."""
 
-    def names(self, connection: Connection, known_at: Instant | None = None) -> Names:
+    def names(
+        self, connection: Connection, database: Database, known_at: Instant | None = None
+    ) -> Names:
         """The names by all observations, or those that were recorded by a moment."""
         last = _LAST.one(connection)
         if last is None:
             return NO_NAMES
         read = self._read
         if read.last != last:
-            read = self._read = self._anew(connection, last, read)
+            read = self._read = self._anew(connection, database, last, read)
         number = len(read.claims)
         if known_at is not None:
             by = corrections(connection)
@@ -182,20 +178,21 @@ class MovedIssues:
         return self._names.get((last, number), lambda: Names(each.claim for each in claims))
 
     @staticmethod
-    def _anew(connection: Connection, last: int, before: _Read) -> _Read:
+    def _anew(connection: Connection, database: Database, last: int, before: _Read) -> _Read:
         by_issue = {
-            (stream, at): before.by_issue.get((stream, at)) or _claims_of(connection, stream)
+            (stream, at): before.by_issue.get((stream, at))
+            or _claims_of(connection, database, stream)
             for stream, at in _ALL.all(connection)
         }
         return _Read(last, by_issue, sorted(chain.from_iterable(by_issue.values())))
 
 
-def _claims_of(connection: Connection, stream: int) -> list[_Recorded]:
+def _claims_of(connection: Connection, database: Database, stream: int) -> list[_Recorded]:
     """The claims of look-ups, which describe only issues that may be shown.
 
     A webhook can report a move to a team whose keys must not be shown.
     """
-    found = store.issue_streams.recorded_of(connection, stream)
+    found = store.issue_streams.recorded_of(connection, database, stream)
     return [
         _Recorded(position, each.recorded_at, _claim(each))
         for position, each in found

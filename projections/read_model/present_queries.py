@@ -69,7 +69,7 @@ def surplus_of_moved(
     user_id: str | None = None,
 ) -> int:
     """The sum of `PresentEngagements.surplus` over all users, or that of one."""
-    if not moved.names(connection):
+    if not moved.names(connection, database):
         return 0
     users = queries.users_of_moved(connection) if user_id is None else [user_id]
     found = (PresentEngagements(connection, database, user, moved) for user in users)
@@ -88,7 +88,7 @@ class PresentEngagements:
     ) -> None:
         """Read what is asked for, when it is; the archive's libraries load only when it is read."""
         self._connection, self._database, self._user = connection, database, user_id
-        self._moved, self.names = moved, moved.names(connection)
+        self._moved, self.names = moved, moved.names(connection, database)
 
     def one(self, issue: str) -> Engagement:
         """The engagement with the issue that has, or had, this key; or NONE."""

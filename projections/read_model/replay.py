@@ -86,7 +86,7 @@ def compare(
         comparing.end()
     with database.read() as connection:
         tail = tail_count(connection)
-        _, of_issues = next(differences_of_issues(connection), ("", None))
+        _, of_issues = next(differences_of_issues(connection, database), ("", None))
     different = comparing.difference or of_issues
     return Replay(comparing.events, comparing.engagements, different, comparing.resumed_after, tail)
 
@@ -101,7 +101,7 @@ def repair(database: Database, read_model: ReadModel, progress: Progress) -> Rep
     with database.write() as connection:
         if database.path is not None and not _is_sound(connection, read_models.name):
             make(connection, [read_models])
-        events, engagements = read_model.refold(connection, database.archive, progress)
+        events, engagements = read_model.refold(connection, database, progress)
     return Replay(events, engagements, None)
 
 

@@ -245,14 +245,23 @@ def forget(connection: Connection, stream: int) -> None:
 def seal(connection: Connection, table: pa.Table, compared: Comparison) -> None:
     """Merge the events of a segment, in the file's order, into the sealed engagements.
 
-    Raises CertificateError if they are not what was `compared`, if two ways of merging differ, or
-    if the rows do not read back as written.
+    The table is empty if the segment has observations alone. Raises CertificateError if they are
+    not what was `compared`, if two ways of merging differ, or if the rows do not read back as
+    written.
     """
-    partial = numbered(connection, partial_of(corrected(table, corrections(connection))))
-    if digest_of(in_order(sealed_rows(partial))) != compared["sha256"]:
+    partials = [partial_of(corrected(table, corrections(connection)))] if len(table) else []
+    partials = [numbered(connection, each) for each in partials]
+    rows = in_order([row for each in partials for row in sealed_rows(each)])
+    if digest_of(rows) != compared["sha256"]:
         raise CertificateError(
             "nothing was deleted: a segment does not say what was certified of it"
         )
+    for partial in partials:
+        _keep(connection, partial)
+
+
+def _keep(connection: Connection, partial: pa.Table) -> None:
+    """Merge the engagements of a partial into the sealed ones."""
     new = without_forgotten(connection, partial.drop_columns("stream"))
     rows = in_order(sealed_rows(new))
     before = _find(connection, rows)

@@ -9,8 +9,10 @@ import pytest
 
 from ledger.commands import interaction_of, override_of
 from ledger.instants import DAY, Instant, instant_of, moment_of
+from ledger.observations import Observation
 from projections.application import Engagements
 from tests.support.command_line import NOON, CommandLine
+from tests.support.observations import observation
 from tests.support.sealed_ledgers import fill, opened, small_segments
 from tests.support.strategies import HOUR, Clock
 
@@ -43,16 +45,26 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
 
 @pytest.fixture
 def engagements(cli: CommandLine) -> Iterator[Engagements]:
-    """A history of three users that is sealed to its last event, in several segments."""
+    """A history of three users that is sealed to its last event, in several segments.
+
+    Linear's observations are in the later ones.
+    """
     clock, dice = Clock(), random.Random(6)
     clock.at = Instant(instant_of(NOON) - 200 * DAY)
     with Engagements(f"sqlite:///{cli.ledger}", clock=clock) as opened:
-        for _ in range(20):
+        for number in range(20):
             record(opened, clock, dice)
+            if number >= 10:
+                opened.ledger.record_many([described(each, clock.at) for each in range(10)])
             clock.move(10 * DAY)
         with small_segments(150):
             opened.ledger.compactor.compact(opened.ledger.size()[0])
         yield opened
+
+
+def described(number: int, at: Instant) -> Observation:
+    """A description of one of seven issues."""
+    return observation(number % 7, priority=number % 5, updated_at=Instant(at + number))
 
 
 def record(opened: Engagements, clock: Clock, dice: random.Random) -> None:

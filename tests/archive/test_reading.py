@@ -186,9 +186,9 @@ def some_rows() -> list[tuple[object, ...]]:
 def test_what_does_not_read_back_from_the_disk_is_not_published(tmp_path, monkeypatch):
     archive, write = Archive(tmp_path / "ledger.db.archive"), parquet.write
 
-    def write_otherwise(path, _tables, segment):
+    def write_otherwise(path, _tables, segment, **how):
         other = table_of([(*some_rows()[0][:1], "AI-2", *some_rows()[0][2:])])
-        write(path, [as_in_file(other)], segment)
+        write(path, [as_in_file(other)], segment, **how)
 
     monkeypatch.setattr(segment_store, "write", write_otherwise)
     with pytest.raises(ArchiveUnavailableError, match="does not read back as it was written"):

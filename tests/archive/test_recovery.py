@@ -409,9 +409,9 @@ def rewrite(archive: Archive, merged: Segment, monkeypatch: pytest.MonkeyPatch, 
     """Rewrite the file of a segment with metadata that differ from its contents."""
     said = parquet._metadata_of
 
-    def lying(segment: Segment) -> dict[str, object]:
+    def lying(segment: Segment, **how: bool) -> dict[str, object]:
         other = {"sha256": bytes(32).hex()} if lie == "another digest" else {"format": 99}
-        return said(segment) | other
+        return said(segment, **how) | other
 
     monkeypatch.setattr(parquet, "_metadata_of", lying)
     table = archive.read_positions(merged, *merged.range)

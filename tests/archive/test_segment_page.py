@@ -12,17 +12,28 @@ import pyarrow.parquet as pq
 
 from ledger.archive import digests
 from ledger.archive.digests import WINDOW
-from ledger.archive.parquet import ROWS_OF_A_GROUP
-from ledger.segment import BLOCK_BYTES, DIGEST_BYTES, FORMAT_VERSION
+from ledger.archive.parquet import OBSERVATIONS_OF_A_GROUP, ROWS_OF_A_GROUP
+from ledger.segment import (
+    BLOCK_BYTES,
+    DIGEST_BYTES,
+    FORMAT_VERSION,
+    FORMAT_WITHOUT_STATES,
+)
 from tests.support.sealed_ledgers import segments_of
 from tests.support.segments_page import COLUMNS, PAGE
 
+HASH = "FIXED_LEN_BYTE_ARRAY"
 ENCODINGS = {"dictionary": "RLE_DICTIONARY", "delta": "DELTA_BINARY_PACKED", "plain": "PLAIN"}
 
 
 def test_the_columns_are_those_of_the_page(engagements):
-    segment = segments_of(engagements)[0]
-    metadata = pq.read_metadata(engagements.ledger.archive.folder / segment.name)
+    first, *_, last = segments_of(engagements)
+    folder = engagements.ledger.archive.folder
+    without, metadata = (pq.read_metadata(folder / each.name) for each in (first, last))
+    *names, state = [name for name, *_ in COLUMNS]
+    assert without.schema.names == names
+    assert state == "state"
+    assert f"{OBSERVATIONS_OF_A_GROUP:,}" in PAGE
     assert metadata.format_version == "2.6"
     assert f"{ROWS_OF_A_GROUP:,}" in PAGE
     assert f"{WINDOW:,}" in PAGE
@@ -39,12 +50,22 @@ def test_the_columns_are_those_of_the_page(engagements):
     assert metadata.num_columns == len(COLUMNS)
 
 
+def has_states(path: Path) -> bool:
+    return "state" in pq.read_metadata(path).schema.names
+
+
+def test_there_are_segments_with_observations_and_without(engagements):
+    folder = engagements.ledger.archive.folder
+    assert {has_states(folder / each.name) for each in segments_of(engagements)} == {True, False}
+
+
 def test_a_file_says_of_itself_what_the_page_says(engagements):
+    formats = {False: FORMAT_WITHOUT_STATES, True: FORMAT_VERSION}
     for segment in segments_of(engagements):
         path = engagements.ledger.archive.folder / segment.name
         found = msgspec.json.decode(pq.read_metadata(path).metadata[b"engagement_ledger"])
         assert found == {
-            "format": FORMAT_VERSION,
+            "format": formats[has_states(path)],
             "sha256": segment.digest.hex(),
             **{
                 name: getattr(segment, name)
@@ -95,8 +116,15 @@ def digest_by_the_page(path: Path, window: int) -> bytes:
     ):
         rows = list(part)
         for name, kind, logical, *_ in COLUMNS:
-            values = [columns[name][row] for row in rows]
-            total.update(hashlib.sha256(said(values, kind, is_text=", String" in logical)).digest())
+            values = [columns[name][row] for row in rows] if name in columns else []
+            if name != "state":
+                contents = said(values, kind, is_text=", String" in logical)
+            elif any(values):
+                hashes = [each and hashlib.sha256(each).digest() for each in values]
+                contents = said(hashes, HASH, is_text=False)
+            else:
+                continue
+            total.update(hashlib.sha256(contents).digest())
     return total.digest()
 
 
@@ -110,6 +138,6 @@ def said(values: list[Any], kind: str, *, is_text: bool) -> bytes:
     there = bytes(each is not None for each in values)
     if kind == "DOUBLE":
         return there + struct.pack(f"<{len(values)}d", *(each or 0.0 for each in values))
-    if kind == "FIXED_LEN_BYTE_ARRAY":
+    if kind == HASH:
         return there + b"".join(each or bytes(32) for each in values)
     return struct.pack(f"<{len(values)}q", *(each or 0 for each in values))

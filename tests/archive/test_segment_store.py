@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from ledger import codec
 from ledger.archive import digests as digesting
-from ledger.archive import parquet, segment_store, sorted_merge
-from ledger.archive.columns import FILE_SCHEMA, by_position, occurred_at, recorded_at
+from ledger.archive import parquet, sorted_merge
+from ledger.archive.columns import FILE_SCHEMA, LAST, by_position, occurred_at, recorded_at
 from ledger.archive.digests import digest
 from ledger.archive.reading import events_in_time, placed_events
 from ledger.archive.segment_store import Archive
@@ -137,7 +137,7 @@ def test_groups_between_two_accounts_hold_theirs_and_no_others(rows, data):
         segment = published(kept, rows)
         accounts = sorted({str(UUID(bytes=row[0])) for row in rows})
         after = data.draw(st.sampled_from(["", *accounts]))
-        upto = data.draw(st.sampled_from([*accounts, segment_store.LAST]))
+        upto = data.draw(st.sampled_from([*accounts, LAST]))
         groups = list(kept.row_groups(segment, ["account", "position"], after, upto))
         found = [pair for group in groups for pair in zip(*group.to_pydict().values(), strict=True)]
         assert sorted(found) == sorted(

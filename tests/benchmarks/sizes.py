@@ -24,6 +24,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     archived_events: int = 2_000_000
     compacted_events: tuple[int, ...] = (100_000, 1_000_000)
     beside_events: int = 100_000
+    observations: int = 50_000
     asked_calls: int = 20
     heavy_events: int = 1_000_000
     talk_seconds: float = 10.0
@@ -46,6 +47,7 @@ QUICK = Sizes(
     starts=2,
     compacted_events=(5_000, 10_000),
     beside_events=5_000,
+    observations=10_000,
     asked_calls=5,
     talk_seconds=5.0,
 )
@@ -69,6 +71,7 @@ TINY = Sizes(
     starts=1,
     compacted_events=(250, 500),
     beside_events=500,
+    observations=200,
     asked_calls=1,
     heavy_events=300,
     talk_seconds=0.5,

@@ -44,14 +44,19 @@ def called(number: int, identifier: str, at: int = 0) -> Observation:
 def names(engagements: Engagements, known_at: int | None = None) -> Names:
     with engagements.ledger.database.read() as connection:
         known = None if known_at is None else Instant(known_at)
-        return engagements.read_model.moved.names(connection, known)
+        database = engagements.ledger.database
+        return engagements.read_model.moved.names(connection, database, known)
 
 
 def all_names(engagements: Engagements) -> Names:
     """Those by all observations, without a table or a cache."""
     with engagements.ledger.database.read() as connection:
         found = connection.scalars(select(streams.c.id)).all()
-        observed = [each for stream in found for _, each in recorded_of(connection, stream)]
+        observed = [
+            each
+            for stream in found
+            for _, each in recorded_of(connection, engagements.ledger.database, stream)
+        ]
     return Names(Claim(each.issue, each.updated_at, each.identifier) for each in observed)
 
 
@@ -68,7 +73,7 @@ def test_names_are_those_by_all_observations_and_the_table_is_what_events_say(
             for each in KEYS:
                 assert names(asked).spans(each) == expected.spans(each)
         with one.ledger.database.read() as connection:
-            assert moved_issues.difference(connection) is None
+            assert moved_issues.difference(connection, one.ledger.database) is None
 
 
 def test_a_move_that_only_a_webhook_reports_names_no_team_that_may_be_hidden(engagements):
@@ -91,15 +96,15 @@ def test_a_move_is_known_from_its_observation_on(engagements, clock):
 
 
 def test_an_older_snapshot_does_not_see_a_later_move(engagements):
-    moved = MovedIssues()
+    moved, database = MovedIssues(), engagements.ledger.database
     engagements.ledger.record(called(1, "DMD-1"))
     engagements.ledger.record(called(1, "DMD-2", at=1))
-    with engagements.ledger.database.read() as old:
-        assert moved.names(old).name("DMD-1") == "DMD-2"
+    with database.read() as old:
+        assert moved.names(old, database).name("DMD-1") == "DMD-2"
         engagements.ledger.record(called(1, "AI-1", at=2))
-        with engagements.ledger.database.read() as new:
-            assert moved.names(new).name("DMD-1") == "AI-1"
-        assert moved.names(old).name("DMD-1") == "DMD-2"
+        with database.read() as new:
+            assert moved.names(new, database).name("DMD-1") == "AI-1"
+        assert moved.names(old, database).name("DMD-1") == "DMD-2"
 
 
 def test_without_moves_no_observation_is_read(engagements, monkeypatch):

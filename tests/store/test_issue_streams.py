@@ -61,7 +61,7 @@ def events_named(engagements: Engagements, key: str) -> list[IssueObserved]:
         return [
             each
             for stream in streams_named(connection, key)
-            for each in observations_of(connection, stream)
+            for each in observations_of(connection, engagements.ledger.database, stream)
         ]
 
 

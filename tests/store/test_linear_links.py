@@ -253,8 +253,9 @@ def test_a_persons_own_actions_and_issues_are_known_as_theirs(engagements, clock
     me = engagements.issues.linear_user(ANA)
     assert me is not None
     assert me.name == MIRA.name
-    with engagements.ledger.database.read() as connection:
-        latest, first = store.issue_streams.latest_first(connection)
+    database = engagements.ledger.database
+    with database.read() as connection:
+        latest, first = store.issue_streams.latest_first(connection, database)
     assert (me.did(latest), me.did(first)) == (False, True)
     issue = engagements.issues.issue("AI-1")
     assert issue is not None

@@ -22,7 +22,7 @@ from tests.support.strategies import HOUR, Clock
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(params=[1, 2, 3, 4, 5, 6])
+@pytest.fixture(params=[1, 2, 3, 4, 5, 6, 7])
 def version(request) -> int:
     """The older versions: each made and wrote two users, three interactions and an override."""
     number: int = request.param

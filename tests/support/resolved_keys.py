@@ -74,8 +74,9 @@ def singles(asked: Iterable[Any]) -> Counter[str]:
 
 def observed(engagements: Engagements) -> set[Any]:
     """The observations in a ledger, apart from when they were made."""
-    with engagements.ledger.database.read() as connection:
-        found = list(store.issue_streams.latest_first(connection))
+    database = engagements.ledger.database
+    with database.read() as connection:
+        found = list(store.issue_streams.latest_first(connection, database))
     said = {(e.issue, e.identifier, e.former_identifiers, e.updated_at, e.origin) for e in found}
     assert len(said) == len(found)
     return said

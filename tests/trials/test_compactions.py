@@ -8,6 +8,7 @@ import pytest
 from ledger.archive import parquet, segment_store
 from ledger.errors import CertificateError
 from ledger.instants import DAY
+from ledger.store import sealed_observations
 from projections.read_model import certificate, full_fold, snapshots
 from projections.read_model.columnar_fold import SEALED
 from tests.support.trials.compaction_model import (
@@ -80,6 +81,8 @@ def known_history() -> None:
     state.moments = 2
     try:
         state.begin(seed=1, batch=[*touches("mention", 2 * DAY), *touches("query", DAY)])
+        for number in range(len(ISSUES)):
+            state.observe(number=number, priority=1, ago=DAY)
         state.compact(fraction=1.0, at_once=5, together=2, at_most=1)
         state.reopen({"engagements"})  # which is then rebuilt from what is sealed
         state.record(batch=touches("mention", 0), late=False)
@@ -105,6 +108,12 @@ def test_a_snapshot_that_loses_the_last_kind_is_caught_by_the_questions_too(monk
     lose_the_last_kind(monkeypatch)
     for module, check in ((snapshots, "_expect_read_back"), (certificate, "_expect_certified")):
         monkeypatch.setattr(module, check, lambda *_: None)
+    with pytest.raises(AssertionError):
+        known_history()
+
+
+def test_a_segment_that_loses_an_observation_is_caught(monkeypatch):
+    monkeypatch.setattr(sealed_observations, "sealed_of", lambda *_: [])
     with pytest.raises(AssertionError):
         known_history()
 

@@ -1,6 +1,7 @@
 """A ledger to compact: what was recorded in it, and what it must answer after any disturbance.
 
-Three users and one forgotten user, over two months: late events, overrides, another policy.
+Three users and one forgotten user, over two months: late events, overrides, another policy, and
+descriptions of the issues by Linear.
 """
 
 import datetime as dt
@@ -8,6 +9,7 @@ import random
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -15,6 +17,8 @@ from unittest import mock
 from ledger.commands import Decision, Interaction, interaction_of, override_of
 from ledger.errors import LedgerError
 from ledger.events import SEALING, EngagementHidden, InteractionRecorded
+from ledger.instants import instant_of
+from ledger.observations import Observation
 from ledger.segment import file_name
 from ledger.store import compaction
 from ledger.store.append import Outcome, Receipt
@@ -22,6 +26,7 @@ from ledger.store.event_queries import HistoryEntry
 from ledger.store.segment_rows import retired
 from projections.application import Engagements
 from projections.policy import ScoringPolicy
+from tests.support.observations import observation
 from tests.support.trials.numbered_interactions import FIRST, KINDS
 
 LEDGER = "ledger.db"
@@ -30,7 +35,7 @@ FORGOTTEN = "gone"
 ISSUES = tuple(f"AI-{number}" for number in range(6))
 DAY = dt.timedelta(days=1)
 HOURS = dt.timedelta(hours=2)
-BATCHES, BATCH = 6, 50
+BATCHES, BATCH, OBSERVED = 6, 50, 8
 NOW = FIRST + (BATCHES + 1) * 10 * DAY
 MOMENTS = (
     (None, None),
@@ -73,6 +78,7 @@ def recorded(folder: Path) -> Model:
             if batch:
                 entries += _overrides(dice, now[0], model)
             outcomes = engagements.ledger.record_many(entries)
+            engagements.ledger.record_many([_described(dice, now[0]) for _ in range(OBSERVED)])
             for entry, outcome in zip(entries, outcomes, strict=True):
                 if entry.user_id != FORGOTTEN:
                     model[entry.user_id].append(_recorded(outcome, entry))
@@ -98,6 +104,12 @@ def _entry(dice: random.Random, now: dt.datetime, name: str) -> Entry:
         chat_id=dice.choice((None, "-100", "-200")),
         source_key=name,
     )
+
+
+def _described(dice: random.Random, now: dt.datetime) -> Observation:
+    """A description of one of the issues."""
+    at = instant_of(now - dice.random() * 10 * DAY)
+    return observation(dice.randrange(len(ISSUES)), updated_at=at, priority=dice.randrange(5))
 
 
 def _overrides(dice: random.Random, now: dt.datetime, model: Model) -> list[Entry]:
@@ -190,6 +202,8 @@ def answers(engagements: Engagements, asked: Iterable[str]) -> dict[str, Any]:
     """All histories, and the answers to some users about the present and a past moment."""
     found: dict[str, Any] = {"policies": engagements.policies.all()}
     found |= {f"history of {user}": list(engagements.questions.history(user)) for user in USERS}
+    for when, issue in product(MOMENTS[:2], ISSUES):
+        found[f"{issue} at {when}"] = engagements.issues.issue(issue, *when)
     for user in asked:
         for moment in (0, 1 + USERS.index(user)):
             when, issue = MOMENTS[moment], ISSUES[moment]

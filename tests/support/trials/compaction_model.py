@@ -23,17 +23,18 @@ from hypothesis.stateful import (
 from ledger.codec import Origin
 from ledger.commands import Interaction, interaction_of, override_of
 from ledger.errors import FutureInteractionError, OptedOutError, UnknownEngagementError
-from ledger.events import POLICY, SEALING
+from ledger.events import OBSERVATION, POLICY, SEALING
 from ledger.instants import DAY, Instant, moment_of
 from ledger.store import compaction
 from ledger.store.append import Receipt
 from projections.application import Engagements
 from projections.policy import Adopted, changed, policy_of
 from tests.support import strategies
+from tests.support.observations import observation
 from tests.support.strategies import HOUR, Clock
 from tests.support.trials.counts import count
 from tests.support.trials.list_model import ListedEvent, ListModel, event_of, told
-from tests.support.trials.questions import CHATS, ISSUES, USERS, answers, questions
+from tests.support.trials.questions import CHATS, ISSUES, USERS, Question, answers, questions
 
 MOMENTS, MOMENTS_BETWEEN = count(full=100, small=3), count(full=3, small=1)
 POLICIES = ("recency_weight=0.8", "kinds=query,mention", "pin_hours=8", "decay_after_days=10")
@@ -41,6 +42,7 @@ DERIVED = ("engagements", "sealed_engagements", "read_models", "comparison")
 
 DONE: Counter[str] = Counter()
 
+observed = st.sampled_from([0, 1, DAY, 40 * DAY])
 users, issues = st.sampled_from(USERS), st.sampled_from(ISSUES)
 AGOS = (None, 0, 0, 1, HOUR, DAY, 7 * DAY, 31 * DAY, 95 * DAY, -HOUR)
 TOUCH = {
@@ -124,6 +126,13 @@ class Compactions(RuleBasedStateMachine):
             self.list.told.append(
                 new._replace(user=each.user_id, origin=origin, chat=each.chat_id, key=source)
             )
+
+    @rule(number=st.integers(0, len(ISSUES) - 1), priority=st.integers(0, 4), ago=observed)
+    def observe(self, number, priority, ago):
+        at = Instant(self.clock.at - ago)
+        said = observation(number, identifier=ISSUES[number], updated_at=at, priority=priority)
+        self.engagements.ledger.record(said)
+        DONE["observed"] += len(self._other_news(OBSERVATION))
 
     @rule(user=users, issue=issues, score=strategies.scores, ago=st.sampled_from(AGOS))
     def override(self, user, issue, score, ago):
@@ -239,13 +248,21 @@ class Compactions(RuleBasedStateMachine):
         instants = [*self.list.instants, self.clock.at]
         asked = questions(self.dice, instants, originators, moments)
         before = [answers(self.engagements, each) for each in asked]
+        described = self._described(asked)
         for one, said in zip(asked, before, strict=True):
             assert_alike(one, said, self.list.answers(one, self.engagements))
         change()
+        assert self._described(asked) == described
         for one, said in zip(asked, before, strict=True):
             assert_alike(one, answers(self.engagements, one), said | self.list.recorded(one))
         DONE["moments"] += len(asked)
         DONE["questions"] += 2 * sum(map(len, before))
+
+    def _described(self, asked: list[Question]) -> list[object]:
+        """The issues at Linear, as of the moments of questions."""
+        issues = self.engagements.issues
+        latest = issues.latest_change(), issues.last_webhook_at()
+        return [latest, *(issues.issue(each.issue, *each.moments) for each in asked)]
 
     def teardown(self):
         try:

@@ -11,7 +11,7 @@ from eventsourcing.persistence import Notification, StoredEvent
 
 from ledger import codec
 from ledger.as_of import AsOf
-from ledger.events import AccountEvent, EventRow, InteractionRecorded
+from ledger.events import OBSERVATION, AccountEvent, EventRow, InteractionRecorded
 from ledger.instants import Instant, instant_of
 from ledger.store.accounts import users
 from ledger.store.event_queries import HistoryEntry, Uncounted, UserRows
@@ -142,7 +142,7 @@ class ListModel:
 
     def _history(self, user: str, as_of: AsOf) -> list[HistoryEntry]:
         seen = [
-            HistoryEntry(each.row.position, each.event, each.origin)
+            HistoryEntry(each.row.position, each.event, each.origin, None, each.row.linear_id)
             for each in self.told
             if each.user == user and as_of.sees(each.row.occurred_at, each.row.recorded_at)
         ]
@@ -171,7 +171,8 @@ class ListModel:
         adopted = self._adopted(question.known_at)
         found = audit(rows, names, adopted, span, question.known_at, ZONE)
         forgotten = sum(each.user is None for each in self.told)
-        return Audited(found, Uncounted(forgotten, len(self.keys)))
+        observed = sum(each.topic == OBSERVATION for each in self.notifications)  # one key each
+        return Audited(found, Uncounted(forgotten, len(self.keys) + observed))
 
     def _spans(self, chat: str) -> dict[str, tuple[int, int]]:
         found = defaultdict(list)

@@ -13,18 +13,22 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
+from ledger.archive.columns import SCHEMA, STATE, one_table
 from ledger.archive.segment_files import segment_in
 from ledger.commands import FOREVER, Interaction, OptOut, interaction_of
 from ledger.errors import ArchiveUnavailableError, LedgerLostError
 from ledger.instants import DAY, Instant, moment_of
+from ledger.observations import Observation
 from ledger.store import compaction
 from ledger.validation import UserId
 from projections.application import Engagements
+from tests.support.observations import observation
 from tests.support.strategies import HOUR, NOON, Clock
 
 USERS = ("ana-canary", "ben-canary", "cy-canary", "dee-canary")
 ISSUES = ("AI-1", "AI-2", "AI-3")
 FILE = "ledger.db"
+ABOUT = "the issues"
 
 ASKED = moment_of(Instant(NOON + 1_000 * DAY))
 """The moment of all questions, so that the same events give the same scores."""
@@ -66,6 +70,7 @@ class BackedUpLedger:
         """Let people talk about issues that are new."""
         with self.opened() as engagements:
             engagements.ledger.record_many([self._said() for _ in range(self.dice.randint(4, 12))])
+            engagements.ledger.record_many([self._described() for _ in range(3)])
 
     def compact(self) -> None:
         """Seal all or some events, in small or large segments, merged or not."""
@@ -153,6 +158,7 @@ class BackedUpLedger:
         for user in USERS:
             expected = [] if user in self.forgotten else backup.answers[user]
             assert found[user] == expected, "a backup does not answer as it did"
+        assert found[ABOUT] == backup.answers[ABOUT], "a backup does not know its issues"
         DONE["put back"] += 1
 
     def _remove(self) -> None:
@@ -165,13 +171,14 @@ class BackedUpLedger:
         """The history of each user, and a ranking at a moment."""
 
         def ask(engagements: Engagements) -> Answers:
-            return {
+            of_users: Answers = {
                 user: [
                     *engagements.questions.history(user),
                     *engagements.questions.ranking(user, ASKED),
                 ]
                 for user in USERS
             }
+            return of_users | {ABOUT: [engagements.issues.issue(each) for each in ISSUES]}
 
         return self._mended(ask)
 
@@ -209,6 +216,10 @@ class BackedUpLedger:
             self.check()
         DONE["histories"] += 1
 
+    def _described(self) -> Observation:
+        number, at = self.dice.randrange(1, 4), Instant(self.clock.at - self.dice.randrange(DAY))
+        return observation(number, updated_at=at, priority=self.dice.randrange(5))
+
     def _said(self) -> Interaction:
         self.told += 1
         speaking = [user for user in USERS if user not in self.forgotten]
@@ -244,7 +255,10 @@ class BackedUpLedger:
 
 def rows(table: Any) -> set[tuple[Any, ...]]:
     """The events of a table."""
-    return {tuple(row.values()) for row in table.to_pylist()}
+    return {tuple(row.values()) for row in one_table([EMPTY, table]).to_pylist()}
+
+
+EMPTY = SCHEMA.append(STATE).empty_table()
 
 
 STEPS = (

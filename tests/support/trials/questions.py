@@ -7,7 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from ledger.commands import OVERRIDE
-from ledger.events import INTERACTION, POLICY, SEALING
+from ledger.events import INTERACTION, OBSERVATION, POLICY, SEALING
 from ledger.instants import DAY, Instant, moment_of
 from projections.application import Engagements
 from projections.application.audit_reader import read_audit
@@ -121,7 +121,7 @@ def questions(
             dice.choice([NOBODY, *originators]),
             dice.randrange(1, len(originators) + 2),
             dice.randrange(1, 20),
-            dice.choice([(), (), (INTERACTION,), (OVERRIDE,), (SEALING, POLICY)]),
+            dice.choice([(), (), (INTERACTION,), (OVERRIDE,), (SEALING, POLICY), (OBSERVATION,)]),
             dice.random() < 0.5,
             is_laborious=place % LABORIOUS == 0,
         )

@@ -15,7 +15,7 @@ from projections.application import Engagements
 from projections.read_model.compare import verify
 from tests.support.strategies import Clock
 
-VERSIONS = (1, 2, 3, 4, 5, 6)
+VERSIONS = (1, 2, 3, 4, 5, 6, 7)
 USERS = ("4711", "42")
 _SQL = Path(__file__).parents[2] / "store"
 IN_TWO = "in-two-transactions"

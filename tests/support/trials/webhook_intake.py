@@ -79,8 +79,10 @@ def said_by(folder: Path) -> Said:
     sent, noted = history(), (folder / ACKNOWLEDGED).read_text().split()
     updates = [each.updated_at for each in observations(sent.in_order())]
     with opened(folder) as engagements:
-        with engagements.ledger.database.read() as connection:
-            there = {each.updated_at for each in store.issue_streams.latest_first(connection)}
+        database = engagements.ledger.database
+        with database.read() as connection:
+            recorded = store.issue_streams.latest_first(connection, database)
+            there = {each.updated_at for each in recorded}
         lost = [number for number in noted if updates[int(number)] not in there]
         findings = engagements.maintenance.verify().findings
     take_in(folder)
