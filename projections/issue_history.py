@@ -228,7 +228,7 @@ def usual_working_days(
     lasted = sorted(
         working_days(each.begun_at, each.ended_at, zone)
         for each in spans
-        if each[:2] == state and each.ended_at is not None
+        if (each.state_type, each.state_id) == state and each.ended_at is not None
     )
     return lasted[math.ceil(_USUAL_SHARE * len(lasted)) - 1] if len(lasted) >= USUAL_SPANS else 0.0
 

@@ -258,6 +258,15 @@ def test_a_question_about_hot_observations_reads_no_segment(engagements, monkeyp
         engagements.issues.issue("AI-1")
 
 
+def test_the_sealed_observations_of_an_issue_are_read_once(engagements, monkeypatch):
+    engagements.ledger.record(observation(1, state_type="started"))
+    seal(engagements)
+    first = engagements.issues.issue("AI-1")
+    assert first is not None
+    monkeypatch.delattr(segment_store.Archive, "opened")
+    assert engagements.issues.issue("AI-1") == first
+
+
 def test_observations_stand_in_row_groups_of_their_own(engagements, monkeypatch):
     monkeypatch.setattr(parquet, "OBSERVATIONS_OF_A_GROUP", 2)
     for number in range(5):
