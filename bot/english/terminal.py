@@ -17,3 +17,4 @@ CHAT_NOT_KEPT = "[Not recorded: neither the ledger nor a file next to it can be 
 CHAT_NO_WEBHOOKS = "[Linear's webhooks do not come here: {why}. --listen names another address.]"
 CHAT_NO_TEXT = "To speak as {name}, write a message after `@{name}:`."
 CHAT_NO_BUTTON = "No button has that number; the last one is {count}."
+CHAT_NO_BUTTONS = "There is no button to press now. Ask for the card or the list again."

@@ -195,7 +195,10 @@ class _People:
             return
         press = _PRESS.fullmatch(text.strip())
         buttons = self._screen.buttons.get(_person(name)["id"], [])
-        if press and buttons:
+        if press and not buttons:
+            show(words.CHAT_NO_BUTTONS)
+            return
+        if press:
             number = int(press[1])
             if not 1 <= number <= len(buttons):
                 show(words.CHAT_NO_BUTTON.format(count=len(buttons)))
