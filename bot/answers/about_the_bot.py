@@ -13,10 +13,11 @@ from bot.listening.bot_commands import COMMANDS, Asked, without_courtesies
 from ledger.links import LinearUser
 
 
-def help_(zone: str, *, reads_all: bool) -> Reply:
+def help_(zone: str, *, reads_all: bool, in_either_case: bool) -> Reply:
     """The answer to /help; `reads_all` is whether the bot sees every message of a group.
 
-    `zone` is the name of the zone of all times in answers.
+    `zone` is the name of the zone of all times in answers, `in_either_case` whether keys count in
+    lower case, too.
     """
     lines = "\n".join(
         fill(
@@ -28,7 +29,10 @@ def help_(zone: str, *, reads_all: bool) -> Reply:
         if not command.for_admins
     )
     sees = words.SEES_ALL if reads_all else words.SEES_FEW
-    return Reply(words.HELP.format(sees=escape(sees), zone=escape(zone), commands=lines))
+    written = words.HELP_IN_EITHER_CASE if in_either_case else words.HELP_IN_CAPITALS
+    return Reply(
+        words.HELP.format(written=written, sees=escape(sees), zone=escape(zone), commands=lines)
+    )
 
 
 def with_left_over(reply: Reply, asked: Asked) -> Reply:

@@ -59,8 +59,7 @@ HELP = (
     "<b>What I record</b>\n"
     "A <i>query</i> when you ask me about an issue, a <i>view</i> when you open its card from a "
     "list, a <i>mention</i> when you name it in a group that I am in. Only messages that name an "
-    "issue are recorded, in capitals as in AI-1799; no forwards, no bots, none of my own "
-    "commands.\n"
+    "issue are recorded, {written}; no forwards, no bots, none of my own commands.\n"
     "{sees}\n"
     "Times are those of {zone}. A date is written as 2026-01-31, 31 Jan, yesterday, last monday, "
     "3 weeks ago or January 2026, with or without a time: yesterday at 14:00. I answer as it stood "
@@ -69,6 +68,8 @@ HELP = (
     "<b>Commands</b>\n"
     "{commands}"
 )
+HELP_IN_CAPITALS = "in capitals as in AI-1799"
+HELP_IN_EITHER_CASE = "such as AI-1799 or ai-1799"
 COMMAND_LINE = "/{usage} – {summary}"
 SEES_ALL = "In groups I see every message."
 SEES_FEW = (

@@ -438,7 +438,11 @@ def _start(_: Question) -> Reply:
 
 
 def _help(question: Question) -> Reply:
-    return about_the_bot.help_(question.settings.timezone, reads_all=question.reads_all)
+    return about_the_bot.help_(
+        question.settings.timezone,
+        reads_all=question.reads_all,
+        in_either_case=question.keys.are_in_either_case,
+    )
 
 
 def _hint(question: Question) -> Reply:

@@ -392,10 +392,13 @@ def test_an_empty_history_is_said_to_be_empty(issue, text):
 # --- about the bot -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("in_either_case", [True, False])
 @pytest.mark.parametrize("reads_all", [True, False])
-def test_help_fits_into_a_message(reads_all):
-    (text,) = sent(about_the_bot.help_("UTC", reads_all=reads_all))
+def test_help_fits_into_a_message(reads_all, in_either_case):
+    answer = about_the_bot.help_("UTC", reads_all=reads_all, in_either_case=in_either_case)
+    (text,) = sent(answer)
     assert ("privacy mode" in text) is not reads_all
+    assert ("in capitals" in text) is not in_either_case
 
 
 @pytest.mark.parametrize("days", [1, 90, 36_500])
