@@ -133,7 +133,10 @@ def linear_for(session: Session) -> "Linear":
 
     linear = linear_of(session.settings, session.clock)
     if linear is None:
-        message = f"{variable_of('linear_api_key')} is not set; `engagement linear-demo` needs none"
+        message = (
+            f"{variable_of('linear_api_key')} is not set: make a key in Linear's settings and put "
+            "it into .env, or try `engagement linear-demo`, which needs no account"
+        )
         raise SettingsError(message)
     return linear
 

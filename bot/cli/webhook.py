@@ -99,7 +99,7 @@ def _sent(url: str, body: bytes, signed: bytes, secret: str) -> _Answer:
         raise WebhookTestError(message) from None
     except httpx.ConnectError:
         message = (
-            f"nothing listens at {url}: start `engagement run` with "
+            f"nothing listens at {url}: start `engagement run` or `engagement chat` with "
             f"{variable_of('linear_webhook_secret')}, or name its address by --url"
         )
         raise WebhookTestError(message) from None

@@ -65,7 +65,7 @@ def test_with_another_secret_it_says_so(linear):
 def test_where_nothing_listens_it_says_so(linear):
     done = linear("webhook", "test", "--url", "http://127.0.0.1:1/linear")
     assert done.code == 1
-    assert "nothing listens at http://127.0.0.1:1/linear: start `engagement run`" in done.err
+    assert "nothing listens at http://127.0.0.1:1/linear: start `engagement run` or" in done.err
 
 
 def test_another_path_and_another_clock_are_said(linear):
