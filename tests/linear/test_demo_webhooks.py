@@ -98,22 +98,22 @@ def test_a_real_request_reaches_the_door_and_nothing_listening_is_no_answer():
 
 
 @pytest.mark.parametrize(
-    "form",
+    ("form", "why"),
     [
-        {},
-        {"issue": "AI-1", "state": "Done"},
-        {"issue": "AI-1799", "state": "Ready"},
-        {"issue": "AI-1799", "title": "x"},
-        {"issue": "AI-1799", "assignee": "zoe"},
-        {"issue": "AI-1799", "priority": "9"},
-        {"state": "Done"},
+        ({}, ""),
+        ({"issue": "AI-1", "state": "Done"}, "Not known here: AI-1\n"),
+        ({"issue": "AI-1799", "state": "Ready"}, "Not known here: Ready\n"),
+        ({"issue": "AI-1799", "title": "x"}, "Not known here: title\n"),
+        ({"issue": "AI-1799", "assignee": "zoe"}, "Not known here: zoe\n"),
+        ({"issue": "AI-1799", "priority": "9"}, "Not known here: 9\n"),
+        ({"state": "Done"}, "Not known here: an issue without a key\n"),
     ],
 )
-def test_a_change_that_cannot_be_made_is_explained(form):
+def test_a_change_that_cannot_be_made_is_explained(form, why):
     async def steps(world: ClientAndServer) -> httpx.Response:
         async with httpx.AsyncClient(trust_env=False) as client:
             return await client.post(world.local.url.replace("/graphql", "/change"), data=form)
 
     answer = run_with_server(steps)
     assert answer.status_code == 400
-    assert "Send a form with `issue`" in answer.text
+    assert answer.text.startswith(f"{why}Send a form with `issue`")

@@ -138,8 +138,9 @@ class LocalLinear:
                 if self.webhooks is not None:
                     fields = issue_body(self.workspace, issue)
                     self.webhooks.add("Issue", "update", updatedFrom=before, **fields)
-        except LookupError:
-            return web.Response(status=HTTPStatus.BAD_REQUEST, text=HOW_TO_CHANGE)
+        except LookupError as error:
+            unknown = f"Not known here: {error.args[0] or 'an issue without a key'}\n"
+            return web.Response(status=HTTPStatus.BAD_REQUEST, text=unknown + HOW_TO_CHANGE)
         return web.Response(text=f"changed {len(form)} of {key}\n")
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

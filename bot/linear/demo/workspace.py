@@ -203,7 +203,7 @@ class Workspace:
                 return self._person(value)
             case "assignee" if not value:
                 return None
-        raise LookupError(value)
+        raise LookupError(value if field in {"assignee", "priority"} else field)
 
     def _person(self, name: str) -> Node:
         organization = self.viewer["organization"]
