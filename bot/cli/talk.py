@@ -159,7 +159,7 @@ EXAMPLE = (
         "top ana --at {in_a_month}",
     ),
     ("Every answer comes from these events:", "history ana"),
-    ("Folding them all again gives the same:", "replay"),
+    ("Folding them all again gives the same:", "replay --into check"),
 )
 """Pairs of a sentence and the command that it introduces."""
 
