@@ -128,7 +128,7 @@ def _replay_into(session: Session, name: str) -> int:
         result = "different" if found.difference else "identical"
         click.echo(
             f"{result}: {name} holds all events up to position {found.position:,}, "
-            f"{found.engagements:,} engagements compared ({seconds:.1f} s)"
+            f"{counted(found.engagements, 'engagement')} compared ({seconds:.1f} s)"
         )
     return int(found.difference is not None)
 
