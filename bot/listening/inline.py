@@ -1,6 +1,7 @@
 """Inline queries, their chosen results, and guest messages: from chats that the bot is not in."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,25 +69,39 @@ def result_id_of(query_id: str, issue: str) -> str:
     return f"{issue}:{query_id[-_DIGITS_OF_QUERY:]}"
 
 
-def heard_inline(inline: Inline, keys: "IssueKeys") -> Heard:
+def heard_inline(inline: Inline, counted: Sequence[str]) -> Heard:
     """Return the mention that a chosen result is, or the queries in a guest message.
 
-    An inline query is nothing: one comes with each letter that is typed.
+    `counted` are the issues in it that count.
     """
     match inline:
         case Chosen():
-            return Heard(tuple(_mention(inline, each) for each in issue_chosen(inline, keys)))
+            return Heard(tuple(_mention(inline, each) for each in counted))
         case GuestMessage() if inline.user_id is not None:
-            counted = (each for each in inline.issues if keys.counts(each))
             return Heard(tuple(_query(inline, inline.user_id, each) for each in counted))
     return NOTHING
 
 
-def issue_chosen(chosen: Chosen, keys: "IssueKeys") -> tuple[str, ...]:
-    """The issue of a chosen result, if it counts."""
-    issue = chosen.result_id.rpartition(":")[0]
-    is_counted = issue in issues_of_query(chosen.query, keys) and keys.counts(issue)
-    return (issue,) if is_counted else ()
+def counted_inline(inline: Inline, keys: "IssueKeys") -> tuple[str, ...]:
+    """The issues that count in a chosen result or a guest message.
+
+    In an inline query none does: one comes with each letter that is typed.
+    """
+    match inline:
+        case Chosen():
+            named = (inline.result_id.rpartition(":")[0],)
+            return tuple(each for each in _counted(named, keys) if _is_of_query(each, inline, keys))
+        case GuestMessage():
+            return _counted(inline.issues, keys)
+    return ()
+
+
+def _counted(named: Sequence[str], keys: "IssueKeys") -> tuple[str, ...]:
+    return tuple(filter(keys.counts, named))
+
+
+def _is_of_query(issue: str, chosen: Chosen, keys: "IssueKeys") -> bool:
+    return issue in issues_of_query(chosen.query, keys)
 
 
 def _mention(chosen: Chosen, issue: str) -> Interaction:

@@ -13,8 +13,7 @@ from bot.linear.issue import Absent, may_be_shown
 from bot.linear.observed import team_of
 from bot.listening.bot_commands import CARDS, Asked
 from bot.listening.classification import ISSUES_OF_A_MESSAGE, ChatKind
-from bot.listening.inline import Chosen, GuestMessage, issue_chosen
-from bot.listening.issue_keys import IssueKeys
+from bot.listening.inline import GuestMessage
 from bot.telegram.look_ups import Known, LookUps
 from bot.telegram.updates import ParsedUpdate
 from projections.application import Engagements
@@ -80,7 +79,7 @@ class KeyCheck:
         self._allowed = allowed
         self._is_behind = is_behind
 
-    def begin(self, found: ParsedUpdate, keys: IssueKeys) -> Check | None:
+    def begin(self, found: ParsedUpdate) -> Check | None:
         """Begin to check the keys of an update; None if all of them are recorded anyway.
 
         That is so in groups, for issues that Linear has shown, and while the ledger lacks what
@@ -89,7 +88,7 @@ class KeyCheck:
         sender = found.sender
         if sender is None or sender.user_id is None or sender.chat_kind is not ChatKind.PRIVATE:
             return None
-        named = _named_in(found, keys)
+        named = _named_in(found)
         if self._is_behind() or all(map(self._look_ups.has_found, named.counted)):
             return None
         return Check(self, str(sender.user_id), named)
@@ -125,12 +124,9 @@ class KeyCheck:
         return issue is not None and may_be_shown(team_of(issue.now), self._allowed)
 
 
-def _named_in(found: ParsedUpdate, keys: IssueKeys) -> Named:
+def _named_in(found: ParsedUpdate) -> Named:
     if found.pressed is not None:
         opened = (found.pressed.issue,) if found.pressed.command == CARDS else ()
         return Named(opened, opened)
-    if isinstance(found.inline, Chosen):
-        return Named(issue_chosen(found.inline, keys))
     issues = found.inline.issues if isinstance(found.inline, GuestMessage) else found.issues
-    counted = [key for key in issues if keys.counts(key)]
-    return Named(counted[:ISSUES_OF_A_MESSAGE], issues[:ISSUES_OF_A_MESSAGE])
+    return Named(found.counted[:ISSUES_OF_A_MESSAGE], issues[:ISSUES_OF_A_MESSAGE])

@@ -75,7 +75,7 @@ class Reception:
         """
         received = await self._received(update)
         if self.key_check is not None and received.is_admitted:
-            check = self.key_check.begin(received.parsed, self.keys)
+            check = self.key_check.begin(received.parsed)
             received = received._replace(check=check)
         if _may_be_answered(update):
             self._carried.pop(update.update_id, None)

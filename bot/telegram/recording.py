@@ -324,13 +324,13 @@ class Recorder:
         if parsed.press is not None:
             return done_by(parsed.press, parsed.pressed)
         if parsed.inline is not None:
-            return heard_inline(parsed.inline, self.keys)
+            return heard_inline(parsed.inline, parsed.counted)
         if parsed.message is None:
             return NOTHING
         message = self._dated(parsed.message, update_id)
         if message.command in {HIDE, UNHIDE}:
             return hiding_in(message, parsed.asked, self._clock())
-        return heard_in(message, [each for each in parsed.issues if self.keys.counts(each)])
+        return heard_in(message, parsed.counted)
 
     async def _keep(self, received: Received, update_id: int) -> None:
         parsed, is_admitted, check = received

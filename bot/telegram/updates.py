@@ -25,6 +25,7 @@ from bot.listening.inline import (
     GuestMessage,
     Inline,
     InlineQuery,
+    counted_inline,
     issues_of_query,
 )
 from bot.listening.issue_keys import IssueKeys
@@ -51,6 +52,11 @@ class ParsedUpdate(msgspec.Struct, frozen=True):
     message: Message | None = None
     issues: Sequence[str] = ()
     """The issues that the message names."""
+    counted: Sequence[str] = ()
+    """The issues that the message, the chosen result or the guest message touches.
+
+    Which keys count may change later, as by an answer of Linear that the update waits for.
+    """
     asked: Asked | None = None
     """The question to the bot in the message."""
     is_unread: bool = False
@@ -89,7 +95,7 @@ def parsed(
         return ParsedUpdate(migration=migration)
     inline = inline_of(update, bot, keys, now)
     if inline is not None:
-        return ParsedUpdate(inline=inline)
+        return ParsedUpdate(inline=inline, counted=counted_inline(inline, keys))
     message = message_of(update, bot)
     if message is None:
         press = press_of(update, bot, now)
@@ -99,6 +105,7 @@ def parsed(
     return ParsedUpdate(
         message=message,
         issues=issues,
+        counted=tuple(filter(keys.counts, issues)),
         asked=question_in(message, issues, keys),
         is_unread=message.is_by_a_person and _is_unread(update),
     )

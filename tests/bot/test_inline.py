@@ -9,6 +9,7 @@ from bot.listening.inline import (
     Chosen,
     InlineQuery,
     chosen_key,
+    counted_inline,
     heard_inline,
     issues_of_query,
     result_id_of,
@@ -29,7 +30,7 @@ def chosen(query: str, result_id: str, inline_message_id: str | None = None) -> 
 
 
 def counted(result: Chosen) -> list[Interaction]:
-    entries = heard_inline(result, KEYS).entries
+    entries = heard_inline(result, counted_inline(result, KEYS)).entries
     return [each for each in entries if isinstance(each, Interaction)]
 
 
@@ -62,8 +63,8 @@ def test_results_of_different_queries_have_different_keys(issue, query_ids):
 
 
 def test_an_inline_query_and_an_issue_of_an_unknown_team_count_for_nothing():
-    assert heard_inline(InlineQuery("1", 1001, ("AI-1",)), KEYS).entries == ()
+    assert counted_inline(InlineQuery("1", 1001, ("AI-1",)), KEYS) == ()
     keys = IssueKeys()
     keys.teams_in_linear = frozenset({"WEB"})
-    assert heard_inline(chosen("AI-1", "AI-1:1"), keys).entries == ()
-    assert len(heard_inline(chosen("web-1", "WEB-1:1"), keys).entries) == 1
+    assert counted_inline(chosen("AI-1", "AI-1:1"), keys) == ()
+    assert counted_inline(chosen("web-1", "WEB-1:1"), keys) == ("WEB-1",)

@@ -381,6 +381,27 @@ def test_a_former_team_counts_once_a_moved_issue_was_seen(named):
     assert named.recorded(ana) == {("DMD-480", "query"): 1}
 
 
+def test_what_a_message_teaches_counts_from_the_next_one_on(named):
+    ana = named.api.user("Ana Canary", id=1001)
+    ana.starts()
+    told = named.answer(ana, "AI-1799, DMD-480 and DMD-99999").text
+    assert "DMD-99999: not found in Linear" in told
+    assert named.recorded(ana) == {("AI-1799", "query"): 1}
+    named.answer(ana, "DMD-480 and DMD-99999")
+    assert named.recorded(ana) == {("AI-1799", "query"): 1, ("DMD-480", "query"): 1}
+
+
+def test_what_a_message_teaches_does_not_count_in_one_that_waited_for_it(named, linear):
+    ana = named.api.user("Ana Canary", id=1001)
+    ana.starts()
+    linear.hold()
+    ana.says("AI-1799 and DMD-480")
+    ana.says("DMD-99999")
+    linear.release()
+    named.settle()
+    assert named.recorded(ana) == {("AI-1799", "query"): 1}
+
+
 def test_until_linear_has_named_its_teams_everything_counts_as_without_it(start_driver, linear):
     linear.hold()
     driver = start_driver(**linear.settings)
