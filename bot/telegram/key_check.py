@@ -98,8 +98,11 @@ class KeyCheck:
         return await self._look_ups.known(Asked(CARDS, tuple(keys)))
 
     async def unknown(self, user_id: str, keys: Collection[str]) -> frozenset[str]:
-        """The keys that the ledger does not know; none if it cannot be read in time."""
-        if not keys:
+        """The keys that the ledger does not know.
+
+        None if it cannot be read in time, or lacks what waits in the spool.
+        """
+        if not keys or self._is_behind():
             return frozenset()
         try:
             async with asyncio.timeout(LEDGER_SECONDS):

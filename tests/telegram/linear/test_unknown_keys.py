@@ -251,6 +251,18 @@ def test_what_one_user_sends_is_recorded_and_answered_in_its_order(driver, ana, 
     assert top.startswith("All your issues are hidden")
 
 
+def test_a_message_that_waits_while_others_go_to_the_spool_is_not_decided_about(
+    driver, ana, linear, monkeypatch
+):
+    begin_to_wait(driver, linear, ana)
+    monkeypatch.setattr(Keeper, "is_behind", True)
+    linear.release()
+    driver.settle()
+    monkeypatch.undo()
+    driver.bot.recorder.keeper.drain_now()
+    assert driver.recorded(ana) == {("AI-1799", "query"): 1, ("AI-99999", "query"): 1}
+
+
 def test_linear_that_is_slow_holds_a_message_up_no_longer_than_its_card(
     driver, ana, linear, monkeypatch
 ):
