@@ -5,6 +5,7 @@ Only what Linear has just said prevents it. While it does not answer, everything
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,10 @@ _log = logging.getLogger(__name__)
 
 LEDGER_SECONDS = 2.0
 """Seconds that a check waits for the ledger, at most twice; without it the keys are recorded."""
+
+
+CHECKS_AT_ONCE = 3
+"""The checks of one user under way; others are left out, so that none uses up Linear's quota."""
 
 
 class Named(NamedTuple):
@@ -42,6 +47,8 @@ class Check:
         self._user_id = user_id
         self._named = named
         self._looking_up = asyncio.create_task(self._look_up(), name="key-check")
+        key_check.checking[user_id] += 1
+        self._looking_up.add_done_callback(lambda _: key_check.end(user_id))
 
     async def missing(self) -> frozenset[str]:
         """The keys that are not recorded: Linear does not show them, nor does the ledger know them.
@@ -78,12 +85,20 @@ class KeyCheck:
         self._engagements = engagements
         self._allowed = allowed
         self._is_behind = is_behind
+        self.checking = Counter[str]()
+        """The checks under way, by user."""
+
+    def end(self, user_id: str) -> None:
+        """Note the end of a check of a user."""
+        self.checking[user_id] -= 1
+        if not self.checking[user_id]:
+            del self.checking[user_id]
 
     def begin(self, found: ParsedUpdate) -> Check | None:
         """Begin to check the keys of an update; None if all of them are recorded anyway.
 
-        That is so in groups, for issues that Linear has shown, and while the ledger lacks what
-        waits in the spool.
+        That is so in groups, for issues that Linear has shown, while the ledger lacks what waits in
+        the spool, and where `CHECKS_AT_ONCE` of the user are under way.
         """
         sender = found.sender
         if sender is None or sender.user_id is None or sender.chat_kind is not ChatKind.PRIVATE:
@@ -91,7 +106,8 @@ class KeyCheck:
         named = _named_in(found)
         if self._is_behind() or all(map(self._look_ups.has_found, named.counted)):
             return None
-        return Check(self, str(sender.user_id), named)
+        user_id = str(sender.user_id)
+        return Check(self, user_id, named) if self.checking[user_id] < CHECKS_AT_ONCE else None
 
     async def look_up(self, keys: Sequence[str]) -> Known:
         """The answers of Linear for `keys`, in the time that a card waits for them."""

@@ -8,7 +8,7 @@ from bot.linear.demo import Scripted
 from bot.linear.demo.workspace import Invented
 from bot.spool.durable_writer import Keeper
 from bot.telegram import look_ups
-from bot.telegram.key_check import KeyCheck
+from bot.telegram.key_check import CHECKS_AT_ONCE, KeyCheck
 from bot.telegram.recording import Recorder
 from ledger.commands import interaction_of
 from ledger.errors import LedgerUnavailableError
@@ -220,6 +220,17 @@ def test_a_message_that_waits_delays_no_other_chat_and_is_not_acknowledged(drive
     assert card.text.endswith(ABSENT.format("AI-99999"))
     assert len(driver.answers(bob)) == 1 + 2
     assert driver.recorded(ana) == {("AI-1799", "query"): 1}
+
+
+def test_of_many_messages_of_a_user_only_some_are_checked_at_once(driver, ana, linear):
+    driver.settle()
+    linear.hold()
+    for number in range(CHECKS_AT_ONCE + 2):
+        ana.says(f"AI-9000{number}")
+    driver.api.wait_until(lambda: len(linear.local.asked) == CHECKS_AT_ONCE)
+    linear.release()
+    driver.settle()
+    assert [key for key, _ in driver.recorded(ana)] == ["AI-90003", "AI-90004"]
 
 
 def test_a_queue_that_waits_for_linear_is_noticed(driver, ana, linear, monkeypatch):
