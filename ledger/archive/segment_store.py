@@ -98,9 +98,8 @@ class Archive:
             size_bytes=0,
             blocks=b"",
         )
-        is_whole = STATE.name in table.column_names
         tables = in_order(as_in_file(table))
-        return self.publish_in_order(planned, tables, {}, has_states=is_whole)
+        return self.publish_in_order(planned, tables, {}, has_states=_holds_states(table))
 
     def publish_in_order(
         self,
@@ -277,6 +276,12 @@ class Archive:
             raise DamagedSegmentError(segment, f"cannot be read: {error.strerror}") from error
         with CheckedFile(file, segment) as checked:
             yield checked
+
+
+def _holds_states(table: pa.Table) -> bool:
+    """Whether there are observations in a table, which may have the column without any."""
+    is_column = STATE.name in table.column_names
+    return is_column and table[STATE.name].null_count < len(table)
 
 
 def _schema_of(file: pq.ParquetFile) -> pa.Schema:

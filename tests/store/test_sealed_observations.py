@@ -281,6 +281,16 @@ def test_observations_stand_in_row_groups_of_their_own(engagements, monkeypatch)
     assert [len(group) for group in groups] == [5, 2, 2, 1]
 
 
+def test_what_is_cut_out_of_a_file_with_observations_has_the_bytes_of_one_without(engagements):
+    engagements.ledger.record(interaction_of("ana", "AI-1", "query"))
+    seal(engagements)
+    (segment,) = segments_of(engagements)
+    archive = engagements.ledger.database.archive
+    table = archive.read(segment)
+    table = table.append_column(STATE, pa.nulls(len(table), STATE.type))
+    assert archive.publish(table, *segment.range) == segment
+
+
 def test_a_segment_ends_before_its_observations_are_too_large_for_the_memory(
     engagements, monkeypatch
 ):
