@@ -30,10 +30,10 @@ def when(moment: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> str:
     return words.DATE_YEAR.format(day=there.day, month=month, year=there.year)
 
 
-def day_of(day: dt.date, today: dt.date) -> str:
-    """Return a day in words, near `today` by its name."""
+def day_of(day: dt.date, today: dt.date, *, by_name: bool = True) -> str:
+    """Return a day in words, next to `today` by its name unless `by_name` is false."""
     days = (day - today).days
-    if abs(days) <= 1:
+    if by_name and abs(days) <= 1:
         return (words.YESTERDAY, words.TODAY, words.TOMORROW)[days + 1]
     month = words.MONTHS[day.month - 1]
     if abs(days) < _LATELY_DAYS:
@@ -59,6 +59,11 @@ class Time(msgspec.Struct, frozen=True):
     def today(self) -> dt.date:
         """The present day there."""
         return self.now.astimezone(self.zone).date()
+
+    @property
+    def day(self) -> dt.date:
+        """The day that the answer is about."""
+        return (self.at or self.now).astimezone(self.zone).date()
 
     @property
     def moment(self) -> str:

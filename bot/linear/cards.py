@@ -78,7 +78,7 @@ def lines_of(
         [
             *facts.moved(key, issue),
             *facts.priority(issue),
-            *facts.due(issue, time.today),
+            *facts.due(issue, time),
             *facts.cycle(issue),
         ],
         [words.ISSUE_BLOCKED_MARK.format(fact=fact) for fact in facts.blocked(issue)],
@@ -161,7 +161,7 @@ def _item(  # noqa: PLR0913 - all that an item is made of
         *facts.kept_away(issue),
         *facts.moved(key, issue),
         *(facts.priority(issue) if is_urgent else ()),
-        *(() if issue.is_finished else facts.due(issue, time.today)),
+        *(() if issue.is_finished else facts.due(issue, time)),
         *([words.CARD_HIDDEN] if is_hidden and ranked.engagement.count else ()),
         facts.assignee(issue),
     )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bot.answers.plain_text import cut, unlinked, utf16_units
-from bot.dates.format import day_of
+from bot.dates.format import Time, day_of
 from bot.language import words
 from bot.linear.issue import Answer, Found, Issue
 from ledger.validation import DISPLAY_NAME_LIMIT, display_name_of
@@ -144,17 +144,20 @@ def aged(found: Found) -> Iterator[str]:
         yield words.ISSUE_AGE.format(age=age(found.age_seconds))
 
 
-def due(issue: Issue, today: dt.date) -> Iterator[str]:
-    """Yield the due date, marked where it is near or past."""
+def due(issue: Issue, time: Time) -> Iterator[str]:
+    """Yield the due date, marked where it is near or past on the day that the answer is about.
+
+    Days are named from the present one on, so those of another day's answer have no names.
+    """
     due = issue.due_date
     if due is None:
         return
     known = words.ISSUE_DUE
-    if not issue.is_finished and due < today:
+    if not issue.is_finished and due < time.day:
         known = words.ISSUE_OVERDUE
-    elif not issue.is_finished and is_soon(due, today):
+    elif not issue.is_finished and is_soon(due, time.day):
         known = words.ISSUE_DUE_SOON
-    yield known.format(day=day_of(due, today))
+    yield known.format(day=day_of(due, time.today, by_name=time.day == time.today))
 
 
 def is_soon(due: dt.date, today: dt.date) -> bool:

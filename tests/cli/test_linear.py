@@ -269,7 +269,7 @@ def test_an_issue_is_shown_as_it_was(recorded):
     assert done.out.splitlines() == [
         "DMD-480 Answers cite pages",
         "◌ Backlog for 2 days · amara",
-        "🔴 due tomorrow",
+        "due 1 Feb",
         "⛔ blocked by another issue",
         "as Linear described it 10 Jan at 12:00",
         "",
