@@ -196,7 +196,9 @@ def _in_force(*row: Any) -> _InForce:  # noqa: ANN401 - of any column
 
 def _by_digest(*row: Any) -> tuple[bytes, Barrier | None]:  # noqa: ANN401 - of any column
     digest, before_at, erased_at, *_ = row
-    return digest, Barrier(before_at, erased_at) if is_sound(_t.name, row) else None
+    # A flipped bit can turn all values into NULLs: then there is no checksum that does not match.
+    is_whole = isinstance(digest, bytes) and isinstance(before_at, int)
+    return digest, Barrier(before_at, erased_at) if is_whole and is_sound(_t.name, row) else None
 
 
 _OF_USER = Query(_in_force, select(_t).where(_t.c.user_digest == bindparam("digest")), "digest")

@@ -441,3 +441,8 @@ def test_the_file_is_written_anew_once_it_has_grown(ledger, clock, monkeypatch):
     put_back(ledger)
     with opened(ledger, clock) as engagements:
         assert engagements.ledger.is_opted_out(USERS[0], Instant(clock.at + DAY))
+
+
+def test_a_row_that_a_flipped_bit_has_made_nulls_is_no_barrier():
+    _, barrier = opt_outs._by_digest(*[None] * len(opt_outs._t.c))
+    assert barrier is None
