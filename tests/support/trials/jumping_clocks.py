@@ -13,7 +13,7 @@ from bot.dates.job_days import CLEANUP, DECAY, EXPIRY, Schedule, due_days
 from bot.jobs import EngagementJobs
 from ledger.codec import Origin
 from ledger.errors import ClockBehindError, ClockNotAheadError
-from ledger.events import CLOCK, SEALING
+from ledger.events import CLOCK, OBSERVATION, SEALING
 from ledger.instants import DAY, Instant, moment_of
 from ledger.segment import RETAINED_DAYS
 from tests.support import strategies
@@ -32,6 +32,7 @@ from tests.support.trials.compaction_model import (
     some_touches,
     users,
 )
+from tests.support.trials.list_model import event_of
 from tests.support.trials.questions import ZONE
 
 CONTEXT_DAYS = 60
@@ -233,8 +234,12 @@ class Clocks(Compactions):
         DONE["expired"] += len(gone)
 
     def _last_before(self, at: int) -> int:
-        known = (each.row for each in self.list.told if each.row.recorded_at < at)
-        return max((row.position for row in known), default=0)
+        known = [(each.row.position, each.row.recorded_at) for each in self.list.told]
+        for each in self.list.notifications:
+            if each.topic == OBSERVATION:
+                _, recorded = self._effective(each.id, 0, event_of(each).recorded_at)
+                known.append((each.id, Instant(recorded)))
+        return max((position for position, recorded in known if recorded < at), default=0)
 
     # --- the list by its effective instants ------------------------------------------------------
 
