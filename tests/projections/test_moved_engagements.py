@@ -217,7 +217,7 @@ def assert_nothing_moved(deeds: Any, ago: int) -> None:
 
 pytestmark = pytest.mark.trial
 
-less_often = settings(max_examples=count(full=250, small=6, more="MOVED_HISTORIES"))
+less_often = settings(max_examples=count(full=100, small=6, more="MOVED_HISTORIES"))
 """An example makes two ledgers on disk, and asks them everything."""
 
 

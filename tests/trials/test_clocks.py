@@ -20,7 +20,7 @@ pytestmark = pytest.mark.trial
 PARTS = count(full=4, small=1)
 """The parts of the trial, which can run in parallel."""
 
-HISTORIES = count(full=24, small=2) // PARTS
+HISTORIES = count(full=12, small=2) // PARTS
 STEPS = count(full=20, small=8)
 
 

@@ -14,7 +14,7 @@ from tests.support.trials.hidden_teams import pair
 
 pytestmark = pytest.mark.trial
 
-PAIRS = count(full=1_000, small=14, more="LEDGER_WORLDS")
+PAIRS = count(full=300, small=14, more="LEDGER_WORLDS")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.trial
 PARTS = count(full=2, small=1)
 """The parts of the trial, which can run in parallel."""
 
-HISTORIES = count(full=30, small=1) // PARTS
+HISTORIES = count(full=12, small=1) // PARTS
 STEPS = count(full=30, small=15)
 
 
