@@ -42,7 +42,3 @@ class LinearUser(msgspec.Struct, frozen=True):
     def did(self, event: IssueObserved) -> bool:
         """Whether this user caused what was observed."""
         return event.actor == self.account
-
-    def is_assigned(self, assignee: object) -> bool:
-        """Whether the assignee of an observation, or of an issue as of a moment, is this user."""
-        return assignee == self.account

@@ -177,15 +177,6 @@ def _in_order(events: Iterable[IssueObserved], as_of: AsOf) -> list[IssueObserve
     return sorted(seen, key=lambda each: order_of(each, "state"))
 
 
-def time_in_states(spans: Iterable[StateSpan], until: Instant) -> dict[str, int]:
-    """The microseconds in each type of state up to a moment, in the order of first entering."""
-    total: dict[str, int] = {}
-    for span in spans:
-        end = until if span.ended_at is None else span.ended_at
-        total[span.state_type] = total.get(span.state_type, 0) + max(0, end - span.begun_at)
-    return total
-
-
 # Stagnation: a started issue that no person has moved for many working days.
 
 STARTED = "started"

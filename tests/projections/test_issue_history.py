@@ -24,7 +24,6 @@ from projections.issue_history import (
     issue_at,
     merge,
     state_spans,
-    time_in_states,
     unmoved_days,
     usual_working_days,
     working_days,
@@ -134,18 +133,20 @@ def test_spans_follow_each_other_and_differ(found, as_of):
     assert all(each.ended_at is not None for each in spans[:-1])
 
 
-def test_the_time_in_each_state_is_summed():
+def test_a_state_that_comes_again_is_another_span_and_a_removal_ends_the_last():
     found = [
         event(observation(state_type=state, updated_at=Instant(DAY_ONE + at)))
         for state, at in (("backlog", 0), ("started", 3), ("backlog", 5), ("started", 6))
     ]
     removed = observation(state_type="started", updated_at=Instant(DAY_ONE + 9), removed=True)
     spans = state_spans([*found, event(removed)], EVER)
-    assert spans[-1] == StateSpan("started", None, Instant(DAY_ONE + 6), Instant(DAY_ONE + 9))
-    assert time_in_states(spans, Instant(DAY_ONE + 90)) == {"backlog": 4, "started": 5}
-    before = state_spans(found, EVER)
-    assert time_in_states(before, Instant(DAY_ONE + 8)) == {"backlog": 4, "started": 4}
-    assert time_in_states(before, Instant(DAY_ONE)) == {"backlog": 4, "started": 2}
+    begun = [
+        ("backlog", None, DAY_ONE, DAY_ONE + 3),
+        ("started", None, DAY_ONE + 3, DAY_ONE + 5),
+        ("backlog", None, DAY_ONE + 5, DAY_ONE + 6),
+    ]
+    assert list(spans) == [*begun, ("started", None, DAY_ONE + 6, DAY_ONE + 9)]
+    assert list(state_spans(found, EVER)) == [*begun, ("started", None, DAY_ONE + 6, None)]
 
 
 def described(*said: tuple[str, int, int | None]) -> list[IssueObserved]:

@@ -259,11 +259,11 @@ def test_a_persons_own_actions_and_issues_are_known_as_theirs(engagements, clock
     assert (me.did(latest), me.did(first)) == (False, True)
     issue = engagements.issues.issue("AI-1")
     assert issue is not None
-    assert me.is_assigned(issue.at.assignee)
+    assert me.account == issue.at.assignee
     engagements.ledger.linear_links.link(ANA, NOOR)
     other = engagements.issues.linear_user(ANA)
     assert other is not None
-    assert not other.is_assigned(issue.at.assignee)
+    assert other.account != issue.at.assignee
 
 
 # --- a process that dies -------------------------------------------------------------------------
