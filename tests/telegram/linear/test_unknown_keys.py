@@ -1,11 +1,15 @@
 """Keys that Linear does not show: told in private, and not recorded there unless known before."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bot.linear.demo import Scripted
 from bot.linear.demo.workspace import Invented
+from bot.linear.issue import Absent
+from bot.listening.classification import ChatKind
 from bot.spool.durable_writer import Keeper
 from bot.telegram import look_ups
 from bot.telegram.key_check import CHECKS_AT_ONCE, KeyCheck
@@ -222,15 +226,31 @@ def test_a_message_that_waits_delays_no_other_chat_and_is_not_acknowledged(drive
     assert driver.recorded(ana) == {("AI-1799", "query"): 1}
 
 
-def test_of_many_messages_of_a_user_only_some_are_checked_at_once(driver, ana, linear):
-    driver.settle()
-    linear.hold()
-    for number in range(CHECKS_AT_ONCE + 2):
-        ana.says(f"AI-9000{number}")
-    driver.api.wait_until(lambda: len(linear.local.asked) == CHECKS_AT_ONCE)
-    linear.release()
-    driver.settle()
-    assert [key for key, _ in driver.recorded(ana)] == ["AI-90003", "AI-90004"]
+def naming(user_id: int, key: str) -> Any:
+    """The parts of a private message that a check reads."""
+    sender = SimpleNamespace(user_id=user_id, chat_kind=ChatKind.PRIVATE)
+    return SimpleNamespace(sender=sender, pressed=None, inline=None, counted=(key,), issues=(key,))
+
+
+def test_of_many_messages_of_a_user_only_some_are_checked_at_once(driver):
+    async def steps() -> None:
+        answered = asyncio.Event()
+
+        async def known(_: object) -> look_ups.Known:
+            await answered.wait()
+            return look_ups.Known({"AI-90001": Absent()})
+
+        waiting: Any = SimpleNamespace(has_found=lambda _: False, known=known)
+        check = KeyCheck(waiting, driver.engagements, (), lambda: False)
+        begun = [check.begin(naming(1001, "AI-90001")) for _ in range(CHECKS_AT_ONCE + 2)]
+        assert [each is None for each in begun] == [False] * CHECKS_AT_ONCE + [True] * 2
+        begun.append(check.begin(naming(1002, "AI-90001")))
+        answered.set()
+        missing = await asyncio.gather(*(each.missing() for each in begun if each is not None))
+        assert missing == [{"AI-90001"}] * (CHECKS_AT_ONCE + 1)
+        assert not check.checking
+
+    asyncio.run(steps())
 
 
 def test_a_queue_that_waits_for_linear_is_noticed(driver, ana, linear, monkeypatch):
